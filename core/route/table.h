@@ -1,0 +1,130 @@
+/* table.h - the routing table: who owns which key, and what the tables are.
+ *
+ * The controller builds one from the catalog, shm/routes flattens it into the
+ * blob that workers copy, and turns a validated blob back into this form. It
+ * is immutable once built: plans and sessions keep pointers into it for as
+ * long as they hold the generation they were made from.
+ *
+ *   key (any column type) --keyhash--> 64 bits --routes_owner()--> shard index
+ *
+ * Indexes into the arrays below are what the code passes around; ids and names
+ * are what people and the catalog use. Shard indexes are dense, and stable
+ * within one generation only.
+ */
+#ifndef CORE_ROUTE_TABLE_H
+#define CORE_ROUTE_TABLE_H
+
+#include "core/base/base.h"
+
+#define ROUTES_SHARDS_MAX 1024
+#define ROUTES_NONE       UINT32_MAX /* "no such index" */
+
+enum table_kind {
+    TABLE_GLOBAL,    /* whole, on its database's home shard */
+    TABLE_SHARDED,   /* rows placed by the hash of the key column */
+    TABLE_REFERENCE, /* a full copy on every shard */
+    TABLE_VIEW,      /* text only; reaches whatever `view_kind` says */
+};
+
+/* The types that change how a key is hashed or a value compared. The names
+ * are the server's. Everything else is COLUMN_OTHER. */
+enum column_type {
+    COLUMN_OTHER,
+    COLUMN_TINYINT, COLUMN_SMALLINT, COLUMN_MEDIUMINT, COLUMN_INT, COLUMN_BIGINT,
+    COLUMN_DECIMAL, COLUMN_FLOAT, COLUMN_DOUBLE, COLUMN_BIT,
+    COLUMN_CHAR, COLUMN_VARCHAR, COLUMN_TEXT,          /* have a collation */
+    COLUMN_BINARY, COLUMN_VARBINARY, COLUMN_BLOB,
+    COLUMN_DATE, COLUMN_TIME, COLUMN_DATETIME, COLUMN_TIMESTAMP, COLUMN_YEAR,
+    COLUMN_ENUM, COLUMN_SET, COLUMN_JSON, COLUMN_UUID, COLUMN_INET4, COLUMN_INET6,
+    COLUMN_GEOMETRY,
+};
+
+struct route_column {
+    struct span      name;
+    enum column_type type;
+    bool             is_unsigned;
+    bool             nullable;
+    bool             auto_increment;
+    bool             generated;    /* value computed by the server */
+    bool             has_default;  /* an explicit DEFAULT other than NULL */
+    uint16_t         collation;    /* the server's collation id; 63 = binary, 0 = none */
+    uint32_t         length;       /* CHAR/VARCHAR/BINARY: in characters; DECIMAL: precision; TIME...: fsp */
+    uint8_t          scale;        /* DECIMAL: digits behind the point */
+};
+
+struct route_table {
+    struct span                name;     /* as created; compared per routes.lower_case */
+    uint32_t                   database; /* index */
+    enum table_kind            kind;
+    uint32_t                   key;      /* TABLE_SHARDED: column index, else ROUTES_NONE */
+    uint32_t                   auto_increment; /* column index or ROUTES_NONE */
+    uint64_t                   sequence; /* the sequence row's id when sharded and numbered, else 0 */
+    enum table_kind            view_kind; /* TABLE_VIEW: the widest kind it reaches */
+    uint32_t                   n_columns;
+    const struct route_column *columns;
+};
+
+struct route_database {
+    struct span name;
+    uint32_t    home;      /* shard index */
+    uint16_t    collation; /* default collation id */
+};
+
+enum shard_state { SHARD_UP, SHARD_DOWN, SHARD_DRAINING };
+
+struct route_shard {
+    uint32_t         id;    /* the catalog's, never reused */
+    struct span      name;
+    struct span      host;  /* address literal, or an absolute path = Unix socket */
+    uint16_t         port;  /* 0 with a Unix socket */
+    enum shard_state state;
+};
+
+struct route_range {
+    uint64_t start; /* owns [start, next range's start); the first starts at 0 */
+    uint32_t shard;
+};
+
+struct route_user {
+    struct span name;
+    uint8_t     verifier[20]; /* SHA1(SHA1(password)) */
+    bool        has_password; /* false: logs in with an empty one */
+    bool        admin;        /* may use SHOW SHARDD CLIENTS of others, KILL ... */
+    struct span secret;       /* password of the account of the same name on every shard */
+    uint32_t    max_connections; /* 0: unlimited */
+};
+
+struct routes {
+    uint64_t generation;       /* of everything but users */
+    uint64_t users_generation;
+    bool     lower_case;       /* lower_case_table_names != 0 on the servers */
+    /* A service account with the same name and secret on all shards. */
+    struct span service_user, service_secret;
+
+    uint32_t n_shards, n_ranges, n_databases, n_tables, n_users;
+    const struct route_shard    *shards;    /* [0, n_shards) */
+    const struct route_range    *ranges;    /* sorted by start */
+    const struct route_database *databases; /* sorted by name (bytes) */
+    const struct route_table    *tables;    /* sorted by database, then name (bytes) */
+    const struct route_user     *users;     /* sorted by name (bytes) */
+
+    /* Made by routes_index() for routes_owner(): for each of 2^index_bits equal slices
+     * of the key space, the range that holds the slice's first key. */
+    uint8_t         index_bits;
+    const uint32_t *index;
+};
+
+/* The shard that owns `hash`. Source of truth for where a row lives. O(1) for
+ * evenly cut key spaces. */
+uint32_t routes_owner(const struct routes *r, uint64_t hash);
+
+/* Index of the named thing, or ROUTES_NONE. Table and database names are
+ * compared as the servers do (bytes, or ASCII case-folded when lower_case). */
+uint32_t routes_database(const struct routes *r, struct span name);
+uint32_t routes_table(const struct routes *r, uint32_t database, struct span name);
+uint32_t routes_user(const struct routes *r, struct span name);
+
+/* Column names are compared without case. */
+uint32_t routes_column(const struct route_table *t, struct span name);
+
+#endif
