@@ -109,7 +109,8 @@ struct routes {
     const struct route_user     *users;     /* sorted by name (bytes) */
 
     /* Made by routes_index() for routes_owner(): for each of 2^index_bits equal slices
-     * of the key space, the range that holds the slice's first key. */
+     * of the key space, the range that holds the slice's first key; and one
+     * entry more, the last range. */
     uint8_t         index_bits;
     const uint32_t *index;
 };
@@ -117,6 +118,26 @@ struct routes {
 /* The shard that owns `hash`. Source of truth for where a row lives. O(1) for
  * evenly cut key spaces. */
 uint32_t routes_owner(const struct routes *r, uint64_t hash);
+
+/* How finely to slice for so many ranges, in [1, 24]; index[] then needs
+ * 2^bits + 1 entries. */
+uint8_t routes_index_bits(uint32_t n_ranges);
+
+/* Fill index[2^bits + 1] for `ranges`, which start at 0 and strictly ascend. */
+void routes_index(const struct route_range *ranges, uint32_t n_ranges,
+                  uint8_t bits, uint32_t *index);
+
+/* Cut the key space into n_shards * per_shard ranges of equal width, dealt to
+ * the shards in turn, so that each shard's part lies everywhere. `out` has room
+ * for them all. */
+void routes_cut(uint32_t n_shards, uint32_t per_shard, struct route_range *out);
+
+/* The same ownership with shard index `added` holding 1/(n_shards + 1) of
+ * everything, taken in equal parts from each of the shards [0, n_shards) that
+ * own the n ranges; ranges are given whole where possible and split where not.
+ * `out` has room for n + n_shards ranges; returns how many it got. */
+uint32_t routes_grow(const struct route_range *ranges, uint32_t n,
+                     uint32_t n_shards, uint32_t added, struct route_range *out);
 
 /* Index of the named thing, or ROUTES_NONE. Table and database names are
  * compared as the servers do (bytes, or ASCII case-folded when lower_case). */

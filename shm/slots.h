@@ -1,0 +1,252 @@
+/* slots.h - what each worker publishes about itself, and nobody else writes.
+ *
+ *   +--------+---------------+--------+--------+-- - --+
+ *   | header | master: epoch | slot 0 | slot 1 |  ...  |   pages
+ *   +--------+---------------+--------+--------+-- - --+
+ *                              |
+ *       life (pid, heartbeat, edition in use) | counters | latencies |
+ *       per shard | mailbox | client rows
+ *
+ * The master makes the segment, sets its epoch and forks workers; a worker maps
+ * the whole read-only and its own slot writable, so it cannot damage another's.
+ * All words are relaxed atomics with one writer: counting is a load, an add and
+ * a store. What must be read together (a client's row) has a seqlock; a row
+ * left half-written by a killed worker is skipped, never waited for.
+ *
+ * A worker that takes a slot over goes on counting where the last one stopped,
+ * so that totals never go backward; gauges, rows and life begin anew. The
+ * segment survives the master for the same reason.
+ */
+#ifndef SHM_SLOTS_H
+#define SHM_SLOTS_H
+
+#include "core/base/err.h"
+#include "core/route/table.h"
+#include "shm/counters.h"
+#include "shm/histogram.h"
+#include "shm/segment.h"
+#include "shm/seqlock.h"
+
+enum {
+    SLOTS_WORKERS_MAX   = 256,
+    SLOTS_CLIENTS_MAX   = 1 << 20,
+    SLOT_MAILS          = 64,
+    CLIENT_USER_MAX     = 80, /* bytes kept, longer ones are cut at a character */
+    CLIENT_SCHEMA_MAX   = 64,
+    CLIENT_HOST_MAX     = 48,
+    CLIENT_STATEMENT_MAX = 256,
+};
+
+enum slot_state {
+    SLOT_EMPTY,    /* never used, or the worker's end was seen by the master */
+    SLOT_STARTING,
+    SLOT_READY,    /* has routes and serves */
+    SLOT_UNREADY,  /* serves, but has no routes */
+    SLOT_DRAINING, /* accepts nobody */
+};
+
+/* Written by the worker at each turn of its loop or change of routes. Times are
+ * slots_now_ms(). */
+struct slot_life {
+    _Atomic uint64_t pid;
+    _Atomic uint64_t state;        /* enum slot_state */
+    _Atomic uint64_t epoch;        /* of the master that forked it */
+    _Atomic uint64_t started_ms;
+    _Atomic uint64_t heartbeat_ms;
+    _Atomic uint64_t edition;      /* of the routes in use: the acknowledgement */
+    _Atomic uint64_t generation;
+    _Atomic uint64_t users_generation;
+    _Atomic uint64_t drained;      /* no statement routed by a generation < this is under way */
+} __attribute__((aligned(64)));
+
+/* Keyed by the catalog's shard id, because indexes change with generations. */
+struct slot_shard {
+    _Atomic uint64_t id; /* shard id + 1; 0: free */
+    _Atomic uint64_t counter[SHARD_COUNTERS_N];
+} __attribute__((aligned(64)));
+
+enum mail_kind { MAIL_NONE, MAIL_KILL_CONNECTION, MAIL_KILL_QUERY };
+
+/* To whichever worker has client `target`; senders put it into their own slot
+ * and poke the others' eventfds. */
+struct mail {
+    enum mail_kind kind;
+    uint64_t       target;
+};
+
+struct mailbox {
+    _Atomic uint64_t sent; /* mails ever posted; number n lies at n % SLOT_MAILS */
+    _Atomic uint64_t kind[SLOT_MAILS];
+    _Atomic uint64_t target[SLOT_MAILS];
+};
+
+/* One row of the process list, in private memory. Texts are NUL-terminated. */
+struct client_info {
+    uint64_t id;         /* connection id; 0: the row is free */
+    uint64_t login_ms;
+    uint64_t since_ms;   /* when the command or the idling began */
+    uint64_t command;    /* COM_*; 3 = COM_QUERY; 0 = COM_SLEEP */
+    uint64_t state;      /* index into the caller's own table of words */
+    uint64_t shard;      /* shard id + 1 it waits for, 0: none */
+    uint64_t in_transaction;
+    uint64_t statements; /* ever run */
+    char     user[CLIENT_USER_MAX];
+    char     host[CLIENT_HOST_MAX];
+    char     schema[CLIENT_SCHEMA_MAX];
+    char     statement[CLIENT_STATEMENT_MAX];
+};
+
+enum { CLIENT_WORDS = sizeof(struct client_info) / 8 };
+
+struct client_row {
+    struct seqlock   lock;
+    _Atomic uint64_t word[CLIENT_WORDS]; /* a struct client_info */
+} __attribute__((aligned(64)));
+
+struct slot {
+    struct slot_life  life;
+    _Atomic uint64_t  counter[COUNTERS_N] __attribute__((aligned(64)));
+    struct histogram  latency[LATENCIES_N];
+    struct slot_shard shard[ROUTES_SHARDS_MAX];
+    struct mailbox    mailbox;
+    struct client_row client[]; /* slots.n_clients */
+};
+
+struct slots {
+    struct segment seg;
+    uint32_t       n_workers;
+    uint32_t       n_clients; /* rows per worker */
+    size_t         stride;    /* bytes from slot to slot, whole pages */
+};
+
+/* Milliseconds of CLOCK_MONOTONIC: the same in all processes of a host. */
+uint64_t slots_now_ms(void);
+
+/* The master's side: make or take over the segment, and begin a new epoch (1 +
+ * the last). n_workers in [1, SLOTS_WORKERS_MAX], n_clients in [1,
+ * SLOTS_CLIENTS_MAX]. A segment of other dimensions is replaced by a new one
+ * (its workers, if any live, notice by slots_master_gone()); live workers of the
+ * same dimensions stay in their slots: ask slot_alive(). */
+bool slots_create(struct slots *s, const char *instance, uint32_t n_workers,
+                  uint32_t n_clients, struct err *err) must_check;
+
+/* Everybody else's: read-only. */
+bool slots_open(struct slots *s, const char *instance, struct err *err) must_check;
+
+void slots_close(struct slots *s);
+
+/* The master's epoch and pid. A worker whose own epoch is smaller is an orphan
+ * and accepts nobody any more. */
+uint64_t slots_epoch(const struct slots *s);
+uint64_t slots_master_pid(const struct slots *s);
+
+/* True when the name no longer leads to the segment we have mapped, so that a
+ * new master cannot be seen in it. Costs a system call. */
+bool slots_master_gone(const struct slots *s, const char *instance);
+
+const struct slot *slots_at(const struct slots *s, uint32_t worker);
+
+/* A worker's own slot, writable: for a forked child of the master that did
+ * slots_create() (pass its `s`: its mapping becomes read-only), or any process
+ * of the same user. Takes the slot over: keeps totals, clears the rest, sets
+ * pid, epoch and state SLOT_STARTING. NULL with `err` filled. */
+struct slot *slots_take(struct slots *s, uint32_t worker, struct err *err) must_check;
+
+/* The master, when it has reaped `worker`: gauges and rows vanish, the worker
+ * counts as drained. Only for slots whose process is dead. */
+void slots_bury(struct slots *s, uint32_t worker);
+
+/* Counting: only with one's own slot. */
+static inline void
+slot_add(struct slot *slot, enum counter c, uint64_t n)
+{
+    atomic_store_explicit(&slot->counter[c],
+        atomic_load_explicit(&slot->counter[c], memory_order_relaxed) + n,
+        memory_order_relaxed);
+}
+
+static inline void
+slot_count(struct slot *slot, enum counter c)
+{
+    slot_add(slot, c, 1);
+}
+
+/* Gauges. */
+static inline void
+slot_sub(struct slot *slot, enum counter c, uint64_t n)
+{
+    slot_add(slot, c, (uint64_t)0 - n);
+}
+
+static inline void
+slot_set(struct slot *slot, enum counter c, uint64_t value)
+{
+    atomic_store_explicit(&slot->counter[c], value, memory_order_relaxed);
+}
+
+/* The record of the shard with this id, made when there is none; shared by
+ * further shards when all ROUTES_SHARDS_MAX are taken. Look it up once per
+ * generation and keep the pointer. */
+struct slot_shard *slot_shard(struct slot *slot, uint32_t id);
+
+/* Forget shards that are not among `ids`, so that their records can be reused;
+ * pointers from slot_shard() of the others stay good. */
+void slot_keep_shards(struct slot *slot, const uint32_t *ids, uint32_t n);
+
+static inline void
+slot_shard_add(struct slot_shard *shard, enum shard_counter c, uint64_t n)
+{
+    atomic_store_explicit(&shard->counter[c],
+        atomic_load_explicit(&shard->counter[c], memory_order_relaxed) + n,
+        memory_order_relaxed);
+}
+
+/* Life. */
+void slot_beat(struct slot *slot, uint64_t now_ms);
+void slot_enter(struct slot *slot, enum slot_state state);
+
+/* Acknowledge an edition: from now on no statement is routed by an older one. */
+void slot_acknowledge(struct slot *slot, uint64_t edition, uint64_t generation,
+                      uint64_t users_generation);
+void slot_drained(struct slot *slot, uint64_t generation);
+
+/* Whether the process that took the slot still lives and beat within the last
+ * `stale_ms` (0: any). */
+bool slot_alive(const struct slot *slot, uint64_t now_ms, uint64_t stale_ms);
+
+/* True once every live worker uses `edition` or a later one. */
+bool slots_acknowledged(const struct slots *s, uint64_t edition);
+bool slots_drained(const struct slots *s, uint64_t generation);
+
+/* Client rows; `row` in [0, n_clients). login() fills a free row, the others
+ * change only the words they name; logout() frees it. Texts are cut to fit. */
+void client_login(struct slot *slot, uint32_t row, uint64_t id, struct span user,
+                  struct span host, struct span schema, uint64_t now_ms);
+void client_logout(struct slot *slot, uint32_t row);
+void client_schema(struct slot *slot, uint32_t row, struct span schema);
+void client_command(struct slot *slot, uint32_t row, uint8_t command,
+                    uint32_t state, struct span statement, uint64_t now_ms);
+void client_state(struct slot *slot, uint32_t row, uint32_t state,
+                  uint64_t shard_plus_1, bool in_transaction, uint64_t now_ms);
+
+/* Copy a row out. False: it is free, or was being written all the time. */
+bool client_read(const struct slot *slot, uint32_t row,
+                 struct client_info *out) must_check;
+
+/* Mail: post into the own slot; take what is new in another's, with a cursor
+ * per sender that begins at mail_cursor(). A reader more than SLOT_MAILS behind
+ * misses the oldest. */
+void     mail_post(struct slot *own, struct mail mail);
+uint64_t mail_cursor(const struct slot *sender);
+bool     mail_take(const struct slot *sender, uint64_t *cursor, struct mail *out);
+
+/* Sums over all slots, for a scrape. */
+struct slots_sum {
+    uint64_t             counter[COUNTERS_N];
+    struct histogram_sum latency[LATENCIES_N];
+};
+void slots_sum(const struct slots *s, struct slots_sum *out);
+void slots_sum_shard(const struct slots *s, uint32_t id,
+                     uint64_t out[SHARD_COUNTERS_N]);
+
+#endif
