@@ -1,0 +1,381 @@
+/* conf_table.c - the settings; and one value from text and to text. */
+#include "core/conf/conf_table.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define KIB 1024ULL
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+
+#define FIELD(f)           offsetof(struct conf, f), sizeof(((struct conf *)0)->f)
+#define BOOL(f, initial)   #f, CONF_BOOL, FIELD(f), initial, 0, 0, "", ""
+#define INT(f, initial, min, max, unit) #f, CONF_INT, FIELD(f), initial, min, max, unit, ""
+#define ENUM(f, initial, choices) #f, CONF_ENUM, FIELD(f), initial, 0, 0, "", choices
+#define STR(f, type, initial, min) #f, type, FIELD(f), initial, min, 0, "", ""
+
+/* The first row of an enum's choices is its value 0: keep the order of conf.h. */
+const struct conf_setting conf_settings[] = {
+    { STR(instance, CONF_NAME, "default", 1), CONF_RESTART,
+      "The name of this shardd and its controller on this host; part of the names of the "
+      "shared memory segments." },
+    { STR(listen, CONF_ADDRESS, "127.0.0.1:7306", 1), CONF_RESTART,
+      "Where applications connect with the MySQL protocol." },
+    { STR(http, CONF_ADDRESS, "127.0.0.1:7380", 0), CONF_RESTART,
+      "Where /metrics, /healthz and /readyz are served. Empty: nowhere." },
+    { STR(controller, CONF_PATH, "/run/shardd/shardctl.sock", 0), CONF_RESTART,
+      "The controller's socket, to which DDL and sequence requests go." },
+    { STR(control, CONF_PATH, "/run/shardd/shardd.sock", 0), CONF_RESTART,
+      "The socket on which shardd is told that the routes have changed." },
+    { STR(server_version, CONF_TEXT, "10.11.0-MariaDB-shardd", 1), CONF_RESTART,
+      "The version that clients are told. Some decide by it which SQL they send." },
+    { INT(workers, "0", 0, 256, ""), CONF_RESTART,
+      "The number of worker processes. 0: one per CPU." },
+    { BOOL(pin_cpus, "true"), CONF_RESTART,
+      "Each worker runs on one CPU, when there are not more workers than CPUs." },
+    { ENUM(steer, "auto", "auto|cpu|random"), CONF_RESTART,
+      "Which worker gets a new connection: cpu is the one on the CPU that received it, random "
+      "any, auto is cpu when there is exactly one pinned worker per CPU, else random." },
+    { INT(backlog, "4096", 1, 65535, "connections"), CONF_RESTART,
+      "How many connections may wait to be accepted, per worker. net.core.somaxconn is a "
+      "limit as well." },
+
+    { INT(max_clients, "10000", 1, 1000000, "connections"), CONF_RELOAD,
+      "Client connections per worker. One more gets error 1040, Too many connections." },
+    { INT(max_packet_bytes, "64M", 16 * KIB, GIB, "bytes"), CONF_RELOAD,
+      "The longest statement or parameter accepted. A longer one gets error 1153. The "
+      "servers' max_allowed_packet should not be smaller." },
+    { INT(client_out_high_water_bytes, "256K", 16 * KIB, GIB, "bytes"), CONF_RELOAD,
+      "Bytes waiting for a slow client beyond which shardd stops reading its answer from "
+      "the server." },
+    { INT(login_timeout_s, "10", 1, 3600, "s"), CONF_RELOAD,
+      "A client that has not logged in by then is disconnected." },
+    { INT(client_idle_s, "28800", 0, 31536000, "s"), CONF_RELOAD,
+      "A client that sends nothing for so long is disconnected. 0: never." },
+    { INT(query_timeout_s, "0", 0, 31536000, "s"), CONF_RELOAD,
+      "A statement that takes longer is killed on the servers and gets error 1969. 0: never." },
+    { INT(drain_s, "30", 0, 86400, "s"), CONF_RELOAD,
+      "After SIGTERM, how long open transactions may take to end before they are cut." },
+
+    { INT(pool_max, "64", 1, 100000, "connections"), CONF_RELOAD,
+      "Connections to one server as one user, per worker. The servers' max_connections "
+      "must allow for all workers." },
+    { INT(pool_min_idle, "0", 0, 100000, "connections"), CONF_RELOAD,
+      "As many connections stay open when they are idle. Not more than pool_max." },
+    { INT(pool_idle_s, "60", 1, 86400, "s"), CONF_RELOAD,
+      "An idle connection to a server is closed after this time." },
+    { INT(pool_wait_ms, "10000", 1, 3600000, "ms"), CONF_RELOAD,
+      "How long a statement waits for a connection to a server when pool_max are busy; then "
+      "it gets error 1203." },
+    { INT(connect_timeout_ms, "3000", 1, 600000, "ms"), CONF_RELOAD,
+      "A server that has not accepted a connection and login by then counts as down." },
+
+    { INT(plan_cache_entries, "4096", 16, 1048576, "plans"), CONF_RESTART,
+      "Statements, without their literals, whose plan each worker remembers." },
+    { INT(merge_memory_bytes, "256M", MIB, 64 * GIB, "bytes"), CONF_RELOAD,
+      "Memory that merging the answers of several shards may take, per statement. A "
+      "statement that needs more gets an error." },
+    { ENUM(commit, "atomic", "atomic|best_effort|single"), CONF_RELOAD,
+      "A transaction that writes on several shards: atomic commits everywhere or nowhere, "
+      "best_effort commits one shard after the other, single refuses the second shard." },
+
+    { INT(ring_entries, "4096", 64, 32768, "entries"), CONF_RESTART,
+      "Size of each worker's io_uring submission queue. A power of two." },
+    { INT(recv_buffers, "1024", 16, 32768, "buffers"), CONF_RESTART,
+      "Receive buffers per worker, shared by all its connections. A power of two." },
+    { INT(recv_buffer_bytes, "16K", KIB, MIB, "bytes"), CONF_RESTART,
+      "Size of each receive buffer." },
+    { INT(sqpoll_ms, "0", 0, 60000, "ms"), CONF_RESTART,
+      "A kernel thread polls each worker's submission queue and sleeps after so long "
+      "without work. It costs a CPU per worker. 0: off." },
+    { INT(napi_us, "0", 0, 1000000, "us"), CONF_RESTART,
+      "Busy-poll the network card for so long before sleeping. 0: off." },
+    { INT(zerocopy_bytes, "256K", 0, GIB, "bytes"), CONF_RESTART,
+      "Sends at least this long are not copied into the kernel, where it can. 0: never." },
+
+    { ENUM(log_level, "info", "error|warn|info|debug"), CONF_RELOAD,
+      "The least urgent messages to be logged." },
+    { ENUM(log_format, "auto", "auto|human|json|journal"), CONF_RELOAD,
+      "The form of log lines: auto is journal under systemd, human on a terminal, else json." },
+};
+const size_t conf_n_settings = countof(conf_settings);
+
+const struct conf_section conf_sections[] = {
+    { "instance", "Who and where" },
+    { "max_clients", "Clients" },
+    { "pool_max", "Connections to the servers" },
+    { "plan_cache_entries", "Statements" },
+    { "ring_entries", "Input and output" },
+    { "log_level", "Logs" },
+};
+const size_t conf_n_sections = countof(conf_sections);
+
+const char *
+conf_heading(const struct conf_setting *setting)
+{
+    for (size_t i = 0; i < conf_n_sections; i++)
+        if (strcmp(conf_sections[i].first, setting->name) == 0)
+            return conf_sections[i].title;
+    return NULL;
+}
+
+/* --- integers ---------------------------------------------------------- */
+
+static const struct {
+    char     letter;
+    unsigned shift;
+} suffixes[] = { { 'G', 30 }, { 'M', 20 }, { 'K', 10 } };
+
+static bool
+parse_u64(const char *text, bool is_bytes, uint64_t *out)
+{
+    char    *end;
+    uint64_t value;
+
+    if (!isdigit((unsigned char)*text))
+        return false;
+    value = strtoull(text, &end, 10);
+    if (value > (uint64_t)INT64_MAX)
+        return false;
+    for (size_t i = 0; is_bytes && i < countof(suffixes); i++) {
+        if (toupper((unsigned char)*end) != suffixes[i].letter)
+            continue;
+        if (value > UINT64_MAX >> suffixes[i].shift)
+            return false;
+        value <<= suffixes[i].shift;
+        end++;
+        break;
+    }
+    *out = value;
+    return *end == 0;
+}
+
+static void
+print_u64(uint64_t value, bool is_bytes, struct buf *out)
+{
+    for (size_t i = 0; is_bytes && value != 0 && i < countof(suffixes); i++)
+        if ((value & ((1ULL << suffixes[i].shift) - 1)) == 0) {
+            buf_printf(out, "%" PRIu64 "%c", value >> suffixes[i].shift, suffixes[i].letter);
+            return;
+        }
+    buf_printf(out, "%" PRIu64, value);
+}
+
+static bool
+is_bytes(const struct conf_setting *s)
+{
+    return strcmp(s->unit, "bytes") == 0;
+}
+
+static void
+store_int(const struct conf_setting *s, uint64_t value, struct conf *conf)
+{
+    char    *field = (char *)conf + s->offset;
+    uint32_t narrow = (uint32_t)value;
+
+    if (s->size == sizeof(uint32_t))
+        memcpy(field, &narrow, sizeof(narrow));
+    else
+        memcpy(field, &value, sizeof(value));
+}
+
+static uint64_t
+load_int(const struct conf_setting *s, const struct conf *conf)
+{
+    const char *field = (const char *)conf + s->offset;
+    uint32_t    narrow;
+    uint64_t    wide;
+
+    if (s->size == sizeof(uint32_t)) {
+        memcpy(&narrow, field, sizeof(narrow));
+        return narrow;
+    }
+    memcpy(&wide, field, sizeof(wide));
+    return wide;
+}
+
+/* --- one of several words ---------------------------------------------- */
+
+/* The n-th of the words in "a|b|c"; empty when there are not so many. */
+static struct span
+choice(const char *choices, unsigned n)
+{
+    while (n > 0 && *choices != 0)
+        n -= *choices++ == '|';
+    return (struct span){ (const uint8_t *)choices, strcspn(choices, "|") };
+}
+
+static bool
+parse_enum(const struct conf_setting *s, const char *text, struct conf *conf)
+{
+    for (unsigned i = 0; choice(s->choices, i).len != 0; i++)
+        if (span_equal(choice(s->choices, i), span_of(text))) {
+            store_int(s, i, conf);
+            return true;
+        }
+    return false;
+}
+
+/* --- strings ------------------------------------------------------------ */
+
+static bool
+made_of(const char *text, const char *more)
+{
+    for (; *text != 0; text++)
+        if (!islower((unsigned char)*text) && !isdigit((unsigned char)*text) &&
+            strchr(more, *text) == NULL)
+            return false;
+    return true;
+}
+
+static bool
+printable(const char *text)
+{
+    while (*text >= ' ' && *text <= '~')
+        text++;
+    return *text == 0;
+}
+
+static bool
+parse_string(const struct conf_setting *s, const char *text, struct conf *conf)
+{
+    struct sockaddr_storage addr;
+    socklen_t               len;
+    bool                    ok = strlen(text) < s->size && printable(text);
+
+    if (*text == 0)
+        ok = s->min == 0;
+    else if (s->type == CONF_NAME)
+        ok = ok && made_of(text, "_-");
+    else if (s->type == CONF_PATH)
+        ok = ok && *text == '/';
+    else if (s->type == CONF_ADDRESS)
+        ok = ok && conf_sockaddr(text, &addr, &len);
+    if (ok) {
+        memset((char *)conf + s->offset, 0, s->size);
+        memcpy((char *)conf + s->offset, text, strlen(text));
+    }
+    return ok;
+}
+
+/* --- any ------------------------------------------------------------------ */
+
+static bool
+parse(const struct conf_setting *s, const char *text, struct conf *conf)
+{
+    uint64_t value;
+    bool     yes;
+
+    switch (s->type) {
+    case CONF_BOOL:
+        yes = strcmp(text, "true") == 0;
+        if (!yes && strcmp(text, "false") != 0)
+            return false;
+        memcpy((char *)conf + s->offset, &yes, sizeof(yes));
+        return true;
+    case CONF_INT:
+        if (!parse_u64(text, is_bytes(s), &value) || value < s->min || value > s->max)
+            return false;
+        store_int(s, value, conf);
+        return true;
+    case CONF_ENUM:
+        return parse_enum(s, text, conf);
+    case CONF_NAME:
+    case CONF_TEXT:
+    case CONF_PATH:
+    case CONF_ADDRESS:
+        return parse_string(s, text, conf);
+    }
+    return false;
+}
+
+bool
+conf_parse(const struct conf_setting *s, const char *text, struct conf *conf, struct err *err)
+{
+    struct buf allowed = { 0 };
+
+    if (parse(s, text, conf))
+        return true;
+    conf_allowed(s, &allowed);
+    err_set(err, "'%.100s' is not %s", text, buf_cstr(&allowed));
+    buf_fini(&allowed);
+    return false;
+}
+
+void
+conf_print(const struct conf_setting *s, const struct conf *conf, struct buf *out)
+{
+    const char *field = (const char *)conf + s->offset;
+    bool        yes;
+
+    switch (s->type) {
+    case CONF_BOOL:
+        memcpy(&yes, field, sizeof(yes));
+        buf_append_text(out, yes ? "true" : "false");
+        break;
+    case CONF_INT:
+        print_u64(load_int(s, conf), is_bytes(s), out);
+        break;
+    case CONF_ENUM:
+        buf_append_span(out, choice(s->choices, (unsigned)load_int(s, conf)));
+        break;
+    case CONF_NAME:
+    case CONF_TEXT:
+    case CONF_PATH:
+    case CONF_ADDRESS:
+        buf_append_text(out, field);
+        break;
+    }
+}
+
+static void
+allowed_int(const struct conf_setting *s, struct buf *out)
+{
+    buf_append_text(out, "an integer from ");
+    print_u64(s->min, is_bytes(s), out);
+    buf_append_text(out, " to ");
+    print_u64(s->max, is_bytes(s), out);
+    if (*s->unit != 0)
+        buf_printf(out, " (%s)", s->unit);
+}
+
+static void
+allowed_enum(const struct conf_setting *s, struct buf *out)
+{
+    for (unsigned i = 0; choice(s->choices, i).len != 0; i++) {
+        struct span word = choice(s->choices, i);
+        bool        last = choice(s->choices, i + 1).len == 0;
+        buf_printf(out, "%s\"%.*s\"", i == 0 ? "" : last ? " or " : ", ", (int)word.len,
+                   (const char *)word.ptr);
+    }
+}
+
+void
+conf_allowed(const struct conf_setting *s, struct buf *out)
+{
+    switch (s->type) {
+    case CONF_BOOL:
+        buf_append_text(out, "true or false");
+        return;
+    case CONF_INT:
+        allowed_int(s, out);
+        return;
+    case CONF_ENUM:
+        allowed_enum(s, out);
+        return;
+    case CONF_NAME:
+        buf_append_text(out, "a name of letters a-z, digits, _ and -");
+        break;
+    case CONF_TEXT:
+        buf_append_text(out, "a text of printable ASCII characters");
+        break;
+    case CONF_PATH:
+        buf_append_text(out, "an absolute path");
+        break;
+    case CONF_ADDRESS:
+        buf_append_text(out, "an address like \"127.0.0.1:7306\", \"[::1]:7306\" or \"/a/socket\"");
+        break;
+    }
+    buf_printf(out, " of at most %zu bytes%s", s->size - 1, s->min == 0 ? ", or \"\"" : "");
+}
