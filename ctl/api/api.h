@@ -1,0 +1,60 @@
+/* api.h - REST/JSON between the controller, `shardctl VERB` and the workers.
+ *
+ *   shardctl VERB --+
+ *                   +--HTTP/1.1 over the Unix socket HOME/controller.sock--> api --> job, catalog
+ *   worker, DDL  ---+
+ *
+ * The socket has mode 0600: who may open it is trusted. One request may be in
+ * work for as long as an ALTER TABLE takes; many can be at a time. Bodies are
+ * JSON. Every failure has status 4xx or 5xx and
+ *     {"error": {"code": N, "sqlstate": "SSSSS", "message": "what, and what to do"}}
+ *
+ *   GET    /v1/status                  the cluster, its shards, unfinished jobs
+ *   POST   /v1/shutdown                stop all, orderly; answered before it begins
+ *   GET    /v1/databases               POST {"name", "policy", "home", "collation"}
+ *   GET    /v1/databases/DB            DELETE
+ *   GET    /v1/tables[?database=DB]
+ *   GET    /v1/tables/DB/TABLE         PUT {"kind": "sharded|reference|global", "key": "COLUMN"}
+ *   GET    /v1/shards                  POST {"name"} or {"adopt": "HOST:PORT", "user", "password"}
+ *   GET    /v1/shards/NAME             PUT {"state": "up|draining", "name"}, DELETE
+ *   GET    /v1/users                   POST {"name", "password", "admin", "max_connections"}
+ *   PUT    /v1/users/NAME              {"password"}, DELETE
+ *   GET    /v1/jobs                    newest first
+ *   GET    /v1/audit                   newest first
+ *   GET    /v1/top                     counters of the workers, raw
+ *   POST   /v1/explain                 {"sql", "database"}
+ *   POST   /v1/fsck                    {"database"}
+ *   POST   /v1/ddl                     see below
+ *
+ * POST /v1/ddl runs one DDL statement of a client on the shards it belongs on
+ * and returns when all live workers use the new routes (or 2 s later).
+ *   request   {"user": NAME, "database": current schema or "", "sql": TEXT,
+ *              "sql_mode": TEXT, "charset": connection character set's name,
+ *              "collation": connection collation's name,
+ *              "foreign_key_checks": bool, "session": "SET ... assignments, optional"}
+ *              all but "sql" may be absent; "sql" is UTF-8 (see "sql_base64")
+ *              "sql_base64": instead of "sql", when the text is not UTF-8
+ *   answer    {"generation": G, "affected": N, "warnings": N}
+ *   failure   {"error": {...}} as the server said it where it was the server that refused
+ * so that a worker needs no JSON parser, the answer says the same in headers, and its
+ * failure's message is the header X-Shardd-Message too, percent-encoded (bytes below 0x20,
+ * '%' and 0x7f and above):
+ *   X-Shardd-Code: 0 or the error's code    X-Shardd-Sqlstate: 00000 or the error's
+ *   X-Shardd-Generation: G                  X-Shardd-Affected: N    X-Shardd-Warnings: N
+ */
+#ifndef CTL_API_API_H
+#define CTL_API_API_H
+
+#include "core/base/err.h"
+
+struct api;
+struct controller;
+
+/* Listens on `path` (mode 0600; a stale socket of a dead controller is
+ * replaced, a live one refused) and serves on threads of its own. Returns NULL
+ * and fills `err` when it cannot. Close with api_close(), which waits for the
+ * requests in work. */
+struct api *api_open(struct controller *controller, const char *path, struct err *err);
+void        api_close(struct api *api);
+
+#endif

@@ -1,0 +1,76 @@
+/* catalog.h - the durable truth that routes are made from.
+ *
+ *     reader ----------------------> catalog_get / catalog_each  (copies)
+ *     writer -- catalog_begin
+ *                 catalog_put, catalog_remove ...
+ *               catalog_commit ----> all or nothing, an audit row each
+ *
+ * A store of named JSON objects, so that another store (etcd) can take the place of
+ * SQLite: what objects mean is in model.h. Every object has a version
+ * that starts at 1 and grows with each change; a writer names the version it
+ * read, and loses with -EAGAIN when somebody else was faster. One process
+ * opens a catalog at a time; its threads may share it.
+ */
+#ifndef CTL_CATALOG_CATALOG_H
+#define CTL_CATALOG_CATALOG_H
+
+#include <jansson.h>
+
+#include "core/base/err.h"
+
+enum catalog_kind {
+    CATALOG_META,     /* one object, "cluster" */
+    CATALOG_SHARD,    /* named by its id in decimal */
+    CATALOG_RANGES,   /* one object, "map" */
+    CATALOG_DATABASE, /* named as in SQL */
+    CATALOG_TABLE,    /* named by catalog_table_name() */
+    CATALOG_USER,     /* named as in SQL */
+    CATALOG_JOB,      /* named by its number, 10 digits */
+};
+
+#define CATALOG_NEW 0  /* expected version: there is none */
+#define CATALOG_ANY -1 /* expected version: no matter */
+
+struct catalog;
+struct catalog_change;
+
+/* Opens or creates the SQLite file `path` (mode 0600). Returns NULL and fills
+ * `err` when it cannot, or when another process has it open. */
+struct catalog *catalog_open(const char *path, struct err *err);
+void            catalog_close(struct catalog *c);
+
+/* The object, owned by the caller (json_decref), or NULL when there is none.
+ * `version` may be NULL. */
+json_t *catalog_get(struct catalog *c, enum catalog_kind kind, const char *name,
+                    int64_t *version);
+
+/* All objects of a kind: {name: object, ...} sorted by name (bytes), owned by the caller. */
+json_t *catalog_all(struct catalog *c, enum catalog_kind kind);
+
+/* Starts a change by `who` ("app", "shardctl", "controller"). Waits for the
+ * change of another thread. Always ends with commit or cancel. */
+struct catalog_change *catalog_begin(struct catalog *c, const char *who);
+
+/* Does not take over the reference to `object`. */
+void catalog_put(struct catalog_change *change, enum catalog_kind kind, const char *name,
+                 json_t *object, int64_t expected);
+void catalog_remove(struct catalog_change *change, enum catalog_kind kind, const char *name,
+                    int64_t expected);
+
+/* Makes the change durable, and frees it. Returns 0; or -EAGAIN when a version
+ * was not the expected one, -EIO when it cannot be written; `err` says which
+ * object, and nothing is changed. */
+int  catalog_commit(struct catalog_change *change, struct err *err) must_check;
+void catalog_cancel(struct catalog_change *change);
+
+/* The newest `limit` audit rows, newest first: [{"time", "who", "kind", "name",
+ * "version", "action", "object"}]. Secrets are left out. */
+json_t *catalog_audit(struct catalog *c, int limit);
+
+/* "database.table" with '.', '%' and '/' inside either percent-encoded. The
+ * caller frees it. */
+char *catalog_table_name(const char *database, const char *table) must_check;
+
+const char *catalog_kind_name(enum catalog_kind kind);
+
+#endif

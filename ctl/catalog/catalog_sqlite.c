@@ -1,0 +1,396 @@
+/* catalog_sqlite.c - the catalog in one SQLite file, for one host.
+ *
+ * One connection and one mutex: writers are rare (DDL, users, jobs) and small,
+ * and a reader that waits for one of them waits for one fsync. WAL with
+ * synchronous=FULL: what catalog_commit() said is done survives a power cut.
+ * locking_mode=EXCLUSIVE keeps a second controller out.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "core/base/memory.h"
+#include "ctl/catalog/catalog.h"
+
+struct catalog {
+    sqlite3        *db;
+    pthread_mutex_t lock; /* around every use of `db`; held from begin to commit or cancel */
+};
+
+struct catalog_change {
+    struct catalog *catalog;
+    char           *who; /* owned */
+    int             rc;  /* 0, or the first failure */
+    struct err      err;
+};
+
+static const char schema[] =
+    "CREATE TABLE IF NOT EXISTS object ("
+    " kind TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, body TEXT NOT NULL,"
+    " PRIMARY KEY (kind, name)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS audit ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT, time REAL NOT NULL, who TEXT NOT NULL,"
+    " kind TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, action TEXT NOT NULL,"
+    " body TEXT NOT NULL);";
+
+static const char *const kind_names[] = {
+    [CATALOG_META] = "meta",   [CATALOG_SHARD] = "shard", [CATALOG_RANGES] = "ranges",
+    [CATALOG_DATABASE] = "database", [CATALOG_TABLE] = "table", [CATALOG_USER] = "user",
+    [CATALOG_JOB] = "job",
+};
+
+const char *
+catalog_kind_name(enum catalog_kind kind)
+{
+    return kind_names[kind];
+}
+
+static bool
+run(sqlite3 *db, const char *sql, struct err *err)
+{
+    char *message = NULL;
+
+    if (sqlite3_exec(db, sql, NULL, NULL, &message) == SQLITE_OK)
+        return true;
+    err_set(err, "the catalog: %s", message ? message : sqlite3_errmsg(db));
+    sqlite3_free(message);
+    return false;
+}
+
+struct catalog *
+catalog_open(const char *path, struct err *err)
+{
+    struct catalog *c     = mem_alloc(sizeof(*c));
+    mode_t          umask_before = umask(0077);
+    int             rc    = sqlite3_open_v2(path, &c->db,
+                  SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX, NULL);
+
+    umask(umask_before);
+    pthread_mutex_init(&c->lock, NULL);
+    if (rc != SQLITE_OK) {
+        err_set(err, "cannot open the catalog %s: %s", path,
+                c->db ? sqlite3_errmsg(c->db) : sqlite3_errstr(rc));
+        goto fail;
+    }
+    /* A moment's patience: the controller before this one may be closing. */
+    sqlite3_busy_timeout(c->db, 1000);
+    if (!run(c->db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
+                    "PRAGMA synchronous=FULL; BEGIN EXCLUSIVE; COMMIT;", err)) {
+        err_set(err, "another controller has the catalog %s open; stop it first", path);
+        goto fail;
+    }
+    if (!run(c->db, schema, err))
+        goto fail;
+    return c;
+
+fail:
+    catalog_close(c);
+    return NULL;
+}
+
+void
+catalog_close(struct catalog *c)
+{
+    if (!c)
+        return;
+    sqlite3_close(c->db);
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+static sqlite3_stmt *
+prepare(struct catalog *c, const char *sql)
+{
+    sqlite3_stmt *stmt = NULL;
+
+    if (sqlite3_prepare_v2(c->db, sql, -1, &stmt, NULL) != SQLITE_OK)
+        return NULL;
+    return stmt;
+}
+
+static void
+bind_text(sqlite3_stmt *stmt, int at, const char *text)
+{
+    sqlite3_bind_text(stmt, at, text, -1, SQLITE_TRANSIENT);
+}
+
+static json_t *
+load(const unsigned char *text)
+{
+    return json_loads((const char *)text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+}
+
+/* With the lock held. */
+static json_t *
+get(struct catalog *c, enum catalog_kind kind, const char *name, int64_t *version)
+{
+    sqlite3_stmt *stmt = prepare(c, "SELECT body, version FROM object WHERE kind=? AND name=?");
+    json_t       *body = NULL;
+
+    if (!stmt)
+        return NULL;
+    bind_text(stmt, 1, kind_names[kind]);
+    bind_text(stmt, 2, name);
+    if (sqlite3_step(stmt) == SQLITE_ROW) {
+        body = load(sqlite3_column_text(stmt, 0));
+        if (version)
+            *version = sqlite3_column_int64(stmt, 1);
+    }
+    sqlite3_finalize(stmt);
+    return body;
+}
+
+json_t *
+catalog_get(struct catalog *c, enum catalog_kind kind, const char *name, int64_t *version)
+{
+    json_t *body;
+
+    pthread_mutex_lock(&c->lock);
+    body = get(c, kind, name, version);
+    pthread_mutex_unlock(&c->lock);
+    return body;
+}
+
+json_t *
+catalog_all(struct catalog *c, enum catalog_kind kind)
+{
+    json_t       *all = json_object();
+    sqlite3_stmt *stmt;
+
+    pthread_mutex_lock(&c->lock);
+    stmt = prepare(c, "SELECT name, body FROM object WHERE kind=? ORDER BY name");
+    if (stmt) {
+        bind_text(stmt, 1, kind_names[kind]);
+        while (sqlite3_step(stmt) == SQLITE_ROW) {
+            json_t *body = load(sqlite3_column_text(stmt, 1));
+
+            json_object_set_new(all, (const char *)sqlite3_column_text(stmt, 0), body);
+        }
+        sqlite3_finalize(stmt);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return all;
+}
+
+struct catalog_change *
+catalog_begin(struct catalog *c, const char *who)
+{
+    struct catalog_change *change = mem_alloc(sizeof(*change));
+
+    pthread_mutex_lock(&c->lock);
+    change->catalog = c;
+    change->who     = mem_strdup(who);
+    if (!run(c->db, "BEGIN IMMEDIATE", &change->err))
+        change->rc = -EIO;
+    return change;
+}
+
+static void
+broken(struct catalog_change *change)
+{
+    change->rc = -EIO;
+    err_set(&change->err, "cannot write the catalog: %s", sqlite3_errmsg(change->catalog->db));
+}
+
+static int64_t
+version_of(struct catalog *c, enum catalog_kind kind, const char *name)
+{
+    sqlite3_stmt *stmt    = prepare(c, "SELECT version FROM object WHERE kind=? AND name=?");
+    int64_t       version = 0;
+
+    if (!stmt)
+        return -1;
+    bind_text(stmt, 1, kind_names[kind]);
+    bind_text(stmt, 2, name);
+    if (sqlite3_step(stmt) == SQLITE_ROW)
+        version = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    return version;
+}
+
+/* False when the change has failed already or fails here. */
+static bool
+check_version(struct catalog_change *change, enum catalog_kind kind, const char *name,
+              int64_t expected, int64_t *found)
+{
+    if (change->rc)
+        return false;
+    *found = version_of(change->catalog, kind, name);
+    if (expected == CATALOG_ANY || *found == expected)
+        return true;
+    change->rc = -EAGAIN;
+    err_set(&change->err, "%s '%s' was changed by somebody else meanwhile; try again",
+            kind_names[kind], name);
+    return false;
+}
+
+/* What an audit row may show: secrets and verifiers stay in the object. */
+static char *
+audit_text(json_t *object)
+{
+    static const char *const hidden[] = { "secret", "verifier", "password", "service_secret",
+                                          "admin_password" };
+    json_t *copy = json_copy(object);
+    char   *text;
+
+    for (size_t i = 0; i < countof(hidden); i++)
+        json_object_del(copy, hidden[i]);
+    text = json_dumps(copy, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    json_decref(copy);
+    return text;
+}
+
+static void
+audit(struct catalog_change *change, enum catalog_kind kind, const char *name, int64_t version,
+      const char *action, json_t *object)
+{
+    sqlite3_stmt   *stmt = prepare(change->catalog,
+              "INSERT INTO audit (time, who, kind, name, version, action, body)"
+              " VALUES (?, ?, ?, ?, ?, ?, ?)");
+    char           *text;
+    struct timespec now;
+
+    if (!stmt) {
+        broken(change);
+        return;
+    }
+    text = object ? audit_text(object) : NULL;
+    clock_gettime(CLOCK_REALTIME, &now);
+    sqlite3_bind_double(stmt, 1, (double)now.tv_sec + (double)now.tv_nsec / 1e9);
+    bind_text(stmt, 2, change->who);
+    bind_text(stmt, 3, kind_names[kind]);
+    bind_text(stmt, 4, name);
+    sqlite3_bind_int64(stmt, 5, version);
+    bind_text(stmt, 6, action);
+    bind_text(stmt, 7, text ? text : "null");
+    if (sqlite3_step(stmt) != SQLITE_DONE)
+        broken(change);
+    sqlite3_finalize(stmt);
+    free(text);
+}
+
+void
+catalog_put(struct catalog_change *change, enum catalog_kind kind, const char *name,
+            json_t *object, int64_t expected)
+{
+    sqlite3_stmt *stmt;
+    int64_t       found;
+    char         *text;
+
+    if (!check_version(change, kind, name, expected, &found))
+        return;
+    stmt = prepare(change->catalog,
+                   "INSERT INTO object (kind, name, version, body) VALUES (?, ?, 1, ?)"
+                   " ON CONFLICT (kind, name) DO UPDATE"
+                   " SET version = version + 1, body = excluded.body");
+    if (!stmt) {
+        broken(change);
+        return;
+    }
+    text = json_dumps(object, JSON_COMPACT | JSON_ENCODE_ANY);
+    bind_text(stmt, 1, kind_names[kind]);
+    bind_text(stmt, 2, name);
+    bind_text(stmt, 3, text);
+    if (sqlite3_step(stmt) != SQLITE_DONE)
+        broken(change);
+    sqlite3_finalize(stmt);
+    free(text);
+    if (change->rc == 0)
+        audit(change, kind, name, found + 1, found ? "change" : "create", object);
+}
+
+void
+catalog_remove(struct catalog_change *change, enum catalog_kind kind, const char *name,
+               int64_t expected)
+{
+    sqlite3_stmt *stmt;
+    int64_t       found;
+
+    if (!check_version(change, kind, name, expected, &found) || found == 0)
+        return;
+    stmt = prepare(change->catalog, "DELETE FROM object WHERE kind=? AND name=?");
+    if (!stmt) {
+        broken(change);
+        return;
+    }
+    bind_text(stmt, 1, kind_names[kind]);
+    bind_text(stmt, 2, name);
+    if (sqlite3_step(stmt) != SQLITE_DONE)
+        broken(change);
+    sqlite3_finalize(stmt);
+    if (change->rc == 0)
+        audit(change, kind, name, found, "remove", NULL);
+}
+
+static void
+end(struct catalog_change *change)
+{
+    pthread_mutex_unlock(&change->catalog->lock);
+    free(change->who);
+    free(change);
+}
+
+void
+catalog_cancel(struct catalog_change *change)
+{
+    struct err ignored;
+
+    if (!sqlite3_get_autocommit(change->catalog->db))
+        (void)run(change->catalog->db, "ROLLBACK", &ignored);
+    end(change);
+}
+
+int
+catalog_commit(struct catalog_change *change, struct err *err)
+{
+    int rc;
+
+    if (change->rc == 0 && !run(change->catalog->db, "COMMIT", &change->err))
+        change->rc = -EIO;
+    rc = change->rc;
+    if (rc == 0) {
+        end(change);
+        return 0;
+    }
+    *err = change->err;
+    catalog_cancel(change);
+    return rc;
+}
+
+static json_t *
+audit_row(sqlite3_stmt *stmt)
+{
+    json_t *row = json_object();
+
+    json_object_set_new(row, "time", json_real(sqlite3_column_double(stmt, 0)));
+    for (int i = 1; i <= 5; i++)
+        json_object_set_new(row, sqlite3_column_name(stmt, i),
+                            json_string((const char *)sqlite3_column_text(stmt, i)));
+    json_object_set_new(row, "version", json_integer(sqlite3_column_int64(stmt, 6)));
+    json_object_set_new(row, "object", load(sqlite3_column_text(stmt, 5)));
+    json_object_del(row, "body");
+    return row;
+}
+
+json_t *
+catalog_audit(struct catalog *c, int limit)
+{
+    json_t       *rows = json_array();
+    sqlite3_stmt *stmt;
+
+    pthread_mutex_lock(&c->lock);
+    stmt = prepare(c, "SELECT time, who, kind, name, action, body, version FROM audit"
+                      " ORDER BY id DESC LIMIT ?");
+    if (stmt) {
+        sqlite3_bind_int(stmt, 1, limit);
+        while (sqlite3_step(stmt) == SQLITE_ROW)
+            json_array_append_new(rows, audit_row(stmt));
+        sqlite3_finalize(stmt);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return rows;
+}
