@@ -21,7 +21,14 @@
 #include "core/base/arena.h"
 #include "core/base/buf.h"
 #include "core/base/err.h"
+#include "core/route/keyhash.h"
+#include "core/route/merge.h"
 #include "core/route/table.h"
+#include "core/sql/lex.h"
+#include "core/sql/literal.h"
+
+struct digest;
+struct stmt;
 
 enum plan_kind {
     PLAN_ONE,     /* one shard answers, text as written; bytes are relayed */
@@ -39,11 +46,21 @@ enum plan_kind {
     PLAN_REFUSE,  /* `error` says why */
 };
 
-enum operand_kind { OPERAND_LITERAL, OPERAND_PARAM };
+/* A constant of the statement: what it is at run time depends on the execution. */
+enum operand_kind {
+    OPERAND_LITERAL, /* the digest's literal `ordinal` */
+    OPERAND_PARAM,   /* the client's parameter `ordinal` */
+    OPERAND_CONST,   /* `constant`: TRUE, NULL, a literal that is part of the normalised text */
+};
 
 struct operand {
-    enum operand_kind kind;
-    uint32_t          ordinal;
+    enum operand_kind   kind;
+    uint32_t            ordinal;
+    bool                negative;  /* a minus stands before it */
+    bool                collate;   /* COLLATE stands behind it */
+    uint16_t            collation; /* of the introducer or COLLATE; 0: the connection's */
+    enum key_value_kind as;        /* DATE'..', TIME'..', TIMESTAMP'..'; else KEY_VALUE_OTHER */
+    struct key_value    constant;
 };
 
 /* Which shards. KEYS: the owners of the values; a value that cannot be decided
@@ -61,13 +78,20 @@ struct target {
     uint32_t              home;   /* shard index */
     uint32_t              table;  /* TARGET_KEYS: the table whose key column types the values */
     uint32_t              n_keys;
-    const struct operand *keys;
+    const struct operand *keys;   /* one row matches at most one of them */
+    bool                  null_key; /* rows whose key is NULL may match too */
 };
 
+/* Text with holes. LIMIT is the sum of the statement's offset and count, so
+ * that a shard sends no more rows than can matter. AUTO is a number of the
+ * sequence, or, when the row brings its own, `operand` or (has_operand false) `text`. */
+enum piece_kind { PIECE_TEXT, PIECE_OPERAND, PIECE_LIMIT, PIECE_AUTO };
+
 struct template_piece {
-    bool           is_operand;
-    struct span    text;    /* constant piece */
-    struct operand operand;
+    enum piece_kind kind;
+    bool            has_operand; /* PIECE_AUTO */
+    struct span     text;
+    struct operand  operand;
 };
 
 struct sql_template {
@@ -75,26 +99,242 @@ struct sql_template {
     const struct template_piece *pieces;
 };
 
+/* What stands for the n-th '?' of a rendered text. */
+enum bind_kind {
+    BIND_PARAM,  /* the client's parameter `ordinal` */
+    BIND_LIMIT,  /* an unsigned BIGINT: plan_limit_sum() */
+    BIND_NUMBER, /* an unsigned BIGINT: the sequence's number `number` */
+};
+
+struct bind {
+    enum bind_kind kind;
+    uint32_t       ordinal;
+    uint64_t       number;
+};
+
+/* Grows; owned by the caller, who frees `items` with free(). All zeroes is empty. */
+struct bind_list {
+    struct bind *items;
+    uint32_t     n, cap;
+};
+
+/* ---- INSERT and REPLACE ... VALUES into a sharded table ---- */
+
+enum insert_number {
+    INSERT_PLAIN,   /* this row wants no number of the sequence */
+    INSERT_NUMBER,  /* this row wants the next number */
+    INSERT_RAISES,  /* it brings its own number: the sequence's high water must pass it first */
+};
+
+struct insert_row {
+    struct sql_template text;     /* "(1, 'a', ?)" */
+    bool                key_auto; /* the key is the AUTO_INCREMENT column */
+    bool                key_null; /* the key is NULL as written, or by its default */
+    struct operand      key;      /* when neither */
+    bool                has_auto_operand;
+    struct operand      auto_operand; /* the value given for the AUTO_INCREMENT column */
+    bool                auto_missing; /* no value, NULL or DEFAULT is written for it */
+};
+
+struct insert_spec {
+    uint32_t                 table;     /* index in routes */
+    uint32_t                 n_rows;
+    const struct insert_row *rows;
+    struct sql_template      header;    /* "INSERT INTO t (a, b) VALUES " */
+    struct sql_template      tail;      /* " ON DUPLICATE KEY UPDATE ...", often empty */
+    bool                     numbered;  /* the table has an AUTO_INCREMENT column */
+    bool                     zero_is_number; /* sql_mode NO_AUTO_VALUE_ON_ZERO */
+    bool                     as_written_ok; /* no number to inject when every row is INSERT_PLAIN
+                                               or INSERT_RAISES: the original text does */
+};
+
+/* ---- transactions ---- */
+
+enum txn_verb {
+    TXN_BEGIN, TXN_COMMIT, TXN_ROLLBACK, TXN_SAVEPOINT, TXN_ROLLBACK_TO, TXN_RELEASE,
+};
+
+struct txn_spec {
+    enum txn_verb verb;
+    bool          consistent_snapshot, read_only, read_write; /* BEGIN */
+    bool          chain, release;                             /* COMMIT, ROLLBACK */
+    struct span   name;                                       /* savepoints, unquoted */
+};
+
+/* ---- SET ---- */
+
+enum setting_kind {
+    SETTING_SYSTEM,      /* a system variable */
+    SETTING_USER,        /* @name */
+    SETTING_NAMES,       /* name: character set (empty: DEFAULT), value: the collation or n = 0 */
+    SETTING_CHARSET,     /* SET CHARACTER SET: the set's name is the value */
+    SETTING_TRANSACTION, /* name: "isolation level" or "access mode", value: its words;
+                            scope ONCE: the next transaction only */
+};
+
+enum set_scope { SCOPE_SESSION, SCOPE_GLOBAL, SCOPE_ONCE };
+
+/* LITERAL: one literal (perhaps signed) or NULL; WORD: a bare word such as ON or
+ * utf8mb4; DEFAULT; EXPR: anything else, which a server has to evaluate. */
+enum set_value { VALUE_LITERAL, VALUE_WORD, VALUE_DEFAULT, VALUE_EXPR };
+
+struct setting {
+    enum setting_kind   kind;
+    enum set_scope      scope;
+    enum set_value      value_kind;
+    struct span         name;  /* in small letters (user variables too), unquoted */
+    struct sql_template value; /* as written */
+};
+
+struct set_spec {
+    uint32_t               n;
+    const struct setting *items;
+    bool replayable; /* the same text gives the same state on any backend of the session:
+                        literals, words, DEFAULT, @@global.x only. Else the session pins */
+};
+
+/* ---- DDL and administration ---- */
+
+enum ddl_kind {
+    DDL_TABLE,    /* CREATE, ALTER, DROP, TRUNCATE, RENAME TABLE; CREATE, DROP INDEX */
+    DDL_DATABASE, DDL_VIEW, DDL_ROUTINE, DDL_ACCOUNT, DDL_OTHER,
+};
+
+struct ddl_spec {
+    enum ddl_kind kind;
+    struct span   verb;      /* "CREATE", "ALTER"... */
+};
+
+enum shardd_show { SHARDD_STATUS, SHARDD_SHARDS, SHARDD_POOLS, SHARDD_CLIENTS, SHARDD_DIGESTS };
+
 struct plan {
     enum plan_kind             kind;
     struct target              target;
-    bool                       is_read;      /* SELECT/SHOW without locks: may be retried, takes no row lock */
-    bool                       is_write;     /* changes rows: joins a multi-shard transaction as a writer */
+    bool                       is_read;      /* SELECT, SHOW without locks: may be retried */
+    bool                       is_write;     /* changes rows */
     bool                       locks;        /* FOR UPDATE / LOCK IN SHARE MODE */
-    bool                       pins;         /* touches session state that lives on one backend: @v := , GET_LOCK, temporary tables... */
+    bool                       pins;         /* touches state that lives on one backend */
     const char                *pin_reason;   /* a metrics label, static */
     bool                       implicit_commit;
     bool                       cacheable;
-    bool                       needs_last_insert_id; /* LAST_INSERT_ID(), ROW_COUNT(), FOUND_ROWS() appear */
+    bool                       needs_last_insert_id; /* or FOUND_ROWS, ROW_COUNT */
+    bool                       reference_write; /* home copy first; it alone counts */
+    uint32_t                   database;     /* whose home `target.home` is, or ROUTES_NONE */
     uint32_t                   n_literals, n_params;
+    struct lex_options         lex;          /* for reading literals */
+    uint16_t                   collation;
     const struct sql_template *text;         /* NULL: as written */
+    bool                       has_limit;
+    struct operand             limit_count, limit_offset; /* offset: CONST 0 when not written */
     const struct merge_spec   *merge;        /* PLAN_SCATTER; see merge.h */
+    uint32_t                   n_numbers;    /* HAVING's operands, for plan_merge_args() */
+    const struct operand      *numbers;
     const struct insert_spec  *insert;       /* PLAN_INSERT */
     const struct txn_spec     *txn;          /* PLAN_TXN */
     const struct set_spec     *set;          /* PLAN_SET */
+    const struct ddl_spec     *ddl;          /* PLAN_DDL */
+    enum shardd_show           show;         /* PLAN_SHARDD */
+    struct operand             kill_id;      /* PLAN_KILL */
+    bool                       kill_query;   /* KILL QUERY: the statement only */
     struct span                name;         /* PLAN_USE */
     struct sql_error           error;        /* PLAN_REFUSE */
     const char                *reason;       /* one sentence for `shardctl explain` */
 };
+
+/* ---- making ---- */
+
+struct plan_context {
+    const struct routes *routes;
+    struct span          schema;      /* current database; empty: none */
+    struct lex_options   lex;         /* as the statement was parsed with */
+    bool                 zero_is_number; /* sql_mode NO_AUTO_VALUE_ON_ZERO */
+    uint16_t             collation;   /* collation_connection's id; 0 when character_set_client is
+                                         another character set than the connection's */
+    bool                 prepared;    /* COM_STMT_PREPARE: '?' are parameters */
+};
+
+/* The plan for a statement. Never fails: what cannot be done is PLAN_REFUSE.
+ * `statement` as parsed from `text` (NULL: PARSE_BAD, the text does not lex); `digest` of the
+ * same text, NULL when there is none (too long: then the plan is not cacheable).
+ * What `out` points to lives in `arena` or in the routes; nothing points into `text`. */
+void plan_make(struct arena *arena, const struct plan_context *context, struct span text,
+               const struct digest *digest, const struct stmt *statement, struct plan *out);
+
+/* ---- running ---- */
+
+/* The values of one execution. */
+struct plan_values {
+    struct span             text;     /* the statement */
+    const struct literal   *literals; /* the digest's, of `text` */
+    const struct key_value *params;   /* [n_params) */
+    uint32_t                n_literals, n_params;
+};
+
+struct shard_set {
+    uint32_t n;     /* members */
+    uint32_t first; /* the smallest; valid when n > 0 */
+    uint64_t bits[ROUTES_SHARDS_MAX / 64];
+};
+
+static inline bool
+shard_set_has(const struct shard_set *s, uint32_t shard)
+{
+    return (s->bits[shard / 64] >> (shard % 64) & 1) != 0;
+}
+
+void shard_set_add(struct shard_set *s, uint32_t shard);
+
+/* The smallest member >= from, or ROUTES_NONE. */
+uint32_t shard_set_next(const struct shard_set *s, uint32_t from);
+
+/* The shards the statement runs on; at least one. TARGET_ANY: `any` (say, where the
+ * session's transaction already is; else choose one). Not for PLAN_INSERT.
+ * Allocates nothing. */
+void plan_route(const struct plan *plan, const struct routes *routes,
+                const struct plan_values *values, uint32_t any, struct shard_set *out);
+
+enum render_mode {
+    RENDER_TEXT,    /* for COM_QUERY */
+    RENDER_PREPARE, /* '?' stay, and `binds` says what each stands for */
+};
+
+/* plan->text with this execution's literals. */
+void plan_render(const struct plan *plan, const struct sql_template *text,
+                 const struct plan_values *values, enum render_mode mode, struct buf *out,
+                 struct bind_list *binds);
+
+/* LIMIT's numbers. False and `error`: a parameter that is not a number >= 0. */
+bool plan_limit(const struct plan *plan, const struct plan_values *values, uint64_t *offset,
+                uint64_t *count, struct sql_error *error);
+uint64_t plan_limit_sum(uint64_t offset, uint64_t count);
+
+/* What merge_new() needs of this execution; lives in `arena`. */
+bool plan_merge_args(const struct plan *plan, const struct plan_values *values,
+                     struct arena *arena, struct merge_args *out, struct sql_error *error);
+
+/* Whether row `row` of a PLAN_INSERT wants a number of the sequence; `value` is the row's
+ * own number with INSERT_RAISES. False and `error`: it cannot be told exactly. */
+bool insert_inspect(const struct plan *plan, const struct plan_values *values, uint32_t row,
+                    enum insert_number *number, uint64_t *value, struct sql_error *error);
+
+/* The shard that row `row` belongs to. `number`: the sequence's, used when the row
+ * wants one. False and `error`: its key's stored value is not known exactly. */
+bool insert_shard(const struct plan *plan, const struct routes *routes,
+                  const struct plan_values *values, uint32_t row, uint64_t number,
+                  uint32_t *shard, struct sql_error *error);
+
+/* The statement for some of the rows: `rows` are their indexes, ascending; numbers[i]
+ * is for row rows[i] and used when has_number[i] (both may be NULL: none). */
+void insert_render(const struct plan *plan, const struct plan_values *values,
+                   enum render_mode mode, const uint32_t *rows, uint32_t n,
+                   const uint64_t *numbers, const bool *has_number, struct buf *out,
+                   struct bind_list *binds);
+
+/* For `shardctl explain` and logs: "scatter: all shards; merge: sort by 1 asc; text: SELECT ...".
+ * One line; see plan.c for the words. */
+void plan_describe(const struct plan *plan, const struct routes *routes, struct buf *out);
+
+const char *plan_kind_name(enum plan_kind kind);
+const char *target_kind_name(enum target_kind kind);
 
 #endif

@@ -1,0 +1,140 @@
+/* merge.h - one answer out of the answers of several shards.
+ *
+ *   leg 0 -rows-> queue \                       / concatenate \
+ *   leg 1 -rows-> queue  > decode, compare ---->  merge-sort    > DISTINCT, LIMIT -> rows
+ *   leg n -rows-> queue /                       \ group, sort /
+ *
+ * Pure: whoever owns the sockets pushes row payloads in (merge_row, merge_end),
+ * asks which legs to go on reading (merge_wants) and pulls row payloads out
+ * (merge_next). Rows come and go in the same protocol, text or binary. A leg's
+ * answer has the client's columns first and hidden ones behind them, by which
+ * rows are compared or aggregates computed; they never leave the merger.
+ *
+ * Memory: a leg's queue is bounded by MERGE_QUEUE_BYTES plus one row as long as
+ * the caller obeys merge_wants(); groups, DISTINCT and sorted groups count
+ * against the limit given, and passing it ends the merge with an error.
+ */
+#ifndef CORE_ROUTE_MERGE_H
+#define CORE_ROUTE_MERGE_H
+
+#include "core/base/base.h"
+#include "core/base/err.h"
+
+#define MERGE_NONE        UINT32_MAX
+#define MERGE_QUEUE_BYTES ((size_t)256 << 10)
+
+/* How a visible column of the answer is made from the columns of a group's rows. */
+enum merge_function {
+    MERGE_ANY,     /* the first row's: grouping columns, constants */
+    MERGE_COUNT,   /* COUNT: the sum of counts, NULL never */
+    MERGE_SUM,     /* exact for numbers of integer and DECIMAL type, double otherwise */
+    MERGE_MIN, MERGE_MAX,
+    MERGE_AVG,     /* sum of `sum` over the sum of `count`, with the column's own decimals */
+    MERGE_BIT_AND, MERGE_BIT_OR, MERGE_BIT_XOR,
+};
+
+/* A column to compare by. Which of the three is used is decided by the type of
+ * `column`: numbers and times by value; strings by the bytes of `weight`
+ * (WEIGHT_STRING of it; `collation` knows the weight of a space), or by their own
+ * bytes when `collation` is binary. */
+struct merge_key {
+    uint32_t column;
+    uint32_t weight;    /* column index or MERGE_NONE */
+    uint16_t collation; /* the server's id; 0 when it is not a string, or not known */
+    bool     descending;
+};
+
+struct merge_output {
+    enum merge_function function;
+    struct merge_key    key;        /* MERGE_MIN, MERGE_MAX: how to compare */
+    uint32_t            sum, count; /* MERGE_AVG: columns */
+};
+
+/* HAVING, as a tree over the columns of a finished group. */
+enum merge_expr_kind {
+    MERGE_EXPR_COLUMN, /* `column`; strings compare with `key` */
+    MERGE_EXPR_NUMBER, /* `text`: an exact number */
+    MERGE_EXPR_NULL,
+    MERGE_EXPR_OPERAND, /* a literal or parameter: `column` is its index in merge_args.numbers */
+    MERGE_EXPR_AND, MERGE_EXPR_OR, MERGE_EXPR_XOR, MERGE_EXPR_NOT,
+    MERGE_EXPR_EQ, MERGE_EXPR_NE, MERGE_EXPR_LT, MERGE_EXPR_LE, MERGE_EXPR_GT, MERGE_EXPR_GE,
+    MERGE_EXPR_NULL_SAFE_EQ,
+    MERGE_EXPR_ADD, MERGE_EXPR_SUB, MERGE_EXPR_MUL, MERGE_EXPR_NEG,
+    MERGE_EXPR_IS_NULL, MERGE_EXPR_IN, /* the first is compared with the others */
+    MERGE_EXPR_BETWEEN,                /* a, low, high */
+};
+
+struct merge_expr {
+    enum merge_expr_kind             kind;
+    uint32_t                         column;
+    struct span                      text;
+    uint32_t                         n;
+    const struct merge_expr *const *args;
+};
+
+/* What is the same for every run of a plan; lives as long as the plan. */
+struct merge_spec {
+    uint32_t                   n_columns; /* of a leg's answer, hidden ones too */
+    uint32_t                   n_visible; /* the first so many go to the client */
+    bool                       grouped;   /* GROUP BY or aggregates: `columns`, `group` */
+    bool                       sorted_legs; /* rows of a leg come in the order of `order` */
+    bool                       distinct;    /* over `distinct_keys` */
+    const struct merge_output *columns;   /* grouped: [n_columns); hidden ones too */
+    uint32_t                   n_group;   /* 0 and grouped: one row always */
+    const struct merge_key    *group;
+    uint32_t                   n_order;
+    const struct merge_key    *order;
+    uint32_t                   n_distinct;
+    const struct merge_key    *distinct_keys;
+    const struct merge_expr   *having;
+    uint32_t                   n_numbers; /* operands that HAVING uses, see merge_args */
+};
+
+/* What differs between runs; filled by plan_merge_args(). */
+struct merge_args {
+    uint64_t            offset;
+    uint64_t            count;   /* UINT64_MAX: no LIMIT */
+    const struct span  *numbers; /* [n_numbers): as decimal text; ptr NULL: NULL */
+};
+
+enum merge_protocol { MERGE_TEXT, MERGE_BINARY };
+
+enum merge_status {
+    MERGE_ROW,   /* a row for the client */
+    MERGE_WAIT,  /* push more rows into a leg that merge_wants() */
+    MERGE_DONE,  /* no more rows; legs may still have some, which do not matter (LIMIT) */
+    MERGE_ERROR,
+};
+
+struct merge;
+
+/* `columns`: payloads of the first leg's column definition packets, n_columns of
+ * them; used during the call only. `spec` and `args` must outlive the merge.
+ * NULL and `error` when rows of these types cannot be merged right (a collation
+ * whose order we do not know). */
+struct merge *merge_new(const struct merge_spec *spec, const struct merge_args *args,
+                        const struct span *columns, uint32_t n_columns, uint32_t n_legs,
+                        enum merge_protocol protocol, size_t memory_limit,
+                        struct sql_error *error);
+void merge_free(struct merge *m);
+
+/* A row's payload, copied; not a packet (a row over 16 MiB: its joined payload).
+ * A malformed one makes merge_next() answer MERGE_ERROR. Rows are taken even
+ * when the leg was not wanted. */
+void merge_row(struct merge *m, uint32_t leg, struct span payload);
+
+/* The leg's answer is complete. */
+void merge_end(struct merge *m, uint32_t leg);
+
+/* Whether more rows of this leg should be read now. */
+bool merge_wants(const struct merge *m, uint32_t leg);
+
+/* The next row. `row` stays valid until the next call on `m`. MERGE_ERROR: see
+ * merge_error(); the status stays. */
+enum merge_status merge_next(struct merge *m, struct span *row);
+const struct sql_error *merge_error(const struct merge *m);
+
+/* Bytes held now: queues, groups. */
+size_t merge_memory(const struct merge *m);
+
+#endif
