@@ -73,13 +73,19 @@ enum target_kind {
     TARGET_NONE, /* provably no row: runs on one shard as written, for the empty answer */
 };
 
-struct target {
-    enum target_kind      kind;
-    uint32_t              home;   /* shard index */
-    uint32_t              table;  /* TARGET_KEYS: the table whose key column types the values */
+struct key_group {
+    uint32_t              table; /* its key column types the values */
     uint32_t              n_keys;
-    const struct operand *keys;   /* one row matches at most one of them */
-    bool                  null_key; /* rows whose key is NULL may match too */
+    const struct operand *keys;
+};
+
+struct target {
+    enum target_kind        kind;
+    uint32_t                home;      /* shard index */
+    bool                    one_shard; /* must come down to one shard, else plan.error */
+    bool                    at_home;   /* KEYS: and that one must be `home` */
+    uint32_t                n_groups;  /* KEYS; with several each must be the same one shard */
+    const struct key_group *groups;
 };
 
 /* Text with holes. LIMIT is the sum of the statement's offset and count, so
@@ -237,7 +243,7 @@ struct plan {
     struct operand             kill_id;      /* PLAN_KILL */
     bool                       kill_query;   /* KILL QUERY: the statement only */
     struct span                name;         /* PLAN_USE */
-    struct sql_error           error;        /* PLAN_REFUSE */
+    struct sql_error           error;        /* PLAN_REFUSE, and target.one_shard */
     const char                *reason;       /* one sentence for `shardctl explain` */
 };
 
@@ -287,11 +293,13 @@ void shard_set_add(struct shard_set *s, uint32_t shard);
 /* The smallest member >= from, or ROUTES_NONE. */
 uint32_t shard_set_next(const struct shard_set *s, uint32_t from);
 
-/* The shards the statement runs on; at least one. TARGET_ANY: `any` (say, where the
- * session's transaction already is; else choose one). Not for PLAN_INSERT.
- * Allocates nothing. */
-void plan_route(const struct plan *plan, const struct routes *routes,
-                const struct plan_values *values, uint32_t any, struct shard_set *out);
+/* The shards the statement runs on; at least one. TARGET_ANY and TARGET_NONE: `any`
+ * (say, where the session's transaction already is; else choose one). Not for
+ * PLAN_INSERT. Allocates nothing. False and `error`: these values need several shards
+ * and the statement cannot be merged. */
+bool plan_route(const struct plan *plan, const struct routes *routes,
+                const struct plan_values *values, uint32_t any, struct shard_set *out,
+                struct sql_error *error) must_check;
 
 enum render_mode {
     RENDER_TEXT,    /* for COM_QUERY */
