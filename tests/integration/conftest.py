@@ -1,0 +1,96 @@
+"""conftest.py - what the integration tests share."""
+import itertools
+import os
+import pathlib
+import shutil
+import tempfile
+
+import pytest
+
+import testbed
+
+counter = itertools.count()
+
+
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="run the long campaigns as well")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: takes minutes; only in make test-long")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--long"):
+        chosen = [i for i in items if i.get_closest_marker("long") is None]
+        config.hook.pytest_deselected([i for i in items if i not in chosen])
+        items[:] = chosen
+
+
+@pytest.fixture(scope="session")
+def scratch():
+    """A folder with a short name: socket paths have 107 bytes."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="shardd-it-"))
+    os.chmod(folder, 0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def plain(scratch):
+    server = testbed.Server(scratch / "plain")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def cluster(scratch):
+    """Shared by all tests that do not break it: two shards, two workers."""
+    shared = testbed.Cluster(scratch / "c", shards=2)
+    yield shared
+    shared.down()
+
+
+@pytest.fixture
+def new_cluster(scratch):
+    """A function that makes clusters for one test, which may break them; fsck at the end
+    unless the test sets `cluster.check = False`."""
+    made = []
+
+    def make(**more):
+        made.append(testbed.Cluster(scratch / f"c{next(counter)}", **more))
+        made[-1].check = True
+        return made[-1]
+
+    yield make
+    for one in made:
+        try:
+            if one.check:
+                one.fsck()
+        finally:
+            one.down()
+
+
+@pytest.fixture(scope="module")
+def checked(cluster):
+    """The shared cluster, with an fsck behind the module's last test."""
+    yield cluster
+    cluster.fsck()
+
+
+@pytest.fixture
+def db(checked):
+    """The name of an empty database on the shared cluster, gone after the test."""
+    name = f"t{next(counter)}"
+    checked.sql(f"CREATE DATABASE {name}")
+    yield name
+    checked.sql(f"DROP DATABASE {name}")
+
+
+@pytest.fixture
+def both(checked, plain, db):
+    plain.sql(f"CREATE DATABASE {db}")
+    pair = testbed.Both(checked, plain, db)
+    yield pair
+    pair.close()
+    plain.sql(f"DROP DATABASE {db}")

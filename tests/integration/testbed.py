@@ -1,0 +1,412 @@
+"""testbed.py - private MariaDB servers, shardd clusters, and comparing the two.
+
+    Server    one plain mariadbd in a folder of its own
+    Cluster   `shardctl up` in a folder of its own: shards, controller, shardd
+    Both      the same statements on a cluster and on a plain server, answers compared
+
+Everything listens on loopback, on ports free at that moment, and is stopped by pid.
+"""
+import glob
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+
+import pymysql
+from pymysql.constants import CLIENT
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+MODE = os.environ.get("MODE", "release")
+BUILD = ROOT / "build" / MODE
+SHARDD = BUILD / "shardd"
+SHARDCTL = BUILD / "shardctl"
+PATIENCE_S = 30 if MODE == "release" else 90
+
+MARIADBD = shutil.which("mariadbd", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+INSTALL_DB = shutil.which("mariadb-install-db", path="/usr/bin:/usr/sbin")
+AS_ROOT = ["--user=root"] if os.geteuid() == 0 else []
+
+SMALL = """[mariadbd]
+performance_schema=OFF
+innodb_buffer_pool_size=32M
+innodb_log_file_size=16M
+innodb_data_file_path=ibdata1:3M:autoextend
+innodb_autoextend_increment=1
+innodb_use_native_aio=0
+innodb_fast_shutdown=1
+aria_pagecache_buffer_size=1M
+key_buffer_size=64K
+max_connections=400
+max_allowed_packet=128M
+character_set_server=utf8mb4
+collation_server=utf8mb4_general_ci
+skip_name_resolve=1
+local_infile=1
+"""
+RELAXED = "innodb_flush_log_at_trx_commit=0\nsync_binlog=0\n"
+DURABLE = "innodb_flush_log_at_trx_commit=1\nsync_binlog=1\nlog_bin=binlog\nbinlog_format=ROW\n"
+
+
+class Timeout(Exception):
+    pass
+
+
+def wait_for(what, condition, seconds=PATIENCE_S):
+    """The first true value of condition(), asked until then; never just a sleep."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise Timeout(f"waited {seconds} s for {what}")
+        time.sleep(0.01)
+
+
+def free_port():
+    """Below the range from which the kernel takes ports for outgoing connections."""
+    while True:
+        port = random.SystemRandom().randint(15000, 30000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
+def alive(pid):
+    """Running, and not just waiting to be reaped."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def children(pid):
+    try:
+        return [int(p) for p in
+                pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def processes_of(home):
+    """The pids of whatever has `home` in its command line."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            if str(home).encode() in pathlib.Path(path).read_bytes():
+                found.append(int(path.split("/")[2]))
+        except OSError:
+            pass
+    return [pid for pid in found if alive(pid) and pid != os.getpid()]
+
+
+def memory_kib(pid, field="Rss"):
+    """Rss, Pss, ... of a process, from smaps_rollup."""
+    for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1])
+    raise KeyError(field)
+
+
+def cpu_seconds(pid):
+    """User and system time of a process and its threads so far."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def template():
+    """A data folder with system tables, an account app/app, and the server stopped: made
+    once, copied for every server."""
+    folder = ROOT / "build" / "testbed" / "template"
+    if (folder / "mysql").is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = folder.with_name(f"template.{os.getpid()}")
+    defaults = folder.parent / f"template.{os.getpid()}.cnf"
+    defaults.write_text(SMALL)
+    subprocess.run([INSTALL_DB, f"--defaults-file={defaults}", f"--datadir={fresh}",
+                    "--auth-root-authentication-method=normal", "--skip-test-db", *AS_ROOT],
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    accounts = ("CREATE USER app@'%' IDENTIFIED BY 'app';"
+                "GRANT ALL ON *.* TO app@'%' WITH GRANT OPTION;\n")
+    subprocess.run([MARIADBD, f"--defaults-file={defaults}", f"--datadir={fresh}", *AS_ROOT,
+                    "--bootstrap"], input=("FLUSH PRIVILEGES;\n" + accounts.replace(";", ";\n")),
+                   text=True, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    defaults.unlink()
+    try:
+        fresh.rename(folder)
+    except OSError:  # somebody else was faster
+        shutil.rmtree(fresh)
+    return folder
+
+
+class Server:
+    """A plain mariadbd."""
+
+    def __init__(self, folder, durable=False, settings=""):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.data = self.folder / "data"
+        self.socket = self.folder / "s"
+        self.port = free_port()
+        self.process = None
+        if not self.data.exists():
+            subprocess.run(["cp", "-a", template(), self.data], check=True)
+        self.defaults = self.folder / "my.cnf"
+        self.defaults.write_text(SMALL + (DURABLE if durable else RELAXED) + settings)
+        self.start()
+
+    def start(self):
+        self.log = open(self.folder / "log", "ab")
+        self.process = subprocess.Popen(
+            [MARIADBD, f"--defaults-file={self.defaults}", f"--datadir={self.data}", *AS_ROOT,
+             f"--socket={self.socket}", f"--port={self.port}", "--bind-address=127.0.0.1",
+             f"--pid-file={self.folder}/pid", f"--tmpdir={self.folder}"],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, cwd=self.folder)
+        wait_for("the server", self._answers)
+
+    def _answers(self):
+        if self.process.poll() is not None:
+            raise Timeout("the server ended: " + (self.folder / "log").read_text()[-2000:])
+        try:
+            self.connect(db=None).close()
+            return True
+        except pymysql.err.OperationalError:
+            return False
+
+    def connect(self, user="app", password="app", db=None, **more):
+        more.setdefault("charset", "utf8mb4")
+        return pymysql.connect(host="127.0.0.1", port=self.port, user=user, password=password,
+                               database=db, autocommit=more.pop("autocommit", True), **more)
+
+    def sql(self, text, args=None, db=None):
+        with self.connect(db=db) as c, c.cursor() as cursor:
+            cursor.execute(text, args)
+            return cursor.fetchall()
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process is None:
+            return
+        self.process.send_signal(how)
+        try:
+            self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+        self.log.close()
+
+
+class Cluster:
+    """`shardctl up`: shards, a controller and shardd, in `home`."""
+
+    def __init__(self, home, shards=2, workers=2, settings=()):
+        self.home = pathlib.Path(home)
+        self.shards = shards
+        self.workers = workers
+        self.port = free_port()
+        self.http_port = free_port()
+        self.settings = list(settings)
+        self.up()
+
+    def up(self):
+        done = self.ctl_raw("up", "--shards", self.shards, "--port", self.port, "--http-port",
+                            self.http_port, "--workers", self.workers, "--detach",
+                            *self.settings, timeout=120)
+        assert done.returncode == 0, f"up failed:\n{done.stdout}\n{done.stderr}"
+        wait_for("shardd to be ready", self.ready)
+
+    def down(self):
+        """Stops everything; fails when something stays."""
+        pids = set(processes_of(self.home)) | set(self.pids())
+        done = self.ctl_raw("down", timeout=120)
+        try:
+            wait_for("all processes to end", lambda: not any(alive(p) for p in pids), 20)
+        except Timeout:
+            left = {p: pathlib.Path(f"/proc/{p}/cmdline").read_bytes() for p in pids if alive(p)}
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
+            raise AssertionError(f"down left processes: {left}")
+        assert done.returncode == 0, f"down failed:\n{done.stdout}\n{done.stderr}"
+
+    # --- shardctl ---------------------------------------------------------
+
+    def ctl_raw(self, verb, *args, timeout=60):
+        words = [str(SHARDCTL), *verb.split(), "--home", str(self.home), *map(str, args)]
+        return subprocess.run(words, capture_output=True, text=True, timeout=timeout,
+                              stdin=subprocess.DEVNULL)
+
+    def ctl(self, verb, *args, **more):
+        """What `shardctl VERB ... --json` prints."""
+        done = self.ctl_raw(verb, *args, "--json", **more)
+        assert done.returncode == 0, f"shardctl {verb} {args}: {done.stdout} {done.stderr}"
+        return json.loads(done.stdout)
+
+    def fsck(self):
+        done = self.ctl_raw("fsck", timeout=300)
+        assert done.returncode == 0, f"fsck:\n{done.stdout}\n{done.stderr}"
+
+    def status(self):
+        return self.ctl("status")
+
+    def pids(self):
+        return [self.master(), *self.worker_pids()] if self.master() else []
+
+    def master(self):
+        """shardd's first process: of those with our home in the command line, the one whose
+        parent is not shardd."""
+        ours = [p for p in processes_of(self.home) if self._is_shardd(p)]
+        inner = {c for p in ours for c in children(p)}
+        first = [p for p in ours if p not in inner]
+        return first[0] if first else None
+
+    @staticmethod
+    def _is_shardd(pid):
+        try:
+            return os.readlink(f"/proc/{pid}/exe").split(" ")[0] == str(SHARDD)
+        except OSError:
+            return False
+
+    def worker_pids(self):
+        return [p for p in children(self.master() or 0) if alive(p)]
+
+    def kill_worker(self, index=0, how=signal.SIGKILL):
+        pid = self.worker_pids()[index]
+        os.kill(pid, how)
+        return pid
+
+    # --- SQL ------------------------------------------------------------------
+
+    def connect(self, user="app", password="app", db="app", **more):
+        more.setdefault("charset", "utf8mb4")
+        return pymysql.connect(host="127.0.0.1", port=self.port, user=user, password=password,
+                               database=db, autocommit=more.pop("autocommit", True), **more)
+
+    def sql(self, text, args=None, db="app"):
+        with self.connect(db=db) as c, c.cursor() as cursor:
+            cursor.execute(text, args)
+            return cursor.fetchall()
+
+    def shard_list(self):
+        answer = self.ctl("shard list")
+        return answer["shards"] if isinstance(answer, dict) else answer
+
+    def on_shard(self, shard, text, db=None):
+        """Straight to a shard's server, past shardd; `shard` is a row of shard_list()."""
+        with self.shard_connect(shard, db) as c, c.cursor() as cursor:
+            cursor.execute(text)
+            return cursor.fetchall()
+
+    def shard_connect(self, shard, db=None):
+        more = {"unix_socket": shard["socket"]} if shard.get("socket") else {
+            "host": shard["host"], "port": shard["port"]}
+        return pymysql.connect(user="root", database=db, autocommit=True, **more)
+
+    def spread(self, table, db="app"):
+        """How many rows of `table` lie on each shard."""
+        return [self.on_shard(s, f"SELECT COUNT(*) FROM {table}", db)[0][0]
+                for s in self.shard_list()]
+
+    # --- HTTP -----------------------------------------------------------------
+
+    def http(self, path):
+        """Status and body of GET `path`."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}",
+                                        timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def ready(self):
+        try:
+            return self.http("/readyz")[0] == 200
+        except OSError:
+            return False
+
+    def metric(self, name, **labels):
+        """The sum of all samples of `name` that carry the labels."""
+        total = 0.0
+        for line in self.http("/metrics")[1].splitlines():
+            head, _, value = line.rpartition(" ")
+            if head.split("{")[0] == name and all(f'{k}="{v}"' in head
+                                                  for k, v in labels.items()):
+                total += float(value)
+        return total
+
+
+class Answer:
+    """All that a client can see of one statement."""
+
+    def __init__(self, connection, sql, args=None):
+        self.error = self.rows = self.columns = self.warnings = None
+        self.affected = self.insert_id = 0
+        with connection.cursor() as cursor:
+            try:
+                cursor.execute(sql, args)
+                result = cursor._result
+                self.rows = list(cursor.fetchall())
+                self.columns = [(f.name, f.type_code, f.charsetnr) for f in result.fields] \
+                    if cursor.description else None
+                self.affected = cursor.rowcount
+                self.insert_id = cursor.lastrowid
+            except pymysql.err.MySQLError as error:
+                self.error = error.args
+        if self.error is None and result.warning_count:
+            self.warnings = sorted((level, code) for level, code, _
+                                   in connection.show_warnings() or ())
+
+    def __repr__(self):
+        return repr(self.__dict__)
+
+
+class Both:
+    """One database on a cluster and on a plain server; a connection to each."""
+
+    def __init__(self, cluster, plain, db):
+        self.cluster, self.plain, self.db = cluster, plain, db
+        self.connections = [cluster.connect(db=db), plain.connect(db=db)]
+
+    def close(self):
+        for connection in self.connections:
+            connection.close()
+
+    def run(self, sql, args=None):
+        """On both; both must succeed. Returns the cluster's answer."""
+        ours, theirs = (Answer(c, sql, args) for c in self.connections)
+        assert theirs.error is None, f"{sql}: the server: {theirs.error}"
+        assert ours.error is None, f"{sql}: shardd: {ours.error}"
+        return ours
+
+    def compare(self, sql, args=None, ordered=None, messages=False):
+        """On both; everything visible must be the same. Rows compare in order when the
+        statement has an ORDER BY, or when `ordered` says so. Errors compare by code, with
+        `messages` by text too."""
+        ours, theirs = (Answer(c, sql, args) for c in self.connections)
+        where = f"{sql}\n shardd: {ours}\n server: {theirs}"
+        if theirs.error or ours.error:
+            assert ours.error and theirs.error and ours.error[0] == theirs.error[0], where
+            assert not messages or ours.error == theirs.error, where
+            return ours
+        if ordered is None:
+            ordered = "order by" in sql.lower()
+        left, right = ours.rows, theirs.rows
+        if not ordered:
+            left, right = sorted(left, key=repr), sorted(right, key=repr)
+        assert left == right, where
+        assert ours.columns == theirs.columns, where
+        assert ours.warnings == theirs.warnings, where
+        assert ours.affected == theirs.affected, where
+        return ours
+
+
+MULTI_STATEMENTS = CLIENT.MULTI_STATEMENTS
