@@ -9,6 +9,7 @@
 #define CORE_MYSQL_COMMAND_H
 
 #include "core/base/buf.h"
+#include "core/mysql/literal.h"
 #include "core/mysql/protocol.h"
 
 /* The text behind the command byte: COM_QUERY, COM_STMT_PREPARE, COM_INIT_DB.
@@ -44,16 +45,6 @@ bool fetch_decode(struct span payload, uint32_t *statement_id, uint32_t *rows) m
 /* COM_SET_OPTION: *on for "multi-statements on". False for other options. */
 bool set_option_decode(struct span payload, bool *multi_statements) must_check;
 
-/* One parameter of COM_STMT_EXECUTE. `bytes` is the value as on the wire
- * without a length: integers and floats little-endian, temporal values as
- * their parts, everything else as text or raw bytes. */
-struct param_value {
-    uint8_t     type; /* MYSQL_TYPE_* */
-    bool        is_unsigned;
-    bool        is_null;
-    struct span bytes;
-};
-
 struct execute {
     uint32_t statement_id;
     uint8_t  flags;      /* CURSOR_TYPE_* */
@@ -74,34 +65,6 @@ struct execute {
 bool execute_decode(struct span payload, uint32_t n_params, uint16_t *types,
                     const struct span *long_data, struct execute *out,
                     struct param_value *params) must_check;
-
-/* How text becomes a literal that the server reads back unchanged. */
-struct literal_mode {
-    uint16_t charset;              /* collation id of character_set_client */
-    bool     no_backslash_escapes; /* sql_mode */
-};
-
-/* Append the value as an SQL literal that means exactly what the parameter
- * means to the server: strings quoted (they take the connection's collation),
- * BLOB types as _binary'...', FLOAT and DOUBLE with an exponent, valid temporal values
- * as DATE'...', TIME'...', TIMESTAMP'...'. False, with `out` as before, for what no literal can
- * say: NaN, infinities, malformed values and unknown types. */
-bool param_literal(struct buf *out, const struct param_value *param,
-                   const struct literal_mode *mode) must_check;
-
-/* The same quoting for text from elsewhere. */
-void literal_quote(struct buf *out, struct span text, const struct literal_mode *mode);
-
-/* `name` with ` doubled. */
-void literal_identifier(struct buf *out, struct span name);
-
-/* The value of an integer type; false for any other type or NULL. */
-struct param_integer {
-    uint64_t magnitude;
-    bool     negative;
-};
-
-bool param_integer(const struct param_value *param, struct param_integer *out) must_check;
 
 /* Commands without fields: COM_PING, COM_QUIT, COM_RESET_CONNECTION, COM_STATISTICS. */
 void command_encode(struct buf *out, uint8_t command);

@@ -92,35 +92,4 @@ struct span column_format(const struct column *column);
 
 void reply_column_count_encode(struct buf *out, uint8_t *seq, uint64_t capabilities, uint64_t n);
 
-/* A text result set of our own.
- *
- *   struct result_writer w;
- *   result_writer_begin(&w, out, &seq, capabilities, columns, countof(columns));
- *   for each row:
- *       result_writer_text(&w, span); result_writer_number(&w, 42); result_writer_null(&w);
- *   result_writer_end(&w, status, warnings);
- *
- * A row goes out when it has as many cells as there are columns; asserts that
- * the last one is whole. */
-struct result_column {
-    const char *name;
-    uint8_t     type; /* MYSQL_TYPE_VAR_STRING, MYSQL_TYPE_LONGLONG, MYSQL_TYPE_DOUBLE */
-};
-
-struct result_writer {
-    struct buf *out;
-    uint8_t    *seq;
-    uint64_t    capabilities;
-    size_t      n_columns, n_cells; /* cells in the current row */
-    size_t      at;                 /* where its packet began */
-};
-
-void result_writer_begin(struct result_writer *w, struct buf *out, uint8_t *seq,
-                         uint64_t capabilities, const struct result_column *columns,
-                         size_t n_columns);
-void result_writer_text(struct result_writer *w, struct span text);
-void result_writer_number(struct result_writer *w, int64_t value);
-void result_writer_null(struct result_writer *w);
-void result_writer_end(struct result_writer *w, uint16_t status, uint16_t warnings);
-
 #endif

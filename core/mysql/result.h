@@ -52,6 +52,22 @@ enum result_state {
     RESULT_ROWS, RESULT_DEFINITIONS, RESULT_ONLY_PACKET, RESULT_OVER, RESULT_BROKEN,
 };
 
+/* What a message was. */
+enum result_kind {
+    RESULT_IS_OK,           /* payload: reply_ok_decode() */
+    RESULT_IS_ERR,          /* payload: reply_err_decode() */
+    RESULT_IS_LOCAL_INFILE, /* payload: 0xfb and the file's name */
+    RESULT_IS_COUNT,        /* the number of columns, now in n_columns */
+    RESULT_IS_PREPARED,     /* payload: reply_prepare_decode() */
+    RESULT_IS_PARAM,        /* payload: reply_column_decode() */
+    RESULT_IS_COLUMN,       /* payload: reply_column_decode() */
+    RESULT_IS_EOF,          /* behind definitions; payload: reply_eof_decode() */
+    RESULT_IS_ROW,
+    RESULT_IS_END,          /* of rows or of RESULT_FIELD_LIST: EOF, or OK with 0xfe */
+    RESULT_IS_TEXT,
+    RESULT_IS_PROGRESS,     /* MARIADB_CLIENT_PROGRESS: no part of the answer proper */
+};
+
 #define RESULT_KEEP 560 /* an ERR packet with the longest message */
 
 struct result_reader {
@@ -70,6 +86,7 @@ struct result_reader {
     uint32_t n_columns;    /* of the last result set, or of the prepared statement */
     bool     session_changed; /* some OK carried session-track entries */
     bool     had_rows;        /* some result was a result set */
+    uint8_t  next_seq;        /* 1 after result_init(); set it when the command took more packets */
 
     /* Private. */
     uint64_t          capabilities;
@@ -77,12 +94,11 @@ struct result_reader {
     enum result_state state;
     uint64_t          left;      /* definitions still to come */
     uint32_t          skip;      /* payload bytes of the current packet still to come */
-    uint8_t           next_seq;
     bool              any_seq;   /* after a file the server's seq follows the client's */
     bool              midway;    /* the current packet continues a message */
     bool              keeping;   /* the current message is copied into `kept` */
     bool              cut;       /* ... and did not fit */
-    uint8_t           kind;
+    enum result_kind  kind;
     uint8_t           n_header;  /* bytes of the header in `header` */
     uint8_t           header[PACKET_HEADER_BYTES + 1];
     uint32_t          n_kept;
@@ -95,22 +111,6 @@ void result_init(struct result_reader *r, enum result_shape shape, uint64_t capa
 /* Read on. *used is how many bytes of `in` belong to this answer: all of them
  * unless it ends or pauses within. A RESULT_NONE answer is done at once. */
 enum result_status result_feed(struct result_reader *r, struct span in, size_t *used) must_check;
-
-/* What a message was. */
-enum result_kind {
-    RESULT_IS_OK,           /* payload: reply_ok_decode() */
-    RESULT_IS_ERR,          /* payload: reply_err_decode() */
-    RESULT_IS_LOCAL_INFILE, /* payload: 0xfb and the file's name */
-    RESULT_IS_COUNT,        /* the number of columns, now in n_columns */
-    RESULT_IS_PREPARED,     /* payload: reply_prepare_decode() */
-    RESULT_IS_PARAM,        /* payload: reply_column_decode() */
-    RESULT_IS_COLUMN,       /* payload: reply_column_decode() */
-    RESULT_IS_EOF,          /* behind definitions; payload: reply_eof_decode() */
-    RESULT_IS_ROW,
-    RESULT_IS_END,          /* of rows or of RESULT_FIELD_LIST: EOF, or OK with 0xfe */
-    RESULT_IS_TEXT,
-    RESULT_IS_PROGRESS,     /* MARIADB_CLIENT_PROGRESS: no part of the answer proper */
-};
 
 struct result_message {
     enum result_kind kind;

@@ -20,7 +20,7 @@ struct cursor {
 static inline struct cursor
 cursor_of(struct span s)
 {
-    return (struct cursor){ s.ptr, s.ptr + s.len, false };
+    return (struct cursor){ s.ptr, s.len != 0 ? s.ptr + s.len : s.ptr, false };
 }
 
 static inline size_t
