@@ -1,8 +1,8 @@
 /* listener.h - accepts connections into direct descriptors.
  *
- *   listener_open ─► on_accept(file) ... ─► listener_close ─► on_closed
- *                     ▲            │
- *                     └── resume ◄─┴─ pause (connection limit)
+ *   listener_open --> on_accept(file) ... --> listener_close --> on_closed
+ *                     ^            |
+ *                     +-- resume --+-- pause (connection limit)
  *
  * Two ways. Plain: one multishot accept, cheapest, the peer is unknown. With
  * `want_peer`: several single accepts kept armed, because only those report

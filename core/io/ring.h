@@ -2,8 +2,8 @@
  *
  * One ring per worker, made after the fork by the thread that uses it. A turn:
  *
- *   ring_turn():  tasks ─► sends of streams with output ─► ONE io_uring_enter
- *                 ─► clock ─► done() of every completion ─► due timers
+ *   ring_turn():  tasks --> sends of streams with output --> ONE io_uring_enter
+ *                 --> clock --> done() of every completion --> due timers
  *
  * Whoever wants something from the kernel embeds a `struct op` and says what
  * to call when it is done. The op's address travels as user_data, so an op
@@ -18,9 +18,9 @@
 #define CORE_IO_RING_H
 
 #include "core/base/base.h"
-#include "core/base/buf.h"
 #include "core/base/err.h"
 #include "core/base/list.h"
+#include "core/io/spare.h"
 #include "core/io/timer.h"
 
 struct ring;
@@ -120,6 +120,9 @@ task_drop(struct task *task)
 /* done(revents) once. */
 void ring_poll(struct ring *ring, struct op *op, int fd, unsigned events);
 
+/* done(revents) at each new event, as long as op->armed: see ring_watch_fd(). */
+void ring_poll_multishot(struct ring *ring, struct op *op, int fd, unsigned events);
+
 /* done(bytes) once; `bytes` must stay until then. The descriptor must not be
  * O_NONBLOCK (it would answer -EAGAIN instead of waiting). */
 void ring_read(struct ring *ring, struct op *op, int fd, void *bytes, unsigned len);
@@ -187,9 +190,6 @@ void ring_close_file(struct ring *ring, struct ring_file file);
 /* As ring_post(), but after all tasks: only for arming sends, no callbacks. */
 void ring_post_flush(struct ring *ring, struct task *task);
 
-/* Memory for stream buffers, kept by the ring between uses, so that idle
- * streams own none and busy ones do not ask malloc. `b` must be empty. */
-void ring_lend(struct ring *ring, struct buf *b);
-void ring_give_back(struct ring *ring, struct buf *b);
+struct spares *ring_spares(struct ring *ring);
 
 #endif

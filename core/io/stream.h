@@ -1,12 +1,14 @@
 /* stream.h - a connected socket as two byte queues.
  *
- *   stream_connect ─► CONNECTING ─on_connect(0)─► OPEN ◄── stream_open(file)
- *                         │error: on_connect(err)   │
- *                         ▼                         ▼ stream_close
- *                      (close it)     FLUSHING ─► LINGERING ─► CLOSING ─on_closed─► CLOSED
+ *   stream_connect --> CONNECTING --on_connect(0)--> OPEN <-- stream_open(file)
+ *                          | on_connect(error)        |
+ *                          |                          | stream_close
+ *                          v                          v
+ *              CLOSED <-- CLOSING <-- LINGERING <-- FLUSHING
+ *               on_closed
  *
- *   kernel ─► on_data: stream_unread / stream_consume
- *   stream_out (append) + stream_flush ─► one send at the end of the turn
+ *   kernel --> on_data: stream_unread / stream_consume
+ *   stream_out (append) + stream_flush --> one send at the end of the turn
  *
  * In: on_data sees the bytes in the ring's own buffer when nothing was left
  * over before; only what it leaves is copied. Out: one buffer fills while the
@@ -40,7 +42,8 @@ struct stream_ops {
 
     /* Nothing more will be received: the peer closed its side (0, what we
      * write may still arrive), or the connection broke (-errno). Comes once,
-     * after all data received before it. stream_close() is still needed. */
+     * after all data received before it, and is the last of on_data, on_end.
+     * stream_close() is still needed. */
     void (*on_end)(struct stream *stream, int error);
 
     /* No op is armed any more: the memory may be freed. May be NULL. */
@@ -80,7 +83,7 @@ struct stream {
     bool offer;              /* resumed: show what is left in `in` */
     bool full;               /* on_drained is due */
     bool broken;             /* sending failed: output is thrown away */
-    bool no_zerocopy, shut;
+    bool no_zerocopy;
 };
 
 /* Takes over `file` (from listener_accepted, or an ordinary connected fd that
@@ -109,12 +112,13 @@ stream_unread(const struct stream *stream)
 /* Takes the first `len` unread bytes (asserts that there are so many). */
 void stream_consume(struct stream *stream, size_t len);
 
-/* No on_data and no on_end until resumed; soon the kernel's window closes and
- * the peer must wait. A little more may be received and is kept (bounded by
- * the ring's receive buffers). Cheap; both may be repeated. */
+/* No on_data and no on_end (but that of a failed send) until resumed; soon the
+ * kernel's window closes and the peer must wait. A little more may be received
+ * and is kept (bounded by the ring's receive buffers). Cheap; both may be repeated. */
 void stream_pause_read(struct stream *stream);
 
-/* Also asks for one more on_data when unread bytes are left, paused or not. */
+/* Also asks for one more on_data (in the next turn) when unread bytes are left,
+ * paused or not. */
 void stream_resume_read(struct stream *stream);
 
 /* --- output --- */
@@ -143,7 +147,7 @@ stream_pending(const struct stream *stream)
 enum stream_close_how {
     STREAM_CLOSE_NOW,   /* output not yet taken by the kernel is thrown away */
     STREAM_CLOSE_FLUSH, /* output first, then FIN, then wait for the peer's FIN (so that the
-                           peer can read the last words), all within `linger_ms` */
+                           peer reads our last words), all within `linger_ms`; 0: 5 s */
 };
 
 /* The one way to end a stream, in any state; may be repeated (NOW overrides

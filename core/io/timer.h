@@ -1,10 +1,11 @@
 /* timer.h - something to call later, without asking the kernel.
  *
- * A hierarchical wheel: six levels of 64 slots; a slot of level n is 64^n ms
- * wide. Starting and stopping is O(1); a bitmap per level finds the next due
- * slot, so timers that wait cost nothing per turn. Resolution: 1 ms; a timer
- * never fires early. It knows no clock: whoever owns the wheel (the ring, a
- * test) tells it the time.
+ * A hierarchical wheel: seven levels of 64 slots; a slot of level n is 64^n ms
+ * wide and is spread over the levels below when its time begins. Starting and
+ * stopping is O(1); a bitmap per level finds the next due slot, so
+ * timers that wait cost nothing per turn. Resolution: 1 ms; a timer never fires
+ * early by the owner's clock (of a ring: ring_now_ms(), as old as the turn).
+ * The wheel knows no clock itself: the ring, or a test, tells it the time.
  */
 #ifndef CORE_IO_TIMER_H
 #define CORE_IO_TIMER_H
@@ -25,13 +26,14 @@ struct timer {
     timer_fire *fire;
 };
 
-enum { TIMER_LEVELS = 6, TIMER_SLOTS = 64 };
+enum { TIMER_LEVELS = 7, TIMER_SLOTS = 64 };
 
 struct timers {
     uint64_t    now_ms;  /* the owner's clock, for timer_start() */
     uint64_t    done_ms; /* everything due up to here has fired */
     uint64_t    occupied[TIMER_LEVELS]; /* one bit per slot */
     struct list slot[TIMER_LEVELS][TIMER_SLOTS];
+    struct list overdue; /* started with a time that is already done */
     size_t      count;
 };
 

@@ -1,0 +1,46 @@
+/* spare.c - see spare.h. */
+#include "core/io/spare.h"
+
+enum { FIRST_BYTES = 4096 };
+
+void
+spare_lend(struct spares *spares, struct buf *b)
+{
+    if (b->bytes != NULL)
+        return;
+    if (spares->count > 0)
+        *b = spares->spare[--spares->count];
+    else
+        buf_reserve(b, FIRST_BYTES);
+}
+
+void
+spare_give_back(struct spares *spares, struct buf *b)
+{
+    if (b->bytes == NULL)
+        return;
+    if (spares->count == SPARE_COUNT || b->cap > SPARE_BYTES) {
+        buf_fini(b);
+        return;
+    }
+    buf_clear(b);
+    spares->spare[spares->count++] = *b;
+    *b = (struct buf){ 0 };
+}
+
+struct buf *
+spare_scrap(struct spares *spares)
+{
+    if (spares->scrap.cap > SPARE_BYTES)
+        buf_fini(&spares->scrap);
+    buf_clear(&spares->scrap);
+    return &spares->scrap;
+}
+
+void
+spare_fini(struct spares *spares)
+{
+    while (spares->count > 0)
+        buf_fini(&spares->spare[--spares->count]);
+    buf_fini(&spares->scrap);
+}
