@@ -327,7 +327,7 @@ stream_broke(struct stream *s, int error)
         close_now(s);
         return;
     }
-    if (!s->ended)
+    if (s->end_error == 0)
         s->end_error = error;
     if (!peer_gone || s->paused)
         s->ended = true;
