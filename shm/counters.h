@@ -17,7 +17,8 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
   X(CLIENTS_OPEN, GAUGE, "clients_open", "", "Client connections open now.") \
   X(CLIENTS_IDLE_MEMORY, GAUGE, "clients_memory_bytes", "", "Memory held for client connections.") \
   X(CLIENTS_ACCEPTED, TOTAL, "clients_accepted_total", "", "Client connections accepted.") \
-  X(REFUSED_LIMIT, TOTAL, "clients_refused_total", "reason=\"limit\"", "Client connections refused.") \
+  X(REFUSED_LIMIT, TOTAL, "clients_refused_total", "reason=\"limit\"", \
+    "Client connections refused.") \
   X(REFUSED_USER_LIMIT, TOTAL, "clients_refused_total", "reason=\"user_limit\"", "") \
   X(REFUSED_MEMORY, TOTAL, "clients_refused_total", "reason=\"memory\"", "") \
   X(REFUSED_NOT_READY, TOTAL, "clients_refused_total", "reason=\"not_ready\"", "") \
@@ -59,7 +60,8 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
   X(ROUTE_INSERT_SPLIT, TOTAL, "statements_routed_total", "route=\"insert_split\"", "") \
   X(ROUTE_LOCAL, TOTAL, "statements_routed_total", "route=\"local\"", "") \
   X(ROUTE_REFUSED, TOTAL, "statements_routed_total", "route=\"refused\"", "") \
-  X(ERRORS_SHARDD, TOTAL, "errors_sent_total", "source=\"shardd\"", "Error packets sent to clients.") \
+  X(ERRORS_SHARDD, TOTAL, "errors_sent_total", "source=\"shardd\"", \
+    "Error packets sent to clients.") \
   X(ERRORS_SERVER, TOTAL, "errors_sent_total", "source=\"server\"", "") \
   X(ERRORS_SYNTAX, TOTAL, "errors_sent_total", "source=\"parser\"", "") \
   X(ERRORS_BACKEND_LOST, TOTAL, "errors_sent_total", "source=\"backend_lost\"", "") \
@@ -72,20 +74,23 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
   X(BACKENDS_OPEN, GAUGE, "backends_open", "", "Connections to servers open now.") \
   X(BACKENDS_BUSY, GAUGE, "backends_busy", "", "Connections to servers in use now.") \
   X(BACKENDS_CREATED, TOTAL, "backends_created_total", "", "Connections to servers made.") \
-  X(BACKENDS_FAILED, TOTAL, "backends_failed_total", "", "Connections to servers that could not be made.") \
+  X(BACKENDS_FAILED, TOTAL, "backends_failed_total", "", \
+    "Connections to servers that could not be made.") \
   X(BACKENDS_LOST, TOTAL, "backends_lost_total", "", "Connections to servers lost.") \
   X(BACKENDS_IDLE_CLOSED, TOTAL, "backends_idle_closed_total", "", "Idle connections closed.") \
   X(POOL_WAITING, GAUGE, "pool_waiting", "", "Statements waiting for a connection now.") \
   X(POOL_WAITS, TOTAL, "pool_waits_total", "", "Statements that waited for a connection.") \
   X(POOL_TIMEOUTS, TOTAL, "pool_timeouts_total", "", "Waits that reached their deadline.") \
   X(RETRIES, TOTAL, "retries_total", "", "Reads retried on another connection.") \
-  X(TXN_SINGLE_COMMIT, TOTAL, "transactions_total", "shards=\"one\",end=\"commit\"", "Transactions.") \
+  X(TXN_SINGLE_COMMIT, TOTAL, "transactions_total", "shards=\"one\",end=\"commit\"", \
+    "Transactions.") \
   X(TXN_SINGLE_ABORT, TOTAL, "transactions_total", "shards=\"one\",end=\"abort\"", "") \
   X(TXN_MULTI_COMMIT, TOTAL, "transactions_total", "shards=\"many\",end=\"commit\"", "") \
   X(TXN_MULTI_ABORT, TOTAL, "transactions_total", "shards=\"many\",end=\"abort\"", "") \
   X(TXN_MULTI_IN_DOUBT, TOTAL, "transactions_in_doubt_total", "", "Commits left to the resolver.") \
   X(PINNED, GAUGE, "clients_pinned", "", "Clients pinned to a connection now.") \
-  X(PIN_USER_VARIABLE, TOTAL, "pins_total", "reason=\"user_variable\"", "Clients pinned to a connection.") \
+  X(PIN_USER_VARIABLE, TOTAL, "pins_total", "reason=\"user_variable\"", \
+    "Clients pinned to a connection.") \
   X(PIN_SET, TOTAL, "pins_total", "reason=\"set\"", "") \
   X(PIN_TEMPORARY_TABLE, TOTAL, "pins_total", "reason=\"temporary_table\"", "") \
   X(PIN_GET_LOCK, TOTAL, "pins_total", "reason=\"get_lock\"", "") \
@@ -96,7 +101,8 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
   X(MERGE_MEMORY, GAUGE, "merge_memory_bytes", "", "Memory held by merges.") \
   X(MALFORMED_PACKETS, TOTAL, "malformed_packets_total", "", "Packets that broke the protocol.") \
   X(KILLS, TOTAL, "kills_total", "", "KILL commands carried out.") \
-  X(SEQUENCE_BLOCKS, TOTAL, "sequence_blocks_total", "", "Blocks of AUTO_INCREMENT numbers fetched.") \
+  X(SEQUENCE_BLOCKS, TOTAL, "sequence_blocks_total", "", \
+    "Blocks of AUTO_INCREMENT numbers fetched.") \
   X(ROUTES_INSTALLED, TOTAL, "routes_installed_total", "", "Editions of the routes taken over.") \
   X(ROUTES_BAD, TOTAL, "routes_bad_total", "", "Editions of the routes refused.") \
   X(HTTP_CONNECTIONS, GAUGE, "http_connections_open", "", "HTTP connections open now.") \
@@ -123,7 +129,8 @@ extern const struct counter_info counter_info[COUNTERS_N];
 
 /* X(name, metric, labels, help): latency histograms, recorded in ns. */
 #define LATENCIES(X) \
-  X(ONE, "statement_seconds", "route=\"one\"", "From the statement's last byte to its answer's first.") \
+  X(ONE, "statement_seconds", "route=\"one\"", \
+    "From the statement's last byte to its answer's first.") \
   X(SCATTER, "statement_seconds", "route=\"scatter\"", "") \
   X(WRITE, "statement_seconds", "route=\"write\"", "") \
   X(LOCAL, "statement_seconds", "route=\"local\"", "") \

@@ -26,7 +26,7 @@ enum { ROUTES_BLOB_VERSION = 1 };
 bool routes_encode(const struct routes *r, struct buf *out,
                    struct err *err) must_check;
 
-/* A blob back as routes, in one allocation that borrows nothing from `blob`.
+/* A blob back as routes, which borrow nothing from `blob`.
  * Free with routes_free(). False: the blob is damaged or of another version,
  * or breaks a rule of table.h; `err` says which. */
 bool routes_decode(struct span blob, struct routes **out,

@@ -48,7 +48,8 @@ struct route_column {
     bool             generated;    /* value computed by the server */
     bool             has_default;  /* an explicit DEFAULT other than NULL */
     uint16_t         collation;    /* the server's collation id; 63 = binary, 0 = none */
-    uint32_t         length;       /* CHAR/VARCHAR/BINARY: in characters; DECIMAL: precision; TIME...: fsp */
+    uint32_t         length;       /* CHAR/VARCHAR/BINARY: in characters; BIT: bits;
+                                      DECIMAL: precision; TIME...: fsp */
     uint8_t          scale;        /* DECIMAL: digits behind the point */
 };
 
@@ -58,7 +59,8 @@ struct route_table {
     enum table_kind            kind;
     uint32_t                   key;      /* TABLE_SHARDED: column index, else ROUTES_NONE */
     uint32_t                   auto_increment; /* column index or ROUTES_NONE */
-    uint64_t                   sequence; /* the sequence row's id when sharded and numbered, else 0 */
+    uint64_t                   sequence; /* the sequence row's id when sharded and numbered;
+                                            else 0 */
     enum table_kind            view_kind; /* TABLE_VIEW: the widest kind it reaches */
     uint32_t                   n_columns;
     const struct route_column *columns;
@@ -97,7 +99,8 @@ struct route_user {
 struct routes {
     uint64_t generation;       /* of everything but users */
     uint64_t users_generation;
-    bool     lower_case;       /* lower_case_table_names != 0 on the servers */
+    bool     lower_case;       /* lower_case_table_names != 0 on the servers: then names
+                                  of databases and tables here have no ASCII capitals */
     /* A service account with the same name and secret on all shards. */
     struct span service_user, service_secret;
 

@@ -1,0 +1,101 @@
+/* routes_blob.h - the layout of the routes blob; only for routes_*.c.
+ *
+ * Records lie one behind the other in the order of enum blob_part, each kind
+ * packed; all sizes are multiples of 8. A change of anything here is a new
+ * ROUTES_BLOB_VERSION.
+ */
+#ifndef SHM_ROUTES_BLOB_H
+#define SHM_ROUTES_BLOB_H
+
+#include "core/base/base.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the blob is little-endian");
+
+#define BLOB_MAGIC UINT32_C(0x72646873) /* "shdr" */
+
+/* Bytes in the last part. */
+struct blob_ref {
+    uint32_t offset, len;
+};
+
+enum blob_part {
+    BLOB_SHARDS, BLOB_RANGES, BLOB_DATABASES, BLOB_TABLES, BLOB_COLUMNS,
+    BLOB_USERS, BLOB_BYTES, BLOB_PARTS,
+};
+
+struct blob_header {
+    uint32_t        magic, version;
+    uint64_t        len;      /* of the whole blob */
+    uint64_t        checksum; /* XXH3-64 of everything behind this word */
+    uint64_t        generation, users_generation;
+    struct blob_ref service_user, service_secret;
+    uint32_t        count[BLOB_PARTS];
+    uint32_t        lower_case;
+};
+
+enum { BLOB_CHECKED_FROM = offsetof(struct blob_header, generation) };
+
+struct blob_shard {
+    uint32_t        id;
+    uint16_t        port, state;
+    struct blob_ref name, host;
+};
+
+struct blob_range {
+    uint64_t start;
+    uint32_t shard, zero;
+};
+
+struct blob_database {
+    struct blob_ref name;
+    uint32_t        home, collation;
+};
+
+struct blob_table {
+    struct blob_ref name;
+    uint32_t        database, kind, key, auto_increment;
+    uint64_t        sequence;
+    uint32_t        view_kind, n_columns, first_column, zero;
+};
+
+enum {
+    BLOB_UNSIGNED       = 1 << 0,
+    BLOB_NULLABLE       = 1 << 1,
+    BLOB_AUTO_INCREMENT = 1 << 2,
+    BLOB_GENERATED      = 1 << 3,
+    BLOB_HAS_DEFAULT    = 1 << 4,
+    BLOB_COLUMN_FLAGS   = (1 << 5) - 1,
+};
+
+struct blob_column {
+    struct blob_ref name;
+    uint16_t        type, collation;
+    uint32_t        length;
+    uint16_t        scale, flags;
+    uint32_t        zero;
+};
+
+enum { BLOB_HAS_PASSWORD = 1 << 0, BLOB_ADMIN = 1 << 1, BLOB_USER_FLAGS = 3 };
+
+struct blob_user {
+    struct blob_ref name, secret;
+    uint8_t         verifier[20];
+    uint32_t        flags, max_connections, zero;
+};
+
+static const size_t blob_record[BLOB_PARTS] = {
+    [BLOB_SHARDS]    = sizeof(struct blob_shard),
+    [BLOB_RANGES]    = sizeof(struct blob_range),
+    [BLOB_DATABASES] = sizeof(struct blob_database),
+    [BLOB_TABLES]    = sizeof(struct blob_table),
+    [BLOB_COLUMNS]   = sizeof(struct blob_column),
+    [BLOB_USERS]     = sizeof(struct blob_user),
+    [BLOB_BYTES]     = 1,
+};
+
+_Static_assert(sizeof(struct blob_header) == 88 && sizeof(struct blob_shard) == 24 &&
+               sizeof(struct blob_range) == 16 && sizeof(struct blob_database) == 16 &&
+               sizeof(struct blob_table) == 48 && sizeof(struct blob_column) == 24 &&
+               sizeof(struct blob_user) == 48, "no padding");
+
+#endif

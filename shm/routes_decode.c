@@ -1,0 +1,409 @@
+/* routes_decode.c - a blob as struct routes, trusting nothing; see routes.h.
+ *
+ * First sizes: the counts of the header must add up to exactly the blob's
+ * length. Then each record is checked as it is turned into its struct; names
+ * point into a copy of the bytes. Nothing is used as an index before it was
+ * compared with its bound.
+ */
+#include <stdlib.h>
+#include <xxhash.h>
+
+#include "core/base/arena.h"
+#include "core/base/memory.h"
+#include "core/route/keyhash.h"
+#include "shm/routes.h"
+#include "shm/routes_blob.h"
+
+enum { NAME_MAX_BYTES = 256, SECRET_MAX = 1024, COLUMNS_MAX = 4096 };
+
+struct decoder {
+    const struct blob_header *header;
+    const uint8_t            *part[BLOB_PARTS]; /* in the blob */
+    const uint8_t            *bytes;            /* our copy of the last part */
+    struct routes            *r;
+    struct arena             *arena;
+    struct err               *err;
+};
+
+static uint32_t
+count(const struct decoder *d, enum blob_part part)
+{
+    return d->header->count[part];
+}
+
+/* Record `i`. The blob need not be aligned. */
+#define RECORD(d, PART, type, i) \
+    record_copy(&(type){ 0 }, (d)->part[PART] + (size_t)(i) * sizeof(type), sizeof(type))
+
+static void *
+record_copy(void *to, const uint8_t *from, size_t size)
+{
+    return memcpy(to, from, size);
+}
+
+/* The parts one behind the other must fill the blob exactly. */
+static bool
+sizes_check(struct decoder *d, struct span blob)
+{
+    uint64_t at = sizeof(*d->header);
+
+    for (int part = 0; part < BLOB_PARTS; part++) {
+        uint64_t size = (uint64_t)d->header->count[part] * blob_record[part];
+        if (size > blob.len - at)
+            return err_set(d->err, "routes blob: part %d is longer than the "
+                           "blob of %zu bytes", part, blob.len);
+        d->part[part] = blob.ptr + at;
+        at += size;
+    }
+    if (at != blob.len)
+        return err_set(d->err, "routes blob: %llu bytes of %zu accounted for",
+                       (unsigned long long)at, blob.len);
+    return true;
+}
+
+static bool
+header_check(const struct blob_header *h, struct span blob, struct err *err)
+{
+    if (h->magic != BLOB_MAGIC)
+        return err_set(err, "routes blob: not one");
+    if (h->version != ROUTES_BLOB_VERSION)
+        return err_set(err, "routes blob: version %u, this program knows %d: "
+                       "shardd and shardctl are of different releases",
+                       h->version, ROUTES_BLOB_VERSION);
+    if (h->len != blob.len)
+        return err_set(err, "routes blob: %zu bytes instead of %llu", blob.len,
+                       (unsigned long long)h->len);
+    if (h->checksum != XXH3_64bits(blob.ptr + BLOB_CHECKED_FROM,
+                                   blob.len - BLOB_CHECKED_FROM))
+        return err_set(err, "routes blob: wrong checksum");
+    if (h->lower_case > 1)
+        return err_set(err, "routes blob: lower_case is %u", h->lower_case);
+    if (h->count[BLOB_SHARDS] > ROUTES_SHARDS_MAX)
+        return err_set(err, "routes: %u shards, at most %d are possible",
+                       h->count[BLOB_SHARDS], ROUTES_SHARDS_MAX);
+    if ((h->count[BLOB_SHARDS] == 0) != (h->count[BLOB_RANGES] == 0))
+        return err_set(err, "routes: %u shards with %u ranges",
+                       h->count[BLOB_SHARDS], h->count[BLOB_RANGES]);
+    return true;
+}
+
+/* A text that people and servers see: of bounded length, without a NUL. */
+static bool
+name_get(struct decoder *d, struct blob_ref ref, size_t max, const char *what,
+         struct span *out)
+{
+    if (ref.offset > count(d, BLOB_BYTES) ||
+        ref.len > count(d, BLOB_BYTES) - ref.offset)
+        return err_set(d->err, "routes blob: a %s lies outside of it", what);
+    *out = (struct span){ d->bytes + ref.offset, ref.len };
+    if (out->len > max)
+        return err_set(d->err, "routes: a %s of %zu bytes is too long", what,
+                       out->len);
+    if (memchr(out->ptr, 0, out->len) != NULL)
+        return err_set(d->err, "routes: a %s holds a NUL", what);
+    return true;
+}
+
+static bool
+name_get_full(struct decoder *d, struct blob_ref ref, const char *what,
+              struct span *out)
+{
+    if (!name_get(d, ref, NAME_MAX_BYTES, what, out))
+        return false;
+    return out->len > 0 || err_set(d->err, "routes: a %s is empty", what);
+}
+
+static bool
+is_folded(const struct decoder *d, struct span name)
+{
+    for (size_t i = 0; d->header->lower_case && i < name.len; i++)
+        if (name.ptr[i] >= 'A' && name.ptr[i] <= 'Z')
+            return err_set(d->err, "routes: '%.*s' has capitals although the "
+                           "servers keep names in lower case", (int)name.len,
+                           name.ptr);
+    return true;
+}
+
+static int
+compare_names(struct span a, struct span b)
+{
+    size_t len   = a.len < b.len ? a.len : b.len;
+    int    order = len == 0 ? 0 : memcmp(a.ptr, b.ptr, len);
+
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static bool
+name_repeats(struct decoder *d, const char *what, struct span name)
+{
+    return err_set(d->err, "routes: %s '%.*s' is there twice, or out of order",
+                   what, (int)name.len, name.ptr);
+}
+
+static bool
+shards_decode(struct decoder *d)
+{
+    uint32_t            n      = count(d, BLOB_SHARDS);
+    struct route_shard *shards = arena_alloc(d->arena, n * sizeof(*shards));
+
+    for (uint32_t i = 0; i < n; i++) {
+        const struct blob_shard *b = RECORD(d, BLOB_SHARDS, struct blob_shard, i);
+        struct route_shard      *s = &shards[i];
+        if (!name_get_full(d, b->name, "shard name", &s->name) ||
+            !name_get_full(d, b->host, "shard host", &s->host))
+            return false;
+        if (b->state > SHARD_DRAINING)
+            return err_set(d->err, "routes: shard %.*s is in state %u",
+                           (int)s->name.len, s->name.ptr, b->state);
+        if ((b->port == 0) != (s->host.ptr[0] == '/'))
+            return err_set(d->err, "routes: shard %.*s: port %u of %.*s",
+                           (int)s->name.len, s->name.ptr, b->port,
+                           (int)s->host.len, s->host.ptr);
+        s->id    = b->id;
+        s->port  = b->port;
+        s->state = (enum shard_state)b->state;
+        for (uint32_t k = 0; k < i; k++)
+            if (shards[k].id == s->id || span_equal(shards[k].name, s->name))
+                return name_repeats(d, "shard", s->name);
+    }
+    d->r->n_shards = n;
+    d->r->shards   = shards;
+    return true;
+}
+
+static bool
+ranges_decode(struct decoder *d)
+{
+    uint32_t            n      = count(d, BLOB_RANGES);
+    struct route_range *ranges = arena_alloc(d->arena, n * sizeof(*ranges));
+
+    for (uint32_t i = 0; i < n; i++) {
+        const struct blob_range *b = RECORD(d, BLOB_RANGES, struct blob_range, i);
+        bool ascends = i == 0 ? b->start == 0 : b->start > ranges[i - 1].start;
+        if (!ascends)
+            return err_set(d->err, "routes: range %u starts at %llu", i,
+                           (unsigned long long)b->start);
+        if (b->shard >= d->r->n_shards)
+            return err_set(d->err, "routes: range %u belongs to shard %u of %u",
+                           i, b->shard, d->r->n_shards);
+        ranges[i] = (struct route_range){ .start = b->start, .shard = b->shard };
+    }
+    d->r->n_ranges = n;
+    d->r->ranges   = ranges;
+    if (n == 0)
+        return true;
+
+    uint8_t   bits  = routes_index_bits(n);
+    uint32_t *index = arena_alloc(d->arena, (((size_t)1 << bits) + 1) * sizeof(*index));
+    routes_index(ranges, n, bits, index);
+    d->r->index_bits = bits;
+    d->r->index      = index;
+    return true;
+}
+
+static bool
+databases_decode(struct decoder *d)
+{
+    uint32_t               n   = count(d, BLOB_DATABASES);
+    struct route_database *all = arena_alloc(d->arena, n * sizeof(*all));
+
+    for (uint32_t i = 0; i < n; i++) {
+        const struct blob_database *b = RECORD(d, BLOB_DATABASES, struct blob_database, i);
+        if (!name_get_full(d, b->name, "database name", &all[i].name) ||
+            !is_folded(d, all[i].name))
+            return false;
+        if (i > 0 && compare_names(all[i - 1].name, all[i].name) >= 0)
+            return name_repeats(d, "database", all[i].name);
+        if (b->home >= d->r->n_shards || b->collation > UINT16_MAX)
+            return err_set(d->err, "routes: database %.*s: home %u, collation %u",
+                           (int)all[i].name.len, all[i].name.ptr, b->home, b->collation);
+        all[i].home      = b->home;
+        all[i].collation = (uint16_t)b->collation;
+    }
+    d->r->n_databases = n;
+    d->r->databases   = all;
+    return true;
+}
+
+static bool
+column_decode(struct decoder *d, uint32_t at, struct route_column *c)
+{
+    const struct blob_column *b = RECORD(d, BLOB_COLUMNS, struct blob_column, at);
+
+    if (!name_get_full(d, b->name, "column name", &c->name))
+        return false;
+    if (b->type > COLUMN_GEOMETRY || b->scale > UINT8_MAX ||
+        (b->flags & ~BLOB_COLUMN_FLAGS) != 0)
+        return err_set(d->err, "routes: column %.*s: type %u, scale %u, flags %u",
+                       (int)c->name.len, c->name.ptr, b->type, b->scale, b->flags);
+    c->type           = (enum column_type)b->type;
+    c->is_unsigned    = b->flags & BLOB_UNSIGNED;
+    c->nullable       = b->flags & BLOB_NULLABLE;
+    c->auto_increment = b->flags & BLOB_AUTO_INCREMENT;
+    c->generated      = b->flags & BLOB_GENERATED;
+    c->has_default    = b->flags & BLOB_HAS_DEFAULT;
+    c->collation      = b->collation;
+    c->length         = b->length;
+    c->scale          = (uint8_t)b->scale;
+    return true;
+}
+
+/* What the numbers of a table must satisfy among themselves. */
+static bool
+table_check(struct decoder *d, const struct blob_table *b, const struct route_table *t)
+{
+    bool sharded = b->kind == TABLE_SHARDED;
+    bool good    = b->kind <= TABLE_VIEW && b->view_kind <= TABLE_VIEW &&
+                b->database < d->r->n_databases && b->n_columns <= COLUMNS_MAX &&
+                (sharded ? b->key < b->n_columns : b->key == ROUTES_NONE) &&
+                (b->auto_increment < b->n_columns || b->auto_increment == ROUTES_NONE);
+
+    if (!good)
+        return err_set(d->err, "routes: table %.*s: kind %u (view of %u), database "
+                       "%u, %u columns, key %u, auto_increment %u",
+                       (int)t->name.len, t->name.ptr, b->kind, b->view_kind,
+                       b->database, b->n_columns, b->key, b->auto_increment);
+    return true;
+}
+
+static bool
+columns_decode(struct decoder *d, const struct blob_table *b, struct route_table *t)
+{
+    struct route_column *columns = arena_alloc(d->arena, b->n_columns * sizeof(*columns));
+
+    for (uint32_t i = 0; i < b->n_columns; i++) {
+        if (!column_decode(d, b->first_column + i, &columns[i]))
+            return false;
+        for (uint32_t k = 0; k < i; k++)
+            if (span_equal_nocase(columns[k].name, columns[i].name))
+                return name_repeats(d, "column", columns[i].name);
+    }
+    t->n_columns = b->n_columns;
+    t->columns   = columns;
+    return b->kind != TABLE_SHARDED ||
+           keyhash_column_supported(&columns[b->key], d->err);
+}
+
+static bool
+table_decode(struct decoder *d, struct route_table *tables, uint32_t i,
+             uint32_t *columns)
+{
+    const struct blob_table  *b    = RECORD(d, BLOB_TABLES, struct blob_table, i);
+    struct route_table       *t    = &tables[i];
+    const struct route_table *last = i > 0 ? &tables[i - 1] : NULL;
+
+    if (!name_get_full(d, b->name, "table name", &t->name) ||
+        !is_folded(d, t->name) || !table_check(d, b, t))
+        return false;
+    if (last != NULL && (last->database > b->database ||
+                         (last->database == b->database &&
+                          compare_names(last->name, t->name) >= 0)))
+        return name_repeats(d, "table", t->name);
+    if (b->first_column != *columns ||
+        b->n_columns > count(d, BLOB_COLUMNS) - *columns)
+        return err_set(d->err, "routes blob: the columns of table %.*s lie "
+                       "outside of it", (int)t->name.len, t->name.ptr);
+    *columns += b->n_columns;
+    t->database       = b->database;
+    t->kind           = (enum table_kind)b->kind;
+    t->key            = b->key;
+    t->auto_increment = b->auto_increment;
+    t->sequence       = b->sequence;
+    t->view_kind      = (enum table_kind)b->view_kind;
+    return columns_decode(d, b, t);
+}
+
+static bool
+tables_decode(struct decoder *d)
+{
+    uint32_t            n       = count(d, BLOB_TABLES);
+    struct route_table *tables  = arena_alloc(d->arena, n * sizeof(*tables));
+    uint32_t            columns = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        if (!table_decode(d, tables, i, &columns))
+            return false;
+    if (columns != count(d, BLOB_COLUMNS))
+        return err_set(d->err, "routes blob: %u columns belong to no table",
+                       count(d, BLOB_COLUMNS) - columns);
+    d->r->n_tables = n;
+    d->r->tables   = tables;
+    return true;
+}
+
+static bool
+users_decode(struct decoder *d)
+{
+    uint32_t           n     = count(d, BLOB_USERS);
+    struct route_user *users = arena_alloc(d->arena, n * sizeof(*users));
+
+    for (uint32_t i = 0; i < n; i++) {
+        const struct blob_user *b = RECORD(d, BLOB_USERS, struct blob_user, i);
+        struct route_user      *u = &users[i];
+        /* MariaDB has an anonymous user, whose name is empty. */
+        if (!name_get(d, b->name, NAME_MAX_BYTES, "user name", &u->name) ||
+            !name_get(d, b->secret, SECRET_MAX, "user's secret", &u->secret))
+            return false;
+        if (i > 0 && compare_names(users[i - 1].name, u->name) >= 0)
+            return name_repeats(d, "user", u->name);
+        if ((b->flags & ~(uint32_t)BLOB_USER_FLAGS) != 0)
+            return err_set(d->err, "routes: user %.*s has flags %u",
+                           (int)u->name.len, u->name.ptr, b->flags);
+        memcpy(u->verifier, b->verifier, sizeof(u->verifier));
+        u->has_password    = b->flags & BLOB_HAS_PASSWORD;
+        u->admin           = b->flags & BLOB_ADMIN;
+        u->max_connections = b->max_connections;
+    }
+    d->r->n_users = n;
+    d->r->users   = users;
+    return true;
+}
+
+/* The routes and the memory of everything they point to. */
+struct owned {
+    struct routes r;
+    struct arena  arena;
+};
+
+bool
+routes_decode(struct span blob, struct routes **out, struct err *err)
+{
+    struct blob_header header;
+    struct decoder     d = { .header = &header, .err = err };
+
+    if (blob.len < sizeof(header))
+        return err_set(err, "routes blob: only %zu bytes", blob.len);
+    memcpy(&header, blob.ptr, sizeof(header));
+    if (!header_check(&header, blob, err) || !sizes_check(&d, blob))
+        return false;
+
+    struct owned *owned = mem_alloc(sizeof(*owned));
+    d.arena = &owned->arena;
+    d.r     = &owned->r;
+    d.bytes = arena_copy(d.arena, (struct span){ d.part[BLOB_BYTES],
+                                                 header.count[BLOB_BYTES] }).ptr;
+    d.r->generation       = header.generation;
+    d.r->users_generation = header.users_generation;
+    d.r->lower_case       = header.lower_case != 0;
+    if (name_get(&d, header.service_user, NAME_MAX_BYTES, "service user",
+                 &d.r->service_user) &&
+        name_get(&d, header.service_secret, SECRET_MAX, "service secret",
+                 &d.r->service_secret) &&
+        shards_decode(&d) && ranges_decode(&d) && databases_decode(&d) &&
+        tables_decode(&d) && users_decode(&d)) {
+        *out = d.r;
+        return true;
+    }
+    routes_free(d.r);
+    return false;
+}
+
+void
+routes_free(struct routes *r)
+{
+    if (r == NULL)
+        return;
+    struct owned *owned = container_of(r, struct owned, r);
+    arena_fini(&owned->arena);
+    free(owned);
+}
