@@ -218,6 +218,15 @@ set(int fd, int level, int option, int value)
     return setsockopt(fd, level, option, &value, sizeof(value));
 }
 
+/* A host that vanished without a word is noticed after two minutes. */
+static bool
+set_tcp(int fd)
+{
+    return set(fd, IPPROTO_TCP, TCP_NODELAY, 1) == 0 && set(fd, SOL_SOCKET, SO_KEEPALIVE, 1) == 0 &&
+           set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60) == 0 &&
+           set(fd, IPPROTO_TCP, TCP_KEEPINTVL, 10) == 0 && set(fd, IPPROTO_TCP, TCP_KEEPCNT, 6) == 0;
+}
+
 int
 sock_open(const struct sock_addr *addr)
 {
@@ -225,8 +234,7 @@ sock_open(const struct sock_addr *addr)
 
     if (fd < 0)
         return -errno;
-    if (!sock_is_unix(addr) && (set(fd, IPPROTO_TCP, TCP_NODELAY, 1) != 0 ||
-                                set(fd, SOL_SOCKET, SO_KEEPALIVE, 1) != 0)) {
+    if (!sock_is_unix(addr) && !set_tcp(fd)) {
         int error = -errno;
         close(fd);
         return error;

@@ -1,8 +1,9 @@
 /* sock.h - addresses and listening sockets; plain system calls, no ring.
  *
  * For start-up and for the rare making of a socket. Sockets made here are
- * blocking (the ring wants that), close-on-exec, and have TCP_NODELAY, which
- * accepted sockets inherit from their listener.
+ * blocking (the ring wants that), close-on-exec, and have TCP_NODELAY and
+ * keepalive (a vanished host is noticed after two minutes), which accepted
+ * sockets inherit from their listener.
  */
 #ifndef CORE_IO_SOCK_H
 #define CORE_IO_SOCK_H
@@ -63,7 +64,7 @@ enum sock_steer {
  * have been made. Members are numbered in the order of listen(). 0 or -errno. */
 int sock_steer(int fd, enum sock_steer how, unsigned n) must_check;
 
-/* A socket for connecting to `addr`: an fd or -errno. Keepalive is on. */
+/* A socket for connecting to `addr`: an fd or -errno. */
 int sock_open(const struct sock_addr *addr) must_check;
 
 /* The address `fd` is bound to; 0 or -errno. */
