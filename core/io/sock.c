@@ -222,9 +222,11 @@ set(int fd, int level, int option, int value)
 static bool
 set_tcp(int fd)
 {
-    return set(fd, IPPROTO_TCP, TCP_NODELAY, 1) == 0 && set(fd, SOL_SOCKET, SO_KEEPALIVE, 1) == 0 &&
+    return set(fd, IPPROTO_TCP, TCP_NODELAY, 1) == 0 &&
+           set(fd, SOL_SOCKET, SO_KEEPALIVE, 1) == 0 &&
            set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60) == 0 &&
-           set(fd, IPPROTO_TCP, TCP_KEEPINTVL, 10) == 0 && set(fd, IPPROTO_TCP, TCP_KEEPCNT, 6) == 0;
+           set(fd, IPPROTO_TCP, TCP_KEEPINTVL, 10) == 0 &&
+           set(fd, IPPROTO_TCP, TCP_KEEPCNT, 6) == 0;
 }
 
 int
