@@ -310,6 +310,81 @@ lingering_has_a_deadline(void **state)
     rig_close();
 }
 
+static void
+given_up_before_the_first_turn(void **state)
+{
+    (void)state;
+    struct sock_addr addr;
+    struct end       a = { 0 }, late = { 0 };
+
+    rig_open((struct ring_config){ 0 });
+    int l = plain_listen(&addr, "127.0.0.1:0", 10);
+    stream_connect(&a.s, ring, &addr, 1000, &end_ops);
+    assert_string_equal(stream_state_name(&a.s), "connecting");
+    part(&a);
+    assert_int_equal(a.connect_calls, 0);
+    assert_string_equal(stream_state_name(&a.s), "closed");
+    stream_close(&a.s, STREAM_CLOSE_NOW, 0);
+    turns(2);
+    assert_int_equal(a.closed_calls, 1);
+
+    stream_connect(&late.s, ring, &addr, 0, &end_ops);
+    UNTIL(late.connect_calls == 1); /* either is right: it was fast, or late */
+    assert_true(late.connect_error == 0 || late.connect_error == -ETIMEDOUT);
+    part(&late);
+    close(l);
+    rig_close();
+}
+
+/* Reading stands still when the owner says goodbye: the peer's FIN must be
+ * found all the same. */
+static void
+flush_while_paused(void **state)
+{
+    (void)state;
+    struct end a = { 0 }, b = { .close_on_end = true };
+
+    rig_open((struct ring_config){ 0 });
+    join(&a, &b, true);
+    stream_pause_read(&a.s);
+    end_write(&b, 1000000);
+    UNTIL(!a.s.recv.armed);
+    end_write(&a, 1000);
+    stream_close(&a.s, STREAM_CLOSE_FLUSH, 60000);
+    UNTIL(a.closed_calls == 1 && b.closed_calls == 1);
+    assert_int_equal(b.received, 1000);
+    assert_int_equal(a.data_calls + a.end_calls, 0);
+    rig_close();
+}
+
+static void
+flush_to_nobody(void **state)
+{
+    (void)state;
+    const struct linger hard = { .l_onoff = 1, .l_linger = 0 };
+    struct end          a = { 0 };
+    int                 fds[2];
+
+    rig_open((struct ring_config){ 0 });
+    make_pair(fds, false);
+    stream_open(&a.s, ring, (struct ring_file){ fds[0], false }, &end_ops);
+    close(fds[1]);
+    end_write(&a, 1000);
+    stream_close(&a.s, STREAM_CLOSE_FLUSH, 60000);
+    UNTIL(a.closed_calls == 1);
+
+    make_pair(fds, true); /* reset while we wait for the FIN */
+    stream_open(&a.s, ring, (struct ring_file){ fds[0], false }, &end_ops);
+    end_write(&a, 1000);
+    stream_close(&a.s, STREAM_CLOSE_FLUSH, 60000);
+    UNTIL(a.s.state == STREAM_LINGERING);
+    turns(3);
+    setsockopt(fds[1], SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+    close(fds[1]);
+    UNTIL(a.closed_calls == 2);
+    rig_close();
+}
+
 /* The memory is freed in on_closed, under the address sanitizer: whatever the
  * kernel or a task still did with it would be found. */
 struct mortal {
@@ -414,6 +489,9 @@ main(void)
         cmocka_unit_test(half_closed_peers_are_answered),
         cmocka_unit_test(flush_lets_the_peer_read_the_last_words),
         cmocka_unit_test(lingering_has_a_deadline),
+        cmocka_unit_test(given_up_before_the_first_turn),
+        cmocka_unit_test(flush_while_paused),
+        cmocka_unit_test(flush_to_nobody),
         cmocka_unit_test(closing_at_any_moment_is_safe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -207,6 +207,32 @@ closing_a_paused_listener(void **state)
     rig_close();
 }
 
+/* They came in the moment of closing: nobody gets them, nobody keeps them. */
+static void
+closing_turns_late_comers_away(void **state)
+{
+    (void)state;
+    for (int want_peer = 0; want_peer < 2; want_peer++) {
+        struct sock_addr addr;
+        struct gate      g = { 0 };
+        int              out[10];
+        char             c;
+
+        rig_open((struct ring_config){ .n_files = 10 });
+        int fd = gate_open(&g, &addr, want_peer);
+        for (int i = 0; i < 10; i++)
+            out[i] = dial(&addr);
+        gate_close(&g, fd); /* accepts and cancels go to the kernel together */
+        assert_int_equal(g.accepted, 0);
+        turns(2);
+        for (int i = 0; i < 10; i++) {
+            assert_true(recv(out[i], &c, 1, 0) <= 0);
+            close(out[i]);
+        }
+        rig_close();
+    }
+}
+
 int
 main(void)
 {
@@ -216,6 +242,7 @@ main(void)
         cmocka_unit_test(a_paused_listener_lets_them_wait),
         cmocka_unit_test(a_full_table_backs_off_and_recovers),
         cmocka_unit_test(closing_a_paused_listener),
+        cmocka_unit_test(closing_turns_late_comers_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
