@@ -1,0 +1,320 @@
+/* test_routes.c - routes to a blob and back; every rule a blob must keep. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+#include "core/base/arena.h"
+#include "shm/routes.h"
+#include "shm/routes_blob.h"
+
+#define S(literal) { (const uint8_t *)literal, sizeof(literal) - 1 }
+
+static const struct route_shard shards[] = {
+    { 3, S("s3"), S("127.0.0.1"), 3306, SHARD_UP },
+    { 1, S("s1"), S("/run/s1.sock"), 0, SHARD_DRAINING },
+};
+static const struct route_range ranges[] = {
+    { UINT64_C(1) << 63, 1 }, { 0, 0 }, { UINT64_C(3) << 62, 0 },
+};
+static const struct route_database databases[] = {
+    { S("shop"), 1, 45 }, { S("app"), 0, 224 },
+};
+static const struct route_column columns[] = {
+    { .name = S("id"), .type = COLUMN_BIGINT, .is_unsigned = true, .auto_increment = true },
+    { .name = S("name"), .type = COLUMN_VARCHAR, .collation = 45, .length = 40,
+      .nullable = true, .has_default = true },
+    { .name = S("price"), .type = COLUMN_DECIMAL, .length = 10, .scale = 2, .generated = true },
+};
+static const struct route_table tables[] = {
+    { .name = S("z"), .database = 0, .kind = TABLE_SHARDED, .key = 1, .auto_increment = 0,
+      .sequence = 7, .n_columns = 3, .columns = columns },
+    { .name = S("a"), .database = 0, .kind = TABLE_GLOBAL, .key = ROUTES_NONE,
+      .auto_increment = ROUTES_NONE },
+    { .name = S("v"), .database = 1, .kind = TABLE_VIEW, .key = ROUTES_NONE,
+      .auto_increment = ROUTES_NONE, .view_kind = TABLE_SHARDED },
+    { .name = S("r"), .database = 1, .kind = TABLE_REFERENCE, .key = ROUTES_NONE,
+      .auto_increment = ROUTES_NONE, .n_columns = 1, .columns = columns },
+};
+static const struct route_user users[] = {
+    { .name = S("root"), .verifier = { 1, 2, 3 }, .has_password = true, .admin = true,
+      .secret = S("s3cret"), .max_connections = 9 },
+    { .name = S("") },
+};
+
+static struct routes
+example(void)
+{
+    return (struct routes){
+        .generation = 5, .users_generation = 6,
+        .service_user = S("shardd"), .service_secret = S("xyz"),
+        .n_shards = 2, .shards = shards, .n_ranges = 3, .ranges = ranges,
+        .n_databases = 2, .databases = databases, .n_tables = 4, .tables = tables,
+        .n_users = 2, .users = users,
+    };
+}
+
+static void
+what_goes_in_comes_out(void **state)
+{
+    (void)state;
+    struct routes  r = example(), *got;
+    struct buf     blob = { 0 };
+    struct err     err;
+
+    buf_append_text(&blob, "before"); /* appended, and at any alignment */
+    assert_true(routes_encode(&r, &blob, &err));
+    assert_true(routes_decode(span_from(buf_unread(&blob), 6), &got, &err));
+    memset(blob.bytes, 0xee, blob.cap); /* nothing is borrowed */
+    buf_fini(&blob);
+
+    assert_int_equal(got->generation, 5);
+    assert_int_equal(got->users_generation, 6);
+    assert_false(got->lower_case);
+    assert_true(span_equal(got->service_user, SPAN("shardd")));
+    assert_true(span_equal(got->service_secret, SPAN("xyz")));
+    assert_int_equal(got->n_shards, 2);
+    assert_int_equal(got->shards[0].id, 3);
+    assert_int_equal(got->shards[0].port, 3306);
+    assert_true(span_equal(got->shards[1].host, SPAN("/run/s1.sock")));
+    assert_int_equal(got->shards[1].state, SHARD_DRAINING);
+    assert_int_equal(got->n_ranges, 3);
+    assert_int_equal(routes_owner(got, 0), 0);
+    assert_int_equal(routes_owner(got, UINT64_C(1) << 63), 1);
+    assert_int_equal(routes_owner(got, UINT64_MAX), 0);
+
+    uint32_t app = routes_database(got, SPAN("app")), shop = routes_database(got, SPAN("shop"));
+    assert_int_equal(app, 0);
+    assert_int_equal(shop, 1);
+    assert_int_equal(got->databases[shop].home, 1);
+    assert_int_equal(got->databases[app].collation, 224);
+    const struct route_table *z = &got->tables[routes_table(got, shop, SPAN("z"))];
+    assert_int_equal(z->kind, TABLE_SHARDED);
+    assert_int_equal(z->key, 1);
+    assert_int_equal(z->auto_increment, 0);
+    assert_int_equal(z->sequence, 7);
+    assert_int_equal(z->n_columns, 3);
+    assert_true(z->columns[0].is_unsigned && z->columns[0].auto_increment);
+    assert_true(z->columns[1].nullable && z->columns[1].has_default);
+    assert_int_equal(z->columns[1].collation, 45);
+    assert_int_equal(z->columns[1].length, 40);
+    assert_true(z->columns[2].generated);
+    assert_int_equal(z->columns[2].scale, 2);
+    assert_int_equal(got->tables[routes_table(got, app, SPAN("v"))].view_kind, TABLE_SHARDED);
+    assert_int_equal(got->tables[routes_table(got, app, SPAN("r"))].n_columns, 1);
+    assert_int_equal(routes_table(got, app, SPAN("z")), ROUTES_NONE);
+
+    const struct route_user *root = &got->users[routes_user(got, SPAN("root"))];
+    assert_memory_equal(root->verifier, users[0].verifier, 20);
+    assert_true(root->has_password && root->admin);
+    assert_true(span_equal(root->secret, SPAN("s3cret")));
+    assert_int_equal(root->max_connections, 9);
+    assert_int_equal(routes_user(got, SPAN("")), 0);
+    routes_free(got);
+}
+
+static void
+no_shards_is_a_beginning(void **state)
+{
+    (void)state;
+    struct routes r = { .generation = 1, .n_users = 2, .users = users }, *got;
+    struct buf    blob = { 0 };
+    struct err    err;
+
+    assert_true(routes_encode(&r, &blob, &err));
+    assert_true(routes_decode(buf_unread(&blob), &got, &err));
+    assert_int_equal(got->n_ranges, 0);
+    assert_int_equal(got->n_users, 2);
+    routes_free(got);
+    routes_free(NULL);
+    buf_fini(&blob);
+}
+
+/* Copies of the arrays that a row of the table below may spoil. */
+struct spoilt {
+    struct routes         r;
+    struct route_shard    shards[2];
+    struct route_range    ranges[3];
+    struct route_database databases[2];
+    struct route_table    tables[4];
+    struct route_column   columns[3];
+    struct route_user     users[2];
+};
+
+#define SPOIL(name, change) static void spoil_##name(struct spoilt *s) { change; }
+SPOIL(shard_id, s->shards[1].id = 3)
+SPOIL(shard_name, s->shards[1].name = s->shards[0].name)
+SPOIL(shard_unnamed, s->shards[1].name.len = 0)
+SPOIL(shard_port, s->shards[0].port = 0)
+SPOIL(shard_state, s->shards[0].state = (enum shard_state)9)
+SPOIL(first_range, s->ranges[1].start = 1)
+SPOIL(same_range, s->ranges[2].start = s->ranges[0].start)
+SPOIL(range_shard, s->ranges[2].shard = 2)
+SPOIL(no_ranges, s->r.n_ranges = 0)
+SPOIL(home, s->databases[0].home = 2)
+SPOIL(database_twice, s->databases[0].name = s->databases[1].name)
+SPOIL(nul, s->databases[0].name = SPAN("a\0b"))
+SPOIL(capitals, (s->r.lower_case = true, s->databases[0].name = SPAN("Shop")))
+SPOIL(table_database, s->tables[0].database = 2)
+SPOIL(table_twice, s->tables[1].name = s->tables[0].name)
+SPOIL(table_kind, s->tables[1].kind = (enum table_kind)17)
+SPOIL(key_of_global, s->tables[3].key = 0)
+SPOIL(key, s->tables[0].key = 3)
+SPOIL(auto_increment, s->tables[0].auto_increment = 3)
+SPOIL(key_type, s->columns[1].type = COLUMN_FLOAT)
+SPOIL(key_collation, s->columns[1].collation = 225)
+SPOIL(key_generated, s->columns[1].generated = true)
+SPOIL(column_twice, s->columns[2].name = SPAN("ID"))
+SPOIL(column_type, s->columns[2].type = (enum column_type)99)
+SPOIL(user_twice, s->users[1].name = s->users[0].name)
+
+static const struct {
+    const char *name;
+    void      (*spoil)(struct spoilt *s);
+    const char *says;
+} rules[] = {
+#define ROW(name, says) { #name, spoil_##name, says }
+    ROW(shard_id, "shard 's1' is there twice"),
+    ROW(shard_name, "shard 's3' is there twice"),
+    ROW(shard_unnamed, "shard name is empty"),
+    ROW(shard_port, "shard s3: port 0"),
+    ROW(shard_state, "state 9"),
+    ROW(first_range, "range 0 starts at 1"),
+    ROW(same_range, "range 2 starts at"),
+    ROW(range_shard, "range 2 belongs to shard 2 of 2"),
+    ROW(no_ranges, "2 shards with 0 ranges"),
+    ROW(home, "database shop: home 2"),
+    ROW(database_twice, "database 'app' is there twice"),
+    ROW(nul, "database name holds a NUL"),
+    ROW(capitals, "'Shop' has capitals"),
+    ROW(table_database, "table z is in database number 2"),
+    ROW(table_twice, "table 'z' is there twice"),
+    ROW(table_kind, "table a: kind 17"),
+    ROW(key_of_global, "table r: kind 2"),
+    ROW(key, "table z: kind 1"),
+    ROW(auto_increment, "table z: kind 1"),
+    ROW(key_type, "column 'name' cannot be a key"),
+    ROW(key_collation, "column 'name' cannot be a key"),
+    ROW(key_generated, "column 'name' cannot be a key"),
+    ROW(column_twice, "column 'ID' is there twice"),
+    ROW(column_type, "column price: type 99"),
+    ROW(user_twice, "user 'root' is there twice"),
+#undef ROW
+};
+
+static void
+every_rule_is_checked(void **state)
+{
+    (void)state;
+
+    for (size_t i = 0; i < countof(rules); i++) {
+        struct spoilt s = { .r = example() };
+        struct buf    blob = { 0 };
+        struct err    err = { "nothing" };
+        memcpy(s.shards, shards, sizeof(shards));
+        memcpy(s.ranges, ranges, sizeof(ranges));
+        memcpy(s.databases, databases, sizeof(databases));
+        memcpy(s.tables, tables, sizeof(tables));
+        memcpy(s.columns, columns, sizeof(columns));
+        memcpy(s.users, users, sizeof(users));
+        s.r.shards    = s.shards;
+        s.r.ranges    = s.ranges;
+        s.r.databases = s.databases;
+        s.r.tables    = s.tables;
+        s.r.users     = s.users;
+        s.tables[0].columns = s.columns;
+        rules[i].spoil(&s);
+        if (routes_encode(&s.r, &blob, &err) || strstr(err.text, rules[i].says) == NULL)
+            fail_msg("%s: %s", rules[i].name, err.text);
+        assert_int_equal(buf_len(&blob), 0);
+        buf_fini(&blob);
+    }
+}
+
+/* A blob changed and given a right checksum again. */
+static void
+sign(struct span blob)
+{
+    uint64_t sum = XXH3_64bits(blob.ptr + BLOB_CHECKED_FROM, blob.len - BLOB_CHECKED_FROM);
+
+    memcpy((uint8_t *)(uintptr_t)blob.ptr + offsetof(struct blob_header, checksum), &sum, 8);
+}
+
+static void
+damage_is_refused(void **state)
+{
+    (void)state;
+    struct routes  r = example(), *got;
+    struct buf     blob = { 0 };
+    struct err     err;
+
+    assert_true(routes_encode(&r, &blob, &err));
+    struct span whole = buf_unread(&blob);
+    for (size_t len = 0; len < whole.len; len++)
+        assert_false(routes_decode((struct span){ whole.ptr, len }, &got, &err));
+    for (size_t i = 0; i < whole.len * 8; i++) {
+        blob.bytes[i / 8] ^= (uint8_t)(1 << i % 8);
+        assert_false(routes_decode(whole, &got, &err)); /* the checksum sees it */
+        if (i / 8 >= BLOB_CHECKED_FROM) {
+            sign(whole);
+            if (routes_decode(whole, &got, &err)) /* may be another good one; no crash */
+                routes_free(got);
+        }
+        blob.bytes[i / 8] ^= (uint8_t)(1 << i % 8);
+        sign(whole);
+    }
+    assert_true(routes_decode(whole, &got, &err));
+    routes_free(got);
+    buf_fini(&blob);
+}
+
+static void
+a_large_catalog_passes(void **state)
+{
+    (void)state;
+    enum { N = 20000 };
+    struct arena        a = { 0 };
+    struct route_table *many = calloc(N, sizeof(*many));
+    struct routes       r = example(), *got;
+    struct buf          blob = { 0 };
+    struct err          err;
+
+    for (uint32_t i = 0; i < N; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "t%u", i * 7919 % N);
+        many[i] = tables[i % 2];
+        many[i].name = arena_copy(&a, span_of(name));
+        many[i].database = i % 2;
+    }
+    r.n_tables = N;
+    r.tables   = many;
+    assert_true(routes_encode(&r, &blob, &err));
+    assert_true(routes_decode(buf_unread(&blob), &got, &err));
+    for (uint32_t i = 0; i < N; i++) {
+        uint32_t at = routes_table(got, 1 - i % 2, many[i].name); /* the databases swap */
+        assert_true(at != ROUTES_NONE && span_equal(got->tables[at].name, many[i].name));
+    }
+    routes_free(got);
+    buf_fini(&blob);
+    arena_fini(&a);
+    free(many);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_goes_in_comes_out),
+        cmocka_unit_test(no_shards_is_a_beginning),
+        cmocka_unit_test(every_rule_is_checked),
+        cmocka_unit_test(damage_is_refused),
+        cmocka_unit_test(a_large_catalog_passes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
