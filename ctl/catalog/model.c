@@ -1,0 +1,151 @@
+/* model.c - JSON objects to numbers, names and columns, and back. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ctl/catalog/model.h"
+
+const char *
+model_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : "";
+}
+
+int64_t
+model_number(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+bool
+model_flag(const json_t *object, const char *key)
+{
+    return json_is_true(json_object_get(object, key));
+}
+
+void
+model_set(json_t *object, const char *key, const char *text)
+{
+    json_object_set_new(object, key, text ? json_string_nocheck(text) : json_null());
+}
+
+static const char *const kinds[] = {
+    [TABLE_GLOBAL] = "global", [TABLE_SHARDED] = "sharded",
+    [TABLE_REFERENCE] = "reference", [TABLE_VIEW] = "view",
+};
+
+const char *
+model_kind_name(enum table_kind kind)
+{
+    return kinds[kind];
+}
+
+enum table_kind
+model_kind(const char *name, enum table_kind fallback)
+{
+    for (size_t i = 0; i < countof(kinds); i++)
+        if (strcmp(kinds[i], name) == 0)
+            return (enum table_kind)i;
+    return fallback;
+}
+
+static const struct {
+    const char      *name;
+    enum column_type type;
+} types[] = {
+    { "tinyint", COLUMN_TINYINT },       { "smallint", COLUMN_SMALLINT },
+    { "mediumint", COLUMN_MEDIUMINT },   { "int", COLUMN_INT },
+    { "bigint", COLUMN_BIGINT },         { "decimal", COLUMN_DECIMAL },
+    { "float", COLUMN_FLOAT },           { "double", COLUMN_DOUBLE },
+    { "bit", COLUMN_BIT },               { "char", COLUMN_CHAR },
+    { "varchar", COLUMN_VARCHAR },       { "text", COLUMN_TEXT },
+    { "tinytext", COLUMN_TEXT },         { "mediumtext", COLUMN_TEXT },
+    { "longtext", COLUMN_TEXT },         { "binary", COLUMN_BINARY },
+    { "varbinary", COLUMN_VARBINARY },   { "blob", COLUMN_BLOB },
+    { "tinyblob", COLUMN_BLOB },         { "mediumblob", COLUMN_BLOB },
+    { "longblob", COLUMN_BLOB },         { "date", COLUMN_DATE },
+    { "time", COLUMN_TIME },             { "datetime", COLUMN_DATETIME },
+    { "timestamp", COLUMN_TIMESTAMP },   { "year", COLUMN_YEAR },
+    { "enum", COLUMN_ENUM },             { "set", COLUMN_SET },
+    { "json", COLUMN_JSON },             { "uuid", COLUMN_UUID },
+    { "inet4", COLUMN_INET4 },           { "inet6", COLUMN_INET6 },
+    { "geometry", COLUMN_GEOMETRY },     { "point", COLUMN_GEOMETRY },
+    { "linestring", COLUMN_GEOMETRY },   { "polygon", COLUMN_GEOMETRY },
+    { "multipoint", COLUMN_GEOMETRY },   { "multilinestring", COLUMN_GEOMETRY },
+    { "multipolygon", COLUMN_GEOMETRY }, { "geometrycollection", COLUMN_GEOMETRY },
+};
+
+const char *
+model_type_name(enum column_type type)
+{
+    for (size_t i = 0; i < countof(types); i++)
+        if (types[i].type == type)
+            return types[i].name;
+    return "other";
+}
+
+enum column_type
+model_type(const char *name)
+{
+    for (size_t i = 0; i < countof(types); i++)
+        if (strcasecmp(types[i].name, name) == 0)
+            return types[i].type;
+    return COLUMN_OTHER;
+}
+
+json_t *
+model_column_new(const struct route_column *c)
+{
+    json_t *name = json_stringn_nocheck((const char *)c->name.ptr, c->name.len);
+
+    return json_pack("{s:o, s:s, s:b, s:b, s:b, s:b, s:b, s:i, s:I, s:i}",
+        "name", name, "type", model_type_name(c->type), "unsigned", c->is_unsigned,
+        "nullable", c->nullable, "auto_increment", c->auto_increment,
+        "generated", c->generated, "has_default", c->has_default,
+        "collation", (int)c->collation, "length", (json_int_t)c->length,
+        "scale", (int)c->scale);
+}
+
+void
+model_column(const json_t *object, struct route_column *out)
+{
+    *out = (struct route_column){
+        .name           = span_of(model_text(object, "name")),
+        .type           = model_type(model_text(object, "type")),
+        .is_unsigned    = model_flag(object, "unsigned"),
+        .nullable       = model_flag(object, "nullable"),
+        .auto_increment = model_flag(object, "auto_increment"),
+        .generated      = model_flag(object, "generated"),
+        .has_default    = model_flag(object, "has_default"),
+        .collation      = (uint16_t)model_number(object, "collation"),
+        .length         = (uint32_t)model_number(object, "length"),
+        .scale          = (uint8_t)model_number(object, "scale"),
+    };
+}
+
+json_t *
+model_ranges_new(const int64_t *shard_ids, size_t n_shards, size_t per_shard)
+{
+    json_t  *ranges = json_array();
+    uint64_t n      = n_shards * per_shard;
+
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t start = (uint64_t)(((__extension__ (unsigned __int128)i) << 64) / n);
+        char     hex[17];
+
+        snprintf(hex, sizeof(hex), "%016llx", (unsigned long long)start);
+        json_array_append_new(ranges,
+            json_pack("[s, I]", hex, (json_int_t)shard_ids[i % n_shards]));
+    }
+    return json_pack("{s:o}", "ranges", ranges);
+}
+
+int64_t
+model_take_number(json_t *cluster, const char *key)
+{
+    int64_t number = model_number(cluster, key);
+
+    json_object_set_new(cluster, key, json_integer(number + 1));
+    return number;
+}

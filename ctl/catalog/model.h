@@ -1,0 +1,58 @@
+/* model.h - what the catalog's objects mean, and words for reading them.
+ *
+ *   meta/cluster   uuid, instance, generation, users_generation, next_shard, next_sequence,
+ *                  next_job, service_user, service_secret, lower_case
+ *   shard/ID       id, name, host, port, socket, state (up|draining),
+ *                  provisioner (local|static), directory, user, secret (of the controller)
+ *   ranges/map     ranges: [["<start, 16 hex digits>", shard id], ...] sorted
+ *   database/NAME  name, policy (auto|global), home (shard id), collation, collation_id
+ *   table/NAME     database, name, kind (global|sharded|reference|view), key, sequence,
+ *                  reason, remedy, view_kind, state (ok|stuck), columns: [...]
+ *   user/NAME      name, verifier (40 hex digits), has_password, admin, secret,
+ *                  max_connections
+ *   job/NUMBER     see ctl/job/job.h
+ *
+ * `reason` says why a table is global, `remedy` what would make it shardable.
+ */
+#ifndef CTL_CATALOG_MODEL_H
+#define CTL_CATALOG_MODEL_H
+
+#include "core/base/arena.h"
+#include "core/route/table.h"
+#include "ctl/catalog/catalog.h"
+
+/* Never NULL: "" when there is no such text, 0 when no such number. */
+const char *model_text(const json_t *object, const char *key);
+int64_t     model_number(const json_t *object, const char *key);
+bool        model_flag(const json_t *object, const char *key);
+
+/* A new object's text member; NULL becomes null. Bytes need not be UTF-8. */
+void model_set(json_t *object, const char *key, const char *text);
+
+/* "sharded" ... and back; `fallback` for other words. */
+const char     *model_kind_name(enum table_kind kind);
+enum table_kind model_kind(const char *name, enum table_kind fallback);
+
+/* The server's name of a type ("int", any case) and back; COLUMN_OTHER for what is not known. */
+const char      *model_type_name(enum column_type type);
+enum column_type model_type(const char *name);
+
+/* A table's column as stored, and as the routing code sees it (texts borrowed
+ * from `object`). */
+json_t *model_column_new(const struct route_column *column);
+void    model_column(const json_t *object, struct route_column *out);
+
+/* The catalog as routes, everything in `arena`. Not indexed: encode it.
+ * Returns false and fills `err` when objects contradict one another. */
+bool model_routes(struct catalog *c, struct arena *arena, struct routes *out,
+                  struct err *err) must_check;
+
+/* n_shards x per_shard ranges of equal size, dealt out in turn; the caller
+ * owns the {"ranges": ...} object. */
+json_t *model_ranges_new(const int64_t *shard_ids, size_t n_shards, size_t per_shard);
+
+/* The catalog's cluster object with `key` one higher; returns the number it
+ * had before. Part of `change`. */
+int64_t model_take_number(json_t *cluster, const char *key);
+
+#endif

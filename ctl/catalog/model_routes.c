@@ -1,0 +1,246 @@
+/* model_routes.c - the whole catalog as a struct routes. */
+#include <stdlib.h>
+
+#include "ctl/catalog/model.h"
+
+struct builder {
+    struct arena  *arena;
+    struct routes *routes;
+    struct err    *err;
+    int64_t       *ids; /* of shards, by index */
+};
+
+static struct span
+keep(struct builder *b, const json_t *object, const char *key)
+{
+    return arena_copy(b->arena, span_of(model_text(object, key)));
+}
+
+static bool
+shard_index(struct builder *b, int64_t id, uint32_t *index)
+{
+    for (uint32_t i = 0; i < b->routes->n_shards; i++)
+        if (b->ids[i] == id) {
+            *index = i;
+            return true;
+        }
+    return err_set(b->err, "the catalog names shard %lld, which does not exist",
+                   (long long)id);
+}
+
+static void
+build_shards(struct builder *b, json_t *all)
+{
+    size_t              n      = json_object_size(all);
+    struct route_shard *shards = arena_alloc(b->arena, (n + 1) * sizeof(*shards));
+    const char         *name;
+    json_t             *object;
+    uint32_t            i = 0;
+
+    b->ids = arena_alloc(b->arena, (n + 1) * sizeof(*b->ids));
+    json_object_foreach(all, name, object) {
+        b->ids[i]   = model_number(object, "id");
+        shards[i++] = (struct route_shard){
+            .id    = (uint32_t)model_number(object, "id"),
+            .name  = keep(b, object, "name"),
+            .host  = keep(b, object, "host"),
+            .port  = (uint16_t)model_number(object, "port"),
+            .state = strcmp(model_text(object, "state"), "draining") == 0 ? SHARD_DRAINING
+                                                                          : SHARD_UP,
+        };
+    }
+    b->routes->n_shards = i;
+    b->routes->shards   = shards;
+}
+
+static bool
+build_ranges(struct builder *b, json_t *map)
+{
+    json_t             *list   = json_object_get(map, "ranges");
+    size_t              n      = json_array_size(list);
+    struct route_range *ranges = arena_alloc(b->arena, (n + 1) * sizeof(*ranges));
+    json_t             *pair;
+    size_t              i;
+
+    json_array_foreach(list, i, pair) {
+        const char *start = json_string_value(json_array_get(pair, 0));
+
+        ranges[i].start = strtoull(start ? start : "", NULL, 16);
+        if (!shard_index(b, json_integer_value(json_array_get(pair, 1)), &ranges[i].shard))
+            return false;
+    }
+    b->routes->n_ranges = (uint32_t)n;
+    b->routes->ranges   = ranges;
+    return true;
+}
+
+static int
+by_database(const void *a, const void *b)
+{
+    const struct route_database *x = a, *y = b;
+    size_t                       n = x->name.len < y->name.len ? x->name.len : y->name.len;
+    int                          order = memcmp(x->name.ptr, y->name.ptr, n);
+
+    return order ? order : (x->name.len > y->name.len) - (x->name.len < y->name.len);
+}
+
+static bool
+build_databases(struct builder *b, json_t *all)
+{
+    size_t                 n         = json_object_size(all);
+    struct route_database *databases = arena_alloc(b->arena, (n + 1) * sizeof(*databases));
+    const char            *name;
+    json_t                *object;
+    uint32_t               i = 0;
+
+    json_object_foreach(all, name, object) {
+        databases[i].name      = arena_copy(b->arena, span_of(name));
+        databases[i].collation = (uint16_t)model_number(object, "collation_id");
+        if (!shard_index(b, model_number(object, "home"), &databases[i].home))
+            return false;
+        i++;
+    }
+    if (i > 0)
+        qsort(databases, i, sizeof(*databases), by_database);
+    b->routes->n_databases = i;
+    b->routes->databases   = databases;
+    return true;
+}
+
+static uint32_t
+find_database(const struct routes *r, const char *name)
+{
+    for (uint32_t i = 0; i < r->n_databases; i++)
+        if (span_equal(r->databases[i].name, span_of(name)))
+            return i;
+    return ROUTES_NONE;
+}
+
+static void
+build_columns(struct builder *b, const json_t *object, struct route_table *table)
+{
+    json_t              *list    = json_object_get(object, "columns");
+    size_t               n       = json_array_size(list);
+    struct route_column *columns = arena_alloc(b->arena, (n + 1) * sizeof(*columns));
+    const char          *key     = model_text(object, "key");
+    json_t              *column;
+    size_t               i;
+
+    json_array_foreach(list, i, column) {
+        model_column(column, &columns[i]);
+        columns[i].name = arena_copy(b->arena, columns[i].name);
+        if (columns[i].auto_increment)
+            table->auto_increment = (uint32_t)i;
+        if (table->kind == TABLE_SHARDED && span_equal_nocase(columns[i].name, span_of(key)))
+            table->key = (uint32_t)i;
+    }
+    table->n_columns = (uint32_t)n;
+    table->columns   = columns;
+}
+
+static bool
+build_table(struct builder *b, const json_t *object, struct route_table *table)
+{
+    const char *database = model_text(object, "database");
+
+    *table = (struct route_table){
+        .name           = keep(b, object, "name"),
+        .database       = find_database(b->routes, database),
+        .kind           = model_kind(model_text(object, "kind"), TABLE_GLOBAL),
+        .key            = ROUTES_NONE,
+        .auto_increment = ROUTES_NONE,
+        .sequence       = (uint64_t)model_number(object, "sequence"),
+        .view_kind      = model_kind(model_text(object, "view_kind"), TABLE_GLOBAL),
+    };
+    if (table->database == ROUTES_NONE)
+        return err_set(b->err, "table %s is in database %s, which the catalog does not have",
+                       model_text(object, "name"), database);
+    build_columns(b, object, table);
+    if (table->kind == TABLE_SHARDED && table->key == ROUTES_NONE)
+        return err_set(b->err, "table %s.%s has no column '%s' for its key", database,
+                       model_text(object, "name"), model_text(object, "key"));
+    return true;
+}
+
+static bool
+build_tables(struct builder *b, json_t *all)
+{
+    size_t              n      = json_object_size(all);
+    struct route_table *tables = arena_alloc(b->arena, (n + 1) * sizeof(*tables));
+    const char         *name;
+    json_t             *object;
+    uint32_t            i = 0;
+
+    json_object_foreach(all, name, object) {
+        if (!build_table(b, object, &tables[i]))
+            return false;
+        i++;
+    }
+    b->routes->n_tables = i;
+    b->routes->tables   = tables;
+    return true;
+}
+
+static void
+build_users(struct builder *b, json_t *all)
+{
+    size_t             n     = json_object_size(all);
+    struct route_user *users = arena_alloc(b->arena, (n + 1) * sizeof(*users));
+    const char        *name;
+    json_t            *object;
+    uint32_t           i = 0;
+
+    json_object_foreach(all, name, object) {
+        const char *verifier = model_text(object, "verifier");
+
+        users[i] = (struct route_user){
+            .name            = arena_copy(b->arena, span_of(name)),
+            .has_password    = model_flag(object, "has_password"),
+            .admin           = model_flag(object, "admin"),
+            .secret          = keep(b, object, "secret"),
+            .max_connections = (uint32_t)model_number(object, "max_connections"),
+        };
+        for (size_t k = 0; k < 20 && strlen(verifier) == 40; k++) {
+            char digits[3] = { verifier[2 * k], verifier[2 * k + 1], '\0' };
+
+            users[i].verifier[k] = (uint8_t)strtoul(digits, NULL, 16);
+        }
+        i++;
+    }
+    b->routes->n_users = i;
+    b->routes->users   = users;
+}
+
+bool
+model_routes(struct catalog *c, struct arena *arena, struct routes *out, struct err *err)
+{
+    struct routes  routes    = { .n_shards = 0 };
+    struct builder b         = { .arena = arena, .routes = &routes, .err = err };
+    json_t        *cluster   = catalog_get(c, CATALOG_META, "cluster", NULL);
+    json_t        *shards    = catalog_all(c, CATALOG_SHARD);
+    json_t        *map       = catalog_get(c, CATALOG_RANGES, "map", NULL);
+    json_t        *databases = catalog_all(c, CATALOG_DATABASE);
+    json_t        *tables    = catalog_all(c, CATALOG_TABLE);
+    json_t        *users     = catalog_all(c, CATALOG_USER);
+    bool           ok;
+
+    routes.generation       = (uint64_t)model_number(cluster, "generation");
+    routes.users_generation = (uint64_t)model_number(cluster, "users_generation");
+    routes.lower_case       = model_flag(cluster, "lower_case");
+    routes.service_user     = keep(&b, cluster, "service_user");
+    routes.service_secret   = keep(&b, cluster, "service_secret");
+
+    build_shards(&b, shards);
+    ok = build_ranges(&b, map) && build_databases(&b, databases) && build_tables(&b, tables);
+    if (ok) {
+        build_users(&b, users);
+        *out = routes;
+    }
+    json_decref(cluster);
+    json_decref(shards);
+    json_decref(map);
+    json_decref(databases);
+    json_decref(tables);
+    json_decref(users);
+    return ok;
+}
