@@ -1,0 +1,228 @@
+/* provision_local.c - the life of a private mariadbd; see the picture in the header. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/base/log.h"
+#include "core/base/memory.h"
+#include "ctl/catalog/model.h"
+#include "ctl/provision/local_files.h"
+#include "ctl/provision/provision_local.h"
+#include "ctl/provision/server.h"
+#include "ctl/provision/spawn.h"
+
+enum {
+    BACKOFF_FIRST_MS = 200,
+    BACKOFF_LAST_MS  = 10000,
+    STEADY_MS        = 30000, /* alive that long: the next death starts at the first backoff */
+    STOP_PATIENCE_MS = 60000,
+};
+
+enum local_state { LOCAL_STOPPED, LOCAL_ALIVE, LOCAL_BACKOFF, LOCAL_STOPPING };
+
+struct local_server {
+    json_t          *shard; /* owned */
+    char            *directory;
+    enum local_state state;
+    pid_t            pid;
+    bool             is_child; /* else taken over: its end is seen by kill(pid, 0) */
+    int              backoff_ms;
+    int64_t          since_ms; /* in this state */
+};
+
+pid_t
+local_find(const char *pid_file, const char *needle)
+{
+    char   path[64], line[4096];
+    FILE  *in  = fopen(pid_file, "re");
+    long   pid = 0;
+    size_t n;
+
+    if (!in)
+        return 0;
+    if (fscanf(in, "%ld", &pid) != 1 || pid <= 1)
+        pid = 0;
+    fclose(in);
+    if (pid == 0)
+        return 0;
+
+    snprintf(path, sizeof(path), "/proc/%ld/cmdline", pid);
+    in = fopen(path, "re");
+    if (!in)
+        return 0;
+    n = fread(line, 1, sizeof(line), in);
+    fclose(in);
+    return memmem(line, n, needle, strlen(needle)) ? (pid_t)pid : 0;
+}
+
+static void
+enter(struct local_server *s, enum local_state state)
+{
+    s->state    = state;
+    s->since_ms = spawn_now_ms();
+}
+
+struct local_server *
+local_open(const json_t *shard)
+{
+    struct local_server *s = mem_alloc(sizeof(*s));
+    char                 path[LOCAL_PATH_MAX], conf[LOCAL_PATH_MAX];
+
+    s->shard      = json_deep_copy(shard);
+    s->directory  = mem_strdup(model_text(shard, "directory"));
+    s->backoff_ms = BACKOFF_FIRST_MS;
+    snprintf(path, sizeof(path), "%s/mariadbd.pid", s->directory);
+    snprintf(conf, sizeof(conf), "%s/my.cnf", s->directory);
+    s->pid = local_find(path, conf);
+    enter(s, s->pid ? LOCAL_ALIVE : LOCAL_STOPPED);
+    return s;
+}
+
+void
+local_close(struct local_server *s)
+{
+    if (!s)
+        return;
+    json_decref(s->shard);
+    free(s->directory);
+    free(s);
+}
+
+pid_t
+local_pid(const struct local_server *s)
+{
+    return s->pid;
+}
+
+int64_t
+local_shard(const struct local_server *s)
+{
+    return model_number(s->shard, "id");
+}
+
+bool
+local_start(struct local_server *s, struct err *err)
+{
+    char        program[LOCAL_PATH_MAX], option[LOCAL_PATH_MAX + 32], log[LOCAL_PATH_MAX];
+    const char *argv[3] = { program, option, NULL };
+    pid_t       pid;
+
+    if (s->state == LOCAL_ALIVE || s->state == LOCAL_STOPPING)
+        return true;
+    if (!spawn_find("mariadbd", program, sizeof(program)))
+        return err_set(err, "mariadbd is not installed; install the package mariadb-server-core");
+    if (!local_port_free((int)model_number(s->shard, "port")))
+        return err_set(err, "port %d of shard %s is taken by another program; stop that program",
+                       (int)model_number(s->shard, "port"), model_text(s->shard, "name"));
+    if (!local_write_settings(s->shard, err))
+        return false;
+
+    snprintf(option, sizeof(option), "--defaults-file=%s/my.cnf", s->directory);
+    snprintf(log, sizeof(log), "%s/error.log", s->directory);
+    pid = spawn(argv, log, NULL);
+    if (pid < 0)
+        return err_set(err, "cannot start %s: %s", program, strerror(-pid));
+    s->pid      = pid;
+    s->is_child = true;
+    enter(s, LOCAL_ALIVE);
+    return true;
+}
+
+void
+local_stop(struct local_server *s)
+{
+    if (s->pid == 0) {
+        enter(s, LOCAL_STOPPED);
+        return;
+    }
+    kill(s->pid, SIGTERM);
+    enter(s, LOCAL_STOPPING);
+}
+
+/* Reaps, and says whether the process is still there. */
+static bool
+alive(struct local_server *s)
+{
+    int status;
+
+    if (s->pid == 0)
+        return false;
+    if (s->is_child ? waitpid(s->pid, &status, WNOHANG) != s->pid : kill(s->pid, 0) == 0)
+        return true;
+    s->pid = 0;
+    return false;
+}
+
+static void
+died(struct local_server *s, int64_t now_ms)
+{
+    if (now_ms - s->since_ms > STEADY_MS)
+        s->backoff_ms = BACKOFF_FIRST_MS;
+    log_warn("shard %s: its server ended; starting it again in %d ms (see %s/error.log)",
+             model_text(s->shard, "name"), s->backoff_ms, s->directory);
+    enter(s, LOCAL_BACKOFF);
+}
+
+static void
+start_again(struct local_server *s)
+{
+    struct err err;
+    int        next = s->backoff_ms * 2;
+
+    s->backoff_ms = next < BACKOFF_LAST_MS ? next : BACKOFF_LAST_MS;
+    enter(s, LOCAL_STOPPED);
+    if (local_start(s, &err))
+        return;
+    log_error("shard %s: %s", model_text(s->shard, "name"), err.text);
+    enter(s, LOCAL_BACKOFF);
+}
+
+bool
+local_tick(struct local_server *s, int64_t now_ms)
+{
+    switch (s->state) {
+    case LOCAL_STOPPED:
+        break;
+    case LOCAL_ALIVE:
+        if (!alive(s))
+            died(s, now_ms);
+        break;
+    case LOCAL_BACKOFF:
+        if (now_ms - s->since_ms >= s->backoff_ms)
+            start_again(s);
+        break;
+    case LOCAL_STOPPING:
+        if (!alive(s))
+            enter(s, LOCAL_STOPPED);
+        else if (now_ms - s->since_ms > STOP_PATIENCE_MS)
+            kill(s->pid, SIGKILL);
+        break;
+    }
+    return s->pid != 0;
+}
+
+bool
+local_wait_ready(struct local_server *s, int wait_ms, struct err *err)
+{
+    int64_t          deadline = spawn_now_ms() + wait_ms;
+    struct server    server   = { NULL };
+    struct sql_error error    = { 0 };
+
+    for (;;) {
+        if (server_open(&server, s->shard, &error)) {
+            server_close(&server);
+            return true;
+        }
+        if (!alive(s))
+            return err_set(err, "shard %s: its server ended at once; see %s/error.log",
+                           model_text(s->shard, "name"), s->directory);
+        if (spawn_now_ms() >= deadline)
+            return err_set(err, "shard %s does not answer after %d s (%s); see %s/error.log",
+                           model_text(s->shard, "name"), wait_ms / 1000, error.message,
+                           s->directory);
+        usleep(20000);
+    }
+}

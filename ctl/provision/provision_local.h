@@ -1,0 +1,61 @@
+/* provision_local.h - servers of our own: private mariadbd processes on this host.
+ *
+ *   HOME/template/              a fresh datadir, made once
+ *   HOME/shard-1/my.cnf         settings, written anew at each start
+ *   HOME/shard-1/data/          a copy of the template
+ *   HOME/shard-1/error.log
+ *   HOME/shard-1/mariadbd.pid
+ *
+ *   STOPPED --start--> STARTING --answers--> RUNNING --dies--> BACKOFF --> STARTING
+ *                          +---------------------^
+ *
+ * A server outlives a controller that is killed; the next one finds it by its
+ * pid file and takes it over. One thread (the supervisor's) calls these.
+ */
+#ifndef CTL_PROVISION_PROVISION_LOCAL_H
+#define CTL_PROVISION_PROVISION_LOCAL_H
+
+#include <jansson.h>
+#include <sys/types.h>
+
+#include "core/base/err.h"
+
+struct local_server;
+
+/* Makes HOME/template when there is none. A second or two. */
+bool local_template(const char *home, struct err *err) must_check;
+
+/* Fills in directory, socket, port (a free one), user and secret of the shard
+ * object, whose id and name are set, and makes its datadir from the template. */
+bool local_create(const char *home, const char *run_dir, json_t *shard,
+                  struct err *err) must_check;
+
+/* Removes the directory of a stopped server, data and all. */
+bool local_destroy(const json_t *shard, struct err *err) must_check;
+
+/* A handle on the server of this shard object (copied): running, when it
+ * lives already, else stopped. */
+struct local_server *local_open(const json_t *shard);
+void                 local_close(struct local_server *s); /* does not stop it */
+
+/* Starts it. False when it cannot be forked, or its port is taken by somebody else. */
+bool local_start(struct local_server *s, struct err *err) must_check;
+
+/* Asks it to stop; local_tick() sees it end. */
+void local_stop(struct local_server *s);
+
+/* Sees ends, restarts what died (with backoff), kills what does not stop. Call
+ * it a few times a second; returns whether the process lives. */
+bool local_tick(struct local_server *s, int64_t now_ms);
+
+/* Waits until it answers SQL, at most `wait_ms`. */
+bool local_wait_ready(struct local_server *s, int wait_ms, struct err *err) must_check;
+
+pid_t   local_pid(const struct local_server *s); /* 0: none */
+int64_t local_shard(const struct local_server *s);
+
+/* The process in `pid_file` when it lives and `needle` is in its command line,
+ * else 0: a number alone could be anybody's by now. */
+pid_t local_find(const char *pid_file, const char *needle);
+
+#endif

@@ -1,0 +1,240 @@
+/* server.c - libmariadb, with the shard's name in every error of the transport. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <mysql/errmsg.h>
+
+#include "core/base/memory.h"
+#include "ctl/catalog/model.h"
+#include "ctl/provision/server.h"
+
+enum { CONNECT_TIMEOUT_S = 5 };
+
+static bool
+failed(struct server *s, struct sql_error *error)
+{
+    unsigned code = mysql_errno(s->mysql);
+
+    error->code = (uint16_t)code;
+    snprintf(error->sqlstate, sizeof(error->sqlstate), "%s", mysql_sqlstate(s->mysql));
+    if (code >= CR_MIN_ERROR && code <= CR_MAX_ERROR)
+        snprintf(error->message, sizeof(error->message), "shardd: shard %s: %s", s->name,
+                 mysql_error(s->mysql));
+    else
+        snprintf(error->message, sizeof(error->message), "%s", mysql_error(s->mysql));
+    return false;
+}
+
+bool
+server_open_as(struct server *s, const json_t *shard, const char *user, const char *secret,
+               const char *database, struct sql_error *error)
+{
+    const char  *socket  = model_text(shard, "socket");
+    unsigned     timeout = CONNECT_TIMEOUT_S;
+    unsigned     proto   = socket[0] ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
+
+    s->name  = model_text(shard, "name");
+    s->id    = model_number(shard, "id");
+    s->mysql = mysql_init(NULL);
+    mysql_options(s->mysql, MYSQL_OPT_CONNECT_TIMEOUT, &timeout);
+    mysql_options(s->mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    mysql_options(s->mysql, MYSQL_OPT_PROTOCOL, &proto);
+    if (mysql_real_connect(s->mysql, socket[0] ? NULL : model_text(shard, "host"), user, secret,
+                           database, (unsigned)model_number(shard, "port"),
+                           socket[0] ? socket : NULL, CLIENT_MULTI_RESULTS))
+        return true;
+    failed(s, error);
+    server_close(s);
+    return false;
+}
+
+bool
+server_open(struct server *s, const json_t *shard, struct sql_error *error)
+{
+    const char *secret = model_text(shard, "secret");
+
+    return server_open_as(s, shard, model_text(shard, "user"), secret[0] ? secret : NULL, NULL,
+                          error);
+}
+
+void
+server_close(struct server *s)
+{
+    if (s->mysql)
+        mysql_close(s->mysql);
+    s->mysql = NULL;
+}
+
+static void
+drop_results(struct server *s)
+{
+    do {
+        MYSQL_RES *result = mysql_store_result(s->mysql);
+
+        mysql_free_result(result);
+    } while (mysql_next_result(s->mysql) == 0);
+}
+
+bool
+server_run_text(struct server *s, struct span sql, struct sql_error *error)
+{
+    if (mysql_real_query(s->mysql, (const char *)sql.ptr, sql.len) != 0)
+        return failed(s, error);
+    drop_results(s);
+    if (mysql_errno(s->mysql) != 0)
+        return failed(s, error);
+    return true;
+}
+
+static struct span
+format(struct buf *out, const char *fmt, va_list args)
+{
+    char *text = NULL;
+    int   n    = vasprintf(&text, fmt, args);
+
+    if (n > 0)
+        buf_append(out, text, (size_t)n);
+    free(text);
+    return buf_unread(out);
+}
+
+bool
+server_run(struct server *s, struct sql_error *error, const char *fmt, ...)
+{
+    struct buf sql = { 0 };
+    va_list    args;
+    bool       ok;
+
+    va_start(args, fmt);
+    ok = server_run_text(s, format(&sql, fmt, args), error);
+    va_end(args);
+    buf_fini(&sql);
+    return ok;
+}
+
+static json_t *
+take_rows(MYSQL_RES *result)
+{
+    json_t   *rows = json_array();
+    unsigned  n    = mysql_num_fields(result);
+    MYSQL_ROW row;
+
+    while ((row = mysql_fetch_row(result))) {
+        unsigned long *lengths = mysql_fetch_lengths(result);
+        json_t        *cells   = json_array();
+
+        for (unsigned i = 0; i < n; i++)
+            json_array_append_new(cells,
+                row[i] ? json_stringn_nocheck(row[i], lengths[i]) : json_null());
+        json_array_append_new(rows, cells);
+    }
+    return rows;
+}
+
+static json_t *
+query_rows(struct server *s, struct span sql, struct sql_error *error)
+{
+    MYSQL_RES *result;
+    json_t    *rows;
+
+    if (mysql_real_query(s->mysql, (const char *)sql.ptr, sql.len) != 0 ||
+        !(result = mysql_store_result(s->mysql))) {
+        failed(s, error);
+        return NULL;
+    }
+    rows = take_rows(result);
+    mysql_free_result(result);
+    return rows;
+}
+
+json_t *
+server_rows(struct server *s, struct sql_error *error, const char *fmt, ...)
+{
+    struct buf sql = { 0 };
+    json_t    *rows;
+    va_list    args;
+
+    va_start(args, fmt);
+    rows = query_rows(s, format(&sql, fmt, args), error);
+    va_end(args);
+    buf_fini(&sql);
+    return rows;
+}
+
+bool
+server_value(struct server *s, char *out, size_t room, struct sql_error *error,
+             const char *fmt, ...)
+{
+    struct buf sql = { 0 };
+    json_t    *rows;
+    va_list    args;
+
+    va_start(args, fmt);
+    rows = query_rows(s, format(&sql, fmt, args), error);
+    va_end(args);
+    buf_fini(&sql);
+    if (!rows)
+        return false;
+    snprintf(out, room, "%s", server_cell(json_array_get(rows, 0), 0));
+    json_decref(rows);
+    return true;
+}
+
+const char *
+server_cell(const json_t *row, size_t column)
+{
+    const char *text = json_string_value(json_array_get(row, column));
+
+    return text ? text : "";
+}
+
+void
+server_quote_name(struct buf *out, const char *name)
+{
+    buf_append_byte(out, '`');
+    for (; *name; name++) {
+        if (*name == '`')
+            buf_append_byte(out, '`');
+        buf_append_byte(out, (uint8_t)*name);
+    }
+    buf_append_byte(out, '`');
+}
+
+void
+server_quote_text(struct buf *out, const char *text)
+{
+    buf_append_byte(out, '\'');
+    for (; *text; text++) {
+        if (*text == '\'' || *text == '\\')
+            buf_append_byte(out, '\\');
+        buf_append_byte(out, (uint8_t)*text);
+    }
+    buf_append_byte(out, '\'');
+}
+
+static const char *
+quoted(const char *text, void (*quote)(struct buf *, const char *))
+{
+    static _Thread_local char     kept[8][1024];
+    static _Thread_local unsigned next;
+    struct buf                    out = { 0 };
+    char                         *to  = kept[next++ % countof(kept)];
+
+    quote(&out, text);
+    snprintf(to, sizeof(kept[0]), "%s", buf_cstr(&out));
+    buf_fini(&out);
+    return to;
+}
+
+const char *
+server_name(const char *name)
+{
+    return quoted(name, server_quote_name);
+}
+
+const char *
+server_text(const char *text)
+{
+    return quoted(text, server_quote_text);
+}

@@ -1,0 +1,211 @@
+/* spawn.c - fork and exec with nothing inherited that matters. */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/memory.h"
+#include "ctl/provision/spawn.h"
+
+/* In the child, between fork and exec. Only async-signal-safe calls: other
+ * threads of the parent may have held any lock. */
+static void
+become(const char *const argv[], char **env, int out)
+{
+    sigset_t none;
+    int      null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    setsid();
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL);
+    dup2(null, STDIN_FILENO);
+    if (out >= 0) {
+        dup2(out, STDOUT_FILENO);
+        dup2(out, STDERR_FILENO);
+    }
+    /* Libraries open files that they do not mark close-on-exec. */
+    close_range(3, ~0u, 0);
+    execve(argv[0], (char *const *)(uintptr_t)argv, env);
+    _exit(127);
+}
+
+/* Our environment with `extra` ("NAME=value") instead of NAME's own; NAME
+ * alone is left out. The caller frees the array, not the texts. */
+static char **
+environment(const char *extra)
+{
+    size_t n = 0, out = 0, name_len = extra ? strcspn(extra, "=") : 0;
+    char **env;
+
+    while (environ[n])
+        n++;
+    env = mem_alloc((n + 2) * sizeof(*env));
+    for (size_t i = 0; i < n; i++)
+        if (!extra || strncmp(environ[i], extra, name_len) != 0 || environ[i][name_len] != '=')
+            env[out++] = environ[i];
+    if (extra && extra[name_len] == '=')
+        env[out++] = (char *)(uintptr_t)extra;
+    return env;
+}
+
+pid_t
+spawn(const char *const argv[], const char *log, const char *extra)
+{
+    int    out = -1;
+    pid_t  pid;
+    char **env;
+
+    if (log) {
+        out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        if (out < 0)
+            return -errno;
+    }
+    env = environment(extra);
+    pid = fork();
+    if (pid == 0)
+        become(argv, env, out);
+    if (pid < 0)
+        pid = -errno;
+    free(env);
+    if (out >= 0)
+        close(out);
+    return pid;
+}
+
+static void
+last_line(int fd, char *line, size_t room)
+{
+    FILE *in   = fdopen(fd, "r");
+    char *text = NULL;
+    size_t cap = 0;
+
+    line[0] = '\0';
+    while (in && getline(&text, &cap, in) > 0) {
+        text[strcspn(text, "\n")] = '\0';
+        if (text[0])
+            snprintf(line, room, "%s", text);
+    }
+    free(text);
+    if (in)
+        fclose(in);
+}
+
+bool
+spawn_run(const char *const argv[], struct err *err)
+{
+    char  line[256];
+    int   ends[2], status = 0;
+    pid_t pid;
+
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return err_set(err, "cannot make a pipe: %s", strerror(errno));
+    pid = fork();
+    if (pid == 0)
+        become(argv, environ, ends[1]);
+    close(ends[1]);
+    if (pid < 0) {
+        close(ends[0]);
+        return err_set(err, "cannot start %s: %s", argv[0], strerror(errno));
+    }
+    last_line(ends[0], line, sizeof(line));
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return true;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+        return err_set(err, "cannot run %s; is it installed?", argv[0]);
+    return err_set(err, "%s failed: %s", argv[0], line[0] ? line : "it said nothing");
+}
+
+static bool
+runnable(char *out, size_t room, const char *directory, size_t len, const char *program)
+{
+    int n = snprintf(out, room, "%.*s/%s", (int)len, directory, program);
+
+    return n > 0 && (size_t)n < room && access(out, X_OK) == 0;
+}
+
+bool
+spawn_find(const char *program, char *out, size_t room)
+{
+    static const char *const usual[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
+                                         "/usr/bin", "/usr/libexec", "/sbin" };
+    static const char *const beside[] = { ".", "../libexec", "../libexec/shardd", "../sbin",
+                                          "../bin" };
+    char        self[PATH_MAX];
+    ssize_t     n    = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    const char *path = getenv("PATH");
+
+    for (size_t i = 0; n > 0 && i < countof(beside); i++) {
+        char directory[PATH_MAX + 32];
+
+        self[n] = '\0';
+        snprintf(directory, sizeof(directory), "%.*s/%s", (int)(strrchr(self, '/') - self), self,
+                 beside[i]);
+        if (runnable(out, room, directory, strlen(directory), program))
+            return true;
+    }
+    while (path && *path) {
+        size_t len = strcspn(path, ":");
+
+        if (len > 0 && runnable(out, room, path, len, program))
+            return true;
+        path += len + (path[len] == ':');
+    }
+    for (size_t i = 0; i < countof(usual); i++)
+        if (runnable(out, room, usual[i], strlen(usual[i]), program))
+            return true;
+    return false;
+}
+
+int64_t
+spawn_now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+bool
+spawn_mkdir(const char *path, struct err *err)
+{
+    char *copy = mem_strdup(path);
+
+    for (char *at = copy + 1; *at; at++) {
+        if (*at != '/')
+            continue;
+        *at = '\0';
+        (void)mkdir(copy, 0700);
+        *at = '/';
+    }
+    free(copy);
+    if (mkdir(path, 0700) == 0 || errno == EEXIST)
+        return true;
+    return err_set(err, "cannot make the directory %s: %s", path, strerror(errno));
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+bool
+spawn_remove_tree(const char *path, struct err *err)
+{
+    if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0 || errno == ENOENT)
+        return true;
+    return err_set(err, "cannot remove %s: %s", path, strerror(errno));
+}
