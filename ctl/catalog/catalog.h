@@ -51,6 +51,11 @@ json_t *catalog_all(struct catalog *c, enum catalog_kind kind);
  * change of another thread. Always ends with commit or cancel. */
 struct catalog_change *catalog_begin(struct catalog *c, const char *who);
 
+/* catalog_get() inside a change, which it sees. (catalog_get() itself would wait
+ * for the change to end.) */
+json_t *catalog_read(struct catalog_change *change, enum catalog_kind kind, const char *name,
+                     int64_t *version);
+
 /* Does not take over the reference to `object`. */
 void catalog_put(struct catalog_change *change, enum catalog_kind kind, const char *name,
                  json_t *object, int64_t expected);

@@ -189,6 +189,13 @@ catalog_begin(struct catalog *c, const char *who)
     return change;
 }
 
+json_t *
+catalog_read(struct catalog_change *change, enum catalog_kind kind, const char *name,
+             int64_t *version)
+{
+    return get(change->catalog, kind, name, version);
+}
+
 static void
 broken(struct catalog_change *change)
 {

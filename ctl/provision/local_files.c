@@ -115,7 +115,8 @@ static const char init[] =
     "SET sql_log_bin = 0;\n"
     "DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host <> 'localhost');\n"
     "FLUSH PRIVILEGES;\n"
-    "ALTER USER 'root'@'localhost' IDENTIFIED BY '%s';\n";
+    "ALTER USER 'root'@'localhost' IDENTIFIED VIA unix_socket"
+    " OR mysql_native_password USING PASSWORD('%s');\n";
 
 bool
 local_write_settings(const json_t *shard, struct err *err)

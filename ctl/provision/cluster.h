@@ -1,0 +1,103 @@
+/* cluster.h - one home folder and everything that runs for it.
+ *
+ *   HOME/lock              held by the controller as long as it lives
+ *   HOME/catalog.db        the catalog
+ *   HOME/shardd.conf       written by `shardctl up`
+ *   HOME/shardd.log, shardd.pid
+ *   RUN/controller.sock    REST (ctl/api/api.h)
+ *   RUN/shardd.sock        where the master is poked
+ *   RUN/shard-1.sock ...   the servers
+ *
+ * RUN is HOME, or when that makes a socket's path longer than the 107 bytes
+ * the kernel takes, a directory under $XDG_RUNTIME_DIR or /tmp whose name
+ * follows from HOME.
+ */
+#ifndef CTL_PROVISION_CLUSTER_H
+#define CTL_PROVISION_CLUSTER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "ctl/catalog/catalog.h"
+#include "ctl/catalog/publish.h"
+#include "ctl/provision/provision_local.h"
+#include "ctl/provision/server.h"
+#include "shm/segment.h"
+
+enum { CLUSTER_PATH_MAX = 1024, CLUSTER_RANGES_PER_SHARD = 16 };
+
+struct cluster_paths {
+    char home[CLUSTER_PATH_MAX]; /* absolute */
+    char run[CLUSTER_PATH_MAX];
+    char socket[108];  /* the controller's */
+    char control[108]; /* the master's */
+};
+
+struct cluster {
+    struct cluster_paths path;
+    int                  lock_fd;
+    char                 instance[SEGMENT_INSTANCE_MAX];
+    struct catalog      *catalog;
+    struct publisher    *publisher;
+    pthread_mutex_t      change_lock; /* schema, shards and users change one at a time */
+    pthread_mutex_t      local_lock;  /* around the array below */
+    struct local_server *local[ROUTES_SHARDS_MAX];
+    size_t               n_local;
+    char                 service_secret[64];
+    atomic_bool          stopping; /* set by POST /v1/shutdown or a signal */
+    atomic_bool          ready;
+    atomic_int           shardd_pid; /* 0: none of ours */
+    char                 listen[64], http[64]; /* of shardd, "" when it is not ours */
+    int64_t              started_ms;
+};
+
+/* $XDG_STATE_HOME/shardd, ~/.local/state/shardd, or /var/lib/shardd for root.
+ * `home` may be NULL. Makes no directory. */
+bool cluster_paths(const char *home, struct cluster_paths *out, struct err *err) must_check;
+
+/* Makes the directories, takes the lock, opens catalog and segment. `instance`
+ * names a new cluster; NULL: after its home. */
+struct cluster *cluster_open(const struct cluster_paths *paths, const char *instance,
+                             struct err *err);
+void            cluster_close(struct cluster *c);
+
+/* The pid of the controller that holds the lock of this home, or 0. */
+pid_t cluster_owner(const struct cluster_paths *paths);
+
+/* Makes shard `name` ("" for "shard-ID") with a server of ours, starts it, and
+ * brings it up to date. It owns ranges only when it is the first; `n_first`
+ * shards made together share them. */
+bool cluster_add_local(struct cluster *c, const char *name, json_t **shard,
+                       struct err *err) must_check;
+
+/* Gives all ranges, in turn, to the shards there are. Only for an empty cluster. */
+bool cluster_cut_ranges(struct cluster *c, struct err *err) must_check;
+
+/* Starts the servers of ours that are in the catalog, and waits until they answer. */
+bool cluster_start_local(struct cluster *c, struct err *err) must_check;
+
+/* Schema, accounts, databases and reference tables of this shard: what is
+ * missing is made. */
+bool cluster_ensure_shard(struct cluster *c, const json_t *shard,
+                          struct sql_error *error) must_check;
+
+/* Restarts servers that died. */
+void cluster_tick(struct cluster *c);
+
+/* Stops the servers and waits for them. */
+void cluster_stop_local(struct cluster *c);
+
+/* Publishes; logs when it fails or when a worker does not follow. */
+bool cluster_publish(struct cluster *c, struct err *err);
+
+/* Raises the routes' generation (or that of users) as part of a change. */
+void cluster_bump(struct cluster *c, struct catalog_change *change, const char *counter);
+
+/* A new number of "next_shard", "next_sequence" or "next_job". */
+int64_t cluster_number(struct cluster *c, const char *key);
+
+/* A shard's object by name or by id, owned by the caller; NULL when there is none. */
+json_t *cluster_shard(struct cluster *c, const char *name);
+json_t *cluster_shard_by_id(struct cluster *c, int64_t id);
+
+#endif

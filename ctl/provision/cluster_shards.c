@@ -1,0 +1,206 @@
+/* cluster_shards.c - the servers of a cluster: making, starting, watching, stopping. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/base/log.h"
+#include "ctl/catalog/model.h"
+#include "ctl/provision/cluster.h"
+#include "ctl/provision/schema.h"
+#include "ctl/provision/spawn.h"
+
+enum { READY_MS = 60000 };
+
+static bool
+explain(struct err *err, const struct sql_error *error)
+{
+    return err_set(err, "%s (error %u)", error->message, error->code);
+}
+
+static bool
+create_databases(struct server *s, const json_t *databases, struct sql_error *error)
+{
+    const char *name;
+    json_t     *database;
+
+    json_object_foreach((json_t *)(uintptr_t)databases, name, database) {
+        const char *collation = model_text(database, "collation");
+
+        if (!server_run(s, error, "CREATE DATABASE IF NOT EXISTS %s %s%s", server_name(name),
+                        collation[0] ? "COLLATE " : "", collation))
+            return false;
+    }
+    return true;
+}
+
+bool
+cluster_ensure_shard(struct cluster *c, const json_t *shard, struct sql_error *error)
+{
+    struct server s         = { NULL };
+    json_t       *databases = catalog_all(c->catalog, CATALOG_DATABASE);
+    json_t       *users     = catalog_all(c->catalog, CATALOG_USER), *user;
+    const char   *name;
+    bool          ok = server_open(&s, shard, error) &&
+              schema_ensure(&s, c->service_secret, error) &&
+              create_databases(&s, databases, error);
+
+    json_object_foreach(users, name, user)
+        ok = ok && account_ensure(&s, user, databases, error);
+    server_close(&s);
+    json_decref(databases);
+    json_decref(users);
+    return ok;
+}
+
+static void
+keep_local(struct cluster *c, struct local_server *server)
+{
+    pthread_mutex_lock(&c->local_lock);
+    c->local[c->n_local++] = server;
+    pthread_mutex_unlock(&c->local_lock);
+}
+
+static bool
+put_shard(struct cluster *c, json_t *shard, struct err *err)
+{
+    struct catalog_change *change = catalog_begin(c->catalog, "controller");
+    char                   id[24];
+
+    snprintf(id, sizeof(id), "%lld", (long long)model_number(shard, "id"));
+    catalog_put(change, CATALOG_SHARD, id, shard, CATALOG_NEW);
+    cluster_bump(c, change, "generation");
+    return catalog_commit(change, err) == 0;
+}
+
+static bool
+bring_up(struct cluster *c, struct local_server *server, json_t *shard, struct err *err)
+{
+    struct sql_error error;
+
+    if (!local_start(server, err) || !local_wait_ready(server, READY_MS, err))
+        return false;
+    if (!cluster_ensure_shard(c, shard, &error))
+        return explain(err, &error);
+    return put_shard(c, shard, err);
+}
+
+static void
+abandon(struct local_server *server, const json_t *shard)
+{
+    struct err ignored;
+
+    local_stop(server);
+    while (local_tick(server, spawn_now_ms()))
+        usleep(20000);
+    local_close(server);
+    if (!local_destroy(shard, &ignored))
+        log_warn("%s", ignored.text);
+}
+
+bool
+cluster_add_local(struct cluster *c, const char *name, json_t **out, struct err *err)
+{
+    struct local_server *server;
+    json_t              *shard = json_object(), *other;
+    int64_t              id    = cluster_number(c, "next_shard");
+    char                 own_name[32];
+
+    snprintf(own_name, sizeof(own_name), "shard-%lld", (long long)id);
+    model_set(shard, "name", name[0] ? name : own_name);
+    model_set(shard, "state", "up");
+    json_object_set_new(shard, "id", json_integer(id));
+    if (c->n_local == countof(c->local)) {
+        json_decref(shard);
+        return err_set(err, "there are %d shards, more cannot be", ROUTES_SHARDS_MAX);
+    }
+    if ((other = cluster_shard(c, model_text(shard, "name")))) {
+        json_decref(other);
+        err_set(err, "there is a shard named %s already; choose another name", name);
+        json_decref(shard);
+        return false;
+    }
+    if (!local_create(c->path.home, c->path.run, shard, err)) {
+        json_decref(shard);
+        return false;
+    }
+    server = local_open(shard);
+    if (!bring_up(c, server, shard, err)) {
+        abandon(server, shard);
+        json_decref(shard);
+        return false;
+    }
+    keep_local(c, server);
+    *out = shard;
+    return true;
+}
+
+bool
+cluster_cut_ranges(struct cluster *c, struct err *err)
+{
+    json_t                *all = catalog_all(c->catalog, CATALOG_SHARD), *shard, *map;
+    int64_t                ids[ROUTES_SHARDS_MAX];
+    size_t                 n = 0;
+    const char            *name;
+    struct catalog_change *change;
+
+    json_object_foreach(all, name, shard)
+        if (n < countof(ids))
+            ids[n++] = model_number(shard, "id");
+    json_decref(all);
+    map    = model_ranges_new(ids, n, CLUSTER_RANGES_PER_SHARD);
+    change = catalog_begin(c->catalog, "controller");
+    catalog_put(change, CATALOG_RANGES, "map", map, CATALOG_NEW);
+    cluster_bump(c, change, "generation");
+    json_decref(map);
+    return catalog_commit(change, err) == 0;
+}
+
+bool
+cluster_start_local(struct cluster *c, struct err *err)
+{
+    json_t     *all = catalog_all(c->catalog, CATALOG_SHARD), *shard;
+    const char *name;
+    bool        ok = true;
+
+    json_object_foreach(all, name, shard) {
+        struct local_server *server;
+
+        if (!ok || strcmp(model_text(shard, "provisioner"), "local") != 0)
+            continue;
+        server = local_open(shard);
+        keep_local(c, server);
+        ok = local_start(server, err);
+    }
+    json_decref(all);
+    for (size_t i = 0; i < c->n_local && ok; i++)
+        ok = local_wait_ready(c->local[i], READY_MS, err);
+    return ok;
+}
+
+void
+cluster_tick(struct cluster *c)
+{
+    pthread_mutex_lock(&c->local_lock);
+    for (size_t i = 0; i < c->n_local; i++)
+        local_tick(c->local[i], spawn_now_ms());
+    pthread_mutex_unlock(&c->local_lock);
+}
+
+void
+cluster_stop_local(struct cluster *c)
+{
+    bool any = true;
+
+    pthread_mutex_lock(&c->local_lock);
+    for (size_t i = 0; i < c->n_local; i++)
+        local_stop(c->local[i]);
+    while (any) {
+        any = false;
+        for (size_t i = 0; i < c->n_local; i++)
+            if (local_tick(c->local[i], spawn_now_ms()))
+                any = true;
+        if (any)
+            usleep(10000);
+    }
+    pthread_mutex_unlock(&c->local_lock);
+}

@@ -1,0 +1,160 @@
+/* schema.c - the statements that make a server a shard. */
+#include <stdlib.h>
+
+#include "ctl/catalog/model.h"
+#include "ctl/provision/schema.h"
+
+static const char *const statements[] = {
+    "CREATE DATABASE IF NOT EXISTS shardd CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+    "CREATE TABLE IF NOT EXISTS shardd.decision ("
+    " xid VARBINARY(64) NOT NULL PRIMARY KEY,"
+    " state ENUM('commit', 'abort') NOT NULL,"
+    " ts TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),"
+    " KEY (ts)) ENGINE=InnoDB",
+    "CREATE TABLE IF NOT EXISTS shardd.sequence ("
+    " id BIGINT UNSIGNED NOT NULL PRIMARY KEY,"
+    " next_value BIGINT UNSIGNED NOT NULL) ENGINE=InnoDB",
+    "CREATE DEFINER='" SCHEMA_SERVICE_USER "'@'%' PROCEDURE IF NOT EXISTS"
+    " shardd.decide(gtrid VARBINARY(64)) MODIFIES SQL DATA SQL SECURITY DEFINER"
+    " INSERT INTO shardd.decision (xid, state) VALUES (gtrid, 'commit')",
+    "GRANT ALL PRIVILEGES ON shardd.* TO '" SCHEMA_SERVICE_USER "'@'%'",
+    "GRANT PROCESS, BINLOG MONITOR, CONNECTION ADMIN ON *.* TO '" SCHEMA_SERVICE_USER "'@'%'",
+};
+
+/* Makes the account, or gives it the secret that the workers know. */
+static bool
+ensure_login(struct server *s, const char *user, const char *secret, struct sql_error *error)
+{
+    char same[8];
+
+    if (!server_value(s, same, sizeof(same), error,
+                      "SELECT JSON_VALUE(Priv, '$.authentication_string') = PASSWORD(%s)"
+                      " FROM mysql.global_priv WHERE User = %s AND Host = '%%'",
+                      server_text(secret), server_text(user)))
+        return false;
+    if (strcmp(same, "1") == 0)
+        return true;
+    return server_run(s, error, "%s USER %s@'%%' IDENTIFIED BY %s",
+                      same[0] ? "ALTER" : "CREATE", server_text(user), server_text(secret));
+}
+
+bool
+schema_ensure(struct server *s, const char *service_secret, struct sql_error *error)
+{
+    char ready[8];
+
+    if (!ensure_login(s, SCHEMA_SERVICE_USER, service_secret, error) ||
+        !server_value(s, ready, sizeof(ready), error,
+                      "SELECT COUNT(*) FROM information_schema.ROUTINES"
+                      " WHERE ROUTINE_SCHEMA = 'shardd' AND ROUTINE_NAME = 'decide'"))
+        return false;
+    /* The routine is made after the tables. */
+    for (size_t i = 0; i < countof(statements); i++) {
+        bool made_before = strcmp(ready, "1") == 0;
+
+        if (!made_before && !server_run(s, error, "%s", statements[i]))
+            return false;
+    }
+    return true;
+}
+
+/* In GRANT, _ and % of a database's name would be wildcards. */
+static void
+grant_pattern(struct buf *out, const char *database)
+{
+    buf_append_byte(out, '`');
+    for (; *database; database++) {
+        if (*database == '`')
+            buf_append_byte(out, '`');
+        if (*database == '_' || *database == '%' || *database == '\\')
+            buf_append_byte(out, '\\');
+        buf_append_byte(out, (uint8_t)*database);
+    }
+    buf_append_byte(out, '`');
+}
+
+bool
+account_grant(struct server *s, const char *user, const char *database, struct sql_error *error)
+{
+    struct buf sql = { 0 };
+    bool       ok;
+
+    buf_append_text(&sql, "GRANT ALL PRIVILEGES ON ");
+    grant_pattern(&sql, database);
+    buf_printf(&sql, ".* TO %s@'%%'", server_text(user));
+    ok = server_run_text(s, buf_unread(&sql), error);
+    buf_fini(&sql);
+    return ok;
+}
+
+/* The databases the account has rights on, as {pattern: true}. */
+static json_t *
+granted(struct server *s, const char *user, struct sql_error *error)
+{
+    json_t *rows = server_rows(s, error,
+                               "SELECT Db FROM mysql.db WHERE User = %s AND Host = '%%'",
+                               server_text(user));
+    json_t *set = rows ? json_object() : NULL;
+    json_t *row;
+    size_t  i;
+
+    json_array_foreach(rows, i, row)
+        json_object_set_new_nocheck(set, server_cell(row, 0), json_true());
+    json_decref(rows);
+    return set;
+}
+
+static bool
+grant_databases(struct server *s, const char *user, const json_t *databases,
+                struct sql_error *error)
+{
+    json_t     *have = granted(s, user, error), *ignored;
+    const char *name;
+    bool        ok = have != NULL;
+
+    json_object_foreach((json_t *)(uintptr_t)databases, name, ignored) {
+        struct buf  pattern = { 0 };
+        const char *text;
+
+        grant_pattern(&pattern, name);
+        /* mysql.db has the pattern without the quotes; a doubled one inside is rare
+         * enough to be granted again. */
+        pattern.end--;
+        text = buf_cstr(&pattern) + 1;
+        if (ok && !json_object_get(have, text))
+            ok = account_grant(s, user, name, error);
+        buf_fini(&pattern);
+    }
+    json_decref(have);
+    return ok;
+}
+
+bool
+account_ensure(struct server *s, const json_t *user, const json_t *databases,
+               struct sql_error *error)
+{
+    const char *name = model_text(user, "name");
+    char        may[8];
+
+    if (!ensure_login(s, name, model_text(user, "secret"), error) ||
+        !server_value(s, may, sizeof(may), error,
+                      "SELECT COUNT(*) FROM mysql.procs_priv WHERE User = %s AND Host = '%%'"
+                      " AND Db = 'shardd' AND Routine_name = 'decide'", server_text(name)))
+        return false;
+    if (strcmp(may, "0") == 0 &&
+        !server_run(s, error, "GRANT EXECUTE ON PROCEDURE shardd.decide TO %s@'%%'",
+                    server_text(name)))
+        return false;
+    if (model_flag(user, "admin") &&
+        !server_run(s, error,
+                    "GRANT PROCESS, RELOAD, SHOW DATABASES, BINLOG MONITOR ON *.* TO %s@'%%'",
+                    server_text(name)))
+        return false;
+    return grant_databases(s, name, databases, error);
+}
+
+bool
+account_drop(struct server *s, const char *name, struct sql_error *error)
+{
+    return server_run(s, error, "DROP USER IF EXISTS %s@'%%'", server_text(name));
+}

@@ -1,0 +1,33 @@
+/* schema.h - what shardd keeps on every shard: a schema of its own, and accounts.
+ *
+ *   shardd.decision   xid (a gtrid, see core/route/xid.h) -> commit | abort, ts
+ *   shardd.sequence   id -> next_value: AUTO_INCREMENT of sharded tables, on the home shard
+ *   shardd.decide(xid)  called by an application's account in its transaction; it runs
+ *                       with the rights of the service account
+ *
+ * Everything here compares first and writes only what is missing or differs,
+ * so that it can run at every start of the controller.
+ */
+#ifndef CTL_PROVISION_SCHEMA_H
+#define CTL_PROVISION_SCHEMA_H
+
+#include "ctl/provision/server.h"
+
+#define SCHEMA_SERVICE_USER "shardd_service"
+
+/* The schema, its routines, and the service account with this secret. */
+bool schema_ensure(struct server *s, const char *service_secret,
+                   struct sql_error *error) must_check;
+
+/* The account of a catalog user: its secret, ALL on each of `databases` (the
+ * keys of a JSON object), nothing on others, and an administrator's rights when it is one. */
+bool account_ensure(struct server *s, const json_t *user, const json_t *databases,
+                    struct sql_error *error) must_check;
+
+bool account_drop(struct server *s, const char *name, struct sql_error *error) must_check;
+
+/* ALL on a new database, for one user. */
+bool account_grant(struct server *s, const char *user, const char *database,
+                   struct sql_error *error) must_check;
+
+#endif
