@@ -48,13 +48,13 @@
 #include "core/base/err.h"
 
 struct api;
-struct controller;
+struct cluster;
 
 /* Listens on `path` (mode 0600; a stale socket of a dead controller is
  * replaced, a live one refused) and serves on threads of its own. Returns NULL
  * and fills `err` when it cannot. Close with api_close(), which waits for the
  * requests in work. */
-struct api *api_open(struct controller *controller, const char *path, struct err *err);
+struct api *api_open(struct cluster *cluster, const char *path, struct err *err);
 void        api_close(struct api *api);
 
 #endif

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <mysql/errmsg.h>
+#include <mariadb/errmsg.h>
 
 #include "core/base/memory.h"
 #include "ctl/catalog/model.h"

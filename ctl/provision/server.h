@@ -8,7 +8,7 @@
 #define CTL_PROVISION_SERVER_H
 
 #include <jansson.h>
-#include <mysql/mysql.h>
+#include <mariadb/mysql.h>
 
 #include "core/base/buf.h"
 #include "core/base/err.h"

@@ -1,0 +1,209 @@
+/* api_objects.c - databases, tables and users as REST objects. */
+#include <stdlib.h>
+
+#include "ctl/api/request.h"
+#include "ctl/catalog/model.h"
+#include "ctl/catalog/user.h"
+#include "ctl/job/admin.h"
+
+/* Who asks over the socket is the owner of the cluster. */
+static const char who[] = "shardctl";
+
+static unsigned
+no_such(struct request *r, const char *what, const char *name)
+{
+    return request_refuse(r, 404, "there is no %s '%s'; see 'shardctl %s list'", what, name,
+                          what);
+}
+
+static json_t *
+shard_name_of(struct cluster *c, int64_t id)
+{
+    json_t *shard = cluster_shard_by_id(c, id);
+    json_t *name  = shard ? json_incref(json_object_get(shard, "name")) : json_null();
+
+    json_decref(shard);
+    return name;
+}
+
+/* A database with names in place of ids, and how many tables of which kind. */
+static json_t *
+show_database(struct cluster *c, json_t *database, json_t *tables)
+{
+    json_t     *out = json_copy(database), *table;
+    int         counts[TABLE_VIEW + 1] = { 0 };
+    const char *key;
+
+    json_object_foreach(tables, key, table)
+        if (strcmp(model_text(table, "database"), model_text(database, "name")) == 0)
+            counts[model_kind(model_text(table, "kind"), TABLE_GLOBAL)]++;
+    json_object_set_new(out, "home", shard_name_of(c, model_number(database, "home")));
+    for (int kind = TABLE_GLOBAL; kind <= TABLE_VIEW; kind++)
+        json_object_set_new(out, model_kind_name((enum table_kind)kind),
+                            json_integer(counts[kind]));
+    json_object_del(out, "collation_id");
+    return out;
+}
+
+unsigned
+api_database_list(struct request *r)
+{
+    json_t     *all    = catalog_all(r->cluster->catalog, CATALOG_DATABASE), *database;
+    json_t     *tables = catalog_all(r->cluster->catalog, CATALOG_TABLE);
+    json_t     *list   = json_array();
+    const char *name;
+
+    json_object_foreach(all, name, database)
+        json_array_append_new(list, show_database(r->cluster, database, tables));
+    json_decref(all);
+    json_decref(tables);
+    r->answer = json_pack("{s:o}", "databases", list);
+    return 200;
+}
+
+unsigned
+api_database_show(struct request *r)
+{
+    json_t *database = catalog_get(r->cluster->catalog, CATALOG_DATABASE, r->part[1], NULL);
+    json_t *tables;
+
+    if (!database)
+        return no_such(r, "database", r->part[1]);
+    tables    = catalog_all(r->cluster->catalog, CATALOG_TABLE);
+    r->answer = show_database(r->cluster, database, tables);
+    json_decref(database);
+    json_decref(tables);
+    return 200;
+}
+
+unsigned
+api_database_create(struct request *r)
+{
+    struct database_options options = {
+        .policy = request_text(r, "policy"), .home = request_text(r, "home"),
+        .collation = request_text(r, "collation"), .charset = request_text(r, "charset"),
+    };
+    const char      *name = request_text(r, "name");
+    struct sql_error error;
+
+    if (!name)
+        return request_refuse(r, 400, "the body lacks \"name\"");
+    return request_done(
+        r, admin_database_create(r->cluster, who, name, &options, NULL, &error), &error);
+}
+
+unsigned
+api_database_drop(struct request *r)
+{
+    struct sql_error error;
+
+    return request_done(
+        r, admin_database_drop(r->cluster, who, r->part[1], false, NULL, &error), &error);
+}
+
+/* A table without what only the routing code needs. */
+static json_t *
+show_table(struct cluster *c, json_t *table, bool columns)
+{
+    json_t *out = json_copy(table);
+    json_t *database;
+
+    if (!columns)
+        json_object_del(out, "columns");
+    database = catalog_get(c->catalog, CATALOG_DATABASE, model_text(table, "database"), NULL);
+    json_object_set_new(out, "home", shard_name_of(c, model_number(database, "home")));
+    json_decref(database);
+    return out;
+}
+
+unsigned
+api_table_list(struct request *r)
+{
+    json_t     *all    = catalog_all(r->cluster->catalog, CATALOG_TABLE), *table;
+    json_t     *list   = json_array();
+    const char *wanted = json_string_value(json_object_get(r->query, "database"));
+    const char *key;
+
+    json_object_foreach(all, key, table)
+        if (!wanted || strcmp(wanted, model_text(table, "database")) == 0)
+            json_array_append_new(list, show_table(r->cluster, table, false));
+    json_decref(all);
+    r->answer = json_pack("{s:o}", "tables", list);
+    return 200;
+}
+
+unsigned
+api_table_show(struct request *r)
+{
+    char   *name  = catalog_table_name(r->part[1], r->part[2]);
+    json_t *table = catalog_get(r->cluster->catalog, CATALOG_TABLE, name, NULL);
+
+    free(name);
+    if (!table)
+        return no_such(r, "table", r->part[2]);
+    r->answer = show_table(r->cluster, table, true);
+    json_decref(table);
+    return 200;
+}
+
+unsigned
+api_user_list(struct request *r)
+{
+    json_t     *all = catalog_all(r->cluster->catalog, CATALOG_USER), *user;
+    json_t     *list = json_array();
+    const char *name;
+
+    json_object_foreach(all, name, user) {
+        json_object_del(user, "secret");
+        json_object_del(user, "verifier");
+        json_array_append(list, user);
+    }
+    json_decref(all);
+    r->answer = json_pack("{s:o}", "users", list);
+    return 200;
+}
+
+/* NULL: no password was given, or an empty one. */
+static const char *
+verifier_of(const struct request *r, char out[USER_VERIFIER_LEN + 1])
+{
+    const char *password = request_text(r, "password");
+
+    if (!password || !password[0])
+        return NULL;
+    user_verifier(password, out);
+    return out;
+}
+
+unsigned
+api_user_add(struct request *r)
+{
+    const char      *name = request_text(r, "name");
+    char             verifier[USER_VERIFIER_LEN + 1];
+    struct sql_error error;
+
+    if (!name)
+        return request_refuse(r, 400, "the body lacks \"name\"");
+    return request_done(r, admin_user_add(r->cluster, who, name, verifier_of(r, verifier),
+                                          model_flag(r->body, "admin"),
+                                          model_number(r->body, "max_connections"), &error),
+                        &error);
+}
+
+unsigned
+api_user_change(struct request *r)
+{
+    char             verifier[USER_VERIFIER_LEN + 1];
+    struct sql_error error;
+
+    return request_done(r, admin_user_password(r->cluster, who, r->part[1],
+                                               verifier_of(r, verifier), &error), &error);
+}
+
+unsigned
+api_user_remove(struct request *r)
+{
+    struct sql_error error;
+
+    return request_done(r, admin_user_remove(r->cluster, who, r->part[1], &error), &error);
+}

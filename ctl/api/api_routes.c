@@ -1,0 +1,23 @@
+/* api_routes.c - which handler answers which path; the list in api.h for people. */
+#include "ctl/api/request.h"
+
+const struct route api_routes[] = {
+    { "GET",    "status",      api_status },
+    { "POST",   "shutdown",    api_shutdown },
+    { "GET",    "jobs",        api_jobs },
+    { "GET",    "audit",       api_audit },
+    { "GET",    "databases",   api_database_list },
+    { "POST",   "databases",   api_database_create },
+    { "GET",    "databases/+", api_database_show },
+    { "DELETE", "databases/+", api_database_drop },
+    { "GET",    "tables",      api_table_list },
+    { "GET",    "tables/+/+",  api_table_show },
+    { "GET",    "shards",      api_shard_list },
+    { "GET",    "shards/+",    api_shard_show },
+    { "GET",    "users",       api_user_list },
+    { "POST",   "users",       api_user_add },
+    { "PUT",    "users/+",     api_user_change },
+    { "DELETE", "users/+",     api_user_remove },
+};
+
+const size_t api_n_routes = countof(api_routes);

@@ -1,0 +1,174 @@
+/* api_status.c - what runs, and what is wrong: cluster, shards, jobs. */
+#include <unistd.h>
+
+#include "ctl/api/request.h"
+#include "ctl/catalog/model.h"
+#include "ctl/provision/spawn.h"
+#include "shm/slots.h"
+
+unsigned
+api_shutdown(struct request *r)
+{
+    atomic_store(&r->cluster->stopping, true);
+    return 200;
+}
+
+unsigned
+api_jobs(struct request *r)
+{
+    r->answer = json_pack("{s:o}", "jobs", job_list(r->cluster, 100, false));
+    return 200;
+}
+
+unsigned
+api_audit(struct request *r)
+{
+    r->answer = json_pack("{s:o}", "audit", catalog_audit(r->cluster->catalog, 100));
+    return 200;
+}
+
+static pid_t
+pid_of(struct cluster *c, int64_t shard)
+{
+    pid_t pid = 0;
+
+    pthread_mutex_lock(&c->local_lock);
+    for (size_t i = 0; i < c->n_local; i++)
+        if (local_shard(c->local[i]) == shard)
+            pid = local_pid(c->local[i]);
+    pthread_mutex_unlock(&c->local_lock);
+    return pid;
+}
+
+static int
+ranges_of(const json_t *map, int64_t shard)
+{
+    json_t *list = json_object_get(map, "ranges"), *pair;
+    size_t  i;
+    int     n = 0;
+
+    json_array_foreach(list, i, pair)
+        n += json_integer_value(json_array_get(pair, 1)) == shard;
+    return n;
+}
+
+/* Asks the server; `answers` false and `problem` when it does not. */
+static void
+ask(json_t *shard, json_t *out)
+{
+    struct server    s = { NULL };
+    struct sql_error error;
+    char             version[64];
+
+    if (server_open(&s, shard, &error) &&
+        server_value(&s, version, sizeof(version), &error, "SELECT VERSION()")) {
+        model_set(out, "version", version);
+        json_object_set_new(out, "answers", json_true());
+    } else {
+        model_set(out, "problem", error.message);
+        json_object_set_new(out, "answers", json_false());
+    }
+    server_close(&s);
+}
+
+static json_t *
+show_shard(struct cluster *c, json_t *shard, const json_t *map)
+{
+    json_t *out = json_copy(shard);
+    int64_t id  = model_number(shard, "id");
+
+    json_object_del(out, "secret");
+    json_object_set_new(out, "ranges", json_integer(ranges_of(map, id)));
+    json_object_set_new(out, "pid", json_integer(pid_of(c, id)));
+    ask(shard, out);
+    return out;
+}
+
+static json_t *
+show_shards(struct cluster *c)
+{
+    json_t     *all  = catalog_all(c->catalog, CATALOG_SHARD), *shard;
+    json_t     *map  = catalog_get(c->catalog, CATALOG_RANGES, "map", NULL);
+    json_t     *list = json_array();
+    const char *id;
+
+    json_object_foreach(all, id, shard)
+        json_array_append_new(list, show_shard(c, shard, map));
+    json_decref(all);
+    json_decref(map);
+    return list;
+}
+
+unsigned
+api_shard_list(struct request *r)
+{
+    r->answer = json_pack("{s:o}", "shards", show_shards(r->cluster));
+    return 200;
+}
+
+unsigned
+api_shard_show(struct request *r)
+{
+    json_t *shard = cluster_shard(r->cluster, r->part[1]);
+    json_t *map;
+
+    if (!shard)
+        return request_refuse(r, 404, "there is no shard '%s'; see 'shardctl shard list'",
+                              r->part[1]);
+    map       = catalog_get(r->cluster->catalog, CATALOG_RANGES, "map", NULL);
+    r->answer = show_shard(r->cluster, shard, map);
+    json_decref(shard);
+    json_decref(map);
+    return 200;
+}
+
+static const char *const slot_words[] = {
+    [SLOT_EMPTY] = "empty", [SLOT_STARTING] = "starting", [SLOT_READY] = "ready",
+    [SLOT_UNREADY] = "not ready", [SLOT_DRAINING] = "draining",
+};
+
+static json_t *
+show_worker(const struct slot *slot, uint32_t number)
+{
+    uint64_t state = atomic_load(&slot->life.state);
+
+    return json_pack("{s:i, s:I, s:s, s:I, s:I, s:I}", "worker", (int)number, "pid",
+                     (json_int_t)atomic_load(&slot->life.pid), "state",
+                     state < countof(slot_words) ? slot_words[state] : "unknown", "generation",
+                     (json_int_t)atomic_load(&slot->life.generation), "clients",
+                     (json_int_t)atomic_load(&slot->counter[COUNTER_CLIENTS_OPEN]), "backends",
+                     (json_int_t)atomic_load(&slot->counter[COUNTER_BACKENDS_OPEN]));
+}
+
+static json_t *
+show_workers(struct cluster *c)
+{
+    const struct slots *slots = publish_slots(c->publisher);
+    json_t             *list  = json_array();
+
+    for (uint32_t i = 0; slots && i < slots->n_workers; i++)
+        if (slot_alive(slots_at(slots, i), slots_now_ms(), 0))
+            json_array_append_new(list, show_worker(slots_at(slots, i), i));
+    publish_slots_done(c->publisher);
+    return list;
+}
+
+unsigned
+api_status(struct request *r)
+{
+    struct cluster *c    = r->cluster;
+    json_t         *meta = catalog_get(c->catalog, CATALOG_META, "cluster", NULL);
+
+    r->answer = json_pack(
+        "{s:s, s:s, s:b, s:I, s:I, s:I, s:{s:i, s:s, s:s, s:s}, s:I, s:o, s:o, s:o}",
+        "home", c->path.home,
+        "instance", c->instance, "ready", atomic_load(&c->ready), "pid", (json_int_t)getpid(),
+        "uptime_s", (json_int_t)((spawn_now_ms() - c->started_ms) / 1000), "generation",
+        (json_int_t)model_number(meta, "generation"), "shardd", "pid",
+        atomic_load(&c->shardd_pid), "listen", c->listen, "http", c->http, "control",
+        c->path.control, "users_generation",
+        (json_int_t)model_number(meta, "users_generation"), "workers", show_workers(c),
+        "shards", show_shards(c), "jobs", job_list(c, 0, true));
+    json_decref(meta);
+    return 200;
+}

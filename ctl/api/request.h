@@ -1,0 +1,69 @@
+/* request.h - one REST request on its way through a handler; private to ctl/api. */
+#ifndef CTL_API_REQUEST_H
+#define CTL_API_REQUEST_H
+
+#include "core/base/buf.h"
+#include "ctl/job/job.h"
+
+enum { REQUEST_PARTS = 4, REQUEST_HEADERS = 6 };
+
+struct request {
+    struct cluster *cluster;
+    const char     *method;
+    const char     *part[REQUEST_PARTS]; /* of the path behind /v1/, percent-decoded; NULL: none */
+    json_t         *body;                /* an object; empty when there was none */
+    const json_t   *query;               /* {"database": "x"} */
+    /* the answer */
+    json_t         *answer; /* owned; NULL: {} */
+    struct {
+        const char *name;
+        char        value[1600];
+    } header[REQUEST_HEADERS];
+    size_t n_headers;
+};
+
+/* Returns the HTTP status; 200 with `answer`, else request_fail(). */
+typedef unsigned (*handler_fn)(struct request *r);
+
+struct route {
+    const char *method;
+    const char *path; /* "tables/+/+": '+' is any part */
+    handler_fn  handler;
+};
+
+extern const struct route api_routes[];
+extern const size_t       api_n_routes;
+
+/* A text of the body, NULL when it is not there. */
+const char *request_text(const struct request *r, const char *key);
+
+/* Makes the answer an error; returns `status`. */
+unsigned request_fail(struct request *r, unsigned status, const struct sql_error *error);
+unsigned request_refuse(struct request *r, unsigned status, const char *fmt, ...)
+    printf_like(3, 4);
+
+/* 200 or, with the error, 400 (404 when the thing is not there, 503 when a server is not). */
+unsigned request_done(struct request *r, bool ok, const struct sql_error *error);
+
+void request_header(struct request *r, const char *name, const char *fmt, ...)
+    printf_like(3, 4);
+
+/* Handlers, by file. */
+unsigned api_status(struct request *r);
+unsigned api_shutdown(struct request *r);
+unsigned api_jobs(struct request *r);
+unsigned api_audit(struct request *r);
+unsigned api_database_list(struct request *r);
+unsigned api_database_show(struct request *r);
+unsigned api_database_create(struct request *r);
+unsigned api_database_drop(struct request *r);
+unsigned api_table_list(struct request *r);
+unsigned api_table_show(struct request *r);
+unsigned api_shard_list(struct request *r);
+unsigned api_shard_show(struct request *r);
+unsigned api_user_list(struct request *r);
+unsigned api_user_add(struct request *r);
+unsigned api_user_change(struct request *r);
+unsigned api_user_remove(struct request *r);
+
+#endif

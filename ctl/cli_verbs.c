@@ -1,0 +1,59 @@
+/* cli_verbs.c - the tables of verbs and options. */
+#include "ctl/cli.h"
+#include "ctl/verbs.h"
+
+#define SERVE_OPTIONS "shards instance"
+#define UP_OPTIONS    "shards port http-port workers set detach"
+
+const struct cli_verb cli_verbs[] = {
+    { "up", "", UP_OPTIONS, verb_up, "Start an embedded cluster: servers, controller, shardd",
+      "It runs until Ctrl-C, SIGTERM or 'shardctl down'; started again it goes on with the\n"
+      "same data. The first start makes the shards, a database app and a user app with the\n"
+      "password app. Ports, workers and settings are remembered." },
+    { "down", "", "", verb_down, "Stop the cluster of this home, orderly", "" },
+    { "status", "", "", verb_status, "Show what runs, and what is wrong", "" },
+    { "serve", "", SERVE_OPTIONS, verb_serve, "Run the controller as a service",
+      "shardd runs as a service of its own (shardd.service) and finds the routes by the\n"
+      "instance's name. 'shardctl shard add' makes or adopts the servers." },
+    { "database create", "NAME", "policy home-shard collation", verb_database_create,
+      "Make a database on every shard", "" },
+    { "database list", "", "", verb_database_list, "List the databases", "" },
+    { "database show", "NAME", "", verb_database_show, "Show one database and its tables", "" },
+    { "database drop", "NAME", "", verb_database_drop, "Drop a database and all its tables", "" },
+    { "table list", "[DATABASE]", "", verb_table_list,
+      "List tables: how each is spread, and why", "" },
+    { "table show", "DB.TABLE", "", verb_table_show, "Show one table and its columns", "" },
+    { "shard list", "", "", verb_shard_list, "List the shards and their servers", "" },
+    { "user add", "NAME", "password password-stdin admin max-connections", verb_user_add,
+      "Let somebody in", "The account is made on every shard with a random secret that only\n"
+      "shardd knows. It may do everything in every database of the catalog." },
+    { "user list", "", "", verb_user_list, "List the users", "" },
+    { "user passwd", "NAME", "password password-stdin", verb_user_passwd,
+      "Change a password", "Without --password or --password-stdin it becomes empty." },
+    { "user remove", "NAME", "", verb_user_remove, "Let somebody in no more", "" },
+    { "version", "", "", verb_version, "Print the version", "" },
+};
+
+const size_t cli_n_verbs = countof(cli_verbs);
+
+const struct cli_option cli_options[] = {
+    { "home", "DIR", "the cluster's folder" },
+    { "json", NULL, "print the answer as JSON" },
+    { "help", NULL, "print this" },
+    { "shards", "N", "shards made at the first start (up: 2, serve: 0)" },
+    { "port", "PORT", "where applications connect, on 127.0.0.1 (7306)" },
+    { "http-port", "PORT", "where metrics are, on 127.0.0.1 (7380)" },
+    { "workers", "N", "processes of shardd; 0: one per CPU (0)" },
+    { "set", "'NAME = VALUE'", "a setting of shardd.conf(5); may be given several times" },
+    { "detach", NULL, "return when it is ready, and leave it running" },
+    { "instance", "NAME", "as in shardd.conf(5); for a new home (default)" },
+    { "policy", "auto|global", "how new tables are spread (auto)" },
+    { "home-shard", "SHARD", "where the database's global tables lie" },
+    { "collation", "NAME", "the database's default collation" },
+    { "password", "TEXT", "the password; seen by others in the process list" },
+    { "password-stdin", NULL, "read the password from standard input, up to a line's end" },
+    { "admin", NULL, "may see and kill what others run" },
+    { "max-connections", "N", "at most so many at a time; 0: no limit (0)" },
+};
+
+const size_t cli_n_options = countof(cli_options);

@@ -1,0 +1,94 @@
+/* down.c - `shardctl down`: by the controller when it lives, else by the pid files. */
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "ctl/client.h"
+#include "ctl/provision/spawn.h"
+#include "ctl/up.h"
+
+enum { PATIENCE_MS = 110000, SERVERS_MAX = ROUTES_SHARDS_MAX };
+
+/* Asks the controller, and waits for the end of the process. */
+static bool
+stop_controller(const struct cluster_paths *paths, pid_t pid)
+{
+    int64_t    deadline = spawn_now_ms() + PATIENCE_MS;
+    struct err ignored;
+    json_t    *answer = client_call(paths, "POST", "/v1/shutdown", NULL, NULL, &ignored);
+
+    json_decref(answer);
+    if (!answer)
+        kill(pid, SIGTERM); /* it does not listen yet, or no more */
+    while (cluster_owner(paths) == pid) {
+        if (spawn_now_ms() > deadline)
+            return false;
+        usleep(10000);
+    }
+    return true;
+}
+
+/* Sends the signal to shardd and all servers that are left; counts them. */
+static int
+signal_left(const struct cluster_paths *paths, int signal, bool servers)
+{
+    char           pid_file[CLUSTER_PATH_MAX + 300], needle[CLUSTER_PATH_MAX + 300];
+    DIR           *dir = opendir(paths->home);
+    struct dirent *entry;
+    int            n = 0;
+    pid_t          pid;
+
+    while (dir && (entry = readdir(dir))) {
+        bool is_server = strncmp(entry->d_name, "shard-", 6) == 0;
+
+        if (is_server != servers || (!is_server && strcmp(entry->d_name, "shardd.pid") != 0))
+            continue;
+        snprintf(pid_file, sizeof(pid_file), "%s/%s%s", paths->home, entry->d_name,
+                 is_server ? "/mariadbd.pid" : "");
+        snprintf(needle, sizeof(needle), "%s/%s", paths->home,
+                 is_server ? entry->d_name : "shardd.conf");
+        pid = local_find(pid_file, needle);
+        if (pid > 0 && kill(pid, signal) == 0)
+            n++;
+    }
+    if (dir)
+        closedir(dir);
+    return n;
+}
+
+static bool
+stop_left(const struct cluster_paths *paths, bool servers, int *found)
+{
+    int64_t deadline = spawn_now_ms() + PATIENCE_MS / 2;
+
+    *found += signal_left(paths, SIGTERM, servers);
+    while (signal_left(paths, 0, servers) > 0) {
+        if (spawn_now_ms() > deadline)
+            return false;
+        usleep(10000);
+    }
+    return true;
+}
+
+int
+up_down(const struct cluster_paths *paths)
+{
+    pid_t pid   = cluster_owner(paths);
+    int   found = pid > 0;
+
+    if (pid > 0 && !stop_controller(paths, pid)) {
+        fprintf(stderr, "shardctl: the controller (pid %ld) does not stop; see %s/shardctl.log\n",
+                (long)pid, paths->home);
+        return 1;
+    }
+    /* What a controller that was killed left behind: shardd first. */
+    if (!stop_left(paths, false, &found) || !stop_left(paths, true, &found)) {
+        fprintf(stderr, "shardctl: a server of %s does not stop; see its error.log\n",
+                paths->home);
+        return 1;
+    }
+    printf(found ? "stopped %s\n" : "nothing runs for %s\n", paths->home);
+    return 0;
+}

@@ -1,0 +1,43 @@
+/* admin.h - what people ask of a cluster: databases and users.
+ *
+ * Every function is a job: it changes all shards, then the catalog, then
+ * publishes. It fills `error` when it returns false; then nothing is changed,
+ * or the job stands as stuck and the error says so. `who` is for the audit.
+ */
+#ifndef CTL_JOB_ADMIN_H
+#define CTL_JOB_ADMIN_H
+
+#include "ctl/job/job.h"
+
+struct database_options {
+    const char *policy;    /* "auto" or "global"; NULL: auto */
+    const char *home;      /* a shard's name; NULL: the one with the fewest databases */
+    const char *collation; /* NULL: the server's default */
+    const char *charset;   /* NULL: the collation's */
+    bool        if_not_exists;
+};
+
+/* `warnings` (may be NULL) is 1 when it existed already. */
+bool admin_database_create(struct cluster *c, const char *who, const char *name,
+                           const struct database_options *options, unsigned *warnings,
+                           struct sql_error *error) must_check;
+
+/* Drops it with all its tables. */
+bool admin_database_drop(struct cluster *c, const char *who, const char *name, bool if_exists,
+                         unsigned *warnings, struct sql_error *error) must_check;
+
+/* `verifier`: see user.h; NULL: no password. */
+bool admin_user_add(struct cluster *c, const char *who, const char *name, const char *verifier,
+                    bool admin, int64_t max_connections, struct sql_error *error) must_check;
+bool admin_user_password(struct cluster *c, const char *who, const char *name,
+                         const char *verifier, struct sql_error *error) must_check;
+bool admin_user_remove(struct cluster *c, const char *who, const char *name,
+                       struct sql_error *error) must_check;
+
+/* Connects to every shard; on failure none is open. `out` has room for
+ * ROUTES_SHARDS_MAX, in the order of `shards` (a catalog_all()). */
+bool admin_open_all(const json_t *shards, struct server *out, size_t *n,
+                    struct sql_error *error) must_check;
+void admin_close_all(struct server *servers, size_t n);
+
+#endif

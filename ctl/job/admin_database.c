@@ -1,0 +1,273 @@
+/* admin_database.c - databases exist on every shard; their global tables on their home. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ctl/catalog/model.h"
+#include "ctl/job/admin.h"
+#include "ctl/provision/schema.h"
+
+enum { DB_CREATE_EXISTS = 1007, DB_DROP_EXISTS = 1008, WRONG_DB_NAME = 1102 };
+
+static const char *const own_names[] = { "mysql", "information_schema", "performance_schema",
+                                         "sys", "shardd", "shardd_probe" };
+
+bool
+admin_open_all(const json_t *shards, struct server *out, size_t *n, struct sql_error *error)
+{
+    const char *id;
+    json_t     *shard;
+
+    *n = 0;
+    json_object_foreach((json_t *)(uintptr_t)shards, id, shard) {
+        out[*n] = (struct server){ NULL };
+        if (!server_open(&out[*n], shard, error)) {
+            admin_close_all(out, *n);
+            return false;
+        }
+        ++*n;
+    }
+    return *n > 0 || sql_error_set(error, SQL_UNKNOWN_ERROR,
+                                   "shardd: there is no shard yet; add one with "
+                                   "'shardctl shard add'");
+}
+
+void
+admin_close_all(struct server *servers, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        server_close(&servers[i]);
+}
+
+/* The shard id of the home: the named one, or the one with the fewest databases. */
+static bool
+choose_home(struct cluster *c, const char *name, const json_t *shards, int64_t *home,
+            struct sql_error *error)
+{
+    json_t     *databases = catalog_all(c->catalog, CATALOG_DATABASE), *shard, *database;
+    const char *id, *key;
+    size_t      fewest = SIZE_MAX;
+
+    *home = 0;
+    json_object_foreach((json_t *)(uintptr_t)shards, id, shard) {
+        size_t n = 0;
+
+        json_object_foreach(databases, key, database)
+            n += model_number(database, "home") == model_number(shard, "id");
+        if (name ? strcmp(name, model_text(shard, "name")) == 0 : n < fewest) {
+            fewest = n;
+            *home  = model_number(shard, "id");
+        }
+    }
+    json_decref(databases);
+    return *home != 0 || sql_error_set(error, SQL_UNKNOWN_ERROR,
+                                       "shardd: there is no shard named %s; see "
+                                       "'shardctl shard list'", name ? name : "");
+}
+
+static bool
+name_ok(const char *name, struct sql_error *error)
+{
+    for (size_t i = 0; i < countof(own_names); i++)
+        if (strcasecmp(name, own_names[i]) == 0)
+            return sql_error_set(error, DB_CREATE_EXISTS,
+                                 "Can't create database '%s'; database exists", name);
+    if (name[0] == '\0' || name[strlen(name) - 1] == ' ' || strlen(name) > 256)
+        return sql_error_set(error, WRONG_DB_NAME, "Incorrect database name '%.64s'", name);
+    return true;
+}
+
+static bool
+grant_all(struct server *s, const json_t *users, const char *name, struct sql_error *error)
+{
+    const char *user;
+    json_t     *object;
+
+    json_object_foreach((json_t *)(uintptr_t)users, user, object)
+        if (!account_grant(s, user, name, error))
+            return false;
+    return true;
+}
+
+static bool
+create_on(struct server *s, const char *name, const struct database_options *o,
+          const json_t *users, struct sql_error *error)
+{
+    return server_run(s, error, "CREATE DATABASE %s%s%s%s%s", server_name(name),
+                      o->charset ? " CHARACTER SET " : "",
+                      o->charset ? server_text(o->charset) : "",
+                      o->collation ? " COLLATE " : "",
+                      o->collation ? server_text(o->collation) : "") &&
+           grant_all(s, users, name, error);
+}
+
+static json_t *
+describe(struct server *s, const char *name, const char *policy, int64_t home,
+         struct sql_error *error)
+{
+    char collation[128], id[16];
+
+    if (!server_value(s, collation, sizeof(collation), error,
+                      "SELECT DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA"
+                      " WHERE SCHEMA_NAME = %s", server_text(name)) ||
+        !server_value(s, id, sizeof(id), error, "SELECT ID FROM information_schema.COLLATIONS"
+                      " WHERE COLLATION_NAME = %s", server_text(collation)))
+        return NULL;
+    return json_pack("{s:s, s:s, s:I, s:s, s:i}", "name", name, "policy", policy, "home",
+                     (json_int_t)home, "collation", collation, "collation_id", atoi(id));
+}
+
+static bool
+record(struct cluster *c, const char *who, const char *name, json_t *object,
+       struct sql_error *error)
+{
+    struct catalog_change *change = catalog_begin(c->catalog, who);
+
+    catalog_put(change, CATALOG_DATABASE, name, object, CATALOG_NEW);
+    cluster_bump(c, change, "generation");
+    return job_commit(change, error);
+}
+
+/* Everything but the job around it. */
+static bool
+create(struct job *job, const char *who, const char *name, const struct database_options *o,
+       struct sql_error *error)
+{
+    struct cluster *c      = job->cluster;
+    json_t         *shards = catalog_all(c->catalog, CATALOG_SHARD);
+    json_t         *users  = catalog_all(c->catalog, CATALOG_USER), *object = NULL;
+    struct server   servers[ROUTES_SHARDS_MAX];
+    struct sql_error ignored;
+    size_t          n = 0, made = 0;
+    int64_t         home;
+    bool            ok = choose_home(c, o->home, shards, &home, error) &&
+              admin_open_all(shards, servers, &n, error);
+
+    for (; ok && made < n; made += ok) {
+        ok = create_on(&servers[made], name, o, users, error);
+        if (ok)
+            job_note(job, "created on %s", servers[made].name);
+    }
+    if (ok)
+        object = describe(&servers[0], name, o->policy ? o->policy : "auto", home, error);
+    ok = object && record(c, who, name, object, error);
+    for (size_t i = 0; !ok && i < made; i++)
+        if (server_run(&servers[i], &ignored, "DROP DATABASE IF EXISTS %s", server_name(name)))
+            job_note(job, "undone on %s", servers[i].name);
+    admin_close_all(servers, n);
+    json_decref(object);
+    json_decref(shards);
+    json_decref(users);
+    return ok;
+}
+
+bool
+admin_database_create(struct cluster *c, const char *who, const char *name,
+                      const struct database_options *options, unsigned *warnings,
+                      struct sql_error *error)
+{
+    struct job job;
+    json_t    *there;
+    struct err ignored;
+    bool       ok;
+
+    if (warnings)
+        *warnings = 0;
+    if (options->policy && strcmp(options->policy, "auto") != 0 &&
+        strcmp(options->policy, "global") != 0)
+        return sql_error_set(error, SQL_UNKNOWN_ERROR,
+                             "shardd: a database's policy is auto or global");
+    if (!name_ok(name, error) ||
+        !job_begin(&job, c, "database", who, "CREATE DATABASE", name, "", error))
+        return false;
+    there = catalog_get(c->catalog, CATALOG_DATABASE, name, NULL);
+    if (there) {
+        json_decref(there);
+        ok = options->if_not_exists;
+        if (ok && warnings)
+            *warnings = 1;
+        if (!ok)
+            sql_error_set(error, DB_CREATE_EXISTS,
+                          "Can't create database '%s'; database exists", name);
+    } else {
+        ok = create(&job, who, name, options, error);
+        if (ok)
+            cluster_publish(c, &ignored);
+    }
+    job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
+    return ok;
+}
+
+/* The catalog forgets it first: from then on no statement goes there, and a
+ * shard that cannot be reached now is cleaned when the job is repeated. */
+static bool
+forget(struct cluster *c, const char *who, const char *name, struct sql_error *error)
+{
+    json_t                *tables = catalog_all(c->catalog, CATALOG_TABLE), *table;
+    struct catalog_change *change = catalog_begin(c->catalog, who);
+    const char            *key;
+
+    json_object_foreach(tables, key, table)
+        if (strcmp(model_text(table, "database"), name) == 0)
+            catalog_remove(change, CATALOG_TABLE, key, CATALOG_ANY);
+    catalog_remove(change, CATALOG_DATABASE, name, CATALOG_ANY);
+    cluster_bump(c, change, "generation");
+    json_decref(tables);
+    return job_commit(change, error);
+}
+
+static enum job_state
+drop(struct job *job, const char *who, const char *name, struct sql_error *error)
+{
+    struct cluster *c      = job->cluster;
+    json_t         *shards = catalog_all(c->catalog, CATALOG_SHARD);
+    struct server   servers[ROUTES_SHARDS_MAX];
+    size_t          n     = 0, done = 0;
+    enum job_state  state = JOB_FAILED;
+    struct err      ignored;
+
+    if (admin_open_all(shards, servers, &n, error)) {
+        for (; done < n; done++) {
+            if (!server_run(&servers[done], error, "SET foreign_key_checks = 0") ||
+                !server_run(&servers[done], error, "DROP DATABASE IF EXISTS %s",
+                            server_name(name)))
+                break;
+            job_note(job, "dropped on %s", servers[done].name);
+        }
+        state = done == 0 ? JOB_FAILED : JOB_STUCK;
+        if (done == n && forget(c, who, name, error)) {
+            cluster_publish(c, &ignored);
+            state = JOB_DONE;
+        }
+        admin_close_all(servers, n);
+    }
+    json_decref(shards);
+    return state;
+}
+
+bool
+admin_database_drop(struct cluster *c, const char *who, const char *name, bool if_exists,
+                    unsigned *warnings, struct sql_error *error)
+{
+    struct job     job;
+    json_t        *there;
+    enum job_state state = JOB_DONE;
+
+    if (warnings)
+        *warnings = 0;
+    if (!job_begin(&job, c, "database", who, "DROP DATABASE", name, "", error))
+        return false;
+    there = catalog_get(c->catalog, CATALOG_DATABASE, name, NULL);
+    if (there) {
+        json_decref(there);
+        state = drop(&job, who, name, error);
+    } else if (if_exists) {
+        if (warnings)
+            *warnings = 1;
+    } else {
+        state = JOB_FAILED;
+        sql_error_set(error, DB_DROP_EXISTS,
+                      "Can't drop database '%s'; database doesn't exist", name);
+    }
+    job_end(&job, state, error);
+    return state == JOB_DONE;
+}

@@ -1,0 +1,139 @@
+/* admin_user.c - users: the account on every shard first, then the catalog, so that whoever
+ * shardd lets in finds a server that does too. */
+#include <stdio.h>
+
+#include "ctl/catalog/model.h"
+#include "ctl/catalog/user.h"
+#include "ctl/job/admin.h"
+#include "ctl/provision/schema.h"
+
+enum { CANNOT_USER = 1396 };
+
+static bool
+on_all(struct cluster *c, const json_t *user, struct sql_error *error)
+{
+    json_t       *shards    = catalog_all(c->catalog, CATALOG_SHARD);
+    json_t       *databases = catalog_all(c->catalog, CATALOG_DATABASE);
+    struct server servers[ROUTES_SHARDS_MAX];
+    size_t        n  = 0;
+    bool          ok = admin_open_all(shards, servers, &n, error);
+
+    for (size_t i = 0; ok && i < n; i++)
+        ok = account_ensure(&servers[i], user, databases, error);
+    admin_close_all(servers, n);
+    json_decref(shards);
+    json_decref(databases);
+    return ok;
+}
+
+static bool
+put(struct cluster *c, const char *who, const char *name, json_t *user, int64_t expected,
+    struct sql_error *error)
+{
+    struct catalog_change *change = catalog_begin(c->catalog, who);
+    struct err             ignored;
+
+    if (user)
+        catalog_put(change, CATALOG_USER, name, user, expected);
+    else
+        catalog_remove(change, CATALOG_USER, name, expected);
+    cluster_bump(c, change, "users_generation");
+    if (!job_commit(change, error))
+        return false;
+    cluster_publish(c, &ignored);
+    return true;
+}
+
+bool
+admin_user_add(struct cluster *c, const char *who, const char *name, const char *verifier,
+               bool admin, int64_t max_connections, struct sql_error *error)
+{
+    struct job job;
+    struct err err;
+    json_t    *user, *there;
+    bool       ok;
+
+    if (!user_name_ok(name, &err))
+        return job_fail(error, &err);
+    if (max_connections < 0 || max_connections > UINT32_MAX)
+        return sql_error_set(error, SQL_UNKNOWN_ERROR,
+                             "shardd: max_connections is 0 (no limit) or more");
+    if (!job_begin(&job, c, "user", who, "add a user", "", name, error))
+        return false;
+    there = catalog_get(c->catalog, CATALOG_USER, name, NULL);
+    user  = user_new(name, verifier, admin, max_connections);
+    if (there)
+        ok = sql_error_set(error, CANNOT_USER,
+                           "shardd: there is a user %s already; 'shardctl user passwd' changes "
+                           "the password", name);
+    else
+        ok = on_all(c, user, error) && put(c, who, name, user, CATALOG_NEW, error);
+    json_decref(there);
+    json_decref(user);
+    job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
+    return ok;
+}
+
+static bool
+no_user(const char *name, struct sql_error *error)
+{
+    return sql_error_set(error, CANNOT_USER,
+                         "shardd: there is no user %s; see 'shardctl user list'", name);
+}
+
+bool
+admin_user_password(struct cluster *c, const char *who, const char *name, const char *verifier,
+                    struct sql_error *error)
+{
+    struct job job;
+    int64_t    version;
+    json_t    *user;
+    bool       ok;
+
+    if (!job_begin(&job, c, "user", who, "change a password", "", name, error))
+        return false;
+    user = catalog_get(c->catalog, CATALOG_USER, name, &version);
+    if (user) {
+        model_set(user, "verifier", verifier ? verifier : "");
+        json_object_set_new(user, "has_password", json_boolean(verifier != NULL));
+        ok = put(c, who, name, user, version, error);
+    } else {
+        ok = no_user(name, error);
+    }
+    json_decref(user);
+    job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
+    return ok;
+}
+
+/* Out of the routes first: the accounts on the shards are of no use to anybody then. */
+static bool
+remove_user(struct cluster *c, const char *who, const char *name, struct sql_error *error)
+{
+    json_t       *shards = catalog_all(c->catalog, CATALOG_SHARD);
+    struct server servers[ROUTES_SHARDS_MAX];
+    size_t        n  = 0;
+    bool          ok = admin_open_all(shards, servers, &n, error) &&
+              put(c, who, name, NULL, CATALOG_ANY, error);
+
+    for (size_t i = 0; ok && i < n; i++)
+        ok = account_drop(&servers[i], name, error);
+    admin_close_all(servers, n);
+    json_decref(shards);
+    return ok;
+}
+
+bool
+admin_user_remove(struct cluster *c, const char *who, const char *name, struct sql_error *error)
+{
+    struct job job;
+    json_t    *user;
+    bool       ok;
+
+    if (!job_begin(&job, c, "user", who, "remove a user", "", name, error))
+        return false;
+    user = catalog_get(c->catalog, CATALOG_USER, name, NULL);
+    ok   = user ? remove_user(c, who, name, error) : no_user(name, error);
+    json_decref(user);
+    job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
+    return ok;
+}

@@ -1,0 +1,140 @@
+/* job.c - the records of jobs in the catalog. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "core/base/log.h"
+#include "ctl/catalog/model.h"
+#include "ctl/job/job.h"
+
+enum { JOBS_KEPT = 1000 };
+
+static const char *const states[] = {
+    [JOB_RUNNING] = "running", [JOB_DONE] = "done", [JOB_FAILED] = "failed",
+    [JOB_STUCK] = "stuck",
+};
+
+bool
+job_fail(struct sql_error *error, const struct err *err)
+{
+    return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: %.480s", err->text);
+}
+
+bool
+job_commit(struct catalog_change *change, struct sql_error *error)
+{
+    struct err err;
+
+    return catalog_commit(change, &err) == 0 || job_fail(error, &err);
+}
+
+static double
+now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void
+name_of(int64_t number, char out[24])
+{
+    snprintf(out, 24, "%010lld", (long long)number);
+}
+
+/* What it says is text for people and may hold any bytes a client sent. */
+static json_t *
+text_of(const char *text)
+{
+    json_t *good = json_string(text);
+
+    return good ? good : json_string("(not UTF-8)");
+}
+
+bool
+job_begin(struct job *job, struct cluster *c, const char *kind, const char *who,
+          const char *what, const char *database, const char *table, struct sql_error *error)
+{
+    struct catalog_change *change;
+    json_t                *meta;
+    int64_t                number;
+    char                   name[24];
+
+    pthread_mutex_lock(&c->change_lock);
+    change = catalog_begin(c->catalog, who);
+    meta   = catalog_read(change, CATALOG_META, "cluster", NULL);
+    number = model_take_number(meta, "next_job");
+    catalog_put(change, CATALOG_META, "cluster", meta, CATALOG_ANY);
+    json_decref(meta);
+
+    job->cluster = c;
+    job->record  = json_pack("{s:I, s:s, s:o, s:o, s:o, s:o, s:s, s:[], s:f}", "number",
+              (json_int_t)number, "kind", kind, "who", text_of(who), "what", text_of(what),
+              "database", text_of(database), "table", text_of(table), "state",
+              states[JOB_RUNNING], "steps", "started", now());
+    name_of(number, name);
+    catalog_put(change, CATALOG_JOB, name, job->record, CATALOG_NEW);
+    if (number > JOBS_KEPT) {
+        name_of(number - JOBS_KEPT, name);
+        catalog_remove(change, CATALOG_JOB, name, CATALOG_ANY);
+    }
+    if (job_commit(change, error))
+        return true;
+    json_decref(job->record);
+    pthread_mutex_unlock(&c->change_lock);
+    return false;
+}
+
+void
+job_note(struct job *job, const char *fmt, ...)
+{
+    char    text[256];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    json_array_append_new(json_object_get(job->record, "steps"), text_of(text));
+}
+
+void
+job_end(struct job *job, enum job_state state, const struct sql_error *error)
+{
+    struct catalog_change *change = catalog_begin(job->cluster->catalog, "controller");
+    struct err             err;
+    char                   name[24];
+
+    model_set(job->record, "state", states[state]);
+    json_object_set_new(job->record, "ended", json_real(now()));
+    if (error && state != JOB_DONE)
+        json_object_set_new(job->record, "error", text_of(error->message));
+    name_of(model_number(job->record, "number"), name);
+    catalog_put(change, CATALOG_JOB, name, job->record, CATALOG_ANY);
+    if (catalog_commit(change, &err) != 0)
+        log_error("the end of job %s could not be written: %s", name, err.text);
+    if (state == JOB_STUCK)
+        log_error("job %s is stuck: %s", name, error ? error->message : "");
+    json_decref(job->record);
+    pthread_mutex_unlock(&job->cluster->change_lock);
+}
+
+json_t *
+job_list(struct cluster *c, size_t limit, bool unfinished)
+{
+    json_t     *all = catalog_all(c->catalog, CATALOG_JOB), *record;
+    json_t     *out = json_array();
+    const char *name;
+
+    json_object_foreach(all, name, record) {
+        const char *state = model_text(record, "state");
+
+        if (!unfinished || strcmp(state, "running") == 0 || strcmp(state, "stuck") == 0)
+            json_array_insert(out, 0, record);
+    }
+    while (limit > 0 && json_array_size(out) > limit)
+        json_array_remove(out, json_array_size(out) - 1);
+    json_decref(all);
+    return out;
+}

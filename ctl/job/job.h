@@ -1,0 +1,44 @@
+/* job.h - recorded work on several servers: what was begun, how far it came, how it ended.
+ *
+ *   running --+--> done
+ *             +--> failed   nothing is changed
+ *             +--> stuck    some servers have it and some not; people must look
+ *
+ * The record is {number, kind, who, what, database, table, state, steps, error,
+ * started, ended}, durable before the first step. A controller that starts and
+ * finds a running job finishes or undoes it (job_recover.c).
+ */
+#ifndef CTL_JOB_JOB_H
+#define CTL_JOB_JOB_H
+
+#include "ctl/provision/cluster.h"
+
+enum job_state { JOB_RUNNING, JOB_DONE, JOB_FAILED, JOB_STUCK };
+
+struct job {
+    struct cluster *cluster;
+    json_t         *record; /* owned */
+};
+
+/* Takes the cluster's change lock and writes the record. `what` is the
+ * statement, or what shardctl was asked. database and table may be "". */
+bool job_begin(struct job *job, struct cluster *c, const char *kind, const char *who,
+               const char *what, const char *database, const char *table,
+               struct sql_error *error) must_check;
+
+/* Notes a step, in memory: "created on shard-1". Written with the next write. */
+void job_note(struct job *job, const char *fmt, ...) printf_like(2, 3);
+
+/* Writes the end, and gives the lock back. `error` may be NULL. */
+void job_end(struct job *job, enum job_state state, const struct sql_error *error);
+
+/* All records, newest first; `limit` 0: all. The caller owns the array. */
+json_t *job_list(struct cluster *c, size_t limit, bool unfinished);
+
+/* Puts an error of the catalog or the system into a client's words. Returns false. */
+bool job_fail(struct sql_error *error, const struct err *err);
+
+/* Commits, and turns a failure into `error`. */
+bool job_commit(struct catalog_change *change, struct sql_error *error) must_check;
+
+#endif

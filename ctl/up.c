@@ -1,0 +1,378 @@
+/* up.c - start everything in order, watch it, stop it in the reverse order.
+ *
+ *   lock, catalog, segment -> servers -> first objects -> routes -> REST -> shardd -> READY
+ *
+ * Every child is in a session of its own, so that a Ctrl-C reaches only this
+ * process, and outlives it when it is killed; the next start takes it over.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/log.h"
+#include "ctl/api/api.h"
+#include "ctl/catalog/model.h"
+#include "ctl/catalog/user.h"
+#include "ctl/dataplane.h"
+#include "ctl/job/admin.h"
+#include "ctl/provision/spawn.h"
+#include "ctl/up.h"
+
+enum { TICK_MS = 100, SHARDD_READY_MS = 30000 };
+
+static volatile sig_atomic_t interrupts; /* SIGINT and SIGTERM seen */
+
+static void
+on_interrupt(int signal)
+{
+    (void)signal;
+    interrupts++;
+}
+
+static bool
+hurried(void)
+{
+    return interrupts > 1;
+}
+
+static void
+progress(const char *text)
+{
+    printf("  %s\n", text);
+    fflush(stdout);
+}
+
+static bool
+stop_wanted(struct cluster *c)
+{
+    return interrupts > 0 || atomic_load(&c->stopping);
+}
+
+/* Shards for a home that has none. */
+static bool
+make_shards(struct cluster *c, int n, struct err *err)
+{
+    char text[64];
+
+    for (int i = 1; i <= n; i++) {
+        json_t *shard;
+
+        if (stop_wanted(c))
+            return err_set(err, "interrupted");
+        snprintf(text, sizeof(text), "making shard %d of %d", i, n);
+        progress(text);
+        if (!cluster_add_local(c, "", &shard, err))
+            return false;
+        json_decref(shard);
+    }
+    return true;
+}
+
+/* Schema, accounts and databases of every shard, as the catalog has them. */
+static bool
+ensure_shards(struct cluster *c, struct err *err)
+{
+    json_t          *all = catalog_all(c->catalog, CATALOG_SHARD), *shard;
+    const char      *id;
+    struct sql_error error;
+    bool             ok = true;
+
+    json_object_foreach(all, id, shard) {
+        if (!ok || cluster_ensure_shard(c, shard, &error))
+            continue;
+        if (strcmp(model_text(shard, "provisioner"), "local") == 0)
+            ok = err_set(err, "%s", error.message);
+        else
+            log_warn("%s", error.message); /* one of the user's own servers may be down */
+    }
+    json_decref(all);
+    return ok;
+}
+
+/* What a new cluster has: database app, user app with password app. */
+static bool
+make_first_objects(struct cluster *c, struct err *err)
+{
+    static const struct database_options options = { .if_not_exists = true };
+    char             verifier[USER_VERIFIER_LEN + 1];
+    struct sql_error error;
+
+    json_t *user = catalog_get(c->catalog, CATALOG_USER, "app", NULL);
+    bool    have = user != NULL;
+
+    json_decref(user);
+    user_verifier("app", verifier);
+    if ((have || admin_user_add(c, "controller", "app", verifier, true, 0, &error)) &&
+        admin_database_create(c, "controller", "app", &options, NULL, &error))
+        return true;
+    return err_set(err, "%s", error.message);
+}
+
+static bool
+mark_made(struct cluster *c, struct err *err)
+{
+    struct catalog_change *change = catalog_begin(c->catalog, "controller");
+    json_t                *meta   = catalog_read(change, CATALOG_META, "cluster", NULL);
+
+    json_object_set_new(meta, "made", json_true());
+    catalog_put(change, CATALOG_META, "cluster", meta, CATALOG_ANY);
+    json_decref(meta);
+    return catalog_commit(change, err) == 0;
+}
+
+/* A first start may have been interrupted anywhere: each part is made when it
+ * is not there, and "made" is noted when all of it is. */
+static bool
+make_cluster(struct cluster *c, const struct up_options *o, struct err *err)
+{
+    json_t *meta   = catalog_get(c->catalog, CATALOG_META, "cluster", NULL);
+    json_t *shards = catalog_all(c->catalog, CATALOG_SHARD);
+    json_t *map    = catalog_get(c->catalog, CATALOG_RANGES, "map", NULL);
+    int     have   = (int)json_object_size(shards);
+    bool    ok     = true;
+
+    if (o->shards > 0 && !model_flag(meta, "made"))
+        ok = (map || make_shards(c, o->shards - have, err)) &&
+             (map || cluster_cut_ranges(c, err)) && make_first_objects(c, err) &&
+             mark_made(c, err);
+    json_decref(meta);
+    json_decref(shards);
+    json_decref(map);
+    return ok;
+}
+
+static bool
+start_servers(struct cluster *c, const struct up_options *o, struct err *err)
+{
+    json_t *map;
+    bool    ok;
+
+    progress("starting the servers of the shards");
+    ok = cluster_start_local(c, err) && ensure_shards(c, err) && make_cluster(c, o, err);
+    if (!ok)
+        return false;
+    map = catalog_get(c->catalog, CATALOG_RANGES, "map", NULL);
+    if (map) /* no routes without a shard */
+        ok = publish_now(c->publisher, 0, NULL, err);
+    json_decref(map);
+    return ok;
+}
+
+static int
+remembered(const json_t *meta, const char *key, int given, int fallback)
+{
+    if (given >= 0)
+        return given;
+    return json_object_get(meta, key) ? (int)model_number(meta, key) : fallback;
+}
+
+/* The options of shardd: as given, else as last time. */
+static json_t *
+remember(struct cluster *c, const struct up_options *o, struct dataplane_options *out,
+         struct err *err)
+{
+    struct catalog_change *change = catalog_begin(c->catalog, "shardctl");
+    json_t                *meta   = catalog_read(change, CATALOG_META, "cluster", NULL);
+
+    out->port      = remembered(meta, "port", o->port, 7306);
+    out->http_port = remembered(meta, "http_port", o->http_port, 7380);
+    out->workers   = remembered(meta, "workers", o->workers, 0);
+    json_object_set_new(meta, "port", json_integer(out->port));
+    json_object_set_new(meta, "http_port", json_integer(out->http_port));
+    json_object_set_new(meta, "workers", json_integer(out->workers));
+    if (o->settings)
+        json_object_set(meta, "settings", (json_t *)(uintptr_t)o->settings);
+    out->settings = json_object_get(meta, "settings");
+    catalog_put(change, CATALOG_META, "cluster", meta, CATALOG_ANY);
+    if (catalog_commit(change, err) == 0)
+        return meta;
+    json_decref(meta);
+    return NULL;
+}
+
+static bool
+start_shardd(struct cluster *c, struct dataplane *d, struct err *err)
+{
+    int64_t deadline = spawn_now_ms() + SHARDD_READY_MS;
+
+    progress("starting shardd");
+    if (!dataplane_start(d, err))
+        return false;
+    while (!dataplane_ready(d)) {
+        if (stop_wanted(c))
+            return err_set(err, "interrupted");
+        if (dataplane_failed(d))
+            return err_set(err, "shardd ended at once; see %s/shardd.log", c->path.home);
+        if (spawn_now_ms() > deadline)
+            return err_set(err, "shardd is not ready after %d s; see %s/shardd.log",
+                           SHARDD_READY_MS / 1000, c->path.home);
+        usleep(5000);
+        dataplane_tick(d);
+        cluster_tick(c);
+    }
+    return true;
+}
+
+static void
+announce(const struct cluster *c, bool detached)
+{
+    printf("\nshardd is ready.\n\n"
+           "  connect   mariadb -h 127.0.0.1 -P %s -u app -papp app\n"
+           "  metrics   http://%s/metrics\n"
+           "  look      shardctl status --home %s\n"
+           "  stop      %sshardctl down --home %s\n\n",
+           strchr(c->listen, ':') + 1, c->http, c->path.home, detached ? "" : "Ctrl-C, or ",
+           c->path.home);
+    fflush(stdout);
+}
+
+static void
+watch(struct cluster *c, struct dataplane *d)
+{
+    static const struct timespec pause = { .tv_nsec = TICK_MS * 1000000L };
+    sigset_t                     child;
+
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    while (!stop_wanted(c)) {
+        cluster_tick(c);
+        if (d)
+            dataplane_tick(d);
+        sd_notify(0, "WATCHDOG=1");
+        sigtimedwait(&child, NULL, &pause);
+    }
+    sd_notify(0, "STOPPING=1");
+}
+
+/* Nobody waits on the terminal any more: what is said from now on is a log. */
+static void
+detach_output(const struct cluster *c, int done_fd)
+{
+    char path[CLUSTER_PATH_MAX + 16];
+    int  fd;
+
+    snprintf(path, sizeof(path), "%s/shardctl.log", c->path.home);
+    fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd >= 0) {
+        dup2(fd, STDOUT_FILENO);
+        dup2(fd, STDERR_FILENO);
+        close(fd);
+    }
+    if (write(done_fd, "R", 1) != 1)
+        log_warn("nobody waits for the start");
+    close(done_fd);
+}
+
+static int
+run(const struct up_options *o, int done_fd)
+{
+    struct dataplane_options shardd_options;
+    struct dataplane        *d   = NULL;
+    struct api              *api = NULL;
+    json_t                  *meta = NULL;
+    struct err               err;
+    int                      status = 1;
+    struct cluster          *c      = cluster_open(&o->paths, o->instance, &err);
+
+    if (!c)
+        goto fail;
+    meta = remember(c, o, &shardd_options, &err);
+    if (!meta)
+        goto fail;
+    if (o->with_shardd && !(d = dataplane_open(c, &shardd_options, &err)))
+        goto fail;
+    if (!start_servers(c, o, &err))
+        goto fail;
+    api = api_open(c, c->path.socket, &err);
+    if (!api || (d && !start_shardd(c, d, &err)))
+        goto fail;
+
+    atomic_store(&c->ready, true);
+    sd_notify(0, "READY=1");
+    if (d)
+        announce(c, done_fd >= 0);
+    if (done_fd >= 0)
+        detach_output(c, done_fd);
+    watch(c, d);
+    progress("stopping");
+    status = 0;
+
+fail:
+    if (status != 0)
+        fprintf(stderr, "shardctl: %s\n", err.text);
+    if (d)
+        dataplane_stop(d, hurried);
+    api_close(api);
+    if (c)
+        cluster_stop_local(c);
+    dataplane_close(d);
+    json_decref(meta);
+    cluster_close(c);
+    if (status == 0)
+        progress("stopped; the data is kept, 'shardctl up' continues with it");
+    return status;
+}
+
+static void
+catch_signals(void)
+{
+    struct sigaction interrupt = { .sa_handler = on_interrupt };
+    sigset_t         child;
+
+    sigaction(SIGINT, &interrupt, NULL);
+    sigaction(SIGTERM, &interrupt, NULL);
+    sigaction(SIGHUP, &interrupt, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &child, NULL); /* taken by sigtimedwait() */
+}
+
+/* The first process waits until its child is ready, or ends with it. */
+static int
+wait_ready(pid_t pid, int fd)
+{
+    char    byte;
+    ssize_t n;
+    int     status = 0;
+
+    while ((n = read(fd, &byte, 1)) < 0 && errno == EINTR)
+        if (interrupts > 0)
+            kill(pid, SIGTERM);
+    if (n == 1)
+        return 0;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : 1;
+}
+
+int
+up_run(const struct up_options *o)
+{
+    int   ends[2];
+    pid_t pid;
+
+    catch_signals();
+    if (!o->detach)
+        return run(o, -1);
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return 1;
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0) {
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+        setsid();
+        dup2(null, STDIN_FILENO);
+        close(ends[0]);
+        return run(o, ends[1]);
+    }
+    close(ends[1]);
+    return pid > 0 ? wait_ready(pid, ends[0]) : 1;
+}

@@ -1,0 +1,30 @@
+/* verbs.h - what the verbs of the command line do; rows of cli_verbs.c. */
+#ifndef CTL_VERBS_H
+#define CTL_VERBS_H
+
+#include "ctl/cli.h"
+
+#define SHARDCTL_VERSION "0.1"
+
+int verb_up(struct cli *cli);
+int verb_serve(struct cli *cli);
+int verb_down(struct cli *cli);
+int verb_status(struct cli *cli);
+int verb_version(struct cli *cli);
+int verb_database_create(struct cli *cli);
+int verb_database_list(struct cli *cli);
+int verb_database_show(struct cli *cli);
+int verb_database_drop(struct cli *cli);
+int verb_table_list(struct cli *cli);
+int verb_table_show(struct cli *cli);
+int verb_shard_list(struct cli *cli);
+int verb_user_add(struct cli *cli);
+int verb_user_list(struct cli *cli);
+int verb_user_passwd(struct cli *cli);
+int verb_user_remove(struct cli *cli);
+
+/* "/v1/tables/DB/TABLE" of the first argument DB.TABLE; the caller frees it.
+ * NULL, after saying why, when it has no dot. */
+char *verb_table_path(struct cli *cli) must_check;
+
+#endif

@@ -1,0 +1,210 @@
+/* verbs_objects.c - databases, tables, shards and users. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ctl/catalog/model.h"
+#include "ctl/client.h"
+#include "ctl/verbs.h"
+
+static json_t *
+text_or_null(const char *text)
+{
+    return text ? json_string_nocheck(text) : json_null();
+}
+
+/* A list of the controller's as a table. */
+static int
+list(struct cli *cli, const char *path, const char *member, const char *columns)
+{
+    json_t *answer;
+    int     status = cli_call(cli, "GET", path, NULL, &answer);
+
+    if (answer)
+        cli_table(json_object_get(answer, member), columns);
+    json_decref(answer);
+    return status;
+}
+
+/* METHOD prefix/NAME, where NAME is the first argument. */
+static int
+change_named(struct cli *cli, const char *method, const char *prefix, const json_t *body,
+             const char *done)
+{
+    char *path   = client_path(prefix, cli->argument[0]);
+    int   status = cli_change(cli, method, path, body, "%s %s", done, cli->argument[0]);
+
+    free(path);
+    return status;
+}
+
+int
+verb_database_create(struct cli *cli)
+{
+    json_t *body = json_pack("{s:s, s:o, s:o, s:o}", "name", cli->argument[0], "policy",
+              text_or_null(cli_option(cli, "policy")), "home",
+              text_or_null(cli_option(cli, "home-shard")), "collation",
+              text_or_null(cli_option(cli, "collation")));
+    int     status = cli_change(cli, "POST", "/v1/databases", body, "made database %s",
+                                cli->argument[0]);
+
+    json_decref(body);
+    return status;
+}
+
+int
+verb_database_list(struct cli *cli)
+{
+    return list(cli, "/v1/databases", "databases",
+                "name policy home collation sharded reference global view");
+}
+
+int
+verb_database_show(struct cli *cli)
+{
+    json_t *answer;
+    char   *path   = client_path("/v1/databases/", cli->argument[0]);
+    int     status = cli_call(cli, "GET", path, NULL, &answer);
+
+    free(path);
+    if (!answer)
+        return status;
+    cli_members(answer, "name policy home collation");
+    json_decref(answer);
+    printf("\n");
+    return verb_table_list(cli);
+}
+
+int
+verb_database_drop(struct cli *cli)
+{
+    return change_named(cli, "DELETE", "/v1/databases/", NULL, "dropped database");
+}
+
+int
+verb_table_list(struct cli *cli)
+{
+    char *path = cli->n_arguments ? client_path("/v1/tables?database=", cli->argument[0])
+                                  : client_path("/v1/tables", "");
+    int   status = list(cli, path, "tables", "database name kind key home state reason remedy");
+
+    free(path);
+    return status;
+}
+
+/* "/v1/tables/DB/TABLE" of DB.TABLE; the caller frees it. NULL: no dot. */
+char *
+verb_table_path(struct cli *cli)
+{
+    const char *dot = strchr(cli->argument[0], '.');
+    char        database[512];
+    char       *one, *two, *path = NULL;
+
+    if (!dot || dot == cli->argument[0] || !dot[1]) {
+        cli_wrong(cli, "'%s' is not DATABASE.TABLE", cli->argument[0]);
+        return NULL;
+    }
+    snprintf(database, sizeof(database), "%.*s", (int)(dot - cli->argument[0]),
+             cli->argument[0]);
+    one = client_path("/v1/tables/", database);
+    two = client_path("/", dot + 1);
+    if (asprintf(&path, "%s%s", one, two) < 0)
+        path = NULL;
+    free(one);
+    free(two);
+    return path;
+}
+
+int
+verb_table_show(struct cli *cli)
+{
+    char   *path = verb_table_path(cli);
+    json_t *answer;
+    int     status;
+
+    if (!path)
+        return CLI_USAGE;
+    status = cli_call(cli, "GET", path, NULL, &answer);
+    free(path);
+    if (!answer)
+        return status;
+    cli_members(answer, "database name kind key home state reason remedy");
+    printf("\n");
+    cli_table(json_object_get(answer, "columns"),
+              "name type unsigned nullable auto_increment generated");
+    json_decref(answer);
+    return status;
+}
+
+int
+verb_shard_list(struct cli *cli)
+{
+    return list(cli, "/v1/shards", "shards",
+                "name host port state provisioner ranges answers version problem");
+}
+
+/* False, after saying why, when standard input cannot be read. */
+static bool
+password_of(struct cli *cli, json_t *body)
+{
+    char   *line = NULL;
+    size_t  room = 0;
+    ssize_t n;
+
+    if (cli_option(cli, "password"))
+        json_object_set_new(body, "password",
+                            json_string_nocheck(cli_option(cli, "password")));
+    if (!cli_option(cli, "password-stdin"))
+        return true;
+    n = getline(&line, &room, stdin);
+    if (n < 0) {
+        free(line);
+        fprintf(stderr, "shardctl: there is no password on standard input\n");
+        return false;
+    }
+    line[strcspn(line, "\n")] = '\0';
+    json_object_set_new(body, "password", json_string_nocheck(line));
+    free(line);
+    return true;
+}
+
+int
+verb_user_add(struct cli *cli)
+{
+    json_t *body = json_pack("{s:s, s:b}", "name", cli->argument[0], "admin",
+                             cli_option(cli, "admin") != NULL);
+    int     limit, status = CLI_USAGE;
+
+    if (cli_number(cli, "max-connections", 0, INT32_MAX, &limit, 0)) {
+        json_object_set_new(body, "max_connections", json_integer(limit));
+        status = CLI_FAILED;
+        if (password_of(cli, body))
+            status = cli_change(cli, "POST", "/v1/users", body, "made user %s",
+                                cli->argument[0]);
+    }
+    json_decref(body);
+    return status;
+}
+
+int
+verb_user_list(struct cli *cli)
+{
+    return list(cli, "/v1/users", "users", "name has_password admin max_connections");
+}
+
+int
+verb_user_passwd(struct cli *cli)
+{
+    json_t *body   = json_object();
+    int     status = CLI_FAILED;
+
+    if (password_of(cli, body))
+        status = change_named(cli, "PUT", "/v1/users/", body, "changed the password of");
+    json_decref(body);
+    return status;
+}
+
+int
+verb_user_remove(struct cli *cli)
+{
+    return change_named(cli, "DELETE", "/v1/users/", NULL, "removed user");
+}

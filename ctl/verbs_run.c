@@ -1,0 +1,95 @@
+/* verbs_run.c - up, serve, down, status, version. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <curl/curl.h>
+#include <mariadb/mysql.h>
+
+#include "core/base/log.h"
+#include "ctl/catalog/model.h"
+#include "ctl/up.h"
+#include "ctl/verbs.h"
+
+/* Libraries that want to be woken before there are threads. */
+static void
+wake_libraries(void)
+{
+    mysql_library_init(0, NULL, NULL);
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+int
+verb_up(struct cli *cli)
+{
+    struct up_options o = { .paths = cli->paths, .with_shardd = true,
+                            .detach   = cli_option(cli, "detach") != NULL,
+                            .settings = json_object_get(cli->options, "set") };
+
+    if (!cli_number(cli, "shards", 1, ROUTES_SHARDS_MAX, &o.shards, 2) ||
+        !cli_number(cli, "port", 1, 65535, &o.port, -1) ||
+        !cli_number(cli, "http-port", 1, 65535, &o.http_port, -1) ||
+        !cli_number(cli, "workers", 0, 256, &o.workers, -1))
+        return CLI_USAGE;
+    log_init("shardctl", LOG_LEVEL_INFO, LOG_HUMAN);
+    wake_libraries();
+    printf("shardd in %s\n", cli->paths.home);
+    return up_run(&o);
+}
+
+int
+verb_serve(struct cli *cli)
+{
+    const char       *instance = cli_option(cli, "instance");
+    struct up_options o = { .paths = cli->paths, .port = -1, .http_port = -1, .workers = -1,
+                            .instance = instance ? instance : "default" };
+
+    if (!cli_number(cli, "shards", 0, ROUTES_SHARDS_MAX, &o.shards, 0))
+        return CLI_USAGE;
+    log_init("shardctl", LOG_LEVEL_INFO, getenv("JOURNAL_STREAM") ? LOG_JOURNAL : LOG_HUMAN);
+    wake_libraries();
+    return up_run(&o);
+}
+
+int
+verb_down(struct cli *cli)
+{
+    return up_down(&cli->paths);
+}
+
+int
+verb_version(struct cli *cli)
+{
+    printf(cli_option(cli, "json") ? "{\"version\": \"%s\"}\n" : "shardctl %s\n",
+           SHARDCTL_VERSION);
+    return CLI_OK;
+}
+
+int
+verb_status(struct cli *cli)
+{
+    json_t *answer, *shardd;
+    int     status = cli_call(cli, "GET", "/v1/status", NULL, &answer);
+
+    if (!answer)
+        return status;
+    cli_members(answer, "home instance pid uptime_s generation");
+    shardd = json_object_get(answer, "shardd");
+    if (model_number(shardd, "pid") > 0)
+        printf("%-16s %s (pid %lld)\n%-16s http://%s/metrics\n", "shardd",
+               model_text(shardd, "listen"), (long long)model_number(shardd, "pid"), "metrics",
+               model_text(shardd, "http"));
+    printf("\n");
+    cli_table(json_object_get(answer, "shards"), "name host port state ranges answers problem");
+    if (json_array_size(json_object_get(answer, "workers")) > 0) {
+        printf("\n");
+        cli_table(json_object_get(answer, "workers"),
+                  "worker pid state generation clients backends");
+    }
+    if (json_array_size(json_object_get(answer, "jobs")) > 0) {
+        printf("\nunfinished jobs:\n");
+        cli_table(json_object_get(answer, "jobs"),
+                  "number kind state database table what error");
+    }
+    json_decref(answer);
+    return status;
+}
