@@ -164,7 +164,8 @@ alive(struct dataplane *d)
 
     if (d->pid == 0)
         return false;
-    if (d->is_child ? waitpid(d->pid, &status, WNOHANG) != d->pid : kill(d->pid, 0) == 0)
+    if (d->is_child ? waitpid(d->pid, &status, WNOHANG) != d->pid
+                    : local_find(d->pid_file, d->conf) == d->pid)
         return true;
     d->pid = 0;
     return false;

@@ -18,6 +18,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "core/route/table.h"
 #include "ctl/catalog/catalog.h"
 #include "ctl/catalog/publish.h"
 #include "ctl/provision/provision_local.h"

@@ -71,17 +71,6 @@ write_file(const char *path, struct buf *text, struct err *err)
  * The defaults a user would notice (character set, packet size, creators of
  * triggers) are those of Debian's package, or more generous. */
 static const char settings[] =
-    "[mariadbd]\n"
-    "datadir=%1$s/data\n"
-    "tmpdir=%1$s/tmp\n"
-    "pid-file=%1$s/mariadbd.pid\n"
-    "socket=%2$s\n"
-    "init-file=%1$s/init.sql\n"
-    "bind-address=%3$s\n"
-    "port=%4$d\n"
-    "server_id=%5$d\n"
-    "gtid_domain_id=%5$d\n"
-    "%6$s"
     "skip-name-resolve\n"
     "performance_schema=OFF\n"
     "character-set-server=utf8mb4\n"
@@ -123,13 +112,18 @@ local_write_settings(const json_t *shard, struct err *err)
 {
     const char *directory = model_text(shard, "directory");
     struct buf  text      = { 0 };
-    char        path[LOCAL_PATH_MAX];
+    char        path[LOCAL_PATH_MAX + 16];
     bool        ok;
 
+    buf_printf(&text, "[mariadbd]\ndatadir=%s/data\ntmpdir=%s/tmp\npid-file=%s/mariadbd.pid\n"
+                      "init-file=%s/init.sql\n", directory, directory, directory, directory);
+    buf_printf(&text, "socket=%s\nbind-address=%s\nport=%d\n", model_text(shard, "socket"),
+               model_text(shard, "host"), (int)model_number(shard, "port"));
+    buf_printf(&text, "server_id=%d\ngtid_domain_id=%d\n", (int)model_number(shard, "id"),
+               (int)model_number(shard, "id"));
     /* mariadbd does not run as root unless it is told that this is meant. */
-    buf_printf(&text, settings, directory, model_text(shard, "socket"),
-               model_text(shard, "host"), (int)model_number(shard, "port"),
-               (int)model_number(shard, "id"), geteuid() == 0 ? "user=root\n" : "");
+    buf_append_text(&text, geteuid() == 0 ? "user=root\n" : "");
+    buf_append_text(&text, settings);
     snprintf(path, sizeof(path), "%s/my.cnf", directory);
     ok = write_file(path, &text, err);
     buf_clear(&text);
@@ -171,7 +165,7 @@ local_template(const char *home, struct err *err)
 static bool
 copy_template(const char *home, const char *directory, struct err *err)
 {
-    char        program[LOCAL_PATH_MAX], from[LOCAL_PATH_MAX], to[LOCAL_PATH_MAX];
+    char        program[LOCAL_PATH_MAX], from[LOCAL_PATH_MAX], to[LOCAL_PATH_MAX + 16];
     const char *argv[] = { program, "-a", from, to, NULL };
 
     if (!spawn_find("cp", program, sizeof(program)))

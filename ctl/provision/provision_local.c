@@ -65,18 +65,25 @@ enter(struct local_server *s, enum local_state state)
     s->since_ms = spawn_now_ms();
 }
 
+static pid_t
+find(const struct local_server *s)
+{
+    char path[LOCAL_PATH_MAX], conf[LOCAL_PATH_MAX];
+
+    snprintf(path, sizeof(path), "%s/mariadbd.pid", s->directory);
+    snprintf(conf, sizeof(conf), "%s/my.cnf", s->directory);
+    return local_find(path, conf);
+}
+
 struct local_server *
 local_open(const json_t *shard)
 {
     struct local_server *s = mem_alloc(sizeof(*s));
-    char                 path[LOCAL_PATH_MAX], conf[LOCAL_PATH_MAX];
 
     s->shard      = json_deep_copy(shard);
     s->directory  = mem_strdup(model_text(shard, "directory"));
     s->backoff_ms = BACKOFF_FIRST_MS;
-    snprintf(path, sizeof(path), "%s/mariadbd.pid", s->directory);
-    snprintf(conf, sizeof(conf), "%s/my.cnf", s->directory);
-    s->pid = local_find(path, conf);
+    s->pid = find(s);
     enter(s, s->pid ? LOCAL_ALIVE : LOCAL_STOPPED);
     return s;
 }
@@ -142,7 +149,8 @@ local_stop(struct local_server *s)
     enter(s, LOCAL_STOPPING);
 }
 
-/* Reaps, and says whether the process is still there. */
+/* Reaps, and says whether the process is still there. One that we took over is
+ * somebody else's to reap: a zombie has no command line and is not found. */
 static bool
 alive(struct local_server *s)
 {
@@ -150,7 +158,7 @@ alive(struct local_server *s)
 
     if (s->pid == 0)
         return false;
-    if (s->is_child ? waitpid(s->pid, &status, WNOHANG) != s->pid : kill(s->pid, 0) == 0)
+    if (s->is_child ? waitpid(s->pid, &status, WNOHANG) != s->pid : find(s) == s->pid)
         return true;
     s->pid = 0;
     return false;
