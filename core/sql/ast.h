@@ -38,10 +38,10 @@ struct name_item {
 };
 
 enum expr_kind {
-    EXPR_LITERAL,     /* `literal` kind; `ordinal` among the digest's literals or AST_NO_ORDINAL when
-                         the digest keeps it as text; `introducer`. args: further adjacent strings
-                         ('a' 'b' is one value), each an EXPR_LITERAL */
-    EXPR_TEMPORAL,    /* DATE '...', TIME '...', TIMESTAMP '...': `word`; args: the string literal */
+    EXPR_LITERAL,     /* `literal` kind; `ordinal` among the digest's literals, or AST_NO_ORDINAL
+                         when the digest keeps it as text; `introducer`. args: further adjacent
+                         strings ('a' 'b' is one value), each an EXPR_LITERAL */
+    EXPR_TEMPORAL,    /* DATE '...', TIME '...', TIMESTAMP '...': `word`; args: the string */
     EXPR_PARAM,       /* ? : `ordinal` among the statement's parameters, in order of appearance */
     EXPR_NULL,
     EXPR_BOOL,        /* TRUE, FALSE: `word` */
@@ -63,14 +63,15 @@ enum expr_kind {
     EXPR_ROW,         /* (a, b) or ROW(a, b): args */
     EXPR_PAREN,       /* (x): args x */
     EXPR_CASE,        /* args: [operand,] (when, then)..., [else]; see has_operand, has_else */
-    EXPR_CAST,        /* CAST(x AS type), CONVERT(x, type), BINARY x: args x; `type` */
+    EXPR_CAST,        /* CAST(x AS type), CONVERT(x, type): args x; `type` */
     EXPR_CONVERT,     /* CONVERT(x USING charset): args x; `name` = charset */
     EXPR_COLLATE,     /* x COLLATE name: args x; `name` */
     EXPR_INTERVAL,    /* INTERVAL x unit: args x; `word` = the unit. Only as an operand of + - and
                          as an argument of DATE_ADD and the like */
     EXPR_FUNC,        /* `func` */
     EXPR_EXISTS,      /* args: one EXPR_SUBQUERY */
-    EXPR_QUANTIFIED,  /* x op ANY/ALL (query): args x, EXPR_SUBQUERY; `op`; `word` = KW_ANY, KW_ALL */
+    EXPR_QUANTIFIED,  /* x op ANY/ALL (query): args x, EXPR_SUBQUERY; `op`; `word` = KW_ANY or
+                         KW_ALL */
     EXPR_SUBQUERY,    /* `query` */
     EXPR_MATCH,       /* MATCH (cols) AGAINST (x ...): args: x, then the columns */
     EXPR_ODBC,        /* {d '...'} : args x */
@@ -187,7 +188,6 @@ struct table_ref {
     struct range        hints;       /* USE/FORCE/IGNORE INDEX ... */
     bool                system_time; /* FOR SYSTEM_TIME ... */
     struct query       *query;
-    bool                lateral;
     struct name_item   *columns;     /* SUBQUERY: alias (a, b) */
     struct expr        *args;        /* FUNCTION */
     enum join_kind      join;
@@ -253,7 +253,7 @@ struct query {
 
     /* QUERY_UNION: first part, ... each with its operator to the one before it */
     struct query       *parts;
-    enum keyword        set_op;      /* of a part but the first: KW_UNION, KW_EXCEPT, KW_INTERSECT */
+    enum keyword        set_op;      /* part but the first: KW_UNION, KW_EXCEPT, KW_INTERSECT */
     bool                set_all;
     struct query       *next;        /* part */
 

@@ -14,7 +14,7 @@
  * in LIMIT clauses; everything in statements other than SELECT, VALUES, WITH,
  * INSERT, REPLACE, UPDATE, DELETE, CALL, DO and EXPLAIN/ANALYZE/DESCRIBE of
  * these (so DDL, SHOW, SET, KILL: their values decide what happens).
- * A "shardd:" hint comment stays, as written.
+ * A "shardd:" hint in a block comment stays.
  */
 #ifndef CORE_SQL_DIGEST_H
 #define CORE_SQL_DIGEST_H
@@ -37,7 +37,7 @@ enum digest_flags {
     DIGEST_SYSTEM_VAR       = 1 << 10, /* @@name */
     DIGEST_TEMPORARY        = 1 << 11, /* TEMPORARY */
     DIGEST_HINT             = 1 << 12, /* a "shardd:" comment: see `hint` */
-    DIGEST_SEQUENCE         = 1 << 13, /* NEXTVAL, LASTVAL, SETVAL, NEXT VALUE FOR, PREVIOUS VALUE FOR */
+    DIGEST_SEQUENCE         = 1 << 13, /* NEXTVAL, LASTVAL, SETVAL, NEXT/PREVIOUS VALUE FOR */
     DIGEST_NOT_DETERMINED   = 1 << 14, /* RAND, UUID, UUID_SHORT, SLEEP, BENCHMARK, LOAD_FILE,
                                           SYSDATE, CONNECTION_ID */
     DIGEST_SHARDD           = 1 << 15, /* the word SHARDD */

@@ -38,6 +38,8 @@ struct lex_options {
     bool             no_backslash_escapes; /* sql_mode */
     bool             pipes_as_concat;      /* sql_mode: for the parser, || binds tighter than * */
     bool             high_not_precedence;  /* sql_mode: for the parser */
+    uint32_t         server_version;       /* 101119 is 10.11.19: which executable comments run;
+                                              0 is 101100 */
 };
 
 enum token_kind {
@@ -87,12 +89,12 @@ struct lex {
     uint32_t           len;
     uint32_t           at;         /* where the next token is looked for */
     struct lex_options options;
+    uint8_t            next;       /* private: what the last token makes of the next */
     bool               in_comment; /* inside an executable comment */
-    bool               after_dot;  /* an unquoted word right here is a name */
     bool               bad;
     bool               had_exec_comment; /* an executable comment was entered or skipped */
-    uint32_t           hint_start, hint_end; /* last comment skipped that begins "shardd:",
-                                                contents without the delimiters; else 0, 0 */
+    struct span        hint;       /* contents behind "shardd:" of the last block comment
+                                      that begins so; ptr NULL: none */
 };
 
 /* `text` is at most UINT32_MAX - 1 bytes; longer is TOK_BAD at once. */

@@ -23,7 +23,7 @@ bool literal_decode(struct span literal, enum token_kind kind, struct lex_option
 bool literal_u64(struct span literal, uint64_t *value) must_check;
 
 /* Append the name a TOK_IDENT, TOK_QUOTED, TOK_KEYWORD or TOK_USER_VAR token
- * (without its @) stands for: quotes off, doubled quotes single. */
-void literal_name(struct span token, struct buf *out);
+ * stands for: its @ and its quotes off, doubled quotes single. */
+void literal_name(struct span token, struct lex_options options, struct buf *out);
 
 #endif

@@ -31,9 +31,9 @@ enum stmt_kind {
     STMT_DROP_INDEX,   /* alter_table with one ALTER_DROP_KEY action */
     STMT_DATABASE,     /* database: CREATE, ALTER, DROP */
     STMT_CREATE_VIEW,  /* create_view */
-    STMT_OBJECT,       /* object, word, path: CREATE/ALTER/DROP of PROCEDURE, FUNCTION, TRIGGER, EVENT,
-                          USER, ROLE, SEQUENCE, SERVER, PACKAGE ...; GRANT, REVOKE (object NO_KEYWORD),
-                          SET PASSWORD is STMT_SET. Names inside: `names` */
+    STMT_OBJECT,       /* object, word, path: CREATE/ALTER/DROP of PROCEDURE, FUNCTION, TRIGGER,
+                          EVENT, USER, ROLE, SEQUENCE, SERVER, PACKAGE ...; GRANT, REVOKE (object
+                          NO_KEYWORD); SET PASSWORD is STMT_SET. Names inside: `names` */
     STMT_PREPARE,      /* name; expr: the text, a string literal or @v */
     STMT_EXECUTE,      /* name; args: USING ...; EXECUTE IMMEDIATE: name.ptr NULL and expr */
     STMT_DEALLOCATE,   /* name */
@@ -46,8 +46,8 @@ enum stmt_kind {
     STMT_FLUSH,        /* word: what, or NO_KEYWORD; tables for FLUSH TABLES a, b */
     STMT_HELP,
     STMT_SIGNAL,       /* SIGNAL, RESIGNAL, GET DIAGNOSTICS: word */
-    STMT_ADMIN,        /* PURGE, RESET, CHANGE MASTER, START/STOP SLAVE, INSTALL, UNINSTALL, SHUTDOWN,
-                          BINLOG, CACHE INDEX, BACKUP: word */
+    STMT_ADMIN,        /* PURGE, RESET, CHANGE MASTER, START/STOP SLAVE, INSTALL, UNINSTALL,
+                          SHUTDOWN, BINLOG, CACHE INDEX, BACKUP: word */
 };
 
 /* A table in a list. */
@@ -76,10 +76,10 @@ enum insert_source { INSERT_VALUES, INSERT_SET, INSERT_QUERY };
 
 struct insert {
     bool                replace, ignore;
-    enum keyword        priority;       /* KW_LOW_PRIORITY, KW_DELAYED, KW_HIGH_PRIORITY, NO_KEYWORD */
+    enum keyword        priority;       /* KW_LOW_PRIORITY, KW_DELAYED, KW_HIGH_PRIORITY */
     struct path         table;
     struct range        partition;
-    struct name_item   *columns;        /* INSERT_VALUES, INSERT_QUERY: (a, b) or NULL when not given */
+    struct name_item   *columns;        /* INSERT_VALUES, INSERT_QUERY: (a, b); NULL: not given */
     uint32_t            n_columns;
     struct range        columns_range;  /* with the parentheses; also of an empty () */
     enum insert_source  source;
@@ -123,7 +123,7 @@ struct delete {
 };
 
 enum set_kind {
-    SET_SYSTEM,      /* [GLOBAL|SESSION|LOCAL] name = value, @@scope.name = value: scope, name, value */
+    SET_SYSTEM,      /* [GLOBAL|SESSION|LOCAL] name = value, @@scope.name = value */
     SET_USER_VAR,    /* @name = value */
     SET_NAMES,       /* name = charset (ptr NULL: DEFAULT), collation */
     SET_CHARSET,     /* SET CHARACTER SET name */
@@ -140,7 +140,7 @@ struct set_item {
     struct span      name;  /* dotted names as a whole: "a.b" */
     struct span      collation;
     struct expr     *value;
-    enum keyword     isolation; /* KW_READ (uncommitted: see next), KW_REPEATABLE, KW_SERIALIZABLE */
+    enum keyword     isolation; /* KW_READ, KW_REPEATABLE, KW_SERIALIZABLE, NO_KEYWORD */
     bool             uncommitted; /* with KW_READ: READ UNCOMMITTED, else READ COMMITTED */
     enum keyword     access;    /* KW_ONLY: READ ONLY, KW_WRITE: READ WRITE, NO_KEYWORD */
     struct range     range;
@@ -153,20 +153,21 @@ struct set {
     struct stmt     *statement; /* SET STATEMENT a=b FOR statement: items are in force for it */
 };
 
-/* SHOW: kind is the word that says what: KW_TABLES, KW_COLUMNS (also FIELDS), KW_DATABASES (also
- * SCHEMAS), KW_CREATE (object: KW_TABLE, KW_DATABASE, KW_VIEW, KW_PROCEDURE ...), KW_INDEX (also
- * INDEXES, KEYS), KW_STATUS (object KW_TABLE for SHOW TABLE STATUS, KW_PROCEDURE ...), KW_VARIABLES,
- * KW_PROCESSLIST, KW_WARNINGS, KW_ERRORS, KW_ENGINES, KW_ENGINE, KW_GRANTS, KW_COLLATION, KW_CHARSET
- * (also CHARACTER SET), KW_TRIGGERS, KW_EVENTS, KW_PLUGINS, KW_PRIVILEGES, KW_OPEN (TABLES), KW_MASTER,
- * KW_SLAVE, KW_BINARY, KW_BINLOG, KW_PROFILE, KW_PROFILES, KW_SHARDD (name: what), KW_DESCRIBE (DESCRIBE
- * t [column]); any other word as it stands. */
+/* SHOW: kind is the word that says what: KW_TABLES, KW_COLUMNS (also FIELDS), KW_DATABASES
+ * (also SCHEMAS), KW_CREATE (object: KW_TABLE, KW_DATABASE, KW_VIEW, KW_PROCEDURE ...),
+ * KW_INDEX (also INDEXES, KEYS), KW_STATUS (object KW_TABLE for SHOW TABLE STATUS,
+ * KW_PROCEDURE ...), KW_VARIABLES, KW_PROCESSLIST, KW_WARNINGS, KW_ERRORS, KW_ENGINES,
+ * KW_ENGINE, KW_GRANTS, KW_COLLATION, KW_CHARSET (also CHARACTER SET), KW_TRIGGERS, KW_EVENTS,
+ * KW_PLUGINS, KW_PRIVILEGES, KW_OPEN (TABLES), KW_MASTER, KW_SLAVE, KW_BINARY, KW_BINLOG,
+ * KW_PROFILE, KW_PROFILES, KW_SHARDD (name: what), KW_DESCRIBE (DESCRIBE t [column]); any
+ * other word as it stands. */
 struct show {
     enum keyword  kind;
     enum keyword  object;
     enum keyword  scope;   /* KW_GLOBAL, KW_SESSION, NO_KEYWORD */
     bool          full, extended;
     bool          count;   /* SHOW COUNT(*) WARNINGS|ERRORS */
-    struct path   table;   /* COLUMNS, INDEX, CREATE TABLE, DESCRIBE; or the routine; or the database */
+    struct path   table;   /* COLUMNS, INDEX, CREATE x, DESCRIBE; a routine, a database */
     struct span   schema;  /* FROM/IN db */
     struct range  schema_range;
     struct span   name;    /* SHOW SHARDD name, DESCRIBE t column, the user of GRANTS */
@@ -208,9 +209,13 @@ struct load {
 
 /* Data definition. */
 
-enum key_kind { KEY_PLAIN, KEY_PRIMARY, KEY_UNIQUE, KEY_FOREIGN, KEY_FULLTEXT, KEY_SPATIAL, KEY_CHECK };
+enum key_kind {
+    KEY_PLAIN, KEY_PRIMARY, KEY_UNIQUE, KEY_FOREIGN, KEY_FULLTEXT, KEY_SPATIAL, KEY_CHECK,
+};
 
-enum ref_action { REF_DEFAULT, REF_RESTRICT, REF_CASCADE, REF_SET_NULL, REF_NO_ACTION, REF_SET_DEFAULT };
+enum ref_action {
+    REF_DEFAULT, REF_RESTRICT, REF_CASCADE, REF_SET_NULL, REF_NO_ACTION, REF_SET_DEFAULT,
+};
 
 struct references {
     struct path       table;
@@ -263,7 +268,7 @@ struct column_def {
 
 /* Table (or database) option: the word(s), the value as written. */
 struct table_option {
-    enum keyword         word;  /* KW_ENGINE, KW_COMMENT, KW_CHARSET, KW_COLLATE, KW_AUTO_INCREMENT ... */
+    enum keyword         word;  /* KW_ENGINE, KW_COMMENT, KW_CHARSET, KW_COLLATE ... */
     struct span          value; /* a name unquoted, else the token as written ("'text'", "5") */
     enum token_kind      value_kind;
     struct range         range;
@@ -287,7 +292,8 @@ struct create_table {
 };
 
 enum alter_kind {
-    ALTER_ADD_COLUMN, ALTER_DROP_COLUMN, ALTER_MODIFY_COLUMN, ALTER_CHANGE_COLUMN, ALTER_RENAME_COLUMN,
+    ALTER_ADD_COLUMN, ALTER_DROP_COLUMN, ALTER_MODIFY_COLUMN, ALTER_CHANGE_COLUMN,
+    ALTER_RENAME_COLUMN,
     ALTER_COLUMN_DEFAULT, /* ALTER c SET DEFAULT x, DROP DEFAULT */
     ALTER_ADD_KEY, ALTER_DROP_KEY, ALTER_DROP_PRIMARY, ALTER_DROP_FOREIGN, ALTER_DROP_CONSTRAINT,
     ALTER_RENAME_KEY, ALTER_KEY_VISIBILITY,
@@ -303,7 +309,7 @@ enum alter_kind {
 struct alter_action {
     enum alter_kind      kind;
     bool                 if_exists;     /* IF EXISTS or IF NOT EXISTS */
-    struct span          name;          /* old column or key name; charset of CONVERT; ALGORITHM's value */
+    struct span          name;          /* old column, key; charset of CONVERT; ALGORITHM's value */
     struct span          new_name;
     struct column_def   *column;        /* ADD (a list for ADD (a, b)), MODIFY, CHANGE */
     struct key_def      *key;
