@@ -171,37 +171,27 @@ digits(struct span s, size_t at)
     return n;
 }
 
-/* Only plain notation: an exponent would make it a DOUBLE. */
+/* Only plain notation: an exponent would make it a DOUBLE. Always with a
+ * point: without one it would be an integer. */
 static bool
 decimal_literal(struct buf *out, struct span text)
 {
     size_t at    = text.len != 0 && (text.ptr[0] == '-' || text.ptr[0] == '+') ? 1 : 0;
     size_t whole = digits(text, at), part = 0;
+    bool   point = at + whole < text.len && text.ptr[at + whole] == '.';
 
-    at += whole;
-    if (at < text.len && text.ptr[at] == '.') {
-        part = digits(text, at + 1);
-        at += 1 + part;
-    }
-    if (at != text.len || whole + part == 0)
+    if (point)
+        part = digits(text, at + whole + 1);
+    if (at + whole + point + part != text.len || whole + part == 0)
         return false;
     buf_append_span(out, text);
+    if (!point)
+        buf_append_byte(out, '.');
     return true;
 }
 
-static bool
-is_calendar_date(const struct temporal *t)
-{
-    static const uint8_t days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-    bool leap = t->year % 4 == 0 && (t->year % 100 != 0 || t->year % 400 == 0);
-
-    if (t->month == 0 || t->day == 0 || t->year == 0)
-        return false;
-    return t->day <= days[t->month - 1] + (leap && t->month == 2 ? 1 : 0);
-}
-
-/* A typed literal must be a date of the calendar; zero and incomplete dates,
- * which sql_mode may allow, are written as text. */
+/* Typed, whatever the date: where sql_mode forbids zero or incomplete dates
+ * the server says so, and never takes them for text. */
 static bool
 temporal_literal(struct buf *out, const struct param_value *param)
 {
@@ -212,9 +202,7 @@ temporal_literal(struct buf *out, const struct param_value *param)
         return false;
     if (param->type == MYSQL_TYPE_TIME)
         word = "TIME";
-    else if (!is_calendar_date(&t))
-        word = "";
-    else if (param->type == MYSQL_TYPE_DATE)
+    if (param->type == MYSQL_TYPE_DATE)
         word = "DATE";
     buf_printf(out, "%s'", word);
     temporal_to_text(out, param->type, t.micros != 0 ? 6 : 0, &t);

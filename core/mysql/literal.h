@@ -26,11 +26,13 @@ struct literal_mode {
     bool     no_backslash_escapes; /* sql_mode */
 };
 
-/* Append the value as an SQL literal that means exactly what the parameter
- * means to the server: strings quoted (they take the connection's collation),
- * BLOB types as _binary'...', FLOAT and DOUBLE with an exponent, valid temporal values
- * as DATE'...', TIME'...', TIMESTAMP'...'. False, with `out` as before, for what no literal can
- * say: NaN, infinities, malformed values and unknown types. */
+/* Append the value as an SQL literal that means what the parameter means to the
+ * server: strings quoted (they take the connection's collation), BLOB types as
+ * _binary'...', FLOAT and DOUBLE with 17 digits and an exponent, DECIMAL with a point,
+ * temporal values as DATE'...', TIME'...', TIMESTAMP'...'. Where the literal is itself a
+ * column of the result, that column's metadata may differ (BIGINT for TINYINT, the digits of
+ * a FLOAT). False, with `out` as before, for what no literal can say: NaN, infinities,
+ * malformed values and unknown types. */
 bool param_literal(struct buf *out, const struct param_value *param,
                    const struct literal_mode *mode) must_check;
 
