@@ -87,16 +87,18 @@ put_exponent(struct buf *out, const struct real_digits *d)
     buf_printf(out, "e%d", d->point - 1);
 }
 
+/* The server writes a point among the digits plainly wherever it stands. */
 static void
 put_free(struct buf *out, const struct real_digits *d)
 {
-    bool zero = d->n == 1 && d->digits[0] == '0';
+    bool zero   = d->n == 1 && d->digits[0] == '0';
+    bool inside = d->point > 0 && d->point < d->n;
 
     if (d->negative)
         buf_append_byte(out, '-');
     if (zero)
         buf_append_byte(out, '0');
-    else if (d->point > PLAIN_DIGITS || d->point < 1 - PLAIN_DIGITS)
+    else if (!inside && (d->point > PLAIN_DIGITS || d->point < 1 - PLAIN_DIGITS))
         put_exponent(out, d);
     else
         put_plain(out, d, 0);
