@@ -23,7 +23,7 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(config, items):
     if not config.getoption("--long"):
         chosen = [i for i in items if i.get_closest_marker("long") is None]
-        config.hook.pytest_deselected([i for i in items if i not in chosen])
+        config.hook.pytest_deselected(items=[i for i in items if i not in chosen])
         items[:] = chosen
 
 

@@ -1,0 +1,163 @@
+"""DDL through shardd: on every shard, in the catalog, and looking as on one server."""
+import pymysql
+import pytest
+
+
+def kind(cluster, db, table):
+    rows = cluster.ctl("table list", "--database", db)
+    rows = rows["tables"] if isinstance(rows, dict) else rows
+    return next((r["kind"] for r in rows if r["name"] == table), None)
+
+
+def on_all_shards(cluster, db):
+    """The tables each shard has."""
+    return [sorted(r[0] for r in cluster.on_shard(s, "SHOW TABLES", db))
+            for s in cluster.shard_list()]
+
+
+STATEMENTS = [
+    "CREATE TABLE t (id BIGINT PRIMARY KEY, a INT, b VARCHAR(30) DEFAULT 'x' NOT NULL)",
+    "CREATE TABLE t (id BIGINT PRIMARY KEY)",
+    "CREATE TABLE IF NOT EXISTS t (id BIGINT PRIMARY KEY)",
+    "INSERT INTO t (id, a) VALUES (1, 10), (2, 20), (3, 30), (4, 40), (5, 50)",
+    "ALTER TABLE t ADD COLUMN c DECIMAL(10,2) DEFAULT 1.5 AFTER a, ADD INDEX (a)",
+    "SELECT * FROM t ORDER BY id",
+    "CREATE INDEX ib ON t (b)",
+    "CREATE INDEX ib ON t (b)",
+    "DROP INDEX ib ON t",
+    "DROP INDEX ib ON t",
+    "ALTER TABLE t MODIFY b VARCHAR(60) CHARACTER SET latin1",
+    "ALTER TABLE t RENAME COLUMN c TO d, DROP COLUMN a",
+    "SHOW CREATE TABLE t",
+    "RENAME TABLE t TO t2",
+    "SELECT * FROM t",
+    "SELECT * FROM t2 ORDER BY id",
+    "ALTER TABLE t2 RENAME t3",
+    "SHOW TABLES",
+    "SHOW FULL TABLES",
+    "DESCRIBE t3",
+    "SHOW COLUMNS FROM t3",
+    "SHOW INDEX FROM t3 WHERE Key_name = 'nothing'",
+    "CREATE TABLE l LIKE t3",
+    "SHOW CREATE TABLE l",
+    "TRUNCATE TABLE t3",
+    "SELECT COUNT(*) FROM t3",
+    "CREATE VIEW w AS SELECT id, b FROM t3 WHERE id = 1",
+    "SELECT * FROM w",
+    "DROP VIEW w",
+    "SELECT table_name, engine, table_collation FROM information_schema.tables"
+    " WHERE table_schema = DATABASE() ORDER BY table_name",
+    "SELECT table_name, column_name, column_type, is_nullable, column_default, collation_name"
+    " FROM information_schema.columns WHERE table_schema = DATABASE()"
+    " ORDER BY table_name, ordinal_position",
+    "DROP TABLE t3, l",
+    "DROP TABLE t3",
+    "DROP TABLE IF EXISTS t3",
+    "SHOW TABLES",
+]
+
+
+def test_as_on_one_server(both):
+    for sql in STATEMENTS:
+        both.compare(sql)
+    assert on_all_shards(both.cluster, both.db) == [[]] * both.cluster.shards
+
+
+AUTO = [
+    ("primary", "CREATE TABLE x (id BIGINT PRIMARY KEY, n INT)", "sharded"),
+    ("first of two", "CREATE TABLE x (a INT, b INT, PRIMARY KEY (a, b))", "sharded"),
+    ("text", "CREATE TABLE x (k VARCHAR(20) PRIMARY KEY)", "sharded"),
+    ("unique with key", "CREATE TABLE x (id INT PRIMARY KEY, n INT, UNIQUE (n, id))", "sharded"),
+    ("unique without", "CREATE TABLE x (id INT PRIMARY KEY, n INT, UNIQUE (n))", "global"),
+    ("no primary key", "CREATE TABLE x (n INT)", "global"),
+    ("float", "CREATE TABLE x (f DOUBLE PRIMARY KEY)", "global"),
+    ("comment: global", "CREATE TABLE x (id INT PRIMARY KEY) COMMENT 'shardd: global'", "global"),
+    ("comment: reference", "CREATE TABLE x (id INT PRIMARY KEY) COMMENT 'shardd: reference'",
+     "reference"),
+    ("comment: key", "CREATE TABLE x (id INT, u INT, PRIMARY KEY (id, u))"
+                     " COMMENT 'shardd: key(u)'", "sharded"),
+]
+
+
+@pytest.mark.parametrize("name,sql,expected", AUTO, ids=[a[0] for a in AUTO])
+def test_kinds(checked, db, name, sql, expected):
+    checked.sql(sql, db=db)
+    assert kind(checked, db, "x") == expected
+    assert on_all_shards(checked, db) == [["x"]] * checked.shards
+    checked.sql("DROP TABLE x", db=db)
+    assert kind(checked, db, "x") is None
+
+
+def test_an_obstacle_is_explained(checked, db):
+    with pytest.raises(pymysql.err.MySQLError) as refused:
+        checked.sql("CREATE TABLE x (id INT PRIMARY KEY, n INT, UNIQUE (n))"
+                    " COMMENT 'shardd: key(id)'", db=db)
+    assert refused.value.args[1].startswith("shardd: ")
+    assert on_all_shards(checked, db) == [[]] * checked.shards
+
+
+def test_a_foreign_key_keeps_its_meaning(both):
+    both.run("CREATE TABLE p (id BIGINT PRIMARY KEY, n INT)")
+    both.run("CREATE TABLE k (id BIGINT PRIMARY KEY, p_id BIGINT,"
+             " FOREIGN KEY (p_id) REFERENCES p (id) ON DELETE CASCADE)")
+    both.run("INSERT INTO p VALUES (1, 1), (2, 2), (3, 3)")
+    both.run("INSERT INTO k VALUES (10, 1), (11, 1), (12, 2), (13, 3)")
+    both.compare("INSERT INTO k VALUES (14, 9)")
+    both.compare("DELETE FROM p WHERE id = 1")
+    both.compare("SELECT * FROM k ORDER BY id")
+    both.compare("DROP TABLE p")
+    both.run("DROP TABLE k, p")
+
+
+def test_databases(checked, plain):
+    for server in checked, plain:
+        server.sql("CREATE DATABASE made CHARACTER SET latin1")
+    try:
+        both = [s.sql("SHOW CREATE DATABASE made", db="made") for s in (checked, plain)]
+        assert both[0] == both[1]
+        with pytest.raises(pymysql.err.MySQLError) as refused:
+            checked.sql("CREATE DATABASE made")
+        assert refused.value.args[0] == 1007
+        checked.sql("CREATE TABLE made.t (id INT PRIMARY KEY)")
+        checked.sql("INSERT INTO made.t VALUES (1), (2), (3)")
+        names = [r[0] for r in checked.sql("SHOW DATABASES")]
+        assert "made" in names and "app" in names
+        assert not [n for n in names if n.startswith("shardd")]
+    finally:
+        for server in checked, plain:
+            server.sql("DROP DATABASE made", db=None)
+    with pytest.raises(pymysql.err.MySQLError) as refused:
+        checked.sql("DROP DATABASE made", db=None)
+    assert refused.value.args[0] == 1008
+    assert "made" not in [r[0] for r in checked.sql("SHOW DATABASES")]
+    for shard in checked.shard_list():
+        assert "made" not in [r[0] for r in checked.on_shard(shard, "SHOW DATABASES")]
+
+
+def test_other_connections_see_it_at_once(checked, db):
+    """Whichever worker they are on."""
+    others = [checked.connect(db=db) for _ in range(8)]
+    for i in range(5):
+        checked.sql(f"CREATE TABLE n{i} (id BIGINT PRIMARY KEY, a INT)", db=db)
+        for c in others:
+            with c.cursor() as cursor:
+                cursor.execute(f"INSERT INTO n{i} VALUES (%s, 1)", (c.thread_id(),))
+        checked.sql(f"ALTER TABLE n{i} ADD b INT DEFAULT 3", db=db)
+        for c in others:
+            with c.cursor() as cursor:
+                cursor.execute(f"SELECT * FROM n{i} WHERE id = %s", (c.thread_id(),))
+                assert cursor.fetchone() == (c.thread_id(), 1, 3)
+    for c in others:
+        c.close()
+
+
+def test_show_shardd(checked):
+    for what in "STATUS", "SHARDS", "POOLS", "CLIENTS", "DIGESTS":
+        with checked.connect() as c, c.cursor() as cursor:
+            cursor.execute(f"SHOW SHARDD {what}")
+            assert cursor.description
+            rows = cursor.fetchall()
+        if what == "SHARDS":
+            assert len(rows) == checked.shards
+        if what == "CLIENTS":
+            assert len(rows) >= 1

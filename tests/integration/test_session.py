@@ -1,0 +1,118 @@
+"""A session's state belongs to its client: many clients share few connections, and nothing
+of one shows at another."""
+import pytest
+
+import testbed
+
+# What one client sets, what to ask for, and what a client that set nothing must see is
+# whatever a fresh one sees.
+STATE = [
+    ("user variable", "SET @a = 41", "SELECT @a + 1"),
+    ("assigned in a select", "SELECT @b := 5", "SELECT @b"),
+    ("sql_mode", "SET SESSION sql_mode = 'ANSI_QUOTES'", "SELECT @@sql_mode"),
+    ("time zone", "SET time_zone = '+05:30'", "SELECT @@time_zone"),
+    ("several", "SET @x = 1, sql_safe_updates = 1, @y = 'two'",
+     "SELECT @x, @@sql_safe_updates, @y"),
+    ("names", "SET NAMES latin1", "SELECT @@character_set_client, @@collation_connection"),
+    ("names collate", "SET NAMES utf8mb4 COLLATE utf8mb4_bin", "SELECT @@collation_connection"),
+    ("character set", "SET CHARACTER SET latin1", "SELECT @@character_set_results"),
+    ("isolation", "SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE", "SELECT @@tx_isolation"),
+    ("autocommit", "SET autocommit = 0", "SELECT @@autocommit"),
+    ("limit", "SET SESSION sql_select_limit = 7", "SELECT @@sql_select_limit"),
+    ("foreign keys", "SET foreign_key_checks = 0", "SELECT @@foreign_key_checks"),
+    ("insert id", "SET insert_id = 77", "SELECT @@insert_id"),
+    ("timestamp", "SET timestamp = 1000000000", "SELECT NOW()"),
+    ("group_concat", "SET SESSION group_concat_max_len = 9", "SELECT @@group_concat_max_len"),
+    ("default", "SET SESSION wait_timeout = 5", "SELECT @@wait_timeout"),
+]
+
+
+@pytest.mark.parametrize("name,change,ask", STATE, ids=[s[0] for s in STATE])
+def test_state_stays_with_its_client(both, name, change, ask):
+    def seen(server):
+        clients = [server.connect(db=both.db) for _ in range(6)]
+        answers = []
+        for i, c in enumerate(clients):
+            if i % 2:
+                testbed.Answer(c, change)
+        for _ in range(3):  # interleaved, so that connections change hands
+            for c in clients:
+                answers.append(testbed.Answer(c, ask).rows)
+        for c in clients:
+            c.close()
+        fresh = server.connect(db=both.db)
+        answers.append(testbed.Answer(fresh, ask).rows)
+        fresh.close()
+        return answers if name != "timestamp" else [str(a) for a in answers[1::2]]
+
+    assert seen(both.cluster) == seen(both.plain)
+
+
+def test_temporary_tables_stay_with_their_client(both):
+    def seen(server):
+        out = []
+        with server.connect(db=both.db) as a, server.connect(db=both.db) as b:
+            for c, value in (a, 1), (b, 2):
+                out.append(testbed.Answer(c, "CREATE TEMPORARY TABLE tt (n INT)").error)
+                out.append(testbed.Answer(c, f"INSERT INTO tt VALUES ({value})").error)
+            for c in a, b:
+                out.append(testbed.Answer(c, "SELECT * FROM tt").rows)
+        with server.connect(db=both.db) as c:
+            out.append(testbed.Answer(c, "SELECT * FROM tt").error[0])
+            out.append(testbed.Answer(c, "SHOW TABLES").rows)
+        return out
+
+    assert seen(both.cluster) == seen(both.plain)
+
+
+def test_locks_of_a_session(checked, db):
+    with checked.connect(db=db) as a, checked.connect(db=db) as b:
+        assert testbed.Answer(a, f"SELECT GET_LOCK('{db}', 1)").rows == [(1,)]
+        assert testbed.Answer(b, f"SELECT GET_LOCK('{db}', 0)").rows == [(0,)]
+        assert testbed.Answer(a, f"SELECT RELEASE_LOCK('{db}')").rows == [(1,)]
+        assert testbed.Answer(b, f"SELECT GET_LOCK('{db}', 1)").rows == [(1,)]
+    with checked.connect(db=db) as c:  # gone with its client
+        assert testbed.wait_for("the lock", lambda: testbed.Answer(
+            c, f"SELECT GET_LOCK('{db}', 0)").rows == [(1,)])
+
+
+def test_schemas_do_not_mix(checked, db):
+    checked.sql(f"CREATE DATABASE {db}b")
+    try:
+        for name, value in (db, 1), (db + "b", 2):
+            checked.sql("CREATE TABLE t (id BIGINT PRIMARY KEY, n INT)", db=name)
+            checked.sql(f"INSERT INTO t VALUES (5, {value})", db=name)
+        clients = [checked.connect(db=db if i % 2 else db + "b") for i in range(8)]
+        for _ in range(5):
+            for i, c in enumerate(clients):
+                assert testbed.Answer(c, "SELECT n FROM t WHERE id = 5").rows == [
+                    (1,) if i % 2 else (2,)]
+        for c in clients:
+            c.close()
+    finally:
+        checked.sql(f"DROP DATABASE {db}b")
+
+
+def test_ids_and_counts(both):
+    both.run("CREATE TABLE t (id BIGINT AUTO_INCREMENT PRIMARY KEY, n INT)"
+             " COMMENT 'shardd: global'")
+    for sql in ("INSERT INTO t (n) VALUES (1), (2), (3)", "SELECT LAST_INSERT_ID(), ROW_COUNT()",
+                "SELECT LAST_INSERT_ID()", "UPDATE t SET n = 5 WHERE id = 1",
+                "SELECT ROW_COUNT()", "SELECT SQL_CALC_FOUND_ROWS n FROM t ORDER BY id LIMIT 1",
+                "SELECT FOUND_ROWS()", "SELECT LAST_INSERT_ID(9)", "SELECT LAST_INSERT_ID()",
+                "SELECT CAST('x' AS INT)", "SHOW WARNINGS", "SHOW COUNT(*) WARNINGS"):
+        both.compare(sql)
+
+
+def test_many_clients_share_few_connections(new_cluster):
+    cluster = new_cluster(workers=1)
+    cluster.sql("CREATE TABLE t (id BIGINT PRIMARY KEY)")
+    cluster.sql("INSERT INTO t VALUES (1), (2), (3), (4)")
+    clients = [cluster.connect() for _ in range(300)]
+    for c in clients:
+        assert testbed.Answer(c, "SELECT COUNT(*) FROM t").rows == [(4,)]
+    for shard in cluster.shard_list():
+        connected = cluster.on_shard(shard, "SHOW STATUS LIKE 'Threads_connected'")[0][1]
+        assert int(connected) < 40
+    for c in clients:
+        c.close()

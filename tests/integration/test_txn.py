@@ -1,0 +1,301 @@
+"""Transactions on one shard and on several; numbers of AUTO_INCREMENT."""
+import os
+import random
+import signal
+import threading
+import time
+
+import pymysql
+import pytest
+
+import testbed
+
+CUT = (2006, 2013, 1053, 1105, 1927)  # the connection or the statement died
+
+
+def make_accounts(cluster, db, n=40, start=100):
+    cluster.sql("CREATE TABLE a (id BIGINT PRIMARY KEY, n BIGINT NOT NULL)", db=db)
+    cluster.sql("INSERT INTO a VALUES " + ",".join(f"({i}, {start})" for i in range(n)), db=db)
+
+
+def on_different_shards(cluster, db, n=40):
+    """Two ids of table a that different shards own."""
+    owners = {}
+    for shard in cluster.shard_list():
+        for (i,) in cluster.on_shard(shard, "SELECT id FROM a ORDER BY id", db):
+            owners[i] = shard["name"]
+    first = owners[0]
+    return 0, next(i for i, owner in owners.items() if owner != first)
+
+
+def test_one_shard_is_as_on_a_server(both):
+    both.run("CREATE TABLE t (id BIGINT PRIMARY KEY, n INT, UNIQUE (id, n))")
+    for sql in ("INSERT INTO t VALUES (1, 1)", "START TRANSACTION", "UPDATE t SET n = 2 WHERE id = 1",
+                "SELECT * FROM t WHERE id = 1", "SAVEPOINT s", "UPDATE t SET n = 3 WHERE id = 1",
+                "ROLLBACK TO SAVEPOINT s", "SELECT * FROM t WHERE id = 1", "RELEASE SAVEPOINT s",
+                "COMMIT", "SELECT * FROM t WHERE id = 1", "BEGIN", "DELETE FROM t WHERE id = 1",
+                "SELECT ROW_COUNT()", "ROLLBACK", "SELECT * FROM t WHERE id = 1",
+                "UPDATE t SET n = 2 WHERE id = 1", "SET autocommit = 0",
+                "UPDATE t SET n = 9 WHERE id = 1", "ROLLBACK", "SELECT n FROM t WHERE id = 1",
+                "UPDATE t SET n = 10 WHERE id = 1", "COMMIT AND CHAIN",
+                "UPDATE t SET n = 11 WHERE id = 1", "ROLLBACK", "SET autocommit = 1",
+                "SELECT n FROM t WHERE id = 1", "START TRANSACTION READ ONLY",
+                "UPDATE t SET n = 12 WHERE id = 1", "COMMIT", "SELECT n FROM t WHERE id = 1",
+                "ROLLBACK TO SAVEPOINT nothing", "COMMIT", "ROLLBACK",
+                "INSERT INTO t VALUES (1, 1)", "INSERT IGNORE INTO t VALUES (1, 1)",
+                "SELECT @@autocommit, @@in_transaction"):
+        both.compare(sql)
+
+
+def test_isolation_is_chosen_per_transaction(both):
+    both.run("CREATE TABLE t (id BIGINT PRIMARY KEY, n INT)")
+    both.run("INSERT INTO t VALUES (1, 1), (2, 2)")
+    for level in "READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE":
+        both.compare(f"SET SESSION TRANSACTION ISOLATION LEVEL {level}")
+        both.compare("SELECT @@tx_isolation")
+        both.compare("BEGIN")
+        both.compare("SELECT n FROM t WHERE id = 1")
+        both.compare("COMMIT")
+
+
+def test_two_shards_commit_together(checked, db):
+    make_accounts(checked, db)
+    a, b = on_different_shards(checked, db)
+    with checked.connect(db=db) as c, checked.connect(db=db) as other:
+        with c.cursor() as cursor, other.cursor() as view:
+            cursor.execute("BEGIN")
+            cursor.execute("UPDATE a SET n = n - 30 WHERE id = %s", (a,))
+            cursor.execute("UPDATE a SET n = n + 30 WHERE id = %s", (b,))
+            cursor.execute("SELECT n FROM a WHERE id IN (%s, %s) ORDER BY id", (a, b))
+            assert cursor.fetchall() == ((70,), (130,))  # its own writes
+            view.execute("SELECT n FROM a WHERE id IN (%s, %s) ORDER BY id", (a, b))
+            assert view.fetchall() == ((100,), (100,))  # nobody else's
+            c.commit()
+            view.execute("SELECT n FROM a WHERE id IN (%s, %s) ORDER BY id", (a, b))
+            assert view.fetchall() == ((70,), (130,))
+            cursor.execute("BEGIN")
+            cursor.execute("UPDATE a SET n = 0 WHERE id = %s", (a,))
+            cursor.execute("DELETE FROM a WHERE id = %s", (b,))
+            cursor.execute("INSERT INTO a VALUES (1000, 1), (1001, 1), (1002, 1), (1003, 1)")
+            c.rollback()
+            view.execute("SELECT COUNT(*), SUM(n) FROM a")
+            assert view.fetchone() == (40, 4000)
+
+
+def test_savepoints_over_two_shards(checked, db):
+    make_accounts(checked, db)
+    a, b = on_different_shards(checked, db)
+    with checked.connect(db=db) as c, c.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("UPDATE a SET n = 1 WHERE id = %s", (a,))
+        try:
+            cursor.execute("SAVEPOINT s")
+            cursor.execute("UPDATE a SET n = 2 WHERE id IN (%s, %s)", (a, b))
+            cursor.execute("ROLLBACK TO SAVEPOINT s")
+        except pymysql.err.MySQLError as error:  # refused is right, half done is not
+            assert error.args[0] == 1235
+            cursor.execute("ROLLBACK")
+            return
+        cursor.execute("COMMIT")
+        cursor.execute("SELECT n FROM a WHERE id IN (%s, %s) ORDER BY id", (a, b))
+        assert cursor.fetchall() == ((1,), (100,))
+
+
+def test_one_statement_on_many_shards_is_atomic(checked, db):
+    """A duplicate on one shard leaves nothing on the others."""
+    make_accounts(checked, db)
+    with checked.connect(db=db) as c, c.cursor() as cursor:
+        with pytest.raises(pymysql.err.IntegrityError) as refused:
+            cursor.execute("INSERT INTO a VALUES " + ",".join(
+                f"({i}, 0)" for i in [*range(100, 140), 7]))
+        assert refused.value.args[0] == 1062
+        cursor.execute("SELECT COUNT(*) FROM a")
+        assert cursor.fetchone() == (40,)
+        assert cursor.execute("UPDATE a SET n = n + 1") == 40
+        assert cursor.execute("UPDATE a SET n = 101") == 0
+        assert cursor.execute("DELETE FROM a WHERE n = 101") == 40
+
+
+def test_a_statement_that_fails_leaves_the_transaction_open(checked, db):
+    make_accounts(checked, db)
+    a, b = on_different_shards(checked, db)
+    with checked.connect(db=db) as c, c.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("UPDATE a SET n = 5 WHERE id = %s", (a,))
+        cursor.execute("UPDATE a SET n = 6 WHERE id = %s", (b,))
+        with pytest.raises(pymysql.err.IntegrityError):
+            cursor.execute("INSERT INTO a VALUES (%s, 0)", (a,))
+        cursor.execute("COMMIT")
+        cursor.execute("SELECT n FROM a WHERE id IN (%s, %s) ORDER BY id", (a, b))
+        assert cursor.fetchall() == ((5,), (6,))
+
+
+def test_lock_waits_and_deadlocks_are_the_servers(checked, db):
+    make_accounts(checked, db)
+    with checked.connect(db=db) as c, checked.connect(db=db) as other:
+        with c.cursor() as one, other.cursor() as two:
+            two.execute("SET SESSION innodb_lock_wait_timeout = 1")
+            one.execute("BEGIN")
+            one.execute("SELECT n FROM a WHERE id = 3 FOR UPDATE")
+            with pytest.raises(pymysql.err.OperationalError) as refused:
+                two.execute("UPDATE a SET n = 1 WHERE id = 3")
+            assert refused.value.args[0] == 1205
+            one.execute("ROLLBACK")
+            two.execute("UPDATE a SET n = 1 WHERE id = 3")
+
+
+def test_a_client_that_leaves_rolls_back(checked, db):
+    make_accounts(checked, db)
+    c = checked.connect(db=db)
+    with c.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("UPDATE a SET n = 0")
+    c.close()
+    with checked.connect(db=db) as c, c.cursor() as cursor:
+        cursor.execute("SET SESSION innodb_lock_wait_timeout = 5")
+        assert cursor.execute("UPDATE a SET n = n + 1") == 40
+        cursor.execute("SELECT SUM(n) FROM a")
+        assert cursor.fetchone() == (40 * 101,)
+
+
+def test_ddl_commits(both):
+    both.run("CREATE TABLE t (id BIGINT PRIMARY KEY)")
+    both.run("BEGIN")
+    both.run("INSERT INTO t VALUES (1), (2), (3), (4), (5)")
+    both.run("CREATE TABLE other (id BIGINT PRIMARY KEY)")
+    both.run("ROLLBACK")
+    both.compare("SELECT * FROM t ORDER BY id")
+
+
+def test_numbers(checked, db):
+    """Unique from many clients, consecutive in one statement, after explicit ones."""
+    checked.sql("CREATE TABLE s (id BIGINT AUTO_INCREMENT PRIMARY KEY, who INT, i INT)", db=db)
+    failures = []
+
+    def insert(who):
+        try:
+            with checked.connect(db=db) as c, c.cursor() as cursor:
+                for i in range(20):
+                    cursor.execute("INSERT INTO s (who, i) VALUES (%s, %s)", (who, i))
+                    first = cursor.lastrowid
+                    cursor.execute("SELECT LAST_INSERT_ID()")
+                    assert cursor.fetchone() == (first,)
+                    cursor.execute("SELECT who, i FROM s WHERE id = %s", (first,))
+                    assert cursor.fetchone() == (who, i)
+                    cursor.execute("INSERT INTO s (who, i) VALUES (%s, 100), (%s, 101),"
+                                   " (%s, 102)", (who, who, who))
+                    first = cursor.lastrowid
+                    cursor.execute("SELECT i FROM s WHERE id BETWEEN %s AND %s ORDER BY id",
+                                   (first, first + 2))
+                    assert cursor.fetchall() == ((100,), (101,), (102,))
+        except Exception as error:  # told in the main thread
+            failures.append(error)
+
+    threads = [threading.Thread(target=insert, args=(w,)) for w in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert failures == []
+    assert checked.sql("SELECT COUNT(*), COUNT(DISTINCT id) FROM s", db=db) == ((640, 640),)
+    with checked.connect(db=db) as c, c.cursor() as cursor:
+        cursor.execute("INSERT INTO s VALUES (1000000, 0, 0)")
+        cursor.execute("INSERT INTO s VALUES (NULL, 0, 1)")
+        assert cursor.lastrowid > 1000000
+        cursor.execute("INSERT INTO s VALUES (0, 0, 2)")
+        assert cursor.lastrowid > 1000001
+        cursor.execute("INSERT INTO s (who) VALUES (DEFAULT)")
+        cursor.execute("SELECT COUNT(*), COUNT(DISTINCT id) FROM s")
+        assert cursor.fetchone() == (644, 644)
+
+
+class Transfers(threading.Thread):
+    """Moves money between accounts on any shards until stopped; counts what it was told."""
+
+    def __init__(self, cluster, db, seed):
+        super().__init__()
+        self.cluster, self.db, self.random = cluster, db, random.Random(seed)
+        self.stop = threading.Event()
+        self.committed = self.unknown = 0
+        self.failure = None
+
+    def run(self):
+        while not self.stop.is_set():
+            try:
+                with self.cluster.connect(db=self.db, connect_timeout=5, read_timeout=30) as c:
+                    self.transfer(c)
+            except (pymysql.err.OperationalError, pymysql.err.InterfaceError,
+                    pymysql.err.InternalError, OSError):
+                self.unknown += 1
+                time.sleep(0.02)
+            except Exception as error:
+                self.failure = error
+                return
+
+    def transfer(self, c):
+        with c.cursor() as cursor:
+            while not self.stop.is_set():
+                a, b = self.random.sample(range(40), 2)
+                cursor.execute("BEGIN")
+                cursor.execute("UPDATE a SET n = n - 1 WHERE id = %s", (a,))
+                cursor.execute("UPDATE a SET n = n + 1 WHERE id = %s", (b,))
+                cursor.execute("COMMIT")
+                self.committed += 1
+
+
+def settled(cluster, db):
+    """The sum once nothing is in doubt any more."""
+    def none_in_doubt():
+        return not any(cluster.on_shard(s, "XA RECOVER") for s in cluster.shard_list())
+    testbed.wait_for("the resolver", none_in_doubt, 60)
+    return cluster.sql("SELECT SUM(n), COUNT(*) FROM a", db=db)[0]
+
+
+def killing(cluster, db, kill, times):
+    make_accounts(cluster, db)
+    movers = [Transfers(cluster, db, seed) for seed in range(6)]
+    for m in movers:
+        m.start()
+    try:
+        for _ in range(times):
+            before = sum(m.committed for m in movers)
+            testbed.wait_for("commits", lambda: sum(m.committed for m in movers) > before + 20
+                             or any(m.failure for m in movers), 60)
+            kill()
+    finally:
+        for m in movers:
+            m.stop.set()
+        for m in movers:
+            m.join()
+    assert [m.failure for m in movers] == [None] * len(movers)
+    assert settled(cluster, db) == (4000, 40)
+
+
+def test_workers_killed_in_commits(new_cluster):
+    cluster = new_cluster()
+    killing(cluster, "app", lambda: cluster.kill_worker(random.randrange(2)), 6)
+
+
+def test_a_shard_killed_in_commits(new_cluster):
+    cluster = new_cluster()
+
+    def kill():
+        victims = [p for p in testbed.processes_of(cluster.home)
+                   if os.readlink(f"/proc/{p}/exe").endswith("mariadbd")]
+        os.kill(random.choice(victims), signal.SIGKILL)
+        testbed.wait_for("the shard to be back", lambda: all(
+            pid not in victims or testbed.alive(pid) for pid in victims) or cluster.ready(), 60)
+
+    killing(cluster, "app", kill, 2)
+
+
+def test_the_controller_killed_in_commits(new_cluster):
+    cluster = new_cluster()
+
+    def kill():
+        for pid in testbed.processes_of(cluster.home):
+            if os.readlink(f"/proc/{pid}/exe").endswith("shardctl"):
+                os.kill(pid, signal.SIGKILL)
+        cluster.up()
+
+    killing(cluster, "app", kill, 1)
