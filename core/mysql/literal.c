@@ -46,7 +46,9 @@ in_ranges(const uint8_t ranges[2][2], uint8_t byte)
            || (byte >= ranges[1][0] && byte <= ranges[1][1]);
 }
 
-/* Append `text` with its quotes doubled and its backslashes and NULs escaped. */
+/* Append `text` with its quotes and, where they escape, its backslashes doubled.
+ * Nothing else: the server takes any other byte as it is, and a backslash of ours
+ * could become the second byte of a character that the text left unfinished. */
 static void
 escape(struct buf *out, struct span text, const struct literal_mode *mode)
 {
@@ -54,19 +56,17 @@ escape(struct buf *out, struct span text, const struct literal_mode *mode)
     size_t                    run  = 0; /* where the bytes not yet copied begin */
 
     for (size_t i = 0; i < text.len; i++) {
-        uint8_t byte  = text.ptr[i];
-        bool    slash = !mode->no_backslash_escapes && (byte == '\\' || byte == 0);
+        uint8_t byte = text.ptr[i];
         if (wide != NULL && in_ranges(wide->lead, byte) && i + 1 < text.len
             && in_ranges(wide->trail, text.ptr[i + 1])) {
             i++;
             continue;
         }
-        if (byte != '\'' && !slash)
+        if (byte != '\'' && (byte != '\\' || mode->no_backslash_escapes))
             continue;
         buf_append(out, text.ptr + run, i - run);
-        buf_append_byte(out, byte == '\'' ? '\'' : '\\');
-        buf_append_byte(out, byte != 0 ? byte : '0');
-        run = i + 1;
+        buf_append_byte(out, byte);
+        run = i; /* and once more with the next run */
     }
     buf_append(out, text.ptr + run, text.len - run);
 }

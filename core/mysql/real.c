@@ -7,8 +7,9 @@
 #include "core/mysql/cell.h"
 
 enum {
-    FLOAT_DIGITS = 6,  /* what the server prints of a FLOAT */
-    PLAIN_DIGITS = 15, /* longest run of digits or zeroes before an exponent is used */
+    FLOAT_DIGITS = 6,   /* what the server prints of a FLOAT */
+    TEXT_MAX     = 400, /* of DBL_MAX with all its digits */
+    PLAIN_DIGITS = 15,  /* longest run of digits or zeroes before an exponent is used */
 };
 
 /* The digits and the place of the point of "d.ddde-xx". */
@@ -22,14 +23,16 @@ struct real_digits {
 static void
 digits_take(const char *text, struct real_digits *d)
 {
-    d->negative = text[0] == '-';
-    d->n        = 0;
+    bool negative = text[0] == '-';
+
+    d->n = 0;
     for (; *text != 'e'; text++)
         if (*text >= '0' && *text <= '9' && d->n < (int)sizeof(d->digits))
             d->digits[d->n++] = *text;
     d->point = (int)strtol(text + 1, NULL, 10) + 1;
     while (d->n > 1 && d->digits[d->n - 1] == '0')
         d->n--;
+    d->negative = negative && d->digits[0] != '0'; /* zero shows no sign */
 }
 
 /* The fewest digits that read back as `value`. */
@@ -91,7 +94,7 @@ put_exponent(struct buf *out, const struct real_digits *d)
 static void
 put_free(struct buf *out, const struct real_digits *d)
 {
-    bool zero   = d->n == 1 && d->digits[0] == '0';
+    bool zero   = d->digits[0] == '0';
     bool inside = d->point > 0 && d->point < d->n;
 
     if (d->negative)
@@ -104,13 +107,25 @@ put_free(struct buf *out, const struct real_digits *d)
         put_plain(out, d, 0);
 }
 
+static void
+put_rounded(struct buf *out, double value, int decimals)
+{
+    char        text[TEXT_MAX];
+    const char *from = text;
+
+    snprintf(text, sizeof(text), "%.*f", decimals, value);
+    if (text[strspn(text, "-0.")] == 0 && text[0] == '-')
+        from++; /* rounded to zero, which shows no sign */
+    buf_append_text(out, from);
+}
+
 /* With a fixed number of digits the server pads the shortest form with zeroes
  * and rounds only where there are more digits than wanted. */
 static void
 put_fixed(struct buf *out, double value, const struct real_digits *d, int decimals)
 {
     if (d->n - d->point > decimals) {
-        buf_printf(out, "%.*f", decimals, value);
+        put_rounded(out, value, decimals);
         return;
     }
     if (d->negative)
