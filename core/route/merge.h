@@ -21,11 +21,12 @@
 #include "core/base/err.h"
 
 #define MERGE_NONE        UINT32_MAX
+#define MERGE_HIDDEN      0x80000000u /* + n: the n-th hidden column, which stand last */
 #define MERGE_QUEUE_BYTES ((size_t)256 << 10)
 
-/* How a visible column of the answer is made from the columns of a group's rows. */
+/* How a column of the answer is made from the columns of a group's rows. */
 enum merge_function {
-    MERGE_ANY,     /* the first row's: grouping columns, constants */
+    MERGE_ANY,     /* the first row's (one that is not NULL where all rows are one group) */
     MERGE_COUNT,   /* COUNT: the sum of counts, NULL never */
     MERGE_SUM,     /* exact for numbers of integer and DECIMAL type, double otherwise */
     MERGE_MIN, MERGE_MAX,
@@ -45,6 +46,7 @@ struct merge_key {
 };
 
 struct merge_output {
+    uint32_t            column;
     enum merge_function function;
     struct merge_key    key;        /* MERGE_MIN, MERGE_MAX: how to compare */
     uint32_t            sum, count; /* MERGE_AVG: columns */
@@ -74,12 +76,12 @@ struct merge_expr {
 
 /* What is the same for every run of a plan; lives as long as the plan. */
 struct merge_spec {
-    uint32_t                   n_columns; /* of a leg's answer, hidden ones too */
-    uint32_t                   n_visible; /* the first so many go to the client */
-    bool                       grouped;   /* GROUP BY or aggregates: `columns`, `group` */
+    uint32_t                   n_hidden;  /* the last so many columns do not go to the client */
+    bool                       grouped;   /* GROUP BY or aggregates: `outputs`, `group` */
     bool                       sorted_legs; /* rows of a leg come in the order of `order` */
     bool                       distinct;    /* over `distinct_keys` */
-    const struct merge_output *columns;   /* grouped: [n_columns); hidden ones too */
+    uint32_t                   n_outputs; /* grouped: columns that are not MERGE_ANY */
+    const struct merge_output *outputs;
     uint32_t                   n_group;   /* 0 and grouped: one row always */
     const struct merge_key    *group;
     uint32_t                   n_order;
@@ -109,7 +111,8 @@ enum merge_status {
 struct merge;
 
 /* `columns`: payloads of the first leg's column definition packets, n_columns of
- * them; used during the call only. `spec` and `args` must outlive the merge.
+ * them, of which the first n_columns - spec->n_hidden are for the client; used during
+ * the call only. `spec` and `args` must outlive the merge.
  * NULL and `error` when rows of these types cannot be merged right (a collation
  * whose order we do not know). */
 struct merge *merge_new(const struct merge_spec *spec, const struct merge_args *args,

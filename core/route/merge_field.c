@@ -12,6 +12,7 @@ enum {
 };
 
 #define FLAG_UNSIGNED   32
+#define FLAGS_ENUM_SET  (256 | 2048)
 #define CHARSET_BINARY  63
 #define DECIMALS_FREE   31 /* a floating number without a fixed number of digits */
 
@@ -83,7 +84,9 @@ field_type_decode(struct span d, struct field_type *out)
     struct field_type t = { .wire     = p[6],
                             .decimals = p[9],
                             .binary   = little_endian(p, 2) == CHARSET_BINARY };
-    classify(&t, (little_endian(p + 7, 2) & FLAG_UNSIGNED) != 0);
+    uint64_t flags = little_endian(p + 7, 2);
+    t.enumerated   = (flags & FLAGS_ENUM_SET) != 0;
+    classify(&t, (flags & FLAG_UNSIGNED) != 0);
     *out = t;
     return true;
 }

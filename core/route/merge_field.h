@@ -26,7 +26,8 @@ struct field_type {
     uint8_t  wire;      /* MYSQL_TYPE_* */
     uint8_t  width;     /* binary protocol: bytes of a fixed-size value, 0: a length in front */
     uint8_t  decimals;
-    bool     binary;    /* character set 63: bytes are compared as they are */
+    bool     binary;     /* character set 63: bytes are compared as they are */
+    bool     enumerated; /* ENUM or SET, sent as text */
 };
 
 struct field {

@@ -83,6 +83,7 @@ struct target {
     enum target_kind        kind;
     uint32_t                home;      /* shard index */
     bool                    one_shard; /* must come down to one shard, else plan.error */
+    bool                    first;     /* plan_route() gives one of them only (EXPLAIN) */
     bool                    at_home;   /* KEYS: and that one must be `home` */
     uint32_t                n_groups;  /* KEYS; with several each must be the same one shard */
     const struct key_group *groups;
@@ -135,13 +136,15 @@ enum insert_number {
 struct insert_row {
     struct sql_template text;     /* "(1, 'a', ?)" */
     bool                key_auto; /* the key is the AUTO_INCREMENT column */
-    bool                key_null; /* the key is NULL as written, or by its default */
+    bool                key_null; /* the key is NULL, by its default */
     struct operand      key;      /* when neither */
-    bool                has_auto_operand;
-    struct operand      auto_operand; /* the value given for the AUTO_INCREMENT column */
-    bool                auto_missing; /* no value, NULL or DEFAULT is written for it */
+    bool                auto_missing; /* no value is written for the AUTO_INCREMENT column */
+    struct operand      auto_value;   /* else, when the spec is numbered */
 };
 
+/* Of a PLAN_INSERT; and of a PLAN_WRITE to a reference table with an AUTO_INCREMENT
+ * column: the home copy runs the statement as written, and when a row is INSERT_NUMBER
+ * (there is one row then) its insert id is the number for insert_render() elsewhere. */
 struct insert_spec {
     uint32_t                 table;     /* index in routes */
     uint32_t                 n_rows;
@@ -150,9 +153,9 @@ struct insert_spec {
     struct sql_template      tail;      /* " ON DUPLICATE KEY UPDATE ...", often empty */
     bool                     numbered;  /* the table has an AUTO_INCREMENT column */
     bool                     zero_is_number; /* sql_mode NO_AUTO_VALUE_ON_ZERO */
-    bool                     as_written_ok; /* no number to inject when every row is INSERT_PLAIN
-                                               or INSERT_RAISES: the original text does */
+    bool                     returning; /* RETURNING: rows must be of one shard */
 };
+/* When no row is INSERT_NUMBER and all are for one shard, the original text does. */
 
 /* ---- transactions ---- */
 
@@ -211,7 +214,10 @@ struct ddl_spec {
     struct span   verb;      /* "CREATE", "ALTER"... */
 };
 
-enum shardd_show { SHARDD_STATUS, SHARDD_SHARDS, SHARDD_POOLS, SHARDD_CLIENTS, SHARDD_DIGESTS };
+enum shardd_show {
+    SHARDD_STATUS, SHARDD_SHARDS, SHARDD_POOLS, SHARDD_CLIENTS, SHARDD_DIGESTS,
+    SHARDD_EXPLAIN, /* EXPLAIN SHARDD statement: `name` is the statement's text */
+};
 
 struct plan {
     enum plan_kind             kind;
@@ -224,7 +230,10 @@ struct plan {
     bool                       implicit_commit;
     bool                       cacheable;
     bool                       needs_last_insert_id; /* or FOUND_ROWS, ROW_COUNT */
-    bool                       reference_write; /* home copy first; it alone counts */
+    bool                       diagnostics;  /* SHOW WARNINGS and the like */
+    bool                       reference_write; /* PLAN_WRITE: home copy first; it alone counts */
+    bool                       same_time;    /* every copy must run with the same `timestamp`
+                                                (SET STATEMENT timestamp=... FOR, say) */
     uint32_t                   database;     /* whose home `target.home` is, or ROUTES_NONE */
     uint32_t                   n_literals, n_params;
     struct lex_options         lex;          /* for reading literals */
@@ -320,16 +329,17 @@ uint64_t plan_limit_sum(uint64_t offset, uint64_t count);
 bool plan_merge_args(const struct plan *plan, const struct plan_values *values,
                      struct arena *arena, struct merge_args *out, struct sql_error *error);
 
-/* Whether row `row` of a PLAN_INSERT wants a number of the sequence; `value` is the row's
+/* Whether row `row` of an INSERT wants a number of the sequence; `value` is the row's
  * own number with INSERT_RAISES. False and `error`: it cannot be told exactly. */
-bool insert_inspect(const struct plan *plan, const struct plan_values *values, uint32_t row,
-                    enum insert_number *number, uint64_t *value, struct sql_error *error);
+bool insert_inspect(const struct plan *plan, const struct routes *routes,
+                    const struct plan_values *values, uint32_t row, enum insert_number *number,
+                    uint64_t *value, struct sql_error *error) must_check;
 
-/* The shard that row `row` belongs to. `number`: the sequence's, used when the row
- * wants one. False and `error`: its key's stored value is not known exactly. */
+/* The shard that row `row` belongs to. `numbered`: it was INSERT_NUMBER and gets `number`.
+ * False and `error`: its key's stored value is not known exactly. */
 bool insert_shard(const struct plan *plan, const struct routes *routes,
-                  const struct plan_values *values, uint32_t row, uint64_t number,
-                  uint32_t *shard, struct sql_error *error);
+                  const struct plan_values *values, uint32_t row, bool numbered,
+                  uint64_t number, uint32_t *shard, struct sql_error *error) must_check;
 
 /* The statement for some of the rows: `rows` are their indexes, ascending; numbers[i]
  * is for row rows[i] and used when has_number[i] (both may be NULL: none). */

@@ -1,0 +1,98 @@
+/* insert_run.c - see plan.h: rows of an INSERT at run time. */
+#include <stdio.h>
+
+#include "core/route/plan_internal.h"
+
+static const struct route_table *
+table_of(const struct plan *plan, const struct routes *r)
+{
+    return &r->tables[plan->insert->table];
+}
+
+static bool
+undecided(const struct route_table *t, const struct route_column *c, struct sql_error *error)
+{
+    return sql_error_set(error, SQL_NOT_SUPPORTED,
+                         "shardd: the value for '%.*s' of '%.*s' would be changed when it is stored, "
+                         "or is not known exactly; give it as the column stores it",
+                         SHOWN(c->name), SHOWN(t->name));
+}
+
+static bool
+own_number(const struct key_value *v, uint64_t *out)
+{
+    struct span digits = v->bytes;
+    if (v->kind != KEY_VALUE_INT && v->kind != KEY_VALUE_STRING)
+        return false;
+    if (digits.len > 0 && digits.ptr[0] == '+')
+        digits = span_from(digits, 1);
+    return literal_u64(digits, out);
+}
+
+bool
+insert_inspect(const struct plan *plan, const struct routes *r, const struct plan_values *values,
+               uint32_t row, enum insert_number *number, uint64_t *value, struct sql_error *error)
+{
+    const struct insert_spec *spec = plan->insert;
+    const struct insert_row  *in   = &spec->rows[row];
+    if (!spec->numbered) {
+        *number = INSERT_PLAIN;
+        return true;
+    }
+    if (in->auto_missing) {
+        *number = INSERT_NUMBER;
+        return true;
+    }
+    const struct route_table  *t = table_of(plan, r);
+    const struct route_column *c = &t->columns[t->auto_increment];
+    struct value_room          room;
+    struct key_value           v;
+    uint64_t                   hash;
+    bool                       ok = true;
+    room.bytes                    = (struct buf){ 0 };
+    operand_value(plan, &in->auto_value, values, &room, &v);
+    switch (keyhash_stored(c, &v, !spec->zero_is_number, &hash)) {
+    case KEY_AUTO: *number = INSERT_NUMBER; break;
+    case KEY_HASH:
+        if (own_number(&v, value))
+            *number = INSERT_RAISES;
+        else if (v.bytes.len > 0 && v.bytes.ptr[0] == '-')
+            *number = INSERT_PLAIN; /* a negative one does not move the sequence */
+        else
+            ok = undecided(t, c, error);
+        break;
+    case KEY_ANY: case KEY_NONE: case KEY_UNDECIDED: ok = undecided(t, c, error); break;
+    }
+    buf_fini(&room.bytes);
+    return ok;
+}
+
+bool
+insert_shard(const struct plan *plan, const struct routes *r, const struct plan_values *values,
+             uint32_t row, bool numbered, uint64_t number, uint32_t *shard,
+             struct sql_error *error)
+{
+    const struct insert_row   *in = &plan->insert->rows[row];
+    const struct route_table  *t  = table_of(plan, r);
+    const struct route_column *c  = &t->columns[t->key];
+    uint64_t                   hash = keyhash_null();
+    struct value_room          room;
+    struct key_value           v;
+    char                       digits[24];
+    bool                       ok = true;
+    room.bytes                    = (struct buf){ 0 };
+    if (!in->key_null) {
+        if (in->key_auto && numbered) {
+            int len = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)number);
+            v = (struct key_value){ .kind  = KEY_VALUE_INT,
+                                    .bytes = { (const uint8_t *)digits, (size_t)len } };
+        } else {
+            operand_value(plan, in->key_auto ? &in->auto_value : &in->key, values, &room, &v);
+        }
+        ok = keyhash_stored(c, &v, false, &hash) == KEY_HASH || undecided(t, c, error);
+    }
+    if (ok)
+        *shard = routes_owner(r, hash);
+    buf_fini(&room.bytes);
+    return ok;
+}

@@ -1,0 +1,60 @@
+/* merge_group.h - groups of rows, for the merger only: see merge.h. */
+#ifndef CORE_ROUTE_MERGE_GROUP_H
+#define CORE_ROUTE_MERGE_GROUP_H
+
+#include "core/base/arena.h"
+#include "core/route/merge_field.h"
+
+/* A set of byte strings, each with an id in order of arrival. Open addressing. */
+struct key_set {
+    struct key_slot *slots; /* owned */
+    uint32_t         mask;
+    uint32_t         n;
+    struct arena     bytes; /* the keys */
+};
+
+/* The key's id; *added says whether it is new. */
+uint32_t key_set_add(struct key_set *s, struct span key, bool *added);
+size_t key_set_memory(const struct key_set *s);
+void key_set_fini(struct key_set *s);
+
+/* What a column of a group has come to. */
+struct cell_sum {
+    bool              set; /* some value that is not NULL was seen */
+    bool              is_double;
+    struct span       bytes;     /* ANY, MIN, MAX: the field */
+    struct sort_value best;      /* MIN, MAX; borrows best_bytes */
+    struct span       best_bytes;
+    struct decimal    decimal;
+    double            real;
+    uint64_t          bits;
+};
+
+struct groups {
+    const struct merge_spec   *spec;
+    const struct field_type   *types;
+    enum merge_protocol        protocol;
+    uint32_t                   n_columns;
+    const struct merge_output *output_of; /* [n_columns), owned by the merge */
+    struct key_set             keys;
+    struct cell_sum          **rows;      /* [keys.n): n_columns cells each */
+    uint32_t                   rows_cap;
+    struct arena               arena;
+    struct buf                 key;
+};
+
+/* False: a field is not a value of its type. */
+bool groups_add(struct groups *g, const struct field *fields);
+
+/* Append the finished row of a group as a payload of all columns. False: a sum has too
+ * many digits. */
+bool groups_row(struct groups *g, uint32_t group, struct buf *out);
+size_t groups_memory(const struct groups *g);
+void groups_fini(struct groups *g);
+
+/* merge_having.c: 1 true, 0 false, -1 NULL; -2: cannot be computed exactly. */
+int having_eval(const struct merge_expr *e, const struct merge_args *args,
+                const struct field_type *types, enum merge_protocol protocol,
+                const struct field *fields, uint32_t n_visible);
+
+#endif

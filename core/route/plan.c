@@ -1,0 +1,230 @@
+/* plan.c - see plan.h and plan_internal.h: what kind of statement is it? */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "core/route/plan_internal.h"
+
+void *
+make(struct planner *p, size_t bytes)
+{
+    return arena_alloc(p->arena, bytes);
+}
+
+bool
+refuse(struct planner *p, uint16_t code, const char *fmt, ...)
+{
+    if (p->refused)
+        return false;
+    char    sentence[sizeof(p->out->error.message)];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(sentence, sizeof(sentence), fmt, args);
+    va_end(args);
+    p->refused = true;
+    return sql_error_set(&p->out->error, code, "%s", sentence);
+}
+
+uint32_t
+home_of(struct planner *p, struct span schema, uint32_t *database)
+{
+    *database = schema.len == 0 ? ROUTES_NONE : routes_database(p->routes, schema);
+    return *database == ROUTES_NONE ? 0 : p->routes->databases[*database].home;
+}
+
+void
+to_home(struct planner *p, uint32_t home, const char *reason)
+{
+    p->out->kind   = PLAN_ONE;
+    p->out->target = (struct target){ .kind = TARGET_HOME, .home = home };
+    p->out->reason = reason;
+}
+
+/* What names alone say, for text of unknown grammar. */
+static void
+look_up_names(struct planner *p, const struct path_item *names)
+{
+    struct scope *s = scope_new(p, NULL, NULL);
+    for (; names != NULL; names = names->next) {
+        const struct path *n = &names->path;
+        /* t, t.column, s.t, s.t.column: whatever it can mean. */
+        const struct path readings[] = {
+            { .schema = n->table, .name = n->name },
+            { .schema = n->schema, .name = n->table },
+            { .name = n->schema }, { .name = n->table }, { .name = n->name },
+        };
+        for (size_t i = 0; i < countof(readings); i++) {
+            struct span schema = readings[i].schema;
+            if (readings[i].name.ptr == NULL)
+                continue;
+            if (schema.ptr == NULL)
+                schema = p->context->schema;
+            uint32_t database = routes_database(p->routes, schema);
+            if (database != ROUTES_NONE &&
+                routes_table(p->routes, database, readings[i].name) != ROUTES_NONE)
+                scope_add_path(p, s, &readings[i], (struct span){ 0 });
+        }
+    }
+}
+
+static void
+plan_unknown(struct planner *p)
+{
+    look_up_names(p, p->stmt->names);
+    enum keyword first = p->digest == NULL ? NO_KEYWORD : p->digest->first;
+    bool         reads = first == KW_SELECT || first == KW_WITH || first == KW_VALUES;
+    if (p->any_sharded) {
+        NOT_YET(p, "shardd: this statement is not understood near '%.*s', and it names the sharded "
+                   "table '%.*s'",
+                SHOWN(span_from(p->text, p->stmt->error_at < p->text.len ? p->stmt->error_at : 0)),
+                SHOWN(p->sharded_name));
+        return;
+    }
+    if (p->any_reference && !reads) {
+        NOT_YET(p, "shardd: this statement is not understood and may write a reference table, "
+                   "which must be written on every shard");
+        return;
+    }
+    if (p->home_conflict) {
+        where_target(p, NULL, &p->out->target);
+        return;
+    }
+    to_home(p, p->any_global ? p->home : home_of(p, p->context->schema, &p->home_database),
+            "not in our grammar; its tables are on one shard");
+    p->out->is_write = !reads;
+}
+
+static void
+plan_bad(struct planner *p)
+{
+    bool whole = true;
+    for (uint32_t i = 0; i < p->routes->n_tables; i++)
+        whole &= p->routes->tables[i].kind == TABLE_GLOBAL;
+    if (p->context->lex.charset == LEX_UNSAFE && !whole) {
+        NOT_YET(p, "shardd: this statement cannot be read for certain in character_set_client; "
+                   "use utf8mb4");
+        return;
+    }
+    to_home(p, home_of(p, p->context->schema, &p->home_database),
+            "does not lex; a server says what is wrong");
+}
+
+static void
+note_flags(struct planner *p)
+{
+    static const struct {
+        uint32_t    flag;
+        const char *reason;
+    } pins[] = {
+        { DIGEST_USER_VAR, "user_variable" },   { DIGEST_ASSIGN, "user_variable" },
+        { DIGEST_LOCK_FUNCTION, "user_lock" },  { DIGEST_CALC_FOUND_ROWS, "found_rows" },
+        { DIGEST_TEMPORARY, "temporary_table" },
+    };
+    struct plan *out   = p->out;
+    uint32_t     flags = p->digest == NULL ? 0 : p->digest->flags;
+    for (size_t i = 0; i < countof(pins); i++) {
+        if ((flags & pins[i].flag) == 0)
+            continue;
+        out->pins       = true;
+        out->pin_reason = pins[i].reason;
+    }
+    out->needs_last_insert_id =
+        (flags & (DIGEST_LAST_INSERT_ID | DIGEST_FOUND_ROWS | DIGEST_ROW_COUNT)) != 0;
+}
+
+static void
+find_params(struct planner *p)
+{
+    if (p->stmt == NULL || p->stmt->n_params == 0)
+        return;
+    p->params = make(p, p->stmt->n_params * sizeof(p->params[0]));
+    struct lex lex;
+    lex_init(&lex, p->text, p->context->lex);
+    while (p->n_params < p->stmt->n_params) {
+        struct token t = lex_next(&lex);
+        if (t.kind == TOK_END || t.kind == TOK_BAD)
+            return;
+        if (t.kind == TOK_PARAM)
+            p->params[p->n_params++] = t.start;
+    }
+}
+
+static void
+dispatch(struct planner *p)
+{
+    if (p->stmt == NULL) {
+        plan_bad(p);
+        return;
+    }
+    switch ((int)p->stmt->kind) {
+    case STMT_SELECT:  plan_select(p, p->stmt->query); break;
+    case STMT_INSERT:  plan_insert(p); break;
+    case STMT_UPDATE:  plan_update(p); break;
+    case STMT_DELETE:  plan_delete(p); break;
+    case STMT_UNKNOWN: plan_unknown(p); break;
+    case STMT_SHOW: case STMT_EXPLAIN: plan_show(p); break;
+    default: plan_session(p); break;
+    }
+}
+
+void
+plan_make(struct arena *arena, const struct plan_context *context, struct span text,
+          const struct digest *digest, const struct stmt *statement, struct plan *out)
+{
+    struct planner p = {
+        .arena = arena, .context = context, .routes = context->routes, .text = text,
+        .digest = digest, .stmt = statement, .out = out,
+        .home = ROUTES_NONE, .home_database = ROUTES_NONE,
+    };
+    *out = (struct plan){
+        .lex       = context->lex,
+        .collation = context->collation,
+        .database  = ROUTES_NONE,
+        .cacheable = digest != NULL && digest->n_literals <= 1000,
+    };
+    if (digest != NULL)
+        out->n_literals = digest->n_literals;
+    if (statement != NULL)
+        out->n_params = statement->n_params;
+    note_flags(&p);
+    find_params(&p);
+    dispatch(&p);
+    if (p.refused) {
+        out->kind     = PLAN_REFUSE;
+        out->is_read  = out->is_write = false;
+        out->reason   = "see the error";
+    }
+    if ((out->target.kind == TARGET_HOME || out->target.at_home) && out->database == ROUTES_NONE)
+        out->database = p.home_database;
+}
+
+const char *
+plan_kind_name(enum plan_kind kind)
+{
+    switch (kind) {
+    case PLAN_ONE:     return "one";
+    case PLAN_SCATTER: return "scatter";
+    case PLAN_WRITE:   return "write";
+    case PLAN_INSERT:  return "insert";
+    case PLAN_TXN:     return "transaction";
+    case PLAN_SET:     return "set";
+    case PLAN_USE:     return "use";
+    case PLAN_DDL:     return "ddl";
+    case PLAN_SHARDD:  return "shardd";
+    case PLAN_KILL:    return "kill";
+    case PLAN_REFUSE:  return "refuse";
+    }
+    return "?";
+}
+
+const char *
+target_kind_name(enum target_kind kind)
+{
+    switch (kind) {
+    case TARGET_ANY:  return "any";
+    case TARGET_HOME: return "home";
+    case TARGET_KEYS: return "keys";
+    case TARGET_ALL:  return "all";
+    case TARGET_NONE: return "none";
+    }
+    return "?";
+}

@@ -1,0 +1,183 @@
+/* plan_describe.c - see plan.h: a plan in words.
+ *
+ *   scatter all; merge: group by 1, sort by 2 desc, limit; text: SELECT ... :0 ...
+ *
+ * :n is literal n, ?n parameter n, {limit} and {auto} are what their names say.
+ */
+#include "core/route/plan_internal.h"
+
+static void
+describe_operand(const struct operand *o, struct buf *out)
+{
+    if (o->negative)
+        buf_append_byte(out, '-');
+    switch (o->kind) {
+    case OPERAND_LITERAL: buf_printf(out, ":%u", o->ordinal); break;
+    case OPERAND_PARAM:   buf_printf(out, "?%u", o->ordinal); break;
+    case OPERAND_CONST:
+        if (o->constant.kind == KEY_VALUE_NULL)
+            buf_append_text(out, "NULL");
+        else if (o->constant.kind == KEY_VALUE_DEFAULT)
+            buf_append_text(out, "DEFAULT");
+        else
+            buf_append_span(out, o->constant.bytes);
+        break;
+    }
+}
+
+static void
+describe_template(const struct sql_template *t, struct buf *out)
+{
+    for (uint32_t i = 0; i < t->n; i++) {
+        const struct template_piece *piece = &t->pieces[i];
+        switch (piece->kind) {
+        case PIECE_TEXT:    buf_append_span(out, piece->text); break;
+        case PIECE_OPERAND: describe_operand(&piece->operand, out); break;
+        case PIECE_LIMIT:   buf_append_text(out, "{limit}"); break;
+        case PIECE_AUTO:    buf_append_text(out, "{auto}"); break;
+        }
+    }
+}
+
+static void
+describe_target(const struct plan *plan, const struct routes *r, struct buf *out)
+{
+    const struct target *t = &plan->target;
+    buf_printf(out, " %s", target_kind_name(t->kind));
+    if (t->kind == TARGET_HOME && t->home < r->n_shards)
+        buf_printf(out, " (%.*s)", SHOWN(r->shards[t->home].name));
+    for (uint32_t i = 0; i < t->n_groups; i++) {
+        const struct route_table *table = &r->tables[t->groups[i].table];
+        buf_printf(out, " %.*s.%.*s=(", SHOWN(table->name),
+                   SHOWN(table->columns[table->key].name));
+        for (uint32_t k = 0; k < t->groups[i].n_keys; k++) {
+            if (k > 0)
+                buf_append_byte(out, ',');
+            describe_operand(&t->groups[i].keys[k], out);
+        }
+        buf_append_byte(out, ')');
+    }
+    if (t->at_home)
+        buf_append_text(out, " at home");
+    if (t->one_shard)
+        buf_append_text(out, " one shard");
+    if (t->first)
+        buf_append_text(out, " first");
+}
+
+static void
+describe_column(uint32_t column, struct buf *out)
+{
+    if (column >= MERGE_HIDDEN)
+        buf_printf(out, "h%u", column - MERGE_HIDDEN + 1);
+    else
+        buf_printf(out, "%u", column + 1);
+}
+
+static void
+describe_keys(const char *what, uint32_t n, const struct merge_key *keys, struct buf *out)
+{
+    if (n == 0)
+        return;
+    buf_printf(out, " %s", what);
+    for (uint32_t i = 0; i < n; i++) {
+        buf_append_byte(out, i == 0 ? ' ' : ',');
+        describe_column(keys[i].column, out);
+        if (keys[i].weight != MERGE_NONE) {
+            buf_append_byte(out, '~');
+            describe_column(keys[i].weight, out);
+        }
+        if (keys[i].descending)
+            buf_append_text(out, " desc");
+    }
+    buf_append_byte(out, ';');
+}
+
+static void
+describe_merge(const struct plan *plan, struct buf *out)
+{
+    static const char *const functions[] = {
+        [MERGE_ANY] = "any", [MERGE_COUNT] = "count", [MERGE_SUM] = "sum", [MERGE_MIN] = "min",
+        [MERGE_MAX] = "max", [MERGE_AVG] = "avg", [MERGE_BIT_AND] = "and",
+        [MERGE_BIT_OR] = "or", [MERGE_BIT_XOR] = "xor",
+    };
+    const struct merge_spec *m = plan->merge;
+    buf_append_text(out, "; merge:");
+    if (!m->grouped && !m->sorted_legs && !m->distinct)
+        buf_append_text(out, " concatenate;");
+    for (uint32_t i = 0; i < m->n_outputs; i++) {
+        buf_append_byte(out, ' ');
+        describe_column(m->outputs[i].column, out);
+        buf_printf(out, "=%s", functions[m->outputs[i].function]);
+    }
+    if (m->grouped && m->n_group == 0)
+        buf_append_text(out, " one group;");
+    describe_keys("group", m->n_group, m->group, out);
+    if (m->having != NULL)
+        buf_append_text(out, " having;");
+    describe_keys("sort", m->n_order, m->order, out);
+    describe_keys("distinct", m->n_distinct, m->distinct_keys, out);
+    if (plan->has_limit)
+        buf_append_text(out, " limit;");
+}
+
+static void
+describe_insert(const struct insert_spec *s, struct buf *out)
+{
+    buf_append_text(out, "; header: ");
+    describe_template(&s->header, out);
+    for (uint32_t i = 0; i < s->n_rows; i++) {
+        const struct insert_row *row = &s->rows[i];
+        buf_append_text(out, "; row ");
+        describe_template(&row->text, out);
+        buf_append_text(out, row->key_auto ? " key=auto" : row->key_null ? " key=NULL" : " key=");
+        if (!row->key_auto && !row->key_null)
+            describe_operand(&row->key, out);
+    }
+    if (s->tail.n > 0) {
+        buf_append_text(out, "; tail: ");
+        describe_template(&s->tail, out);
+    }
+}
+
+static void
+describe_set(const struct set_spec *s, struct buf *out)
+{
+    static const char *const scopes[] = { "session", "global", "once" };
+    for (uint32_t i = 0; i < s->n; i++) {
+        buf_printf(out, "; %s %.*s=", scopes[s->items[i].scope], SHOWN(s->items[i].name));
+        describe_template(&s->items[i].value, out);
+    }
+    if (!s->replayable)
+        buf_append_text(out, "; not replayable");
+}
+
+void
+plan_describe(const struct plan *plan, const struct routes *r, struct buf *out)
+{
+    buf_append_text(out, plan_kind_name(plan->kind));
+    if (plan->kind == PLAN_REFUSE) {
+        buf_printf(out, " %u: %s", plan->error.code, plan->error.message);
+        return;
+    }
+    bool placed = plan->kind == PLAN_ONE || plan->kind == PLAN_SCATTER ||
+                  plan->kind == PLAN_WRITE;
+    if (placed)
+        describe_target(plan, r, out);
+    if (plan->reference_write)
+        buf_append_text(out, " reference");
+    if (plan->pins)
+        buf_printf(out, " pins %s", plan->pin_reason);
+    if (plan->kind == PLAN_USE)
+        buf_printf(out, " %.*s", SHOWN(plan->name));
+    if (plan->merge != NULL)
+        describe_merge(plan, out);
+    if (plan->insert != NULL)
+        describe_insert(plan->insert, out);
+    if (plan->set != NULL)
+        describe_set(plan->set, out);
+    if (plan->text != NULL) {
+        buf_append_text(out, "; text: ");
+        describe_template(plan->text, out);
+    }
+}

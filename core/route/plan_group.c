@@ -1,0 +1,173 @@
+/* plan_group.c - see plan_internal.h: groups that span shards, and their aggregates. */
+#include "core/route/plan_internal.h"
+
+static struct merge_output *
+output_add(struct scatter *c, uint32_t column, enum merge_function function)
+{
+    for (uint32_t i = 0; i < c->n_outputs; i++)
+        if (c->outputs[i].column == column)
+            return &c->outputs[i];
+    if (c->n_outputs == c->outputs_cap) {
+        uint32_t             cap  = c->outputs_cap == 0 ? 8 : 2 * c->outputs_cap;
+        struct merge_output *more = make(c->p, cap * sizeof(*more));
+        if (c->n_outputs > 0)
+            memcpy(more, c->outputs, c->n_outputs * sizeof(*more));
+        c->outputs     = more;
+        c->outputs_cap = cap;
+    }
+    struct merge_output *o = &c->outputs[c->n_outputs++];
+    *o = (struct merge_output){ .column = column, .function = function,
+                                .key = { .column = column, .weight = MERGE_NONE } };
+    return o;
+}
+
+static bool
+refuse_aggregate(struct scatter *c, const struct expr *e, const char *why)
+{
+    return NOT_YET(c->p, "shardd: %.*s over several shards is not supported yet%s",
+                   SHOWN(((struct span){ c->p->text.ptr + e->start, e->end - e->start })), why);
+}
+
+/* DISTINCT values of a key lie on one shard each. */
+static bool
+distinct_is_local(struct scatter *c, const struct expr *e)
+{
+    for (struct expr *arg = e->args; arg != NULL; arg = arg->next) {
+        uint32_t     column;
+        struct expr *x = bare(arg);
+        if (x->kind != EXPR_COLUMN)
+            continue;
+        struct instance *i = scope_column(c->s, x->path, &column);
+        if (i != NULL && i->region == c->s->region && where_is_key(c->p, i, column))
+            return true;
+    }
+    return false;
+}
+
+static bool
+function_of(const struct expr *e, enum merge_function *out)
+{
+    static const struct {
+        const char         *name;
+        enum merge_function function;
+    } functions[] = {
+        { "COUNT", MERGE_COUNT },     { "SUM", MERGE_SUM },         { "MIN", MERGE_MIN },
+        { "MAX", MERGE_MAX },         { "AVG", MERGE_AVG },         { "BIT_AND", MERGE_BIT_AND },
+        { "BIT_OR", MERGE_BIT_OR },   { "BIT_XOR", MERGE_BIT_XOR },
+    };
+    for (size_t i = 0; i < countof(functions); i++) {
+        if (!span_equal_nocase(e->func->name.name, span_of(functions[i].name)))
+            continue;
+        *out = functions[i].function;
+        return true;
+    }
+    return false;
+}
+
+static const char *
+enumerated_argument(struct scatter *c, struct expr *arg)
+{
+    uint32_t column;
+    arg = bare(arg);
+    if (arg->kind != EXPR_COLUMN)
+        return NULL;
+    struct instance           *i = scope_column(c->s, arg->path, &column);
+    const struct route_column *t = i == NULL ? NULL : instance_column(i, column);
+    if (t == NULL)
+        return NULL;
+    bool bad = t->type == COLUMN_ENUM || t->type == COLUMN_SET || t->type == COLUMN_UUID ||
+               t->type == COLUMN_INET4 || t->type == COLUMN_INET6 || t->type == COLUMN_GEOMETRY ||
+               t->type == COLUMN_OTHER;
+    return bad ? " for a column of this type" : NULL;
+}
+
+/* SUM and COUNT of AVG's argument, hidden. */
+static void
+average(struct scatter *c, struct merge_output *o, const struct expr *e)
+{
+    uint32_t at = o->column;
+    uint32_t sum   = item_hide(c, "SUM(", e->args, ")");
+    uint32_t count = item_hide(c, "COUNT(", e->args, ")");
+    output_add(c, sum, MERGE_SUM);
+    output_add(c, count, MERGE_COUNT);
+    for (uint32_t i = 0; i < c->n_outputs; i++) /* the array may have moved */
+        if (c->outputs[i].column == at) {
+            c->outputs[i].sum   = sum;
+            c->outputs[i].count = count;
+        }
+}
+
+bool
+group_aggregate(struct scatter *c, struct item_ref item, uint32_t *column)
+{
+    struct expr        *e = bare(item.expr);
+    enum merge_function function;
+    if (e->kind != EXPR_FUNC || e->func->klass != FUNC_AGGREGATE)
+        return refuse_aggregate(c, e, "; select the aggregates by themselves and compute with them");
+    if (!function_of(e, &function))
+        return refuse_aggregate(c, e, "; group by the key, or give the key");
+    bool extreme = function == MERGE_MIN || function == MERGE_MAX;
+    if (e->func->distinct && !extreme && !distinct_is_local(c, e))
+        return refuse_aggregate(c, e, ": the values of several shards may be the same");
+    if (e->func->distinct && function == MERGE_AVG)
+        return refuse_aggregate(c, e, "");
+    const char *enumerated = extreme ? enumerated_argument(c, e->args) : NULL;
+    if (enumerated != NULL)
+        return refuse_aggregate(c, e, enumerated);
+
+    *column = item.visible != MERGE_NONE ? item.visible : item_hide(c, "", e, "");
+    struct merge_output *o = output_add(c, *column, function);
+    if (function == MERGE_AVG)
+        average(c, o, e);
+    if (!extreme)
+        return true;
+    struct merge_key key;
+    if (!item_key(c, (struct item_ref){ e, *column }, true, &key))
+        return false;
+    for (uint32_t i = 0; i < c->n_outputs; i++)
+        if (c->outputs[i].column == *column)
+            c->outputs[i].key = key;
+    if (key.weight != MERGE_NONE)
+        output_add(c, key.weight, function)->key = key;
+    return true;
+}
+
+static bool
+group_keys(struct scatter *c)
+{
+    uint32_t n = 0;
+    for (struct order_item *o = c->q->group_by; o != NULL; o = o->next)
+        n++;
+    struct merge_key *keys = make(c->p, (n + 1) * sizeof(*keys));
+    uint32_t          at   = 0;
+    for (struct order_item *o = c->q->group_by; o != NULL; o = o->next, at++) {
+        struct item_ref item;
+        if (!item_find(c, o->expr, true, &item))
+            return false;
+        if (has_aggregate(item.expr))
+            return refuse(c->p, 1056, "Can't group on an aggregate");
+        if (!item_key(c, item, false, &keys[at]))
+            return false;
+        keys[at].descending = o->descending;
+    }
+    c->spec->n_group = n;
+    c->spec->group   = keys;
+    return true;
+}
+
+bool
+group_plan(struct scatter *c)
+{
+    uint32_t at = 0;
+    for (struct select_item *item = c->q->items; item != NULL; item = item->next, at++) {
+        uint32_t column;
+        if (!has_aggregate(item->expr))
+            continue;
+        if (at >= c->star_at)
+            return NOT_YET(c->p, "shardd: aggregates behind '*' over several shards are not "
+                                 "supported; name the columns");
+        if (!group_aggregate(c, (struct item_ref){ item->expr, at }, &column))
+            return false;
+    }
+    return group_keys(c);
+}

@@ -1,0 +1,145 @@
+/* plan_having.c - see plan_internal.h: HAVING over merged groups, on exact numbers. */
+#include "core/route/plan_internal.h"
+
+static const struct merge_expr *
+not_having(struct scatter *c, const struct expr *e)
+{
+    NOT_YET(c->p, "shardd: '%.*s' in HAVING over several shards is not supported yet: use numbers, "
+                  "comparisons, AND, OR, NOT, IN, BETWEEN, IS NULL",
+            SHOWN(((struct span){ c->p->text.ptr + e->start, e->end - e->start })));
+    return NULL;
+}
+
+static struct merge_expr *
+node(struct scatter *c, enum merge_expr_kind kind)
+{
+    struct merge_expr *out = make(c->p, sizeof(*out));
+    out->kind              = kind;
+    return out;
+}
+
+static const struct merge_expr *
+with_args(struct scatter *c, enum merge_expr_kind kind, const struct expr *e)
+{
+    struct merge_expr        *out  = node(c, kind);
+    const struct merge_expr **args = make(c->p, (e->n_args + 1) * sizeof(void *));
+    for (struct expr *arg = e->args; arg != NULL; arg = arg->next) {
+        args[out->n] = having_make(c, arg);
+        if (args[out->n++] == NULL)
+            return NULL;
+    }
+    out->args = args;
+    return out;
+}
+
+static const struct merge_expr *
+negated(struct scatter *c, const struct merge_expr *e, bool is_negated)
+{
+    if (e == NULL || !is_negated)
+        return e;
+    struct merge_expr        *out  = node(c, MERGE_EXPR_NOT);
+    const struct merge_expr **args = make(c->p, sizeof(void *));
+    args[0]                        = e;
+    out->n                         = 1;
+    out->args                      = args;
+    return out;
+}
+
+static const struct merge_expr *
+operand_node(struct scatter *c, struct expr *e)
+{
+    struct operand o;
+    if (!operand_make(c->p, e, &o))
+        return not_having(c, e);
+    struct operand *more = make(c->p, (c->n_numbers + 1) * sizeof(*more));
+    if (c->n_numbers > 0)
+        memcpy(more, c->numbers, c->n_numbers * sizeof(*more));
+    more[c->n_numbers]     = o;
+    c->numbers             = more;
+    struct merge_expr *out = node(c, MERGE_EXPR_OPERAND);
+    out->column            = c->n_numbers++;
+    return out;
+}
+
+static bool
+is_numeric(const struct route_column *t)
+{
+    return t != NULL && ((t->type >= COLUMN_TINYINT && t->type <= COLUMN_DOUBLE) ||
+                         t->type == COLUMN_YEAR);
+}
+
+static const struct merge_expr *
+column_node(struct scatter *c, struct expr *e)
+{
+    struct item_ref    item;
+    struct merge_expr *out = node(c, MERGE_EXPR_COLUMN);
+    if (!item_find(c, e, false, &item))
+        return NULL;
+    if (has_aggregate(item.expr)) {
+        if (!group_aggregate(c, item, &out->column))
+            return NULL;
+        return out;
+    }
+    uint32_t         column;
+    struct expr     *x = bare(item.expr);
+    struct instance *i = x->kind == EXPR_COLUMN ? scope_column(c->s, x->path, &column) : NULL;
+    if (i == NULL || !is_numeric(instance_column(i, column)))
+        return not_having(c, e);
+    out->column = item.visible != MERGE_NONE ? item.visible : item_hide(c, "", x, "");
+    return out;
+}
+
+static enum merge_expr_kind
+binary_kind(const struct expr *e)
+{
+    switch ((int)e->op) {
+    case EXPR_OP_EQUAL:           return MERGE_EXPR_EQ;
+    case EXPR_OP_NULL_SAFE_EQUAL: return MERGE_EXPR_NULL_SAFE_EQ;
+    case EXPR_OP_NOT_EQUAL:       return MERGE_EXPR_NE;
+    case EXPR_OP_LESS:            return MERGE_EXPR_LT;
+    case EXPR_OP_LESS_EQUAL:      return MERGE_EXPR_LE;
+    case EXPR_OP_GREATER:         return MERGE_EXPR_GT;
+    case EXPR_OP_GREATER_EQUAL:   return MERGE_EXPR_GE;
+    case EXPR_OP_XOR:             return MERGE_EXPR_XOR;
+    case EXPR_OP_PLUS:            return MERGE_EXPR_ADD;
+    case EXPR_OP_MINUS:           return MERGE_EXPR_SUB;
+    case EXPR_OP_TIMES:           return MERGE_EXPR_MUL;
+    default:                      return MERGE_EXPR_NULL;
+    }
+}
+
+/* NULL: refused. */
+const struct merge_expr *
+having_make(struct scatter *c, struct expr *e)
+{
+    e = bare(e);
+    switch ((int)e->kind) {
+    case EXPR_AND:  return with_args(c, MERGE_EXPR_AND, e);
+    case EXPR_OR:   return with_args(c, MERGE_EXPR_OR, e);
+    case EXPR_NULL: return node(c, MERGE_EXPR_NULL);
+    case EXPR_BETWEEN: return negated(c, with_args(c, MERGE_EXPR_BETWEEN, e), e->negated);
+    case EXPR_IN:
+        if (e->args->next != NULL && e->args->next->kind == EXPR_SUBQUERY)
+            return not_having(c, e);
+        return negated(c, with_args(c, MERGE_EXPR_IN, e), e->negated);
+    case EXPR_IS:
+        if (e->word != KW_NULL)
+            return not_having(c, e);
+        return negated(c, with_args(c, MERGE_EXPR_IS_NULL, e), e->negated);
+    case EXPR_BINARY:
+        if (binary_kind(e) == MERGE_EXPR_NULL)
+            return not_having(c, e);
+        return with_args(c, binary_kind(e), e);
+    case EXPR_UNARY:
+        if (e->op == EXPR_OP_NOT)
+            return with_args(c, MERGE_EXPR_NOT, e);
+        if (bare(e->args)->kind == EXPR_LITERAL)
+            return operand_node(c, e);
+        return e->op == EXPR_OP_NEGATE ? with_args(c, MERGE_EXPR_NEG, e) : not_having(c, e);
+    case EXPR_LITERAL: case EXPR_PARAM: case EXPR_BOOL: return operand_node(c, e);
+    case EXPR_COLUMN: return column_node(c, e);
+    case EXPR_FUNC:
+        return e->func->klass == FUNC_AGGREGATE ? column_node(c, e) : not_having(c, e);
+    default: return not_having(c, e);
+    }
+}

@@ -1,0 +1,250 @@
+/* plan_internal.h - what the files of the planner share.
+ *
+ * plan.c        dispatch, refusals, names
+ * plan_scope.c  which tables a statement uses, what its column names mean
+ * plan_where.c  which equalities hold: keys fixed, tables joined on the key
+ * plan_text.c   templates: made from ranges of the statement, rendered
+ * plan_route.c  run time: operands to shards
+ * plan_select.c, plan_scatter.c, plan_item.c, plan_group.c, plan_having.c  reads
+ * plan_write.c, plan_insert.c, insert_run.c     writes
+ * plan_session.c, plan_show.c                   everything else
+ */
+#ifndef CORE_ROUTE_PLAN_INTERNAL_H
+#define CORE_ROUTE_PLAN_INTERNAL_H
+
+#include "core/route/plan.h"
+#include "core/sql/digest.h"
+#include "core/sql/parse.h"
+
+/* Rows of a region exist together; a region of the nullable side of an outer
+ * join, or of a subquery, hangs on its parent's rows: what is known in it holds
+ * for its own tables only. */
+struct region {
+    struct region *parent; /* NULL: stands alone */
+};
+
+/* Column names of one SELECT block. */
+struct scope {
+    struct scope    *outer; /* of the block around it, NULL: none visible */
+    struct region   *region;
+    struct query    *query; /* NULL in UPDATE, DELETE */
+    struct instance *first, *last;
+    struct cte_scope *ctes;
+};
+
+struct cte_scope {
+    const struct cte *list;
+    bool              recursive;
+    struct cte_scope *outer;
+};
+
+/* One occurrence of a table. */
+struct instance {
+    struct span               alias;   /* by which columns name it */
+    struct span               schema;
+    const struct route_table *table;   /* NULL: derived, or not in the routes */
+    uint32_t                  table_index;
+    struct query             *derived; /* a derived table whose output columns are known */
+    const struct route_column *derived_key; /* type of column `key` of a derived table */
+    uint32_t                  key;     /* column that fixes the shard, ROUTES_NONE: not sharded */
+    struct region            *region;
+    struct instance          *next;    /* in the scope */
+    struct instance          *next_all;
+    const struct table_ref   *ref;
+};
+
+/* A column of an instance that takes part in an equality. */
+struct node {
+    struct instance           *instance;
+    uint32_t                   column;
+    const struct route_column *type;
+    struct class              *class;
+    struct node               *next;
+};
+
+/* Columns of one region that are equal. */
+struct class {
+    struct class           *merged; /* into this one */
+    struct region          *region;
+    struct node            *outer;  /* a column of an enclosing region they equal */
+    struct key_group       *group;  /* constants they equal; `table` set when used */
+    struct instance        *exported; /* the derived table that stands for them */
+    bool                    null_rejected; /* `group` comes from a WHERE over the outer join */
+};
+
+struct planner {
+    struct arena              *arena;
+    const struct plan_context *context;
+    const struct routes       *routes;
+    struct span                text;   /* the statement */
+    const uint8_t             *source; /* the same with comments blanked; offsets equal */
+    const struct digest       *digest; /* may be NULL */
+    const struct stmt         *stmt;
+    struct plan               *out;
+    uint32_t                  *params; /* offsets of the '?', n_params of them */
+    uint32_t                   n_params;
+
+    struct instance *instances; /* all of the statement, linked by next_all */
+    struct node     *nodes;
+    bool             refused;
+
+    /* What the tables say. */
+    bool     any_sharded, any_reference, any_global, any_unknown, any_system;
+    uint32_t home;     /* of the global tables, ROUTES_NONE: none yet */
+    uint32_t home_database;
+    bool     home_conflict;
+    uint32_t reference_home; /* of a reference table's database */
+    struct span sharded_name; /* a sharded table, for sentences */
+    struct span conflict_name;
+};
+
+/* ---- plan.c ---- */
+
+/* Make the plan a refusal (the first one stands). Returns false. */
+bool refuse(struct planner *p, uint16_t code, const char *fmt, ...) printf_like(3, 4);
+#define NOT_YET(p, ...) refuse((p), SQL_NOT_SUPPORTED, __VA_ARGS__)
+
+void *make(struct planner *p, size_t bytes);
+uint32_t home_of(struct planner *p, struct span schema, uint32_t *database);
+void to_home(struct planner *p, uint32_t home, const char *reason);
+
+/* printf's "%.*s" arguments. */
+#define SHOWN(s) (int)((s).len > 64 ? 64 : (s).len), (const char *)(s).ptr
+
+/* ---- plan_scope.c ---- */
+
+/* Register a table of the routes by its path; never NULL. */
+struct instance *scope_add_path(struct planner *p, struct scope *s, const struct path *path,
+                                struct span alias);
+struct scope *scope_new(struct planner *p, struct scope *outer, struct region *parent);
+
+/* A query with all that is in it. False: refused. */
+bool scope_query(struct planner *p, struct query *q, struct scope *outer,
+                 struct region *parent, struct cte_scope *ctes, struct scope **top);
+bool scope_from(struct planner *p, struct scope *s, struct table_ref *ref, struct region *region);
+/* The subqueries inside an expression of a block. */
+bool scope_expr(struct planner *p, struct scope *s, struct expr *e);
+void scope_cte(struct planner *p, struct scope *s, const struct cte *list, bool recursive);
+
+/* The column a name means, or NULL when that is not known for sure. `index`: its
+ * number in the table (or in the derived table's items). */
+struct instance *scope_column(const struct scope *s, const struct path *path, uint32_t *index);
+const struct route_column *instance_column(const struct instance *i, uint32_t index);
+
+static inline struct expr *
+bare(struct expr *e)
+{
+    while (e != NULL && e->kind == EXPR_PAREN)
+        e = e->args;
+    return e;
+}
+
+static inline bool
+instance_sharded(const struct instance *i)
+{
+    return i->key != ROUTES_NONE;
+}
+
+/* ---- plan_where.c ---- */
+
+/* Learn from a condition that must hold. `only` NULL: it filters the rows of the
+ * scope; else it is the ON of a join inside `only`, a nullable side, and says
+ * something about the tables in there alone. */
+void where_learn(struct planner *p, struct scope *s, struct expr *condition, struct region *only);
+void where_equal(struct planner *p, struct instance *a, uint32_t a_column, struct instance *b,
+                 uint32_t b_column, struct region *only);
+/* Is the column one of those that equal the key of a sharded instance of its region? */
+bool where_is_key(struct planner *p, struct instance *i, uint32_t column);
+/* An operand if the expression is one. */
+bool operand_make(struct planner *p, struct expr *e, struct operand *out);
+
+/* Decide the target from all that was learned: kind, groups, home. `main`: the region
+ * whose rows a scatter would cut into parts. False: refused. */
+bool where_target(struct planner *p, const struct region *main, struct target *out);
+/* A derived table's block that is cut into parts by a key: an instance with that key, or NULL. */
+struct instance *where_export(struct planner *p, struct scope *s, struct query *q);
+void where_exported(struct planner *p, struct instance *inside, struct instance *derived);
+/* GROUP BY, or the items of a DISTINCT, hold the key: groups do not span shards. */
+bool where_groups_by_key(struct planner *p, struct scope *s, struct query *q);
+bool where_items_have_key(struct planner *p, struct scope *s, struct query *q);
+
+/* ---- plan_text.c ---- */
+
+struct text {
+    struct planner        *p;
+    struct template_piece *pieces;
+    uint32_t               n, cap;
+};
+
+void text_begin(struct text *t, struct planner *p);
+void text_const(struct text *t, const char *words);
+void text_span(struct text *t, struct span s);
+void text_source(struct text *t, uint32_t start, uint32_t end); /* with operands for literals */
+void text_piece(struct text *t, struct template_piece piece);
+struct sql_template text_end(struct text *t);
+const struct sql_template *text_keep(struct text *t);
+
+/* ---- plan_route.c ---- */
+
+/* Scratch for operand_value(). */
+struct value_room {
+    char       digits[96];
+    struct buf bytes; /* value_room_fini() */
+};
+
+void operand_value(const struct plan *plan, const struct operand *o,
+                   const struct plan_values *values, struct value_room *room,
+                   struct key_value *out);
+
+/* ---- the kinds ---- */
+
+void plan_select(struct planner *p, struct query *q);
+/* plan_scatter.c: text and merge. False: refused. */
+bool plan_scatter(struct planner *p, struct query *q, struct scope *s);
+
+/* A scatter in the making. */
+struct scatter {
+    struct planner      *p;
+    struct query        *q;
+    struct scope        *s;
+    struct merge_spec   *spec;
+    struct text          hidden;   /* ", WEIGHT_STRING(a)" ... */
+    uint32_t             n_hidden;
+    struct hidden_column *columns; /* so that none is added twice */
+    struct merge_output *outputs;
+    uint32_t             n_outputs, outputs_cap;
+    uint32_t             star_at;  /* first item that is a star, or UINT32_MAX */
+    struct operand      *numbers;
+    uint32_t             n_numbers;
+};
+
+/* plan_item.c: what an ORDER BY or GROUP BY expression is. */
+struct item_ref {
+    struct expr *expr;    /* of the item, or the expression itself */
+    uint32_t     visible; /* its column when it is an item whose column is known, else MERGE_NONE */
+};
+
+/* `prefer_column`: a name that is both is the column (GROUP BY, HAVING inside aggregates). */
+bool item_find(struct scatter *c, struct expr *e, bool prefer_column, struct item_ref *out);
+/* How to compare the values of the expression: `sorts` by order, else by equality only. */
+bool item_key(struct scatter *c, struct item_ref item, bool sorts, struct merge_key *out);
+/* A hidden column `before` expr `behind`. */
+uint32_t item_hide(struct scatter *c, const char *before, const struct expr *e,
+                   const char *behind);
+bool has_aggregate(struct expr *e);
+
+/* plan_group.c: the column of an aggregate's final value. */
+bool group_plan(struct scatter *c);
+bool group_aggregate(struct scatter *c, struct item_ref item, uint32_t *column);
+/* plan_having.c */
+const struct merge_expr *having_make(struct scatter *c, struct expr *e);
+
+void plan_insert(struct planner *p);
+/* Every copy of a reference table would get the same values. False: refused. */
+bool write_is_repeatable(struct planner *p);
+void plan_update(struct planner *p);
+void plan_delete(struct planner *p);
+void plan_session(struct planner *p);
+void plan_show(struct planner *p);
+
+#endif

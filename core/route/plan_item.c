@@ -1,0 +1,293 @@
+/* plan_item.c - see plan_internal.h: expressions as columns that can be compared.
+ *
+ * Strings are compared by hidden columns of WEIGHT_STRING, ENUM and SET by
+ * their numbers, FLOAT as DOUBLE (its text has too few digits); everything else
+ * by its own value, which is selected again, hidden, when it is not an item.
+ */
+#include "core/route/plan_internal.h"
+#include "core/route/merge_field.h"
+
+struct hidden_column {
+    const char           *before;
+    uint32_t              start, end;
+    uint32_t              index;
+    struct hidden_column *next;
+};
+
+/* Holds no literal and no parameter, which may differ from run to run. */
+static bool
+is_fixed(const struct planner *p, uint32_t start, uint32_t end)
+{
+    for (uint32_t i = 0; p->digest != NULL && i < p->digest->n_literals; i++)
+        if (p->digest->literals[i].start >= start && p->digest->literals[i].start < end)
+            return false;
+    for (uint32_t i = 0; i < p->n_params; i++)
+        if (p->params[i] >= start && p->params[i] < end)
+            return false;
+    return true;
+}
+
+/* The same letters, whatever the literals of a run are. */
+static bool
+same_text(const struct planner *p, const struct expr *a, uint32_t start, uint32_t end)
+{
+    return a->end - a->start == end - start &&
+           memcmp(p->text.ptr + a->start, p->text.ptr + start, end - start) == 0 &&
+           is_fixed(p, a->start, a->end) && is_fixed(p, start, end);
+}
+
+uint32_t
+item_hide(struct scatter *c, const char *before, const struct expr *e, const char *behind)
+{
+    for (struct hidden_column *h = c->columns; h != NULL; h = h->next)
+        if (strcmp(h->before, before) == 0 && same_text(c->p, e, h->start, h->end))
+            return h->index;
+    struct hidden_column *h = make(c->p, sizeof(*h));
+    *h = (struct hidden_column){ before, e->start, e->end, MERGE_HIDDEN + c->n_hidden++,
+                                 c->columns };
+    c->columns = h;
+    text_const(&c->hidden, ", ");
+    text_const(&c->hidden, before);
+    text_source(&c->hidden, e->start, e->end);
+    text_const(&c->hidden, behind);
+    return h->index;
+}
+
+static bool
+find_aggregate(struct visitor *v, struct expr *e)
+{
+    if (e->kind == EXPR_SUBQUERY)
+        return false;
+    if (e->kind == EXPR_FUNC && e->func->klass == FUNC_AGGREGATE)
+        *(bool *)v->context = true;
+    return true;
+}
+
+bool
+has_aggregate(struct expr *e)
+{
+    bool           found = false;
+    struct visitor v     = { .expr = find_aggregate, .context = &found };
+    if (e != NULL)
+        visit_expr(&v, e);
+    return found;
+}
+
+static struct item_ref
+item_at(struct scatter *c, uint32_t at)
+{
+    struct select_item *item = c->q->items;
+    for (uint32_t i = 0; i < at && item != NULL; i++)
+        item = item->next;
+    struct item_ref ref = { .expr    = item == NULL ? NULL : item->expr,
+                            .visible = at < c->star_at ? at : MERGE_NONE };
+    return ref;
+}
+
+static bool
+item_position(struct scatter *c, struct expr *e, struct item_ref *out)
+{
+    struct planner *p = c->p;
+    uint64_t        at;
+    if (!literal_u64((struct span){ p->text.ptr + e->start, e->end - e->start }, &at) || at == 0)
+        return refuse(p, 1054, "Unknown column '0' in 'order clause'");
+    if (at > c->star_at)
+        return NOT_YET(p, "shardd: a position behind '*' in ORDER BY or GROUP BY of a statement on "
+                          "several shards is not supported; name the column");
+    *out = item_at(c, (uint32_t)(at - 1));
+    if (out->expr == NULL)
+        return refuse(p, 1054, "Unknown column '%llu' in 'order clause'",
+                      (unsigned long long)at);
+    return true;
+}
+
+/* An item that is this very column. */
+static bool
+item_of_column(struct scatter *c, const struct expr *e, struct item_ref *out)
+{
+    uint32_t         column, other;
+    struct instance *i  = scope_column(c->s, e->path, &column);
+    uint32_t         at = 0;
+    for (struct select_item *item = c->q->items; item != NULL; item = item->next, at++) {
+        struct expr *x = bare(item->expr);
+        if (i == NULL || x->kind != EXPR_COLUMN || scope_column(c->s, x->path, &other) != i ||
+            other != column)
+            continue;
+        *out = item_at(c, at);
+        return true;
+    }
+    return false;
+}
+
+static bool
+item_alias(struct scatter *c, const struct expr *e, struct item_ref *out)
+{
+    uint32_t at = 0;
+    if (e->path->table.ptr != NULL)
+        return false;
+    for (struct select_item *item = c->q->items; item != NULL; item = item->next, at++) {
+        if (item->alias.ptr == NULL || !span_equal_nocase(item->alias, e->path->name))
+            continue;
+        *out = item_at(c, at);
+        return true;
+    }
+    return false;
+}
+
+bool
+item_find(struct scatter *c, struct expr *e, bool prefer_column, struct item_ref *out)
+{
+    uint32_t column, at = 0;
+    e    = bare(e);
+    *out = (struct item_ref){ e, MERGE_NONE };
+    if (e->kind == EXPR_LITERAL && e->literal == TOK_INT && e->n_args == 0)
+        return item_position(c, e, out);
+    if (e->kind == EXPR_COLUMN) {
+        bool known = scope_column(c->s, e->path, &column) != NULL;
+        if (prefer_column && known && item_of_column(c, e, out))
+            return true;
+        if (prefer_column && known)
+            return true;
+        if (item_alias(c, e, out) || item_of_column(c, e, out))
+            return true;
+        return true;
+    }
+    /* The same expression, letter by letter. */
+    for (struct select_item *item = c->q->items; item != NULL; item = item->next, at++)
+        if (same_text(c->p, item->expr, e->start, e->end) && item->expr->kind == e->kind) {
+            *out = item_at(c, at);
+            return true;
+        }
+    return true;
+}
+
+/* ---- types ---- */
+
+struct item_type {
+    bool                       known;
+    const struct route_column *column; /* a column's own type */
+    uint16_t                   collation; /* of a string, 0: not known */
+};
+
+/* Functions whose string has the collation of their string arguments. */
+static bool
+keeps_collation(const struct func *f)
+{
+    static const char *const names[] = {
+        "LOWER", "LCASE", "UPPER", "UCASE", "LEFT", "RIGHT", "SUBSTRING", "SUBSTR", "MID", "TRIM",
+        "LTRIM", "RTRIM", "REVERSE", "CONCAT", "COALESCE", "IFNULL", "NULLIF", "MIN", "MAX",
+        "REPLACE", "REPEAT", "LPAD", "RPAD", "ANY_VALUE",
+    };
+    for (size_t i = 0; i < countof(names); i++)
+        if (span_equal_nocase(f->name.name, span_of(names[i])))
+            return true;
+    return false;
+}
+
+static bool
+is_string(const struct route_column *c)
+{
+    return c->type == COLUMN_CHAR || c->type == COLUMN_VARCHAR || c->type == COLUMN_TEXT ||
+           c->type == COLUMN_JSON;
+}
+
+struct collation_search {
+    struct scatter *c;
+    uint16_t        collation;
+    bool            mixed;
+};
+
+static bool
+visit_collation(struct visitor *v, struct expr *e)
+{
+    struct collation_search *search = v->context;
+    uint32_t                 column;
+    if (e->kind == EXPR_SUBQUERY || e->kind == EXPR_COLLATE || e->kind == EXPR_CONVERT ||
+        e->kind == EXPR_CAST) {
+        search->mixed = true;
+        return false;
+    }
+    if (e->kind == EXPR_FUNC && !keeps_collation(e->func))
+        search->mixed = true;
+    if (e->kind != EXPR_COLUMN)
+        return true;
+    struct instance           *i = scope_column(search->c->s, e->path, &column);
+    const struct route_column *t = i == NULL ? NULL : instance_column(i, column);
+    if (t == NULL || !is_string(t) ||
+        (search->collation != 0 && search->collation != t->collation))
+        search->mixed = true;
+    else
+        search->collation = t->collation;
+    return true;
+}
+
+static struct item_type
+type_of(struct scatter *c, struct expr *e)
+{
+    struct item_type out = { 0 };
+    uint32_t         column;
+    e = bare(e);
+    if (e->kind == EXPR_COLUMN) {
+        struct instance *i = scope_column(c->s, e->path, &column);
+        out.column         = i == NULL ? NULL : instance_column(i, column);
+        out.known          = out.column != NULL;
+        out.collation      = out.known && is_string(out.column) ? out.column->collation : 0;
+        return out;
+    }
+    if (e->kind == EXPR_FUNC && keeps_collation(e->func)) {
+        struct collation_search search = { .c = c };
+        struct visitor          v      = { .expr = visit_collation, .context = &search };
+        visit_expr(&v, e);
+        out.collation = search.mixed ? 0 : search.collation;
+    }
+    return out;
+}
+
+static bool
+unordered(struct scatter *c, const struct expr *e, const char *why)
+{
+    return NOT_YET(c->p, "shardd: '%.*s' %s, so rows of several shards cannot be put in order or "
+                         "grouped by it",
+                   SHOWN(((struct span){ c->p->text.ptr + e->start, e->end - e->start })), why);
+}
+
+static bool
+string_key(struct scatter *c, struct item_ref item, uint16_t collation, struct merge_key *out)
+{
+    struct span pad;
+    if (!collation_pad(collation, &pad))
+        return unordered(c, item.expr, "has a collation whose order is not known to the proxy");
+    out->collation = collation;
+    out->weight    = item_hide(c, "WEIGHT_STRING(", item.expr, ")");
+    return true;
+}
+
+bool
+item_key(struct scatter *c, struct item_ref item, bool sorts, struct merge_key *out)
+{
+    struct item_type t = type_of(c, item.expr);
+    *out               = (struct merge_key){ .column = item.visible, .weight = MERGE_NONE };
+    if (t.known) {
+        switch ((int)t.column->type) {
+        case COLUMN_ENUM: case COLUMN_SET:
+            out->column = item_hide(c, "0+(", item.expr, ")");
+            return true;
+        case COLUMN_FLOAT:
+            out->column = item_hide(c, "0e0+(", item.expr, ")");
+            return true;
+        case COLUMN_UUID: case COLUMN_INET4: case COLUMN_INET6: case COLUMN_GEOMETRY:
+            if (sorts)
+                return unordered(c, item.expr, "has a type that sorts unlike its text");
+            out->collation = 63;
+            break;
+        case COLUMN_OTHER:
+            if (!is_string(t.column))
+                return unordered(c, item.expr, "has a type the proxy does not know");
+            break;
+        default: break;
+        }
+    }
+    if (out->column == MERGE_NONE)
+        out->column = item_hide(c, "", item.expr, "");
+    return t.collation == 0 || t.collation == 63 || string_key(c, item, t.collation, out);
+}

@@ -1,0 +1,81 @@
+/* plan_select.c - see plan_internal.h: reads, and whether one shard will do. */
+#include "core/route/plan_internal.h"
+
+static void
+one(struct planner *p, const char *reason)
+{
+    p->out->kind   = PLAN_ONE;
+    p->out->reason = reason;
+}
+
+static bool
+is_integer(enum column_type t)
+{
+    return t >= COLUMN_TINYINT && t <= COLUMN_BIGINT;
+}
+
+/* One value that is decided whatever it is: no need to think of more shards. */
+static bool
+certainly_one(const struct planner *p, const struct target *t)
+{
+    if (t->n_groups != 1 || t->groups[0].n_keys != 1 || p->digest == NULL)
+        return false;
+    const struct operand     *o     = &t->groups[0].keys[0];
+    const struct route_table *table = &p->routes->tables[t->groups[0].table];
+    return o->kind == OPERAND_LITERAL && o->ordinal < p->digest->n_literals &&
+           p->digest->literals[o->ordinal].kind == TOK_INT && !o->collate &&
+           is_integer(table->columns[table->key].type);
+}
+
+static void
+select_keys(struct planner *p, struct query *q, struct scope *s)
+{
+    struct target *t = &p->out->target;
+    if (t->n_groups > 1 || t->at_home || s == NULL) {
+        one(p, "the keys must be of one shard");
+        t->one_shard = true;
+        return;
+    }
+    if (certainly_one(p, t)) {
+        one(p, "the key is given");
+        t->one_shard = true;
+        return;
+    }
+    if (plan_scatter(p, q, s)) {
+        p->out->reason = "the keys are given";
+        return;
+    }
+    /* Good for one shard; `error` says why not for more. */
+    p->refused    = false;
+    p->out->text  = NULL;
+    p->out->merge = NULL;
+    t->one_shard  = true;
+    one(p, "the keys must be of one shard");
+}
+
+void
+plan_select(struct planner *p, struct query *q)
+{
+    struct scope *s   = NULL;
+    struct plan  *out = p->out;
+    out->locks        = (p->stmt->flags & STMT_HAS_LOCK) != 0;
+    out->is_read      = !out->locks && (p->stmt->flags & STMT_HAS_INTO) == 0 &&
+                   (p->digest == NULL || (p->digest->flags & DIGEST_SEQUENCE) == 0);
+    if (!scope_query(p, q, NULL, NULL, NULL, &s) ||
+        !where_target(p, s == NULL ? NULL : s->region, &out->target))
+        return;
+    switch (out->target.kind) {
+    case TARGET_ANY:
+        one(p, p->any_reference ? "reference tables are everywhere" : "no table's rows");
+        if (p->any_reference && out->locks)
+            to_home(p, p->reference_home, "locks are taken on the home copy");
+        break;
+    case TARGET_HOME: one(p, "tables of one shard"); break;
+    case TARGET_NONE: one(p, "no row can match"); break;
+    case TARGET_KEYS: select_keys(p, q, s); break;
+    case TARGET_ALL:
+        if (plan_scatter(p, q, s))
+            out->reason = "no key is given";
+        break;
+    }
+}

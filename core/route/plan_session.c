@@ -1,0 +1,416 @@
+/* plan_session.c - see plan_internal.h: transactions, SET, USE, DDL, the rest. */
+#include <ctype.h>
+
+#include "core/route/plan_internal.h"
+
+static struct span
+small_letters(struct planner *p, struct span s)
+{
+    struct span copy = arena_copy(p->arena, s);
+    for (size_t i = 0; i < copy.len; i++)
+        ((uint8_t *)(uintptr_t)copy.ptr)[i] = (uint8_t)tolower(copy.ptr[i]);
+    return copy;
+}
+
+static void
+plan_txn(struct planner *p, enum txn_verb verb)
+{
+    struct txn_spec *t = make(p, sizeof(*t));
+    t->verb            = verb;
+    t->name            = arena_copy(p->arena, p->stmt->name);
+    if (p->stmt->kind == STMT_BEGIN || p->stmt->kind == STMT_COMMIT ||
+        (p->stmt->kind == STMT_ROLLBACK && p->stmt->name.len == 0)) {
+        const struct txn *parsed = &p->stmt->txn;
+        t->consistent_snapshot   = parsed->consistent_snapshot;
+        t->read_only             = parsed->read_only;
+        t->read_write            = parsed->read_write;
+        t->chain                 = parsed->chain;
+        t->release               = parsed->release;
+    }
+    p->out->kind   = PLAN_TXN;
+    p->out->txn    = t;
+    p->out->reason = "the session's transaction";
+}
+
+/* ---- SET ---- */
+
+/* A bare word (ON, OFF, BINARY, a character set): may be the name of anything. */
+static enum set_value
+value_kind(struct expr *e)
+{
+    e = bare(e);
+    switch ((int)e->kind) {
+    case EXPR_LITERAL: case EXPR_NULL: case EXPR_BOOL: return VALUE_LITERAL;
+    case EXPR_UNARY: return bare(e->args)->kind == EXPR_LITERAL ? VALUE_LITERAL : VALUE_EXPR;
+    case EXPR_DEFAULT: return VALUE_DEFAULT;
+    case EXPR_COLUMN:  return e->path->table.ptr == NULL ? VALUE_WORD : VALUE_EXPR;
+    default: return VALUE_EXPR;
+    }
+}
+
+static bool
+replayable_value(struct expr *e)
+{
+    e = bare(e);
+    return value_kind(e) != VALUE_EXPR || (e->kind == EXPR_SYSTEM_VAR && e->word == KW_GLOBAL);
+}
+
+static const char *
+isolation_words(const struct set_item *item)
+{
+    switch ((int)item->isolation) {
+    case KW_REPEATABLE:   return "REPEATABLE READ";
+    case KW_SERIALIZABLE: return "SERIALIZABLE";
+    default: return item->uncommitted ? "READ UNCOMMITTED" : "READ COMMITTED";
+    }
+}
+
+static void
+set_words(struct planner *p, struct setting *out, const char *name, const char *words)
+{
+    struct text t;
+    text_begin(&t, p);
+    text_const(&t, words);
+    out->name       = span_of(name);
+    out->value_kind = VALUE_WORD;
+    out->value      = text_end(&t);
+}
+
+/* One setting, two for SET TRANSACTION of both kinds. */
+static uint32_t
+setting_make(struct planner *p, const struct set_item *item, struct setting *out)
+{
+    uint32_t    n = 0;
+    struct text t;
+    *out       = (struct setting){ .name = small_letters(p, item->name) };
+    out->scope = item->scope == KW_GLOBAL ? SCOPE_GLOBAL : SCOPE_SESSION;
+    switch (item->kind) {
+    case SET_SYSTEM:   out->kind = SETTING_SYSTEM; break;
+    case SET_USER_VAR: out->kind = SETTING_USER; break;
+    case SET_NAMES:
+        out->kind = SETTING_NAMES;
+        text_begin(&t, p);
+        text_span(&t, item->collation);
+        out->value_kind = VALUE_WORD;
+        out->value      = text_end(&t);
+        return 1;
+    case SET_CHARSET:
+        out->kind = SETTING_CHARSET;
+        text_begin(&t, p);
+        text_span(&t, item->name);
+        out->value_kind = VALUE_WORD;
+        out->value      = text_end(&t);
+        return 1;
+    case SET_TRANSACTION:
+        out->kind = SETTING_TRANSACTION;
+        if (item->scope == NO_KEYWORD)
+            out->scope = SCOPE_ONCE;
+        out[1] = out[0];
+        if (item->isolation != NO_KEYWORD)
+            set_words(p, &out[n++], "isolation level", isolation_words(item));
+        if (item->access != NO_KEYWORD)
+            set_words(p, &out[n++], "access mode",
+                      item->access == KW_ONLY ? "READ ONLY" : "READ WRITE");
+        return n;
+    case SET_PASSWORD: case SET_ROLE: return 0;
+    }
+    if (item->value == NULL)
+        return 1;
+    text_begin(&t, p);
+    text_source(&t, item->value->start, item->value->end);
+    out->value_kind = value_kind(item->value);
+    out->value      = text_end(&t);
+    return 1;
+}
+
+static void
+plan_set(struct planner *p)
+{
+    const struct set *set = p->stmt->set;
+    if (set->statement != NULL) {
+        NOT_YET(p, "shardd: SET STATEMENT ... FOR is not supported; SET the variables before");
+        return;
+    }
+    uint32_t n = 0;
+    for (const struct set_item *item = set->items; item != NULL; item = item->next)
+        n += 2;
+    struct set_spec *spec  = make(p, sizeof(*spec));
+    struct setting  *items = make(p, (n + 1) * sizeof(*items));
+    struct scope    *s     = scope_new(p, NULL, NULL);
+    spec->items            = items;
+    spec->replayable       = true;
+    for (const struct set_item *item = set->items; item != NULL; item = item->next) {
+        if (item->kind == SET_PASSWORD || item->kind == SET_ROLE) {
+            NOT_YET(p, "shardd: accounts are managed by shardctl: see 'shardctl user --help'");
+            return;
+        }
+        spec->n += setting_make(p, item, &items[spec->n]);
+        if (item->value == NULL)
+            continue;
+        spec->replayable &= replayable_value(item->value) && item->kind != SET_USER_VAR;
+        if (!scope_expr(p, s, item->value))
+            return;
+    }
+    if (!where_target(p, NULL, &p->out->target))
+        return;
+    if (p->out->target.kind == TARGET_ANY)
+        p->out->target = (struct target){
+            .kind = TARGET_HOME, .home = home_of(p, p->context->schema, &p->home_database) };
+    p->out->kind   = PLAN_SET;
+    p->out->set    = spec;
+    p->out->reason = "the session's state";
+    if (!spec->replayable && !p->out->pins) {
+        p->out->pins       = true;
+        p->out->pin_reason = "set_expression";
+    }
+}
+
+/* ---- tables named by administrative statements ---- */
+
+static void
+note_tables(struct planner *p, struct scope *s)
+{
+    for (const struct table_item *t = p->stmt->tables; t != NULL; t = t->next)
+        scope_add_path(p, s, &t->table, t->alias);
+}
+
+static void
+one_home(struct planner *p, const char *what, bool reference_too, const char *reason)
+{
+    if (p->any_sharded || (p->any_reference && !reference_too)) {
+        NOT_YET(p, "shardd: %s is possible for global tables only", what);
+        return;
+    }
+    if (!where_target(p, NULL, &p->out->target))
+        return;
+    to_home(p, p->any_global ? p->home : home_of(p, p->context->schema, &p->home_database), reason);
+}
+
+static void
+pin(struct planner *p, const char *reason)
+{
+    p->out->pins       = true;
+    p->out->pin_reason = reason;
+}
+
+static bool
+some_table_known(struct planner *p, const struct path *path)
+{
+    struct span schema   = path->schema.ptr != NULL ? path->schema : p->context->schema;
+    uint32_t    database = routes_database(p->routes, schema);
+    return database != ROUTES_NONE && routes_table(p->routes, database, path->name) != ROUTES_NONE;
+}
+
+static bool
+ddl_names_known_table(struct planner *p)
+{
+    const struct stmt *s = p->stmt;
+    if (s->kind == STMT_ALTER_TABLE || s->kind == STMT_CREATE_INDEX || s->kind == STMT_DROP_INDEX)
+        return some_table_known(p, &s->alter_table->table);
+    if (s->kind != STMT_DROP_TABLE && s->kind != STMT_TRUNCATE)
+        return true;
+    for (const struct table_item *t = s->tables; t != NULL; t = t->next)
+        if (some_table_known(p, &t->table))
+            return true;
+    return false;
+}
+
+static void
+plan_temporary(struct planner *p)
+{
+    if (p->stmt->kind == STMT_CREATE_TABLE && p->stmt->create_table->query != NULL &&
+        !scope_query(p, p->stmt->create_table->query, NULL, NULL, NULL, NULL))
+        return;
+    one_home(p, "CREATE TEMPORARY TABLE from a SELECT", true,
+             "a temporary table lives on one backend");
+    pin(p, "temporary_table");
+}
+
+static void
+plan_ddl(struct planner *p, enum ddl_kind kind)
+{
+    const struct stmt *s = p->stmt;
+    if (s->temporary || (s->kind == STMT_CREATE_TABLE && s->create_table->temporary)) {
+        plan_temporary(p);
+        return;
+    }
+    p->out->implicit_commit = true;
+    p->out->is_write        = true;
+    if (!ddl_names_known_table(p)) {
+        to_home(p, home_of(p, p->context->schema, &p->home_database),
+                "none of its tables is known: the home answers");
+        return;
+    }
+    struct ddl_spec *spec = make(p, sizeof(*spec));
+    spec->kind            = kind;
+    spec->verb = p->digest == NULL ? SPAN("") : span_of(keyword_text(p->digest->first));
+    p->out->kind          = PLAN_DDL;
+    p->out->ddl           = spec;
+    p->out->reason        = "the controller runs it on every shard";
+}
+
+static enum ddl_kind
+object_kind(const struct stmt *s)
+{
+    switch ((int)s->object) {
+    case KW_PROCEDURE: case KW_FUNCTION: case KW_TRIGGER: case KW_EVENT: case KW_PACKAGE:
+        return DDL_ROUTINE;
+    case KW_USER: case KW_ROLE: case NO_KEYWORD: return DDL_ACCOUNT;
+    default: return DDL_OTHER;
+    }
+}
+
+/* ---- statements whose effect we cannot see ---- */
+
+static bool
+all_global(const struct routes *r, uint32_t database)
+{
+    for (uint32_t i = 0; i < r->n_tables; i++) {
+        if (database != ROUTES_NONE && r->tables[i].database != database)
+            continue;
+        enum table_kind kind = r->tables[i].kind;
+        if (kind == TABLE_VIEW)
+            kind = r->tables[i].view_kind;
+        if (kind == TABLE_SHARDED || kind == TABLE_REFERENCE)
+            return false;
+    }
+    return true;
+}
+
+static void
+plan_call(struct planner *p)
+{
+    struct span schema = p->stmt->path.schema.ptr != NULL ? p->stmt->path.schema
+                                                          : p->context->schema;
+    uint32_t home = home_of(p, schema, &p->home_database);
+    if (!all_global(p->routes, p->home_database)) {
+        NOT_YET(p, "shardd: CALL is possible in databases without sharded and reference tables "
+                   "only: what '%.*s' does there cannot be seen", SHOWN(p->stmt->path.name));
+        return;
+    }
+    to_home(p, home, "routines run on their database's home");
+    p->out->is_write = true;
+}
+
+static void
+plan_sql_prepare(struct planner *p)
+{
+    if (!all_global(p->routes, ROUTES_NONE)) {
+        NOT_YET(p, "shardd: PREPARE and EXECUTE as SQL are not supported where tables are sharded; "
+                   "use prepared statements of the client library");
+        return;
+    }
+    to_home(p, home_of(p, p->context->schema, &p->home_database), "all tables are global");
+    pin(p, "sql_prepare");
+    p->out->is_write = true;
+}
+
+static void
+plan_do(struct planner *p)
+{
+    struct scope *s = scope_new(p, NULL, NULL);
+    for (struct expr *e = p->stmt->args; e != NULL; e = e->next)
+        if (!scope_expr(p, s, e))
+            return;
+    if (!where_target(p, NULL, &p->out->target))
+        return;
+    p->out->kind             = PLAN_ONE;
+    p->out->target.one_shard = true;
+    p->out->reason           = "an expression";
+}
+
+static void
+plan_load(struct planner *p)
+{
+    struct scope *s = scope_new(p, NULL, NULL);
+    scope_add_path(p, s, &p->stmt->load->table, (struct span){ 0 });
+    one_home(p, "LOAD DATA", false, "a global table");
+    p->out->is_write = true;
+}
+
+static void
+plan_admin_table(struct planner *p)
+{
+    struct scope *s = scope_new(p, NULL, NULL);
+    note_tables(p, s);
+    if (p->stmt->word == KW_CHECKSUM || (!p->any_sharded && !p->any_reference)) {
+        one_home(p, "CHECKSUM TABLE", false, "global tables");
+        return;
+    }
+    struct merge_spec *spec = make(p, sizeof(*spec));
+    p->out->kind            = PLAN_SCATTER;
+    p->out->target          = (struct target){ .kind = TARGET_ALL };
+    p->out->merge           = spec;
+    p->out->implicit_commit = true;
+    p->out->reason          = "every shard has a part";
+}
+
+static void
+plan_locks(struct planner *p)
+{
+    struct scope *s = scope_new(p, NULL, NULL);
+    note_tables(p, s);
+    one_home(p, p->stmt->kind == STMT_HANDLER ? "HANDLER" : "LOCK TABLES", false, "one backend");
+    pin(p, p->stmt->kind == STMT_HANDLER ? "handler" : "lock_tables");
+    p->out->implicit_commit = p->stmt->kind == STMT_LOCK_TABLES;
+}
+
+static void
+plan_kill(struct planner *p)
+{
+    const struct kill *k = p->stmt->kill;
+    struct operand     id;
+    if (k->user || k->query_id || k->id == NULL || !operand_make(p, k->id, &id)) {
+        NOT_YET(p, "shardd: KILL takes the number of a connection");
+        return;
+    }
+    p->out->kind       = PLAN_KILL;
+    p->out->kill_id    = id;
+    p->out->kill_query = k->query;
+    p->out->reason     = "a connection of this proxy";
+}
+
+void
+plan_session(struct planner *p)
+{
+    const struct stmt *s    = p->stmt;
+    uint32_t           home = home_of(p, p->context->schema, &p->home_database);
+    switch ((int)s->kind) {
+    case STMT_BEGIN:     plan_txn(p, TXN_BEGIN); break;
+    case STMT_COMMIT:    plan_txn(p, TXN_COMMIT); break;
+    case STMT_ROLLBACK:  plan_txn(p, s->name.ptr != NULL ? TXN_ROLLBACK_TO : TXN_ROLLBACK); break;
+    case STMT_SAVEPOINT: plan_txn(p, TXN_SAVEPOINT); break;
+    case STMT_RELEASE:   plan_txn(p, TXN_RELEASE); break;
+    case STMT_SET:       plan_set(p); break;
+    case STMT_USE:
+        p->out->kind = PLAN_USE;
+        p->out->name = arena_copy(p->arena, s->name);
+        break;
+    case STMT_CREATE_TABLE: case STMT_ALTER_TABLE: case STMT_DROP_TABLE: case STMT_TRUNCATE:
+    case STMT_RENAME_TABLE: case STMT_CREATE_INDEX: case STMT_DROP_INDEX:
+        plan_ddl(p, s->object == KW_VIEW ? DDL_VIEW : DDL_TABLE);
+        break;
+    case STMT_DATABASE:    plan_ddl(p, DDL_DATABASE); break;
+    case STMT_CREATE_VIEW: plan_ddl(p, DDL_VIEW); break;
+    case STMT_OBJECT:      plan_ddl(p, object_kind(s)); break;
+    case STMT_LOCK_TABLES: case STMT_HANDLER: plan_locks(p); break;
+    case STMT_PREPARE: case STMT_EXECUTE: case STMT_DEALLOCATE: plan_sql_prepare(p); break;
+    case STMT_CALL:        plan_call(p); break;
+    case STMT_DO:          plan_do(p); break;
+    case STMT_KILL:        plan_kill(p); break;
+    case STMT_LOAD:        plan_load(p); break;
+    case STMT_ADMIN_TABLE: plan_admin_table(p); break;
+    case STMT_XA:
+        NOT_YET(p, "shardd: XA statements are not supported; transactions over several shards are "
+                   "atomic by themselves");
+        break;
+    case STMT_ADMIN:
+        NOT_YET(p, "shardd: servers are administered by shardctl, not through the proxy");
+        break;
+    case STMT_SIGNAL:
+        to_home(p, home, "diagnostics");
+        p->out->diagnostics = true;
+        break;
+    default: to_home(p, home, "no table's rows"); break; /* FLUSH, HELP, UNLOCK TABLES */
+    }
+}

@@ -1,0 +1,93 @@
+/* plan_show.c - see plan_internal.h: SHOW, DESCRIBE, EXPLAIN. */
+#include "core/route/plan_internal.h"
+
+static void
+show_shardd(struct planner *p)
+{
+    static const struct {
+        const char      *name;
+        enum shardd_show show;
+    } shows[] = {
+        { "STATUS", SHARDD_STATUS },   { "SHARDS", SHARDD_SHARDS },   { "POOLS", SHARDD_POOLS },
+        { "CLIENTS", SHARDD_CLIENTS }, { "DIGESTS", SHARDD_DIGESTS },
+    };
+    for (size_t i = 0; i < countof(shows); i++) {
+        if (!span_equal_nocase(p->stmt->show->name, span_of(shows[i].name)))
+            continue;
+        p->out->kind    = PLAN_SHARDD;
+        p->out->show    = shows[i].show;
+        p->out->is_read = true;
+        p->out->reason  = "the proxy answers";
+        return;
+    }
+    refuse(p, SQL_UNKNOWN_ERROR,
+           "shardd: SHOW SHARDD knows STATUS, SHARDS, POOLS, CLIENTS and DIGESTS");
+}
+
+static void
+show(struct planner *p)
+{
+    const struct show *s = p->stmt->show;
+    if (s->kind == KW_SHARDD) {
+        show_shardd(p);
+        return;
+    }
+    struct span schema = s->schema.ptr != NULL         ? s->schema
+                         : s->table.schema.ptr != NULL ? s->table.schema
+                                                       : p->context->schema;
+    /* SHOW CREATE DATABASE d: the name is a database's. */
+    if (s->kind == KW_CREATE && s->object == KW_DATABASE)
+        schema = s->table.name;
+    to_home(p, home_of(p, schema, &p->home_database), "the home of the database knows");
+    p->out->is_read     = true;
+    p->out->diagnostics = s->kind == KW_WARNINGS || s->kind == KW_ERRORS;
+}
+
+static void
+explain(struct planner *p)
+{
+    const struct explain *e = p->stmt->explain;
+    if (e->shardd) {
+        p->out->kind    = PLAN_SHARDD;
+        p->out->show    = SHARDD_EXPLAIN;
+        p->out->is_read = true;
+        p->out->reason  = "the proxy answers";
+        p->out->name    = arena_copy(p->arena, (struct span){ p->text.ptr + e->text.start,
+                                                              e->text.end - e->text.start });
+        return;
+    }
+    if (e->statement == NULL) {
+        NOT_YET(p, "shardd: EXPLAIN FOR CONNECTION is not supported: a connection has no server of "
+                   "its own");
+        return;
+    }
+    struct plan inner;
+    plan_make(p->arena, p->context, p->text, p->digest, e->statement, &inner);
+    if (inner.kind == PLAN_REFUSE) {
+        p->refused    = true;
+        p->out->error = inner.error;
+        return;
+    }
+    p->out->kind           = PLAN_ONE;
+    p->out->target         = inner.target;
+    p->out->target.first   = !e->analyze;
+    p->out->target.one_shard = e->analyze;
+    p->out->error          = inner.error;
+    p->out->database       = inner.database;
+    p->out->is_read        = !e->analyze || inner.is_read;
+    p->out->is_write       = e->analyze && inner.is_write;
+    p->out->reason         = "one of the statement's shards explains";
+    if (e->analyze && (inner.kind == PLAN_INSERT || inner.reference_write))
+        NOT_YET(p, "shardd: ANALYZE of this statement would write; use EXPLAIN");
+    if (inner.kind == PLAN_INSERT)
+        p->out->target = (struct target){ .kind = TARGET_ALL, .first = true };
+}
+
+void
+plan_show(struct planner *p)
+{
+    if (p->stmt->kind == STMT_SHOW)
+        show(p);
+    else
+        explain(p);
+}
