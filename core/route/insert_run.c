@@ -13,7 +13,8 @@ static bool
 undecided(const struct route_table *t, const struct route_column *c, struct sql_error *error)
 {
     return sql_error_set(error, SQL_NOT_SUPPORTED,
-                         "shardd: the value for '%.*s' of '%.*s' would be changed when it is stored, "
+                         "shardd: the value for '%.*s' of '%.*s' would be changed when it is "
+                         "stored, "
                          "or is not known exactly; give it as the column stores it",
                          SHOWN(c->name), SHOWN(t->name));
 }

@@ -90,7 +90,6 @@ describe_keys(const char *what, uint32_t n, const struct merge_key *keys, struct
         if (keys[i].descending)
             buf_append_text(out, " desc");
     }
-    buf_append_byte(out, ';');
 }
 
 static void
@@ -104,21 +103,21 @@ describe_merge(const struct plan *plan, struct buf *out)
     const struct merge_spec *m = plan->merge;
     buf_append_text(out, "; merge:");
     if (!m->grouped && !m->sorted_legs && !m->distinct)
-        buf_append_text(out, " concatenate;");
+        buf_append_text(out, " concatenate");
     for (uint32_t i = 0; i < m->n_outputs; i++) {
         buf_append_byte(out, ' ');
         describe_column(m->outputs[i].column, out);
         buf_printf(out, "=%s", functions[m->outputs[i].function]);
     }
     if (m->grouped && m->n_group == 0)
-        buf_append_text(out, " one group;");
+        buf_append_text(out, " one group");
     describe_keys("group", m->n_group, m->group, out);
     if (m->having != NULL)
-        buf_append_text(out, " having;");
+        buf_append_text(out, " having");
     describe_keys("sort", m->n_order, m->order, out);
     describe_keys("distinct", m->n_distinct, m->distinct_keys, out);
     if (plan->has_limit)
-        buf_append_text(out, " limit;");
+        buf_append_text(out, " limit");
 }
 
 static void

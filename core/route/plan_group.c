@@ -103,7 +103,8 @@ group_aggregate(struct scatter *c, struct item_ref item, uint32_t *column)
     struct expr        *e = bare(item.expr);
     enum merge_function function;
     if (e->kind != EXPR_FUNC || e->func->klass != FUNC_AGGREGATE)
-        return refuse_aggregate(c, e, "; select the aggregates by themselves and compute with them");
+        return refuse_aggregate(c, e, "; select the aggregates by themselves and compute with "
+                                      "them");
     if (!function_of(e, &function))
         return refuse_aggregate(c, e, "; group by the key, or give the key");
     bool extreme = function == MERGE_MIN || function == MERGE_MAX;

@@ -45,7 +45,8 @@ key_operand(struct maker *m, struct insert_row *row, struct expr *e)
     }
     if (operand_make(m->p, e, &row->key))
         return true;
-    return NOT_YET(m->p, "shardd: the key column '%.*s' of '%.*s' needs a plain value in INSERT, not "
+    return NOT_YET(m->p, "shardd: the key column '%.*s' of '%.*s' needs a plain value in INSERT, "
+                         "not "
                          "an expression: compute it first", SHOWN(key->name),
                    SHOWN(m->table->name));
 }
@@ -59,7 +60,8 @@ auto_operand(struct maker *m, struct insert_row *row, struct expr *e)
     }
     if (operand_make(m->p, e, &row->auto_value))
         return true;
-    return NOT_YET(m->p, "shardd: the AUTO_INCREMENT column of '%.*s' needs a plain value in INSERT, "
+    return NOT_YET(m->p, "shardd: the AUTO_INCREMENT column of '%.*s' needs a plain value in "
+                         "INSERT, "
                          "not an expression", SHOWN(m->table->name));
 }
 
@@ -231,7 +233,8 @@ keeps_key(struct maker *m, struct expr *value)
         (span_equal_nocase(value->func->name.name, SPAN("VALUES")) ||
          span_equal_nocase(value->func->name.name, SPAN("VALUE"))))
         value = bare(value->args);
-    return value->kind == EXPR_COLUMN && routes_column(m->table, value->path->name) == m->table->key;
+    return value->kind == EXPR_COLUMN &&
+           routes_column(m->table, value->path->name) == m->table->key;
 }
 
 static bool
@@ -347,7 +350,8 @@ insert_reference(struct maker *m, struct instance *target)
 {
     struct planner *p = m->p;
     if (p->any_sharded || p->any_global || p->any_system) {
-        NOT_YET(p, "shardd: the reference table '%.*s' is written on every shard, so its rows can be "
+        NOT_YET(p, "shardd: the reference table '%.*s' is written on every shard, so its rows "
+                   "can be "
                    "read from reference tables only", SHOWN(m->table->name));
         return;
     }

@@ -8,12 +8,14 @@ no_scatter(struct scatter *c)
     const struct query *q     = c->q;
     uint32_t            flags = p->digest == NULL ? 0 : p->digest->flags;
     if (q->kind != QUERY_BLOCK)
-        return NOT_YET(p, "shardd: UNION, EXCEPT and INTERSECT over several shards are not supported "
+        return NOT_YET(p, "shardd: UNION, EXCEPT and INTERSECT over several shards are not "
+                          "supported "
                           "yet; give the key in each part");
     if (q->into != NULL)
         return NOT_YET(p, "shardd: SELECT ... INTO from several shards is not supported yet");
     if ((p->stmt->flags & STMT_HAS_WINDOW) != 0)
-        return NOT_YET(p, "shardd: window functions over several shards are not supported yet; give "
+        return NOT_YET(p, "shardd: window functions over several shards are not supported yet; "
+                          "give "
                           "the key in the WHERE clause");
     if (q->calc_found_rows || (flags & DIGEST_CALC_FOUND_ROWS) != 0)
         return NOT_YET(p, "shardd: SQL_CALC_FOUND_ROWS over several shards is not supported; use "
@@ -21,10 +23,12 @@ no_scatter(struct scatter *c)
     if (q->with_rollup)
         return NOT_YET(p, "shardd: WITH ROLLUP over several shards is not supported yet");
     if ((flags & (DIGEST_USER_VAR | DIGEST_ASSIGN)) != 0)
-        return NOT_YET(p, "shardd: user variables in a statement on several shards are not supported "
+        return NOT_YET(p, "shardd: user variables in a statement on several shards are not "
+                          "supported "
                           "yet; give the key in the WHERE clause");
     if (p->out->needs_last_insert_id)
-        return NOT_YET(p, "shardd: LAST_INSERT_ID, FOUND_ROWS and ROW_COUNT in a statement on several "
+        return NOT_YET(p, "shardd: LAST_INSERT_ID, FOUND_ROWS and ROW_COUNT in a statement on "
+                          "several "
                           "shards are not supported; select them first");
     if ((flags & (DIGEST_LOCK_FUNCTION | DIGEST_SEQUENCE)) != 0)
         return NOT_YET(p, "shardd: locks and sequences in a statement on several shards are not "
@@ -74,7 +78,8 @@ order_keys(struct scatter *c, bool grouped)
             return NOT_YET(c->p, "shardd: ORDER BY a random value over several shards is not "
                                  "supported");
         if (c->q->distinct && item.visible == MERGE_NONE)
-            return NOT_YET(c->p, "shardd: with DISTINCT, ORDER BY over several shards needs columns "
+            return NOT_YET(c->p, "shardd: with DISTINCT, ORDER BY over several shards needs "
+                                 "columns "
                                  "that are selected");
         struct merge_key *key = &keys[at];
         if (grouped && has_aggregate(item.expr)) {
@@ -102,7 +107,8 @@ distinct_keys(struct scatter *c)
     uint32_t          at   = 0;
     struct merge_key *keys = make(c->p, (c->q->n_items + 1) * sizeof(*keys));
     if (c->star_at != UINT32_MAX)
-        return NOT_YET(c->p, "shardd: SELECT DISTINCT * over several shards needs the key among the "
+        return NOT_YET(c->p, "shardd: SELECT DISTINCT * over several shards needs the key among "
+                             "the "
                              "columns; name the columns");
     for (struct select_item *item = c->q->items; item != NULL; item = item->next, at++) {
         struct item_ref ref = { bare(item->expr), at };

@@ -130,13 +130,13 @@ find_cte(struct planner *p, struct cte_scope *from, struct span name, struct cte
 
 /* A derived table or CTE: a region of its own, perhaps exported as one keyed table. */
 static bool
-add_derived(struct planner *p, struct scope *s, struct query *q, struct span alias, bool lateral,
+add_derived(struct planner *p, struct scope *s, struct query *q, struct span alias,
             bool renamed, struct cte_scope *ctes, struct region *region)
 {
     struct scope *inner = NULL;
-    if (!scope_query(p, q, lateral ? s : NULL, NULL, ctes, &inner))
+    if (!scope_query(p, q, NULL, NULL, ctes, &inner))
         return false;
-    struct instance *key = inner == NULL || lateral ? NULL : where_export(p, inner, q);
+    struct instance *key = inner == NULL ? NULL : where_export(p, inner, q);
     struct instance *i   = add(p, s, alias, (struct span){ 0 });
     i->region            = region;
     if (q->kind != QUERY_BLOCK || renamed)
@@ -194,7 +194,7 @@ add_table(struct planner *p, struct scope *s, struct table_ref *ref, struct regi
             last = copy;
         }
         visible->list = before;
-        return add_derived(p, s, cte->query, ref->alias.ptr ? ref->alias : ref->table.name, false,
+        return add_derived(p, s, cte->query, ref->alias.ptr ? ref->alias : ref->table.name,
                            cte->columns != NULL, visible, region);
     }
     struct instance *i = scope_add_path(p, s, &ref->table, ref->alias);
@@ -261,7 +261,7 @@ scope_from(struct planner *p, struct scope *s, struct table_ref *ref, struct reg
     case TABLE_REF_JOIN:  return add_join(p, s, ref, region);
     case TABLE_REF_SUBQUERY:
     case TABLE_REF_VALUES:
-        return add_derived(p, s, ref->query, ref->alias, ref->lateral, ref->columns != NULL,
+        return add_derived(p, s, ref->query, ref->alias, ref->columns != NULL,
                            s->ctes, region);
     case TABLE_REF_FUNCTION:
         i         = add(p, s, ref->alias, (struct span){ 0 });

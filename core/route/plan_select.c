@@ -64,8 +64,18 @@ plan_select(struct planner *p, struct query *q)
     if (!scope_query(p, q, NULL, NULL, NULL, &s) ||
         !where_target(p, s == NULL ? NULL : s->region, &out->target))
         return;
+    uint32_t flags = p->digest == NULL ? 0 : p->digest->flags;
     switch (out->target.kind) {
     case TARGET_ANY:
+        if ((flags & DIGEST_LOCK_FUNCTION) != 0) {
+            to_home(p, 0, "locks of all sessions are on one shard");
+            break;
+        }
+        if ((flags & DIGEST_SEQUENCE) != 0) {
+            to_home(p, home_of(p, p->context->schema, &p->home_database),
+                    "sequences are on their database's home");
+            break;
+        }
         one(p, p->any_reference ? "reference tables are everywhere" : "no table's rows");
         if (p->any_reference && out->locks)
             to_home(p, p->reference_home, "locks are taken on the home copy");

@@ -509,7 +509,8 @@ target_unsharded(struct planner *p, struct target *out)
 {
     if (p->home_conflict)
         return NOT_YET(p, "shardd: '%.*s' and other tables of this statement are on different "
-                          "shards; make one of them a reference table, or use the tables one by one",
+                          "shards; make one of them a reference table, or use the tables one by "
+                          "one",
                        SHOWN(p->conflict_name));
     if (p->any_global) {
         out->kind = TARGET_HOME;
@@ -574,7 +575,8 @@ where_target(struct planner *p, const struct region *main, struct target *out)
         return true;
     }
     if (out->n_groups > 0 || p->any_global || p->any_system)
-        return NOT_YET(p, "shardd: the sharded table '%.*s' is combined with tables that are not on "
+        return NOT_YET(p, "shardd: the sharded table '%.*s' is combined with tables that are not "
+                          "on "
                           "every shard; make those reference tables, or give the key",
                        SHOWN(p->sharded_name));
     out->kind = TARGET_ALL;
