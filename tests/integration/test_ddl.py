@@ -4,7 +4,7 @@ import pytest
 
 
 def kind(cluster, db, table):
-    rows = cluster.ctl("table list", "--database", db)
+    rows = cluster.ctl("table list", db)
     rows = rows["tables"] if isinstance(rows, dict) else rows
     return next((r["kind"] for r in rows if r["name"] == table), None)
 

@@ -1,0 +1,63 @@
+"""Random statements: see answers.py."""
+import pytest
+
+import answers
+import testbed
+
+
+@pytest.fixture(scope="module")
+def three(scratch):
+    cluster = testbed.Cluster(scratch / "three", shards=3)
+    yield cluster
+    try:
+        cluster.fsck()
+    finally:
+        cluster.down()
+
+
+def campaign(cluster, plain, seed, count, refused_max):
+    plain.sql("CREATE DATABASE IF NOT EXISTS app")
+    one = answers.Campaign(cluster, plain, "app", seed)
+    try:
+        failure = one.run(count)
+        print(one.summary())
+        assert failure is None, failure
+        assert one.refused <= refused_max * one.ran, one.why
+    finally:
+        one.close()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_small(three, plain, seed):
+    campaign(three, plain, seed, 400, 0.05)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(100, 104))
+def test_long(three, plain, seed):
+    campaign(three, plain, seed, 2000, 0.05)
+
+
+def test_it_would_see_a_difference():
+    """The comparison itself: a test that cannot fail is a defect."""
+    def answer(rows, columns=(("a", 3, 63),), error=None, affected=0):
+        a = testbed.Answer.__new__(testbed.Answer)
+        a.rows, a.columns, a.error, a.affected = rows, columns, error, affected
+        return a
+
+    read = answers.Statement([("all", "SELECT a")])
+    ordered = answers.Statement([("all", "SELECT a ORDER BY a")], ordered=True)
+    folded = answers.Statement([("all", "SELECT DISTINCT a")], folded=True)
+    write = answers.Statement([("all", "DELETE")], is_read=False)
+    assert answers.difference(read, answer([(1,), (2,)]), answer([(2,), (1,)])) is None
+    assert answers.difference(ordered, answer([(1,), (2,)]), answer([(2,), (1,)]))
+    assert answers.difference(read, answer([(1,)]), answer([(1,), (1,)]))
+    assert answers.difference(read, answer([(1,)]), answer([("1",)]))
+    assert answers.difference(read, answer([(1.0,)]), answer([(1.0 + 1e-15,)])) is None
+    assert answers.difference(read, answer([(1.0,)]), answer([(1.0 + 1e-9,)]))
+    assert answers.difference(read, answer([(1,)]), answer([(1,)], (("a", 8, 63),)))
+    assert answers.difference(read, answer([("á ",)]), answer([("A",)]))
+    assert answers.difference(folded, answer([("á ",)]), answer([("A",)])) is None
+    assert answers.difference(write, answer([], affected=1), answer([], affected=2))
+    assert answers.difference(read, answer(None, error=(1064,)), answer(None, error=(1064,))) is None
+    assert answers.difference(read, answer(None, error=(1064,)), answer([(1,)]))
