@@ -172,9 +172,8 @@ enum { /* flags of COM_STMT_EXECUTE */
 };
 
 enum {
-    NOT_FIXED_DEC     = 31, /* `decimals` of a FLOAT or DOUBLE without fixed digits (MySQL: 0x1f) */
-    MARIADB_FIXED_DEC = 39, /* from here on `decimals` says "not fixed" as well */
-    CHARSET_BINARY    = 63,
+    NOT_FIXED_DEC              = 31, /* `decimals` from here on: FLOAT, DOUBLE without fixed digits */
+    CHARSET_BINARY             = 63, /* collation ids */
     CHARSET_UTF8MB4_GENERAL_CI = 45,
 };
 

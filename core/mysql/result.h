@@ -18,6 +18,9 @@
  *
  * A row that begins with 0xfe would be a text cell of more than 16 MiB, so its packet
  * is full; a shorter packet with 0xfe is the end of the rows. 0xff begins no row.
+ *
+ * Under MARIADB_CLIENT_CACHE_METADATA a server leaves the definitions out of a repeated
+ * execution: do not negotiate it where several clients share one prepared statement.
  */
 #ifndef CORE_MYSQL_RESULT_H
 #define CORE_MYSQL_RESULT_H

@@ -7,7 +7,8 @@
  *   result_writer_end(&w, status, warnings);
  *
  * A row goes out when it has as many cells as there are columns; asserts that
- * the last one is whole. */
+ * the last one is whole.
+ */
 #ifndef CORE_MYSQL_RESULT_WRITER_H
 #define CORE_MYSQL_RESULT_WRITER_H
 
