@@ -172,7 +172,7 @@ enum { /* flags of COM_STMT_EXECUTE */
 };
 
 enum {
-    NOT_FIXED_DEC              = 31, /* `decimals` from here on: FLOAT, DOUBLE without fixed digits */
+    NOT_FIXED_DEC              = 31, /* `decimals` from here on: digits are not fixed */
     CHARSET_BINARY             = 63, /* collation ids */
     CHARSET_UTF8MB4_GENERAL_CI = 45,
 };
