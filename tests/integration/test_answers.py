@@ -59,5 +59,6 @@ def test_it_would_see_a_difference():
     assert answers.difference(read, answer([("á ",)]), answer([("A",)]))
     assert answers.difference(folded, answer([("á ",)]), answer([("A",)])) is None
     assert answers.difference(write, answer([], affected=1), answer([], affected=2))
-    assert answers.difference(read, answer(None, error=(1064,)), answer(None, error=(1064,))) is None
-    assert answers.difference(read, answer(None, error=(1064,)), answer([(1,)]))
+    wrong = answer(None, error=(1064,))
+    assert answers.difference(read, wrong, answer(None, error=(1064,))) is None
+    assert answers.difference(read, wrong, answer([(1,)]))

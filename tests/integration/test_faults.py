@@ -269,7 +269,8 @@ def test_a_shard_that_is_down(new_cluster):
     cluster.sql("CREATE TABLE t (id BIGINT PRIMARY KEY)")
     cluster.sql("INSERT INTO t VALUES " + ",".join(f"({i})" for i in range(100)))
     shards = cluster.shard_list()
-    owner = {i: s["name"] for s in shards for (i,) in cluster.on_shard(s, "SELECT id FROM t", "app")}
+    owner = {i: s["name"] for s in shards
+             for (i,) in cluster.on_shard(s, "SELECT id FROM t", "app")}
     down = shards[1]
     (pid,) = [p for p in testbed.processes_of(cluster.home)
               if os.readlink(f"/proc/{p}/exe").endswith("mariadbd")

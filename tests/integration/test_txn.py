@@ -30,7 +30,8 @@ def on_different_shards(cluster, db, n=40):
 
 def test_one_shard_is_as_on_a_server(both):
     both.run("CREATE TABLE t (id BIGINT PRIMARY KEY, n INT, UNIQUE (id, n))")
-    for sql in ("INSERT INTO t VALUES (1, 1)", "START TRANSACTION", "UPDATE t SET n = 2 WHERE id = 1",
+    for sql in ("INSERT INTO t VALUES (1, 1)", "START TRANSACTION",
+                "UPDATE t SET n = 2 WHERE id = 1",
                 "SELECT * FROM t WHERE id = 1", "SAVEPOINT s", "UPDATE t SET n = 3 WHERE id = 1",
                 "ROLLBACK TO SAVEPOINT s", "SELECT * FROM t WHERE id = 1", "RELEASE SAVEPOINT s",
                 "COMMIT", "SELECT * FROM t WHERE id = 1", "BEGIN", "DELETE FROM t WHERE id = 1",
