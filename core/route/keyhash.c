@@ -191,7 +191,6 @@ charset_of(const struct key_value *v, enum charset column, enum charset *out)
     return *out != CHARSET_UNKNOWN || v->collation == 0;
 }
 
-/* A CHAR is stored without its trailing spaces whatever the collation says. */
 static struct span
 without_trailing(struct span s, uint8_t byte)
 {
@@ -227,9 +226,10 @@ ask_text(const struct route_column *c, const struct key_value *v,
         value.collation = 0; /* ASCII */
     if (!charset_of(&value, collation->charset, &from))
         return CANNOT;
-    if (c->type == COLUMN_CHAR)
+    if (c->type == COLUMN_CHAR) /* and so they do not count as its length */
         value.bytes = without_trailing(value.bytes, ' ');
-    if (!hash_string(collation, from, value.bytes, hash, &characters))
+    if (!hash_string(collation, column_pads(c, collation), from, value.bytes, hash,
+                     &characters))
         return CANNOT;
     return question == STORED && characters > c->length ? CANNOT : HASHED;
 }

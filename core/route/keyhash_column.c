@@ -1,6 +1,5 @@
 /* keyhash_column.c - which columns can be keys, and which lie together. */
-#include "core/route/collation.h"
-#include "core/route/keyhash.h"
+#include "core/route/keyhash_part.h"
 
 enum class { CLASS_NONE, CLASS_INT, CLASS_YEAR, CLASS_BIT, CLASS_DECIMAL, CLASS_TEXT,
              CLASS_BINARY, CLASS_VARBINARY, CLASS_DATE, CLASS_TIME, CLASS_DATETIME,
@@ -79,5 +78,5 @@ keyhash_colocated(const struct route_column *a, const struct route_column *b)
     const struct collation *x = collation_find(a->collation);
     const struct collation *y = collation_find(b->collation);
     /* Equal under either column's collation must mean equal hashes. */
-    return x->fold == y->fold && x->pads == y->pads;
+    return x->fold == y->fold && column_pads(a, x) == column_pads(b, y);
 }

@@ -58,12 +58,22 @@ uint64_t moment_time(const struct moment *m);
 /* 16 bytes from 8-4-4-4-12 or 32 hexadecimal digits. */
 bool uuid_parse(struct span text, uint8_t out[16]) must_check;
 
-/* The address when the text is exactly what a server prints for it. */
+/* An address in the forms of inet_pton(), which are all that servers take. */
 bool inet_parse(struct span text, bool six, uint8_t out[16]) must_check;
 
-/* A string in character set `from` as the column's collation folds it. False:
- * malformed, or the column's character set lacks a character. *n: characters. */
-bool hash_string(const struct collation *collation, enum charset from,
+/* A string in character set `from` as the column's collation folds it, without
+ * trailing spaces if `pads`. False: malformed, or the column's character set lacks
+ * a character. *n: characters. */
+bool hash_string(const struct collation *collation, bool pads, enum charset from,
                  struct span bytes, uint64_t *hash, size_t *n) must_check;
+
+/* Whether trailing spaces are left out: the collation says so, or the type. A
+ * CHAR is stored without them, and servers disagree with themselves on what
+ * NOPAD means when ignorable characters stand among its last spaces. */
+static inline bool
+column_pads(const struct route_column *c, const struct collation *collation)
+{
+    return collation->pads || c->type == COLUMN_CHAR;
+}
 
 #endif

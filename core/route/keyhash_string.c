@@ -16,6 +16,7 @@ enum { CHUNK = 512 };
  * stream; XXH3-64 gives the same. */
 struct folder {
     const struct collation *collation;
+    bool                    pads;
     uint32_t                space;  /* a space as it is folded */
     size_t                  spaces; /* held back */
     size_t                  len;
@@ -78,7 +79,7 @@ put_raw(struct folder *f, uint32_t unit)
 static void
 put(struct folder *f, uint32_t unit)
 {
-    if (f->collation->pads && unit == f->space) {
+    if (f->pads && unit == f->space) {
         f->spaces++;
         return;
     }
@@ -113,13 +114,14 @@ space_of(enum fold fold)
 }
 
 bool
-hash_string(const struct collation *collation, enum charset from,
+hash_string(const struct collation *collation, bool pads, enum charset from,
             struct span bytes, uint64_t *hash, size_t *n)
 {
     struct folder f;
     size_t        characters = 0;
 
     f.collation = collation;
+    f.pads      = pads;
     f.space     = space_of(collation->fold);
     f.spaces    = f.len = 0;
     f.streams   = false;

@@ -176,16 +176,14 @@ bool
 inet_parse(struct span text, bool six, uint8_t out[16])
 {
     int     family = six ? AF_INET6 : AF_INET;
-    char    copy[INET6_ADDRSTRLEN], again[INET6_ADDRSTRLEN];
+    char    copy[INET6_ADDRSTRLEN];
     uint8_t address[16] = { 0 };
 
     if (text.len >= sizeof(copy) || memchr(text.ptr, 0, text.len) != NULL)
         return false;
     memcpy(copy, text.ptr, text.len);
     copy[text.len] = 0;
-    if (inet_pton(family, copy, address) != 1 ||
-        inet_ntop(family, address, again, sizeof(again)) == NULL ||
-        strcasecmp(copy, again) != 0)
+    if (inet_pton(family, copy, address) != 1)
         return false;
     memcpy(out, address, sizeof(address));
     return true;
