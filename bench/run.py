@@ -1,0 +1,427 @@
+#!/usr/bin/python3
+"""run.py - measure shardd against its peers, in one run, on one server.
+
+    bench/run.py [--rounds N] [--seconds S] [--only NAME,...] [--without-shardd]
+
+Peers: the server directly, and HAProxy in TCP mode. All are measured in turn within a round,
+the order rotates from round to round, and medians over the rounds are compared. The server is
+as durable as `make run` makes it. Results go to build/bench/results.json, pictures beside it.
+"""
+import argparse
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "integration"))
+
+import rawclient  # noqa: E402
+import testbed  # noqa: E402
+
+OUT = ROOT / "build" / "bench"
+ROWS = 100_000
+SCATTER_ROWS = 400_000
+
+
+class Target:
+    """Something to connect to, and the processes whose CPU time it costs."""
+
+    def __init__(self, name, port, user, pids):
+        self.name, self.port, self.user, self.pids = name, port, user, pids
+
+    def cpu(self):
+        return sum(testbed.cpu_seconds(p) for p in self.pids())
+
+
+class Haproxy:
+    def __init__(self, folder, server_port, threads):
+        self.port = testbed.free_port()
+        conf = pathlib.Path(folder) / "haproxy.cfg"
+        conf.write_text(
+            f"global\n  maxconn 9000\n  nbthread {threads}\n"
+            "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1h\n"
+            f"  timeout server 1h\nlisten mysql\n  bind 127.0.0.1:{self.port}\n"
+            f"  server s 127.0.0.1:{server_port}\n")
+        self.process = subprocess.Popen(["haproxy", "-db", "-f", conf], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        testbed.wait_for("haproxy", self._listens)
+
+    def _listens(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+            return True
+        except OSError:
+            return False
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+class PlainServer(testbed.Server):
+    """For developing this without shardd: what the one shard would be."""
+
+    def __init__(self, folder):
+        super().__init__(folder, durable=True, settings="max_connections=12000\n")
+        self.sql("CREATE DATABASE app")
+
+
+class Setup:
+    """One server; HAProxy and shardd before it; table sbtest1 and the account bench on it."""
+
+    def __init__(self, folder, without_shardd):
+        threads = os.cpu_count()
+        self.cluster = None
+        if without_shardd:
+            self.server = PlainServer(f"{folder}/server")
+            server_port = self.server.port
+            prepare_port = server_port
+            self.server.sql("CREATE USER bench@'%' IDENTIFIED BY 'app'")
+            self.server.sql("GRANT ALL ON *.* TO bench@'%'")
+        else:
+            self.cluster = testbed.Cluster(f"{folder}/c", shards=1, workers=threads)
+            shard = self.cluster.shard_list()[0]
+            server_port = shard["port"]
+            prepare_port = self.cluster.port
+            for sql in ("CREATE USER bench@'%' IDENTIFIED BY 'app'", "GRANT ALL ON *.* TO bench@'%'"):
+                self.cluster.on_shard(shard, sql)
+        self.haproxy = Haproxy(folder, server_port, threads)
+        self.direct = Target("direct", server_port, "bench", lambda: [])
+        self.targets = [self.direct, Target("haproxy", self.haproxy.port, "bench",
+                                            lambda: [self.haproxy.process.pid])]
+        if self.cluster:
+            self.targets.append(Target("shardd", self.cluster.port, "app", self.cluster.pids))
+        prepare = Target("prepare", prepare_port, "app", lambda: [])
+        sysbench(prepare, "prepare", threads=1)
+        self.sql(prepare, "CREATE TABLE thousand (id BIGINT PRIMARY KEY)")
+        self.sql(prepare, "INSERT INTO thousand VALUES "
+                 + ",".join(f"({i})" for i in range(1000)))
+
+    @staticmethod
+    def sql(target, text):
+        with rawclient.RawClient(target.port, timeout=300) as c:
+            c.login(user=target.user, db="app")
+            return c.query(text)
+
+    def stop(self):
+        self.haproxy.stop()
+        if self.cluster:
+            self.cluster.down()
+        else:
+            self.server.stop()
+
+
+def sysbench(target, command, *, threads, seconds=0, ps="disable"):
+    done = subprocess.run(
+        ["sysbench", "oltp_point_select", "--db-driver=mysql", "--mysql-host=127.0.0.1",
+         f"--mysql-port={target.port}", f"--mysql-user={target.user}", "--mysql-password=app",
+         "--mysql-db=app", f"--table-size={ROWS}", "--tables=1", f"--threads={threads}",
+         f"--db-ps-mode={ps}", f"--time={seconds}", "--events=0", "--histogram=on", command],
+        capture_output=True, text=True, timeout=300 + 2 * seconds)
+    if done.returncode != 0:
+        sys.exit(f"sysbench {command} on {target.name}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def percentile(histogram, share):
+    """Of lines "   0.123 |*****   456", in milliseconds."""
+    points = [(float(ms), int(n)) for ms, n in
+              re.findall(r"^\s*([\d.]+) \|\**\s+(\d+)$", histogram, flags=re.M)]
+    wanted = share * sum(n for _, n in points)
+    for ms, n in points:
+        wanted -= n
+        if wanted <= 0:
+            return ms
+    return float("nan")
+
+
+def measure_sysbench(target, **how):
+    cpu = target.cpu()
+    out = sysbench(target, "run", **how)
+    cpu = target.cpu() - cpu
+    queries = int(re.search(r"total:\s+(\d+)", out).group(1))
+    rate = float(re.search(r"queries:\s+\d+\s+\(([\d.]+) per sec", out).group(1))
+    return {"rate": rate, "cpu_us": cpu / queries * 1e6, "p50_ms": percentile(out, 0.5),
+            "p99_ms": percentile(out, 0.99)}
+
+
+def measure_result(target, size_mb=1000):
+    """Reads a result of `size_mb` MB as fast as it comes; the rate, and the growth in memory."""
+    pids = target.pids()
+    before = sum(testbed.memory_kib(p) for p in pids)
+    cpu = target.cpu()
+    total, peak, start = 0, before, time.monotonic()
+    with rawclient.RawClient(target.port, timeout=60) as c:
+        c.login(user=target.user, db="app")
+        c.command(rawclient.QUERY, b"SELECT REPEAT('x', %d) FROM thousand" % (size_mb * 1000))
+        view, wanted = memoryview(bytearray(1 << 20)), size_mb * 1_000_000
+        while total < wanted:
+            n = c.socket.recv_into(view)
+            if n == 0:
+                sys.exit(f"{target.name}: the result ended after {total} bytes")
+            total += n
+            if total % 64 == 0 and pids:
+                peak = max(peak, sum(testbed.memory_kib(p) for p in pids))
+    seconds = time.monotonic() - start
+    return {"rate": total / 1e6 / seconds, "cpu_us": (target.cpu() - cpu) / total * 1e12,
+            "growth_kib": peak - before}
+
+
+# --- the measurements -----------------------------------------------------------------------
+
+
+def in_turn(setup, rounds, measure):
+    """{target: {what: median}} over the rounds; the order of the targets rotates."""
+    seen = {t.name: [] for t in setup.targets}
+    for i in range(rounds):
+        k = i % len(setup.targets)
+        for target in setup.targets[k:] + setup.targets[:k]:
+            seen[target.name].append(measure(target))
+    return {name: {what: statistics.median(r[what] for r in runs) for what in runs[0]}
+            for name, runs in seen.items()}
+
+
+def point_selects(setup, options):
+    results = {}
+    for ps, name in ("disable", "text"), ("auto", "prepared"):
+        for threads in 1, 64:
+            results[f"point select, {name}, {threads} clients"] = in_turn(
+                setup, options.rounds, lambda t: measure_sysbench(
+                    t, threads=threads, seconds=options.seconds, ps=ps))
+    return results
+
+
+def connections(setup, options):
+    def measure(target):
+        out = subprocess.run(
+            [ROOT / "build" / "release" / "bench_login", str(target.port), target.user, "app",
+             "app", "16", str(options.seconds)], capture_output=True, text=True)
+        if out.returncode != 0:
+            sys.exit(f"logins on {target.name}: {out.stderr}")
+        return {"rate": float(out.stdout)}
+
+    return {"new connections": in_turn(setup, options.rounds, measure)}
+
+
+def large_result(setup, options):
+    return {"result of 1 GB": in_turn(setup, options.rounds, measure_result)}
+
+
+def idle_clients(setup, options):
+    """Memory per client that is logged in and does nothing."""
+    if not setup.cluster:
+        return {}
+    pids = setup.cluster.pids()
+    base = sum(testbed.memory_kib(p, "Pss") for p in pids)
+    wanted, clients = 10_000, []
+    try:
+        while len(clients) < wanted:
+            c = rawclient.RawClient(setup.cluster.port)
+            clients.append(c.login(db="app"))
+        full = sum(testbed.memory_kib(p, "Pss") for p in pids)
+    finally:
+        for c in clients:
+            c.close()
+    return {"idle clients": {"shardd": {"base_kib": base, "each_kib": (full - base) / wanted}}}
+
+
+def http(setup, options):
+    if not setup.cluster:
+        return {}
+    rates = {}
+    for path in "/healthz", "/metrics":
+        out = subprocess.run(
+            ["wrk", "-t1", "-c64", f"-d{options.seconds}s", "--latency",
+             f"http://127.0.0.1:{setup.cluster.http_port}{path}"],
+            capture_output=True, text=True, check=True).stdout
+        errors = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
+        if errors or "Socket errors" in out:
+            sys.exit(f"wrk {path}: {out}")
+        rates[path] = float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
+    return {"http": {"shardd": rates}}
+
+
+def scatter(setup, options):
+    """Rows merged per second of shardd's CPU time, over four shards."""
+    if not setup.cluster:
+        return {}
+    with tempfile.TemporaryDirectory(prefix="shardd-bench-") as folder:
+        cluster = testbed.Cluster(f"{folder}/c4", shards=4)
+        try:
+            return measure_scatter(cluster, options)
+        finally:
+            cluster.down()
+
+
+def measure_scatter(cluster, options):
+    with rawclient.RawClient(cluster.port, timeout=300) as c:
+        c.login(db="app")
+        c.query("CREATE TABLE s (id BIGINT PRIMARY KEY, k INT, pad CHAR(30), KEY (k))")
+        for start in range(0, SCATTER_ROWS, 10_000):
+            c.query("INSERT INTO s VALUES " + ",".join(
+                f"({i},{i * 7919 % 1000003},'{i:030}')" for i in range(start, start + 10_000)))
+    results = {}
+    for name, sql, rows in (
+            ("scatter, full scan", "SELECT id, k, pad FROM s", SCATTER_ROWS),
+            ("scatter, ORDER BY", "SELECT id, k, pad FROM s ORDER BY id", SCATTER_ROWS),
+            ("scatter, ORDER BY ... LIMIT",
+             f"SELECT id, k FROM s ORDER BY k LIMIT {SCATTER_ROWS // 2}", SCATTER_ROWS // 2)):
+        rates, before = [], sum(testbed.memory_kib(p) for p in cluster.pids())
+        for _ in range(options.rounds):
+            cpu = sum(testbed.cpu_seconds(p) for p in cluster.pids())
+            got = read_rows(cluster.port, sql)
+            if got != rows:
+                sys.exit(f"{sql}: {got} rows")
+            cpu = sum(testbed.cpu_seconds(p) for p in cluster.pids()) - cpu
+            rates.append(rows / max(cpu, 0.01))
+        growth = sum(testbed.memory_kib(p) for p in cluster.pids()) - before
+        results[name] = {"shardd": {"rows_per_cpu_s": statistics.median(rates),
+                                    "growth_kib": growth}}
+    return results
+
+
+def read_rows(port, sql):
+    """Rows of a result, counted without keeping them."""
+    rows, data, definitions = 0, bytearray(), 0
+    with rawclient.RawClient(port, timeout=120) as c:
+        c.login(db="app")
+        c.command(rawclient.QUERY, sql.encode())
+        columns = c.read()[0]
+        while definitions <= columns:  # and the EOF behind them
+            c.read()
+            definitions += 1
+        while True:
+            data += c.input.read1(1 << 20)
+            at = 0
+            while len(data) - at >= 4:
+                length = data[at] | data[at + 1] << 8 | data[at + 2] << 16
+                if len(data) - at < 4 + length:
+                    break
+                if data[at + 4] == 0xfe and length < 9:
+                    return rows
+                if data[at + 4] == 0xff:
+                    raise rawclient.ServerError(bytes(data[at + 4:at + 4 + length]))
+                rows += 1
+                at += 4 + length
+            del data[:at]
+
+
+MEASUREMENTS = {"point": point_selects, "connect": connections, "result": large_result,
+                "idle": idle_clients, "http": http, "scatter": scatter}
+
+# what, which value, better when, bound, against whom (None: absolute)
+TARGETS = [
+    ("point select, text, 64 clients", "cpu_us", "<=", 0.75, "haproxy"),
+    ("point select, prepared, 64 clients", "cpu_us", "<=", 0.75, "haproxy"),
+    ("point select, text, 64 clients", "rate", ">=", 1.1, "haproxy"),
+    ("point select, prepared, 64 clients", "rate", ">=", 1.1, "haproxy"),
+    ("point select, text, 1 clients", "p50_ms", "<=", 1.1, "haproxy"),
+    ("point select, text, 1 clients", "p99_ms", "<=", 1.1, "haproxy"),
+    ("point select, prepared, 1 clients", "p50_ms", "<=", 1.1, "haproxy"),
+    ("point select, prepared, 1 clients", "p99_ms", "<=", 1.1, "haproxy"),
+    ("new connections", "rate", ">=", 1.0, "haproxy"),
+    ("result of 1 GB", "rate", ">=", 0.9, "haproxy"),
+    ("result of 1 GB", "growth_kib", "<=", 32 << 10, None),
+    ("idle clients", "base_kib", "<=", 50 << 10, None),
+    ("idle clients", "each_kib", "<=", 8, None),
+    ("scatter, full scan", "rows_per_cpu_s", ">=", 1e6, None),
+    ("scatter, ORDER BY", "rows_per_cpu_s", ">=", 1e6, None),
+    ("scatter, ORDER BY ... LIMIT", "rows_per_cpu_s", ">=", 1e6, None),
+    ("http", "/healthz", ">=", 0, None),
+    ("http", "/metrics", ">=", 0, None),
+]
+
+
+def number(x):
+    return f"{x:,.0f}" if abs(x) >= 1000 else f"{x:.3g}"
+
+
+def report(results):
+    """The table, and how many targets are missed."""
+    missed = 0
+    print(f"\n{'what':36} {'value':15} {'direct':>10} {'HAProxy':>10} {'shardd':>10} "
+          f"{'ratio':>7} {'target':>9}")
+    for what, value, sign, bound, peer in TARGETS:
+        row = results.get(what)
+        if not row:
+            continue
+        seen = {name: row.get(name, {}).get(value) for name in ("direct", "haproxy", "shardd")}
+        cells = [number(seen[n]) if seen[n] is not None else "-" for n in seen]
+        ratio, verdict = "-", ""
+        if seen["shardd"] is not None:
+            figure = seen["shardd"] / max(seen[peer], 1e-9) if peer else seen["shardd"]
+            ratio = f"{figure:.2f}" if peer else "-"
+            reached = figure <= bound if sign == "<=" else figure >= bound
+            missed += not reached
+            verdict = "" if reached else "  missed"
+        print(f"{what:36} {value:15} {cells[0]:>10} {cells[1]:>10} {cells[2]:>10} {ratio:>7} "
+              f"{sign + ' ' + number(bound):>9}{verdict}")
+    return missed
+
+
+def draw(results):
+    """A bar chart for each value that the three have in common."""
+    if not shutil.which("gnuplot"):
+        return
+    for value, title in (("rate", "statements per second"), ("cpu_us", "proxy CPU, us a statement"),
+                         ("p99_ms", "99th percentile, ms")):
+        rows = [(w, r) for w, r in results.items() if w.startswith("point") and "haproxy" in r]
+        if not rows:
+            continue
+        data = OUT / f"{value}.dat"
+        with open(data, "w", encoding="utf-8") as f:
+            for what, row in rows:
+                cells = [str(row[n][value]) if n in row else "0"
+                         for n in ("direct", "haproxy", "shardd")]
+                f.write(f'"{what.replace("point select, ", "")}" {" ".join(cells)}\n')
+        subprocess.run(["gnuplot", "-e", f"data='{data}'; out='{OUT}/{value}.svg'; "
+                        f"what='{title}'", ROOT / "bench" / "bars.gp"], check=True)
+
+
+def micro():
+    """What the module's own benches print."""
+    for program in sorted((ROOT / "build" / "release").glob("bench_*")):
+        if program.suffix or program.name == "bench_login":
+            continue
+        print(f"--- {program.name}")
+        sys.stdout.flush()
+        subprocess.run([program], check=False, timeout=300)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--only", default=",".join(MEASUREMENTS) + ",micro")
+    parser.add_argument("--without-shardd", action="store_true")
+    options = parser.parse_args()
+    OUT.mkdir(parents=True, exist_ok=True)
+    chosen = options.only.split(",")
+    if "micro" in chosen:
+        micro()
+    results = {}
+    with tempfile.TemporaryDirectory(prefix="shardd-bench-") as folder:
+        setup = Setup(folder, options.without_shardd)
+        try:
+            for name, measure in MEASUREMENTS.items():
+                if name in chosen:
+                    print(f"measuring: {name}", flush=True)
+                    results |= measure(setup, options)
+        finally:
+            setup.stop()
+    (OUT / "results.json").write_text(json.dumps(results, indent=1))
+    draw(results)
+    missed = report(results)
+    print(f"\n{missed} targets missed; {OUT}/results.json has everything")
+
+
+if __name__ == "__main__":
+    main()
