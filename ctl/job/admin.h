@@ -22,6 +22,11 @@ bool admin_database_create(struct cluster *c, const char *who, const char *name,
                            const struct database_options *options, unsigned *warnings,
                            struct sql_error *error) must_check;
 
+/* Collation and character set; other options are not looked at. */
+bool admin_database_alter(struct cluster *c, const char *who, const char *name,
+                          const struct database_options *options,
+                          struct sql_error *error) must_check;
+
 /* Drops it with all its tables. */
 bool admin_database_drop(struct cluster *c, const char *who, const char *name, bool if_exists,
                          unsigned *warnings, struct sql_error *error) must_check;

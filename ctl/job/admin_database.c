@@ -197,8 +197,64 @@ admin_database_create(struct cluster *c, const char *who, const char *name,
     return ok;
 }
 
-/* The catalog forgets it first: from then on no statement goes there, and a
- * shard that cannot be reached now is cleaned when the job is repeated. */
+static bool
+alter(struct job *job, const char *who, json_t *object, const struct database_options *o,
+      struct sql_error *error)
+{
+    struct cluster        *c      = job->cluster;
+    const char            *name   = model_text(object, "name");
+    json_t                *shards = catalog_all(c->catalog, CATALOG_SHARD), *fresh = NULL;
+    struct server          servers[ROUTES_SHARDS_MAX];
+    struct catalog_change *change;
+    size_t                 n  = 0;
+    bool                   ok = admin_open_all(shards, servers, &n, error);
+
+    for (size_t i = 0; ok && i < n; i++)
+        ok = server_run(&servers[i], error, "ALTER DATABASE %s%s%s%s%s", server_name(name),
+                        o->charset ? " CHARACTER SET " : "",
+                        o->charset ? server_text(o->charset) : "",
+                        o->collation ? " COLLATE " : "",
+                        o->collation ? server_text(o->collation) : "");
+    if (ok)
+        fresh = describe(&servers[0], name, model_text(object, "policy"),
+                         model_number(object, "home"), error);
+    if (fresh) {
+        change = catalog_begin(c->catalog, who);
+        catalog_put(change, CATALOG_DATABASE, name, fresh, CATALOG_ANY);
+        cluster_bump(c, change, "generation");
+        ok = job_commit(change, error);
+    }
+    admin_close_all(servers, n);
+    json_decref(shards);
+    json_decref(fresh);
+    return ok && fresh;
+}
+
+bool
+admin_database_alter(struct cluster *c, const char *who, const char *name,
+                     const struct database_options *options, struct sql_error *error)
+{
+    struct job job;
+    struct err ignored;
+    json_t    *object;
+    bool       ok;
+
+    if (!options->charset && !options->collation)
+        return sql_error_set(error, SQL_NOT_SUPPORTED,
+                             "shardd: ALTER DATABASE changes CHARACTER SET and COLLATE only");
+    if (!job_begin(&job, c, "database", who, "ALTER DATABASE", name, "", error))
+        return false;
+    object = catalog_get(c->catalog, CATALOG_DATABASE, name, NULL);
+    ok     = object ? alter(&job, who, object, options, error)
+                    : sql_error_set(error, 1049, "Unknown database '%s'", name);
+    if (ok)
+        cluster_publish(c, &ignored);
+    json_decref(object);
+    job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
+    return ok;
+}
+
+/* Last: until then the job can be repeated. */
 static bool
 forget(struct cluster *c, const char *who, const char *name, struct sql_error *error)
 {

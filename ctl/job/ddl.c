@@ -1,0 +1,203 @@
+/* ddl.c - from the request to the kind of statement, and the job around it. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/log.h"
+#include "core/base/memory.h"
+#include "ctl/catalog/model.h"
+#include "ctl/job/admin.h"
+#include "ctl/job/ddl_step.h"
+
+static bool
+has_mode(const char *sql_mode, const char *word)
+{
+    size_t      len = strlen(word);
+    const char *at  = sql_mode;
+
+    while (at && (at = strcasestr(at, word))) {
+        if ((at == sql_mode || at[-1] == ',') && (at[len] == ',' || at[len] == '\0'))
+            return true;
+        at += len;
+    }
+    return false;
+}
+
+static struct lex_options
+lex_options_of(const struct ddl_request *r)
+{
+    const char *mode = r->sql_mode;
+
+    return (struct lex_options){
+        .charset              = lex_charset_of(span_of(r->charset ? r->charset : "utf8mb4")),
+        .ansi_quotes          = has_mode(mode, "ANSI_QUOTES") || has_mode(mode, "ANSI"),
+        .no_backslash_escapes = has_mode(mode, "NO_BACKSLASH_ESCAPES"),
+        .pipes_as_concat      = has_mode(mode, "PIPES_AS_CONCAT") || has_mode(mode, "ANSI"),
+        .high_not_precedence  = has_mode(mode, "HIGH_NOT_PRECEDENCE"),
+    };
+}
+
+static const struct table_option *
+find_option(const struct table_option *list, enum keyword word)
+{
+    for (; list; list = list->next)
+        if (list->word == word)
+            return list;
+    return NULL;
+}
+
+static const char *
+option_name(struct ddl *d, enum keyword word)
+{
+    const struct table_option *o = find_option(d->stmt->database->options, word);
+    struct span                value;
+
+    if (!o)
+        return NULL;
+    value = o->value;
+    if (value.len >= 2 && value.ptr[0] == '\'') /* CHARACTER SET 'utf8mb4' */
+        value = (struct span){ value.ptr + 1, value.len - 2 };
+    return arena_cstr(&d->arena, value);
+}
+
+/* CREATE, DROP, ALTER DATABASE have jobs of their own. */
+static bool
+run_database(struct ddl *d)
+{
+    struct database        *s    = d->stmt->database;
+    const char             *name = arena_cstr(&d->arena, s->name);
+    const char             *who  = d->request->user ? d->request->user : "controller";
+    struct database_options o    = { .if_not_exists = s->if_exists };
+
+    if (s->word == KW_DROP)
+        return admin_database_drop(d->c, who, name, s->if_exists, &d->answer->warnings,
+                                   d->error);
+    if (s->word == KW_CREATE && s->or_replace)
+        return sql_error_set(d->error, SQL_NOT_SUPPORTED,
+                             "shardd: CREATE OR REPLACE DATABASE is not supported; use DROP "
+                             "DATABASE, then CREATE DATABASE");
+    o.collation = option_name(d, KW_COLLATE);
+    o.charset   = option_name(d, KW_CHARSET);
+    if (!o.charset)
+        o.charset = option_name(d, KW_CHARACTER);
+    if (s->word == KW_CREATE) {
+        bool ok = admin_database_create(d->c, who, name, &o, &d->answer->warnings, d->error);
+
+        d->answer->affected = ok ? 1 : 0;
+        return ok;
+    }
+    if (!name[0])
+        name = d->request->database;
+    return admin_database_alter(d->c, who, name, &o, d->error);
+}
+
+static bool
+dispatch(struct ddl *d)
+{
+    switch (d->stmt->kind) {
+    case STMT_CREATE_TABLE: return ddl_create_table(d);
+    case STMT_ALTER_TABLE:
+    case STMT_CREATE_INDEX:
+    case STMT_DROP_INDEX:   return ddl_alter_table(d);
+    case STMT_DROP_TABLE:   return ddl_drop_tables(d);
+    case STMT_TRUNCATE:     return ddl_truncate(d);
+    case STMT_RENAME_TABLE: return ddl_rename_tables(d);
+    case STMT_CREATE_VIEW:  return ddl_create_view(d);
+    case STMT_OBJECT:       return ddl_object_statement(d);
+    case STMT_UNKNOWN: case STMT_SELECT: case STMT_INSERT: case STMT_UPDATE: case STMT_DELETE:
+    case STMT_SET: case STMT_USE: case STMT_SHOW: case STMT_EXPLAIN: case STMT_BEGIN:
+    case STMT_COMMIT: case STMT_ROLLBACK: case STMT_SAVEPOINT: case STMT_RELEASE: case STMT_XA:
+    case STMT_LOCK_TABLES: case STMT_UNLOCK_TABLES: case STMT_DATABASE: case STMT_PREPARE:
+    case STMT_EXECUTE: case STMT_DEALLOCATE: case STMT_CALL: case STMT_DO: case STMT_KILL:
+    case STMT_HANDLER: case STMT_LOAD: case STMT_ADMIN_TABLE: case STMT_FLUSH: case STMT_HELP:
+    case STMT_SIGNAL: case STMT_ADMIN:
+        break;
+    }
+    return sql_error_set(d->error, SQL_NOT_SUPPORTED,
+                         "shardd: this is not a statement that changes a schema");
+}
+
+/* The name in the job's record: that of the first table. */
+static void
+names_of(struct ddl *d, const char **database, const char **table)
+{
+    const struct path *path = NULL;
+
+    if (d->stmt->kind == STMT_CREATE_TABLE)
+        path = &d->stmt->create_table->table;
+    else if (d->stmt->kind == STMT_CREATE_VIEW)
+        path = &d->stmt->create_view->view;
+    else if (d->stmt->kind == STMT_ALTER_TABLE || d->stmt->kind == STMT_CREATE_INDEX ||
+             d->stmt->kind == STMT_DROP_INDEX)
+        path = &d->stmt->alter_table->table;
+    else if (d->stmt->tables)
+        path = &d->stmt->tables->table;
+    *table    = path ? arena_cstr(&d->arena, path->name) : "";
+    *database = path && path->schema.ptr ? arena_cstr(&d->arena, path->schema)
+                                         : d->request->database;
+}
+
+static bool
+run_job(struct ddl *d)
+{
+    const char *database, *table;
+    bool        ok;
+
+    names_of(d, &database, &table);
+    if (!job_begin(&d->job, d->c, "ddl", d->request->user ? d->request->user : "controller",
+                   arena_cstr(&d->arena, d->request->sql), database, table, d->error))
+        return false;
+    /* Under the change lock nothing of this moves. */
+    d->shards    = catalog_all(d->c->catalog, CATALOG_SHARD);
+    d->tables    = catalog_all(d->c->catalog, CATALOG_TABLE);
+    d->databases = catalog_all(d->c->catalog, CATALOG_DATABASE);
+    d->n_shards  = json_object_size(d->shards);
+    d->end       = JOB_FAILED;
+    ok           = dispatch(d);
+    job_end(&d->job, ok ? JOB_DONE : d->end, d->error);
+    for (size_t i = 0; i < d->n_shards; i++) {
+        server_close(&d->as_user[i]);
+        server_close(&d->as_us[i]);
+    }
+    json_decref(d->shards);
+    json_decref(d->tables);
+    json_decref(d->databases);
+    return ok;
+}
+
+static uint64_t
+generation_of(struct cluster *c)
+{
+    json_t  *meta       = catalog_get(c->catalog, CATALOG_META, "cluster", NULL);
+    uint64_t generation = (uint64_t)model_number(meta, "generation");
+
+    json_decref(meta);
+    return generation;
+}
+
+bool
+ddl_run(struct cluster *c, const struct ddl_request *request, struct ddl_answer *answer,
+        struct sql_error *error)
+{
+    struct ddl       *d = mem_alloc(sizeof(*d)); /* too large for a thread's stack */
+    enum parse_result parsed;
+    bool              ok;
+
+    *answer    = (struct ddl_answer){ 0 };
+    d->c       = c;
+    d->request = request;
+    d->answer  = answer;
+    d->error   = error;
+    parsed = parse_statement(&d->arena, request->sql, lex_options_of(request), NULL, &d->stmt);
+    if (parsed != PARSE_OK)
+        ok = sql_error_set(error, SQL_NOT_SUPPORTED,
+                           "shardd: this statement is not understood well enough to know which "
+                           "shards it belongs on");
+    else if (d->stmt->kind == STMT_DATABASE)
+        ok = run_database(d);
+    else
+        ok = run_job(d);
+    answer->generation = generation_of(c);
+    arena_fini(&d->arena);
+    free(d);
+    return ok;
+}

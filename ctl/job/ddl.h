@@ -1,0 +1,44 @@
+/* ddl.h - one DDL statement of a client, on the shards it belongs on.
+ *
+ *   parse -> probe (the statement on an empty copy, in a scratch database of the home
+ *   shard, shows what the server makes of it) -> decide -> run on the shards ->
+ *   catalog -> routes -> acknowledged by the workers
+ *
+ * A table that is new comes into the routes before its home copy exists: a
+ * worker that does not know a table sends statements to the home shard, and must
+ * find nothing there until it knows where rows go. What fails half-way is
+ * undone where that can be; else the job, and the table, stand as stuck.
+ */
+#ifndef CTL_JOB_DDL_H
+#define CTL_JOB_DDL_H
+
+#include "ctl/job/job.h"
+
+struct ddl_request {
+    const char *user;       /* whose accounts run it; NULL: the controller's */
+    const char *database;   /* current schema, "" none */
+    struct span sql;        /* one statement, in `charset` */
+    const char *sql_mode;   /* NULL: the server's */
+    const char *charset;    /* NULL: utf8mb4 */
+    const char *collation;  /* NULL: the charset's */
+    bool        no_foreign_key_checks;
+    const char *session;    /* further assignments for SET SESSION, or NULL */
+};
+
+struct ddl_answer {
+    uint64_t generation, affected;
+    unsigned warnings;
+};
+
+/* False with `error`: the server's own where it was the server that refused. */
+bool ddl_run(struct cluster *c, const struct ddl_request *request, struct ddl_answer *answer,
+             struct sql_error *error) must_check;
+
+/* `shardctl table set`: an empty table becomes another kind. `key` only for sharded. */
+bool ddl_set_kind(struct cluster *c, const char *who, const char *database, const char *table,
+                  enum table_kind kind, const char *key, struct sql_error *error) must_check;
+
+/* Jobs that a controller left running: finished, undone, or marked stuck. */
+void ddl_recover(struct cluster *c);
+
+#endif

@@ -1,0 +1,257 @@
+/* ddl_create.c - CREATE TABLE: probe, decide, make. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ctl/catalog/model.h"
+#include "ctl/job/ddl_step.h"
+#include "ctl/job/facts.h"
+
+/* Facts of a table that does not exist yet. NULL with the error set. */
+static json_t *
+probe(struct ddl *d, const struct ddl_table *t)
+{
+    struct server *s = ddl_probe_open(d, t->home, t->home_db);
+    json_t        *facts = NULL;
+
+    if (!s)
+        return NULL;
+    if (server_run_text(s, ddl_unqualified(d, &d->stmt->create_table->table), d->error))
+        facts = facts_read(s, t->database, t->name, DDL_PROBE, d->error);
+    ddl_probe_close(d, s);
+    return facts;
+}
+
+static bool
+policy_is_global(const struct ddl_table *t)
+{
+    return strcmp(model_text(t->home_db, "policy"), "global") == 0;
+}
+
+/* Writes the object, with its sequence when one is needed. */
+static bool
+record(struct ddl *d, const struct ddl_table *t, const json_t *facts, const struct decision *how)
+{
+    json_t *object = ddl_object(t, facts, how);
+    char   *name   = catalog_table_name(t->database, t->name);
+    json_t *objects;
+    bool    ok = true;
+
+    if (how->kind == TABLE_SHARDED && facts_auto_increment(facts)[0]) {
+        int64_t id = ddl_sequence_new(d, t->home, model_number(facts, "auto_increment"));
+
+        json_object_set_new(object, "sequence", json_integer(id));
+        ok = id != 0;
+    }
+    objects = json_object();
+    json_object_set_new_nocheck(objects, name, object);
+    ok = ok && ddl_record(d, objects);
+    json_decref(objects);
+    free(name);
+    return ok;
+}
+
+static void
+forget(struct ddl *d, const struct ddl_table *t)
+{
+    struct sql_error kept    = *d->error;
+    char            *name    = catalog_table_name(t->database, t->name);
+    json_t          *objects = json_object();
+
+    json_object_set_new_nocheck(objects, name, json_null());
+    if (!ddl_record(d, objects))
+        d->end = JOB_STUCK;
+    *d->error = kept;
+    json_decref(objects);
+    free(name);
+}
+
+static void
+drop_everywhere(struct ddl *d, const struct ddl_table *t)
+{
+    ddl_undo(d, DDL_ALL, "DROP TABLE IF EXISTS %s.%s", server_name(t->database),
+             server_name(t->name));
+}
+
+/* Other shards, routes, home: see ddl.h for the order. */
+static bool
+make_on_all(struct ddl *d, const struct ddl_table *t, const json_t *facts,
+            const struct decision *how)
+{
+    size_t done = 0;
+
+    if (!ddl_run_others(d, d->request->sql, t->home, &done)) {
+        drop_everywhere(d, t);
+        return false;
+    }
+    if (!record(d, t, facts, how)) {
+        drop_everywhere(d, t);
+        return false;
+    }
+    if (ddl_run_text(d, d->request->sql, t->home, t->home, &done))
+        return true;
+    forget(d, t);
+    drop_everywhere(d, t);
+    return false;
+}
+
+static bool
+make_at_home(struct ddl *d, const struct ddl_table *t, const json_t *facts,
+             const struct decision *how)
+{
+    size_t done;
+
+    if (!ddl_run_text(d, d->request->sql, t->home, t->home, &done))
+        return false;
+    if (record(d, t, facts, how))
+        return true;
+    ddl_undo(d, t->home, "DROP TABLE IF EXISTS %s.%s", server_name(t->database),
+             server_name(t->name));
+    return false;
+}
+
+static bool
+make(struct ddl *d, const struct ddl_table *t, const json_t *facts, const struct wish *wish)
+{
+    struct decision how;
+    bool            ok;
+
+    if (!decide(t->database, t->name, facts, wish, policy_is_global(t), d->tables, &how,
+                d->error))
+        return false;
+    ok = ddl_bring_home(d, how.also_global,
+                        "a foreign key of the new table would join rows of different shards");
+    if (ok)
+        ok = how.kind == TABLE_GLOBAL ? make_at_home(d, t, facts, &how)
+                                      : make_on_all(d, t, facts, &how);
+    decision_fini(&how);
+    return ok;
+}
+
+/* CREATE TABLE t LIKE s: spread as s is. The wish in s's comment came with it. */
+static bool
+create_like(struct ddl *d, const struct ddl_table *t)
+{
+    struct ddl_table source;
+    struct server   *s;
+    json_t          *facts;
+    struct wish      wish = { .given = true };
+    bool             ok;
+
+    if (!ddl_find(d, &d->stmt->create_table->like, &source))
+        return false;
+    if (!source.object)
+        return sql_error_set(d->error, DDL_NO_SUCH_TABLE, "Table '%s.%s' doesn't exist",
+                             source.database, source.name);
+    if (ddl_kind(&source) == TABLE_GLOBAL && source.home != t->home)
+        return sql_error_set(d->error, SQL_NOT_SUPPORTED,
+                             "shardd: CREATE TABLE ... LIKE a global table that lies on another "
+                             "shard is not supported; use the text of SHOW CREATE TABLE");
+    s     = ddl_us(d, ddl_index(d, source.home));
+    facts = s ? facts_read(s, source.database, source.name, NULL, d->error) : NULL;
+    if (!facts)
+        return false;
+    wish.kind = ddl_kind(&source);
+    snprintf(wish.key, sizeof(wish.key), "%s", model_text(source.object, "key"));
+    /* The copy has neither the foreign keys nor the counter. */
+    json_object_set_new(facts, "foreign", json_array());
+    json_object_set_new(facts, "auto_increment", json_integer(1));
+    ok = make(d, t, facts, &wish);
+    json_decref(facts);
+    return ok;
+}
+
+struct reach {
+    struct visitor visitor;
+    struct ddl    *ddl;
+    int64_t        home;
+    bool           elsewhere;
+};
+
+static bool
+reach_table(struct visitor *v, struct table_ref *ref)
+{
+    struct reach    *r = v->context;
+    struct ddl_table t;
+    struct sql_error kept = *r->ddl->error;
+
+    if (ref->kind == TABLE_REF_TABLE && ddl_find(r->ddl, &ref->table, &t) && t.object &&
+        (ddl_kind(&t) == TABLE_SHARDED || (ddl_kind(&t) == TABLE_GLOBAL && t.home != r->home)))
+        r->elsewhere = true;
+    *r->ddl->error = kept;
+    return true;
+}
+
+/* CREATE TABLE t AS SELECT: only where all rows are at hand, on the home shard. */
+static bool
+create_select(struct ddl *d, const struct ddl_table *t)
+{
+    struct reach    r   = { .visitor = { .table_ref = reach_table }, .ddl = d,
+                            .home = t->home };
+    struct decision how = { .kind = TABLE_GLOBAL };
+    struct server  *s;
+    json_t         *facts;
+    size_t          done;
+    bool            ok;
+
+    r.visitor.context = &r;
+    visit_query(&r.visitor, d->stmt->create_table->query);
+    if (r.elsewhere)
+        return sql_error_set(d->error, SQL_NOT_SUPPORTED,
+                             "shardd: CREATE TABLE ... SELECT from a table that does not lie on "
+                             "the home shard is not supported; create the table, then use "
+                             "INSERT ... SELECT");
+    if (!ddl_run_text(d, d->request->sql, t->home, t->home, &done))
+        return false;
+    snprintf(how.reason, sizeof(how.reason), "it was made by CREATE TABLE ... SELECT");
+    snprintf(how.remedy, sizeof(how.remedy), "shardctl table set while it is empty");
+    s     = ddl_us(d, ddl_index(d, t->home));
+    facts = s ? facts_read(s, t->database, t->name, NULL, d->error) : NULL;
+    ok    = facts && record(d, t, facts, &how);
+    json_decref(facts);
+    if (!ok)
+        ddl_undo(d, t->home, "DROP TABLE IF EXISTS %s.%s", server_name(t->database),
+                 server_name(t->name));
+    return ok;
+}
+
+static bool
+create_plain(struct ddl *d, const struct ddl_table *t)
+{
+    json_t     *facts = probe(d, t);
+    struct wish wish;
+    bool        ok;
+
+    if (!facts)
+        return false;
+    ok = decide_comment(model_text(facts, "comment"), &wish, d->error) &&
+         make(d, t, facts, &wish);
+    json_decref(facts);
+    return ok;
+}
+
+bool
+ddl_create_table(struct ddl *d)
+{
+    struct create_table *s = d->stmt->create_table;
+    struct ddl_table     t;
+
+    if (s->temporary)
+        return sql_error_set(d->error, SQL_NOT_SUPPORTED,
+                             "shardd: a temporary table belongs to one connection and is no job "
+                             "of the controller");
+    if (!ddl_find(d, &s->table, &t))
+        return false;
+    if (t.object && s->if_not_exists) {
+        d->answer->warnings = 1;
+        return true;
+    }
+    if (t.object && s->or_replace)
+        return sql_error_set(d->error, SQL_NOT_SUPPORTED,
+                             "shardd: CREATE OR REPLACE of an existing table is not supported; "
+                             "use DROP TABLE, then CREATE TABLE");
+    if (t.object)
+        return sql_error_set(d->error, DDL_TABLE_EXISTS, "Table '%s' already exists", t.name);
+    if (s->like.name.ptr)
+        return create_like(d, &t);
+    return s->query ? create_select(d, &t) : create_plain(d, &t);
+}

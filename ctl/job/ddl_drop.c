@@ -1,0 +1,268 @@
+/* ddl_drop.c - DROP TABLE, DROP VIEW, TRUNCATE, RENAME TABLE. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ctl/catalog/model.h"
+#include "ctl/job/ddl_step.h"
+
+enum { ITEMS_MAX = 1024 };
+
+/* The tables of one statement that there are. */
+struct items {
+    struct ddl_table *table;
+    size_t            n;
+    struct buf        missing; /* "db.a,db.b" */
+};
+
+static bool
+is_view(const struct ddl_table *t)
+{
+    return strcmp(model_text(t->object, "kind"), "view") == 0;
+}
+
+static bool
+collect(struct ddl *d, struct items *items)
+{
+    bool   views = d->stmt->object == KW_VIEW;
+    size_t n     = 0;
+
+    for (struct table_item *at = d->stmt->tables; at; at = at->next)
+        n++;
+    if (n > ITEMS_MAX)
+        return sql_error_set(d->error, SQL_NOT_SUPPORTED,
+                             "shardd: more than %d tables in one statement", ITEMS_MAX);
+    items->table = arena_alloc(&d->arena, (n + 1) * sizeof(*items->table));
+    for (struct table_item *at = d->stmt->tables; at; at = at->next) {
+        struct ddl_table *t = &items->table[items->n];
+
+        if (!ddl_find(d, &at->table, t))
+            return false;
+        if (t->object && is_view(t) == views) {
+            items->n++;
+            continue;
+        }
+        if (buf_len(&items->missing) > 0)
+            buf_append_text(&items->missing, ",");
+        buf_printf(&items->missing, "%s.%s", t->database, t->name);
+    }
+    return true;
+}
+
+/* DROP of those items that are on the shard at this index, in one statement, so
+ * that parents and children may stand in any order. Empty: none is there. */
+static void
+drop_text(struct ddl *d, const struct items *items, size_t index, struct buf *out)
+{
+    buf_clear(out);
+    for (size_t i = 0; i < items->n; i++) {
+        const struct ddl_table *t     = &items->table[i];
+        int64_t                 where = ddl_where(t);
+
+        if (where != DDL_ALL && ddl_index(d, where) != index)
+            continue;
+        buf_append_text(out, buf_len(out) > 0 ? ", "
+                             : d->stmt->object == KW_VIEW ? "DROP VIEW IF EXISTS "
+                                                          : "DROP TABLE IF EXISTS ");
+        server_quote_name(out, t->database);
+        buf_append_byte(out, '.');
+        server_quote_name(out, t->name);
+    }
+}
+
+static bool
+drop_at(struct ddl *d, const struct items *items, size_t index)
+{
+    struct buf     text = { 0 };
+    struct server *s;
+    bool           ok = true;
+
+    drop_text(d, items, index, &text);
+    if (buf_len(&text) > 0) {
+        s  = ddl_user(d, index);
+        ok = s && server_run_text(s, buf_unread(&text), d->error);
+        if (ok)
+            job_note(&d->job, "dropped on %s", s->name);
+    }
+    buf_fini(&text);
+    return ok;
+}
+
+/* The rows of sequences; one that stays is only a row too many. */
+static void
+drop_sequences(struct ddl *d, const struct items *items)
+{
+    for (size_t i = 0; i < items->n; i++) {
+        const struct ddl_table *t  = &items->table[i];
+        int64_t                 id = model_number(t->object, "sequence");
+
+        if (id != 0)
+            ddl_undo(d, t->home, "DELETE FROM shardd.sequence WHERE id = %lld", (long long)id);
+    }
+}
+
+static bool
+drop(struct ddl *d, const struct items *items)
+{
+    size_t  home    = ddl_index(d, items->table[0].home);
+    json_t *objects = json_object();
+    bool    ok;
+
+    for (size_t i = 0; i < d->n_shards; i++)
+        if (!ddl_user(d, i)) {
+            json_decref(objects);
+            return false;
+        }
+    /* The home shard has all foreign keys and refuses for all. */
+    ok = drop_at(d, items, home);
+    if (ok)
+        d->end = JOB_STUCK;
+    for (size_t i = 0; ok && i < d->n_shards; i++)
+        ok = i == home || drop_at(d, items, i);
+    for (size_t i = 0; i < items->n; i++) {
+        char *name = catalog_table_name(items->table[i].database, items->table[i].name);
+
+        json_object_set_new_nocheck(objects, name, json_null());
+        free(name);
+    }
+    ok = ok && ddl_record(d, objects);
+    json_decref(objects);
+    if (ok)
+        drop_sequences(d, items);
+    return ok;
+}
+
+bool
+ddl_drop_tables(struct ddl *d)
+{
+    struct items items = { .n = 0 };
+    bool         ok;
+
+    if (d->stmt->object != KW_TABLE && d->stmt->object != KW_TABLES &&
+        d->stmt->object != KW_VIEW)
+        return ddl_object_statement(d);
+    ok = collect(d, &items);
+    if (ok && items.n > 0)
+        ok = drop(d, &items);
+    if (ok && buf_len(&items.missing) > 0) {
+        d->answer->warnings++;
+        if (!d->stmt->if_exists)
+            ok = sql_error_set(d->error, d->stmt->object == KW_VIEW ? 4092 : DDL_BAD_TABLE,
+                               d->stmt->object == KW_VIEW ? "Unknown VIEW: '%.400s'"
+                                                          : "Unknown table '%.400s'",
+                               buf_cstr(&items.missing));
+    }
+    buf_fini(&items.missing);
+    return ok;
+}
+
+static bool
+need_table(struct ddl *d, const struct path *path, struct ddl_table *t)
+{
+    if (!ddl_find(d, path, t))
+        return false;
+    if (!t->object || is_view(t))
+        return sql_error_set(d->error, DDL_NO_SUCH_TABLE, "Table '%s.%s' doesn't exist",
+                             t->database, t->name);
+    return true;
+}
+
+/* A new sequence, not the old one at 1: the workers' cached blocks are of the old. */
+static bool
+restart_sequence(struct ddl *d, const struct ddl_table *t)
+{
+    int64_t old = model_number(t->object, "sequence"), id;
+    json_t *object, *objects;
+    char   *name;
+    bool    ok;
+
+    if (old == 0)
+        return true;
+    id = ddl_sequence_new(d, t->home, 1);
+    if (id == 0)
+        return false;
+    object  = json_deep_copy(t->object);
+    objects = json_object();
+    name    = catalog_table_name(t->database, t->name);
+    json_object_set_new(object, "sequence", json_integer(id));
+    json_object_set_new_nocheck(objects, name, object);
+    ok = ddl_record(d, objects);
+    if (ok)
+        ddl_undo(d, t->home, "DELETE FROM shardd.sequence WHERE id = %lld", (long long)old);
+    json_decref(objects);
+    free(name);
+    return ok;
+}
+
+bool
+ddl_truncate(struct ddl *d)
+{
+    struct ddl_table t;
+    size_t           done;
+
+    if (!need_table(d, &d->stmt->tables->table, &t))
+        return false;
+    if (!ddl_run_text(d, d->request->sql, t.home, ddl_where(&t), &done)) {
+        if (done > 0)
+            d->end = JOB_STUCK;
+        return false;
+    }
+    d->end = JOB_STUCK;
+    return restart_sequence(d, &t);
+}
+
+/* Checks one pair, and puts what changes into `objects`. */
+static bool
+plan_rename(struct ddl *d, const struct table_item *item, json_t *objects, struct ddl_table *from)
+{
+    struct ddl_table to;
+    char            *name;
+    json_t          *object;
+
+    if (!ddl_find(d, &item->table, from) || !ddl_find(d, &item->renamed, &to))
+        return false;
+    if (!from->object)
+        return sql_error_set(d->error, DDL_NO_SUCH_TABLE, "Table '%s.%s' doesn't exist",
+                             from->database, from->name);
+    if (to.object)
+        return sql_error_set(d->error, DDL_TABLE_EXISTS, "Table '%s' already exists", to.name);
+    if (from->home != to.home && ddl_kind(from) == TABLE_GLOBAL)
+        return sql_error_set(d->error, SQL_NOT_SUPPORTED,
+                             "shardd: %s.%s is a global table and the database %s lies on another "
+                             "shard; make the table there and copy the rows", from->database,
+                             from->name, to.database);
+    object = json_deep_copy(from->object);
+    model_set(object, "database", to.database);
+    model_set(object, "name", to.name);
+    name = catalog_table_name(from->database, from->name);
+    json_object_set_new_nocheck(objects, name, json_null());
+    free(name);
+    name = catalog_table_name(to.database, to.name);
+    json_object_set_new_nocheck(objects, name, object);
+    free(name);
+    return true;
+}
+
+bool
+ddl_rename_tables(struct ddl *d)
+{
+    json_t          *objects = json_object();
+    struct ddl_table from    = { .home = 0 }, first = { .home = 0 };
+    size_t           n = 0, done = 0;
+    bool             ok = true;
+
+    for (struct table_item *at = d->stmt->tables; ok && at; at = at->next) {
+        ok = plan_rename(d, at, objects, &from);
+        if (ok && n++ == 0)
+            first = from;
+        if (ok && (ddl_where(&from) != ddl_where(&first) || from.home != first.home))
+            ok = sql_error_set(d->error, SQL_NOT_SUPPORTED,
+                               "shardd: one RENAME TABLE cannot rename tables of different "
+                               "kinds or homes; rename them one by one");
+    }
+    ok = ok && ddl_run_text(d, d->request->sql, first.home, ddl_where(&first), &done) &&
+         ddl_record(d, objects);
+    if (!ok && done > 0)
+        d->end = JOB_STUCK;
+    json_decref(objects);
+    return ok;
+}

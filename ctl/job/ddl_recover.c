@@ -1,0 +1,139 @@
+/* ddl_recover.c - `table set`, and the jobs that a killed controller left running. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/log.h"
+#include "core/base/memory.h"
+#include "ctl/catalog/model.h"
+#include "ctl/job/ddl_step.h"
+
+static struct ddl *
+open_ddl(struct cluster *c, const struct ddl_request *request, struct ddl_answer *answer,
+         struct sql_error *error)
+{
+    struct ddl *d = mem_alloc(sizeof(*d));
+
+    d->c         = c;
+    d->request   = request;
+    d->answer    = answer;
+    d->error     = error;
+    d->shards    = catalog_all(c->catalog, CATALOG_SHARD);
+    d->tables    = catalog_all(c->catalog, CATALOG_TABLE);
+    d->databases = catalog_all(c->catalog, CATALOG_DATABASE);
+    d->n_shards  = json_object_size(d->shards);
+    d->end       = JOB_FAILED;
+    return d;
+}
+
+static void
+close_ddl(struct ddl *d)
+{
+    for (size_t i = 0; i < d->n_shards; i++) {
+        server_close(&d->as_user[i]);
+        server_close(&d->as_us[i]);
+    }
+    json_decref(d->shards);
+    json_decref(d->tables);
+    json_decref(d->databases);
+    arena_fini(&d->arena);
+    free(d);
+}
+
+bool
+ddl_set_kind(struct cluster *c, const char *who, const char *database, const char *table,
+             enum table_kind kind, const char *key, struct sql_error *error)
+{
+    struct ddl_request request = { .database = database };
+    struct ddl_answer  answer  = { 0 };
+    struct wish        wish    = { .given = true, .kind = kind };
+    struct job         job;
+    struct ddl        *d;
+    bool               ok;
+    enum job_state     end;
+
+    if (kind == TABLE_SHARDED)
+        snprintf(wish.key, sizeof(wish.key), "%s", key);
+    if (!job_begin(&job, c, "table", who, "change a table's kind", database, table, error))
+        return false;
+    d      = open_ddl(c, &request, &answer, error);
+    d->job = job;
+    ok     = ddl_change_kind(d, database, table, &wish);
+    end    = ok ? JOB_DONE : d->end;
+    job    = d->job;
+    close_ddl(d);
+    job_end(&job, end, error);
+    return ok;
+}
+
+/* A table that was being made and that the catalog does not know was never
+ * promised to anybody: what is there of it goes. */
+static bool
+drop_remains(struct cluster *c, const char *database, const char *table)
+{
+    json_t          *shards = catalog_all(c->catalog, CATALOG_SHARD), *shard;
+    const char      *id;
+    struct sql_error error;
+    bool             ok = true;
+
+    json_object_foreach(shards, id, shard) {
+        struct server s = { NULL };
+
+        ok = server_open(&s, shard, &error) &&
+             server_run(&s, &error, "SET SESSION foreign_key_checks = 0") &&
+             server_run(&s, &error, "DROP TABLE IF EXISTS %s.%s", server_name(database),
+                        server_name(table)) && ok;
+        server_close(&s);
+    }
+    json_decref(shards);
+    return ok;
+}
+
+static bool
+is_create_table(const char *what)
+{
+    return strncasecmp(what, "CREATE TABLE", 12) == 0;
+}
+
+/* Returns the state the record gets. */
+static enum job_state
+recover_one(struct cluster *c, const json_t *record)
+{
+    const char *database = model_text(record, "database"), *table = model_text(record, "table");
+    char       *name;
+    json_t     *known;
+
+    if (strcmp(model_text(record, "kind"), "user") == 0)
+        return JOB_FAILED; /* accounts are compared at each start */
+    if (!is_create_table(model_text(record, "what")) || !database[0] || !table[0])
+        return JOB_STUCK;
+    name  = catalog_table_name(database, table);
+    known = catalog_get(c->catalog, CATALOG_TABLE, name, NULL);
+    free(name);
+    json_decref(known);
+    if (known)
+        return JOB_STUCK;
+    return drop_remains(c, database, table) ? JOB_FAILED : JOB_STUCK;
+}
+
+void
+ddl_recover(struct cluster *c)
+{
+    json_t *list = job_list(c, 0, true), *record;
+    size_t  i;
+
+    json_array_foreach(list, i, record) {
+        struct sql_error error;
+        struct job       job = { .cluster = c };
+
+        if (strcmp(model_text(record, "state"), "running") != 0)
+            continue;
+        log_warn("job %lld (%s) was interrupted", (long long)model_number(record, "number"),
+                 model_text(record, "what"));
+        sql_error_set(&error, SQL_UNKNOWN_ERROR,
+                      "shardd: the controller ended while the job was running");
+        pthread_mutex_lock(&c->change_lock); /* job_end() gives it back */
+        job.record = json_incref(record);
+        job_end(&job, recover_one(c, record), &error);
+    }
+    json_decref(list);
+}

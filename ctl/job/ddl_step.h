@@ -1,0 +1,117 @@
+/* ddl_step.h - what the kinds of DDL share; private to ctl/job.
+ *
+ * A struct ddl lives for one statement. Connections are opened when they are
+ * first used: as the client's account with the client's session for the
+ * statement itself, as the controller for everything else.
+ */
+#ifndef CTL_JOB_DDL_STEP_H
+#define CTL_JOB_DDL_STEP_H
+
+#include "core/sql/parse.h"
+#include "ctl/job/ddl.h"
+#include "ctl/job/decide.h"
+
+#define DDL_PROBE "shardd_probe"
+
+enum {
+    DDL_NO_DB            = 1046,
+    DDL_BAD_DB           = 1049,
+    DDL_TABLE_EXISTS     = 1050,
+    DDL_BAD_TABLE        = 1051,
+    DDL_NO_SUCH_TABLE    = 1146,
+    DDL_NAME_MAX         = 200,
+    DDL_ALL              = -1, /* "on every shard" where a shard's id is asked for */
+};
+
+struct ddl {
+    struct cluster           *c;
+    const struct ddl_request *request;
+    struct ddl_answer        *answer;
+    struct sql_error         *error;
+    struct arena              arena;
+    struct stmt              *stmt;
+    struct job                job;
+    json_t                   *shards;  /* owned: all, by id */
+    json_t                   *tables;  /* owned: all as of the start */
+    json_t                   *databases;
+    struct server             as_user[ROUTES_SHARDS_MAX]; /* in the order of `shards` */
+    struct server             as_us[ROUTES_SHARDS_MAX];
+    size_t                    n_shards;
+    enum job_state            end; /* what a failure leaves behind: FAILED or STUCK */
+};
+
+/* The names of a table, NUL-terminated, and what the catalog knows of it. */
+struct ddl_table {
+    char    database[DDL_NAME_MAX], name[DDL_NAME_MAX];
+    json_t *object;   /* borrowed from ddl.tables; NULL: not in the catalog */
+    json_t *home_db;  /* borrowed: its database; never NULL */
+    int64_t home;     /* shard id */
+};
+
+/* Resolves a path; false: no database selected, or there is none such. */
+bool ddl_find(struct ddl *d, const struct path *path, struct ddl_table *out) must_check;
+enum table_kind ddl_kind(const struct ddl_table *t);
+
+/* Where the table is: its home, or DDL_ALL. */
+int64_t ddl_where(const struct ddl_table *t);
+
+/* The connection to the shard at this index of `shards`; NULL with the error set. */
+struct server *ddl_user(struct ddl *d, size_t index);
+struct server *ddl_us(struct ddl *d, size_t index);
+size_t         ddl_index(const struct ddl *d, int64_t shard_id);
+
+/* Runs a text as the client: on the home shard first, whose refusal changes
+ * nothing, and then, when `where` is DDL_ALL, on the others at the same time. `*done` gets how many
+ * shards have it. Affected rows and warnings are those of the home shard. */
+bool ddl_run_text(struct ddl *d, struct span sql, int64_t home, int64_t where, size_t *done)
+    must_check;
+
+/* As above on all shards but `home`. */
+bool ddl_run_others(struct ddl *d, struct span sql, int64_t home, size_t *done) must_check;
+
+/* Best effort, as the controller, on every shard (or the one); for undoing. */
+void ddl_undo(struct ddl *d, int64_t where, const char *fmt, ...) printf_like(3, 4);
+
+/* A scratch database on `home` that looks like `database`, current on the
+ * returned connection, with the client's session; NULL with the error set. */
+struct server *ddl_probe_open(struct ddl *d, int64_t home, const json_t *database);
+void           ddl_probe_close(struct ddl *d, struct server *s);
+
+/* The statement with `path` replaced by its bare name: it then means the
+ * current database. In the arena. */
+struct span ddl_unqualified(struct ddl *d, const struct path *path);
+
+/* The catalog object of a table decided so. The caller owns it. */
+json_t *ddl_object(const struct ddl_table *t, const json_t *facts, const struct decision *how);
+
+/* Writes (or with NULL removes) the objects {catalog name: object or null} in
+ * one change, raises the generation, publishes. */
+bool ddl_record(struct ddl *d, const json_t *objects) must_check;
+
+/* A new sequence on the home shard that begins at `first`; 0 with the error set. */
+int64_t ddl_sequence_new(struct ddl *d, int64_t home, int64_t first);
+
+/* Whether the table has no row on any shard; under WRITE locks that last until
+ * ddl_unlock() where `lock`. False with the error set when it has rows. */
+bool ddl_require_empty(struct ddl *d, const struct ddl_table *t, bool lock, const char *why)
+    must_check;
+void ddl_unlock(struct ddl *d);
+
+/* Moves the empty sharded tables of {catalog name: true} to their homes. `why` is for
+ * the error when one has rows. */
+bool ddl_bring_home(struct ddl *d, const json_t *names, const char *why) must_check;
+
+/* Makes an empty table what the wish says. */
+bool ddl_change_kind(struct ddl *d, const char *database, const char *table,
+                     const struct wish *wish) must_check;
+
+/* By kind of statement. */
+bool ddl_create_table(struct ddl *d) must_check;
+bool ddl_alter_table(struct ddl *d) must_check;
+bool ddl_drop_tables(struct ddl *d) must_check;
+bool ddl_truncate(struct ddl *d) must_check;
+bool ddl_rename_tables(struct ddl *d) must_check;
+bool ddl_create_view(struct ddl *d) must_check;
+bool ddl_object_statement(struct ddl *d) must_check;
+
+#endif

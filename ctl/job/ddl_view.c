@@ -1,0 +1,203 @@
+/* ddl_view.c - views, and the objects that shardd leaves whole on one shard.
+ *
+ * A view over global tables is on their home; over reference tables everywhere.
+ * Over a sharded table it is on every shard, and means the union of what the
+ * shards' views say: so its query must be one where that is true.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ctl/catalog/model.h"
+#include "ctl/job/ddl_step.h"
+#include "ctl/job/facts.h"
+
+struct reach {
+    struct visitor visitor;
+    struct ddl    *ddl;
+    int64_t        global_home; /* 0: reaches no global table */
+    unsigned       sharded, reference;
+    bool           two_homes, outer;
+};
+
+static bool
+see_table(struct visitor *v, struct table_ref *ref)
+{
+    struct reach    *r    = v->context;
+    struct sql_error kept = *r->ddl->error;
+    struct ddl_table t;
+
+    if (ref->kind == TABLE_REF_JOIN && (ref->join == JOIN_LEFT || ref->join == JOIN_RIGHT))
+        r->outer = true;
+    if (ref->kind != TABLE_REF_TABLE || !ddl_find(r->ddl, &ref->table, &t) || !t.object) {
+        *r->ddl->error = kept; /* the server says what it thinks of it */
+        return true;
+    }
+    if (ddl_kind(&t) == TABLE_SHARDED)
+        r->sharded++;
+    else if (ddl_kind(&t) == TABLE_REFERENCE)
+        r->reference++;
+    else if (r->global_home != 0 && r->global_home != t.home)
+        r->two_homes = true;
+    else
+        r->global_home = t.home;
+    return true;
+}
+
+/* A query whose answer is the union of the shards' answers. */
+static bool
+is_union_of_shards(const struct ddl *d, const struct reach *r)
+{
+    const struct query *q       = d->stmt->create_view->query;
+    uint32_t            unsafe  = STMT_HAS_SUBQUERY | STMT_HAS_AGGREGATE | STMT_HAS_WINDOW |
+                      STMT_HAS_UNION | STMT_HAS_CTE | STMT_HAS_DERIVED;
+
+    return q->kind == QUERY_BLOCK && (d->stmt->flags & unsafe) == 0 && !q->distinct &&
+           !q->group_by && !q->having && !q->limit && r->sharded == 1 && !r->outer;
+}
+
+static bool
+where_to(struct ddl *d, const struct reach *r, const struct ddl_table *t, enum table_kind *kind)
+{
+    if (r->two_homes || (r->global_home != 0 && r->global_home != t->home))
+        return sql_error_set(d->error, SQL_NOT_SUPPORTED,
+                             "shardd: the view %s reaches global tables of databases that lie on "
+                             "different shards", t->name);
+    *kind = r->sharded ? TABLE_SHARDED
+            : r->reference && !r->global_home ? TABLE_REFERENCE : TABLE_GLOBAL;
+    if (!r->sharded)
+        return true;
+    if (r->global_home != 0)
+        return sql_error_set(d->error, SQL_NOT_SUPPORTED,
+                             "shardd: the view %s reaches sharded and global tables; make the "
+                             "global ones reference tables ('shardctl table set')", t->name);
+    return is_union_of_shards(d, r) ||
+           sql_error_set(d->error, SQL_NOT_SUPPORTED,
+                         "shardd: a view of a sharded table may select from one such table, "
+                         "joined with reference tables, without aggregates, DISTINCT, GROUP BY, "
+                         "LIMIT, UNION, subqueries or outer joins; %s does more", t->name);
+}
+
+static bool
+record(struct ddl *d, const struct ddl_table *t, enum table_kind kind)
+{
+    struct decision how   = { .kind = TABLE_VIEW };
+    struct server  *s     = ddl_us(d, ddl_index(d, t->home));
+    json_t         *facts = s ? facts_read(s, t->database, t->name, NULL, d->error) : NULL;
+    json_t         *object, *objects;
+    char           *name;
+    bool            ok;
+
+    if (!facts)
+        return false;
+    object = ddl_object(t, facts, &how);
+    model_set(object, "view_kind", model_kind_name(kind));
+    json_decref(facts);
+    objects = json_object();
+    name    = catalog_table_name(t->database, t->name);
+    json_object_set_new_nocheck(objects, name, object);
+    ok = ddl_record(d, objects);
+    json_decref(objects);
+    free(name);
+    return ok;
+}
+
+/* A view that moves away from shards it was on. */
+static void
+drop_others(struct ddl *d, const struct ddl_table *t, enum table_kind kind)
+{
+    if (!t->object || ddl_kind(t) == TABLE_GLOBAL || kind != TABLE_GLOBAL)
+        return;
+    for (size_t i = 0; i < d->n_shards; i++) {
+        struct server   *s = i == ddl_index(d, t->home) ? NULL : ddl_us(d, i);
+        struct sql_error ignored;
+
+        if (s && !server_run(s, &ignored, "DROP VIEW IF EXISTS %s.%s",
+                             server_name(t->database), server_name(t->name)))
+            job_note(&d->job, "the old view stays on %s", s->name);
+    }
+}
+
+bool
+ddl_create_view(struct ddl *d)
+{
+    struct create_view *s = d->stmt->create_view;
+    struct reach        r = { .visitor = { .table_ref = see_table }, .ddl = d };
+    struct ddl_table    t;
+    enum table_kind     kind;
+    size_t              done;
+
+    if (!ddl_find(d, &s->view, &t))
+        return false;
+    if (t.object && strcmp(model_text(t.object, "kind"), "view") != 0 && s->or_replace)
+        return sql_error_set(d->error, 1347, "'%s.%s' is not of type 'VIEW'", t.database,
+                             t.name);
+    if (t.object && s->if_not_exists) {
+        d->answer->warnings = 1;
+        return true;
+    }
+    if (t.object && !s->or_replace && !s->alter)
+        return sql_error_set(d->error, DDL_TABLE_EXISTS, "Table '%s' already exists", t.name);
+    r.visitor.context = &r;
+    visit_query(&r.visitor, s->query);
+    if (!where_to(d, &r, &t, &kind))
+        return false;
+    if (!ddl_run_text(d, d->request->sql, t.home, kind == TABLE_GLOBAL ? t.home : DDL_ALL,
+                      &done)) {
+        if (done > 0 && !t.object)
+            ddl_undo(d, DDL_ALL, "DROP VIEW IF EXISTS %s.%s", server_name(t.database),
+                     server_name(t.name));
+        else if (done > 0)
+            d->end = JOB_STUCK;
+        return false;
+    }
+    d->end = JOB_STUCK;
+    drop_others(d, &t, kind);
+    return record(d, &t, kind);
+}
+
+static bool
+names_sharded(struct ddl *d, char *which, size_t room)
+{
+    struct sql_error kept = *d->error;
+    bool             yes  = false;
+
+    for (struct path_item *at = d->stmt->names; at && !yes; at = at->next) {
+        struct ddl_table t;
+
+        if (ddl_find(d, &at->path, &t) && t.object && ddl_kind(&t) != TABLE_GLOBAL) {
+            snprintf(which, room, "%s.%s", t.database, t.name);
+            yes = true;
+        }
+    }
+    *d->error = kept;
+    return yes;
+}
+
+/* Routines, triggers, events and sequences of MariaDB: on the home shard of
+ * their database, when all that they name lies there. */
+bool
+ddl_object_statement(struct ddl *d)
+{
+    static const enum keyword whole[] = { KW_PROCEDURE, KW_FUNCTION, KW_TRIGGER, KW_EVENT,
+                                          KW_SEQUENCE };
+    struct ddl_table t;
+    struct path      path = d->stmt->path;
+    char             which[2 * DDL_NAME_MAX];
+    size_t           done;
+    bool             known = false;
+
+    for (size_t i = 0; i < countof(whole); i++)
+        known = known || d->stmt->object == whole[i];
+    if (!known)
+        return sql_error_set(d->error, SQL_NOT_SUPPORTED,
+                             "shardd: users and their rights are kept by 'shardctl user', and "
+                             "servers are configured one by one; this statement is not run");
+    if (!path.name.ptr && d->stmt->tables)
+        path = d->stmt->tables->table;
+    if (names_sharded(d, which, sizeof(which)))
+        return sql_error_set(d->error, SQL_NOT_SUPPORTED,
+                             "shardd: routines, triggers and events that use the sharded or "
+                             "reference table %s are not supported yet", which);
+    return ddl_find(d, &path, &t) &&
+           ddl_run_text(d, d->request->sql, t.home, t.home, &done);
+}

@@ -1,0 +1,33 @@
+/* facts.h - what a table is, as its server says it: the ground for deciding where its rows go.
+ *
+ *   {"columns": [model_column_new() + "on_update": bool],
+ *    "keys":    [{"name", "unique", "columns": [...], "whole": [bool, ...]}],
+ *    "foreign": [{"name", "columns": [...], "database", "table", "references": [...]}],
+ *    "comment", "auto_increment": next value or 0, "is_view"}
+ *
+ * "whole" is false where only a prefix of the column is in the key.
+ */
+#ifndef CTL_JOB_FACTS_H
+#define CTL_JOB_FACTS_H
+
+#include "ctl/provision/server.h"
+
+/* Reads them; NULL with `error` when the server cannot be asked, or (1146)
+ * when there is no such table. `probe` (may be NULL) is a database whose name
+ * stands for `database` in foreign keys. The caller owns the object. */
+json_t *facts_read(struct server *s, const char *database, const char *table, const char *probe,
+                   struct sql_error *error);
+
+/* The column's object, NULL when there is none; compared without case. */
+const json_t *facts_column(const json_t *facts, const char *name);
+
+/* The primary key's object, or NULL. */
+const json_t *facts_primary(const json_t *facts);
+
+/* The name of the AUTO_INCREMENT column, "" when there is none. */
+const char *facts_auto_increment(const json_t *facts);
+
+/* Position of a name in an array of names, without case; SIZE_MAX: not there. */
+size_t facts_find(const json_t *names, const char *name);
+
+#endif
