@@ -23,6 +23,10 @@ const struct cli_verb cli_verbs[] = {
     { "table list", "[DATABASE]", "", verb_table_list,
       "List tables: how each is spread, and why", "" },
     { "table show", "DB.TABLE", "", verb_table_show, "Show one table and its columns", "" },
+    { "table set", "DB.TABLE", "key reference global", verb_table_set,
+      "Choose how an empty table is spread",
+      "With rows in it a table stays what it is. In SQL the same is said by a table's\n"
+      "comment: COMMENT 'shardd: key(COLUMN)', 'shardd: reference' or 'shardd: global'." },
     { "shard list", "", "", verb_shard_list, "List the shards and their servers", "" },
     { "user add", "NAME", "password password-stdin admin max-connections", verb_user_add,
       "Let somebody in", "The account is made on every shard with a random secret that only\n"
@@ -50,6 +54,9 @@ const struct cli_option cli_options[] = {
     { "policy", "auto|global", "how new tables are spread (auto)" },
     { "home-shard", "SHARD", "where the database's global tables lie" },
     { "collation", "NAME", "the database's default collation" },
+    { "key", "COLUMN", "rows lie where the hash of this column says" },
+    { "reference", NULL, "a full copy on every shard" },
+    { "global", NULL, "whole, on the database's home shard" },
     { "password", "TEXT", "the password; seen by others in the process list" },
     { "password-stdin", NULL, "read the password from standard input, up to a line's end" },
     { "admin", NULL, "may see and kill what others run" },

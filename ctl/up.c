@@ -21,6 +21,7 @@
 #include "ctl/catalog/user.h"
 #include "ctl/dataplane.h"
 #include "ctl/job/admin.h"
+#include "ctl/job/ddl.h"
 #include "ctl/provision/spawn.h"
 #include "ctl/up.h"
 
@@ -157,6 +158,7 @@ start_servers(struct cluster *c, const struct up_options *o, struct err *err)
     ok = cluster_start_local(c, err) && ensure_shards(c, err) && make_cluster(c, o, err);
     if (!ok)
         return false;
+    ddl_recover(c);
     map = catalog_get(c->catalog, CATALOG_RANGES, "map", NULL);
     if (map) /* no routes without a shard */
         ok = publish_now(c->publisher, 0, NULL, err);

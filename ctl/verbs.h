@@ -17,6 +17,7 @@ int verb_database_show(struct cli *cli);
 int verb_database_drop(struct cli *cli);
 int verb_table_list(struct cli *cli);
 int verb_table_show(struct cli *cli);
+int verb_table_set(struct cli *cli);
 int verb_shard_list(struct cli *cli);
 int verb_user_add(struct cli *cli);
 int verb_user_list(struct cli *cli);

@@ -12,6 +12,8 @@ const struct route api_routes[] = {
     { "DELETE", "databases/+", api_database_drop },
     { "GET",    "tables",      api_table_list },
     { "GET",    "tables/+/+",  api_table_show },
+    { "PUT",    "tables/+/+",  api_table_set },
+    { "POST",   "ddl",         api_ddl },
     { "GET",    "shards",      api_shard_list },
     { "GET",    "shards/+",    api_shard_show },
     { "GET",    "users",       api_user_list },

@@ -59,6 +59,8 @@ unsigned api_database_create(struct request *r);
 unsigned api_database_drop(struct request *r);
 unsigned api_table_list(struct request *r);
 unsigned api_table_show(struct request *r);
+unsigned api_table_set(struct request *r);
+unsigned api_ddl(struct request *r);
 unsigned api_shard_list(struct request *r);
 unsigned api_shard_show(struct request *r);
 unsigned api_user_list(struct request *r);

@@ -164,6 +164,40 @@ run_job(struct ddl *d)
     return ok;
 }
 
+/* A statement that our parser does not know: a server reads it, without running
+ * it, so that a mistake gets the server's words. */
+static bool
+refuse_unknown(struct ddl *d)
+{
+    json_t        *shards = catalog_all(d->c->catalog, CATALOG_SHARD);
+    struct server  s      = { NULL };
+    const char    *id;
+    json_t        *shard;
+    MYSQL_STMT    *stmt;
+
+    sql_error_set(d->error, SQL_NOT_SUPPORTED,
+                  "shardd: this statement is not understood well enough to know which shards it "
+                  "belongs on");
+    json_object_foreach(shards, id, shard) {
+        struct sql_error ignored;
+
+        if (!server_open(&s, shard, &ignored))
+            continue;
+        stmt = mysql_stmt_init(s.mysql);
+        if (mysql_stmt_prepare(stmt, (const char *)d->request->sql.ptr, d->request->sql.len) != 0
+            && mysql_stmt_errno(stmt) == 1064) {
+            d->error->code = 1064;
+            memcpy(d->error->sqlstate, "42000", 6);
+            snprintf(d->error->message, sizeof(d->error->message), "%s", mysql_stmt_error(stmt));
+        }
+        mysql_stmt_close(stmt);
+        server_close(&s);
+        break;
+    }
+    json_decref(shards);
+    return false;
+}
+
 static uint64_t
 generation_of(struct cluster *c)
 {
@@ -189,9 +223,7 @@ ddl_run(struct cluster *c, const struct ddl_request *request, struct ddl_answer 
     d->error   = error;
     parsed = parse_statement(&d->arena, request->sql, lex_options_of(request), NULL, &d->stmt);
     if (parsed != PARSE_OK)
-        ok = sql_error_set(error, SQL_NOT_SUPPORTED,
-                           "shardd: this statement is not understood well enough to know which "
-                           "shards it belongs on");
+        ok = refuse_unknown(d);
     else if (d->stmt->kind == STMT_DATABASE)
         ok = run_database(d);
     else

@@ -289,7 +289,7 @@ alter(struct ddl *d, struct alter *a)
     if (!decide_again(d, a))
         return false;
     if (!ddl_bring_home(d, a->how.also_global,
-                        "a foreign key would join rows of different shards") ||
+                        "a foreign key joins rows of different shards") ||
         !run(d, a))
         return false;
     d->end = JOB_STUCK;

@@ -119,7 +119,7 @@ make(struct ddl *d, const struct ddl_table *t, const json_t *facts, const struct
                 d->error))
         return false;
     ok = ddl_bring_home(d, how.also_global,
-                        "a foreign key of the new table would join rows of different shards");
+                        "a foreign key of the new table joins rows of different shards");
     if (ok)
         ok = how.kind == TABLE_GLOBAL ? make_at_home(d, t, facts, &how)
                                       : make_on_all(d, t, facts, &how);

@@ -126,8 +126,10 @@ drop(struct ddl *d, const struct items *items)
     }
     ok = ok && ddl_record(d, objects);
     json_decref(objects);
-    if (ok)
+    if (ok) {
+        d->end = JOB_FAILED;
         drop_sequences(d, items);
+    }
     return ok;
 }
 

@@ -225,7 +225,8 @@ set_kind(struct ddl *d, const struct ddl_table *t, const struct wish *wish)
         json_decref(facts);
         return false;
     }
-    ok     = ddl_bring_home(d, how.also_global, "a foreign key would join rows of different shards");
+    ok     = ddl_bring_home(d, how.also_global,
+                            "a foreign key joins rows of different shards");
     object = ddl_object(t, facts, &how);
     if (ok && how.kind == TABLE_SHARDED && facts_auto_increment(facts)[0]) {
         int64_t id = ddl_sequence_new(d, t->home, 1);

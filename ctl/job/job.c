@@ -15,6 +15,8 @@ static const char *const states[] = {
     [JOB_STUCK] = "stuck",
 };
 
+static const char resolved[] = "resolved";
+
 bool
 job_fail(struct sql_error *error, const struct err *err)
 {
@@ -99,13 +101,35 @@ job_note(struct job *job, const char *fmt, ...)
     json_array_append_new(json_object_get(job->record, "steps"), text_of(text));
 }
 
+/* What was stuck on the table is history once a later job on it has worked. */
+static void
+resolve_older(struct job *job, struct catalog_change *change, json_t *all)
+{
+    const char *database = model_text(job->record, "database");
+    const char *table    = model_text(job->record, "table"), *name;
+    json_t     *record;
+
+    json_object_foreach(all, name, record)
+        if (strcmp(model_text(record, "state"), states[JOB_STUCK]) == 0 &&
+            strcmp(model_text(record, "database"), database) == 0 &&
+            strcmp(model_text(record, "table"), table) == 0) {
+            model_set(record, "state", resolved);
+            catalog_put(change, CATALOG_JOB, name, record, CATALOG_ANY);
+        }
+}
+
 void
 job_end(struct job *job, enum job_state state, const struct sql_error *error)
 {
+    json_t                *all    = state == JOB_DONE
+                                        ? catalog_all(job->cluster->catalog, CATALOG_JOB) : NULL;
     struct catalog_change *change = catalog_begin(job->cluster->catalog, "controller");
     struct err             err;
     char                   name[24];
 
+    if (all)
+        resolve_older(job, change, all);
+    json_decref(all);
     model_set(job->record, "state", states[state]);
     json_object_set_new(job->record, "ended", json_real(now()));
     if (error && state != JOB_DONE)

@@ -3,6 +3,7 @@
  *   running --+--> done
  *             +--> failed   nothing is changed
  *             +--> stuck    some servers have it and some not; people must look
+ *                    +--> resolved   a later job on the same table has worked
  *
  * The record is {number, kind, who, what, database, table, state, steps, error,
  * started, ended}, durable before the first step. A controller that starts and

@@ -1,0 +1,115 @@
+/* api_ddl.c - statements that change a schema: POST /v1/ddl and PUT /v1/tables/DB/TABLE. */
+#include <openssl/evp.h>
+#include <stdlib.h>
+
+#include "core/base/memory.h"
+#include "ctl/api/request.h"
+#include "ctl/catalog/model.h"
+#include "ctl/job/ddl.h"
+
+/* The message in one header line: what is no plain ASCII is percent-encoded. */
+static void
+encode(const char *text, char *out, size_t room)
+{
+    size_t n = 0;
+
+    for (; *text && n + 4 < room; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (c < 0x20 || c == '%' || c >= 0x7f)
+            n += (size_t)snprintf(out + n, room - n, "%%%02X", (unsigned)c);
+        else
+            out[n++] = (char)c;
+    }
+    out[n] = '\0';
+}
+
+static unsigned
+say(struct request *r, bool ok, const struct ddl_answer *a, const struct sql_error *error)
+{
+    char message[1600];
+
+    request_header(r, "X-Shardd-Code", "%u", ok ? 0u : (unsigned)error->code);
+    request_header(r, "X-Shardd-Sqlstate", "%s", ok ? "00000" : error->sqlstate);
+    request_header(r, "X-Shardd-Generation", "%llu", (unsigned long long)a->generation);
+    request_header(r, "X-Shardd-Affected", "%llu", (unsigned long long)a->affected);
+    request_header(r, "X-Shardd-Warnings", "%u", a->warnings);
+    if (!ok) {
+        encode(error->message, message, sizeof(message));
+        request_header(r, "X-Shardd-Message", "%s", message);
+        return request_done(r, false, error);
+    }
+    r->answer = json_pack("{s:I, s:I, s:i}", "generation", (json_int_t)a->generation,
+                          "affected", (json_int_t)a->affected, "warnings", (int)a->warnings);
+    return 200;
+}
+
+/* "sql", or "sql_base64" decoded; owned by the caller. False: neither is there. */
+static bool
+statement(const struct request *r, struct buf *out)
+{
+    json_t     *plain   = json_object_get(r->body, "sql");
+    const char *encoded = request_text(r, "sql_base64");
+    size_t      len, pad = 0;
+    int         n;
+
+    if (json_is_string(plain)) {
+        buf_append(out, json_string_value(plain), json_string_length(plain));
+        return true;
+    }
+    if (!encoded)
+        return false;
+    len = strlen(encoded);
+    n   = EVP_DecodeBlock(buf_reserve(out, len + 4), (const unsigned char *)encoded, (int)len);
+    if (n < 0)
+        return false;
+    while (pad < 2 && pad < len && encoded[len - 1 - pad] == '=')
+        pad++;
+    buf_commit(out, (size_t)n - pad);
+    return true;
+}
+
+unsigned
+api_ddl(struct request *r)
+{
+    const char        *database = request_text(r, "database");
+    struct buf         sql      = { 0 };
+    struct ddl_request request  = {
+        .user      = request_text(r, "user"),
+        .database  = database ? database : "",
+        .sql_mode  = request_text(r, "sql_mode"),
+        .charset   = request_text(r, "charset"),
+        .collation = request_text(r, "collation"),
+        .session   = request_text(r, "session"),
+        .no_foreign_key_checks = json_is_false(json_object_get(r->body, "foreign_key_checks")),
+    };
+    struct ddl_answer answer = { 0 };
+    struct sql_error  error  = { 0 };
+    unsigned          status;
+    bool              ok;
+
+    if (!statement(r, &sql)) {
+        buf_fini(&sql);
+        return request_refuse(r, 400, "the body lacks \"sql\"");
+    }
+    request.sql = buf_unread(&sql);
+    ok          = ddl_run(r->cluster, &request, &answer, &error);
+    status      = say(r, ok, &answer, &error);
+    buf_fini(&sql);
+    return status;
+}
+
+unsigned
+api_table_set(struct request *r)
+{
+    const char      *word = request_text(r, "kind"), *key = request_text(r, "key");
+    enum table_kind  kind = model_kind(word ? word : "", TABLE_VIEW);
+    struct sql_error error;
+
+    if (kind == TABLE_VIEW)
+        return request_refuse(r, 400, "\"kind\" is sharded, reference or global");
+    if ((kind == TABLE_SHARDED) != (key != NULL && key[0]))
+        return request_refuse(r, 400, "\"key\" goes with the kind sharded, and only with it");
+    return request_done(r, ddl_set_kind(r->cluster, "shardctl", r->part[1], r->part[2], kind,
+                                        key, &error), &error);
+}
