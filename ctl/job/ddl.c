@@ -181,8 +181,10 @@ refuse_unknown(struct ddl *d)
     json_object_foreach(shards, id, shard) {
         struct sql_error ignored;
 
-        if (!server_open(&s, shard, &ignored))
+        if (!server_open(&s, shard, &ignored) || !server_run(&s, &ignored, "USE shardd")) {
+            server_close(&s);
             continue;
+        }
         stmt = mysql_stmt_init(s.mysql);
         if (mysql_stmt_prepare(stmt, (const char *)d->request->sql.ptr, d->request->sql.len) != 0
             && mysql_stmt_errno(stmt) == 1064) {
