@@ -91,8 +91,8 @@ class Setup:
             shard = self.cluster.shard_list()[0]
             server_port = shard["port"]
             prepare_port = self.cluster.port
-            for sql in ("CREATE USER bench@'%' IDENTIFIED BY 'app'", "GRANT ALL ON *.* TO bench@'%'"):
-                self.cluster.on_shard(shard, sql)
+            self.cluster.on_shard(shard, "CREATE USER bench@'%' IDENTIFIED BY 'app'")
+            self.cluster.on_shard(shard, "GRANT ALL ON *.* TO bench@'%'")
         self.haproxy = Haproxy(folder, server_port, threads)
         self.direct = Target("direct", server_port, "bench", lambda: [])
         self.targets = [self.direct, Target("haproxy", self.haproxy.port, "bench",

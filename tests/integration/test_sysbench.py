@@ -14,8 +14,8 @@ def sysbench(server, db, script, command, *, rows, threads, events=0, ps="auto")
     done = subprocess.run(
         ["sysbench", script, "--db-driver=mysql", "--mysql-host=127.0.0.1",
          f"--mysql-port={server.port}", "--mysql-user=app", "--mysql-password=app",
-         f"--mysql-db={db}", f"--table-size={rows}", f"--tables={1 if script.startswith('select') else 2}",
-         f"--threads={threads}",
+         f"--mysql-db={db}", f"--table-size={rows}", f"--threads={threads}",
+         f"--tables={1 if script.startswith('select') else 2}",
          f"--db-ps-mode={ps}", f"--events={events}", "--time=0", "--rand-seed=1",
          command],
         capture_output=True, text=True, timeout=300)

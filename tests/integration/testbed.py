@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import socket
@@ -307,9 +308,11 @@ class Cluster:
             return cursor.fetchall()
 
     def shard_connect(self, shard, db=None):
-        more = {"unix_socket": shard["socket"]} if shard.get("socket") else {
-            "host": shard["host"], "port": shard["port"]}
-        return pymysql.connect(user="root", database=db, autocommit=True, **more)
+        """As root: known by its user id, or by the password in the file that sets it."""
+        init = pathlib.Path(shard.get("directory", "/nowhere"), "init.sql")
+        secret = re.search(r"PASSWORD\('(.*)'\)", init.read_text()) if init.exists() else None
+        return pymysql.connect(unix_socket=shard["socket"], user="root", database=db,
+                               password=secret.group(1) if secret else "", autocommit=True)
 
     def spread(self, table, db="app"):
         """How many rows of `table` lie on each shard."""
