@@ -6,6 +6,11 @@
 #include "shm/slots.h"
 
 #include <assert.h>
+#include <sys/mman.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
 
 enum { TRIES = 64 };
 
@@ -16,9 +21,37 @@ _Static_assert(sizeof(struct client_info) % 8 == 0, "whole words");
 #define TEXT(row, member, text) \
     put_text(row, WORD(member), sizeof(((struct client_info *)0)->member), text)
 
+static uint64_t
+rows_of(const struct slot *slot)
+{
+    return atomic_load_explicit(&slot->rows, memory_order_acquire);
+}
+
+/* Memory up to and including `row`. The kernel answers here when /dev/shm is
+ * full; merely writing would raise SIGBUS. */
+static bool
+back(struct slot *slot, uint32_t row)
+{
+    enum { PAGE = 4096 };
+    uint64_t used = rows_of(slot);
+
+    if (row < used)
+        return true;
+    uintptr_t from = (uintptr_t)&slot->client[used] / PAGE * PAGE;
+    uintptr_t to   = (uintptr_t)&slot->client[row + 1];
+    if (madvise((void *)from, to - from, MADV_POPULATE_WRITE) != 0)
+        return false;
+    atomic_store_explicit(&slot->rows, row + UINT64_C(1), memory_order_release);
+    return true;
+}
+
+/* NULL: login() did not get memory for the row. */
 static struct client_row *
 begin(struct slot *slot, uint32_t row)
 {
+    if (row >= rows_of(slot))
+        return NULL;
+
     struct client_row *r     = &slot->client[row];
     uint64_t           count = atomic_load_explicit(&r->lock.count, memory_order_relaxed);
 
@@ -63,8 +96,10 @@ void
 client_login(struct slot *slot, uint32_t row, uint64_t id, struct span user,
              struct span host, struct span schema, uint64_t now_ms)
 {
-    struct client_row *r = begin(slot, row);
+    struct client_row *r = back(slot, row) ? begin(slot, row) : NULL;
 
+    if (r == NULL)
+        return;
     put(r, WORD(id), id);
     put(r, WORD(login_ms), now_ms);
     put(r, WORD(since_ms), now_ms);
@@ -85,6 +120,8 @@ client_logout(struct slot *slot, uint32_t row)
 {
     struct client_row *r = begin(slot, row);
 
+    if (r == NULL)
+        return;
     put(r, WORD(id), 0);
     end(r);
 }
@@ -94,6 +131,8 @@ client_schema(struct slot *slot, uint32_t row, struct span schema)
 {
     struct client_row *r = begin(slot, row);
 
+    if (r == NULL)
+        return;
     TEXT(r, schema, schema);
     end(r);
 }
@@ -103,6 +142,9 @@ client_command(struct slot *slot, uint32_t row, uint8_t command, uint32_t state,
                struct span statement, uint64_t now_ms)
 {
     struct client_row *r = begin(slot, row);
+
+    if (r == NULL)
+        return;
     uint64_t run = atomic_load_explicit(&r->word[WORD(statements)], memory_order_relaxed);
 
     put(r, WORD(since_ms), now_ms);
@@ -119,6 +161,8 @@ client_state(struct slot *slot, uint32_t row, uint32_t state,
 {
     struct client_row *r = begin(slot, row);
 
+    if (r == NULL)
+        return;
     put(r, WORD(since_ms), now_ms);
     put(r, WORD(state), state);
     put(r, WORD(shard), shard_plus_1);
@@ -142,6 +186,8 @@ client_read(const struct slot *slot, uint32_t row, struct client_info *out)
     const struct client_row *r = &slot->client[row];
     uint64_t                 words[CLIENT_WORDS];
 
+    if (row >= rows_of(slot))
+        return false;
     if (atomic_load_explicit(&r->word[WORD(id)], memory_order_relaxed) == 0)
         return false;
     for (int i = 0; i < TRIES; i++) {

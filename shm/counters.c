@@ -1,15 +1,13 @@
 /* counters.c - the tables of counters.h as data. */
 #include "shm/counters.h"
 
-/* A row whose metric is in seconds is counted in nanoseconds. */
-#define SCALE_OF(metric) \
-    (sizeof(metric) > sizeof("_seconds_total") && \
-     __builtin_strcmp(metric + sizeof(metric) - sizeof("_seconds_total"), \
-                      "_seconds_total") == 0 ? 1e-9 : 1.0)
+#define TOTAL       COUNTER_TOTAL, 1.0
+#define GAUGE       COUNTER_GAUGE, 1.0
+#define NANOSECONDS COUNTER_TOTAL, 1e-9
 
 const struct counter_info counter_info[COUNTERS_N] = {
 #define ROW(name, role, metric, labels, help) \
-    [COUNTER_##name] = { "shardd_" metric, labels, help, COUNTER_##role, SCALE_OF(metric) },
+    [COUNTER_##name] = { "shardd_" metric, labels, help, role },
     COUNTERS(ROW)
 #undef ROW
 };
@@ -23,7 +21,7 @@ const struct latency_info latency_info[LATENCIES_N] = {
 
 const struct counter_info shard_counter_info[SHARD_COUNTERS_N] = {
 #define ROW(name, role, metric, help) \
-    [SHARD_COUNTER_##name] = { "shardd_" metric, "", help, COUNTER_##role, SCALE_OF(metric) },
+    [SHARD_COUNTER_##name] = { "shardd_" metric, "", help, role },
     SHARD_COUNTERS(ROW)
 #undef ROW
 };

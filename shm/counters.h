@@ -3,8 +3,8 @@
  * X(name, role, metric, labels, help). A TOTAL only grows and outlives the
  * worker that counted it: its successor in the slot goes on from there. A
  * GAUGE begins at 0 with every worker. Rows of one metric stand together, so
- * that HELP and TYPE are written once. Times are nanoseconds here and seconds
- * in the metric (names end in _seconds_total; counter_info.scale says so).
+ * that HELP and TYPE are written once. NANOSECONDS is a TOTAL that is counted in
+ * them and shown in seconds (counter_info.scale).
  */
 #ifndef SHM_COUNTERS_H
 #define SHM_COUNTERS_H
@@ -111,7 +111,7 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
   X(HTTP_REQUESTS_MISSING, TOTAL, "http_requests_total", "code=\"404\"", "") \
   X(HTTP_REQUESTS_UNREADY, TOTAL, "http_requests_total", "code=\"503\"", "") \
   X(LOOP_TURNS, TOTAL, "loop_turns_total", "", "Turns of the worker's loop.") \
-  X(LOOP_BUSY_NS, TOTAL, "loop_busy_seconds_total", "", "Time the worker's loop was at work.")
+  X(LOOP_BUSY_NS, NANOSECONDS, "loop_busy_seconds_total", "", "Time the worker's loop was at work.")
 
 #define COUNTER_ENUM(name, role, metric, labels, help) COUNTER_##name,
 enum counter { COUNTERS(COUNTER_ENUM) COUNTERS_N };
@@ -156,7 +156,7 @@ extern const struct latency_info latency_info[LATENCIES_N];
   X(STATEMENTS, TOTAL, "shard_statements_total", "Statements sent to the shard.") \
   X(ERRORS, TOTAL, "shard_errors_total", "Error packets received from the shard.") \
   X(LOST, TOTAL, "shard_backends_lost_total", "Connections to the shard lost or refused.") \
-  X(NS, TOTAL, "shard_busy_seconds_total", "Time statements spent on the shard.")
+  X(NS, NANOSECONDS, "shard_busy_seconds_total", "Time statements spent on the shard.")
 
 #define SHARD_COUNTER_ENUM(name, role, metric, help) SHARD_COUNTER_##name,
 enum shard_counter { SHARD_COUNTERS(SHARD_COUNTER_ENUM) SHARD_COUNTERS_N };

@@ -51,8 +51,8 @@ stride_for(uint32_t n_clients)
     return (bytes + PAGE - 1) / PAGE * PAGE;
 }
 
-/* Memory for what every worker writes all the time; rows of clients get theirs
- * when the slot is taken. */
+/* Memory for what every worker writes; rows of clients get theirs when they are
+ * first used. */
 static bool
 back(const struct slots *s, size_t offset, size_t len, struct err *err)
 {
@@ -175,6 +175,8 @@ slots_at(const struct slots *s, uint32_t worker)
 static void
 clear(struct slot *slot, uint32_t n_clients)
 {
+    uint64_t used = NOW(slot->rows);
+
     for (int i = 0; i < COUNTERS_N; i++)
         if (counter_info[i].role == COUNTER_GAUGE)
             PUT(slot->counter[i], 0);
@@ -182,11 +184,9 @@ clear(struct slot *slot, uint32_t n_clients)
         for (int i = 0; i < SHARD_COUNTERS_N; i++)
             if (shard_counter_info[i].role == COUNTER_GAUGE)
                 PUT(slot->shard[shard].counter[i], 0);
-    for (uint32_t row = 0; row < n_clients; row++) {
-        struct client_row *r = &slot->client[row];
+    for (uint32_t row = 0; row < n_clients && row < used; row++) {
+        struct client_row *r     = &slot->client[row];
         uint64_t           count = NOW(r->lock.count);
-        if (count == 0)
-            continue; /* never used: leave its page without memory */
         PUT(r->word[0], 0);
         atomic_store_explicit(&r->lock.count, (count | 1) + 1, memory_order_release);
     }
@@ -198,7 +198,7 @@ slots_take(struct slots *s, uint32_t worker, struct err *err)
     assert(worker < s->n_workers);
     size_t offset = SEGMENT_HEADER + worker * s->stride;
 
-    if (!back(s, offset, s->stride, err))
+    if (!back(s, offset, sizeof(struct slot), err))
         return NULL;
     if (s->seg.writer && mprotect(s->seg.base, s->seg.size, PROT_READ) != 0) {
         err_set(err, "cannot make the slots read-only: %s", strerror(errno));

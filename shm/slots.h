@@ -109,6 +109,8 @@ struct slot {
     struct histogram  latency[LATENCIES_N];
     struct slot_shard shard[ROUTES_SHARDS_MAX];
     struct mailbox    mailbox;
+    _Atomic uint64_t  rows;     /* client[rows] and above were never used, have no memory, and
+                                   may not be touched: even reading would give them some */
     struct client_row client[]; /* slots.n_clients */
 };
 
@@ -218,8 +220,10 @@ bool slot_alive(const struct slot *slot, uint64_t now_ms, uint64_t stale_ms);
 bool slots_acknowledged(const struct slots *s, uint64_t edition);
 bool slots_drained(const struct slots *s, uint64_t generation);
 
-/* Client rows; `row` in [0, n_clients). login() fills a free row, the others
- * change only the words they name; logout() frees it. Texts are cut to fit. */
+/* Client rows; `row` in [0, n_clients), low ones first: memory is taken up to the
+ * highest ever used, 576 bytes a row. login() fills a free row, the others change
+ * only the words they name; logout() frees it. Texts are cut to fit. When /dev/shm
+ * is full the client is missing in the list, and nothing else happens. */
 void client_login(struct slot *slot, uint32_t row, uint64_t id, struct span user,
                   struct span host, struct span schema, uint64_t now_ms);
 void client_logout(struct slot *slot, uint32_t row);

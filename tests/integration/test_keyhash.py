@@ -268,11 +268,13 @@ def test_rows_lie_where_literals_point(db, hasher, column):
     db.execute(f"SELECT id, {stored_form(column)} FROM t")
     rows = {id_: row_hash(hasher, column, text) for id_, text in db.fetchall()}
     db.execute("SET group_concat_max_len = 1000000")
-    db.execute("SELECT GROUP_CONCAT(id) FROM t GROUP BY k")
-    groups = [[int(i) for i in ids.split(",")] for ids, in db.fetchall()]
+    # Not GROUP BY k, which for NOPAD collations makes several groups of equal values.
+    db.execute("SELECT GROUP_CONCAT(b.id ORDER BY b.id) FROM t a JOIN t b ON a.k = b.k"
+               " GROUP BY a.id")
+    groups = {tuple(int(i) for i in ids.split(",")) for ids, in db.fetchall()}
     for group in groups:
         assert len({rows[i] for i in group}) == 1, f"equal to the server: rows {group}"
-    apart = 0.75 if "CHAR(5)" in column.sql and "nopad" in column.sql else 0.9
+    apart = 0.75 if column.type == "CHAR" and "nopad" in column.sql else 0.9
     assert len({rows[g[0]] for g in groups}) >= len(groups) * apart, "hashes tell values apart"
 
     fixed = []

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -297,6 +298,36 @@ mail_arrives_once(void **state)
 }
 
 static void
+use_high_rows(struct slot *slot)
+{
+    client_command(slot, 900, 3, 0, SPAN("nobody logged in"), 1);
+    client_login(slot, 1000, 5, SPAN("ann"), SPAN("h"), SPAN(""), 1);
+}
+
+/* Rows take memory when they are used; looking at the list takes none. */
+static void
+unused_rows_cost_nothing(void **state)
+{
+    (void)state;
+    enum { MANY = 100000 };
+    struct client_info row;
+    struct stat        before, after;
+    struct err         err;
+
+    slots_close(&slots);
+    assert_true(slots_create(&slots, instance, 1, MANY, &err));
+    assert_int_equal(fstat(slots.seg.fd, &before), 0);
+    assert_int_equal(as_worker(0, use_high_rows), 0);
+    int seen = 0;
+    for (uint32_t i = 0; i < MANY; i++)
+        seen += client_read(slots_at(&slots, 0), i, &row);
+    assert_int_equal(seen, 1);
+    slots_bury(&slots, 0);
+    assert_int_equal(fstat(slots.seg.fd, &after), 0);
+    assert_in_range((after.st_blocks - before.st_blocks) * 512, 1000 * 512, 1100 * 600);
+}
+
+static void
 many_shards_share_the_last(void **state)
 {
     (void)state;
@@ -343,6 +374,7 @@ main(void)
         TEST(nobody_waits_for_a_dead_row),
         TEST(rows_say_what_was_written),
         TEST(mail_arrives_once),
+        TEST(unused_rows_cost_nothing),
         TEST(many_shards_share_the_last),
         TEST(metrics_have_names_and_help),
     };
