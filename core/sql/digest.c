@@ -24,6 +24,8 @@ struct work {
     int64_t        keep_depth;
     enum keyword   before;     /* the keyword before, if the token before was one */
     bool           begun;      /* the statement's class is known */
+    bool           compound;   /* holds ';' of its own */
+    bool           after_name; /* a string here is an alias: a 'b', a AS 'b', f(x) 'b' */
 };
 
 static const char placeholders[] = {
@@ -67,6 +69,15 @@ is_prefix(enum keyword k)
     }
 }
 
+static bool
+is_compound(const struct work *w, struct token first)
+{
+    struct lex l = w->lex;
+
+    l.at = first.start;
+    return lex_compound(&l);
+}
+
 /* The first tokens decide the statement's class. */
 static void
 begin(struct work *w, struct token t)
@@ -74,8 +85,10 @@ begin(struct work *w, struct token t)
     struct digest *d = w->d;
 
     if (t.kind == TOK_KEYWORD) {
-        if (d->first == NO_KEYWORD)
-            d->first = t.keyword;
+        if (d->first == NO_KEYWORD) {
+            d->first    = t.keyword;
+            w->compound = !takes_literals(t.keyword) && is_compound(w, t);
+        }
         if (is_prefix(t.keyword))
             return;
         w->begun = true;
@@ -217,6 +230,14 @@ copy_short(uint8_t *to, const uint8_t *from, size_t len, bool roomy)
         memcpy(to, from, len);
 }
 
+/* A string that is an alias is no value, and stays. */
+static bool
+is_taken(const struct work *w, struct token t)
+{
+    return token_is_literal(t.kind) && w->keep_depth == NOT_KEPT &&
+           !(w->after_name && t.kind == TOK_STRING);
+}
+
 static bool
 append_token(struct work *w, struct token t)
 {
@@ -229,7 +250,7 @@ append_token(struct work *w, struct token t)
     if (t.start > w->last_end && w->len != 0)
         *to++ = ' ';
     w->last_end = t.end;
-    if (token_is_literal(t.kind) && w->keep_depth == NOT_KEPT) {
+    if (is_taken(w, t)) {
         *to++ = ':';
         *to++ = (uint8_t)placeholders[t.kind];
         add_literal(w->d, t);
@@ -294,13 +315,15 @@ run(struct work *w)
             return DIGEST_TOO_LONG;
         if (t.kind == TOK_END)
             return DIGEST_OK;
-        if (token_is_op(t, ';'))
+        if (token_is_op(t, ';') && !w->compound)
             return look_behind(w);
         if (!w->begun)
             begin(w, t);
         see(w, t);
         if (!append_token(w, t))
             return DIGEST_TOO_LONG;
+        w->after_name = t.kind == TOK_IDENT || t.kind == TOK_QUOTED || token_is_op(t, ')') ||
+                        token_is_keyword(t, KW_AS);
     }
 }
 

@@ -9,11 +9,12 @@
  * :n N'..', :x 0x.., :h x'..', :b bits. Nothing else in it can look like that.
  * A parameter stays '?'.
  *
- * Kept as text, and then no member of `literals`: everything in ORDER BY and
- * GROUP BY lists (positions; expressions that must match the select list) and
- * in LIMIT clauses; everything in statements other than SELECT, VALUES, WITH,
- * INSERT, REPLACE, UPDATE, DELETE, CALL, DO and EXPLAIN/ANALYZE/DESCRIBE of
- * these (so DDL, SHOW, SET, KILL: their values decide what happens).
+ * Kept as text, and then no member of `literals`: strings that are
+ * aliases; everything in ORDER BY and GROUP BY lists (positions; expressions
+ * that must match the select list) and in LIMIT clauses; everything in
+ * statements other than SELECT, VALUES, WITH, INSERT, REPLACE, UPDATE, DELETE,
+ * CALL, DO and EXPLAIN/ANALYZE/DESCRIBE of these (so DDL, SHOW, SET, KILL:
+ * their values decide what happens).
  * A "shardd:" hint in a block comment stays.
  */
 #ifndef CORE_SQL_DIGEST_H

@@ -3,7 +3,8 @@
 
 #include "core/sql/charset.h"
 
-enum { DEFAULT_VERSION = 101100 };
+/* Servers of every supported version run, or skip, what is not between these. */
+enum { DEFAULT_VERSION = 101100, NEWEST_VERSION = 120000 };
 
 /* lex.next: what the token before makes of the one that comes. */
 enum {
@@ -17,7 +18,7 @@ enum { WORD = 1, DIGIT = 2, SPACE = 4, HEX = 8, HOST = 16 };
 #define D (WORD | DIGIT | HEX | HOST)
 #define X (WORD | HEX | HOST)
 #define L (WORD | HOST)
-#define H WORD
+#define H (WORD | HOST)
 #define S SPACE
 
 static const uint8_t classes[256] = {
@@ -93,8 +94,6 @@ void
 lex_init(struct lex *l, struct span text, struct lex_options options)
 {
     *l = (struct lex){ .text = text.ptr, .options = options };
-    if (options.server_version == 0)
-        l->options.server_version = DEFAULT_VERSION;
     if (text.len >= UINT32_MAX ||
         (options.charset == LEX_UNSAFE && has_high(text))) {
         l->bad = true;
@@ -148,14 +147,15 @@ version_digits(const struct lex *l, uint32_t at, uint32_t *version)
     return n >= 5 ? n : 0;
 }
 
-/* At a slash and star. Returns false when it does not end. Sets `at` behind the comment,
- * or behind the opening of an executable one. */
+/* At a slash and star. Sets `at` behind the comment, or behind the opening of
+ * an executable one. False when it does not end, or when the server's version
+ * would matter and is not known. */
 static bool
 skip_comment(struct lex *l)
 {
     uint32_t at    = l->at + 2;
     bool     maria = byte_at(l, at) == 'M' && byte_at(l, at + 1) == '!';
-    uint32_t end, version;
+    uint32_t end, version, ours = l->options.server_version;
 
     if (!maria && byte_at(l, at) != '!') {
         end = comment_end(l, at, false);
@@ -170,8 +170,10 @@ skip_comment(struct lex *l)
 
     /* MySQL's own versions from 5.7 on mean nothing to MariaDB. */
     uint32_t digits = version_digits(l, at, &version);
-    if (digits == 0 || (version <= l->options.server_version &&
-                        (maria || version < 50700 || version > 99999))) {
+    bool     mysql  = !maria && version >= 50700 && version <= 99999;
+    if (ours == 0 && version > DEFAULT_VERSION && version < NEWEST_VERSION)
+        return false;
+    if (digits == 0 || (!mysql && version <= (ours != 0 ? ours : DEFAULT_VERSION))) {
         l->in_comment = true;
         l->at         = at + digits;
         return true;
@@ -258,8 +260,7 @@ quoted_name(struct lex *l, uint32_t start)
 {
     uint32_t end = quoted_end(l, start + 1, l->text[start], false);
 
-    /* An empty name is an error everywhere. */
-    return end > start + 2 ? finish(l, TOK_QUOTED, start, end) : bad(l, start);
+    return end != 0 ? finish(l, TOK_QUOTED, start, end) : bad(l, start);
 }
 
 /* x'1f' and b'01': an even number of hex digits, any number of bits. */
@@ -433,7 +434,8 @@ variable(struct lex *l, uint32_t start)
         at = quoted_end(l, at + 1, c, !l->options.no_backslash_escapes);
     else
         at = skip_class(l, at, HOST);
-    if (at == 0 || (c >= 0x80 && at == start + 1))
+    if (at == 0 || (l->options.charset != LEX_UTF8 && c != '\'' && c != '"' && c != '`' &&
+                    has_high((struct span){ l->text + start, at - start })))
         return bad(l, start);
     if (at == start + 1)
         return operator(l, start, 1, '@');

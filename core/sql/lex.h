@@ -38,8 +38,9 @@ struct lex_options {
     bool             no_backslash_escapes; /* sql_mode */
     bool             pipes_as_concat;      /* sql_mode: for the parser, || binds tighter than * */
     bool             high_not_precedence;  /* sql_mode: for the parser */
-    uint32_t         server_version;       /* 101119 is 10.11.19: which executable comments run;
-                                              0 is 101100 */
+    uint32_t         server_version;       /* 101119 is 10.11.19: which executable comments run.
+                                              0: not known; then those for versions up to
+                                              101100 run, and up to 120000 are TOK_BAD */
 };
 
 enum token_kind {
@@ -128,9 +129,13 @@ token_text(const struct lex *l, struct token t)
     return (struct span){ l->text + t.start, t.end - t.start };
 }
 
+/* Does a compound statement begin at `l`, one that holds ';' of its own: CREATE PROCEDURE and the
+ * like, BEGIN NOT ATOMIC, IF, LOOP ...? It reaches to the end of the text. */
+bool lex_compound(const struct lex *l);
+
 /* Length of the first statement of `text` without its ';'; `*rest` is where
- * the next one begins (text.len when there is none). A text that does not lex
- * is one statement as a whole: the server will say what is wrong with it. */
+ * the next one begins (text.len when there is none). A text that does not lex,
+ * and a compound statement, is one statement as a whole. */
 size_t lex_split(struct span text, struct lex_options options, size_t *rest);
 
 /* Copy `text` to `out` (text.len bytes), same length, with the delimiters of

@@ -33,7 +33,8 @@ enum parse_result parse_expression(struct arena *a, struct span text, struct lex
                                    struct expr **expr);
 
 /* The names of `text` as for PARSE_UNKNOWN: each run a.b.c of names and of
- * keywords that are not reserved. False when the text does not lex. */
+ * keywords that are not reserved. Of a.b, schema = a and name = b; of a.b.c schema, table and name;
+ * every part of one may be the table. False when the text does not lex. */
 bool parse_names(struct arena *a, struct span text, struct lex_options options,
                  struct path_item **names) must_check;
 
