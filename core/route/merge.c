@@ -110,7 +110,8 @@ set_up_groups(struct merge *m, struct sql_error *error)
 {
     struct merge_output *of = arena_alloc(&m->arena, m->n_columns * sizeof(*of));
     for (uint32_t i = 0; i < m->n_columns; i++)
-        of[i] = (struct merge_output){ .column = i, .function = MERGE_ANY };
+        of[i] = (struct merge_output){ .column = i, .function = MERGE_ANY,
+                                         .sum = MERGE_NONE, .count = MERGE_NONE };
     for (uint32_t i = 0; i < m->spec.n_outputs; i++) {
         struct merge_output o = m->spec.outputs[i];
         bool extreme = o.function == MERGE_MIN || o.function == MERGE_MAX;

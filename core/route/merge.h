@@ -49,7 +49,8 @@ struct merge_output {
     uint32_t            column;
     enum merge_function function;
     struct merge_key    key;        /* MERGE_MIN, MERGE_MAX: how to compare */
-    uint32_t            sum, count; /* MERGE_AVG: columns */
+    uint32_t            sum, count; /* MERGE_AVG: columns. MERGE_SUM: `sum` has more digits, or
+                                       MERGE_NONE */
 };
 
 /* HAVING, as a tree over the columns of a finished group. */

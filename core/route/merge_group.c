@@ -241,12 +241,18 @@ finish_cell(struct groups *g, const struct cell_sum *row, uint32_t column, struc
     buf_clear(scratch);
     if (o->function == MERGE_AVG ? !row[o->sum].set : !cell->set)
         return true;
+    struct cell_sum exact;
+    if (o->function == MERGE_SUM && o->sum != MERGE_NONE) {
+        exact = row[o->sum];
+        ok    = exact.is_double || decimal_round(&exact.decimal, g->types[column].decimals);
+        cell  = &exact;
+    }
     switch (o->function) {
     case MERGE_ANY: case MERGE_MIN: case MERGE_MAX:
         *out = (struct field){ cell->bytes.ptr, (uint32_t)cell->bytes.len };
         return true;
     case MERGE_COUNT: case MERGE_SUM:
-        ok = print_number(g, cell, &g->types[column], scratch);
+        ok = ok && print_number(g, cell, &g->types[column], scratch);
         break;
     case MERGE_AVG: ok = print_average(g, row, o, scratch); break;
     case MERGE_BIT_AND: case MERGE_BIT_OR: case MERGE_BIT_XOR:

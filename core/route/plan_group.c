@@ -17,7 +17,8 @@ output_add(struct scatter *c, uint32_t column, enum merge_function function)
     }
     struct merge_output *o = &c->outputs[c->n_outputs++];
     *o = (struct merge_output){ .column = column, .function = function,
-                                .key = { .column = column, .weight = MERGE_NONE } };
+                                .key = { .column = column, .weight = MERGE_NONE },
+                                .sum = MERGE_NONE, .count = MERGE_NONE };
     return o;
 }
 
@@ -81,15 +82,34 @@ enumerated_argument(struct scatter *c, struct expr *arg)
     return bad ? " for a column of this type" : NULL;
 }
 
-/* SUM and COUNT of AVG's argument, hidden. */
-static void
-average(struct scatter *c, struct merge_output *o, const struct expr *e)
+static bool
+find_division(struct visitor *v, struct expr *e)
 {
-    uint32_t at = o->column;
-    uint32_t sum   = item_hide(c, "SUM(", e->args, ")");
-    uint32_t count = item_hide(c, "COUNT(", e->args, ")");
+    if (e->kind == EXPR_BINARY && e->op == EXPR_OP_DIVIDE)
+        *(bool *)v->context = true;
+    return true;
+}
+
+bool
+has_division(struct expr *e)
+{
+    bool           found = false;
+    struct visitor v     = { .expr = find_division, .context = &found };
+    visit_expr(&v, e);
+    return found;
+}
+
+/* SUM and COUNT of the argument, hidden. A quotient has more digits inside the
+ * server than it shows, and they count in sums. */
+static void
+average(struct scatter *c, uint32_t at, const struct expr *e, bool divides, bool counts)
+{
+    uint32_t sum   = divides ? item_hide(c, "0.000000000000000000000000000+SUM(", e->args, ")")
+                             : item_hide(c, "SUM(", e->args, ")");
+    uint32_t count = counts ? item_hide(c, "COUNT(", e->args, ")") : MERGE_NONE;
     output_add(c, sum, MERGE_SUM);
-    output_add(c, count, MERGE_COUNT);
+    if (counts)
+        output_add(c, count, MERGE_COUNT);
     for (uint32_t i = 0; i < c->n_outputs; i++) /* the array may have moved */
         if (c->outputs[i].column == at) {
             c->outputs[i].sum   = sum;
@@ -117,9 +137,10 @@ group_aggregate(struct scatter *c, struct item_ref item, uint32_t *column)
         return refuse_aggregate(c, e, enumerated);
 
     *column = item.visible != MERGE_NONE ? item.visible : item_hide(c, "", e, "");
-    struct merge_output *o = output_add(c, *column, function);
-    if (function == MERGE_AVG)
-        average(c, o, e);
+    output_add(c, *column, function);
+    bool divides = !extreme && function != MERGE_COUNT && has_division(e);
+    if (function == MERGE_AVG || (function == MERGE_SUM && divides))
+        average(c, *column, e, divides, function == MERGE_AVG);
     if (!extreme)
         return true;
     struct merge_key key;

@@ -76,6 +76,8 @@ column_node(struct scatter *c, struct expr *e)
     if (!item_find(c, e, false, &item))
         return NULL;
     if (has_aggregate(item.expr)) {
+        if (has_division(item.expr))
+            return not_having(c, e);
         if (!group_aggregate(c, item, &out->column))
             return NULL;
         return out;
@@ -136,7 +138,10 @@ having_make(struct scatter *c, struct expr *e)
         if (bare(e->args)->kind == EXPR_LITERAL)
             return operand_node(c, e);
         return e->op == EXPR_OP_NEGATE ? with_args(c, MERGE_EXPR_NEG, e) : not_having(c, e);
-    case EXPR_LITERAL: case EXPR_PARAM: case EXPR_BOOL: return operand_node(c, e);
+    case EXPR_LITERAL:
+        return e->literal == TOK_INT || e->literal == TOK_DECIMAL ? operand_node(c, e)
+                                                                  : not_having(c, e);
+    case EXPR_PARAM: case EXPR_BOOL: return operand_node(c, e);
     case EXPR_COLUMN: return column_node(c, e);
     case EXPR_FUNC:
         return e->func->klass == FUNC_AGGREGATE ? column_node(c, e) : not_having(c, e);

@@ -301,7 +301,7 @@ insert_query_sharded(struct maker *m, struct scope *source)
     if (from == NULL || numbers || from->region != source->region ||
         !where_is_key(p, from, column) || q->limit != NULL ||
         (q->group_by != NULL ? !where_groups_by_key(p, source, q)
-                             : (p->stmt->flags & STMT_HAS_AGGREGATE) != 0) ||
+                             : query_aggregates(q)) ||
         (p->stmt->flags & STMT_HAS_WINDOW) != 0) {
         NOT_YET(p, "shardd: INSERT ... SELECT into the sharded table '%.*s' is possible only where "
                    "its key '%.*s' is copied from the key of a sharded table, so that rows stay on "
@@ -353,6 +353,11 @@ insert_reference(struct maker *m, struct instance *target)
         NOT_YET(p, "shardd: the reference table '%.*s' is written on every shard, so its rows "
                    "can be "
                    "read from reference tables only", SHOWN(m->table->name));
+        return;
+    }
+    if (m->in->query != NULL && (m->in->query->limit != NULL || m->in->query->parts != NULL)) {
+        NOT_YET(p, "shardd: INSERT ... SELECT with LIMIT or UNION into the reference table '%.*s' "
+                   "could choose other rows on each shard", SHOWN(m->table->name));
         return;
     }
     if (!write_is_repeatable(p) || !check_on_duplicate(m))

@@ -2,6 +2,7 @@
  *
  * plan.c        dispatch, refusals, names
  * plan_scope.c  which tables a statement uses, what its column names mean
+ * plan_function.c  which functions are the server's own
  * plan_where.c  which equalities hold: keys fixed, tables joined on the key
  * plan_text.c   templates: made from ranges of the statement, rendered
  * plan_route.c  run time: operands to shards
@@ -106,6 +107,7 @@ bool refuse(struct planner *p, uint16_t code, const char *fmt, ...) printf_like(
 
 void *make(struct planner *p, size_t bytes);
 uint32_t home_of(struct planner *p, struct span schema, uint32_t *database);
+bool all_global(const struct routes *r, uint32_t database);
 void to_home(struct planner *p, uint32_t home, const char *reason);
 
 /* printf's "%.*s" arguments. */
@@ -144,6 +146,9 @@ instance_sharded(const struct instance *i)
 {
     return i->key != ROUTES_NONE;
 }
+
+/* plan_function.c: not a stored function, which may read any table. */
+bool function_is_builtin(const struct func *f);
 
 /* ---- plan_where.c ---- */
 
@@ -232,6 +237,8 @@ bool item_key(struct scatter *c, struct item_ref item, bool sorts, struct merge_
 uint32_t item_hide(struct scatter *c, const char *before, const struct expr *e,
                    const char *behind);
 bool has_aggregate(struct expr *e);
+bool query_aggregates(const struct query *q); /* in the block itself */
+bool has_division(struct expr *e); /* plan_group.c */
 
 /* plan_group.c: the column of an aggregate's final value. */
 bool group_plan(struct scatter *c);

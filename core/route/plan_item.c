@@ -169,6 +169,26 @@ struct item_type {
     uint16_t                   collation; /* of a string, 0: not known */
 };
 
+static bool
+is_one_of(const struct func *f, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (span_equal_nocase(f->name.name, span_of(names[i])))
+            return true;
+    return false;
+}
+
+/* Functions whose string is in the connection's collation. */
+static bool
+makes_string(const struct func *f)
+{
+    static const char *const names[] = {
+        "DATE_FORMAT", "TIME_FORMAT", "HEX", "MD5", "SHA", "SHA1", "SHA2", "DAYNAME", "MONTHNAME",
+        "FORMAT", "BIN", "OCT", "CONV",
+    };
+    return is_one_of(f, names, countof(names));
+}
+
 /* Functions whose string has the collation of their string arguments. */
 static bool
 keeps_collation(const struct func *f)
@@ -176,12 +196,9 @@ keeps_collation(const struct func *f)
     static const char *const names[] = {
         "LOWER", "LCASE", "UPPER", "UCASE", "LEFT", "RIGHT", "SUBSTRING", "SUBSTR", "MID", "TRIM",
         "LTRIM", "RTRIM", "REVERSE", "CONCAT", "COALESCE", "IFNULL", "NULLIF", "MIN", "MAX",
-        "REPLACE", "REPEAT", "LPAD", "RPAD", "ANY_VALUE",
+        "REPLACE", "REPEAT", "LPAD", "RPAD", "ANY_VALUE", "IF",
     };
-    for (size_t i = 0; i < countof(names); i++)
-        if (span_equal_nocase(f->name.name, span_of(names[i])))
-            return true;
-    return false;
+    return is_one_of(f, names, countof(names));
 }
 
 static bool
@@ -194,8 +211,28 @@ is_string(const struct route_column *c)
 struct collation_search {
     struct scatter *c;
     uint16_t        collation;
-    bool            mixed;
+    bool            mixed, number;
 };
+
+static uint16_t
+collation_named(struct span name)
+{
+    static const struct {
+        const char *name;
+        uint16_t    id;
+    } known[] = {
+        { "utf8mb4_bin", 46 },        { "utf8mb4_general_ci", 45 },     { "binary", 63 },
+        { "utf8mb4_unicode_ci", 224 }, { "utf8mb4_unicode_520_ci", 246 }, { "latin1_bin", 47 },
+        { "latin1_swedish_ci", 8 },   { "latin1_general_ci", 48 },      { "ascii_bin", 65 },
+        { "utf8mb3_general_ci", 33 }, { "utf8_general_ci", 33 },
+        { "utf8mb4_nopad_bin", 1070 },
+        { "utf8mb3_unicode_ci", 192 }, { "utf8_unicode_ci", 192 },      { "ascii_general_ci", 11 },
+    };
+    for (size_t i = 0; i < countof(known); i++)
+        if (span_equal_nocase(name, span_of(known[i].name)))
+            return known[i].id;
+    return 0;
+}
 
 static bool
 visit_collation(struct visitor *v, struct expr *e)
@@ -207,12 +244,16 @@ visit_collation(struct visitor *v, struct expr *e)
         search->mixed = true;
         return false;
     }
+    if (e->kind == EXPR_FUNC && makes_string(e->func))
+        return false;
     if (e->kind == EXPR_FUNC && !keeps_collation(e->func))
         search->mixed = true;
     if (e->kind != EXPR_COLUMN)
         return true;
     struct instance           *i = scope_column(search->c->s, e->path, &column);
     const struct route_column *t = i == NULL ? NULL : instance_column(i, column);
+    if (t != NULL && t->type >= COLUMN_TINYINT && t->type <= COLUMN_DOUBLE)
+        return search->number = true; /* as a string: of the connection */
     if (t == NULL || !is_string(t) ||
         (search->collation != 0 && search->collation != t->collation))
         search->mixed = true;
@@ -234,11 +275,19 @@ type_of(struct scatter *c, struct expr *e)
         out.collation      = out.known && is_string(out.column) ? out.column->collation : 0;
         return out;
     }
-    if (e->kind == EXPR_FUNC && keeps_collation(e->func)) {
+    if (e->kind == EXPR_COLLATE)
+        out.collation = collation_named(*e->name);
+    if (e->kind == EXPR_CAST && e->type->keyword == KW_CHAR && e->type->charset.ptr == NULL)
+        out.collation = c->p->context->collation;
+    if ((e->kind == EXPR_FUNC && (keeps_collation(e->func) || makes_string(e->func))) ||
+        e->kind == EXPR_CASE) {
         struct collation_search search = { .c = c };
         struct visitor          v      = { .expr = visit_collation, .context = &search };
         visit_expr(&v, e);
-        out.collation = search.mixed ? 0 : search.collation;
+        uint16_t found = search.collation != 0 ? search.collation : c->p->context->collation;
+        bool     number = search.collation == 0 && search.number && e->kind == EXPR_FUNC &&
+                      e->func->klass == FUNC_AGGREGATE;
+        out.collation  = search.mixed || number ? 0 : found;
     }
     return out;
 }

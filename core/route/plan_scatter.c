@@ -176,16 +176,16 @@ shard_text(struct scatter *c, bool whole)
     c->p->out->text = text_keep(&t);
 }
 
-static bool
-aggregates_anywhere(struct scatter *c)
+bool
+query_aggregates(const struct query *q)
 {
-    for (struct select_item *item = c->q->items; item != NULL; item = item->next)
+    for (struct select_item *item = q->items; item != NULL; item = item->next)
         if (has_aggregate(item->expr))
             return true;
-    for (struct order_item *o = c->q->order_by; o != NULL; o = o->next)
+    for (struct order_item *o = q->order_by; o != NULL; o = o->next)
         if (has_aggregate(o->expr))
             return true;
-    return has_aggregate(c->q->having);
+    return has_aggregate(q->having);
 }
 
 bool
@@ -201,7 +201,7 @@ plan_scatter(struct planner *p, struct query *q, struct scope *s)
         if (item->expr->kind == EXPR_STAR && c.star_at == UINT32_MAX)
             c.star_at = at;
     bool local   = q->group_by != NULL && where_groups_by_key(p, s, q);
-    bool grouped = !local && (q->group_by != NULL || aggregates_anywhere(&c));
+    bool grouped = !local && (q->group_by != NULL || query_aggregates(q));
     bool distinct = q->distinct && (grouped || local || !where_items_have_key(p, s, q));
     if ((grouped && !group_plan(&c)) || !order_keys(&c, grouped) ||
         (distinct && !distinct_keys(&c)) || !limit_operands(&c))

@@ -287,6 +287,8 @@ learn_in(struct planner *p, struct scope *s, struct expr *e, struct query *q, st
     struct expr *x = bare(e->args);
     if (q->kind != QUERY_BLOCK || q->items == NULL || q->items->next != NULL || q->limit != NULL)
         return;
+    if (q->group_by != NULL ? !where_groups_by_key(p, inner, q) : query_aggregates(q))
+        return;
     struct expr *y = bare(q->items->expr);
     uint32_t     x_column, y_column;
     if (x->kind != EXPR_COLUMN || y->kind != EXPR_COLUMN)
@@ -301,11 +303,29 @@ learn_in(struct planner *p, struct scope *s, struct expr *e, struct query *q, st
         where_equal(p, a, x_column, b, y_column, NULL);
 }
 
+/* A stored function runs where its database's tables all are, or not at all. */
+static bool
+note_stored(struct planner *p, const struct func *f)
+{
+    struct span schema   = f->name.schema.ptr != NULL ? f->name.schema : p->context->schema;
+    uint32_t    database = routes_database(p->routes, schema);
+    if (schema.len == 0 || system_schema(schema))
+        return true;
+    if (database == ROUTES_NONE || !all_global(p->routes, database))
+        return NOT_YET(p, "shardd: the stored function '%.*s' cannot be used here: what it reads "
+                          "cannot be seen, and its database has sharded or reference tables",
+                       SHOWN(f->name.name));
+    note_global(p, database, f->name.name);
+    return true;
+}
+
 static bool
 visit_subquery(struct visitor *v, struct expr *e)
 {
     struct walk  *w = v->context;
     struct scope *inner;
+    if (e->kind == EXPR_FUNC && !function_is_builtin(e->func))
+        w->ok = w->ok && note_stored(w->p, e->func);
     if (e->kind == EXPR_IN && e->n_args == 2 && e->args->next->kind == EXPR_SUBQUERY) {
         struct query *q = e->args->next->query;
         w->ok = w->ok && scope_expr(w->p, w->s, e->args);

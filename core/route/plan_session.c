@@ -262,7 +262,7 @@ object_kind(const struct stmt *s)
 
 /* ---- statements whose effect we cannot see ---- */
 
-static bool
+bool
 all_global(const struct routes *r, uint32_t database)
 {
     for (uint32_t i = 0; i < r->n_tables; i++) {

@@ -84,7 +84,10 @@ where_equal(struct planner *p, struct instance *a, uint32_t a_column, struct ins
     struct node *x = node_of(p, a, a_column), *y = node_of(p, b, b_column);
     if (x->type == NULL || y->type == NULL || !keyhash_colocated(x->type, y->type))
         return;
-    if (a->region == b->region) {
+    if (only != NULL && inside(a->region, only) != inside(b->region, only)) {
+        /* The inner side of this join hangs on the row of the other. */
+        bind_outer(inside(a->region, only) ? x : y, inside(a->region, only) ? y : x);
+    } else if (a->region == b->region) {
         if (only == NULL || inside(a->region, only))
             merge_classes(class_of(x), class_of(y));
     } else if (inside(a->region, b->region)) {
@@ -483,7 +486,7 @@ where_export(struct planner *p, struct scope *s, struct query *q)
     if (q->limit != NULL || (p->stmt->flags & STMT_HAS_WINDOW) != 0 || q->with_rollup)
         return NULL;
     if (q->group_by != NULL ? !where_groups_by_key(p, s, q)
-                            : (p->stmt->flags & STMT_HAS_AGGREGATE) != 0)
+                            : query_aggregates(q))
         return NULL;
     for (struct instance *i = s->first; i != NULL; i = i->next) {
         if (!instance_sharded(i) || i->region != s->region)

@@ -1,0 +1,427 @@
+/* test_plan_write.c - writes, transactions, settings and DDL, planned. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "tests/unit/plan_world.h"
+
+static const struct {
+    const char *sql, *plan;
+} cases[] = {
+    { "UPDATE users SET name='x' WHERE id = 5",
+      "write keys users.id=(:1)" },
+    { "UPDATE users SET age = age + 1",
+      "write all" },
+    { "UPDATE users SET id = 3 WHERE id = 5",
+      "refuse 1235: shardd: 'id' is the key of 'users': changing it would move the row "
+      "to another shard; DELETE the row and INSERT it anew" },
+    { "UPDATE users SET age=1 LIMIT 1",
+      "write all one shard" },
+    { "DELETE FROM users WHERE id IN (1,2)",
+      "write keys users.id=(:0,:1)" },
+    { "DELETE FROM countries WHERE id = 5",
+      "write all reference" },
+    { "DELETE u FROM users u JOIN orders o ON o.user_id = u.id",
+      "write all" },
+    { "INSERT INTO users (name) VALUES ('a'), ('b')",
+      "insert; header: INSERT INTO users (name, `id`) VALUES ; row (:0, {auto}) "
+      "key=auto; row (:1, {auto}) key=auto" },
+    { "INSERT INTO users (id, name) VALUES (1, 'a'), (NULL, 'b')",
+      "insert; header: INSERT INTO users (id, name) VALUES ; row ({auto}, :1) key=auto; "
+      "row ({auto}, :2) key=auto" },
+    { "INSERT INTO orders (user_id, amount) VALUES (1, 2), (3, 4) ON DUPLICATE KEY "
+      "UPDATE amount = amount + 1",
+      "insert; header: INSERT INTO orders (user_id, amount, `id`) VALUES ; row (:0, :1, "
+      "{auto}) key=:0; row (:2, :3, {auto}) key=:2; tail:  ON DUPLICATE KEY UPDATE "
+      "amount = amount + :4" },
+    { "INSERT INTO names VALUES ('a', 1)",
+      "insert; header: INSERT INTO names VALUES ; row (:0, :1) key=:0" },
+    { "INSERT INTO names SET name='x', value=2",
+      "insert; header: INSERT INTO names SET ; row name=:0, value=:1 key=:0" },
+    { "INSERT INTO users SET name='x'",
+      "insert; header: INSERT INTO users SET ; row name=:0, `id` = {auto} key=auto" },
+    { "INSERT INTO names (name) VALUES (CONCAT('a','b'))",
+      "refuse 1235: shardd: the key column 'name' of 'names' needs a plain value in "
+      "INSERT, not an expression: compute it first" },
+    { "INSERT INTO countries VALUES (1, 'x')",
+      "write all reference" },
+    { "INSERT INTO countries VALUES (1, RAND())",
+      "refuse 1235: shardd: a reference table is written on every shard, so its values "
+      "cannot come from functions such as RAND, UUID or USER; compute the value first" },
+    { "INSERT INTO tags (name) VALUES ('x')",
+      "write all reference; header: INSERT INTO tags (name, `id`) VALUES ; row (:0, "
+      "{auto}) key=:0" },
+    { "INSERT INTO config VALUES (1, 'x')",
+      "one home (s0) one shard" },
+    { "INSERT INTO items SELECT user_id, id, amount FROM orders",
+      "write all" },
+    { "INSERT INTO config SELECT id, name FROM users",
+      "refuse 1235: shardd: the rows of 'users' that this statement needs are on other "
+      "shards than those they are combined with; join the tables on their keys, or give "
+      "the key of each" },
+    { "BEGIN",
+      "transaction" },
+    { "START TRANSACTION READ ONLY",
+      "transaction" },
+    { "COMMIT AND CHAIN",
+      "transaction" },
+    { "ROLLBACK TO SAVEPOINT a",
+      "transaction" },
+    { "SET autocommit=0, sql_mode='ANSI'",
+      "set; session autocommit=0; session sql_mode='ANSI'" },
+    { "SET NAMES utf8mb4 COLLATE utf8mb4_bin",
+      "set; session utf8mb4=utf8mb4_bin" },
+    { "SET @a = 5",
+      "set pins user_variable; session a=5; not replayable" },
+    { "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY",
+      "set; session isolation level=READ COMMITTED; session access mode=READ ONLY" },
+    { "SET sql_mode = CONCAT(@@sql_mode, ',ANSI')",
+      "set pins set_expression; session sql_mode=CONCAT(@@sql_mode, ',ANSI'); not "
+      "replayable" },
+    { "USE other",
+      "use other" },
+    { "SHOW TABLES",
+      "one home (s0)" },
+    { "SHOW TABLES FROM other",
+      "one home (s1)" },
+    { "SHOW WARNINGS",
+      "one home (s0)" },
+    { "SHOW SHARDD SHARDS",
+      "shardd" },
+    { "CREATE TABLE x (a int)",
+      "ddl" },
+    { "CREATE TEMPORARY TABLE x (a int)",
+      "one home (s0) pins temporary_table" },
+    { "DROP TABLE x",
+      "one home (s0)" },
+    { "DROP TABLE users",
+      "ddl" },
+    { "EXPLAIN SELECT * FROM users",
+      "one all first" },
+    { "EXPLAIN SHARDD SELECT * FROM users",
+      "shardd" },
+    { "KILL 5",
+      "kill" },
+    { "XA START 'a'",
+      "refuse 1235: shardd: XA statements are not supported; transactions over several "
+      "shards are atomic by themselves" },
+    { "LOCK TABLES users READ",
+      "refuse 1235: shardd: LOCK TABLES is possible for global tables only" },
+    { "LOCK TABLES config WRITE",
+      "one home (s0) pins lock_tables" },
+    { "CALL p(1)",
+      "refuse 1235: shardd: CALL is possible in databases without sharded and reference "
+      "tables only: what 'p' does there cannot be seen" },
+    { "FOO BAR users",
+      "refuse 1235: shardd: this statement is not understood near 'FOO BAR users', and "
+      "it names the sharded table 'users'" },
+    { "FOO BAR config",
+      "one home (s0)" },
+    { "UPDATE users u, orders o SET u.name = 'x' WHERE u.id = o.user_id AND u.id = 5",
+      "write keys orders.user_id=(:1)" },
+    { "UPDATE users u, countries c SET u.name = c.name WHERE u.age = c.id",
+      "write all" },
+    { "UPDATE users u, countries c SET c.name = u.name WHERE u.age = c.id",
+      "refuse 1235: shardd: the reference table 'countries' is written on every shard "
+      "and cannot be combined with other kinds of tables in one write" },
+    { "UPDATE users u, config c SET u.name = c.name WHERE u.age = c.id",
+      "refuse 1235: shardd: the sharded table 'users' is combined with tables that are "
+      "not on every shard; make those reference tables, or give the key" },
+    { "UPDATE config SET name = 'x'",
+      "one home (s0)" },
+    { "UPDATE countries SET name = UUID()",
+      "refuse 1235: shardd: a reference table is written on every shard, so its values "
+      "cannot come from functions such as RAND, UUID or USER; compute the value first" },
+    { "UPDATE countries SET name = NOW() WHERE id = 3",
+      "write all reference" },
+    { "UPDATE countries SET name = 'x' LIMIT 1",
+      "refuse 1235: shardd: LIMIT in a write to the reference table 'countries' could "
+      "hit other rows on each shard; name the rows instead" },
+    { "UPDATE users SET id = id, name = 'x'",
+      "write all" },
+    { "UPDATE users SET age = (SELECT MAX(id) FROM countries)",
+      "write all" },
+    { "UPDATE users SET age = (SELECT MAX(amount) FROM orders)",
+      "refuse 1235: shardd: the rows of 'orders' that this statement needs are on other "
+      "shards than those they are combined with; join the tables on their keys, or give "
+      "the key of each" },
+    { "UPDATE users SET age = (SELECT MAX(amount) FROM orders WHERE user_id = users.id)",
+      "write all" },
+    { "DELETE FROM users ORDER BY id LIMIT 5",
+      "write all one shard" },
+    { "DELETE FROM users WHERE id = 5 LIMIT 1",
+      "write keys users.id=(:0) one shard" },
+    { "DELETE FROM users WHERE id IN (SELECT user_id FROM orders)",
+      "write all" },
+    { "DELETE FROM config WHERE id = (SELECT MAX(id) FROM countries)",
+      "one home (s0)" },
+    { "REPLACE INTO names VALUES (?, ?)",
+      "insert; header: REPLACE INTO names VALUES ; row (?0, ?1) key=?0" },
+    { "INSERT INTO users VALUES (DEFAULT, 'a', 1, 1, 'a', NULL, 1, NULL, NULL, 1)",
+      "insert; header: INSERT INTO users VALUES ; row ({auto}, :0, :1, :2, :3, NULL, :4, "
+      "NULL, NULL, :5) key=auto" },
+    { "INSERT INTO users (id) VALUES (0)",
+      "insert; header: INSERT INTO users (id) VALUES ; row ({auto}) key=auto" },
+    { "INSERT INTO users () VALUES ()",
+      "insert; header: INSERT INTO users (`id`) VALUES ; row ({auto}) key=auto" },
+    { "INSERT INTO users VALUES ()",
+      "refuse 1235: shardd: name the columns of 'users' in an INSERT with empty VALUES" },
+    { "INSERT INTO orders (amount) VALUES (1)",
+      "insert; header: INSERT INTO orders (amount, `id`) VALUES ; row (:0, {auto}) "
+      "key=DEFAULT" },
+    { "INSERT INTO orders (id, user_id, amount) VALUES (-1, 2, 3)",
+      "insert; header: INSERT INTO orders (id, user_id, amount) VALUES ; row (-:0, :1, "
+      ":2) key=:1" },
+    { "INSERT INTO names (name, value) VALUES ('a', (SELECT MAX(id) FROM countries))",
+      "insert; header: INSERT INTO names (name, value) VALUES ; row (:0, (SELECT MAX(id) "
+      "FROM countries)) key=:0" },
+    { "INSERT INTO names (name, value) VALUES ('a', (SELECT MAX(id) FROM users))",
+      "refuse 1235: shardd: a subquery in the VALUES for 'names' may read reference "
+      "tables only" },
+    { "INSERT INTO names (value) VALUES (1, 2)",
+      "refuse 1136: Column count doesn't match value count at row 1" },
+    { "INSERT INTO items (user_id, line) VALUES (1, 2) ON DUPLICATE KEY UPDATE user_id = "
+      "5",
+      "refuse 1235: shardd: ON DUPLICATE KEY UPDATE cannot change 'user_id', the key of "
+      "'items'" },
+    { "INSERT INTO items (user_id, line) VALUES (1, 2) ON DUPLICATE KEY UPDATE user_id = "
+      "VALUES(user_id)",
+      "insert; header: INSERT INTO items (user_id, line) VALUES ; row (:0, :1) key=:0; "
+      "tail:  ON DUPLICATE KEY UPDATE user_id = VALUES(user_id)" },
+    { "INSERT INTO items SELECT amount, id, 1 FROM orders",
+      "refuse 1235: shardd: INSERT ... SELECT into the sharded table 'items' is possible "
+      "only where its key 'user_id' is copied from the key of a sharded table, so that "
+      "rows stay on their shard; read the rows and insert them instead" },
+    { "INSERT INTO items SELECT user_id, MAX(id), 1 FROM orders GROUP BY country",
+      "refuse 1235: shardd: INSERT ... SELECT into the sharded table 'items' is possible "
+      "only where its key 'user_id' is copied from the key of a sharded table, so that "
+      "rows stay on their shard; read the rows and insert them instead" },
+    { "INSERT INTO config SELECT id, name FROM users WHERE id = 5",
+      "one keys users.id=(:0) at home one shard" },
+    { "INSERT INTO countries SELECT * FROM countries",
+      "write all reference" },
+    { "INSERT INTO countries SELECT id, age FROM users",
+      "refuse 1235: shardd: the reference table 'countries' is written on every shard, "
+      "so its rows can be read from reference tables only" },
+    { "INSERT INTO tags (name) VALUES ('a'), ('b')",
+      "refuse 1235: shardd: give the AUTO_INCREMENT column of the reference table "
+      "'tags', or insert its rows one by one" },
+    { "INSERT INTO tags (id, name) VALUES (1, 'a'), (2, 'b')",
+      "write all reference; header: INSERT INTO tags (id, name) VALUES ; row ({auto}, "
+      ":1) key=:0; row ({auto}, :3) key=:0" },
+    { "INSERT INTO log (name) VALUES ('x')",
+      "one home (s0) one shard" },
+    { "INSERT INTO config (id) SELECT 1 FROM users WHERE id = 1",
+      "one keys users.id=(:1) at home one shard" },
+    { "SET GLOBAL max_connections = 5",
+      "set; global max_connections=5" },
+    { "SET @@session.wait_timeout = DEFAULT",
+      "set; session wait_timeout=DEFAULT" },
+    { "SET @a = (SELECT MAX(age) FROM users)",
+      "refuse 1235: shardd: the rows of 'users' that this statement needs are on other "
+      "shards than those they are combined with; join the tables on their keys, or give "
+      "the key of each" },
+    { "SET TRANSACTION READ ONLY",
+      "set; once access mode=READ ONLY" },
+    { "SET CHARACTER SET latin1",
+      "set; session latin1=latin1" },
+    { "SET PASSWORD = PASSWORD('x')",
+      "refuse 1235: shardd: accounts are managed by shardctl: see 'shardctl user --help'" },
+    { "TRUNCATE TABLE users",
+      "ddl" },
+    { "ALTER TABLE config ADD COLUMN x INT",
+      "ddl" },
+    { "ALTER TABLE nosuch ADD COLUMN x INT",
+      "one home (s0)" },
+    { "CREATE INDEX i ON users (age)",
+      "ddl" },
+    { "CREATE DATABASE x",
+      "ddl" },
+    { "CREATE VIEW v AS SELECT 1",
+      "ddl" },
+    { "CREATE USER x",
+      "ddl" },
+    { "GRANT ALL ON *.* TO x",
+      "ddl" },
+    { "DROP TEMPORARY TABLE x",
+      "one home (s0) pins temporary_table" },
+    { "RENAME TABLE users TO u2",
+      "ddl" },
+    { "ANALYZE TABLE users",
+      "scatter all; merge: concatenate" },
+    { "CHECKSUM TABLE users",
+      "refuse 1235: shardd: CHECKSUM TABLE is possible for global tables only" },
+    { "FLUSH TABLES",
+      "one home (s0)" },
+    { "UNLOCK TABLES",
+      "one home (s0)" },
+    { "HANDLER users OPEN",
+      "refuse 1235: shardd: HANDLER is possible for global tables only" },
+    { "LOAD DATA LOCAL INFILE 'x' INTO TABLE users",
+      "refuse 1235: shardd: LOAD DATA is possible for global tables only" },
+    { "LOAD DATA LOCAL INFILE 'x' INTO TABLE config",
+      "one home (s0)" },
+    { "PREPARE s FROM 'SELECT 1'",
+      "refuse 1235: shardd: PREPARE and EXECUTE as SQL are not supported where tables "
+      "are sharded; use prepared statements of the client library" },
+    { "DO SLEEP(1)",
+      "one any one shard" },
+    { "DO (SELECT MAX(age) FROM users)",
+      "refuse 1235: shardd: the rows of 'users' that this statement needs are on other "
+      "shards than those they are combined with; join the tables on their keys, or give "
+      "the key of each" },
+    { "KILL QUERY 7",
+      "kill" },
+    { "KILL USER x",
+      "refuse 1235: shardd: KILL takes the number of a connection" },
+    { "SHOW CREATE TABLE other.things",
+      "one home (s1)" },
+    { "SHOW VARIABLES LIKE 'a%'",
+      "one home (s0)" },
+    { "SHOW SHARDD FOO",
+      "refuse 1105: shardd: SHOW SHARDD knows STATUS, SHARDS, POOLS, CLIENTS and DIGESTS" },
+    { "DESCRIBE users",
+      "one home (s0)" },
+    { "EXPLAIN UPDATE users SET age = 1 WHERE id = 3",
+      "one keys users.id=(:1) first" },
+    { "EXPLAIN INSERT INTO users (name) VALUES ('x')",
+      "one all first" },
+    { "ANALYZE SELECT * FROM users WHERE id = 5",
+      "one keys users.id=(:0) one shard" },
+    { "SAVEPOINT x",
+      "transaction" },
+    { "RELEASE SAVEPOINT x",
+      "transaction" },
+    { "SHUTDOWN",
+      "refuse 1235: shardd: servers are administered by shardctl, not through the proxy" },
+    { "UPDATE users SET age = age + 1 WHERE id IN (1, 2, 3)",
+      "write keys users.id=(:1,:2,:3)" },
+    { "UPDATE orders SET amount = amount + 1 WHERE country = 2",
+      "write all" },
+    { "UPDATE users u JOIN orders o ON o.user_id = u.id SET u.age = u.age + 1 WHERE "
+      "o.amount > 30",
+      "write all" },
+    { "DELETE FROM items WHERE qty = 3",
+      "write all" },
+    { "DELETE u FROM users u LEFT JOIN orders o ON o.user_id = u.id WHERE o.id IS NULL "
+      "AND u.id > 50",
+      "write all" },
+    { "INSERT INTO items SELECT user_id, 9, COUNT(*) FROM orders GROUP BY user_id",
+      "write all" },
+    { "INSERT INTO items (user_id, line, qty) VALUES (1,9,1),(2,9,1) ON DUPLICATE KEY "
+      "UPDATE qty = qty + VALUES(qty)",
+      "insert; header: INSERT INTO items (user_id, line, qty) VALUES ; row (:0,:1,:2) "
+      "key=:0; row (:3,:4,:5) key=:3; tail:  ON DUPLICATE KEY UPDATE qty = qty + "
+      "VALUES(qty)" },
+    { "REPLACE INTO items VALUES (5, 9, 100), (6, 1, 1)",
+      "insert; header: REPLACE INTO items VALUES ; row (:0, :1, :2) key=:0; row (:3, :4, "
+      ":5) key=:3" },
+    { "UPDATE countries SET name = 'zz' WHERE id = 3",
+      "write all reference" },
+};
+
+static void
+test_plans(void **state)
+{
+    (void)state;
+    int wrong = 0;
+    for (size_t i = 0; i < countof(cases); i++) {
+        struct planned c;
+        struct buf     words = { 0 };
+        planned_make(&c, cases[i].sql, "app", false);
+        plan_describe(&c.plan, &world, &words);
+        if (strcmp(buf_cstr(&words), cases[i].plan) != 0) {
+            print_error("%s\n     is %s\n    not %s\n", cases[i].sql, buf_cstr(&words),
+                        cases[i].plan);
+            wrong++;
+        }
+        buf_fini(&words);
+        planned_fini(&c);
+    }
+    assert_int_equal(wrong, 0);
+}
+
+/* An INSERT's rows, where they go and what is sent there. */
+static void
+test_insert_rows(void **state)
+{
+    (void)state;
+    struct planned     c;
+    struct sql_error   error;
+    enum insert_number number;
+    uint64_t           value = 0;
+    planned_make(&c, "INSERT INTO users (id, name) VALUES (7, 'a'), (NULL, 'b'), ('9', ?)", "app",
+                 false);
+    struct key_value   text   = { .kind = KEY_VALUE_STRING, .bytes = SPAN("x") };
+    struct plan_values values = planned_values(&c, &text, 1);
+    assert_true(insert_inspect(&c.plan, &world, &values, 0, &number, &value, &error));
+    assert_int_equal(number, INSERT_RAISES);
+    assert_int_equal(value, 7);
+    assert_true(insert_inspect(&c.plan, &world, &values, 1, &number, &value, &error));
+    assert_int_equal(number, INSERT_NUMBER);
+    assert_true(insert_inspect(&c.plan, &world, &values, 2, &number, &value, &error));
+    assert_int_equal(number, INSERT_RAISES);
+    assert_int_equal(value, 9);
+
+    uint32_t a, b;
+    assert_true(insert_shard(&c.plan, &world, &values, 0, false, 0, &a, &error));
+    assert_true(insert_shard(&c.plan, &world, &values, 1, true, 7, &b, &error));
+    assert_int_equal(a, b);
+
+    struct buf       out     = { 0 };
+    struct bind_list binds   = { 0 };
+    uint32_t         rows[]  = { 1, 2 };
+    uint64_t         ids[]   = { 100, 0 };
+    bool             wants[] = { true, false };
+    insert_render(&c.plan, &values, RENDER_PREPARE, rows, 2, ids, wants, &out, &binds);
+    assert_string_equal(buf_cstr(&out), "INSERT INTO users (id, name) VALUES (?, 'b'),('9', ?)");
+    assert_int_equal(binds.n, 2);
+    assert_int_equal(binds.items[0].kind, BIND_NUMBER);
+    assert_int_equal(binds.items[0].number, 100);
+    assert_int_equal(binds.items[1].kind, BIND_PARAM);
+    buf_clear(&out);
+    insert_render(&c.plan, &values, RENDER_TEXT, rows, 1, ids, NULL, &out, NULL);
+    assert_string_equal(buf_cstr(&out), "INSERT INTO users (id, name) VALUES (100, 'b')");
+    free(binds.items);
+    buf_fini(&out);
+    planned_fini(&c);
+}
+
+static void
+test_insert_undecided(void **state)
+{
+    (void)state;
+    static const char *const refused[] = {
+        "INSERT INTO items (user_id, line) VALUES (1.5, 2)",
+        "INSERT INTO items (user_id, line) VALUES ('x', 2)",
+        "INSERT INTO items (line) VALUES (2)",
+        "INSERT INTO items (user_id, line) VALUES (99999999999999999999, 2)",
+    };
+    for (size_t i = 0; i < countof(refused); i++) {
+        struct planned   c;
+        struct sql_error error;
+        uint32_t         shard;
+        planned_make(&c, refused[i], "app", false);
+        struct plan_values values = planned_values(&c, NULL, 0);
+        assert_int_equal(c.plan.kind, PLAN_INSERT);
+        if (insert_shard(&c.plan, &world, &values, 0, false, 0, &shard, &error))
+            fail_msg("%s: shard %u", refused[i], shard);
+        assert_int_equal(error.code, SQL_NOT_SUPPORTED);
+        planned_fini(&c);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_plans),
+        cmocka_unit_test(test_insert_rows),
+        cmocka_unit_test(test_insert_undecided),
+    };
+    world_init();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
