@@ -1,13 +1,13 @@
 /* counters.c - the tables of counters.h as data. */
 #include "shm/counters.h"
 
-#define TOTAL       COUNTER_TOTAL, 1.0
-#define GAUGE       COUNTER_GAUGE, 1.0
-#define NANOSECONDS COUNTER_TOTAL, 1e-9
+#define ROLE_TOTAL       COUNTER_TOTAL, 1.0
+#define ROLE_GAUGE       COUNTER_GAUGE, 1.0
+#define ROLE_NANOSECONDS COUNTER_TOTAL, 1e-9
 
 const struct counter_info counter_info[COUNTERS_N] = {
 #define ROW(name, role, metric, labels, help) \
-    [COUNTER_##name] = { "shardd_" metric, labels, help, role },
+    [COUNTER_##name] = { "shardd_" metric, labels, help, ROLE_##role },
     COUNTERS(ROW)
 #undef ROW
 };
@@ -21,7 +21,7 @@ const struct latency_info latency_info[LATENCIES_N] = {
 
 const struct counter_info shard_counter_info[SHARD_COUNTERS_N] = {
 #define ROW(name, role, metric, help) \
-    [SHARD_COUNTER_##name] = { "shardd_" metric, "", help, role },
+    [SHARD_COUNTER_##name] = { "shardd_" metric, "", help, ROLE_##role },
     SHARD_COUNTERS(ROW)
 #undef ROW
 };
