@@ -35,6 +35,11 @@ const struct cli_verb cli_verbs[] = {
     { "user passwd", "NAME", "password password-stdin", verb_user_passwd,
       "Change a password", "Without --password or --password-stdin it becomes empty." },
     { "user remove", "NAME", "", verb_user_remove, "Let somebody in no more", "" },
+    { "fsck", "[DATABASE]", "", verb_fsck, "Check that every row is where it belongs",
+      "It reads only, and works while applications run. Every row of a sharded table must lie\n"
+      "on the shard that owns its key, the copies of reference tables must be equal, tables must\n"
+      "be there where the catalog says, no transaction may be in doubt and no job stuck.\n"
+      "The exit status is 1 when anything is wrong." },
     { "version", "", "", verb_version, "Print the version", "" },
 };
 

@@ -22,6 +22,7 @@
 #include "ctl/dataplane.h"
 #include "ctl/job/admin.h"
 #include "ctl/job/ddl.h"
+#include "ctl/job/resolver.h"
 #include "ctl/provision/spawn.h"
 #include "ctl/up.h"
 
@@ -277,6 +278,7 @@ run(const struct up_options *o, int done_fd)
     struct dataplane_options shardd_options;
     struct dataplane        *d   = NULL;
     struct api              *api = NULL;
+    struct resolver         *resolver = NULL;
     json_t                  *meta = NULL;
     struct err               err;
     int                      status = 1;
@@ -291,6 +293,7 @@ run(const struct up_options *o, int done_fd)
         goto fail;
     if (!start_servers(c, o, &err))
         goto fail;
+    resolver = resolver_start(c);
     api = api_open(c, c->path.socket, &err);
     if (!api || (d && !start_shardd(c, d, &err)))
         goto fail;
@@ -311,6 +314,7 @@ fail:
     if (d)
         dataplane_stop(d, hurried);
     api_close(api);
+    resolver_stop(resolver);
     if (c)
         cluster_stop_local(c);
     dataplane_close(d);

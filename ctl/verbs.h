@@ -10,6 +10,7 @@ int verb_up(struct cli *cli);
 int verb_serve(struct cli *cli);
 int verb_down(struct cli *cli);
 int verb_status(struct cli *cli);
+int verb_fsck(struct cli *cli);
 int verb_version(struct cli *cli);
 int verb_database_create(struct cli *cli);
 int verb_database_list(struct cli *cli);

@@ -13,6 +13,7 @@ const struct route api_routes[] = {
     { "GET",    "tables",      api_table_list },
     { "GET",    "tables/+/+",  api_table_show },
     { "PUT",    "tables/+/+",  api_table_set },
+    { "POST",   "fsck",        api_fsck },
     { "POST",   "ddl",         api_ddl },
     { "GET",    "shards",      api_shard_list },
     { "GET",    "shards/+",    api_shard_show },

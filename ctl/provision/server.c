@@ -162,6 +162,37 @@ server_rows(struct server *s, struct sql_error *error, const char *fmt, ...)
     return rows;
 }
 
+static bool
+stream(struct server *s, struct span sql, server_row_fn fn, void *context,
+       struct sql_error *error)
+{
+    MYSQL_RES *result;
+    MYSQL_ROW  row;
+
+    if (mysql_real_query(s->mysql, (const char *)sql.ptr, sql.len) != 0 ||
+        !(result = mysql_use_result(s->mysql)))
+        return failed(s, error);
+    while ((row = mysql_fetch_row(result)))
+        fn(context, row, mysql_fetch_lengths(result));
+    mysql_free_result(result);
+    return mysql_errno(s->mysql) == 0 || failed(s, error);
+}
+
+bool
+server_each(struct server *s, server_row_fn row, void *context, struct sql_error *error,
+            const char *fmt, ...)
+{
+    struct buf sql = { 0 };
+    va_list    args;
+    bool       ok;
+
+    va_start(args, fmt);
+    ok = stream(s, format(&sql, fmt, args), row, context, error);
+    va_end(args);
+    buf_fini(&sql);
+    return ok;
+}
+
 bool
 server_value(struct server *s, char *out, size_t room, struct sql_error *error,
              const char *fmt, ...)

@@ -41,6 +41,11 @@ bool server_run_text(struct server *s, struct span sql, struct sql_error *error)
 json_t *server_rows(struct server *s, struct sql_error *error, const char *fmt, ...)
     printf_like(3, 4) must_check;
 
+/* Calls `row` for every row as it arrives, nothing is kept. */
+typedef void (*server_row_fn)(void *context, MYSQL_ROW row, const unsigned long *lengths);
+bool server_each(struct server *s, server_row_fn row, void *context, struct sql_error *error,
+                 const char *fmt, ...) printf_like(5, 6) must_check;
+
 /* The first column of the first row: true and "" when there is no row. */
 bool server_value(struct server *s, char *out, size_t room, struct sql_error *error,
                   const char *fmt, ...) printf_like(5, 6) must_check;

@@ -1,0 +1,299 @@
+/* resolver.c - see the picture in the header. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "core/base/log.h"
+#include "core/base/memory.h"
+#include "core/route/xid.h"
+#include "ctl/catalog/model.h"
+#include "ctl/job/resolver.h"
+#include "ctl/provision/spawn.h"
+#include "shm/slots.h"
+
+enum {
+    PERIOD_MS     = 1000,
+    PATIENCE_MS   = 5000,
+    CLEAN_EVERY_S = 600,
+    DUPLICATE     = 1062,
+    STALE_MS      = 5000,
+};
+
+struct resolver {
+    struct cluster *cluster;
+    pthread_t       thread;
+    pthread_mutex_t lock;
+    pthread_cond_t  wake;
+    bool            stop;
+    json_t         *seen; /* {"shard gtrid": ms when first seen} */
+    int64_t         cleaned_ms;
+    struct server   server[ROUTES_SHARDS_MAX]; /* in the order of `shards` */
+    json_t         *shards;
+};
+
+enum resolver_verdict
+resolver_verdict(unsigned insert_code, const char *state)
+{
+    if (insert_code == 0)
+        return RESOLVER_ROLLBACK;
+    if (insert_code != DUPLICATE)
+        return RESOLVER_WAIT;
+    if (strcmp(state, "commit") == 0)
+        return RESOLVER_COMMIT;
+    return strcmp(state, "abort") == 0 ? RESOLVER_ROLLBACK : RESOLVER_WAIT;
+}
+
+/* The open connection, NULL when the shard does not answer. */
+static struct server *
+at(struct resolver *r, int64_t id)
+{
+    const char      *key;
+    json_t          *shard;
+    struct sql_error ignored;
+    size_t           i = 0;
+
+    json_object_foreach(r->shards, key, shard) {
+        struct server *s = &r->server[i++];
+
+        if (model_number(shard, "id") != id)
+            continue;
+        if (s->mysql && mysql_ping(s->mysql) == 0)
+            return s;
+        server_close(s);
+        if (server_open(s, shard, &ignored) &&
+            server_run(s, &ignored, "SET SESSION innodb_lock_wait_timeout = 1"))
+            return s;
+        server_close(s);
+        return NULL;
+    }
+    return NULL;
+}
+
+static bool
+worker_is_dead(struct resolver *r, uint32_t worker)
+{
+    const struct slots *slots = publish_slots(r->cluster->publisher);
+    bool                dead  = slots && (worker >= slots->n_workers ||
+                 !slot_alive(slots_at(slots, worker), slots_now_ms(), STALE_MS));
+
+    publish_slots_done(r->cluster->publisher);
+    return dead;
+}
+
+/* True when it is time: nobody else is going to end this branch. */
+static bool
+is_ours_to_end(struct resolver *r, const struct xid *xid, const char *key, json_t *still)
+{
+    int64_t now   = spawn_now_ms();
+    json_t *since = json_object_get(r->seen, key);
+    int64_t first = since ? json_integer_value(since) : now;
+
+    json_object_set_new_nocheck(still, key, json_integer(first));
+    return now - first >= PATIENCE_MS || worker_is_dead(r, xid->worker);
+}
+
+static enum resolver_verdict
+ask(struct resolver *r, const struct xid *xid, const char *gtrid)
+{
+    struct server   *home     = at(r, xid->home);
+    struct sql_error error    = { 0 };
+    char             state[16] = "";
+
+    if (!home)
+        return RESOLVER_WAIT;
+    if (server_run(home, &error, "INSERT INTO shardd.decision (xid, state) VALUES (%s, 'abort')",
+                   server_text(gtrid)))
+        error.code = 0;
+    else if (error.code == DUPLICATE &&
+             !server_value(home, state, sizeof(state), &error,
+                           "SELECT state FROM shardd.decision WHERE xid = %s",
+                           server_text(gtrid)))
+        return RESOLVER_WAIT;
+    else
+        error.code = state[0] ? DUPLICATE : error.code;
+    return resolver_verdict(error.code, state);
+}
+
+static void
+append_hex(struct buf *out, const char *bytes, size_t len)
+{
+    buf_append_text(out, "X'");
+    for (size_t i = 0; i < len; i++)
+        buf_printf(out, "%02X", (unsigned)(unsigned char)bytes[i]);
+    buf_append_text(out, "'");
+}
+
+/* One row of XA RECOVER: formatID, length of gtrid, of bqual, both together. */
+static void
+end_branch(struct server *s, const json_t *row, enum resolver_verdict verdict)
+{
+    const char      *data  = server_cell(row, 3);
+    size_t           gtrid = (size_t)atoi(server_cell(row, 1));
+    size_t           bqual = (size_t)atoi(server_cell(row, 2));
+    bool             commit = verdict == RESOLVER_COMMIT;
+    struct buf       sql   = { 0 };
+    struct sql_error error = { 0 };
+
+    buf_append_text(&sql, commit ? "XA COMMIT " : "XA ROLLBACK ");
+    append_hex(&sql, data, gtrid);
+    buf_append_text(&sql, ",");
+    append_hex(&sql, data + gtrid, bqual);
+    buf_printf(&sql, ",%s", server_cell(row, 0));
+    if (server_run_text(s, buf_unread(&sql), &error))
+        log_info("shard %s: %s the branch %.*s", s->name, commit ? "committed" : "rolled back",
+                 (int)gtrid, data);
+    else
+        log_info("shard %s: the branch %.*s is not ended yet: %s", s->name, (int)gtrid, data,
+                 error.message);
+    buf_fini(&sql);
+}
+
+static void
+look_at(struct resolver *r, struct server *s, const json_t *row, json_t *still)
+{
+    size_t                len = (size_t)atoi(server_cell(row, 1));
+    char                  gtrid[XID_GTRID_MAX + 1], key[XID_GTRID_MAX + 32];
+    struct xid            xid;
+    enum resolver_verdict verdict;
+
+    if (len > XID_GTRID_MAX)
+        return;
+    memcpy(gtrid, server_cell(row, 3), len);
+    gtrid[len] = '\0';
+    if (!xid_decode(span_of(gtrid), &xid) || strcmp(xid.instance, r->cluster->instance) != 0)
+        return;
+    snprintf(key, sizeof(key), "%lld %s", (long long)s->id, gtrid);
+    if (!is_ours_to_end(r, &xid, key, still))
+        return;
+    verdict = ask(r, &xid, gtrid);
+    if (verdict != RESOLVER_WAIT)
+        end_branch(s, row, verdict);
+}
+
+/* Decisions are kept long after the last branch they could be for. */
+static void
+clean(struct resolver *r)
+{
+    const char      *key;
+    json_t          *shard;
+    struct sql_error ignored;
+
+    if (spawn_now_ms() - r->cleaned_ms < CLEAN_EVERY_S * 1000)
+        return;
+    r->cleaned_ms = spawn_now_ms();
+    json_object_foreach(r->shards, key, shard) {
+        struct server *s = at(r, model_number(shard, "id"));
+
+        if (s && !server_run(s, &ignored, "DELETE FROM shardd.decision"
+                             " WHERE ts < NOW() - INTERVAL 1 DAY LIMIT 10000"))
+            log_debug("shard %s: old decisions stay: %s", s->name, ignored.message);
+    }
+}
+
+static void
+look(struct resolver *r)
+{
+    json_t          *still = json_object(), *shard;
+    const char      *key;
+    bool             all = true;
+    struct sql_error error;
+
+    json_object_foreach(r->shards, key, shard) {
+        struct server *s    = at(r, model_number(shard, "id"));
+        json_t        *rows = s ? server_rows(s, &error, "XA RECOVER") : NULL, *row;
+        size_t         i;
+
+        all = all && rows;
+        json_array_foreach(rows, i, row)
+            look_at(r, s, row, still);
+        json_decref(rows);
+    }
+    json_decref(r->seen);
+    r->seen = still;
+    if (all && json_object_size(still) == 0)
+        clean(r);
+}
+
+static void
+close_all(struct resolver *r)
+{
+    for (size_t i = 0; i < json_object_size(r->shards); i++)
+        server_close(&r->server[i]);
+    json_decref(r->shards);
+    r->shards = NULL;
+}
+
+static bool
+sleep_or_stop(struct resolver *r)
+{
+    struct timespec until;
+    bool            stop;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += PERIOD_MS / 1000;
+    pthread_mutex_lock(&r->lock);
+    while (!r->stop && pthread_cond_timedwait(&r->wake, &r->lock, &until) == 0)
+        ;
+    stop = r->stop;
+    pthread_mutex_unlock(&r->lock);
+    return stop;
+}
+
+static void *
+run(void *context)
+{
+    struct resolver *r = context;
+
+    while (!sleep_or_stop(r)) {
+        json_t *shards = catalog_all(r->cluster->catalog, CATALOG_SHARD);
+
+        if (!json_equal(shards, r->shards)) {
+            close_all(r);
+            r->shards = shards;
+        } else {
+            json_decref(shards);
+        }
+        look(r);
+    }
+    close_all(r);
+    return NULL;
+}
+
+struct resolver *
+resolver_start(struct cluster *c)
+{
+    struct resolver   *r = mem_alloc(sizeof(*r));
+    pthread_condattr_t monotonic;
+
+    r->cluster    = c;
+    r->cleaned_ms = spawn_now_ms();
+    r->seen       = json_object();
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&r->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    if (pthread_create(&r->thread, NULL, run, r) == 0)
+        return r;
+    log_error("the resolver cannot start: there is no thread for it");
+    json_decref(r->seen);
+    free(r);
+    return NULL;
+}
+
+void
+resolver_stop(struct resolver *r)
+{
+    if (!r)
+        return;
+    pthread_mutex_lock(&r->lock);
+    r->stop = true;
+    pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->lock);
+    pthread_join(r->thread, NULL);
+    pthread_cond_destroy(&r->wake);
+    pthread_mutex_destroy(&r->lock);
+    json_decref(r->seen);
+    free(r);
+}

@@ -1,0 +1,32 @@
+/* resolver.h - ends the branches that a worker, a shard or a cut connection left prepared.
+ *
+ *   XA RECOVER on every shard, once a second
+ *      branch of ours whose worker is dead, or that is seen for 5 s
+ *        --> INSERT an abort row for it on its commit shard
+ *              inserted       it is aborted now, whatever its worker does later: XA ROLLBACK
+ *              1062           somebody decided before: XA COMMIT or XA ROLLBACK by that row
+ *              1205, no answer   not known yet: next second
+ *
+ * An abort is never concluded from the absence of a row. XA COMMIT and XA
+ * ROLLBACK are repeated until XA RECOVER no longer shows the branch: 1397 says
+ * that it is gone, or that its owner is still connected and may end it itself;
+ * 1402 that it had changed nothing.
+ */
+#ifndef CTL_JOB_RESOLVER_H
+#define CTL_JOB_RESOLVER_H
+
+#include "ctl/provision/cluster.h"
+
+struct resolver;
+
+/* A thread that works until resolver_stop(). */
+struct resolver *resolver_start(struct cluster *c);
+void             resolver_stop(struct resolver *r);
+
+enum resolver_verdict { RESOLVER_WAIT, RESOLVER_COMMIT, RESOLVER_ROLLBACK };
+
+/* What is to be done with a branch, from how the INSERT of its abort row ended
+ * (0: inserted) and the state of the row that is there ("" not known). */
+enum resolver_verdict resolver_verdict(unsigned insert_code, const char *state);
+
+#endif
