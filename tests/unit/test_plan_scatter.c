@@ -315,21 +315,11 @@ static const struct {
       "5) ORDER BY kind, age",
       "scatter all; merge: 1=max 2=min group h1,h2 having sort h1,h2; text: SELECT "
       "MAX(age), MIN(id), 0+(kind), age FROM users GROUP BY kind, age ORDER BY NULL" },
-    { "SELECT COUNT(*) FROM users HAVING COUNT(*) > 1000",
-      "scatter all; merge: 1=count one group having; text: SELECT COUNT(*) FROM users" },
     { "SELECT SUM(age) FROM users WHERE id < 0",
       "scatter all; merge: 1=sum one group; text: SELECT SUM(age) FROM users WHERE id < "
       ":0" },
     { "SELECT 5, 'x', COUNT(*) FROM users",
       "scatter all; merge: 3=count one group; text: SELECT :0, :1, COUNT(*) FROM users" },
-    { "SELECT id FROM users LIMIT 5",
-      "scatter all; merge: concatenate limit; text: SELECT id FROM users LIMIT {limit}" },
-    { "SELECT id FROM users ORDER BY id LIMIT 0",
-      "scatter all; merge: sort 1 limit; text: SELECT id FROM users ORDER BY id LIMIT "
-      "{limit}" },
-    { "SELECT id FROM users ORDER BY id LIMIT 50, 100",
-      "scatter all; merge: sort 1 limit; text: SELECT id FROM users ORDER BY id LIMIT "
-      "{limit}" },
     { "SELECT DISTINCT u.age, o.country FROM users u JOIN orders o ON o.user_id=u.id "
       "ORDER BY 1, 2",
       "scatter all; merge: sort 1,2 distinct 1,2; text: SELECT DISTINCT u.age, o.country "
