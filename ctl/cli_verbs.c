@@ -40,6 +40,9 @@ const struct cli_verb cli_verbs[] = {
       "on the shard that owns its key, the copies of reference tables must be equal, tables must\n"
       "be there where the catalog says, no transaction may be in doubt and no job stuck.\n"
       "The exit status is 1 when anything is wrong." },
+    { "explain", "SQL", "database", verb_explain, "Where would a statement go, and why", "" },
+    { "top", "", "once", verb_top, "Statements per second and latency, live",
+      "Refreshed every second until Ctrl-C; once when the output is no terminal." },
     { "version", "", "", verb_version, "Print the version", "" },
 };
 
@@ -59,6 +62,8 @@ const struct cli_option cli_options[] = {
     { "policy", "auto|global", "how new tables are spread (auto)" },
     { "home-shard", "SHARD", "where the database's global tables lie" },
     { "collation", "NAME", "the database's default collation" },
+    { "database", "NAME", "the current database of the statement (app)" },
+    { "once", NULL, "print once and end" },
     { "key", "COLUMN", "rows lie where the hash of this column says" },
     { "reference", NULL, "a full copy on every shard" },
     { "global", NULL, "whole, on the database's home shard" },

@@ -11,6 +11,8 @@ int verb_serve(struct cli *cli);
 int verb_down(struct cli *cli);
 int verb_status(struct cli *cli);
 int verb_fsck(struct cli *cli);
+int verb_explain(struct cli *cli);
+int verb_top(struct cli *cli);
 int verb_version(struct cli *cli);
 int verb_database_create(struct cli *cli);
 int verb_database_list(struct cli *cli);

@@ -21,7 +21,7 @@
  *   PUT    /v1/users/NAME              {"password"}, DELETE
  *   GET    /v1/jobs                    newest first
  *   GET    /v1/audit                   newest first
- *   GET    /v1/top                     counters of the workers, raw
+ *   GET    /v1/top[?interval_ms=1000]  rates and latencies, by two looks at the counters
  *   POST   /v1/explain                 {"sql", "database"}
  *   POST   /v1/fsck                    {"database"}
  *   POST   /v1/ddl                     see below

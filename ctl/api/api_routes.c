@@ -14,6 +14,8 @@ const struct route api_routes[] = {
     { "GET",    "tables/+/+",  api_table_show },
     { "PUT",    "tables/+/+",  api_table_set },
     { "POST",   "fsck",        api_fsck },
+    { "POST",   "explain",     api_explain },
+    { "GET",    "top",         api_top },
     { "POST",   "ddl",         api_ddl },
     { "GET",    "shards",      api_shard_list },
     { "GET",    "shards/+",    api_shard_show },

@@ -62,6 +62,8 @@ unsigned api_table_show(struct request *r);
 unsigned api_table_set(struct request *r);
 unsigned api_ddl(struct request *r);
 unsigned api_fsck(struct request *r);
+unsigned api_explain(struct request *r);
+unsigned api_top(struct request *r);
 unsigned api_shard_list(struct request *r);
 unsigned api_shard_show(struct request *r);
 unsigned api_user_list(struct request *r);

@@ -29,24 +29,6 @@ fsck_problem(struct fsck *f, const char *table, const char *shard, const char *f
                           shard, "problem", good ? good : json_string("(not UTF-8)")));
 }
 
-static struct routes *
-routes_now(struct cluster *c, struct sql_error *error)
-{
-    struct arena   arena = { 0 };
-    struct buf     blob  = { 0 };
-    struct routes  flat, *routes = NULL;
-    struct err     err;
-
-    if (!model_routes(c->catalog, &arena, &flat, &err) || !routes_encode(&flat, &blob, &err) ||
-        !routes_decode(buf_unread(&blob), &routes, &err)) {
-        job_fail(error, &err);
-        routes = NULL;
-    }
-    arena_fini(&arena);
-    buf_fini(&blob);
-    return routes;
-}
-
 /* A shard that does not answer is a problem; its tables are looked at elsewhere. */
 static void
 open_shards(struct fsck *f)
@@ -185,7 +167,7 @@ fsck_run(struct cluster *c, const char *database, struct sql_error *error)
     f->c      = c;
     /* A schema in the middle of a change would look wrong. */
     pthread_mutex_lock(&c->change_lock);
-    f->routes = routes_now(c, error);
+    f->routes = job_routes(c, error);
     f->shards = catalog_all(c->catalog, CATALOG_SHARD);
     f->tables = catalog_all(c->catalog, CATALOG_TABLE);
     f->problems = json_array();

@@ -10,7 +10,7 @@ struct fsck {
     struct cluster *c;
     struct routes  *routes; /* owned: of the start */
     json_t         *shards, *tables;
-    struct server   server[ROUTES_SHARDS_MAX]; /* by index of a shard in the routes; may be closed */
+    struct server   server[ROUTES_SHARDS_MAX]; /* by index in the routes; may be closed */
     json_t         *problems;
     uint64_t        n_tables, n_rows;
 };

@@ -7,8 +7,27 @@
 #include "core/base/log.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/job.h"
+#include "shm/routes.h"
 
 enum { JOBS_KEPT = 1000 };
+
+struct routes *
+job_routes(struct cluster *c, struct sql_error *error)
+{
+    struct arena   arena = { 0 };
+    struct buf     blob  = { 0 };
+    struct routes  flat, *routes = NULL;
+    struct err     err;
+
+    if (!model_routes(c->catalog, &arena, &flat, &err) || !routes_encode(&flat, &blob, &err) ||
+        !routes_decode(buf_unread(&blob), &routes, &err)) {
+        job_fail(error, &err);
+        routes = NULL;
+    }
+    arena_fini(&arena);
+    buf_fini(&blob);
+    return routes;
+}
 
 static const char *const states[] = {
     [JOB_RUNNING] = "running", [JOB_DONE] = "done", [JOB_FAILED] = "failed",

@@ -36,6 +36,9 @@ void job_end(struct job *job, enum job_state state, const struct sql_error *erro
 /* All records, newest first; `limit` 0: all. The caller owns the array. */
 json_t *job_list(struct cluster *c, size_t limit, bool unfinished);
 
+/* The catalog as the workers would see it now; routes_free(). NULL with `error`. */
+struct routes *job_routes(struct cluster *c, struct sql_error *error);
+
 /* Puts an error of the catalog or the system into a client's words. Returns false. */
 bool job_fail(struct sql_error *error, const struct err *err);
 
