@@ -59,6 +59,15 @@ is(uint8_t c, uint8_t class)
     return (classes[c] & class) != 0;
 }
 
+/* Does a word go on at `at`? */
+static inline bool
+word_at(const struct lex *l, uint32_t at)
+{
+    uint8_t c = byte_at(l, at);
+
+    return is(c, WORD) && (c != 0xa0 || l->options.charset != LEX_LATIN1);
+}
+
 static inline uint32_t
 skip_class(const struct lex *l, uint32_t at, uint8_t class)
 {
@@ -199,7 +208,8 @@ at_dashes(const struct lex *l)
 {
     uint8_t c = byte_at(l, l->at + 2);
 
-    return byte_at(l, l->at + 1) == '-' && (c <= ' ' || c == 0x7f);
+    return byte_at(l, l->at + 1) == '-' &&
+           (c <= ' ' || c == 0x7f || (c == 0xa0 && l->options.charset == LEX_LATIN1));
 }
 
 /* Returns false when a comment does not end. */
@@ -320,7 +330,7 @@ prefixed_end(const struct lex *l, uint32_t start, enum token_kind *kind)
         while (byte_at(l, at) == '0' || byte_at(l, at) == '1')
             at++;
     }
-    return at > start + 2 && !is(byte_at(l, at), WORD) ? at : 0;
+    return at > start + 2 && !word_at(l, at) ? at : 0;
 }
 
 static struct token word(struct lex *l, uint32_t start, uint8_t next);
@@ -339,7 +349,7 @@ number(struct lex *l, uint32_t start, uint8_t next)
     uint8_t  c  = byte_at(l, at);
     if (c == '.')
         return fraction(l, start, at);
-    if (!is(c, WORD))
+    if (!word_at(l, at))
         return finish(l, TOK_INT, start, at);
     if ((c | 0x20) == 'e') {
         end = exponent_end(l, at);
@@ -378,7 +388,7 @@ word(struct lex *l, uint32_t start, uint8_t next)
         return bad(l, start);
 
     struct token t      = finish(l, TOK_IDENT, start, end);
-    bool         dotted = byte_at(l, end) == '.' && is(byte_at(l, end + 1), WORD);
+    bool         dotted = byte_at(l, end) == '.' && word_at(l, end + 1);
     if (dotted)
         l->next = NEXT_DOT;
     if (next == NEXT_NAME || (dotted && next != NEXT_SYSTEM))
@@ -447,7 +457,7 @@ dot(struct lex *l, uint32_t start, uint8_t next)
 {
     if (next != NEXT_DOT && is(byte_at(l, start + 1), DIGIT))
         return fraction(l, start, start);
-    if (is(byte_at(l, start + 1), WORD))
+    if (word_at(l, start + 1))
         l->next = NEXT_NAME;
     return operator(l, start, 1, '.');
 }

@@ -140,7 +140,9 @@ size_t lex_split(struct span text, struct lex_options options, size_t *rest);
 
 /* Copy `text` to `out` (text.len bytes), same length, with the delimiters of
  * executable comments, and whole comments of every other kind, as spaces: so
- * that parts of it can be taken and put together anew. Offsets stay right. */
+ * that parts of it can be taken and put together anew. Offsets stay right.
+ * (Right behind two minus signs, where a space would make them a comment, an
+ * empty one, '#' and a newline, stands instead.) */
 void lex_blank_comments(struct span text, struct lex_options options, uint8_t *out);
 
 #endif

@@ -69,7 +69,9 @@ lex_split(struct span text, struct lex_options options, size_t *rest)
 void
 lex_blank_comments(struct span text, struct lex_options options, uint8_t *out)
 {
-    struct lex l;
+    struct lex   l;
+    struct token before = { 0 };
+    bool         dashes = false; /* the last two tokens are -- */
 
     if (text.len == 0)
         return;
@@ -78,10 +80,16 @@ lex_blank_comments(struct span text, struct lex_options options, uint8_t *out)
     for (;;) {
         struct token t = lex_next(&l);
 
+        if (dashes && t.start > before.end)
+            out[before.end] = '#';
+        if (dashes && t.start > before.end + 1)
+            out[before.end + 1] = '\n';
         if (t.kind == TOK_END)
             return;
         memcpy(out + t.start, text.ptr + t.start, t.end - t.start);
         if (t.kind == TOK_BAD)
             return;
+        dashes = token_is_op(t, '-') && token_is_op(before, '-') && before.end == t.start;
+        before = t;
     }
 }

@@ -162,11 +162,11 @@ take_path(struct parser *p, struct path *path)
 }
 
 static struct path_item *
-names_from(struct parser *p, bool compound)
+names_from(struct parser *p)
 {
     struct path_item *first = NULL, **tail = &first;
 
-    while ((compound ? p->t.kind != TOK_END : !parser_at_end(p)) && p->t.kind != TOK_BAD) {
+    while (!parser_at_end(p) && p->t.kind != TOK_BAD) {
         if (!parser_at_name(p)) {
             parser_take(p);
             continue;
@@ -185,10 +185,8 @@ parse_names(struct arena *a, struct span text, struct lex_options options,
 {
     struct parser p;
 
-    lex_init(&p.lex, text, options);
-    bool compound = lex_compound(&p.lex);
     parser_init(&p, a, text, options, NULL);
-    struct path_item *found = names_from(&p, compound);
+    struct path_item *found = names_from(&p);
     if (!parser_at_end(&p))
         return false;
     *names = found;

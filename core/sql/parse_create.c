@@ -247,9 +247,7 @@ object(struct parser *p, struct stmt *s, enum keyword word)
         s->if_exists = parser_if_exists(p);
     if (s->object != KW_USER && s->object != KW_ROLE && parser_at_name(p))
         s->path = parser_path(p);
-    /* A routine's body holds ';' of its own: all of the text is this statement. */
-    while (p->t.kind != TOK_END && p->t.kind != TOK_BAD)
-        parser_take(p);
+    parser_skip_rest(p);
 }
 
 void

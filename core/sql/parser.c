@@ -7,7 +7,8 @@ parser_init(struct parser *p, struct arena *a, struct span text, struct lex_opti
 {
     *p = (struct parser){ .arena = a, .digest = digest };
     lex_init(&p->lex, text, options);
-    p->t = lex_next(&p->lex);
+    p->compound = lex_compound(&p->lex);
+    p->t        = lex_next(&p->lex);
 }
 
 void
@@ -53,7 +54,7 @@ parser_expect_op(struct parser *p, uint32_t op)
 bool
 parser_at_end(const struct parser *p)
 {
-    return p->t.kind == TOK_END || parser_at_op(p, ';');
+    return p->t.kind == TOK_END || (!p->compound && parser_at_op(p, ';'));
 }
 
 bool

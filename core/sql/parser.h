@@ -20,6 +20,7 @@ struct parser {
     uint32_t             n_params;
     uint32_t             depth;
     uint32_t             flags;    /* enum stmt_flags */
+    bool                 compound; /* the statement holds ';' of its own: lex_compound() */
     bool                 failed;
     uint32_t             error_at;
 };
@@ -77,7 +78,7 @@ void parser_expect_op(struct parser *p, uint32_t op);
 /* The keyword behind the current token, or NO_KEYWORD. */
 enum keyword parser_peek_keyword(const struct parser *p);
 
-/* At the end of the statement: the text's end or a ';'. */
+/* At the end of the statement: the text's end, or a ';' that ends it. */
 bool parser_at_end(const struct parser *p);
 
 /* Recursion: enter fails beyond the limit; leave whatever it returned. */

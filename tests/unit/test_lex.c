@@ -126,6 +126,8 @@ static const struct {
     { "\xc3\xa4 $a a$1", "id:\xc3\xa4 id:$a id:a$1", { 0 } },
     { "a\xa0\x62", "id:a\xa0\x62", { .charset = LEX_UTF8 } },
     { "a\xa0\x62", "id:a id:b", { .charset = LEX_LATIN1 } },
+    { "1\xa0 t.\xa0", "int:1 id:t op:.", { .charset = LEX_LATIN1 } },
+    { "1 --\xa0 2", "int:1", { .charset = LEX_LATIN1 } },
     { "gr\xf6\xdf\x65", "id:gr\xf6\xdf\x65", { .charset = LEX_LATIN1 } },
     { "a\xa0\x62", "BAD", { .charset = LEX_BYTES } },
     { "'\xa0'", "str:'\xa0'", { .charset = LEX_BYTES } },
@@ -218,6 +220,9 @@ comments_are_blanked(void **state)
         { "a/*!50001 b*/c", "a         b  c" },
         { "a /*!99999 b */ '/* c */'", "a               '/* c */'" },
         { "a 'b", "a 'b" },
+        { "1--/*! 2*/", "1--#\n  2  " },
+        { "1--/* x */2", "1--#\n     2" },
+        { "/*!1--*/2", "   1--#\n2" },
     };
 
     for (size_t i = 0; i < countof(blanks); i++) {
