@@ -32,9 +32,12 @@ void parser_fail(struct parser *p);
 /* The token behind the current one. */
 struct token parser_peek(const struct parser *p);
 
+/* On to the next token. The ';' that ends the statement is never taken. */
 static inline void
 parser_take(struct parser *p)
 {
+    if (token_is_op(p->t, ';') && !p->compound)
+        parser_fail(p);
     p->last_end = p->t.end;
     p->n_params += p->t.kind == TOK_PARAM;
     p->t = p->failed ? p->t : lex_next(&p->lex);
