@@ -69,7 +69,7 @@ def without_times(text):
 def test_the_greeting_is_a_servers(checked):
     with RawClient(checked.port) as c:
         c.greeting()
-        assert c.version[0] in "5" and "MariaDB" in c.version
+        assert c.version[0] in "51" and "MariaDB" in c.version
         assert c.plugin == "mysql_native_password"
         assert len(c.scramble) == 20 and 0 not in c.scramble
         needed = rawclient.USUAL & ~1  # MariaDB uses the lowest bit for its own extensions
@@ -107,12 +107,17 @@ def test_capabilities_are_negotiated(checked, db, more, less):
 @pytest.mark.parametrize("user,password,db,code", [
     ("app", "wrong", "app", 1045), ("app", "", "app", 1045), ("nobody", "app", "app", 1045),
     ("", "", None, 1045), ("app", "app", "no_such_db", 1049), ("root", "", None, 1045),
-    ("a" * 200, "x", None, 1045),
 ])
 def test_refusals(checked, user, password, db, code):
     with pytest.raises(pymysql.err.OperationalError) as refused:
         checked.connect(user=user, password=password, db=db)
     assert refused.value.args[0] == code
+
+
+def test_a_name_no_user_can_have(checked):
+    with pytest.raises(pymysql.err.OperationalError) as refused:
+        checked.connect(user="a" * 200, db=None)
+    assert refused.value.args[0] in (1043, 1045)
 
 
 def test_without_a_database(checked, db):
@@ -153,7 +158,7 @@ def test_small_commands(checked, plain, db):
         assert c.closed()
 
 
-@pytest.mark.parametrize("code", [0, 5, 6, 15, 16, 18, 21, 29, 99, 200, 255])
+@pytest.mark.parametrize("code", [0, 5, 6, 15, 16, 29, 99, 200, 255])
 def test_unknown_commands(checked, plain, code):
     answers = []
     for server in plain, checked:
@@ -171,6 +176,15 @@ def test_unknown_commands(checked, plain, code):
                 c.command(rawclient.PING)
                 c.ok()
     assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("code", [18, 21, 30])
+def test_replicas_are_not_served(checked, code):
+    with RawClient(checked.port) as c:
+        c.login()
+        c.command(code, bytes(30))
+        with pytest.raises((ServerError, EOFError)):
+            c.ok()
 
 
 def test_multi_statements(both):
