@@ -83,6 +83,10 @@ check_key(const struct merge *m, struct merge_key *key, struct sql_error *error)
                              "shardd: a shard's answer has other columns than planned");
     const struct field_type *t       = &m->types[key->column];
     bool                     textual = t->class == FIELD_BYTES;
+    if (t->class == FIELD_FLOAT && m->protocol == MERGE_TEXT)
+        return sql_error_set(error, SQL_NOT_SUPPORTED,
+                             "shardd: rows of several shards cannot be compared by an expression "
+                             "of type FLOAT, whose text has too few digits; add 0e0 to it");
     if (!textual || key->collation == 63)
         return true;
     if (!t->enumerated && (t->binary || key->weight != MERGE_NONE))

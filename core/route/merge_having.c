@@ -23,11 +23,16 @@ struct context {
 
 static struct number value(const struct context *c, const struct merge_expr *e);
 
+static uint32_t
+column_at(const struct context *c, uint32_t column)
+{
+    return column >= MERGE_HIDDEN ? c->n_visible + (column - MERGE_HIDDEN) : column;
+}
+
 static struct number
 column_value(const struct context *c, uint32_t column)
 {
-    if (column >= MERGE_HIDDEN)
-        column = c->n_visible + (column - MERGE_HIDDEN);
+    column = column_at(c, column);
     const struct field_type *t   = &c->types[column];
     struct field             f   = c->fields[column];
     struct number            out = { .kind = NUMBER_NULL };
@@ -159,6 +164,8 @@ truth(const struct context *c, const struct merge_expr *e)
         return a == CANNOT || b == CANNOT ? CANNOT : a < 0 || b < 0 ? UNKNOWN : a != b;
     }
     case MERGE_EXPR_IS_NULL:
+        if (e->args[0]->kind == MERGE_EXPR_COLUMN) /* of any type */
+            return c->fields[column_at(c, e->args[0]->column)].ptr == NULL;
         first = value(c, e->args[0]);
         return first.kind == NUMBER_BAD ? CANNOT : first.kind == NUMBER_NULL;
     case MERGE_EXPR_IN:

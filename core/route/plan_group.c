@@ -151,6 +151,8 @@ group_aggregate(struct scatter *c, struct item_ref item, uint32_t *column)
             c->outputs[i].key = key;
     if (key.weight != MERGE_NONE)
         output_add(c, key.weight, function)->key = key;
+    if (key.column != *column)
+        output_add(c, key.column, function)->key = key;
     return true;
 }
 

@@ -69,7 +69,7 @@ is_numeric(const struct route_column *t)
 }
 
 static const struct merge_expr *
-column_node(struct scatter *c, struct expr *e)
+column_node(struct scatter *c, struct expr *e, bool any_type)
 {
     struct item_ref    item;
     struct merge_expr *out = node(c, MERGE_EXPR_COLUMN);
@@ -85,10 +85,25 @@ column_node(struct scatter *c, struct expr *e)
     uint32_t         column;
     struct expr     *x = bare(item.expr);
     struct instance *i = x->kind == EXPR_COLUMN ? scope_column(c->s, x->path, &column) : NULL;
-    if (i == NULL || !is_numeric(instance_column(i, column)))
+    if (i == NULL || (!any_type && !is_numeric(instance_column(i, column))))
         return not_having(c, e);
     out->column = item.visible != MERGE_NONE ? item.visible : item_hide(c, "", x, "");
     return out;
+}
+
+/* x IS NULL, where x may be a column of any type. */
+static const struct merge_expr *
+is_null(struct scatter *c, struct expr *e)
+{
+    struct expr *x = bare(e->args);
+    if (x->kind != EXPR_COLUMN)
+        return with_args(c, MERGE_EXPR_IS_NULL, e);
+    struct merge_expr        *out  = node(c, MERGE_EXPR_IS_NULL);
+    const struct merge_expr **args = make(c->p, sizeof(void *));
+    args[0]                        = column_node(c, x, true);
+    out->n                         = 1;
+    out->args                      = args;
+    return args[0] == NULL ? NULL : out;
 }
 
 static enum merge_expr_kind
@@ -127,7 +142,7 @@ having_make(struct scatter *c, struct expr *e)
     case EXPR_IS:
         if (e->word != KW_NULL)
             return not_having(c, e);
-        return negated(c, with_args(c, MERGE_EXPR_IS_NULL, e), e->negated);
+        return negated(c, is_null(c, e), e->negated);
     case EXPR_BINARY:
         if (binary_kind(e) == MERGE_EXPR_NULL)
             return not_having(c, e);
@@ -142,9 +157,10 @@ having_make(struct scatter *c, struct expr *e)
         return e->literal == TOK_INT || e->literal == TOK_DECIMAL ? operand_node(c, e)
                                                                   : not_having(c, e);
     case EXPR_PARAM: case EXPR_BOOL: return operand_node(c, e);
-    case EXPR_COLUMN: return column_node(c, e);
+    case EXPR_COLUMN: return column_node(c, e, false);
     case EXPR_FUNC:
-        return e->func->klass == FUNC_AGGREGATE ? column_node(c, e) : not_having(c, e);
+        return e->func->klass == FUNC_AGGREGATE ? column_node(c, e, false)
+                                                : not_having(c, e);
     default: return not_having(c, e);
     }
 }

@@ -262,6 +262,19 @@ visit_collation(struct visitor *v, struct expr *e)
     return true;
 }
 
+/* MIN and MAX of a FLOAT are FLOATs. */
+static bool
+extreme_of_float(struct scatter *c, struct expr *e, const struct route_column **out)
+{
+    uint32_t         column;
+    struct instance *i = scope_column(c->s, e->path, &column);
+    *out               = i == NULL ? NULL : instance_column(i, column);
+    if (*out != NULL && (*out)->type == COLUMN_FLOAT)
+        return true;
+    *out = NULL;
+    return false;
+}
+
 static struct item_type
 type_of(struct scatter *c, struct expr *e)
 {
@@ -273,6 +286,11 @@ type_of(struct scatter *c, struct expr *e)
         out.column         = i == NULL ? NULL : instance_column(i, column);
         out.known          = out.column != NULL;
         out.collation      = out.known && is_string(out.column) ? out.column->collation : 0;
+        return out;
+    }
+    if (e->kind == EXPR_FUNC && e->func->klass == FUNC_AGGREGATE && e->n_args == 1 &&
+        bare(e->args)->kind == EXPR_COLUMN && extreme_of_float(c, bare(e->args), &out.column)) {
+        out.known = true;
         return out;
     }
     if (e->kind == EXPR_COLLATE)

@@ -63,6 +63,12 @@ static const struct {
       "1,~;2,1.5/1,~;2,~", "1" },
     { "having between", "SELECT age FROM users GROUP BY age HAVING NOT COUNT(*) * 2 - 1 BETWEEN 2 "
                         "AND 5", "il", "1,1;2,2/1,1;2,4", "2" },
+    { "having null, any type", "SELECT age, MAX(name) n FROM users GROUP BY age HAVING n IS NULL",
+      "isx", "1,a,A;2,~,~/2,~,~", "2,~" },
+    { "order by the maximum of floats", "SELECT age, MAX(ratio) FROM users GROUP BY age ORDER BY 2",
+      "iff", "1,1.1,1.1000002;2,1.1,1.1000001/2,1,1", "2,1.1;1,1.1" },
+    { "sum of quotients", "SELECT SUM(price / 3) FROM users", "49", "0.3333,0.333333333/0.3334,"
+      "0.333366666", "0.6667" },
     { "empty groups", "SELECT age, COUNT(*) FROM users GROUP BY age", "il", "/", "" },
     { "times", "SELECT born FROM users ORDER BY born", "T", "-10:00:00;09:00:00/-09:00:00;10:00:00",
       "-10:00:00;-09:00:00;09:00:00;10:00:00" },
