@@ -1,0 +1,59 @@
+/* context.h - what everything in a worker shares. One per worker process. */
+#ifndef WORKERS_BACKEND_CONTEXT_H
+#define WORKERS_BACKEND_CONTEXT_H
+
+#include "core/base/err.h"
+#include "core/base/list.h"
+#include "core/conf/conf.h"
+#include "core/io/ring.h"
+#include "core/io/timer.h"
+#include "core/route/table.h"
+#include "shm/slots.h"
+
+/* A copy of the routes that statements hold on to while they run. */
+struct routes_ref {
+    struct routes *routes; /* owned */
+    uint32_t       refs;
+};
+
+struct cache;
+struct query_run;
+struct sequences;
+
+struct context {
+    struct ring       *ring;
+    struct conf        conf;
+    struct slots      *slots;  /* everybody's, read-only */
+    struct slot       *slot;   /* our own, writable */
+    unsigned           number; /* of the worker, from 0 */
+    struct routes_ref *routes; /* NULL until the first ones arrive */
+    struct cache      *plans;  /* see core/route/cache.h */
+    struct list        pools;
+    struct list        clients;
+    uint32_t           n_clients;
+    uint32_t          *free_rows;   /* of the slot's process list; room for all of them */
+    uint32_t           n_free_rows;
+    const int         *pokes;       /* [conf.workers] eventfds, one per worker */
+    uint64_t           next_client; /* connection ids are unique over all workers */
+    uint64_t           next_xid;
+    uint64_t           epoch;       /* of this process: xids are never reused */
+    bool               leaving;     /* draining: no new clients, no idle ones */
+    struct sequences  *sequences;   /* see workers/query/sequence.h */
+    struct query_run      *spare_query; /* see workers/query/query.h; owned */
+    uint32_t           n_spare_queries;
+
+    /* KILL: true when this worker has the client. Set by the client module's owner. */
+    bool (*kill)(struct context *ctx, uint64_t id, bool query_only);
+};
+
+struct routes_ref *routes_hold(struct context *ctx);
+void               routes_drop(struct routes_ref *ref);
+
+/* A row of the process list; false when all are taken. */
+bool context_take_row(struct context *ctx, uint32_t *row);
+void context_release_row(struct context *ctx, uint32_t row);
+
+/* The id of a new client: its lowest 8 bits are the worker's number. */
+uint64_t context_next_id(struct context *ctx);
+
+#endif

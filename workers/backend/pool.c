@@ -1,0 +1,271 @@
+/* pool.c - see pool.h. */
+#include "workers/backend/pool.h"
+
+#include "core/base/memory.h"
+#include "workers/backend/backend.h"
+
+enum {
+    FAIL_FAST_MS = 500, /* after a failed connect nobody waits for the next one */
+    LOOK_AT_IDLE = 8,   /* how far to look for a backend that fits exactly */
+};
+
+static bool
+same_key(const struct pool_key *a, const struct pool_key *b)
+{
+    return a->shard_id == b->shard_id && a->has_schema == b->has_schema &&
+           a->service == b->service && a->collation == b->collation &&
+           a->capabilities == b->capabilities && strcmp(a->user, b->user) == 0;
+}
+
+struct pool *
+pool_get(struct context *ctx, const struct pool_key *key)
+{
+    LIST_EACH(at, &ctx->pools) {
+        struct pool *pool = container_of(at, struct pool, node);
+        if (same_key(&pool->key, key))
+            return pool;
+    }
+    struct pool *pool = mem_alloc(sizeof(*pool));
+
+    pool->ctx = ctx;
+    pool->key = *key;
+    list_init(&pool->idle);
+    list_init(&pool->busy);
+    list_init(&pool->opening);
+    list_init(&pool->waiters);
+    list_append(&ctx->pools, &pool->node);
+    return pool;
+}
+
+static void
+move(struct backend *b, enum backend_state state, struct list *to)
+{
+    struct pool *pool = b->pool;
+
+    if (b->state == BACKEND_IDLE)
+        pool->n_idle--;
+    if (state == BACKEND_IDLE)
+        pool->n_idle++;
+    b->state = state;
+    list_remove(&b->node);
+    list_prepend(to, &b->node);
+}
+
+static struct backend *
+hand_out(struct backend *b)
+{
+    timer_stop(ring_timers(b->pool->ctx->ring), &b->timer);
+    move(b, BACKEND_BUSY, &b->pool->busy);
+    return b;
+}
+
+static bool
+fits(const struct backend *b, const struct pool_waiter *w)
+{
+    return !b->dirty && b->vars_hash == w->vars_hash &&
+           span_equal(span_of(b->schema), w->schema);
+}
+
+/* The newest idle one that needs no words first, else simply the newest: old
+ * ones then age out. */
+static struct backend *
+pick_idle(struct pool *pool, const struct pool_waiter *w)
+{
+    int looked = 0;
+
+    if (list_empty(&pool->idle))
+        return NULL;
+    LIST_EACH(at, &pool->idle) {
+        struct backend *b = container_of(at, struct backend, node);
+        if (fits(b, w))
+            return b;
+        if (++looked == LOOK_AT_IDLE)
+            break;
+    }
+    return container_of(pool->idle.next, struct backend, node);
+}
+
+/* Open as many as there are waiters without one on its way. */
+static void
+open_more(struct pool *pool)
+{
+    uint32_t wanted = pool->n_waiting > pool->n_opening ? pool->n_waiting - pool->n_opening : 0;
+
+    while (wanted-- > 0 && pool->n_open < pool->ctx->conf.pool_max) {
+        const struct pool_waiter *w =
+            container_of(pool->waiters.prev, struct pool_waiter, node);
+        struct backend *b = backend_open(pool, w->schema);
+        pool->n_opening++;
+        pool->n_open++;
+        list_append(&pool->opening, &b->node);
+    }
+}
+
+static void
+answer(struct pool_waiter *w, struct backend *b, const struct sql_error *why)
+{
+    pool_cancel(w);
+    w->ready(w, b, why);
+}
+
+static void
+too_late(struct timer *timer)
+{
+    struct pool_waiter *w    = container_of(timer, struct pool_waiter, deadline);
+    struct pool        *pool = w->pool;
+    struct sql_error    why;
+
+    slot_count(pool->ctx->slot, COUNTER_POOL_TIMEOUTS);
+    sql_error_set(&why, 1040, "shardd: no backend of shard %u became free within %u ms; "
+                  "all %u are busy: raise pool_max or pool_wait_ms",
+                  pool->key.shard_id, pool->ctx->conf.pool_wait_ms, pool->n_open);
+    answer(w, NULL, &why);
+}
+
+static void
+fail_fast(struct timer *timer)
+{
+    struct pool_waiter *w   = container_of(timer, struct pool_waiter, deadline);
+    struct sql_error    why = w->pool->failure;
+
+    answer(w, NULL, &why);
+}
+
+struct backend *
+pool_acquire(struct pool *pool, struct pool_waiter *w)
+{
+    struct context *ctx = pool->ctx;
+
+    w->pool = pool;
+    list_init(&w->node);
+    if (list_empty(&pool->waiters)) { /* else it is their turn */
+        struct backend *b = pick_idle(pool, w);
+        if (b != NULL) {
+            w->pool = NULL;
+            return hand_out(b);
+        }
+    }
+    slot_count(ctx->slot, COUNTER_POOL_WAITS);
+    list_append(&pool->waiters, &w->node);
+    pool->n_waiting++;
+    timer_start(ring_timers(ctx->ring), &w->deadline, ctx->conf.pool_wait_ms, too_late);
+    if (ring_now_ms(ctx->ring) < pool->failed_until_ms)
+        /* The timer answers from the loop, never from inside this call. */
+        timer_start(ring_timers(ctx->ring), &w->deadline, 0, fail_fast);
+    else
+        open_more(pool);
+    return NULL;
+}
+
+void
+pool_cancel(struct pool_waiter *w)
+{
+    if (w->pool == NULL)
+        return;
+    list_remove(&w->node);
+    timer_stop(ring_timers(w->pool->ctx->ring), &w->deadline);
+    w->pool->n_waiting--;
+    w->pool = NULL;
+}
+
+/* Hand an idle backend to whoever waits longest. */
+static void
+serve_waiters(struct pool *pool)
+{
+    while (!list_empty(&pool->waiters)) {
+        struct pool_waiter *w = container_of(pool->waiters.next, struct pool_waiter, node);
+        struct backend     *b = pick_idle(pool, w);
+        if (b == NULL)
+            return;
+        answer(w, hand_out(b), NULL);
+    }
+}
+
+static void
+idle_too_long(struct timer *timer)
+{
+    struct backend *b = container_of(timer, struct backend, timer);
+
+    slot_count(b->pool->ctx->slot, COUNTER_BACKENDS_IDLE_CLOSED);
+    backend_close(b, NULL);
+}
+
+static void
+make_idle(struct backend *b)
+{
+    struct context *ctx = b->pool->ctx;
+
+    move(b, BACKEND_IDLE, &b->pool->idle);
+    timer_start(ring_timers(ctx->ring), &b->timer, (uint64_t)ctx->conf.pool_idle_s * 1000,
+                idle_too_long);
+    serve_waiters(b->pool);
+}
+
+void
+pool_connected(struct backend *b)
+{
+    b->pool->failed_until_ms = 0;
+    b->pool->n_opening--;
+    make_idle(b);
+}
+
+void
+pool_release(struct backend *b)
+{
+    if (b->state == BACKEND_CLOSING)
+        return;
+    if (b->pool->ctx->leaving || !list_empty(&b->fifo)) {
+        /* An answer nobody waits for any more may never end. */
+        backend_close(b, NULL);
+        return;
+    }
+    make_idle(b);
+}
+
+static void
+fail_waiters(struct pool *pool, const struct sql_error *why)
+{
+    struct list failed;
+
+    /* A waiter's callback may queue it again: take the present ones first. */
+    list_init(&failed);
+    while (!list_empty(&pool->waiters)) {
+        struct list *at = pool->waiters.next;
+        list_remove(at);
+        list_append(&failed, at);
+    }
+    while (!list_empty(&failed))
+        answer(container_of(failed.next, struct pool_waiter, node), NULL, why);
+}
+
+void
+pool_lost(struct backend *b, bool opening, const struct sql_error *why)
+{
+    struct pool *pool = b->pool;
+
+    if (b->state == BACKEND_IDLE)
+        pool->n_idle--;
+    b->state = BACKEND_CLOSING;
+    list_remove(&b->node);
+    pool->n_open--;
+    pool->n_opening -= opening;
+    if (opening && why != NULL) {
+        slot_count(pool->ctx->slot, COUNTER_BACKENDS_FAILED);
+        pool->failure         = *why;
+        pool->failed_until_ms = ring_now_ms(pool->ctx->ring) + FAIL_FAST_MS;
+        fail_waiters(pool, why);
+        return;
+    }
+    if (ring_now_ms(pool->ctx->ring) >= pool->failed_until_ms)
+        open_more(pool);
+}
+
+void
+pool_drain(struct context *ctx)
+{
+    LIST_EACH(at, &ctx->pools) {
+        struct pool *pool = container_of(at, struct pool, node);
+        LIST_EACH_SAFE(b, &pool->idle)
+            backend_close(container_of(b, struct backend, node), NULL);
+    }
+}

@@ -1,0 +1,78 @@
+/* pool.h - the backends of one kind, shared by the clients of a worker.
+ *
+ *   pools of a context, one per (shard, user, negotiated capabilities, ...)
+ *
+ *   idle ---pool_acquire()---> busy ---pool_release()---> idle
+ *                  \                          |
+ *                   waiting (FIFO, with a deadline) <--+
+ *
+ * A waiter is served in order of arrival. When nothing is idle and the limit
+ * allows, a backend is opened for it. When a server cannot be reached, all who
+ * wait hear so at once, and newcomers for a short time after that.
+ */
+#ifndef WORKERS_BACKEND_POOL_H
+#define WORKERS_BACKEND_POOL_H
+
+#include "core/base/list.h"
+#include "core/io/timer.h"
+#include "workers/backend/context.h"
+
+struct pool_waiter;
+struct backend;
+
+/* Everything in which two backends may not differ. */
+struct pool_key {
+    uint32_t shard_id;
+    bool     has_schema;   /* a session without one cannot use a backend that has one */
+    bool     service;      /* shardd's own account instead of `user` */
+    uint16_t collation;    /* of the handshake: a reset goes back to it */
+    uint64_t capabilities; /* answers pass as they are, so both sides agreed on the same */
+    char     user[97];     /* 32 characters of up to 3 bytes */
+};
+
+/* Called once for each pool_acquire() that was not answered at once: `b`, or
+ * NULL and `why`. */
+typedef void pool_ready(struct pool_waiter *w, struct backend *b, const struct sql_error *why);
+
+struct pool_waiter {
+    struct list  node;
+    pool_ready  *ready;
+    struct timer deadline;
+    struct pool *pool;
+    uint64_t     vars_hash; /* what the waiter's session looks like: the best match wins */
+    struct span  schema;
+};
+
+struct pool {
+    struct list      node; /* in context.pools */
+    struct context  *ctx;
+    struct pool_key  key;
+    struct list      idle, busy, opening; /* backends */
+    struct list      waiters;
+    uint32_t         n_open, n_idle, n_opening, n_waiting;
+    uint64_t         failed_until_ms; /* fail fast until then */
+    struct sql_error failure;
+};
+
+/* The pool for `key`, made when there is none. Owned by the context. */
+struct pool *pool_get(struct context *ctx, const struct pool_key *key);
+
+/* A backend, BUSY and the caller's, or NULL: then w->ready comes later. The
+ * caller sets ready, vars_hash and schema. */
+struct backend *pool_acquire(struct pool *pool, struct pool_waiter *w) must_check;
+
+/* The waiter no longer waits; ready() will not be called. Harmless when it does not. */
+void pool_cancel(struct pool_waiter *w);
+
+/* Give a backend back. It is reset first when it is dirty. */
+void pool_release(struct backend *b);
+
+/* From backend.c: the login succeeded; a backend is gone (`opening`: it never
+ * became usable, and why). */
+void pool_connected(struct backend *b);
+void pool_lost(struct backend *b, bool opening, const struct sql_error *why);
+
+/* Close all idle backends: the worker is leaving. */
+void pool_drain(struct context *ctx);
+
+#endif
