@@ -109,6 +109,8 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
   X(HTTP_REQUESTS_OK, TOTAL, "http_requests_total", "code=\"200\"", "HTTP requests by status.") \
   X(HTTP_REQUESTS_BAD, TOTAL, "http_requests_total", "code=\"400\"", "") \
   X(HTTP_REQUESTS_MISSING, TOTAL, "http_requests_total", "code=\"404\"", "") \
+  X(HTTP_REQUESTS_METHOD, TOTAL, "http_requests_total", "code=\"405\"", "") \
+  X(HTTP_REQUESTS_LARGE, TOTAL, "http_requests_total", "code=\"431\"", "") \
   X(HTTP_REQUESTS_UNREADY, TOTAL, "http_requests_total", "code=\"503\"", "") \
   X(LOOP_TURNS, TOTAL, "loop_turns_total", "", "Turns of the worker's loop.") \
   X(LOOP_BUSY_NS, NANOSECONDS, "loop_busy_seconds_total", "", "Time the worker's loop was at work.")

@@ -134,6 +134,7 @@ cache_find(struct cache *c, const struct cache_key *key)
     }
     c->stats.hits++;
     e->used = true;
+    e->plan->uses++;
     return plan_ref_acquire(e->plan);
 }
 
@@ -211,4 +212,14 @@ void
 cache_stats(const struct cache *c, struct cache_stats *out)
 {
     *out = c->stats;
+}
+
+void
+cache_each(const struct cache *c,
+           void (*each)(void *ctx, const struct cache_key *key, const struct plan_ref *plan),
+           void *ctx)
+{
+    for (uint32_t i = 0; i <= c->mask; i++)
+        if (c->slots[i].entry != NULL)
+            each(ctx, &c->slots[i].entry->key, c->slots[i].entry->plan);
 }

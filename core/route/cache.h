@@ -29,6 +29,7 @@ struct plan_ref {
     struct plan  plan;
     struct arena arena;
     uint32_t     references;
+    uint64_t     uses; /* times found in the cache */
 };
 
 struct cache;
@@ -52,6 +53,11 @@ void cache_insert(struct cache *c, const struct cache_key *key, struct plan_ref 
 
 /* Forget everything (a new generation: entries of the old one never match again). */
 void cache_clear(struct cache *c);
+
+/* Every entry, in no order. */
+void cache_each(const struct cache *c,
+                void (*each)(void *ctx, const struct cache_key *key, const struct plan_ref *plan),
+                void *ctx);
 
 void cache_stats(const struct cache *c, struct cache_stats *out);
 

@@ -78,6 +78,13 @@ field_type_decode(struct span d, struct field_type *out)
             return false;
         at += len;
     }
+    /* What MARIADB_CLIENT_EXTENDED_METADATA adds stands before the fixed fields,
+     * which are the last 13 bytes with their length. */
+    if (d.len - at > 13) {
+        if (!lenenc(d, &at, &len) || d.len - at < len)
+            return false;
+        at += len;
+    }
     if (!lenenc(d, &at, &len) || len < 10 || d.len - at < 10)
         return false;
     const uint8_t    *p = d.ptr + at;
