@@ -1,0 +1,515 @@
+/* leg.c - see leg.h. */
+#include "workers/query/leg.h"
+
+#include <stdio.h>
+
+#include <xxhash.h>
+
+static void next_step(struct leg *leg);
+
+void
+legs_make(struct query_run *q, const struct shard_set *shards)
+{
+    q->n_legs = shards->n;
+    q->n_over = 0;
+    q->legs   = arena_alloc(&q->arena, shards->n * sizeof(*q->legs));
+
+    uint32_t shard = shards->first;
+    for (uint32_t i = 0; i < shards->n; i++) {
+        q->legs[i] = (struct leg){
+            .q        = q,
+            .number   = i,
+            .shard    = shard,
+            .shard_id = q->routes->routes->shards[shard].id,
+        };
+        shard = shard_set_next(shards, shard + 1);
+    }
+}
+
+/* --- the end ------------------------------------------------------------- */
+
+/* Does the transaction or the pin keep the backend? */
+static bool
+stays_held(const struct leg *leg)
+{
+    const struct session *s = leg->q->s;
+
+    return (s->in_txn || s->pin != NULL || s->lingering) &&
+           session_held(s, leg->shard_id) != NULL;
+}
+
+static void
+put_back(struct leg *leg)
+{
+    struct backend *b = leg->backend;
+
+    leg->backend = NULL;
+    if (b == NULL)
+        return;
+    backend_resume(b); /* the last bytes of an answer may have filled the client's stream */
+    if (!stays_held(leg))
+        pool_release(b);
+}
+
+void
+leg_over(struct leg *leg, const struct sql_error *error)
+{
+    struct query_run *q = leg->q;
+
+    if (leg->state == LEG_OVER)
+        return;
+    leg->state = LEG_OVER;
+    leg->ok    = error == NULL;
+    if (error != NULL) {
+        leg->error = *error;
+        if (!q->failed) {
+            q->failed = true;
+            q->error  = *error;
+        }
+    }
+    put_back(leg);
+    buf_fini(&leg->text);
+    if (q->leg_ended != NULL)
+        q->leg_ended(leg);
+    if (++q->n_over == q->n_legs)
+        q->all_over(q);
+}
+
+/* --- what has to be said before the statement ---------------------------- */
+
+static void
+step_failed(struct leg *leg, const struct sql_error *why)
+{
+    struct backend *b = leg->backend;
+
+    /* Nobody knows what the session over there looks like now. */
+    if (b != NULL && b->state == BACKEND_BUSY) {
+        leg->backend = NULL;
+        backend_close(b, why);
+    }
+    leg_over(leg, why);
+}
+
+static void
+step_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
+{
+    struct leg *leg = container_of(x, struct leg, x);
+
+    (void)b;
+    leg->backend = NULL;
+    leg->lost    = true;
+    leg_over(leg, why);
+}
+
+static void
+step_answered(struct exchange *x, struct backend *b, struct span bytes, bool last)
+{
+    struct leg      *leg = container_of(x, struct leg, x);
+    struct sql_error why;
+
+    (void)b, (void)bytes;
+    if (!last)
+        return;
+    if (result_error(&x->reader, &why))
+        step_failed(leg, &why);
+    else
+        next_step(leg);
+}
+
+static const struct exchange_ops step_ops = {
+    .on_bytes = step_answered,
+    .on_lost  = step_lost,
+};
+
+static void
+say(struct leg *leg, uint8_t command, struct span text)
+{
+    backend_send(leg->backend, command, text, &leg->x, &step_ops);
+}
+
+static void
+begin_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
+{
+    /* The statement behind it hears the same. */
+    (void)x, (void)b, (void)why;
+}
+
+static void
+begin_answered(struct exchange *x, struct backend *b, struct span bytes, bool last)
+{
+    struct sql_error why;
+
+    (void)bytes;
+    /* What travels behind it must not run outside of the transaction: the server
+     * would have to refuse BEGIN for that, and then the connection ends. */
+    if (last && result_error(&x->reader, &why))
+        backend_close(b, &why);
+}
+
+static const struct exchange_ops begin_ops = {
+    .on_bytes = begin_answered,
+    .on_lost  = begin_lost,
+};
+
+struct nth {
+    uint32_t    wanted, at;
+    struct span text;
+};
+
+static void
+pick_nth(void *ctx, struct span name, struct span text)
+{
+    struct nth *nth = ctx;
+
+    (void)name;
+    if (nth->at++ == nth->wanted)
+        nth->text = text;
+}
+
+/* Each step says something and returns true, or has nothing to say. */
+static bool
+step_reset(struct leg *leg)
+{
+    struct backend *b = leg->backend;
+    struct session *s = leg->q->s;
+
+    /* What the session holds already is a subset of its state, and a reset would
+     * end its transaction. */
+    if (session_held(s, leg->shard_id) != NULL)
+        return false;
+    if (!b->dirty && (b->vars_hash == s->vars.hash || b->vars_hash == 0))
+        return false;
+    b->dirty     = false;
+    b->vars_hash = 0;
+    statements_clear(&b->statements);
+    command_encode(backend_out(b), COM_RESET_CONNECTION);
+    backend_expect(b, &leg->x, &step_ops, RESULT_SIMPLE);
+    backend_flush(b);
+    return true;
+}
+
+static bool
+step_vars(struct leg *leg)
+{
+    struct backend *b   = leg->backend;
+    struct session *s   = leg->q->s;
+    struct nth      nth = { .wanted = leg->sub_step++ };
+
+    if (b->vars_hash == s->vars.hash)
+        return false;
+    vars_each(&s->vars, pick_nth, &nth);
+    if (nth.text.ptr == NULL) {
+        b->vars_hash = s->vars.hash;
+        return false;
+    }
+    b->vars_hash = 1; /* until all are said: of no session */
+    say(leg, COM_QUERY, nth.text);
+    return true;
+}
+
+static bool
+step_schema(struct leg *leg)
+{
+    struct backend *b = leg->backend;
+    struct session *s = leg->q->s;
+
+    if (s->schema == NULL || (b->schema != NULL && strcmp(b->schema, s->schema) == 0))
+        return false;
+    backend_set_schema(b, span_of(s->schema));
+    say(leg, COM_INIT_DB, span_of(s->schema));
+    return true;
+}
+
+static bool
+step_insert_id(struct leg *leg)
+{
+    struct session *s = leg->q->s;
+    char            text[64];
+
+    if (!leg->q->plan->plan.needs_last_insert_id)
+        return false;
+    snprintf(text, sizeof(text), "SET last_insert_id = %llu",
+             (unsigned long long)s->last_insert_id);
+    say(leg, COM_QUERY, span_of(text));
+    return true;
+}
+
+static void
+make_gtrid(struct session *s)
+{
+    struct context *ctx = s->ctx;
+    struct xid      xid = {
+             .worker  = ctx->number,
+             .epoch   = (uint32_t)ctx->epoch,
+             .counter = ctx->next_xid++,
+             .home    = s->held[0].shard_id,
+    };
+
+    snprintf(xid.instance, sizeof(xid.instance), "%s", ctx->conf.instance);
+    if (xid_encode(&xid, s->gtrid) == 0)
+        s->gtrid[0] = 0;
+}
+
+/* The first shard is the commit point and runs a plain transaction. */
+static struct held *
+commit_point(struct session *s)
+{
+    for (uint32_t i = 0; i < s->n_held; i++)
+        if (s->held[i].role == HELD_PLAIN)
+            return &s->held[i];
+    return NULL;
+}
+
+static bool
+step_begin(struct leg *leg)
+{
+    struct session *s     = leg->q->s;
+    struct backend *b     = leg->backend;
+    struct held    *first = commit_point(s);
+    struct held    *h     = session_held(s, leg->shard_id);
+
+    if (!s->in_txn || (h != NULL && h->role != HELD_PIN))
+        return false;
+    leg->joins = true;
+    if (h == NULL)
+        h = session_hold(s, leg->shard_id, b, HELD_PLAIN);
+    if (first == NULL || s->read_only) {
+        h->role = HELD_PLAIN;
+        if (s->begin == NULL)
+            return false;
+        command_text_encode(backend_out(b), COM_QUERY, span_of(s->begin));
+        backend_expect(b, &leg->begin, &begin_ops, RESULT_QUERY);
+        return false; /* it travels with what follows */
+    }
+    if (s->gtrid[0] == 0) {
+        /* session_hold() may have moved `first`: its index is what counts. */
+        for (uint32_t i = 0; i < s->n_held; i++)
+            if (s->held[i].role == HELD_PLAIN && s->held[i].shard_id != leg->shard_id) {
+                struct held tmp = s->held[0];
+                s->held[0]      = s->held[i];
+                s->held[i]      = tmp;
+                break;
+            }
+        make_gtrid(s);
+        h = session_held(s, leg->shard_id);
+    }
+    h->role = HELD_XA;
+    char text[128];
+    snprintf(text, sizeof(text), "XA START '%s','%u'", s->gtrid, leg->shard_id);
+    say(leg, COM_QUERY, span_of(text));
+    return true;
+}
+
+static bool
+step_next_transaction(struct leg *leg)
+{
+    struct session    *s = leg->q->s;
+    const struct held *h = session_held(s, leg->shard_id);
+
+    if (s->next_transaction == NULL || (h != NULL && h->role != HELD_PIN))
+        return false;
+    say(leg, COM_QUERY, span_of(s->next_transaction));
+    return true;
+}
+
+/* A shard that joins late knows nothing of earlier savepoints: rolling back to
+ * one of them undoes all it did, so they are made at its start. */
+static bool
+step_savepoints(struct leg *leg)
+{
+    struct savepoint *at = leg->q->s->savepoints;
+    struct buf        text = { 0 };
+
+    if (!leg->joins)
+        return false;
+    for (uint32_t i = 0; i < leg->sub_step && at != NULL; i++)
+        at = at->next;
+    leg->sub_step++;
+    if (at == NULL)
+        return false;
+    buf_append_text(&text, "SAVEPOINT ");
+    literal_identifier(&text, (struct span){ at->name, at->len });
+    say(leg, COM_QUERY, buf_unread(&text));
+    buf_fini(&text);
+    return true;
+}
+
+/* A statement that fails on one of several shards must be undone on the others. */
+static bool
+step_statement_savepoint(struct leg *leg)
+{
+    const struct query_run *q = leg->q;
+
+    if (q->n_legs < 2 || !q->plan->plan.is_write || !q->s->in_txn || q->s->implicit)
+        return false;
+    say(leg, COM_QUERY, SPAN("SAVEPOINT `shardd statement`"));
+    return true;
+}
+
+static bool
+do_step(struct leg *leg)
+{
+    switch (leg->step) {
+    case STEP_RESET:               return step_reset(leg);
+    case STEP_VARS:                return step_vars(leg);
+    case STEP_SCHEMA:              return step_schema(leg);
+    case STEP_INSERT_ID:           return step_insert_id(leg);
+    case STEP_NEXT_TRANSACTION:    return step_next_transaction(leg);
+    case STEP_BEGIN:               return step_begin(leg);
+    case STEP_SAVEPOINTS:          return step_savepoints(leg);
+    case STEP_STATEMENT_SAVEPOINT: return step_statement_savepoint(leg);
+    case STEP_READY:               return false;
+    }
+    __builtin_unreachable();
+}
+
+/* Steps that may have to speak more than once stay until they have no more to say. */
+static bool
+repeats(enum leg_step step)
+{
+    return step == STEP_VARS || step == STEP_SAVEPOINTS;
+}
+
+static void
+next_step(struct leg *leg)
+{
+    while (leg->step != STEP_READY) {
+        enum leg_step step  = leg->step;
+        bool          spoke = do_step(leg);
+
+        if (!spoke || !repeats(step)) {
+            leg->step     = step + 1;
+            leg->sub_step = 0;
+        }
+        if (spoke)
+            return;
+    }
+    leg->state = LEG_RUNNING;
+    leg->q->leg_ready(leg);
+}
+
+static void
+synchronise(struct leg *leg, struct backend *b)
+{
+    leg->backend  = b;
+    leg->state    = LEG_SYNC;
+    leg->step     = STEP_RESET;
+    leg->sub_step = 0;
+    next_step(leg);
+}
+
+static void
+got_backend(struct pool_waiter *w, struct backend *b, const struct sql_error *why)
+{
+    struct leg *leg = container_of(w, struct leg, waiter);
+
+    if (b == NULL)
+        leg_over(leg, why);
+    else
+        synchronise(leg, b);
+}
+
+void
+leg_start(struct leg *leg)
+{
+    struct session    *s = leg->q->s;
+    const struct held *h = session_held(s, leg->shard_id);
+
+    if (h != NULL) {
+        synchronise(leg, h->backend);
+        return;
+    }
+    leg->state            = LEG_WAITING;
+    leg->waiter.ready     = got_backend;
+    leg->waiter.vars_hash = s->vars.hash;
+    leg->waiter.schema    = span_of(s->schema);
+
+    struct backend *b = pool_acquire(session_pool(s, leg->shard_id), &leg->waiter);
+    if (b != NULL)
+        synchronise(leg, b);
+}
+
+/* --- the statement ------------------------------------------------------- */
+
+static void
+prepare_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
+{
+    (void)x, (void)b, (void)why; /* the execution behind it hears the same */
+}
+
+/* The server's id for next time. When it refused, the execution behind it fails
+ * too and the client gets the server's words for that. */
+static void
+prepare_answered(struct exchange *x, struct backend *b, struct span bytes, bool last)
+{
+    struct leg *leg = container_of(x, struct leg, prepare);
+    uint32_t    evicted;
+
+    (void)bytes;
+    if (!last || x->reader.error != 0)
+        return;
+    struct span text = leg_text(leg);
+    if (statements_add(&b->statements, XXH3_64bits(text.ptr, text.len), text,
+                       x->reader.statement_id, &evicted)) {
+        command_id_encode(backend_out(b), COM_STMT_CLOSE, evicted);
+        backend_flush(b);
+    }
+}
+
+static const struct exchange_ops prepare_ops = {
+    .on_bytes = prepare_answered,
+    .on_lost  = prepare_lost,
+};
+
+static void
+send_execute(struct leg *leg, const struct exchange_ops *ops)
+{
+    struct query_run   *q    = leg->q;
+    struct backend *b    = leg->backend;
+    struct span     text = leg_text(leg);
+    uint32_t        id   = EXECUTE_LAST_PREPARED;
+
+    if (!statements_find(&b->statements, XXH3_64bits(text.ptr, text.len), text, &id)) {
+        command_text_encode(backend_out(b), COM_STMT_PREPARE, text);
+        backend_expect(b, &leg->prepare, &prepare_ops, RESULT_PREPARE);
+    }
+    size_t before = buf_len(backend_out(b));
+    if (buf_len(&leg->text) != 0)
+        execute_encode(backend_out(b), id, q->cursor_flags, leg->params, leg->n_params);
+    else
+        execute_encode(backend_out(b), id, q->cursor_flags, q->params, q->n_params);
+    backend_expect(b, &leg->x, ops, RESULT_QUERY);
+    backend_long(&leg->x, buf_len(backend_out(b)) - before - PACKET_HEADER_BYTES);
+    backend_flush(b);
+}
+
+void
+leg_send(struct leg *leg, const struct exchange_ops *ops)
+{
+    struct query_run *q = leg->q;
+
+    slot_shard_add(leg->backend->counters, SHARD_COUNTER_STATEMENTS, 1);
+    switch (q->command) {
+    case QUERY_TEXT:
+        backend_send(leg->backend, COM_QUERY, leg_text(leg), &leg->x, ops);
+        return;
+    case QUERY_EXECUTE:
+        send_execute(leg, ops);
+        return;
+    case QUERY_PREPARE:
+        backend_send(leg->backend, COM_STMT_PREPARE, leg_text(leg), &leg->x, ops);
+        return;
+    case QUERY_OTHER:
+        backend_send(leg->backend, q->payload.ptr[0], span_from(q->payload, 1), &leg->x, ops);
+        return;
+    }
+}
+
+void
+leg_read_outcome(struct leg *leg, const struct result_reader *r)
+{
+    leg->affected  = r->affected_rows;
+    leg->insert_id = r->insert_id;
+    leg->warnings  = r->warnings;
+    leg->status    = r->status;
+}

@@ -1,0 +1,32 @@
+/* leg.h - a statement's way to one shard (see query.h for the states). */
+#ifndef WORKERS_QUERY_LEG_H
+#define WORKERS_QUERY_LEG_H
+
+#include "workers/query/query.h"
+
+/* Make q->legs for these shards, in ascending order. */
+void legs_make(struct query_run *q, const struct shard_set *shards);
+
+/* Acquire a backend, bring it to the session's state, join the transaction if
+ * one is open; then q->leg_ready(leg). Failure is leg_over() with an error, later and
+ * never from inside. The session must not be broken (session_broken()). */
+void leg_start(struct leg *leg);
+
+/* The leg's answer is complete (error NULL) or it failed. The backend goes
+ * where it belongs; when all legs are over, q->all_over(q). */
+void leg_over(struct leg *leg, const struct sql_error *error);
+
+/* Send the statement for this leg: its own text or the query's, as COM_QUERY or
+ * as prepared execution, answers to leg->x with `ops`. */
+void leg_send(struct leg *leg, const struct exchange_ops *ops);
+
+/* For exchanges whose answer is only success or failure. */
+void leg_read_outcome(struct leg *leg, const struct result_reader *r);
+
+static inline struct span
+leg_text(const struct leg *leg)
+{
+    return buf_len(&leg->text) != 0 ? buf_unread(&leg->text) : leg->q->text;
+}
+
+#endif

@@ -1,0 +1,505 @@
+/* query.c - see query.h. */
+#include "workers/query/query.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/memory.h"
+#include "core/mysql/result_writer.h"
+#include "core/mysql/wire.h"
+#include "workers/query/leg.h"
+#include "workers/query/txn.h"
+
+enum { SPARE_QUERIES = 256, ERR_LOST = 1927 /* ER_CONNECTION_KILLED */ };
+
+/* --- answers of our own -------------------------------------------------- */
+
+void
+query_flush(struct query_run *q)
+{
+    q->answered = true;
+    if (stream_flush(q->client) || q->paused)
+        return;
+    q->paused = true;
+    for (uint32_t i = 0; i < q->n_legs; i++)
+        if (q->legs[i].backend != NULL && q->legs[i].state == LEG_RUNNING)
+            backend_pause(q->legs[i].backend);
+}
+
+void
+query_resume(struct query_run *q)
+{
+    if (!q->paused)
+        return;
+    q->paused = false;
+    if (q->merging != NULL) {
+        query_merge_resume(q);
+        return;
+    }
+    for (uint32_t i = 0; i < q->n_legs; i++)
+        if (q->legs[i].backend != NULL)
+            backend_resume(q->legs[i].backend);
+}
+
+void
+query_done(struct query_run *q)
+{
+    struct session *s = q->s;
+
+    if (q->finished)
+        return;
+    q->finished = true;
+    if (!s->in_txn && q->plan != NULL && q->plan->plan.kind != PLAN_SET &&
+        q->command != QUERY_PREPARE) {
+        free(s->next_transaction);
+        s->next_transaction = NULL;
+    }
+    q->ops->done(q);
+}
+
+void
+query_fail(struct query_run *q, const struct sql_error *error)
+{
+    if (q->answered) {
+        /* Half an answer cannot become an error any more. */
+        stream_close(q->client, STREAM_CLOSE_FLUSH, 1000);
+    } else {
+        reply_err_encode(stream_out(q->client), &q->seq, q->s->capabilities, error);
+        query_flush(q);
+    }
+    q->failed      = true;
+    q->s->row_count = -1;
+    query_done(q);
+}
+
+void
+query_refuse(struct query_run *q, uint16_t code, const char *fmt, ...)
+{
+    struct sql_error error;
+    va_list          args;
+    char             text[sizeof(error.message)];
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    sql_error_set(&error, code, "%s", text);
+    slot_count(q->ctx->slot, COUNTER_ERRORS_SHARDD);
+    query_fail(q, &error);
+}
+
+void
+query_ok(struct query_run *q, uint64_t affected, uint64_t insert_id, uint32_t warnings,
+         struct span info)
+{
+    struct session *s  = q->s;
+    struct ok       ok = {
+              .affected_rows = affected,
+              .insert_id     = insert_id,
+              .status        = session_status(s),
+              .warnings      = (uint16_t)(warnings < UINT16_MAX ? warnings : UINT16_MAX),
+              .info          = info,
+    };
+
+    if (q->more)
+        ok.status |= SERVER_MORE_RESULTS_EXISTS;
+    if (insert_id != 0)
+        s->last_insert_id = insert_id;
+    s->row_count = (int64_t)affected;
+    s->warnings  = ok.warnings;
+    reply_ok_encode(stream_out(q->client), &q->seq, s->capabilities, &ok);
+    query_flush(q);
+    query_done(q);
+}
+
+/* --- dispatch ------------------------------------------------------------ */
+
+/* Where a statement runs that may run anywhere: where the session is already. */
+static uint32_t
+any_shard(const struct query_run *q)
+{
+    const struct routes  *r = q->routes->routes;
+    const struct session *s = q->s;
+
+    for (uint32_t i = 0; s->n_held > 0 && i < r->n_shards; i++)
+        if (r->shards[i].id == s->held[0].shard_id)
+            return i;
+    return (uint32_t)(s->id % r->n_shards);
+}
+
+/* Where the tables of the current schema are described. */
+static uint32_t
+home_shard(const struct query_run *q)
+{
+    const struct routes *r  = q->routes->routes;
+    uint32_t             db = routes_database(r, span_of(q->s->schema));
+
+    return db != ROUTES_NONE ? r->databases[db].home : any_shard(q);
+}
+
+/* User variables of a pinned session live on its backends only. */
+static bool
+reaches_pinned_variables(const struct query_run *q, const struct shard_set *shards)
+{
+    const struct session *s = q->s;
+
+    if (s->pin == NULL || !(q->digest_flags & DIGEST_USER_VAR))
+        return true;
+    for (uint32_t i = shards->first; i != ROUTES_NONE; i = shard_set_next(shards, i + 1))
+        if (session_held(s, q->routes->routes->shards[i].id) == NULL)
+            return false;
+    return true;
+}
+
+static void
+run_on_shards(struct query_run *q)
+{
+    const struct plan *plan = &q->plan->plan;
+    struct session    *s    = q->s;
+    struct shard_set   shards;
+
+    /* Without autocommit the first statement opens the transaction; what opened
+     * it over there is the statement itself. */
+    if (!s->autocommit && !s->in_txn && q->command != QUERY_PREPARE)
+        s->in_txn = true;
+    if (plan->kind == PLAN_INSERT && q->command != QUERY_PREPARE) {
+        query_insert(q);
+        return;
+    }
+    if (q->command == QUERY_PREPARE) {
+        /* Only its metadata is wanted: any shard that has the tables knows. */
+        query_relay(q, plan->target.kind == TARGET_HOME ? plan->target.home : any_shard(q));
+        return;
+    }
+    struct sql_error error;
+    if (!plan_route(plan, q->routes->routes, &q->values, any_shard(q), &shards, &error)) {
+        slot_count(q->ctx->slot, COUNTER_ROUTE_REFUSED);
+        query_fail(q, &error);
+        return;
+    }
+    if (!reaches_pinned_variables(q, &shards)) {
+        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: user variables set by a SELECT live on "
+                     "one shard and this statement runs on another: set them with SET @v = ...");
+        return;
+    }
+    if (shards.n == 1 && !plan->reference_write) {
+        slot_count(q->ctx->slot, COUNTER_ROUTE_ONE);
+        query_relay(q, shards.first);
+    } else if (plan->kind == PLAN_SCATTER) {
+        slot_count(q->ctx->slot, COUNTER_ROUTE_SCATTER);
+        query_merge(q, &shards);
+    } else {
+        slot_count(q->ctx->slot, COUNTER_ROUTE_WRITE_ALL);
+        query_write(q, &shards);
+    }
+}
+
+/* The change of schema as session tracking tells it. */
+static struct span
+track_schema(struct query_run *q, struct span name)
+{
+    struct buf entry = { 0 }, track = { 0 };
+
+    wire_put_lenenc_bytes(&entry, name);
+    wire_put_u8(&track, SESSION_TRACK_SCHEMA);
+    wire_put_lenenc_bytes(&track, buf_unread(&entry));
+    struct span copy = arena_copy(&q->arena, buf_unread(&track));
+    buf_fini(&entry);
+    buf_fini(&track);
+    return copy;
+}
+
+static void
+ask_server(struct query_run *q, struct span name)
+{
+    struct buf payload = { 0 };
+
+    /* mysql, information_schema, or an unknown one: a server knows. */
+    buf_append_byte(&payload, COM_INIT_DB);
+    buf_append_span(&payload, name);
+    q->payload = arena_copy(&q->arena, buf_unread(&payload));
+    q->command = QUERY_OTHER;
+    buf_fini(&payload);
+    query_relay(q, any_shard(q));
+}
+
+void
+query_schema(struct query_run *q, struct span name)
+{
+    struct session *s  = q->s;
+    struct ok       ok = { .status = session_status(s) };
+
+    if (routes_database(q->routes->routes, name) == ROUTES_NONE) {
+        ask_server(q, name);
+        return;
+    }
+    ok.track = track_schema(q, name);
+    session_set_schema(s, name);
+    if (q->more)
+        ok.status |= SERVER_MORE_RESULTS_EXISTS;
+    s->row_count = 0;
+    reply_ok_encode(stream_out(q->client), &q->seq, s->capabilities, &ok);
+    query_flush(q);
+    query_done(q);
+}
+
+static void
+report_lost(struct query_run *q)
+{
+    query_refuse(q, ERR_LOST, "shardd: a connection of the transaction is lost; the transaction "
+                 "is rolled back: start it again");
+}
+
+/* Everything but the end of the transaction fails once a part of it is lost. */
+static bool
+refuse_broken(struct query_run *q)
+{
+    struct session *s = q->s;
+
+    if (!session_broken(s))
+        return false;
+    if (!s->in_txn && s->pin != NULL) {
+        session_unpin(s);
+        query_refuse(q, ERR_LOST, "shardd: the connection that the session was pinned to (%s) is "
+                     "lost, and what it held", "temporary tables, locks, user variables");
+    } else
+        txn_settle(q, ERR_LOST, report_lost);
+    return true;
+}
+
+/* The warnings of the last statement are where it ran. */
+static bool
+asks_diagnostics(const struct query_run *q)
+{
+    struct span t = q->text;
+
+    return q->command == QUERY_TEXT && t.len >= 13 &&
+           strncasecmp((const char *)t.ptr, "SHOW", 4) == 0 &&
+           (memmem(t.ptr, t.len, "WARNINGS", 8) || memmem(t.ptr, t.len, "warnings", 8) ||
+            memmem(t.ptr, t.len, "ERRORS", 6) || memmem(t.ptr, t.len, "errors", 6));
+}
+
+/* SELECT ROW_COUNT() and SELECT FOUND_ROWS(): the session knows, a backend may not. */
+static bool
+answer_counts(struct query_run *q)
+{
+    const char          *name = q->digest_flags & DIGEST_ROW_COUNT ? "ROW_COUNT" : "FOUND_ROWS";
+    struct result_writer w;
+    char                 squeezed[64];
+    size_t               n = 0;
+
+    if (!(q->digest_flags & (DIGEST_ROW_COUNT | DIGEST_FOUND_ROWS)) || q->s->n_held != 0 ||
+        q->command != QUERY_TEXT)
+        return false;
+    for (size_t i = 0; i < q->text.len && n + 1 < sizeof(squeezed); i++)
+        if (q->text.ptr[i] > ' ')
+            squeezed[n++] = (char)q->text.ptr[i];
+    squeezed[n] = 0;
+    if (strncasecmp(squeezed, "SELECT", 6) != 0 || strncasecmp(squeezed + 6, name, strlen(name)) ||
+        strcmp(squeezed + 6 + strlen(name), "()") != 0) {
+        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: %s() outside of a transaction is answered "
+                     "only as SELECT %s()", name, name);
+        return true;
+    }
+    char                 title[32];
+    struct result_column column = { title, MYSQL_TYPE_LONGLONG };
+    snprintf(title, sizeof(title), "%.*s", (int)strlen(name) + 2, squeezed + 6);
+    result_writer_begin(&w, stream_out(q->client), &q->seq, q->s->capabilities, &column, 1);
+    result_writer_number(&w, q->digest_flags & DIGEST_ROW_COUNT ? q->s->row_count
+                                                                : (int64_t)q->s->found_rows);
+    unsigned status = session_status(q->s) | (q->more ? SERVER_MORE_RESULTS_EXISTS : 0u);
+    result_writer_end(&w, (uint16_t)status, 0);
+    query_flush(q);
+    q->s->row_count  = -1;
+    q->s->found_rows = 1;
+    query_done(q);
+    return true;
+}
+
+static void
+run_plan(struct query_run *q)
+{
+    const struct plan *plan = &q->plan->plan;
+
+    if (plan->kind != PLAN_TXN && plan->kind != PLAN_SHARDD && refuse_broken(q))
+        return;
+    if (answer_counts(q))
+        return;
+    switch (plan->kind) {
+    case PLAN_ONE:
+    case PLAN_SCATTER:
+    case PLAN_WRITE:
+    case PLAN_INSERT: run_on_shards(q); return;
+    case PLAN_TXN:    query_txn(q); return;
+    case PLAN_SET:    query_set(q); return;
+    case PLAN_USE:    query_schema(q, plan->name); return;
+    case PLAN_DDL:    query_ddl(q); return;
+    case PLAN_SHARDD:
+    case PLAN_KILL:   query_shardd(q); return;
+    case PLAN_REFUSE:
+        slot_count(q->ctx->slot, COUNTER_ROUTE_REFUSED);
+        slot_count(q->ctx->slot, COUNTER_ERRORS_SHARDD);
+        query_fail(q, &plan->error);
+        return;
+    }
+}
+
+static void
+committed_before(struct query_run *q, const struct sql_error *error)
+{
+    if (error != NULL)
+        query_fail(q, error);
+    else
+        run_plan(q);
+}
+
+void
+query_start(struct query_run *q)
+{
+    q->started_us = ring_now_us(q->ctx->ring);
+    q->s->statements++;
+    if (!asks_diagnostics(q))
+        session_unlinger(q->s);
+    if (q->command == QUERY_OTHER) {
+        if (q->payload.ptr[0] == COM_INIT_DB)
+            query_schema(q, span_from(q->payload, 1));
+        else
+            query_relay(q, home_shard(q));
+        return;
+    }
+    if (q->plan->plan.implicit_commit && q->s->in_txn && q->command != QUERY_PREPARE)
+        txn_commit(q, committed_before);
+    else if (q->command == QUERY_PREPARE)
+        run_on_shards(q);
+    else
+        run_plan(q);
+}
+
+/* --- the end ------------------------------------------------------------- */
+
+static void
+drop_legs(struct query_run *q, const struct sql_error *why)
+{
+    for (uint32_t i = 0; i < q->n_legs; i++) {
+        struct leg     *leg = &q->legs[i];
+        struct backend *b   = leg->backend;
+
+        pool_cancel(&leg->waiter);
+        if (leg->state != LEG_OVER)
+            buf_fini(&leg->text);
+        leg->state   = LEG_OVER;
+        leg->backend = NULL;
+        /* An answer is under way that nobody will read. */
+        if (b != NULL)
+            backend_close(b, why);
+    }
+}
+
+void
+query_abandon(struct query_run *q)
+{
+    q->finished = true;
+    txn_abandon(q);
+    query_insert_abandon(q);
+    query_ddl_abandon(q);
+    drop_legs(q, NULL);
+    session_abort(q->s);
+}
+
+void
+query_kill(struct query_run *q, const struct sql_error *why)
+{
+    if (q->finished)
+        return;
+    /* Inside a commit it is too late: what is decided stays decided. */
+    if (q->committing != NULL)
+        return;
+    q->finished = true; /* what the lost backends say is not for the client */
+    query_insert_abandon(q);
+    query_ddl_abandon(q);
+    drop_legs(q, why);
+    if (q->s->in_txn)
+        q->s->doomed = true;
+    q->finished = false;
+    query_fail(q, why);
+}
+
+struct query_run *
+query_new(struct context *ctx)
+{
+    struct query_run *q     = ctx->spare_query;
+    struct arena  arena = { 0 };
+
+    if (q != NULL) {
+        ctx->spare_query = q->next_spare;
+        ctx->n_spare_queries--;
+        arena = q->arena;
+    } else
+        q = mem_alloc(sizeof(*q));
+    *q = (struct query_run){ .ctx = ctx, .arena = arena };
+    return q;
+}
+
+void
+query_free(struct query_run *q)
+{
+    struct context *ctx = q->ctx;
+
+    query_merge_free(q);
+    plan_ref_release(q->plan);
+    routes_drop(q->routes);
+    if (ctx->n_spare_queries == SPARE_QUERIES) {
+        arena_fini(&q->arena);
+        free(q);
+        return;
+    }
+    arena_reset(&q->arena);
+    q->next_spare    = ctx->spare_query;
+    ctx->spare_query = q;
+    ctx->n_spare_queries++;
+}
+
+static struct param_value
+number_param(struct query_run *q, uint64_t number)
+{
+    uint8_t *bytes = arena_alloc(&q->arena, sizeof(number));
+
+    for (size_t i = 0; i < sizeof(number); i++)
+        bytes[i] = (uint8_t)(number >> (8 * i));
+    return (struct param_value){
+        .type        = MYSQL_TYPE_LONGLONG,
+        .is_unsigned = true,
+        .bytes       = { bytes, sizeof(number) },
+    };
+}
+
+void
+query_bind(struct query_run *q, const struct bind_list *binds, uint64_t limit,
+           const struct param_value **params, uint32_t *n_params)
+{
+    struct param_value *bound = arena_alloc(&q->arena, (binds->n + 1) * sizeof(*bound));
+
+    for (uint32_t i = 0; i < binds->n; i++)
+        switch (binds->items[i].kind) {
+        case BIND_PARAM:  bound[i] = q->params[binds->items[i].ordinal]; break;
+        case BIND_LIMIT:  bound[i] = number_param(q, limit); break;
+        case BIND_NUMBER: bound[i] = number_param(q, binds->items[i].number); break;
+        }
+    *params   = bound;
+    *n_params = binds->n;
+}
+
+void
+query_file(struct query_run *q, struct span bytes, bool last)
+{
+    struct leg *leg = q->infile;
+
+    if (leg->backend == NULL)
+        return;
+    buf_append_span(backend_out(leg->backend), bytes);
+    backend_flush(leg->backend);
+    if (last) {
+        q->infile = NULL;
+        backend_infile_sent(leg->backend);
+    }
+}

@@ -1,0 +1,199 @@
+/* query.h - one statement of a client, from its text to its answer.
+ *
+ *   query_start --> plan says what --> legs, one per shard --> answer --> done()
+ *
+ *   leg:   WAITING --> SYNC --> RUNNING --> OVER
+ *          backend     session  the         its answer is complete,
+ *          from the    state,   command     or it failed
+ *          pool        BEGIN
+ *
+ * The answer goes straight into the client's stream: relayed bytes as they
+ * come (one leg), merged rows, or an OK that adds up what the legs did. Nothing
+ * here blocks; done() comes exactly once, perhaps from inside query_start().
+ */
+#ifndef WORKERS_QUERY_QUERY_H
+#define WORKERS_QUERY_QUERY_H
+
+#include "core/mysql/command.h"
+#include "core/mysql/reply.h"
+#include "core/route/cache.h"
+#include "core/route/plan.h"
+#include "core/sql/digest.h"
+#include "workers/query/session.h"
+
+struct query_run;
+struct leg;
+struct merging;
+struct commit;
+struct inserting;
+struct asking;
+
+enum query_command {
+    QUERY_TEXT,    /* COM_QUERY */
+    QUERY_EXECUTE, /* COM_STMT_EXECUTE: `params` */
+    QUERY_PREPARE, /* COM_STMT_PREPARE: for its metadata */
+    QUERY_OTHER,   /* COM_FIELD_LIST...: `payload` as it came, to the home shard */
+};
+
+enum leg_state { LEG_NEW, LEG_WAITING, LEG_SYNC, LEG_RUNNING, LEG_OVER };
+
+/* What has to be said before the statement; one at a time. */
+enum leg_step {
+    STEP_RESET, STEP_VARS, STEP_SCHEMA, STEP_INSERT_ID, STEP_NEXT_TRANSACTION, STEP_BEGIN,
+    STEP_SAVEPOINTS, STEP_STATEMENT_SAVEPOINT, STEP_READY,
+};
+
+struct leg {
+    struct query_run      *q;
+    uint32_t           number;   /* in q->legs */
+    uint32_t           shard;    /* index in q->routes */
+    uint32_t           shard_id;
+    enum leg_state     state;
+    enum leg_step      step;
+    uint32_t           sub_step;
+    bool               joins;    /* the transaction begins here with this statement */
+    bool               ok;       /* OVER, without error */
+    bool               lost;     /* OVER, because the backend is gone */
+    bool               retried;
+    struct backend    *backend;
+    struct pool_waiter waiter;
+    struct exchange    x;        /* of the step, then of the command */
+    struct exchange    begin;    /* BEGIN travels with what follows */
+    struct exchange    prepare;  /* so does PREPARE */
+    struct buf         text;     /* owned: this shard's own text; empty: q->text */
+    const struct param_value *params; /* with a text of its own, QUERY_EXECUTE */
+    uint32_t           n_params;
+    struct sql_error   error;    /* !ok */
+    uint64_t           affected, insert_id;
+    uint16_t           warnings;
+    uint16_t           status;
+    uint32_t           n_rows;   /* of an INSERT, in this leg's text */
+    struct span        info;     /* in q->arena */
+};
+
+struct query_ops {
+    void (*done)(struct query_run *q);
+};
+
+struct query_run {
+    struct query_run           *next_spare;
+    struct session         *s;
+    struct context         *ctx;
+    struct stream          *client;  /* where the answer goes */
+    const struct query_ops *ops;
+    void                   *owner;   /* the client, for ops */
+    enum query_command      command;
+    uint8_t                 seq;     /* of the next packet of our own to the client */
+    bool                    more;    /* further results follow: SERVER_MORE_RESULTS_EXISTS */
+    bool                    finished;
+
+    /* The statement: borrowed from the client until done(). */
+    struct span               text;
+    uint64_t                  text_hash;   /* prepared ones: XXH3-64 of text */
+    struct span               payload;     /* QUERY_OTHER: with the command byte */
+    const struct param_value *params;      /* QUERY_EXECUTE */
+    uint32_t                  n_params;
+    uint8_t                   cursor_flags;
+    uint32_t                  client_statement; /* QUERY_PREPARE: the id to tell the client */
+    uint64_t                  started_us;
+
+    struct plan_ref   *plan;   /* a reference of ours */
+    struct routes_ref *routes; /* a reference of ours */
+    struct plan_values values;
+    uint32_t           digest_flags;
+    struct arena       arena;
+
+    struct leg *legs;   /* in the arena */
+    uint32_t    n_legs, n_over;
+    bool        answered; /* the client has got bytes of the answer */
+    bool        paused;   /* the client is slow: backends wait */
+    void      (*leg_ready)(struct leg *leg);      /* send the command */
+    void      (*leg_ended)(struct leg *leg);      /* a leg is OVER; may be NULL */
+    void      (*all_over)(struct query_run *q);       /* every leg is OVER */
+
+    struct sql_error error; /* the first one */
+    bool             failed;
+
+    /* Sums for the client's OK. */
+    uint64_t affected, insert_id;
+    uint32_t warnings;
+    struct span info;
+
+    struct leg       *infile;   /* the client's next packets are a file for this leg */
+    struct commit    *committing; /* txn.c's own */
+    struct asking    *asking;     /* query_ddl.c's own */
+    struct inserting *inserting;  /* query_insert.c's own */
+    struct merging   *merging;    /* query_merge.c's own */
+    struct prepare_ok prepared; /* QUERY_PREPARE: what the server said */
+
+    void      (*settled)(struct query_run *q); /* txn_settle()'s */
+    uint32_t    at; /* a local statement's own counter */
+    void       *local; /* query_*.c's own, in the arena */
+    bool        chain_read_only; /* COMMIT AND CHAIN keeps the access mode */
+};
+
+/* Run it. `q` is set up by the caller: s, client, ops, command, seq, text (or
+ * payload), plan, routes, values. */
+void query_start(struct query_run *q);
+
+/* The client's stream has room again. */
+void query_resume(struct query_run *q);
+
+/* The client has gone: no more output, no done(). Frees what it holds. */
+void query_abandon(struct query_run *q);
+
+/* Empty but for its context; its arena's first chunk is kept between uses. */
+struct query_run *query_new(struct context *ctx);
+
+/* After done() or query_abandon(): gives back plan, routes and memory. */
+void query_free(struct query_run *q);
+
+/* Bytes of the client's file, as packets; `last`: with the empty one at its end. */
+void query_file(struct query_run *q, struct span bytes, bool last);
+
+/* A statement must be stopped (KILL QUERY, a deadline). */
+void query_kill(struct query_run *q, const struct sql_error *why);
+
+/* --- for the other files of workers/query --- */
+
+/* The answer is complete. */
+void query_done(struct query_run *q);
+
+/* Answer with an error (unless bytes of an answer went out already: then the
+ * client is cut, which is all that can be done) and be done. */
+void query_fail(struct query_run *q, const struct sql_error *error);
+void query_refuse(struct query_run *q, uint16_t code, const char *fmt, ...) printf_like(3, 4);
+
+/* Answer OK and be done. */
+void query_ok(struct query_run *q, uint64_t affected, uint64_t insert_id, uint32_t warnings,
+              struct span info);
+
+/* Bytes for the client were appended to stream_out(q->client): send them, and
+ * hold the backends back when it is slow. */
+void query_flush(struct query_run *q);
+
+/* Parameters for a rendered text; they live in the query's arena. */
+void query_bind(struct query_run *q, const struct bind_list *binds, uint64_t limit,
+                const struct param_value **params, uint32_t *n_params);
+
+/* How each kind of plan runs. */
+void query_relay(struct query_run *q, uint32_t shard);       /* query_relay.c */
+void query_write(struct query_run *q, const struct shard_set *shards); /* query_write.c */
+void query_insert(struct query_run *q);                      /* query_insert.c */
+void query_insert_abandon(struct query_run *q);
+/* The text of a copy's leg, when the home copy gave its row `number`. */
+bool query_insert_copy(struct query_run *q, struct leg *leg, uint64_t number,
+                       struct sql_error *error) must_check;
+void query_merge(struct query_run *q, const struct shard_set *shards); /* query_merge.c */
+void query_merge_resume(struct query_run *q);
+void query_merge_free(struct query_run *q);
+void query_set(struct query_run *q);                         /* query_set.c */
+void query_txn(struct query_run *q);                         /* query_txn.c */
+void query_ddl(struct query_run *q);                         /* query_ddl.c */
+void query_ddl_abandon(struct query_run *q);
+void query_shardd(struct query_run *q);                      /* query_shardd.c */
+
+/* USE and COM_INIT_DB. */
+void query_schema(struct query_run *q, struct span name);
+
+#endif

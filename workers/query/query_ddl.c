@@ -1,0 +1,264 @@
+/* query_ddl.c - DDL is a job of the controller: ask it, and pass on what it says.
+ *
+ * One HTTP request over the controller's Unix socket (ctl/api/api.h). It answers
+ * when all live workers, this one too, use the routes that follow from it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <openssl/evp.h>
+
+#include "core/base/memory.h"
+#include "core/io/sock.h"
+#include "workers/query/query.h"
+
+enum {
+    CONNECT_MS     = 5000,
+    ERR_NO_CONTROLLER = 1105,
+    HEAD_MAX       = 16 << 10,
+};
+
+struct asking {
+    struct stream     stream;
+    struct query_run *q; /* NULL: the client has gone */
+};
+
+static void
+give_up(struct asking *a, const char *what)
+{
+    struct query_run *q = a->q;
+
+    a->q = NULL;
+    stream_close(&a->stream, STREAM_CLOSE_NOW, 0);
+    if (q == NULL)
+        return;
+    q->asking = NULL;
+    query_refuse(q, ERR_NO_CONTROLLER, "shardd: DDL needs the controller and it does not answer "
+                 "at %s (%s): is shardctl serve running?", q->ctx->conf.controller, what);
+}
+
+/* --- the answer ---------------------------------------------------------- */
+
+static bool
+header(struct span head, const char *name, struct span *value)
+{
+    size_t len = strlen(name);
+
+    for (size_t i = 0; i + len + 1 < head.len; i++) {
+        if ((i != 0 && head.ptr[i - 1] != '\n') ||
+            strncasecmp((const char *)head.ptr + i, name, len) != 0 || head.ptr[i + len] != ':')
+            continue;
+        size_t from = i + len + 1, to;
+        while (from < head.len && head.ptr[from] == ' ')
+            from++;
+        for (to = from; to < head.len && head.ptr[to] != '\r' && head.ptr[to] != '\n';)
+            to++;
+        *value = (struct span){ head.ptr + from, to - from };
+        return true;
+    }
+    return false;
+}
+
+static uint64_t
+number(struct span head, const char *name)
+{
+    struct span value;
+    uint64_t    n = 0;
+
+    if (!header(head, name, &value))
+        return 0;
+    for (size_t i = 0; i < value.len && value.ptr[i] >= '0' && value.ptr[i] <= '9'; i++)
+        n = n * 10 + (uint64_t)(value.ptr[i] - '0');
+    return n;
+}
+
+static int
+hex(uint8_t c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 0;
+}
+
+static void
+percent_decode(struct span in, char *out, size_t cap)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < in.len && n + 1 < cap; i++) {
+        if (in.ptr[i] == '%' && i + 2 < in.len) {
+            out[n++] = (char)(hex(in.ptr[i + 1]) << 4 | hex(in.ptr[i + 2]));
+            i += 2;
+        } else
+            out[n++] = (char)in.ptr[i];
+    }
+    out[n] = 0;
+}
+
+static void
+answer(struct asking *a, struct span head)
+{
+    struct query_run *q    = a->q;
+    uint64_t          code = number(head, "X-Shardd-Code");
+    struct span       value;
+    struct sql_error  error = { 0 };
+
+    a->q      = NULL;
+    q->asking = NULL;
+    if (!header(head, "X-Shardd-Code", &value)) {
+        query_refuse(q, ERR_NO_CONTROLLER, "shardd: the controller's answer cannot be read: are "
+                     "shardd and shardctl of one version?");
+        return;
+    }
+    if (code == 0) {
+        query_ok(q, number(head, "X-Shardd-Affected"), 0,
+                 (uint32_t)number(head, "X-Shardd-Warnings"), (struct span){ 0 });
+        return;
+    }
+    sql_error_set(&error, (uint16_t)code, "%s", "");
+    if (header(head, "X-Shardd-Sqlstate", &value) && value.len == 5)
+        memcpy(error.sqlstate, value.ptr, 5);
+    if (header(head, "X-Shardd-Message", &value))
+        percent_decode(value, error.message, sizeof(error.message));
+    slot_count(q->ctx->slot, COUNTER_ERRORS_SERVER);
+    query_fail(q, &error);
+}
+
+static void
+on_data(struct stream *stream)
+{
+    struct asking *a  = container_of(stream, struct asking, stream);
+    struct span    in = stream_unread(stream);
+
+    for (size_t i = 0; i + 3 < in.len; i++)
+        if (memcmp(in.ptr + i, "\r\n\r\n", 4) == 0) {
+            stream_close(stream, STREAM_CLOSE_NOW, 0);
+            answer(a, (struct span){ in.ptr, i + 2 });
+            return;
+        }
+    if (in.len > HEAD_MAX)
+        give_up(a, "its answer is too long");
+}
+
+static void
+on_connect(struct stream *stream, int error)
+{
+    if (error != 0)
+        give_up(container_of(stream, struct asking, stream), strerror(-error));
+}
+
+static void
+on_end(struct stream *stream, int error)
+{
+    give_up(container_of(stream, struct asking, stream),
+            error == 0 ? "it closed the connection" : strerror(-error));
+}
+
+static void
+on_closed(struct stream *stream)
+{
+    free(container_of(stream, struct asking, stream));
+}
+
+static const struct stream_ops ops = {
+    .on_data    = on_data,
+    .on_connect = on_connect,
+    .on_end     = on_end,
+    .on_closed  = on_closed,
+};
+
+/* --- the request --------------------------------------------------------- */
+
+static void
+json_text(struct buf *out, const char *name, struct span text)
+{
+    buf_printf(out, "\"%s\":\"", name);
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = text.ptr[i];
+        if (c == '"' || c == '\\')
+            buf_append_byte(out, '\\');
+        if (c < ' ')
+            buf_printf(out, "\\u%04x", c);
+        else
+            buf_append_byte(out, c);
+    }
+    buf_append_text(out, "\"");
+}
+
+static void
+json_base64(struct buf *out, const char *name, struct span text)
+{
+    buf_printf(out, "\"%s\":\"", name);
+    uint8_t *at = buf_reserve(out, (text.len + 2) / 3 * 4 + 1);
+    buf_commit(out, (size_t)EVP_EncodeBlock(at, text.ptr, (int)text.len));
+    buf_append_text(out, "\"");
+}
+
+static void
+add_var(void *ctx, struct span name, struct span text)
+{
+    struct buf *out = ctx;
+
+    (void)name;
+    if (out->bytes[out->end - 1] != '[')
+        buf_append_text(out, ",");
+    buf_append_text(out, "\"");
+    uint8_t *at = buf_reserve(out, (text.len + 2) / 3 * 4 + 1);
+    buf_commit(out, (size_t)EVP_EncodeBlock(at, text.ptr, (int)text.len));
+    buf_append_text(out, "\"");
+}
+
+static void
+encode(struct buf *out, const struct query_run *q)
+{
+    const struct session *s    = q->s;
+    struct buf            body = { 0 };
+
+    buf_append_text(&body, "{");
+    json_text(&body, "user", span_of(s->user));
+    buf_append_text(&body, ",");
+    json_text(&body, "database", span_of(s->schema));
+    buf_append_text(&body, ",");
+    json_base64(&body, "sql_base64", q->text);
+    buf_printf(&body, ",\"login_collation\":%u,\"session_base64\":[", s->charset);
+    vars_each(&s->vars, add_var, &body);
+    buf_append_text(&body, "]}");
+    buf_printf(out, "POST /v1/ddl HTTP/1.1\r\nHost: shardd\r\nContent-Type: application/json\r\n"
+               "Connection: close\r\nContent-Length: %zu\r\n\r\n", buf_len(&body));
+    buf_append_span(out, buf_unread(&body));
+    buf_fini(&body);
+}
+
+void
+query_ddl(struct query_run *q)
+{
+    struct asking   *a;
+    struct sock_addr addr;
+    struct err       err;
+
+    slot_count(q->ctx->slot, COUNTER_STATEMENTS_DDL);
+    if (q->ctx->conf.controller[0] == 0 ||
+        !sock_parse(&addr, q->ctx->conf.controller, 0, &err)) {
+        query_refuse(q, ERR_NO_CONTROLLER, "shardd: DDL needs the controller: set controller = "
+                     "\"/path/of/its/socket\" in the settings");
+        return;
+    }
+    a         = mem_alloc(sizeof(*a));
+    a->q      = q;
+    q->asking = a;
+    stream_connect(&a->stream, q->ctx->ring, &addr, CONNECT_MS, &ops);
+    encode(stream_out(&a->stream), q);
+    stream_flush(&a->stream);
+}
+
+/* The controller goes on; nobody hears its answer. */
+void
+query_ddl_abandon(struct query_run *q)
+{
+    if (q->asking == NULL)
+        return;
+    q->asking->q = NULL;
+    stream_close(&q->asking->stream, STREAM_CLOSE_NOW, 0);
+    q->asking = NULL;
+}

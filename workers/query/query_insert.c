@@ -1,0 +1,209 @@
+/* query_insert.c - INSERT and REPLACE ... VALUES into a sharded table.
+ *
+ *   rows --> which want numbers --> numbers from the sequence --> shard of each row
+ *        --> one shard, nothing to inject: the original text is relayed
+ *        --> else a text per shard, in one transaction
+ */
+#include <stdlib.h>
+
+#include "workers/query/leg.h"
+#include "workers/query/sequence.h"
+#include "workers/query/write.h"
+
+struct inserting {
+    struct sequence_request request;
+    struct query_run           *q;
+    uint64_t               *number;     /* [n_rows) */
+    bool                   *has_number; /* [n_rows) */
+    uint32_t               *shard;      /* [n_rows) */
+    uint64_t                first_number;
+    bool                    waiting;
+};
+
+static const struct insert_spec *
+spec_of(const struct query_run *q)
+{
+    return q->plan->plan.insert;
+}
+
+/* --- texts --------------------------------------------------------------- */
+
+static void
+render(struct leg *leg)
+{
+    struct query_run           *q     = leg->q;
+    const struct inserting *ins   = q->inserting;
+    uint32_t                total = spec_of(q)->n_rows, n = 0;
+    uint32_t               *rows  = arena_alloc(&q->arena, total * sizeof(*rows));
+    uint64_t               *numbers = arena_alloc(&q->arena, total * sizeof(*numbers));
+    bool                   *has     = arena_alloc(&q->arena, total * sizeof(*has));
+    struct bind_list        binds   = { 0 };
+
+    for (uint32_t row = 0; row < total; row++)
+        if (ins->shard[row] == leg->shard) {
+            rows[n]    = row;
+            numbers[n] = ins->number[row];
+            has[n]     = ins->has_number[row];
+            n++;
+        }
+    leg->n_rows = n;
+    insert_render(&q->plan->plan, &q->values,
+                  q->command == QUERY_EXECUTE ? RENDER_PREPARE : RENDER_TEXT, rows, n, numbers,
+                  has, &leg->text, &binds);
+    if (q->command == QUERY_EXECUTE)
+        query_bind(q, &binds, 0, &leg->params, &leg->n_params);
+    free(binds.items);
+}
+
+/* A reference table numbers its row on the home copy; the others are told. */
+bool
+query_insert_copy(struct query_run *q, struct leg *leg, uint64_t number,
+                  struct sql_error *error)
+{
+    const struct insert_spec *spec  = spec_of(q);
+    uint32_t                  row   = 0;
+    uint64_t                  value = 0;
+    bool                      has   = true;
+    enum insert_number        kind;
+    struct bind_list          binds = { 0 };
+
+    if (!insert_inspect(&q->plan->plan, q->routes->routes, &q->values, 0, &kind, &value, error))
+        return false;
+    if (kind != INSERT_NUMBER || spec->n_rows != 1)
+        return true;
+    insert_render(&q->plan->plan, &q->values,
+                  q->command == QUERY_EXECUTE ? RENDER_PREPARE : RENDER_TEXT, &row, 1, &number,
+                  &has, &leg->text, &binds);
+    if (q->command == QUERY_EXECUTE)
+        query_bind(q, &binds, 0, &leg->params, &leg->n_params);
+    free(binds.items);
+    return true;
+}
+
+/* --- shards -------------------------------------------------------------- */
+
+static bool
+place_rows(struct query_run *q, struct shard_set *shards)
+{
+    struct inserting *ins = q->inserting;
+    struct sql_error  error;
+
+    for (uint32_t row = 0; row < spec_of(q)->n_rows; row++) {
+        if (!insert_shard(&q->plan->plan, q->routes->routes, &q->values, row,
+                          ins->has_number[row], ins->number[row], &ins->shard[row], &error)) {
+            slot_count(q->ctx->slot, COUNTER_ROUTE_REFUSED);
+            query_fail(q, &error);
+            return false;
+        }
+        shard_set_add(shards, ins->shard[row]);
+    }
+    return true;
+}
+
+static void
+run(struct query_run *q)
+{
+    struct inserting *ins    = q->inserting;
+    struct shard_set  shards = { 0 };
+
+    if (!place_rows(q, &shards))
+        return;
+    if (spec_of(q)->returning && (shards.n > 1 || ins->first_number != 0)) {
+        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: INSERT ... RETURNING works for rows of one "
+                     "shard that bring their own AUTO_INCREMENT values");
+        return;
+    }
+    if (shards.n == 1 && ins->first_number == 0) {
+        slot_count(q->ctx->slot, COUNTER_ROUTE_ONE);
+        query_relay(q, shards.first);
+        return;
+    }
+    slot_count(q->ctx->slot, COUNTER_ROUTE_INSERT_SPLIT);
+    legs_make(q, &shards);
+    for (uint32_t i = 0; i < q->n_legs; i++)
+        render(&q->legs[i]);
+    write_run(q, ROUTES_NONE, ins->first_number);
+}
+
+/* --- numbers ------------------------------------------------------------- */
+
+static void
+got_numbers(struct sequence_request *r, uint64_t first, const struct sql_error *error)
+{
+    struct inserting *ins = container_of(r, struct inserting, request);
+    struct query_run     *q   = ins->q;
+
+    ins->waiting = false;
+    if (error != NULL) {
+        query_fail(q, error);
+        return;
+    }
+    if (r->count != 0)
+        ins->first_number = first;
+    for (uint32_t row = 0; row < spec_of(q)->n_rows; row++)
+        if (ins->has_number[row])
+            ins->number[row] = first++;
+    run(q);
+}
+
+static bool
+inspect_rows(struct query_run *q)
+{
+    struct inserting *ins = q->inserting;
+    struct sql_error  error;
+
+    for (uint32_t row = 0; row < spec_of(q)->n_rows; row++) {
+        enum insert_number kind;
+        uint64_t           value = 0;
+        if (!insert_inspect(&q->plan->plan, q->routes->routes, &q->values, row, &kind, &value,
+                            &error)) {
+            slot_count(q->ctx->slot, COUNTER_ROUTE_REFUSED);
+            query_fail(q, &error);
+            return false;
+        }
+        if (kind == INSERT_NUMBER) {
+            ins->has_number[row] = true;
+            ins->request.count++;
+        }
+        if (kind == INSERT_RAISES && value > ins->request.above)
+            ins->request.above = value;
+    }
+    return true;
+}
+
+void
+query_insert(struct query_run *q)
+{
+    const struct insert_spec *spec  = spec_of(q);
+    const struct routes      *r     = q->routes->routes;
+    const struct route_table *table = &r->tables[spec->table];
+    struct inserting         *ins   = arena_alloc(&q->arena, sizeof(*ins));
+
+    ins->q          = q;
+    ins->number     = arena_alloc(&q->arena, spec->n_rows * sizeof(*ins->number));
+    ins->has_number = arena_alloc(&q->arena, spec->n_rows * sizeof(*ins->has_number));
+    ins->shard      = arena_alloc(&q->arena, spec->n_rows * sizeof(*ins->shard));
+    q->inserting    = ins;
+    if (!spec->numbered) {
+        run(q);
+        return;
+    }
+    if (!inspect_rows(q))
+        return;
+    if (ins->request.count == 0 && ins->request.above == 0) {
+        run(q);
+        return;
+    }
+    ins->request.sequence = table->sequence;
+    ins->request.shard_id = r->shards[r->databases[table->database].home].id;
+    ins->request.ready    = got_numbers;
+    ins->waiting          = true;
+    sequence_ask(q->ctx, &ins->request);
+}
+
+void
+query_insert_abandon(struct query_run *q)
+{
+    if (q->inserting != NULL && q->inserting->waiting)
+        sequence_forget(&q->inserting->request);
+}

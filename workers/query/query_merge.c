@@ -1,0 +1,361 @@
+/* query_merge.c - a read on several shards: one answer out of many.
+ *
+ *   legs --messages--> merge (core/route/merge) --rows--> client
+ *
+ * Backpressure goes both ways: a leg that the merge does not want now is
+ * paused, and when the client is slow nothing is pulled, so queues fill, so
+ * legs are not wanted. Whatever a leg still has when the merge is done (LIMIT)
+ * is read and dropped: its backend may be needed by the transaction.
+ */
+#include <stdlib.h>
+
+#include "workers/query/leg.h"
+#include "workers/query/txn.h"
+
+struct merging {
+    struct query_run     *q;
+    struct merge     *merge; /* NULL until a leg's columns are complete */
+    struct merge_args args;
+    struct task       pump;
+    bool              pumping_later;
+    bool              over;      /* the merge is done or has failed */
+    bool              failed;
+    bool              legs_over;
+    bool              answering;
+    struct sql_error  error;
+    uint32_t          n_columns; /* of a leg's answer */
+    struct span      *columns;   /* n_columns for each leg; then those of the first complete one */
+    uint32_t         *n_got;     /* per leg: columns so far */
+    uint64_t          n_rows;
+    uint32_t          warnings;
+};
+
+static void pump(struct merging *m);
+
+/* --- the answer ---------------------------------------------------------- */
+
+static void
+send_columns(struct merging *m)
+{
+    struct query_run *q       = m->q;
+    struct buf   *out     = stream_out(q->client);
+    uint32_t      visible = m->n_columns - q->plan->plan.merge->n_hidden;
+
+    reply_column_count_encode(out, &q->seq, q->s->capabilities, visible);
+    for (uint32_t i = 0; i < visible; i++) {
+        size_t at = packet_begin(out);
+        buf_append_span(out, m->columns[i]);
+        packet_end(out, at, &q->seq);
+    }
+    if (!(q->s->capabilities & CLIENT_DEPRECATE_EOF)) {
+        struct eof eof = { .status = session_status(q->s) };
+        reply_eof_encode(out, &q->seq, &eof);
+    }
+    query_flush(q);
+}
+
+static void
+answer(struct query_run *q)
+{
+    struct merging *m  = q->merging;
+    struct session *s  = q->s;
+    struct ok       ok = { .status = session_status(s) };
+
+    histogram_record(&q->ctx->slot->latency[LATENCY_SCATTER],
+                     (ring_now_us(q->ctx->ring) - q->started_us) * 1000);
+    slot_add(q->ctx->slot, COUNTER_ROWS_RELAYED, m->n_rows);
+    if (m->failed) {
+        /* Between two rows an error is in its place. */
+        slot_count(q->ctx->slot, COUNTER_ERRORS_SHARDD);
+        reply_err_encode(stream_out(q->client), &q->seq, s->capabilities, &m->error);
+        query_flush(q);
+        s->row_count = -1;
+        query_done(q);
+        return;
+    }
+    ok.warnings = (uint16_t)(m->warnings < UINT16_MAX ? m->warnings : UINT16_MAX);
+    if (q->more)
+        ok.status |= SERVER_MORE_RESULTS_EXISTS;
+    reply_end_encode(stream_out(q->client), &q->seq, s->capabilities, &ok);
+    query_flush(q);
+    s->row_count  = -1;
+    s->found_rows = m->n_rows;
+    s->warnings   = ok.warnings;
+    query_done(q);
+}
+
+static void
+stop(struct merging *m, const struct sql_error *why)
+{
+    if (m->over)
+        return;
+    m->over = true;
+    if (why != NULL) {
+        m->failed = true;
+        m->error  = *why;
+    }
+    /* What is left is read and dropped. */
+    for (uint32_t i = 0; i < m->q->n_legs; i++)
+        if (m->q->legs[i].backend != NULL)
+            backend_resume(m->q->legs[i].backend);
+}
+
+static void
+pump_later(struct task *task)
+{
+    struct merging *m = container_of(task, struct merging, pump);
+
+    m->pumping_later = false;
+    pump(m);
+}
+
+static void
+wait_for_legs(struct merging *m)
+{
+    struct query_run *q = m->q;
+
+    for (uint32_t i = 0; i < q->n_legs; i++) {
+        struct leg *leg = &q->legs[i];
+        if (leg->backend == NULL || leg->state != LEG_RUNNING)
+            continue;
+        if (merge_wants(m->merge, i))
+            backend_resume(leg->backend);
+        else
+            backend_pause(leg->backend);
+    }
+}
+
+static void
+pump(struct merging *m)
+{
+    struct query_run     *q      = m->q;
+    struct buf       *out    = stream_out(q->client);
+    enum merge_status status = MERGE_WAIT;
+    struct span       row;
+
+    while (!m->over && !q->paused && m->merge != NULL) {
+        status = merge_next(m->merge, &row);
+        if (status != MERGE_ROW)
+            break;
+        size_t at = packet_begin(out);
+        buf_append_span(out, row);
+        packet_end(out, at, &q->seq);
+        m->n_rows++;
+        /* Looking at the mark for each row would be wasteful; for each 64 KiB it is not. */
+        if (buf_len(out) > 64 << 10)
+            query_flush(q);
+    }
+    if (buf_len(out) != 0)
+        query_flush(q);
+    if (!m->over && status == MERGE_DONE)
+        stop(m, NULL);
+    if (!m->over && status == MERGE_ERROR)
+        stop(m, merge_error(m->merge));
+    if (m->over && m->legs_over && !m->answering) {
+        m->answering = true;
+        txn_settle(q, m->failed ? m->error.code : 0, answer);
+    } else if (!m->over && m->merge != NULL)
+        wait_for_legs(m);
+}
+
+/* Rows come in bursts: pull once for all that arrived in this turn. */
+static void
+pump_soon(struct merging *m)
+{
+    if (m->pumping_later)
+        return;
+    m->pumping_later = true;
+    ring_post(m->q->ctx->ring, &m->pump);
+}
+
+/* --- the legs ------------------------------------------------------------ */
+
+/* The first leg with all its columns speaks for all. */
+static void
+begin_merge(struct merging *m, const struct leg *leg)
+{
+    struct query_run    *q = m->q;
+    struct sql_error error;
+
+    m->columns += (size_t)leg->number * m->n_columns;
+    m->merge = merge_new(q->plan->plan.merge, &m->args, m->columns, m->n_columns, q->n_legs,
+                         q->command == QUERY_EXECUTE ? MERGE_BINARY : MERGE_TEXT,
+                         (size_t)q->ctx->conf.merge_memory_bytes, &error);
+    if (m->merge == NULL)
+        stop(m, &error);
+    else
+        send_columns(m);
+}
+
+static void
+take_column(struct merging *m, struct leg *leg, struct span payload)
+{
+    uint32_t n = m->n_got[leg->number]++;
+
+    if (m->merge != NULL || m->over)
+        return;
+    m->columns[(size_t)leg->number * m->n_columns + n] = arena_copy(&m->q->arena, payload);
+    if (n + 1 == m->n_columns)
+        begin_merge(m, leg);
+}
+
+static void
+take_count(struct merging *m, const struct leg *leg)
+{
+    uint32_t         n = leg->x.reader.n_columns;
+    struct sql_error why;
+
+    if (m->columns == NULL) {
+        m->n_columns = n;
+        m->columns   = arena_alloc(&m->q->arena, (size_t)n * m->q->n_legs * sizeof(*m->columns));
+    } else if (n != m->n_columns) {
+        sql_error_set(&why, SQL_UNKNOWN_ERROR, "shardd: the shards' tables differ: %u columns on "
+                      "one, %u on another: run shardctl fsck", m->n_columns, n);
+        stop(m, &why);
+    }
+}
+
+static void
+on_message(struct exchange *x, struct backend *b, const struct result_message *msg, bool last)
+{
+    struct leg      *leg = container_of(x, struct leg, x);
+    struct merging  *m   = leg->q->merging;
+    struct sql_error why;
+
+    (void)b;
+    switch (msg->kind) {
+    case RESULT_IS_COUNT:  take_count(m, leg); break;
+    case RESULT_IS_COLUMN:
+        take_column(m, leg, msg->message.payload);
+        break;
+    case RESULT_IS_ROW:
+        if (!m->over)
+            merge_row(m->merge, leg->number, msg->message.payload);
+        break;
+    case RESULT_IS_END:
+        m->warnings += x->reader.warnings;
+        if (!m->over)
+            merge_end(m->merge, leg->number);
+        break;
+    case RESULT_IS_ERR:
+        if (!reply_err_decode(msg->message.payload, &why))
+            sql_error_set(&why, SQL_UNKNOWN_ERROR, "shardd: a shard sent an unreadable error");
+        stop(m, &why);
+        break;
+    case RESULT_IS_OK:
+    case RESULT_IS_LOCAL_INFILE:
+    case RESULT_IS_PREPARED:
+    case RESULT_IS_PARAM:
+    case RESULT_IS_TEXT:
+        sql_error_set(&why, SQL_UNKNOWN_ERROR, "shardd: a shard answered a read without rows");
+        stop(m, &why);
+        break;
+    case RESULT_IS_EOF:
+    case RESULT_IS_PROGRESS: break;
+    }
+    if (!last && !m->over && m->merge != NULL && !merge_wants(m->merge, leg->number))
+        backend_pause(leg->backend);
+    if (last)
+        leg_over(leg, NULL);
+    pump_soon(m);
+}
+
+static void
+on_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
+{
+    struct leg *leg = container_of(x, struct leg, x);
+
+    (void)b;
+    leg->backend = NULL;
+    leg->lost    = true;
+    if (leg->q->finished)
+        return;
+    stop(leg->q->merging, why);
+    leg_over(leg, why);
+}
+
+static const struct exchange_ops ops = { .on_message = on_message, .on_lost = on_lost };
+
+static void
+ready(struct leg *leg)
+{
+    leg_send(leg, &ops);
+}
+
+static void
+all_over(struct query_run *q)
+{
+    struct merging *m = q->merging;
+
+    m->legs_over = true;
+    if (q->failed && !m->over)
+        stop(m, &q->error); /* no backend, or not brought to the session's state */
+    pump_soon(m);
+}
+
+/* --- the beginning ------------------------------------------------------- */
+
+static bool
+render(struct query_run *q)
+{
+    const struct plan *plan  = &q->plan->plan;
+    struct buf         text  = { 0 };
+    struct bind_list   binds = { 0 };
+    uint64_t           offset = 0, count = UINT64_MAX;
+    struct sql_error   error;
+
+    if (plan->text == NULL)
+        return true;
+    if (!plan_limit(plan, &q->values, &offset, &count, &error)) {
+        query_fail(q, &error);
+        return false;
+    }
+    plan_render(plan, plan->text, &q->values,
+                q->command == QUERY_EXECUTE ? RENDER_PREPARE : RENDER_TEXT, &text, &binds);
+    q->text = arena_copy(&q->arena, buf_unread(&text));
+    buf_fini(&text);
+    if (q->command == QUERY_EXECUTE)
+        query_bind(q, &binds, plan_limit_sum(offset, count), &q->params, &q->n_params);
+    free(binds.items);
+    return true;
+}
+
+void
+query_merge(struct query_run *q, const struct shard_set *shards)
+{
+    struct merging  *m = arena_alloc(&q->arena, sizeof(*m));
+    struct sql_error error;
+
+    m->q = q;
+    task_init(&m->pump, pump_later);
+    if (!plan_merge_args(&q->plan->plan, &q->values, &q->arena, &m->args, &error)) {
+        query_fail(q, &error);
+        return;
+    }
+    if (!render(q))
+        return;
+    q->cursor_flags = CURSOR_TYPE_NO_CURSOR;
+    q->merging      = m;
+    q->leg_ready    = ready;
+    q->all_over     = all_over;
+    legs_make(q, shards);
+    m->n_got = arena_alloc(&q->arena, q->n_legs * sizeof(*m->n_got));
+    for (uint32_t i = 0; i < q->n_legs; i++)
+        leg_start(&q->legs[i]);
+}
+
+void
+query_merge_resume(struct query_run *q)
+{
+    pump_soon(q->merging);
+}
+
+void
+query_merge_free(struct query_run *q)
+{
+    if (q->merging == NULL)
+        return;
+    task_drop(&q->merging->pump);
+    merge_free(q->merging->merge);
+    q->merging = NULL;
+}

@@ -1,0 +1,292 @@
+/* query_relay.c - one shard answers, and its bytes are the client's.
+ *
+ * Where the client cannot take the bytes as they are (a prepared statement's
+ * id, a result in the middle of several), the answer passes message by message
+ * with headers of our own; else it is never looked into.
+ */
+#include <stdlib.h>
+
+#include "workers/query/leg.h"
+#include "workers/query/txn.h"
+
+static struct leg *
+leg_of(struct exchange *x)
+{
+    return container_of(x, struct leg, x);
+}
+
+/* --- what the answer did to the session ---------------------------------- */
+
+static void
+remember(struct leg *leg)
+{
+    struct session             *s = leg->q->s;
+    const struct result_reader *r = &leg->x.reader;
+
+    if (r->insert_id != 0)
+        s->last_insert_id = r->insert_id;
+    s->warnings   = r->warnings;
+    s->row_count  = r->error != 0 ? -1 : r->had_rows ? -1 : (int64_t)r->affected_rows;
+    s->found_rows = r->had_rows ? r->n_rows : s->found_rows;
+}
+
+/* The only participant of a transaction says itself whether one is open: a
+ * statement may have ended it (an implicit commit inside a routine) or, without
+ * autocommit, never have begun one. */
+static void
+follow_txn(struct leg *leg)
+{
+    struct session             *s = leg->q->s;
+    const struct result_reader *r = &leg->x.reader;
+
+    if (!s->in_txn || s->n_held == 0)
+        return;
+    if (r->error == 0 && s->n_held == 1 && s->held[0].role == HELD_PLAIN &&
+        !(r->status & SERVER_STATUS_IN_TRANS))
+        session_end_txn(s);
+}
+
+static void
+note_write(struct leg *leg)
+{
+    struct held *h = session_held(leg->q->s, leg->shard_id);
+
+    const struct plan *plan = &leg->q->plan->plan;
+
+    /* What we know nothing about (CALL) may have written. */
+    if (h != NULL && (plan->is_write ? leg->affected != 0 : !plan->is_read && !plan->locks))
+        h->wrote = true;
+}
+
+static enum counter
+pin_counter(const char *reason)
+{
+    static const struct {
+        const char  *reason;
+        enum counter counter;
+    } pins[] = {
+        { "user_variable", COUNTER_PIN_USER_VARIABLE },
+        { "set", COUNTER_PIN_SET },
+        { "temporary_table", COUNTER_PIN_TEMPORARY_TABLE },
+        { "get_lock", COUNTER_PIN_GET_LOCK },
+        { "lock_tables", COUNTER_PIN_LOCK_TABLES },
+    };
+
+    for (size_t i = 0; reason != NULL && i < countof(pins); i++)
+        if (strcmp(pins[i].reason, reason) == 0)
+            return pins[i].counter;
+    return COUNTER_PIN_OTHER;
+}
+
+static void
+pin(struct leg *leg)
+{
+    struct session    *s    = leg->q->s;
+    const struct plan *plan = &leg->q->plan->plan;
+
+    if (!plan->pins || leg->x.reader.error != 0)
+        return;
+    if (s->pin == NULL) {
+        slot_count(s->ctx->slot, COUNTER_PINNED);
+        slot_count(s->ctx->slot, pin_counter(plan->pin_reason));
+    }
+    s->pin = plan->pin_reason != NULL ? plan->pin_reason : "other";
+    leg->backend->dirty = true;
+    if (session_held(s, leg->shard_id) == NULL)
+        session_hold(s, leg->shard_id, leg->backend, HELD_PIN);
+}
+
+/* A schema that the routes do not know, and a server does. */
+static void
+follow_schema(struct leg *leg)
+{
+    struct query_run *q = leg->q;
+
+    if (q->payload.ptr[0] != COM_INIT_DB || leg->x.reader.error != 0)
+        return;
+    /* The pool this backend came from may be the one for sessions without. */
+    leg->backend->dirty = leg->backend->dirty || !leg->backend->pool->key.has_schema;
+    backend_set_schema(leg->backend, span_from(q->payload, 1));
+    session_set_schema(q->s, span_from(q->payload, 1));
+}
+
+static void
+finish(struct leg *leg)
+{
+    struct query_run *q = leg->q;
+
+    leg_read_outcome(leg, &leg->x.reader);
+    if (leg->x.reader.error != 0) {
+        slot_count(q->ctx->slot, COUNTER_ERRORS_SERVER);
+        slot_shard_add(leg->backend->counters, SHARD_COUNTER_ERRORS, 1);
+        q->failed = true;
+    }
+    remember(leg);
+    if (q->command == QUERY_OTHER) {
+        follow_schema(leg);
+    } else if (q->command != QUERY_PREPARE) {
+        note_write(leg);
+        pin(leg);
+    }
+    follow_txn(leg);
+    if (leg->x.reader.warnings != 0 && leg->x.reader.error == 0)
+        session_linger(q->s, leg->shard_id, leg->backend);
+    leg_over(leg, NULL);
+}
+
+/* --- relaying bytes ------------------------------------------------------ */
+
+static void
+relay_bytes(struct exchange *x, struct backend *b, struct span bytes, bool last)
+{
+    struct leg   *leg = leg_of(x);
+    struct query_run *q   = leg->q;
+
+    (void)b;
+    buf_append_span(stream_out(q->client), bytes);
+    query_flush(q);
+    if (last)
+        finish(leg);
+}
+
+static void
+relay_infile(struct exchange *x, struct backend *b)
+{
+    (void)b;
+    leg_of(x)->q->infile = leg_of(x);
+}
+
+static void
+relay_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
+{
+    struct leg   *leg = leg_of(x);
+    struct query_run *q   = leg->q;
+
+    (void)b;
+    leg->backend = NULL;
+    leg->lost    = true;
+    if (q->finished)
+        return;
+    /* A plain read that has told the client nothing can be asked again. */
+    if (!q->answered && !leg->retried && !q->s->in_txn && q->s->pin == NULL &&
+        (q->command == QUERY_PREPARE || (q->plan != NULL && q->plan->plan.is_read))) {
+        slot_count(q->ctx->slot, COUNTER_RETRIES);
+        leg->retried = true;
+        leg->state   = LEG_NEW;
+        leg->lost    = false;
+        leg_start(leg);
+        return;
+    }
+    slot_count(q->ctx->slot, COUNTER_ERRORS_BACKEND_LOST);
+    leg_over(leg, why);
+}
+
+/* --- relaying messages --------------------------------------------------- */
+
+/* Where the status flags lie in an OK packet: behind two lengths-encoded numbers. */
+static size_t
+ok_status_offset(struct span payload)
+{
+    static const uint8_t extra[] = { [0xfc - 0xfb] = 2, [0xfd - 0xfb] = 3, [0xfe - 0xfb] = 8 };
+    size_t               at      = 1;
+
+    for (int i = 0; i < 2 && at < payload.len; i++) {
+        uint8_t first = payload.ptr[at];
+        at += 1 + (first >= 0xfb && first < 0xff ? extra[first - 0xfb] : 0u);
+    }
+    return at;
+}
+
+static size_t
+status_offset(const struct query_run *q, const struct result_message *m)
+{
+    struct span payload = m->message.payload;
+
+    if (m->kind == RESULT_IS_OK ||
+        (m->kind == RESULT_IS_END && (q->s->capabilities & CLIENT_DEPRECATE_EOF)))
+        return ok_status_offset(payload);
+    if (m->kind == RESULT_IS_END || m->kind == RESULT_IS_EOF)
+        return 3;
+    return SIZE_MAX;
+}
+
+static void
+relay_message(struct exchange *x, struct backend *b, const struct result_message *m, bool last)
+{
+    struct leg   *leg = leg_of(x);
+    struct query_run *q   = leg->q;
+    struct buf   *out = stream_out(q->client);
+    size_t        at  = packet_begin(out);
+    size_t        pay = buf_len(out);
+
+    (void)b;
+    buf_append_span(out, m->message.payload);
+    uint8_t *payload = out->bytes + out->start + pay;
+    size_t   status  = status_offset(q, m);
+    if (q->more && status + 1 < m->message.payload.len)
+        payload[status] |= SERVER_MORE_RESULTS_EXISTS;
+    if (m->kind == RESULT_IS_PREPARED && reply_prepare_decode(m->message.payload, &q->prepared))
+        for (int i = 0; i < 4; i++)
+            payload[1 + i] = (uint8_t)(q->client_statement >> (8 * i));
+    packet_end(out, at, &q->seq);
+    query_flush(q);
+    if (m->kind == RESULT_IS_ERR && last)
+        leg->x.reader.error = leg->x.reader.error != 0 ? leg->x.reader.error : SQL_UNKNOWN_ERROR;
+    if (last)
+        finish(leg);
+}
+
+static const struct exchange_ops byte_ops = {
+    .on_bytes  = relay_bytes,
+    .on_infile = relay_infile,
+    .on_lost   = relay_lost,
+};
+
+static const struct exchange_ops message_ops = {
+    .on_message = relay_message,
+    .on_lost    = relay_lost,
+};
+
+static void
+ready(struct leg *leg)
+{
+    struct query_run *q = leg->q;
+
+    leg_send(leg, &byte_ops);
+    if (q->more || q->command == QUERY_PREPARE || q->seq != leg->x.reader.next_seq)
+        leg->x.ops = &message_ops;
+}
+
+static void
+answered(struct query_run *q)
+{
+    struct leg *leg = &q->legs[0];
+
+    if (!leg->ok)
+        query_fail(q, &leg->error);
+    else
+        query_done(q);
+}
+
+static void
+all_over(struct query_run *q)
+{
+    struct leg *leg = &q->legs[0];
+
+    histogram_record(&q->ctx->slot->latency[LATENCY_ONE],
+                     (ring_now_us(q->ctx->ring) - q->started_us) * 1000);
+    txn_settle(q, leg->ok ? leg->x.reader.error : leg->error.code, answered);
+}
+
+void
+query_relay(struct query_run *q, uint32_t shard)
+{
+    struct shard_set one = { 0 };
+
+    shard_set_add(&one, shard);
+    one.first    = shard;
+    q->leg_ready = ready;
+    q->all_over  = all_over;
+    legs_make(q, &one);
+    leg_start(&q->legs[0]);
+}

@@ -1,0 +1,478 @@
+/* query_set.c - SET: accepted by a server first, then remembered for all.
+ *
+ *   the text --> a server (every backend the session holds, else any one)
+ *            --> read back what became of it --> vars, and what they mean here
+ *
+ * Values are read back from the server that evaluated them (SET @d = NOW(),
+ * SET sql_mode = CONCAT(@@sql_mode, ...)), so that what is replayed elsewhere is
+ * a constant. A SET that was accepted before in the same state is not asked
+ * again: connections that all begin with the same words cost nothing.
+ */
+#include <stdlib.h>
+
+#include "core/base/memory.h"
+#include "core/mysql/row.h"
+#include "workers/query/leg.h"
+#include "workers/query/txn.h"
+
+enum { KNOWN_STATES = 256, CELLS_MAX = 64, ERR_IN_TRANSACTION = 1568 };
+
+/* The words that say how statements read from now on; the first cells of the
+ * read-back. */
+static const char reads[] = "SELECT @@sql_mode, @@autocommit, @@character_set_client, "
+                            "(SELECT ID FROM information_schema.COLLATIONS WHERE "
+                            "COLLATION_NAME = @@collation_connection), "
+                            "@@character_set_connection";
+enum { READS = 5 };
+
+/* What a state of variables means here; found by its hash. */
+struct meaning {
+    bool               known;
+    uint64_t           vars_hash;
+    uint16_t           charset; /* of the login */
+    struct lex_options lex;
+    bool               zero_is_number, autocommit;
+    uint16_t           collation;
+};
+
+static struct meaning known[KNOWN_STATES];
+
+struct setting_run {
+    struct query_run      *q;
+    struct vars        vars;      /* what the session's will be */
+    struct meaning     meaning;
+    struct exchange    x;         /* the read-back */
+    uint32_t           n_columns;
+    struct column     *columns;
+    uint32_t           n_seen;
+    uint32_t           warnings;
+};
+
+static const struct set_spec *
+spec_of(const struct query_run *q)
+{
+    return q->plan->plan.set;
+}
+
+static struct meaning *
+known_state(const struct session *s, uint64_t vars_hash)
+{
+    uint64_t hash = vars_hash * UINT64_C(0x9e3779b97f4a7c15) + s->charset + 1;
+
+    return &known[hash % KNOWN_STATES];
+}
+
+static bool
+is_known(const struct session *s, uint64_t vars_hash)
+{
+    const struct meaning *m = known_state(s, vars_hash);
+
+    return m->known && m->vars_hash == vars_hash && m->charset == s->charset;
+}
+
+/* --- what it means ------------------------------------------------------- */
+
+static bool
+has_word(struct span list, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (size_t i = 0; i + len <= list.len; i++)
+        if (strncasecmp((const char *)list.ptr + i, word, len) == 0 &&
+            (i == 0 || list.ptr[i - 1] == ',') &&
+            (i + len == list.len || list.ptr[i + len] == ','))
+            return true;
+    return false;
+}
+
+static uint16_t
+cell_u16(struct cell cell)
+{
+    unsigned value = 0;
+
+    for (size_t i = 0; !cell.is_null && i < cell.bytes.len; i++)
+        value = value * 10 + (unsigned)(cell.bytes.ptr[i] - '0');
+    return (uint16_t)value;
+}
+
+static void
+understand(struct meaning *m, const struct cell *cells)
+{
+    struct span mode = cells[0].bytes;
+
+    m->lex = (struct lex_options){
+        .charset              = lex_charset_of(cells[2].bytes),
+        .ansi_quotes          = has_word(mode, "ANSI_QUOTES"),
+        .no_backslash_escapes = has_word(mode, "NO_BACKSLASH_ESCAPES"),
+        .pipes_as_concat      = has_word(mode, "PIPES_AS_CONCAT"),
+        .high_not_precedence  = has_word(mode, "HIGH_NOT_PRECEDENCE"),
+    };
+    m->zero_is_number = has_word(mode, "NO_AUTO_VALUE_ON_ZERO");
+    m->autocommit     = cell_u16(cells[1]) != 0;
+    m->collation      = span_equal(cells[2].bytes, cells[4].bytes) ? cell_u16(cells[3]) : 0;
+}
+
+static void
+apply(struct session *s, const struct meaning *m)
+{
+    s->lex            = m->lex;
+    s->zero_is_number = m->zero_is_number;
+    s->autocommit     = m->autocommit;
+    s->collation      = m->collation;
+}
+
+/* --- what is replayed ---------------------------------------------------- */
+
+/* "isolation level", "@a,@b", "names": a later SET of the same replaces this one. */
+static struct span
+key_of(struct query_run *q)
+{
+    const struct set_spec *spec = spec_of(q);
+    struct buf             key  = { 0 };
+
+    for (uint32_t i = 0; i < spec->n; i++) {
+        const struct setting *item = &spec->items[i];
+        if (item->kind == SETTING_USER)
+            buf_append_text(&key, "@");
+        if (item->kind == SETTING_NAMES || item->kind == SETTING_CHARSET)
+            buf_append_text(&key, "names");
+        else
+            buf_append_span(&key, item->name);
+        buf_append_text(&key, ",");
+    }
+    struct span copy = arena_copy(&q->arena, buf_unread(&key));
+    buf_fini(&key);
+    return copy;
+}
+
+static bool
+is_number(uint8_t type)
+{
+    return type == MYSQL_TYPE_LONGLONG || type == MYSQL_TYPE_LONG || type == MYSQL_TYPE_TINY ||
+           type == MYSQL_TYPE_SHORT || type == MYSQL_TYPE_NEWDECIMAL;
+}
+
+/* A cell of the read-back as a literal of the same type. */
+static void
+say_value(struct buf *out, const struct setting *item, const struct column *column,
+          const struct cell *cell, const struct session *s)
+{
+    struct literal_mode mode = { .charset              = CHARSET_UTF8MB4_GENERAL_CI,
+                                 .no_backslash_escapes = s->lex.no_backslash_escapes };
+
+    if (cell->is_null)
+        buf_append_text(out, "NULL");
+    else if (is_number(column->type))
+        buf_append_span(out, cell->bytes);
+    else if (column->type == MYSQL_TYPE_DOUBLE) {
+        buf_append_span(out, cell->bytes);
+        if (memchr(cell->bytes.ptr, 'e', cell->bytes.len) == NULL)
+            buf_append_text(out, "e0");
+    } else if (column->charset == CHARSET_BINARY && item->kind == SETTING_USER) {
+        buf_append_text(out, "x'");
+        for (size_t i = 0; i < cell->bytes.len; i++)
+            buf_printf(out, "%02x", cell->bytes.ptr[i]);
+        buf_append_text(out, "'");
+    } else
+        literal_quote(out, cell->bytes, &mode);
+}
+
+/* The statement with the values that it had: what other backends hear. */
+static void
+say_constants(struct buf *out, const struct setting_run *r, const struct cell *cells)
+{
+    const struct set_spec *spec = spec_of(r->q);
+
+    buf_append_text(out, "SET ");
+    for (uint32_t i = 0; i < spec->n; i++) {
+        const struct setting *item = &spec->items[i];
+        if (i != 0)
+            buf_append_text(out, ", ");
+        if (item->kind == SETTING_USER) {
+            buf_append_text(out, "@");
+            literal_identifier(out, item->name);
+        } else
+            buf_printf(out, "SESSION %.*s", (int)item->name.len, item->name.ptr);
+        buf_append_text(out, " = ");
+        say_value(out, item, &r->columns[READS + i], &cells[READS + i], r->q->s);
+    }
+}
+
+static void
+copy_var(void *ctx, struct span name, struct span text)
+{
+    vars_set(ctx, name, text);
+}
+
+/* What the session's variables will be with `text` among them. */
+static void
+set_vars(struct setting_run *r, struct span text)
+{
+    vars_clear(&r->vars);
+    vars_each(&r->q->s->vars, copy_var, &r->vars);
+    vars_set(&r->vars, key_of(r->q), text);
+}
+
+/* --- the end ------------------------------------------------------------- */
+
+static void
+adopt(struct setting_run *r)
+{
+    struct session *s = r->q->s;
+
+    r->meaning.known     = true;
+    r->meaning.vars_hash = r->vars.hash;
+    r->meaning.charset   = s->charset;
+    *known_state(s, r->vars.hash) = r->meaning;
+    vars_fini(&s->vars);
+    vars_move(&s->vars, &r->vars);
+    apply(s, &r->meaning);
+}
+
+static void
+all_over(struct query_run *q)
+{
+    struct setting_run *r = q->local;
+
+    if (q->failed)
+        query_fail(q, &q->error);
+    else
+        query_ok(q, 0, 0, r->warnings, (struct span){ 0 });
+    vars_fini(&r->vars);
+}
+
+/* --- the read-back ------------------------------------------------------- */
+
+static void
+take_row(struct setting_run *r, struct span payload)
+{
+    struct cell cells[CELLS_MAX];
+    struct buf  text = { 0 };
+
+    if (r->n_seen != r->n_columns || !row_text_decode(payload, r->n_columns, cells))
+        return;
+    understand(&r->meaning, cells);
+    r->meaning.known = true;
+    if (!spec_of(r->q)->replayable) {
+        say_constants(&text, r, cells);
+        set_vars(r, buf_unread(&text));
+        buf_fini(&text);
+    }
+}
+
+static void
+finish(struct setting_run *r, struct backend *b)
+{
+    struct leg      *leg = &r->q->legs[0];
+    struct sql_error why;
+
+    if (!r->meaning.known) {
+        sql_error_set(&why, SQL_UNKNOWN_ERROR, "shardd: cannot read back what SET did");
+        b->dirty = true;
+        leg_over(leg, &why);
+        return;
+    }
+    adopt(r);
+    b->vars_hash = r->q->s->vars.hash;
+    leg_over(leg, NULL);
+}
+
+static void
+on_message(struct exchange *x, struct backend *b, const struct result_message *m, bool last)
+{
+    struct setting_run *r = container_of(x, struct setting_run, x);
+
+    if (m->kind == RESULT_IS_COUNT) {
+        r->n_columns = x->reader.n_columns;
+        r->columns   = arena_alloc(&r->q->arena, r->n_columns * sizeof(*r->columns));
+    }
+    if (m->kind == RESULT_IS_COLUMN &&
+        reply_column_decode(arena_copy(&r->q->arena, m->message.payload),
+                            r->q->s->capabilities, &r->columns[r->n_seen]))
+        r->n_seen++;
+    if (m->kind == RESULT_IS_ROW && r->n_columns <= CELLS_MAX)
+        take_row(r, m->message.payload);
+    if (last)
+        finish(r, b);
+}
+
+static void
+read_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
+{
+    struct setting_run *r = container_of(x, struct setting_run, x);
+
+    (void)b;
+    r->q->legs[0].backend = NULL;
+    leg_over(&r->q->legs[0], why);
+}
+
+static const struct exchange_ops read_ops = { .on_message = on_message, .on_lost = read_lost };
+
+static void
+read_back(struct setting_run *r, struct backend *b)
+{
+    const struct set_spec *spec = spec_of(r->q);
+    struct buf             text = { 0 };
+
+    buf_append_text(&text, reads);
+    for (uint32_t i = 0; !spec->replayable && i < spec->n; i++) {
+        const struct setting *item = &spec->items[i];
+        buf_append_text(&text, item->kind == SETTING_USER ? ", @" : ", @@SESSION.");
+        if (item->kind == SETTING_USER)
+            literal_identifier(&text, item->name);
+        else
+            buf_append_span(&text, item->name);
+    }
+    backend_send(b, COM_QUERY, buf_unread(&text), &r->x, &read_ops);
+    buf_fini(&text);
+}
+
+/* --- the statement itself ------------------------------------------------ */
+
+static void
+on_answer(struct exchange *x, struct backend *b, struct span bytes, bool last)
+{
+    struct leg         *leg = container_of(x, struct leg, x);
+    struct setting_run *r   = leg->q->local;
+    struct session     *s   = leg->q->s;
+    struct sql_error    why;
+
+    (void)bytes;
+    if (!last)
+        return;
+    r->warnings = x->reader.warnings;
+    if (result_error(&x->reader, &why)) {
+        /* Of several assignments some may have happened before the one that failed. */
+        if (spec_of(leg->q)->n > 1)
+            b->vars_hash = 1;
+        slot_count(leg->q->ctx->slot, COUNTER_ERRORS_SERVER);
+        leg_over(leg, &why);
+    } else if (spec_of(leg->q)->replayable && is_known(s, r->vars.hash)) {
+        r->meaning = *known_state(s, r->vars.hash);
+        finish(r, b);
+    } else
+        read_back(r, b);
+}
+
+static void
+on_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
+{
+    struct leg *leg = container_of(x, struct leg, x);
+
+    (void)b;
+    leg->backend = NULL;
+    leg_over(leg, why);
+}
+
+static const struct exchange_ops set_ops = { .on_bytes = on_answer, .on_lost = on_lost };
+
+static void
+ready(struct leg *leg)
+{
+    leg_send(leg, &set_ops);
+}
+
+static void
+run(struct query_run *q)
+{
+    struct setting_run  *r    = q->local;
+    const struct routes *rt   = q->routes->routes;
+    struct session      *s    = q->s;
+    struct shard_set     one  = { 0 };
+    uint32_t             shard = (uint32_t)(s->id % rt->n_shards);
+
+    if (spec_of(q)->replayable && s->n_held == 0 && is_known(s, r->vars.hash)) {
+        r->meaning = *known_state(s, r->vars.hash);
+        adopt(r);
+        query_ok(q, 0, 0, 0, (struct span){ 0 });
+        return;
+    }
+    for (uint32_t i = 0; s->n_held > 0 && i < rt->n_shards; i++)
+        if (rt->shards[i].id == s->held[0].shard_id)
+            shard = i;
+    shard_set_add(&one, shard);
+    one.first    = shard;
+    q->leg_ready = ready;
+    q->all_over  = all_over;
+    legs_make(q, &one);
+    leg_start(&q->legs[0]);
+}
+
+static void
+committed(struct query_run *q, const struct sql_error *error)
+{
+    if (error != NULL)
+        query_fail(q, error);
+    else
+        run(q);
+}
+
+/* SET autocommit = 1 commits what is open without it. */
+static bool
+turns_autocommit_on(const struct query_run *q)
+{
+    const struct set_spec *spec = spec_of(q);
+
+    for (uint32_t i = 0; i < spec->n; i++) {
+        const struct setting *item = &spec->items[i];
+        if (!span_equal(item->name, SPAN("autocommit")) || item->value.n != 1)
+            continue;
+        struct span value = item->value.pieces[0].text;
+        return !span_equal(value, SPAN("0")) && !span_equal_nocase(value, SPAN("off")) &&
+               !span_equal_nocase(value, SPAN("false"));
+    }
+    return false;
+}
+
+static bool
+refused(struct query_run *q)
+{
+    const struct set_spec *spec = spec_of(q);
+
+    for (uint32_t i = 0; i < spec->n; i++)
+        if (spec->items[i].scope == SCOPE_GLOBAL) {
+            query_refuse(q, SQL_NOT_SUPPORTED, "shardd: SET GLOBAL would change one shard of "
+                         "many: set it on the servers themselves");
+            return true;
+        }
+    return false;
+}
+
+static bool
+for_next_transaction(struct query_run *q)
+{
+    const struct set_spec *spec = spec_of(q);
+    struct session        *s    = q->s;
+
+    if (spec->n == 0 || spec->items[0].scope != SCOPE_ONCE)
+        return false;
+    if (s->in_txn) {
+        query_refuse(q, ERR_IN_TRANSACTION, "Transaction characteristics can't be changed while "
+                     "a transaction is in progress");
+        return true;
+    }
+    free(s->next_transaction);
+    s->next_transaction = mem_strndup(q->text.ptr, q->text.len);
+    query_ok(q, 0, 0, 0, (struct span){ 0 });
+    return true;
+}
+
+void
+query_set(struct query_run *q)
+{
+    struct setting_run *r = arena_alloc(&q->arena, sizeof(*r));
+    struct session     *s = q->s;
+
+    slot_count(q->ctx->slot, COUNTER_STATEMENTS_SET);
+    if (refused(q) || for_next_transaction(q))
+        return;
+    r->q     = q;
+    q->local = r;
+    vars_init(&r->vars);
+    if (spec_of(q)->replayable)
+        set_vars(r, q->text);
+    if (s->in_txn && !s->autocommit && turns_autocommit_on(q))
+        txn_commit(q, committed);
+    else
+        run(q);
+}

@@ -1,0 +1,310 @@
+/* query_shardd.c - what the proxy itself answers: SHOW SHARDD ..., KILL. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/mysql/result_writer.h"
+#include "core/sql/parse.h"
+#include "workers/query/query.h"
+
+enum { ERR_NO_SUCH_THREAD = 1094, ERR_NO_RIGHT = 1095 };
+
+struct table {
+    struct query_run    *q;
+    struct result_writer w;
+};
+
+static void
+begin(struct table *t, struct query_run *q, const struct result_column *columns, size_t n)
+{
+    t->q = q;
+    result_writer_begin(&t->w, stream_out(q->client), &q->seq, q->s->capabilities, columns, n);
+}
+
+static void
+end(struct table *t)
+{
+    unsigned status = session_status(t->q->s);
+
+    if (t->q->more)
+        status |= SERVER_MORE_RESULTS_EXISTS;
+    result_writer_end(&t->w, (uint16_t)status, 0);
+    query_flush(t->q);
+    query_done(t->q);
+}
+
+static void
+number(struct table *t, uint64_t n)
+{
+    result_writer_number(&t->w, (int64_t)n);
+}
+
+#define TEXT(name)   { name, MYSQL_TYPE_VAR_STRING }
+#define NUMBER(name) { name, MYSQL_TYPE_LONGLONG }
+
+static void
+show_status(struct query_run *q)
+{
+    static const struct result_column columns[] = { TEXT("Variable_name"), NUMBER("Value") };
+    struct slots_sum                 *sum = arena_alloc(&q->arena, sizeof(*sum));
+    const struct routes              *r   = q->routes->routes;
+    struct table                      t;
+
+    slots_sum(q->ctx->slots, sum);
+    begin(&t, q, columns, countof(columns));
+    result_writer_text(&t.w, SPAN("generation"));
+    number(&t, r->generation);
+    for (int i = 0; i < COUNTERS_N; i++) {
+        char name[160];
+        const char *labels = counter_info[i].labels;
+        snprintf(name, sizeof(name), "%s%s%s%s", counter_info[i].metric,
+                 labels[0] ? "{" : "", labels, labels[0] ? "}" : "");
+        result_writer_text(&t.w, span_of(name));
+        number(&t, sum->counter[i]);
+    }
+    end(&t);
+}
+
+static void
+show_shards(struct query_run *q)
+{
+    static const struct result_column columns[] = {
+        TEXT("Shard"), TEXT("Host"), NUMBER("Port"), TEXT("State"), NUMBER("Ranges"),
+        NUMBER("Backends"), NUMBER("Statements"), NUMBER("Errors"),
+    };
+    static const char *const states[] = { "up", "down", "draining" };
+    const struct routes     *r        = q->routes->routes;
+    struct table             t;
+
+    begin(&t, q, columns, countof(columns));
+    for (uint32_t i = 0; i < r->n_shards; i++) {
+        uint64_t counts[SHARD_COUNTERS_N], ranges = 0;
+        for (uint32_t k = 0; k < r->n_ranges; k++)
+            ranges += r->ranges[k].shard == i;
+        slots_sum_shard(q->ctx->slots, r->shards[i].id, counts);
+        result_writer_text(&t.w, r->shards[i].name);
+        result_writer_text(&t.w, r->shards[i].host);
+        number(&t, r->shards[i].port);
+        result_writer_text(&t.w, span_of(states[r->shards[i].state]));
+        number(&t, ranges);
+        number(&t, counts[SHARD_COUNTER_OPEN]);
+        number(&t, counts[SHARD_COUNTER_STATEMENTS]);
+        number(&t, counts[SHARD_COUNTER_ERRORS]);
+    }
+    end(&t);
+}
+
+/* Of the worker that was asked. */
+static void
+show_pools(struct query_run *q)
+{
+    static const struct result_column columns[] = {
+        NUMBER("Worker"), NUMBER("Shard_id"), TEXT("User"), NUMBER("Open"), NUMBER("Idle"),
+        NUMBER("Waiting"), NUMBER("Limit"),
+    };
+    struct table t;
+
+    begin(&t, q, columns, countof(columns));
+    LIST_EACH(at, &q->ctx->pools) {
+        const struct pool *p = container_of(at, struct pool, node);
+        number(&t, q->ctx->number);
+        number(&t, p->key.shard_id);
+        result_writer_text(&t.w, p->key.service ? SPAN("(shardd)") : span_of(p->key.user));
+        number(&t, p->n_open);
+        number(&t, p->n_idle);
+        number(&t, p->n_waiting);
+        number(&t, q->ctx->conf.pool_max);
+    }
+    end(&t);
+}
+
+/* Others' statements are for administrators. */
+static void
+show_clients(struct query_run *q)
+{
+    static const struct result_column columns[] = {
+        NUMBER("Id"), NUMBER("Worker"), TEXT("User"), TEXT("Schema"), TEXT("Command"),
+        NUMBER("Time_ms"), NUMBER("Statements"), TEXT("Statement"),
+    };
+    struct client_info info;
+    struct table       t;
+    uint64_t           now = slots_now_ms();
+
+    begin(&t, q, columns, countof(columns));
+    for (uint32_t w = 0; w < q->ctx->slots->n_workers; w++) {
+        const struct slot *slot = slots_at(q->ctx->slots, w);
+        for (uint32_t row = 0; row < q->ctx->slots->n_clients; row++) {
+            if (!client_read(slot, row, &info) ||
+                (!q->s->admin && strcmp(info.user, q->s->user) != 0))
+                continue;
+            number(&t, info.id);
+            number(&t, w);
+            result_writer_text(&t.w, span_of(info.user));
+            result_writer_text(&t.w, span_of(info.schema));
+            result_writer_text(&t.w, span_of(command_name((uint8_t)info.command)));
+            number(&t, now - info.since_ms);
+            number(&t, info.statements);
+            result_writer_text(&t.w, span_of(info.statement));
+        }
+    }
+    end(&t);
+}
+
+struct digests {
+    struct table *t;
+    unsigned      worker;
+};
+
+static void
+show_digest(void *ctx, const struct cache_key *key, const struct plan_ref *plan)
+{
+    struct digests *d = ctx;
+
+    number(d->t, d->worker);
+    result_writer_text(&d->t->w, key->schema);
+    result_writer_text(&d->t->w, span_of(plan_kind_name(plan->plan.kind)));
+    number(d->t, plan->uses);
+    result_writer_text(&d->t->w, key->text);
+}
+
+/* The plans that the worker that was asked has in its cache. */
+static void
+show_digests(struct query_run *q)
+{
+    static const struct result_column columns[] = {
+        NUMBER("Worker"), TEXT("Schema"), TEXT("Plan"), NUMBER("Uses"), TEXT("Digest"),
+    };
+    struct table   t;
+    struct digests d = { &t, q->ctx->number };
+
+    begin(&t, q, columns, countof(columns));
+    cache_each(q->ctx->plans, show_digest, &d);
+    end(&t);
+}
+
+/* What the proxy would do with a statement, and why. */
+static void
+explain(struct query_run *q)
+{
+    static const struct result_column columns[] = { TEXT("Plan"), TEXT("Shard text"),
+                                                    TEXT("Why") };
+    const struct session *s         = q->s;
+    struct digest         d         = { 0 };
+    struct stmt          *statement = NULL;
+    struct plan           plan      = { 0 };
+    struct plan_context   context   = {
+            .routes         = q->routes->routes,
+            .schema         = span_of(s->schema),
+            .lex            = s->lex,
+            .zero_is_number = s->zero_is_number,
+            .collation      = s->collation,
+    };
+    struct span   text = q->plan->plan.name;
+    struct buf    words = { 0 }, shard_text = { 0 };
+    struct table  t;
+    enum digest_result result = digest_make(&d, text, s->lex, 1 << 16);
+
+    (void)parse_statement(&q->arena, text, s->lex, result == DIGEST_OK ? &d : NULL, &statement);
+    plan_make(&q->arena, &context, text, result == DIGEST_OK ? &d : NULL, statement, &plan);
+    plan_describe(&plan, q->routes->routes, &words);
+    if (plan.text != NULL && result == DIGEST_OK) {
+        struct plan_values values = { .text = text, .literals = d.literals,
+                                      .n_literals = d.n_literals };
+        struct bind_list   binds  = { 0 };
+        plan_render(&plan, plan.text, &values, RENDER_TEXT, &shard_text, &binds);
+        free(binds.items);
+    }
+    begin(&t, q, columns, countof(columns));
+    result_writer_text(&t.w, buf_unread(&words));
+    result_writer_text(&t.w, buf_unread(&shard_text));
+    result_writer_text(&t.w, plan.kind == PLAN_REFUSE ? span_of(plan.error.message)
+                                                      : span_of(plan.reason));
+    buf_fini(&words);
+    buf_fini(&shard_text);
+    digest_fini(&d);
+    end(&t);
+}
+
+/* --- KILL ---------------------------------------------------------------- */
+
+static bool
+knows(const struct query_run *q, uint32_t worker, uint64_t id, bool *ours)
+{
+    const struct slot *slot = slots_at(q->ctx->slots, worker);
+    struct client_info info;
+
+    for (uint32_t row = 0; row < q->ctx->slots->n_clients; row++)
+        if (client_read(slot, row, &info) && info.id == id) {
+            *ours = strcmp(info.user, q->s->user) == 0;
+            return true;
+        }
+    return false;
+}
+
+static bool
+kill_id(const struct query_run *q, uint64_t *id)
+{
+    const struct operand *o    = &q->plan->plan.kill_id;
+    struct span           text = o->constant.bytes;
+
+    if (o->kind == OPERAND_LITERAL) {
+        const struct literal *l = &q->values.literals[o->ordinal];
+        text = (struct span){ q->text.ptr + l->start, l->end - l->start };
+    }
+    return o->kind != OPERAND_PARAM && literal_u64(text, id);
+}
+
+static void
+run_kill(struct query_run *q)
+{
+    uint64_t id   = 0;
+    bool     ours = false;
+    bool     only = q->plan->plan.kill_query;
+
+    uint32_t worker = ROUTES_NONE;
+    if (kill_id(q, &id))
+        for (uint32_t w = 0; w < q->ctx->slots->n_workers && worker == ROUTES_NONE; w++)
+            if (knows(q, w, id, &ours))
+                worker = w;
+    if (worker == ROUTES_NONE) {
+        query_refuse(q, ERR_NO_SUCH_THREAD, "Unknown thread id: %llu", (unsigned long long)id);
+        return;
+    }
+    if (!ours && !q->s->admin) {
+        query_refuse(q, ERR_NO_RIGHT, "You are not owner of thread %llu", (unsigned long long)id);
+        return;
+    }
+    if (id == q->s->id && !only) {
+        query_refuse(q, 1317, "Query execution was interrupted");
+        return;
+    }
+    if (worker == q->ctx->number) {
+        if (id != q->s->id)
+            q->ctx->kill(q->ctx, id, only);
+    } else {
+        uint64_t one = 1;
+        mail_post(q->ctx->slot,
+                  (struct mail){ only ? MAIL_KILL_QUERY : MAIL_KILL_CONNECTION, id });
+        if (write(q->ctx->pokes[worker], &one, sizeof(one)) < 0)
+            slot_count(q->ctx->slot, COUNTER_ERRORS_SHARDD); /* it looks by itself in 100 ms */
+    }
+    query_ok(q, 0, 0, 0, (struct span){ 0 });
+}
+
+void
+query_shardd(struct query_run *q)
+{
+    slot_count(q->ctx->slot, COUNTER_ROUTE_LOCAL);
+    if (q->plan->plan.kind == PLAN_KILL) {
+        run_kill(q);
+        return;
+    }
+    switch (q->plan->plan.show) {
+    case SHARDD_STATUS:  show_status(q); return;
+    case SHARDD_SHARDS:  show_shards(q); return;
+    case SHARDD_POOLS:   show_pools(q); return;
+    case SHARDD_CLIENTS: show_clients(q); return;
+    case SHARDD_DIGESTS: show_digests(q); return;
+    case SHARDD_EXPLAIN: explain(q); return;
+    }
+}

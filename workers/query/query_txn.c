@@ -1,0 +1,229 @@
+/* query_txn.c - BEGIN, COMMIT, ROLLBACK and savepoints.
+ *
+ * BEGIN asks nobody: the transaction opens on the first shard that a statement
+ * touches. Only a consistent snapshot cannot wait for that.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/memory.h"
+#include "workers/query/leg.h"
+#include "workers/query/txn.h"
+
+enum { ERR_NO_SAVEPOINT = 1305 /* ER_SP_DOES_NOT_EXIST */, ERR_LOST = 1927 };
+
+static void
+ok(struct query_run *q)
+{
+    query_ok(q, 0, 0, 0, (struct span){ 0 });
+}
+
+/* --- beginning ----------------------------------------------------------- */
+
+static void
+open_txn(struct session *s, const struct txn_spec *txn)
+{
+    char text[96];
+
+    s->in_txn    = true;
+    s->read_only = txn->read_only;
+    snprintf(text, sizeof(text), "START TRANSACTION%s%s%s",
+             txn->consistent_snapshot ? " WITH CONSISTENT SNAPSHOT" : "",
+             txn->consistent_snapshot && (txn->read_only || txn->read_write) ? "," : "",
+             txn->read_only ? " READ ONLY" : txn->read_write ? " READ WRITE" : "");
+    s->begin = mem_strdup(text);
+}
+
+static void
+outcome(struct exchange *x, struct backend *b, struct span bytes, bool last)
+{
+    struct leg      *leg = container_of(x, struct leg, x);
+    struct sql_error why;
+
+    (void)b, (void)bytes;
+    if (last)
+        leg_over(leg, result_error(&x->reader, &why) ? &why : NULL);
+}
+
+static void
+outcome_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
+{
+    struct leg *leg = container_of(x, struct leg, x);
+
+    (void)b;
+    leg->backend = NULL;
+    leg_over(leg, why);
+}
+
+static const struct exchange_ops outcome_ops = {
+    .on_bytes = outcome,
+    .on_lost  = outcome_lost,
+};
+
+static void
+ready(struct leg *leg)
+{
+    leg_send(leg, &outcome_ops);
+}
+
+static void
+snapshots_open(struct query_run *q)
+{
+    if (!q->failed) {
+        ok(q);
+        return;
+    }
+    session_abort(q->s);
+    query_fail(q, &q->error);
+}
+
+/* One server: its snapshot is the snapshot. Several: each shard's own is opened
+ * now, one as close to the other as the network allows. */
+static void
+open_snapshots(struct query_run *q)
+{
+    struct shard_set all = { 0 };
+
+    for (uint32_t i = 0; i < q->routes->routes->n_shards; i++)
+        shard_set_add(&all, i);
+    q->text      = SPAN("DO 0"); /* BEGIN travels in front of it */
+    q->leg_ready = ready;
+    q->all_over  = snapshots_open;
+    q->command   = QUERY_TEXT;
+    legs_make(q, &all);
+    for (uint32_t i = 0; i < q->n_legs; i++)
+        leg_start(&q->legs[i]);
+}
+
+static void
+begin(struct query_run *q, const struct sql_error *error)
+{
+    const struct txn_spec *txn = q->plan->plan.txn;
+
+    if (error != NULL) {
+        query_fail(q, error);
+        return;
+    }
+    open_txn(q->s, txn);
+    if (txn->consistent_snapshot)
+        open_snapshots(q);
+    else
+        ok(q);
+}
+
+/* --- ending -------------------------------------------------------------- */
+
+static void
+ended(struct query_run *q, const struct sql_error *error)
+{
+    const struct txn_spec *txn = q->plan->plan.txn;
+
+    if (error != NULL) {
+        query_fail(q, error);
+        return;
+    }
+    if (txn->chain) {
+        open_txn(q->s, txn);
+        q->s->read_only = q->chain_read_only;
+        if (q->chain_read_only) {
+            free(q->s->begin);
+            q->s->begin = mem_strdup("START TRANSACTION READ ONLY");
+        }
+    }
+    ok(q);
+    if (txn->release)
+        stream_close(q->client, STREAM_CLOSE_FLUSH, 1000);
+}
+
+/* --- savepoints ---------------------------------------------------------- */
+
+static void
+savepoint_said(struct query_run *q)
+{
+    struct session        *s   = q->s;
+    const struct txn_spec *txn = q->plan->plan.txn;
+
+    if (q->failed) {
+        query_fail(q, &q->error);
+        return;
+    }
+    if (txn->verb == TXN_SAVEPOINT)
+        session_add_savepoint(s, txn->name);
+    else
+        session_drop_savepoints(s, txn->name, txn->verb == TXN_RELEASE);
+    ok(q);
+}
+
+/* Say it wherever the transaction is. */
+static void
+savepoint(struct query_run *q)
+{
+    struct session        *s   = q->s;
+    const struct txn_spec *txn = q->plan->plan.txn;
+    const struct routes   *r   = q->routes->routes;
+    struct shard_set       set = { 0 };
+
+    if (txn->verb != TXN_SAVEPOINT && !session_has_savepoint(s, txn->name)) {
+        query_refuse(q, ERR_NO_SAVEPOINT, "SAVEPOINT %.*s does not exist", (int)txn->name.len,
+                     txn->name.ptr);
+        return;
+    }
+    for (uint32_t i = 0; i < r->n_shards; i++) {
+        const struct held *h = session_held(s, r->shards[i].id);
+        if (h != NULL && h->role != HELD_PIN)
+            shard_set_add(&set, i);
+    }
+    if (!s->in_txn) { /* without a transaction it means nothing, as on a server */
+        ok(q);
+        return;
+    }
+    if (session_broken(s)) {
+        query_refuse(q, ERR_LOST, "shardd: a connection of the transaction is lost and its work "
+                     "with it: roll back and start again");
+        return;
+    }
+    if (set.n == 0) {
+        savepoint_said(q);
+        return;
+    }
+    q->command   = QUERY_TEXT;
+    q->leg_ready = ready;
+    q->all_over  = savepoint_said;
+    legs_make(q, &set);
+    for (uint32_t i = 0; i < q->n_legs; i++)
+        leg_start(&q->legs[i]);
+}
+
+void
+query_txn(struct query_run *q)
+{
+    struct session        *s   = q->s;
+    const struct txn_spec *txn = q->plan->plan.txn;
+
+    slot_count(q->ctx->slot, COUNTER_STATEMENTS_TXN);
+    switch (txn->verb) {
+    case TXN_BEGIN:
+        if (s->in_txn) /* the one that is open is committed first */
+            txn_commit(q, begin);
+        else
+            begin(q, NULL);
+        return;
+    case TXN_COMMIT:
+        q->chain_read_only = s->read_only;
+        if (s->in_txn)
+            txn_commit(q, ended);
+        else
+            ended(q, NULL);
+        return;
+    case TXN_ROLLBACK:
+        q->chain_read_only = s->read_only;
+        if (s->in_txn)
+            txn_rollback(q, ended);
+        else
+            ended(q, NULL);
+        return;
+    case TXN_SAVEPOINT:
+    case TXN_ROLLBACK_TO:
+    case TXN_RELEASE: savepoint(q); return;
+    }
+}

@@ -1,0 +1,297 @@
+/* query_write.c - UPDATE, DELETE and INSERT on several shards.
+ *
+ *   no transaction open:  BEGIN on the first, XA START on the others, the statement
+ *                         everywhere, then the commit protocol of txn.c
+ *   inside one:           a savepoint everywhere first, so that a statement that
+ *                         fails on one shard is undone on the others
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "workers/query/leg.h"
+#include "workers/query/txn.h"
+#include "workers/query/write.h"
+
+enum { ERR_DEADLOCK = 1213, COUNTS = 3 };
+
+struct writing {
+    uint32_t first;     /* leg that goes first and alone counts, or ROUTES_NONE */
+    uint64_t insert_id;
+    uint32_t n_undo;
+};
+
+static struct writing *
+writing_of(const struct query_run *q)
+{
+    return q->local;
+}
+
+/* --- "Rows matched: 3  Changed: 2  Warnings: 0" --------------------------- */
+
+static void
+read_counts(struct span info, uint64_t counts[COUNTS])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < info.len && n < COUNTS; i++) {
+        if (info.ptr[i] < '0' || info.ptr[i] > '9')
+            continue;
+        uint64_t value = 0;
+        for (; i < info.len && info.ptr[i] >= '0' && info.ptr[i] <= '9'; i++)
+            value = value * 10 + (uint64_t)(info.ptr[i] - '0');
+        counts[n++] += value;
+    }
+}
+
+/* The words of the first, the numbers of all. */
+static struct span
+add_up_info(struct query_run *q)
+{
+    const struct writing *w              = writing_of(q);
+    uint64_t              counts[COUNTS] = { 0 };
+    struct span           words          = { 0 };
+    char                  text[128];
+
+    for (uint32_t i = 0; i < q->n_legs; i++) {
+        if (w->first != ROUTES_NONE && i != w->first)
+            continue;
+        if (q->legs[i].info.len != 0)
+            words = q->legs[i].info;
+        read_counts(q->legs[i].info, counts);
+    }
+    bool insert = q->plan->plan.kind == PLAN_INSERT && q->plan->plan.insert->n_rows > 1;
+    if (words.len == 0 && !insert)
+        return words;
+    /* A server says nothing about an INSERT of one row. */
+    for (uint32_t i = 0; insert && i < q->n_legs; i++)
+        if (q->legs[i].info.len == 0)
+            counts[0] += q->legs[i].n_rows;
+    int  len    = snprintf(text, sizeof(text), "%s: %llu  %s: %llu  Warnings: %llu",
+                           insert ? "Records" : "Rows matched", (unsigned long long)counts[0],
+                           insert ? "Duplicates" : "Changed", (unsigned long long)counts[1],
+                           (unsigned long long)counts[2]);
+    return arena_copy(&q->arena, (struct span){ (uint8_t *)text, (size_t)len });
+}
+
+/* --- the end ------------------------------------------------------------- */
+
+static void
+answer_ok(struct query_run *q)
+{
+    const struct writing *w        = writing_of(q);
+    uint64_t              affected = 0;
+    uint32_t              warnings = 0;
+    uint64_t              id       = w->insert_id;
+
+    for (uint32_t i = 0; i < q->n_legs; i++) {
+        const struct leg *leg = &q->legs[i];
+        if (w->first != ROUTES_NONE && i != w->first)
+            continue;
+        affected += leg->affected;
+        warnings += leg->warnings;
+        if (id == 0)
+            id = leg->insert_id;
+    }
+    histogram_record(&q->ctx->slot->latency[LATENCY_WRITE],
+                     (ring_now_us(q->ctx->ring) - q->started_us) * 1000);
+    query_ok(q, affected, id, warnings, add_up_info(q));
+}
+
+static void
+committed(struct query_run *q, const struct sql_error *error)
+{
+    if (error != NULL)
+        query_fail(q, error);
+    else
+        answer_ok(q);
+}
+
+static void
+rolled_back(struct query_run *q, const struct sql_error *error)
+{
+    (void)error;
+    query_fail(q, &q->error);
+}
+
+static void
+undone(struct query_run *q)
+{
+    if (--writing_of(q)->n_undo == 0)
+        query_fail(q, &q->error);
+}
+
+static void
+undo_answered(struct exchange *x, struct backend *b, struct span bytes, bool last)
+{
+    struct sql_error why;
+
+    (void)bytes;
+    if (!last)
+        return;
+    /* Half a statement would stay: the transaction must not commit. */
+    if (result_error(&x->reader, &why))
+        backend_close(b, &why);
+    undone(container_of(x, struct leg, x)->q);
+}
+
+static void
+undo_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
+{
+    (void)b, (void)why;
+    undone(container_of(x, struct leg, x)->q);
+}
+
+static const struct exchange_ops undo_ops = { .on_bytes = undo_answered, .on_lost = undo_lost };
+
+static void
+undo_statement(struct query_run *q)
+{
+    struct writing *w = writing_of(q);
+
+    w->n_undo = 1; /* ours, so that the last answer cannot come too early */
+    for (uint32_t i = 0; i < q->n_legs; i++) {
+        struct leg        *leg = &q->legs[i];
+        const struct held *h   = session_held(q->s, leg->shard_id);
+        if (!leg->ok || h == NULL || h->backend == NULL)
+            continue;
+        w->n_undo++;
+        backend_send(h->backend, COM_QUERY, SPAN("ROLLBACK TO SAVEPOINT `shardd statement`"),
+                     &leg->x, &undo_ops);
+    }
+    undone(q);
+}
+
+static void
+all_over(struct query_run *q)
+{
+    struct session *s = q->s;
+
+    if (!q->failed) {
+        if (s->implicit)
+            txn_commit(q, committed);
+        else
+            answer_ok(q);
+        return;
+    }
+    slot_count(q->ctx->slot, COUNTER_ERRORS_SERVER);
+    if (s->implicit || q->error.code == ERR_DEADLOCK || session_broken(s))
+        /* The server that saw the deadlock rolled everything back there. */
+        txn_rollback(q, rolled_back);
+    else
+        undo_statement(q);
+}
+
+/* --- the legs ------------------------------------------------------------ */
+
+static void
+start_others(struct query_run *q)
+{
+    for (uint32_t i = 0; i < q->n_legs; i++)
+        if (q->legs[i].state == LEG_NEW)
+            leg_start(&q->legs[i]);
+}
+
+/* Copies of a reference table get the number that the first one's row got. */
+static bool
+copy_numbers(struct query_run *q, struct leg *first)
+{
+    for (uint32_t i = 0; q->plan->plan.insert != NULL && i < q->n_legs; i++)
+        if (i != first->number &&
+            !query_insert_copy(q, &q->legs[i], first->insert_id, &first->error)) {
+            first->ok = false;
+            q->failed = true;
+            q->error  = first->error;
+        }
+    return first->ok;
+}
+
+/* Where the first one failed the others have nothing to do. */
+static void
+first_over(struct leg *leg)
+{
+    struct query_run *q = leg->q;
+
+    if (writing_of(q)->first != leg->number)
+        return;
+    if (leg->ok && copy_numbers(q, leg))
+        start_others(q);
+    for (uint32_t i = 0; !leg->ok && i < q->n_legs; i++)
+        if (q->legs[i].state == LEG_NEW)
+            leg_over(&q->legs[i], &leg->error);
+}
+
+static void
+leg_answered(struct exchange *x, struct backend *b, struct span bytes, bool last)
+{
+    struct leg      *leg = container_of(x, struct leg, x);
+    struct query_run    *q   = leg->q;
+    struct held     *h   = session_held(q->s, leg->shard_id);
+    struct sql_error why;
+    struct ok        ok;
+
+    (void)b, (void)bytes;
+    if (!last)
+        return;
+    leg_read_outcome(leg, &x->reader);
+    bool  failed = result_error(&x->reader, &why);
+    if (!failed && reply_ok_decode(result_last(&x->reader), q->s->capabilities, &ok))
+        leg->info = arena_copy(&q->arena, ok.info);
+    if (h != NULL && leg->affected > 0)
+        h->wrote = true;
+    leg_over(leg, failed ? &why : NULL);
+}
+
+static void
+leg_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
+{
+    struct leg *leg = container_of(x, struct leg, x);
+
+    (void)b;
+    leg->backend = NULL;
+    leg->lost    = true;
+    leg_over(leg, why);
+}
+
+static const struct exchange_ops leg_ops = { .on_bytes = leg_answered, .on_lost = leg_lost };
+
+static void
+leg_ready(struct leg *leg)
+{
+    leg_send(leg, &leg_ops);
+}
+
+void
+write_run(struct query_run *q, uint32_t first, uint64_t insert_id)
+{
+    struct writing *w = arena_alloc(&q->arena, sizeof(*w));
+
+    if (q->ctx->conf.commit == COMMIT_SINGLE && q->n_legs > 1) {
+        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: the statement writes on %u shards and the "
+                     "setting commit = \"single\" allows one", q->n_legs);
+        return;
+    }
+    if (!q->s->in_txn && q->n_legs > 1)
+        txn_begin_implicit(q->s);
+    *w           = (struct writing){ .first = first, .insert_id = insert_id };
+    q->local     = w;
+    q->leg_ready = leg_ready;
+    q->all_over  = all_over;
+    q->leg_ended = first_over;
+    if (first != ROUTES_NONE)
+        leg_start(&q->legs[first]);
+    else
+        start_others(q);
+}
+
+void
+query_write(struct query_run *q, const struct shard_set *shards)
+{
+    const struct plan *plan  = &q->plan->plan;
+    uint32_t           first = ROUTES_NONE;
+
+    legs_make(q, shards);
+    for (uint32_t i = 0; plan->reference_write && i < q->n_legs; i++)
+        if (q->legs[i].shard == plan->target.home)
+            first = i;
+    write_run(q, first, 0);
+}

@@ -1,0 +1,37 @@
+/* sequence.h - AUTO_INCREMENT numbers of sharded tables.
+ *
+ * A sequence is a row in shardd.sequence on its table's home shard; a worker
+ * takes numbers from it in blocks, with one UPDATE a block, and hands them out
+ * from memory. So numbers are unique whatever dies, they have gaps as a
+ * server's have after a rollback, and the controller is not needed.
+ *
+ * An explicit number raises the row first, so that no block taken later can
+ * contain it.
+ */
+#ifndef WORKERS_QUERY_SEQUENCE_H
+#define WORKERS_QUERY_SEQUENCE_H
+
+#include "workers/backend/pool.h"
+
+struct sequence_request;
+
+/* `first` of the consecutive numbers asked for, or an error. */
+typedef void sequence_ready(struct sequence_request *r, uint64_t first,
+                            const struct sql_error *error);
+
+/* Embedded by whoever asks; the fields are filled by the caller. */
+struct sequence_request {
+    struct list     node;
+    uint64_t        sequence; /* the row's id */
+    uint32_t        shard_id; /* the home shard */
+    uint32_t        count;    /* consecutive numbers wanted; 0: none */
+    uint64_t        above;    /* first make sure that no number <= this comes again; 0: no */
+    sequence_ready *ready;    /* called once, perhaps from inside sequence_ask() */
+};
+
+void sequence_ask(struct context *ctx, struct sequence_request *r);
+
+/* Not interested any more; ready() will not be called. */
+void sequence_forget(struct sequence_request *r);
+
+#endif

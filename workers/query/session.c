@@ -1,0 +1,343 @@
+/* session.c - see session.h. */
+#include "workers/query/session.h"
+
+#include <stdlib.h>
+
+#include "core/base/memory.h"
+#include "core/mysql/protocol.h"
+
+void
+session_init(struct session *s, struct context *ctx)
+{
+    *s            = (struct session){ .ctx = ctx };
+    s->autocommit = true;
+    vars_init(&s->vars);
+}
+
+static void
+forget_savepoints(struct session *s)
+{
+    while (s->savepoints != NULL) {
+        struct savepoint *next = s->savepoints->next;
+        free(s->savepoints);
+        s->savepoints = next;
+    }
+}
+
+static void
+let_go(struct held *h, bool keep_open)
+{
+    struct backend *b = h->backend;
+
+    h->backend = NULL;
+    if (b == NULL)
+        return;
+    b->on_holder_lost = NULL;
+    b->holder         = NULL;
+    if (keep_open)
+        pool_release(b);
+    else
+        backend_close(b, NULL);
+}
+
+static void
+forget_txn(struct session *s)
+{
+    s->in_txn = s->read_only = s->implicit = s->doomed = false;
+    s->gtrid[0] = 0;
+    free(s->begin);
+    s->begin = NULL;
+    forget_savepoints(s);
+}
+
+static void
+shrink_held(struct session *s)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < s->n_held; i++)
+        if (s->held[i].backend != NULL) {
+            s->held[kept] = s->held[i];
+            s->held[kept].backend->holder = s;
+            kept++;
+        }
+    s->n_held = kept;
+    if (kept == 0) {
+        free(s->held);
+        s->held = NULL;
+    }
+}
+
+static void
+end_txn(struct session *s, bool clean)
+{
+    for (uint32_t i = 0; i < s->n_held; i++) {
+        struct held *h = &s->held[i];
+        if (s->pin != NULL && (clean || h->role == HELD_PIN)) {
+            h->role  = HELD_PIN;
+            h->wrote = false;
+            continue;
+        }
+        let_go(h, clean || h->role == HELD_PIN);
+    }
+    shrink_held(s);
+    forget_txn(s);
+}
+
+void
+session_end_txn(struct session *s)
+{
+    end_txn(s, true);
+}
+
+void
+session_abort(struct session *s)
+{
+    end_txn(s, false);
+}
+
+static void
+unpin(struct session *s)
+{
+    if (s->pin != NULL)
+        slot_sub(s->ctx->slot, COUNTER_PINNED, 1);
+    s->pin = NULL;
+}
+
+void
+session_unpin(struct session *s)
+{
+    for (uint32_t i = 0; i < s->n_held; i++) {
+        if (s->held[i].backend != NULL)
+            s->held[i].backend->dirty = true;
+        let_go(&s->held[i], true);
+    }
+    shrink_held(s);
+    unpin(s);
+}
+
+void
+session_reset(struct session *s)
+{
+    session_unlinger(s);
+    for (uint32_t i = 0; i < s->n_held; i++) {
+        if (s->held[i].backend != NULL)
+            s->held[i].backend->dirty = true;
+        let_go(&s->held[i], s->held[i].role == HELD_PIN);
+    }
+    shrink_held(s);
+    forget_txn(s);
+    vars_clear(&s->vars);
+    free(s->next_transaction);
+    s->next_transaction = NULL;
+    unpin(s);
+    s->autocommit     = true;
+    s->lex            = (struct lex_options){ .charset = session_lex_charset(s->charset) };
+    s->zero_is_number = false;
+    s->collation      = s->charset;
+    s->last_insert_id = 0;
+}
+
+void
+session_fini(struct session *s)
+{
+    session_reset(s);
+    vars_fini(&s->vars);
+    free(s->user);
+    free(s->schema);
+    s->user = s->schema = NULL;
+}
+
+void
+session_set_schema(struct session *s, struct span schema)
+{
+    char *copy = schema.len != 0 ? mem_strndup(schema.ptr, schema.len) : NULL;
+
+    free(s->schema);
+    s->schema = copy;
+}
+
+struct pool *
+session_pool(const struct session *s, uint32_t shard_id)
+{
+    struct pool_key key = {
+        .shard_id     = shard_id,
+        .has_schema   = s->schema != NULL,
+        .collation    = s->charset,
+        .capabilities = s->capabilities,
+    };
+    size_t len = strlen(s->user);
+
+    memcpy(key.user, s->user, len < sizeof(key.user) ? len : sizeof(key.user) - 1);
+    return pool_get(s->ctx, &key);
+}
+
+struct held *
+session_held(const struct session *s, uint32_t shard_id)
+{
+    for (uint32_t i = 0; i < s->n_held; i++)
+        if (s->held[i].shard_id == shard_id)
+            return &s->held[i];
+    return NULL;
+}
+
+/* The server has rolled back what was open there. */
+static void
+held_lost(struct backend *b)
+{
+    struct session *s = b->holder;
+
+    for (uint32_t i = 0; i < s->n_held; i++)
+        if (s->held[i].backend == b) {
+            s->held[i].backend = NULL;
+            if (s->held[i].role != HELD_PIN)
+                s->doomed = true;
+        }
+}
+
+struct held *
+session_hold(struct session *s, uint32_t shard_id, struct backend *b, enum held_role role)
+{
+    s->held = mem_resize(s->held, (s->n_held + 1) * sizeof(*s->held));
+    struct held *h = &s->held[s->n_held++];
+
+    *h = (struct held){ .shard_id = shard_id, .role = role, .backend = b, .session = s };
+    b->holder         = s;
+    b->on_holder_lost = held_lost;
+    return h;
+}
+
+enum { LINGER_MS = 300 };
+
+static void
+lingered(struct timer *timer)
+{
+    session_unlinger(container_of(timer, struct session, linger));
+}
+
+void
+session_linger(struct session *s, uint32_t shard_id, struct backend *b)
+{
+    if (s->n_held != 0 || s->in_txn || s->pin != NULL)
+        return;
+    session_hold(s, shard_id, b, HELD_PIN);
+    s->lingering = true;
+    timer_start(ring_timers(s->ctx->ring), &s->linger, LINGER_MS, lingered);
+}
+
+void
+session_unlinger(struct session *s)
+{
+    if (!s->lingering)
+        return;
+    s->lingering = false;
+    timer_stop(ring_timers(s->ctx->ring), &s->linger);
+    for (uint32_t i = 0; i < s->n_held; i++)
+        let_go(&s->held[i], true);
+    shrink_held(s);
+}
+
+bool
+session_broken(const struct session *s)
+{
+    for (uint32_t i = 0; i < s->n_held; i++)
+        if (s->held[i].backend == NULL)
+            return true;
+    return s->doomed;
+}
+
+/* --- savepoints ---------------------------------------------------------- */
+
+static struct savepoint **
+find_savepoint(struct session *s, struct span name)
+{
+    struct savepoint **at = &s->savepoints;
+
+    while (*at != NULL &&
+           !span_equal_nocase((struct span){ (*at)->name, (*at)->len }, name))
+        at = &(*at)->next;
+    return at;
+}
+
+bool
+session_has_savepoint(const struct session *s, struct span name)
+{
+    for (const struct savepoint *at = s->savepoints; at != NULL; at = at->next)
+        if (span_equal_nocase((struct span){ at->name, at->len }, name))
+            return true;
+    return false;
+}
+
+void
+session_add_savepoint(struct session *s, struct span name)
+{
+    struct savepoint **at = find_savepoint(s, name);
+
+    if (*at != NULL) { /* the same name again: the old one is gone */
+        struct savepoint *old = *at;
+        *at = old->next;
+        free(old);
+    }
+    while (*at != NULL)
+        at = &(*at)->next;
+    struct savepoint *new = mem_alloc(sizeof(*new) + name.len);
+    new->len = name.len;
+    memcpy(new->name, name.ptr, name.len);
+    *at = new;
+}
+
+void
+session_drop_savepoints(struct session *s, struct span name, bool itself)
+{
+    struct savepoint **at = find_savepoint(s, name);
+
+    if (*at != NULL && !itself)
+        at = &(*at)->next;
+    while (*at != NULL) {
+        struct savepoint *old = *at;
+        *at = old->next;
+        free(old);
+    }
+}
+
+uint16_t
+session_status(const struct session *s)
+{
+    unsigned status = 0;
+
+    if (s->autocommit)
+        status |= SERVER_STATUS_AUTOCOMMIT;
+    if (s->in_txn && !s->implicit)
+        status |= SERVER_STATUS_IN_TRANS;
+    if (s->in_txn && s->read_only)
+        status |= SERVER_STATUS_IN_TRANS_READONLY;
+    if (s->lex.no_backslash_escapes)
+        status |= SERVER_STATUS_NO_BACKSLASH_ESCAPES;
+    if (s->lex.ansi_quotes)
+        status |= SERVER_STATUS_ANSI_QUOTES;
+    return (uint16_t)status;
+}
+
+/* Ids as in information_schema.COLLATIONS. */
+enum lex_charset
+session_lex_charset(uint16_t id)
+{
+    static const uint16_t unsafe[] = { 1, 13, 28, 84, 87, 88, 95, 96 };
+    static const uint16_t latin1[] = { 5, 8, 15, 31, 47, 48, 49, 94 };
+    static const uint16_t bytes[]  = { 3, 4, 6, 7, 9, 10, 11, 14, 16, 20, 21, 23, 25, 26, 27,
+                                       29, 30, 32, 34, 36, 37, 38, 39, 40, 41, 42, 43, 44, 50,
+                                       51, 52, 53, 57, 58, 59, 61, 63, 64, 65, 66, 67, 68, 69,
+                                       70, 71, 72, 73, 74, 75, 77, 78, 79, 80, 81, 82, 89, 93,
+                                       99 };
+
+    for (size_t i = 0; i < countof(unsafe); i++)
+        if (unsafe[i] == id)
+            return LEX_UNSAFE;
+    for (size_t i = 0; i < countof(latin1); i++)
+        if (latin1[i] == id)
+            return LEX_LATIN1;
+    for (size_t i = 0; i < countof(bytes); i++)
+        if (bytes[i] == id)
+            return LEX_BYTES;
+    return LEX_UTF8;
+}

@@ -1,0 +1,123 @@
+/* session.h - what belongs to a client and not to a backend.
+ *
+ * Variables, schema, transaction, last insert id. Between transactions a
+ * session holds no backend, unless something pins it: state that lives on one
+ * server session and cannot be replayed (temporary tables, locks, @v := ...).
+ *
+ *   held backends:  PIN    kept for its state, no transaction on it
+ *                   PLAIN  the transaction's first shard: its commit point
+ *                   XA     a further shard: a branch of the same transaction
+ */
+#ifndef WORKERS_QUERY_SESSION_H
+#define WORKERS_QUERY_SESSION_H
+
+#include "core/route/xid.h"
+#include "core/sql/lex.h"
+#include "workers/backend/backend.h"
+#include "workers/query/vars.h"
+
+enum held_role { HELD_PIN, HELD_PLAIN, HELD_XA };
+
+struct held {
+    uint32_t        shard_id;
+    enum held_role  role;
+    struct backend *backend; /* NULL: lost */
+    bool            wrote;
+    struct session *session;
+};
+
+/* A savepoint, in the order of making; names compare without case. */
+struct savepoint {
+    struct savepoint *next;
+    size_t            len;
+    uint8_t           name[];
+};
+
+struct session {
+    struct context *ctx;
+    uint64_t        id;    /* CONNECTION_ID() */
+    char           *user;  /* owned */
+    bool            admin;
+    uint64_t        capabilities; /* agreed with the client, and so with backends */
+    uint16_t        charset;      /* collation id of the login */
+    char           *schema;       /* owned; NULL: none */
+
+    /* Variables, and what they mean for reading statements. */
+    struct vars        vars;
+    struct lex_options lex;
+    bool               zero_is_number;
+    uint16_t           collation;  /* collation_connection; 0 when the client's set differs */
+    bool               autocommit;
+    char              *next_transaction; /* owned: SET TRANSACTION ... for the next one */
+
+    /* The transaction. */
+    bool              in_txn;     /* explicit, or begun by a statement without autocommit */
+    bool              read_only;  /* several plain participants will do */
+    bool              implicit;   /* one write on several shards: ends with its statement */
+    bool              doomed;     /* a participant is lost: only ROLLBACK is left */
+    char             *begin;      /* owned: opens it on the first shard; NULL: nothing to say */
+    char              gtrid[XID_GTRID_MAX + 1]; /* "" until a second shard is touched */
+    struct savepoint *savepoints; /* owned */
+
+    const char  *pin; /* why, or NULL */
+    bool         lingering; /* SHOW WARNINGS may come: the backend that has them is kept a little */
+    struct timer linger;
+    struct held *held; /* owned */
+    uint32_t     n_held;
+
+    uint64_t last_insert_id;
+    uint64_t found_rows;
+    int64_t  row_count;
+    uint16_t warnings;
+    uint64_t statements;
+};
+
+void session_init(struct session *s, struct context *ctx);
+
+/* Closes held backends: the servers roll back. */
+void session_fini(struct session *s);
+
+void session_set_schema(struct session *s, struct span schema);
+
+/* As after COM_RESET_CONNECTION: all but user and schema are forgotten. */
+void session_reset(struct session *s);
+
+/* The pool whose backends suit the session on a shard. */
+struct pool *session_pool(const struct session *s, uint32_t shard_id);
+
+struct held *session_held(const struct session *s, uint32_t shard_id);
+
+/* Keep a backend beyond the statement. Pointers from session_held() die. */
+struct held *session_hold(struct session *s, uint32_t shard_id, struct backend *b,
+                          enum held_role role);
+
+/* The transaction is over on all held backends: pinned ones stay, the others go
+ * back to their pools. */
+void session_end_txn(struct session *s);
+
+/* As session_end_txn(), but what still has an open transaction is closed. */
+void session_abort(struct session *s);
+
+/* Keep the backend that has warnings to tell, until the next statement or for a
+ * short time. Nothing when the session holds backends anyway. */
+void session_linger(struct session *s, uint32_t shard_id, struct backend *b);
+void session_unlinger(struct session *s);
+
+/* A held backend is lost, and with it what it was held for. */
+bool session_broken(const struct session *s);
+
+void session_add_savepoint(struct session *s, struct span name);
+bool session_has_savepoint(const struct session *s, struct span name);
+/* Those made after `name`, and `name` itself when `itself`. */
+void session_drop_savepoints(struct session *s, struct span name, bool itself);
+
+/* Outside of a transaction: the held backends go back, to be reset. */
+void session_unpin(struct session *s);
+
+/* The status flags a server would send now. */
+uint16_t session_status(const struct session *s);
+
+/* What the bytes of a statement may be, from a collation id of the login. */
+enum lex_charset session_lex_charset(uint16_t collation);
+
+#endif

@@ -1,0 +1,407 @@
+/* txn.c - see txn.h.
+ *
+ * Every phase says something on some of the session's held backends and waits
+ * for all answers. A backend that is lost in PREPARE aborts; one that is lost
+ * in FINISH leaves its prepared branch to the resolver, which finds the
+ * decision. Lost in DECIDE: nobody here knows, and the client hears so.
+ */
+#include "workers/query/txn.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/memory.h"
+
+enum {
+    ERR_TXN_LOST  = 1927, /* ER_CONNECTION_KILLED */
+    ERR_IN_DOUBT  = 1105, /* ER_UNKNOWN_ERROR */
+    ERR_DEADLOCK  = 1213, /* ER_LOCK_DEADLOCK */
+    SAYS_PER_TURN = 3,
+};
+
+enum phase { PHASE_PREPARE, PHASE_DECIDE, PHASE_COMMIT_POINT, PHASE_FINISH, PHASE_ROLLBACK };
+
+struct commit;
+
+/* One command on one backend. */
+struct said {
+    struct exchange x;
+    struct commit  *commit;
+    uint32_t        held; /* index in session.held */
+};
+
+struct commit {
+    struct query_run    *q;
+    txn_ended       *ended;
+    enum phase       phase;
+    uint32_t         n_open;   /* commands without an answer */
+    uint32_t         n_said;   /* in `said` */
+    bool             starting; /* answers do not move the phase on yet */
+    bool             failed, in_doubt, prepared;
+    uint64_t         started_us;
+    struct sql_error error;
+    struct said      said[];
+};
+
+static void advance(struct commit *c);
+
+static void
+fail(struct commit *c, const struct sql_error *why)
+{
+    if (!c->failed)
+        c->error = *why;
+    c->failed = true;
+}
+
+static void
+answered(struct commit *c)
+{
+    if (--c->n_open == 0 && !c->starting)
+        advance(c);
+}
+
+static bool
+is_writer(const struct held *h)
+{
+    return h->role == HELD_XA && h->wrote;
+}
+
+/* After the decision a branch's refusal changes nothing, and before it a
+ * rollback's does not. A single writer's one phase is its decision. */
+static bool
+matters(const struct commit *c, const struct said *said)
+{
+    if (c->phase == PHASE_ROLLBACK)
+        return false;
+    return c->phase != PHASE_FINISH ||
+           (!c->prepared && is_writer(&c->q->s->held[said->held]));
+}
+
+static bool
+is_last_word(const struct commit *c, const struct said *said)
+{
+    return said + 1 == &c->said[c->n_said] || said[1].held != said->held;
+}
+
+static void
+on_answer(struct exchange *x, struct backend *b, struct span bytes, bool last)
+{
+    struct said     *said = container_of(x, struct said, x);
+    struct commit   *c    = said->commit;
+    struct sql_error why;
+
+    (void)bytes;
+    if (!last)
+        return;
+    if (result_error(&x->reader, &why)) {
+        if (matters(c, said))
+            fail(c, &why);
+        /* What is left of the branch is the resolver's, once nobody owns it. */
+        if (c->phase >= PHASE_FINISH && is_last_word(c, said))
+            backend_close(b, &why);
+    }
+    answered(c);
+}
+
+static void
+on_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
+{
+    struct said   *said = container_of(x, struct said, x);
+    struct commit *c    = said->commit;
+
+    (void)b;
+    if (c->phase == PHASE_COMMIT_POINT || (c->phase == PHASE_FINISH && matters(c, said)))
+        c->in_doubt = true;
+    if (matters(c, said))
+        fail(c, why);
+    answered(c);
+}
+
+static const struct exchange_ops said_ops = { .on_bytes = on_answer, .on_lost = on_lost };
+
+static void
+say(struct commit *c, uint32_t held, const char *text)
+{
+    struct held *h = &c->q->s->held[held];
+    struct said *said;
+
+    if (h->backend == NULL)
+        return;
+    said  = &c->said[c->n_said++];
+    *said = (struct said){ .commit = c, .held = held };
+    c->n_open++;
+    backend_send(h->backend, COM_QUERY, span_of(text), &said->x, &said_ops);
+}
+
+static void
+say_xa(struct commit *c, uint32_t held, const char *verb, const char *suffix)
+{
+    const struct session *s = c->q->s;
+    char                  text[160];
+
+    snprintf(text, sizeof(text), "XA %s '%s','%u'%s", verb, s->gtrid, s->held[held].shard_id,
+             suffix);
+    say(c, held, text);
+}
+
+/* --- phases -------------------------------------------------------------- */
+
+static bool
+any_lost(const struct session *s)
+{
+    for (uint32_t i = 0; i < s->n_held; i++)
+        if (s->held[i].role != HELD_PIN && s->held[i].backend == NULL)
+            return true;
+    return s->doomed;
+}
+
+static uint32_t
+count_writers(const struct session *s)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < s->n_held; i++)
+        n += is_writer(&s->held[i]);
+    return n;
+}
+
+/* The branches promise to be able to commit. */
+static void
+prepare(struct commit *c)
+{
+    const struct session *s = c->q->s;
+
+    for (uint32_t i = 0; i < s->n_held; i++)
+        if (is_writer(&s->held[i])) {
+            say_xa(c, i, "END", "");
+            say_xa(c, i, "PREPARE", "");
+        }
+    c->prepared = true;
+}
+
+static void
+decide(struct commit *c)
+{
+    const struct session *s = c->q->s;
+    char                  text[128];
+
+    snprintf(text, sizeof(text), "CALL shardd.decide('%s')", s->gtrid);
+    for (uint32_t i = 0; i < s->n_held; i++)
+        if (s->held[i].role == HELD_PLAIN)
+            say(c, i, text);
+}
+
+static void
+commit_plain(struct commit *c)
+{
+    const struct session *s = c->q->s;
+
+    for (uint32_t i = 0; i < s->n_held; i++)
+        if (s->held[i].role == HELD_PLAIN)
+            say(c, i, "COMMIT");
+}
+
+/* Branches that only read end in one phase: a prepared branch that wrote
+ * nothing is not one a server remembers. */
+static void
+finish(struct commit *c)
+{
+    const struct session *s = c->q->s;
+
+    for (uint32_t i = 0; i < s->n_held; i++) {
+        if (s->held[i].role != HELD_XA)
+            continue;
+        if (c->prepared && is_writer(&s->held[i])) {
+            say_xa(c, i, "COMMIT", "");
+        } else {
+            say_xa(c, i, "END", "");
+            say_xa(c, i, "COMMIT", " ONE PHASE");
+        }
+    }
+}
+
+static void
+roll_back(struct commit *c)
+{
+    const struct session *s = c->q->s;
+
+    for (uint32_t i = 0; i < s->n_held; i++) {
+        if (s->held[i].role == HELD_PLAIN)
+            say(c, i, "ROLLBACK");
+        if (s->held[i].role == HELD_XA) {
+            /* END is refused when the branch is prepared already, or was rolled
+             * back by a deadlock; ROLLBACK is right in either case. */
+            say_xa(c, i, "END", "");
+            say_xa(c, i, "ROLLBACK", "");
+        }
+    }
+}
+
+static void
+count(const struct commit *c, uint32_t n_shards)
+{
+    struct slot *slot = c->q->ctx->slot;
+    bool         ok   = !c->failed && c->phase != PHASE_ROLLBACK;
+
+    if (n_shards > 1) {
+        slot_count(slot, ok ? COUNTER_TXN_MULTI_COMMIT : COUNTER_TXN_MULTI_ABORT);
+        histogram_record(&slot->latency[LATENCY_COMMIT],
+                         (ring_now_us(c->q->ctx->ring) - c->started_us) * 1000);
+    } else if (n_shards == 1)
+        slot_count(slot, ok ? COUNTER_TXN_SINGLE_COMMIT : COUNTER_TXN_SINGLE_ABORT);
+    if (c->in_doubt)
+        slot_count(slot, COUNTER_TXN_MULTI_IN_DOUBT);
+}
+
+static void
+over(struct commit *c)
+{
+    struct query_run    *q      = c->q;
+    txn_ended       *ended  = c->ended;
+    bool             failed = c->failed;
+    struct sql_error error  = c->error;
+
+    count(c, q->s->n_held);
+    if (c->in_doubt) {
+        sql_error_set(&error, ERR_IN_DOUBT, "shardd: %s was lost while it committed; the "
+                      "transaction is being resolved: read before you try again",
+                      backend_name(q->ctx, q->s->held[0].shard_id));
+        session_abort(q->s); /* prepared branches outlive their connections */
+    } else
+        session_end_txn(q->s);
+    free(q->s->next_transaction);
+    q->s->next_transaction = NULL;
+    free(c);
+    q->committing = NULL;
+    ended(q, failed ? &error : NULL);
+}
+
+static void
+enter(struct commit *c, enum phase phase, void (*speak)(struct commit *))
+{
+    c->phase    = phase;
+    c->n_said   = 0;
+    c->starting = true;
+    speak(c);
+    c->starting = false;
+    if (c->n_open == 0)
+        advance(c);
+}
+
+static void
+advance(struct commit *c)
+{
+    switch (c->phase) {
+    case PHASE_PREPARE:
+        if (c->failed)
+            enter(c, PHASE_ROLLBACK, roll_back);
+        else
+            enter(c, PHASE_DECIDE, decide);
+        return;
+    case PHASE_DECIDE:
+        if (c->failed)
+            enter(c, PHASE_ROLLBACK, roll_back);
+        else
+            enter(c, PHASE_COMMIT_POINT, commit_plain);
+        return;
+    case PHASE_COMMIT_POINT:
+        if (c->in_doubt && c->prepared)
+            over(c);
+        else if (c->failed)
+            enter(c, PHASE_ROLLBACK, roll_back);
+        else
+            enter(c, PHASE_FINISH, finish);
+        return;
+    case PHASE_FINISH:
+    case PHASE_ROLLBACK:
+        over(c);
+        return;
+    }
+}
+
+static struct commit *
+commit_new(struct query_run *q, txn_ended *ended)
+{
+    struct commit *c =
+        mem_alloc(sizeof(*c) + SAYS_PER_TURN * (q->s->n_held + 1) * sizeof(struct said));
+
+    c->q          = q;
+    c->ended      = ended;
+    c->started_us = ring_now_us(q->ctx->ring);
+    q->committing = c;
+    return c;
+}
+
+void
+txn_commit(struct query_run *q, txn_ended *ended)
+{
+    struct session *s = q->s;
+    struct commit  *c = commit_new(q, ended);
+    uint32_t        writers = count_writers(s);
+    bool            plain_writes = false;
+
+    for (uint32_t i = 0; i < s->n_held; i++)
+        plain_writes |= s->held[i].role == HELD_PLAIN && s->held[i].wrote;
+
+    if (any_lost(s)) {
+        struct sql_error why;
+        sql_error_set(&why, ERR_TXN_LOST, "shardd: a connection of the transaction was lost; "
+                      "it is rolled back: start it again");
+        fail(c, &why);
+        enter(c, PHASE_ROLLBACK, roll_back);
+    } else if (writers + plain_writes > 1 && q->ctx->conf.commit == COMMIT_ATOMIC)
+        enter(c, PHASE_PREPARE, prepare);
+    else
+        enter(c, PHASE_COMMIT_POINT, commit_plain);
+}
+
+void
+txn_rollback(struct query_run *q, txn_ended *ended)
+{
+    enter(commit_new(q, ended), PHASE_ROLLBACK, roll_back);
+}
+
+static void
+settled(struct query_run *q, const struct sql_error *error)
+{
+    (void)error;
+    q->settled(q);
+}
+
+void
+txn_settle(struct query_run *q, uint16_t code, void (*next)(struct query_run *q))
+{
+    const struct session *s = q->s;
+
+    if (!s->in_txn || (!session_broken(s) && code != ERR_DEADLOCK)) {
+        next(q);
+        return;
+    }
+    q->settled = next;
+    txn_rollback(q, settled);
+}
+
+void
+txn_abandon(struct query_run *q)
+{
+    /* The answers still come, or the backends close: neither may find us. */
+    struct commit *c = q->committing;
+
+    if (c == NULL)
+        return;
+    for (uint32_t i = 0; i < c->n_said; i++)
+        if (c->said[i].x.armed) {
+            list_remove(&c->said[i].x.node);
+            c->said[i].x.armed = false;
+        }
+    free(c);
+    q->committing = NULL;
+}
+
+void
+txn_begin_implicit(struct session *s)
+{
+    s->in_txn   = true;
+    s->implicit = true;
+    s->begin    = mem_strdup("BEGIN");
+}

@@ -1,0 +1,39 @@
+/* txn.h - how a transaction ends on one shard or on several.
+ *
+ *   one shard:       COMMIT
+ *   several, one or no writer among them:
+ *                    COMMIT / XA COMMIT ... ONE PHASE everywhere
+ *   several writers:
+ *      PREPARE   XA END, XA PREPARE on the branches          (all at once)
+ *      DECIDE    the decision row and COMMIT on the first    <-- decided now
+ *      FINISH    XA COMMIT on the branches                   (all at once)
+ *
+ * Until DECIDE succeeds everything rolls back; from then on everything commits,
+ * by us or, when we die, by the controller's resolver, which reads the
+ * decision row (or its absence, after inserting an abort row in its place).
+ */
+#ifndef WORKERS_QUERY_TXN_H
+#define WORKERS_QUERY_TXN_H
+
+#include "workers/query/query.h"
+
+/* `error` is NULL on success. The transaction is over either way, and the
+ * session's backends are back where they belong. */
+typedef void txn_ended(struct query_run *q, const struct sql_error *error);
+
+/* The query must not have legs under way. `ended` may come from inside. */
+void txn_commit(struct query_run *q, txn_ended *ended);
+void txn_rollback(struct query_run *q, txn_ended *ended);
+
+/* A statement has failed with `code`. Where that ended the transaction on one shard (a
+ * deadlock, a lost connection) it ends on all; then `next`, perhaps from inside. */
+void txn_settle(struct query_run *q, uint16_t code, void (*next)(struct query_run *q));
+
+/* The client is gone and the query with it. What is decided stays decided, what is
+ * prepared is the resolver's; the caller closes the backends. */
+void txn_abandon(struct query_run *q);
+
+/* Open one that ends with the statement: a write on several shards. */
+void txn_begin_implicit(struct session *s);
+
+#endif

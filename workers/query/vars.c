@@ -1,0 +1,101 @@
+/* vars.c - see vars.h. */
+#include "workers/query/vars.h"
+
+#include <stdlib.h>
+#include <xxhash.h>
+
+#include "core/base/memory.h"
+
+struct var {
+    struct var *next;
+    struct span name, text; /* owned, behind one another in one block */
+};
+
+void
+vars_init(struct vars *v)
+{
+    *v      = (struct vars){ 0 };
+    v->tail = &v->first;
+}
+
+static void
+rehash(struct vars *v)
+{
+    uint64_t hash = 0;
+
+    v->bytes = 0;
+    for (struct var *at = v->first; at != NULL; at = at->next) {
+        hash = XXH3_64bits_withSeed(at->text.ptr, at->text.len, hash);
+        v->bytes += at->text.len;
+    }
+    v->hash = v->first != NULL && hash == 0 ? 1 : hash;
+}
+
+static void
+unlink_name(struct vars *v, struct span name)
+{
+    struct var **link = &v->first;
+
+    while (*link != NULL && !span_equal_nocase((*link)->name, name))
+        link = &(*link)->next;
+    if (*link == NULL)
+        return;
+    struct var *old = *link;
+    *link = old->next;
+    if (v->tail == &old->next)
+        v->tail = link;
+    free(old);
+}
+
+/* The newest assignment goes last: SET a = 1 then SET b = @@a replay in the
+ * order in which they were accepted. */
+void
+vars_set(struct vars *v, struct span name, struct span text)
+{
+    struct var *var   = mem_alloc(sizeof(*var) + name.len + text.len);
+    uint8_t    *bytes = (uint8_t *)(var + 1);
+
+    memcpy(bytes, name.ptr, name.len);
+    memcpy(bytes + name.len, text.ptr, text.len);
+    var->name = (struct span){ bytes, name.len };
+    var->text = (struct span){ bytes + name.len, text.len };
+
+    unlink_name(v, var->name);
+    *v->tail = var;
+    v->tail  = &var->next;
+    rehash(v);
+}
+
+void
+vars_clear(struct vars *v)
+{
+    while (v->first != NULL) {
+        struct var *next = v->first->next;
+        free(v->first);
+        v->first = next;
+    }
+    vars_init(v);
+}
+
+void
+vars_fini(struct vars *v)
+{
+    vars_clear(v);
+}
+
+void
+vars_each(const struct vars *v, void (*each)(void *ctx, struct span name, struct span text),
+          void *ctx)
+{
+    for (const struct var *at = v->first; at != NULL; at = at->next)
+        each(ctx, at->name, at->text);
+}
+
+void
+vars_move(struct vars *to, struct vars *from)
+{
+    *to = *from;
+    if (to->first == NULL)
+        to->tail = &to->first;
+    vars_init(from);
+}

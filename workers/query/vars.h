@@ -1,0 +1,38 @@
+/* vars.h - the session variables a client has set, so that any backend can be
+ * brought to the same state.
+ *
+ * Each entry is one assignment as the client wrote it ("sql_mode = 'ANSI'"),
+ * accepted by a server before it is kept here. A later assignment to the same
+ * name replaces the earlier one. Backends carry the hash of what was replayed
+ * to them: equal hashes need no replay, zero is a fresh session.
+ */
+#ifndef WORKERS_QUERY_VARS_H
+#define WORKERS_QUERY_VARS_H
+
+#include "core/base/buf.h"
+
+struct var;
+
+struct vars {
+    struct var *first, **tail; /* owned, in the order of first assignment */
+    uint64_t    hash;          /* of all entries; 0: none */
+    size_t      bytes;         /* all text */
+};
+
+void vars_init(struct vars *v);
+void vars_fini(struct vars *v);
+
+/* Keep `text`, the statement that sets `name` ("SET time_zone = '+00:00'").
+ * Both are copied. Names compare without case. */
+void vars_set(struct vars *v, struct span name, struct span text);
+
+void vars_clear(struct vars *v);
+
+/* Call `each` with every statement in order. */
+void vars_each(const struct vars *v,
+               void (*each)(void *ctx, struct span name, struct span text), void *ctx);
+
+/* `from` becomes empty. */
+void vars_move(struct vars *to, struct vars *from);
+
+#endif
