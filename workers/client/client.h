@@ -1,0 +1,85 @@
+/* client.h - a connection from an application.
+ *
+ *   accept --> LOGIN ------> IDLE <-----> RUNNING
+ *                |   auth      |  command     |
+ *                v   switch    v              v
+ *              CLOSING <-------+--------------+ --> freed
+ *
+ * A client has at most one statement under way; what it sends meanwhile waits
+ * in its stream. The session is the client's, backends are borrowed.
+ */
+#ifndef WORKERS_CLIENT_CLIENT_H
+#define WORKERS_CLIENT_CLIENT_H
+
+#include "core/io/stream.h"
+#include "core/mysql/handshake.h"
+#include "core/mysql/packet.h"
+#include "workers/client/stmt.h"
+#include "workers/query/query.h"
+
+enum client_state { CLIENT_LOGIN, CLIENT_IDLE, CLIENT_RUNNING, CLIENT_CLOSING };
+
+/* What a login needs and an idle client does not. */
+struct client_login {
+    uint8_t  nonce[NONCE_BYTES];
+    uint64_t offered;
+    bool     switched;  /* we asked for our plugin; the answer is next */
+    uint32_t user;      /* index in the routes of the moment, or ROUTES_NONE */
+    uint8_t  verifier[20];
+    bool     has_password, known;
+    char    *schema;    /* owned */
+};
+
+struct client {
+    struct stream        stream;
+    struct list          node; /* in context.clients */
+    struct context      *ctx;
+    enum client_state    state;
+    enum counter         reason; /* why it closes */
+    uint32_t             row;    /* in the slot's process list */
+    struct timer         timer;  /* login deadline, idle deadline, statement deadline */
+    struct packet_reader reader;
+    struct session       session;
+    struct stmts         stmts;
+    struct client_login *login;  /* owned; only while logging in */
+    struct query_run        *query;  /* owned; only while a statement runs */
+    struct buf           command; /* the one under way; empty memory is the ring's */
+    struct span          rest;    /* of a multi-statement text: what is still to run */
+    bool                 multi_statements; /* allowed */
+    struct prepared     *preparing, *executing; /* of `stmts` */
+    uint64_t             active_ms; /* when the last command came */
+    bool                 in_run;  /* inside client_run(): no recursion */
+};
+
+/* An accepted connection. Greets it, or refuses it (limits, no routes, leaving). */
+void client_open(struct context *ctx, struct ring_file file);
+
+/* Close for a reason that is counted; `error` (or NULL) is said first. */
+void client_close(struct client *c, enum counter reason, const struct sql_error *error);
+
+/* Take commands until there is nothing to do or one is under way. */
+void client_run(struct client *c);
+
+/* KILL: true when the worker has such a client. */
+bool client_kill(struct context *ctx, uint64_t id, bool query_only);
+
+/* The worker leaves: idle clients outside of a transaction go now, the others when
+ * they are. Called again and again. */
+void client_drain_all(struct context *ctx);
+
+/* --- between the files of this folder --- */
+
+void client_greet(struct client *c);
+void client_log_in(struct client *c);                     /* client_login.c */
+void client_dispatch(struct client *c, struct span payload); /* client_command.c */
+void client_run_rest(struct client *c);                     /* the next of several */
+
+bool client_is_system_schema(const char *name);
+void client_idle_too_long(struct timer *timer);
+
+/* A reply of our own that ends the command. */
+void client_reply_ok(struct client *c);
+void client_reply_error(struct client *c, const struct sql_error *error);
+void client_command_done(struct client *c);
+
+#endif

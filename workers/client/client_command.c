@@ -1,0 +1,528 @@
+/* client_command.c - what a client asks for, one function per command. */
+#include <stdlib.h>
+#include <xxhash.h>
+
+#include "core/base/memory.h"
+#include "core/sql/parse.h"
+#include "workers/client/client.h"
+
+enum {
+    ERR_UNKNOWN_COMMAND = 1047, /* ER_UNKNOWN_COM_ERROR */
+    ERR_SYNTAX          = 1064, /* ER_PARSE_ERROR */
+    ERR_EMPTY           = 1065, /* ER_EMPTY_QUERY */
+    ERR_NO_SUCH_THREAD  = 1094, /* ER_NO_SUCH_THREAD */
+    ERR_UNKNOWN_STMT    = 1243, /* ER_UNKNOWN_STMT_HANDLER */
+    ERR_UNSUPPORTED_PS  = 1295, /* ER_UNSUPPORTED_PS */
+    ERR_TOO_MANY_STMTS  = 1461, /* ER_MAX_PREPARED_STMT_COUNT_REACHED */
+    ERR_TIMEOUT         = 1969, /* ER_STATEMENT_TIMEOUT */
+    DIGEST_LIMIT        = 64 << 10, /* longer normalised texts are not worth a cache entry */
+    STMTS_MAX           = 16382,
+    MODE_ANSI_QUOTES = 1, MODE_NO_BACKSLASH = 2, MODE_PIPES = 4, MODE_HIGH_NOT = 8,
+    MODE_ZERO_IS_NUMBER = 16,
+    FLAG_PREPARED = 1,
+};
+
+static void statement_done(struct query_run *q);
+
+static const struct query_ops query_ops = { .done = statement_done };
+
+static void
+fail(struct client *c, uint16_t code, const char *text)
+{
+    struct sql_error error;
+
+    sql_error_set(&error, code, "%s", text);
+    slot_count(c->ctx->slot, COUNTER_ERRORS_SHARDD);
+    client_reply_error(c, &error);
+}
+
+/* --- plans --------------------------------------------------------------- */
+
+static enum counter
+counter_of(enum keyword first)
+{
+    switch ((int)first) {
+    case KW_SELECT:  return COUNTER_STATEMENTS_SELECT;
+    case KW_INSERT:  return COUNTER_STATEMENTS_INSERT;
+    case KW_REPLACE: return COUNTER_STATEMENTS_REPLACE;
+    case KW_UPDATE:  return COUNTER_STATEMENTS_UPDATE;
+    case KW_DELETE:  return COUNTER_STATEMENTS_DELETE;
+    case KW_SHOW:    return COUNTER_STATEMENTS_SHOW;
+    default:         return COUNTER_STATEMENTS_OTHER;
+    }
+}
+
+static struct cache_key
+cache_key_of(const struct session *s, const struct routes *r, const struct digest *d,
+             bool prepared)
+{
+    return (struct cache_key){
+        .hash       = d->hash,
+        .text       = d->text,
+        .schema     = span_of(s->schema),
+        .generation = r->generation,
+        .sql_mode   = (s->lex.ansi_quotes ? MODE_ANSI_QUOTES : 0u) |
+                    (s->lex.no_backslash_escapes ? MODE_NO_BACKSLASH : 0u) |
+                    (s->lex.pipes_as_concat ? MODE_PIPES : 0u) |
+                    (s->lex.high_not_precedence ? MODE_HIGH_NOT : 0u) |
+                    (s->zero_is_number ? MODE_ZERO_IS_NUMBER : 0u) |
+                    (uint32_t)s->lex.charset << 8,
+        .collation = s->collation,
+        .flags     = prepared ? FLAG_PREPARED : 0,
+    };
+}
+
+static struct plan_ref *
+make_plan(const struct session *s, const struct routes *r, struct span text,
+          const struct digest *d, bool prepared)
+{
+    struct arena        arena     = { 0 };
+    struct stmt        *statement = NULL;
+    struct plan_ref    *plan      = plan_ref_new();
+    struct plan_context context   = {
+          .routes         = r,
+          .schema         = span_of(s->schema),
+          .lex            = s->lex,
+          .zero_is_number = s->zero_is_number,
+          .collation      = s->collation,
+          .prepared       = prepared,
+    };
+
+    (void)parse_statement(&arena, text, s->lex, d, &statement);
+    plan_make(&plan->arena, &context, text, d, statement, &plan->plan);
+    arena_fini(&arena);
+    return plan;
+}
+
+/* The plan for `text`, from the cache or made; a reference for the caller. `*flags`,
+ * and `literals` in `arena`, are the digest's. NULL: there is no statement. */
+static struct plan_ref *
+find_plan(struct client *c, struct query_run *q, struct span text, bool prepared)
+{
+    static struct digest d; /* its memory serves all statements of the worker */
+    const struct session *s = &c->session;
+    const struct routes  *r = q->routes->routes;
+    struct slot          *slot = c->ctx->slot;
+    enum digest_result    result = digest_make(&d, text, s->lex, DIGEST_LIMIT);
+    struct plan_ref      *plan;
+
+    if (result == DIGEST_EMPTY)
+        return NULL;
+    q->digest_flags = d.flags;
+    slot_count(slot, counter_of(d.first));
+    if (result != DIGEST_OK) {
+        slot_count(slot, COUNTER_PLAN_CACHE_MISSES);
+        return make_plan(s, r, text, NULL, prepared);
+    }
+    struct cache_key key = cache_key_of(s, r, &d, prepared);
+    plan = cache_find(c->ctx->plans, &key);
+    if (plan == NULL) {
+        slot_count(slot, COUNTER_PLAN_CACHE_MISSES);
+        plan = make_plan(s, r, text, &d, prepared);
+        if (plan->plan.cacheable)
+            cache_insert(c->ctx->plans, &key, plan);
+    } else
+        slot_count(slot, COUNTER_PLAN_CACHE_HITS);
+
+    struct literal *literals = arena_alloc(&q->arena, (d.n_literals + 1) * sizeof(*literals));
+    if (d.n_literals != 0)
+        memcpy(literals, d.literals, d.n_literals * sizeof(*literals));
+    q->values.literals   = literals;
+    q->values.n_literals = d.n_literals;
+    q->values.n_params   = d.n_params;
+    digest_shrink(&d, 1 << 20);
+    return plan;
+}
+
+/* --- statements ---------------------------------------------------------- */
+
+static struct query_run *
+query_of(struct client *c, enum query_command command)
+{
+    struct query_run *q = query_new(c->ctx);
+
+    q->s       = &c->session;
+    q->client  = &c->stream;
+    q->ops     = &query_ops;
+    q->owner   = c;
+    q->command = command;
+    q->seq     = c->reader.next_seq;
+    q->routes  = routes_hold(c->ctx);
+    return q;
+}
+
+static void
+too_long(struct timer *timer)
+{
+    struct client   *c = container_of(timer, struct client, timer);
+    struct sql_error why;
+
+    sql_error_set(&why, ERR_TIMEOUT, "Query execution was interrupted (shardd: query_timeout_s "
+                  "is %u)", c->ctx->conf.query_timeout_s);
+    slot_count(c->ctx->slot, COUNTER_ERRORS_TIMEOUT);
+    if (c->query != NULL)
+        query_kill(c->query, &why);
+}
+
+static void
+start(struct client *c, struct query_run *q)
+{
+    c->query = q;
+    if (c->ctx->conf.query_timeout_s != 0)
+        timer_start(ring_timers(c->ctx->ring), &c->timer,
+                    (uint64_t)c->ctx->conf.query_timeout_s * 1000, too_long);
+    query_start(q);
+}
+
+/* Skip what cannot begin a statement. */
+static struct span
+trimmed(struct span text)
+{
+    while (text.len != 0 && (text.ptr[0] <= ' ' || text.ptr[0] == ';'))
+        text = span_from(text, 1);
+    return text;
+}
+
+/* --- prepared statements ------------------------------------------------- */
+
+/* The answer of a statement that the proxy itself carries out: no columns. */
+static void
+reply_prepared(struct client *c, const struct prepared *p)
+{
+    struct prepare_ok ok = { .statement_id = p->id };
+
+    reply_prepare_encode(stream_out(&c->stream), &c->reader.next_seq, &ok);
+    stream_flush(&c->stream);
+    client_command_done(c);
+}
+
+static bool
+runs_here(enum plan_kind kind)
+{
+    return kind == PLAN_TXN || kind == PLAN_SET || kind == PLAN_USE || kind == PLAN_DDL;
+}
+
+static void
+prepare(struct client *c, struct span payload)
+{
+    struct span   text = command_text(payload);
+    struct query_run *q;
+
+    slot_count(c->ctx->slot, COUNTER_STATEMENTS_PREPARE);
+    if (c->stmts.n >= STMTS_MAX) {
+        fail(c, ERR_TOO_MANY_STMTS, "Can't create more than max_prepared_stmt_count statements "
+             "(current value: 16382)");
+        return;
+    }
+    q              = query_of(c, QUERY_PREPARE);
+    q->text        = text;
+    q->values.text = text;
+    q->plan        = find_plan(c, q, text, true);
+    if (q->plan == NULL) {
+        query_free(q);
+        fail(c, ERR_EMPTY, "Query was empty");
+        return;
+    }
+    enum plan_kind kind     = q->plan->plan.kind;
+    uint32_t       n_params = q->values.n_params;
+    if (kind == PLAN_SHARDD || kind == PLAN_KILL || (runs_here(kind) && n_params != 0)) {
+        query_free(q);
+        fail(c, ERR_UNSUPPORTED_PS,
+             "This command is not supported in the prepared statement protocol yet");
+    } else if (kind == PLAN_REFUSE) {
+        struct sql_error error = q->plan->plan.error;
+        query_free(q);
+        slot_count(c->ctx->slot, COUNTER_ROUTE_REFUSED);
+        client_reply_error(c, &error);
+    } else if (runs_here(kind)) {
+        query_free(q);
+        reply_prepared(c, stmts_add(&c->stmts, text, 0));
+    } else {
+        c->preparing        = stmts_add(&c->stmts, text, n_params);
+        q->client_statement = c->preparing->id;
+        start(c, q);
+    }
+}
+
+/* The server's answer to a PREPARE has passed. */
+static void
+prepared_known(struct client *c, const struct query_run *q)
+{
+    struct prepared *p = c->preparing;
+
+    c->preparing = NULL;
+    if (q->failed)
+        stmts_remove(&c->stmts, p->id);
+    else if (q->prepared.n_params != p->n_params)
+        prepared_set_params(p, q->prepared.n_params);
+}
+
+static bool
+read_params(struct client *c, struct query_run *q, struct prepared *p, struct span payload)
+{
+    uint32_t            n      = p->n_params;
+    struct param_value *params = arena_alloc(&q->arena, (n + 1) * sizeof(*params));
+    struct key_value   *keys   = arena_alloc(&q->arena, (n + 1) * sizeof(*keys));
+    struct span        *longs  = NULL;
+    struct execute      execute;
+
+    if (p->long_data != NULL)
+        longs = arena_alloc(&q->arena, n * sizeof(*longs));
+    for (uint32_t i = 0; longs != NULL && i < n; i++)
+        if (p->long_data[i].set) {
+            longs[i] = buf_unread(&p->long_data[i].bytes);
+            if (longs[i].ptr == NULL) /* set, and empty */
+                longs[i].ptr = (const uint8_t *)"";
+        }
+    if (!execute_decode(payload, n, p->types, longs, &execute, params))
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        char *text = arena_alloc(&q->arena, KEY_VALUE_TEXT);
+        keys[i]    = (struct key_value){ .kind = KEY_VALUE_NULL };
+        if (!params[i].is_null &&
+            !key_value_param(params[i].type, params[i].is_unsigned, params[i].bytes,
+                             c->session.collation, text, &keys[i]))
+            keys[i] = (struct key_value){ .kind = KEY_VALUE_OTHER };
+    }
+    q->params          = params;
+    q->n_params        = n;
+    q->values.params   = keys;
+    q->values.n_params = n;
+    return true;
+}
+
+static void
+execute(struct client *c, struct span payload)
+{
+    uint32_t         id = 0;
+    struct prepared *p  = command_id(payload, &id) ? stmts_find(&c->stmts, id) : NULL;
+    struct sql_error error;
+
+    slot_count(c->ctx->slot, COUNTER_STATEMENTS_EXECUTE);
+    if (p == NULL) {
+        sql_error_set(&error, ERR_UNKNOWN_STMT, "Unknown prepared statement handler (%u) given to "
+                      "mysqld_stmt_execute", id);
+        client_reply_error(c, &error);
+        return;
+    }
+    if (p->failed != NULL) {
+        error = *p->failed;
+        prepared_reset(p);
+        client_reply_error(c, &error);
+        return;
+    }
+    struct query_run *q = query_of(c, QUERY_EXECUTE);
+    q->text        = p->text;
+    q->values.text = p->text;
+    q->plan        = find_plan(c, q, p->text, true);
+    if (q->plan == NULL || !read_params(c, q, p, payload)) {
+        query_free(q);
+        fail(c, ERR_UNKNOWN_STMT, "Incorrect arguments to mysqld_stmt_execute");
+        return;
+    }
+    c->executing = p;
+    start(c, q);
+}
+
+static void
+send_long_data(struct client *c, struct span payload)
+{
+    struct long_data data;
+
+    /* Never answered: an error waits for the execution. */
+    if (long_data_decode(payload, &data)) {
+        struct prepared *p = stmts_find(&c->stmts, data.statement_id);
+        if (p != NULL)
+            prepared_append(p, data.param, data.bytes, (size_t)c->ctx->conf.max_packet_bytes);
+    }
+    client_command_done(c);
+}
+
+static void
+close_statement(struct client *c, struct span payload)
+{
+    uint32_t id;
+
+    if (command_id(payload, &id))
+        stmts_remove(&c->stmts, id);
+    client_command_done(c); /* never answered */
+}
+
+static void
+reset_statement(struct client *c, struct span payload)
+{
+    uint32_t         id = 0;
+    struct prepared *p  = command_id(payload, &id) ? stmts_find(&c->stmts, id) : NULL;
+
+    if (p == NULL) {
+        fail(c, ERR_UNKNOWN_STMT, "Unknown prepared statement handler given to "
+             "mysqld_stmt_reset");
+        return;
+    }
+    prepared_reset(p);
+    client_reply_ok(c);
+}
+
+/* --- statements as text -------------------------------------------------- */
+
+static void
+run_text(struct client *c, struct span text)
+{
+    size_t        rest = 0;
+    size_t        len  = lex_split(text, c->session.lex, &rest);
+    struct span   more = trimmed(span_from(text, rest));
+    struct query_run *q    = query_of(c, QUERY_TEXT);
+
+    if (more.len != 0 && !c->multi_statements) {
+        query_free(q);
+        fail(c, ERR_SYNTAX, "You have an error in your SQL syntax: several statements in one, and "
+             "the connection does not allow that (CLIENT_MULTI_STATEMENTS)");
+        return;
+    }
+    q->text        = (struct span){ text.ptr, len };
+    q->values.text = q->text;
+    q->more        = more.len != 0;
+    q->plan        = find_plan(c, q, q->text, false);
+    if (q->plan == NULL) {
+        query_free(q);
+        fail(c, ERR_EMPTY, "Query was empty");
+        return;
+    }
+    c->rest = more;
+    start(c, q);
+}
+
+static void
+statement_done(struct query_run *q)
+{
+    struct client *c      = q->owner;
+    bool           failed = q->failed;
+
+    if (q->command == QUERY_PREPARE && c->preparing != NULL)
+        prepared_known(c, q);
+    if (c->executing != NULL)
+        prepared_reset(c->executing);
+    c->executing       = NULL;
+    c->query           = NULL;
+    c->reader.next_seq = q->seq;
+    query_free(q);
+    if (c->state == CLIENT_CLOSING)
+        return;
+    /* The next of several statements begins in client_run(). */
+    if (c->rest.len == 0 || failed) {
+        if (c->ctx->conf.query_timeout_s != 0)
+            timer_start(ring_timers(c->ctx->ring), &c->timer,
+                        (uint64_t)c->ctx->conf.client_idle_s * 1000, client_idle_too_long);
+        client_command_done(c);
+    }
+    client_run(c);
+}
+
+void
+client_run_rest(struct client *c)
+{
+    run_text(c, c->rest);
+}
+
+static void
+query_text(struct client *c, struct span payload)
+{
+    run_text(c, command_text(payload));
+}
+
+/* --- everything else ----------------------------------------------------- */
+
+/* To a server as it is: COM_INIT_DB, COM_FIELD_LIST, COM_STATISTICS... */
+static void
+pass(struct client *c, struct span payload)
+{
+    struct query_run *q = query_of(c, QUERY_OTHER);
+
+    q->payload = payload;
+    start(c, q);
+}
+
+static void
+quit(struct client *c, struct span payload)
+{
+    (void)payload;
+    client_close(c, COUNTER_CLOSED_QUIT, NULL);
+}
+
+static void
+ping(struct client *c, struct span payload)
+{
+    (void)payload;
+    client_reply_ok(c);
+}
+
+static void
+set_option(struct client *c, struct span payload)
+{
+    struct ok ok = { .status = session_status(&c->session) };
+
+    if (!set_option_decode(payload, &c->multi_statements)) {
+        fail(c, ERR_UNKNOWN_COMMAND, "Unknown command");
+        return;
+    }
+    reply_end_encode(stream_out(&c->stream), &c->reader.next_seq, c->session.capabilities, &ok);
+    stream_flush(&c->stream);
+    client_command_done(c);
+}
+
+static void
+reset_connection(struct client *c, struct span payload)
+{
+    (void)payload;
+    session_reset(&c->session);
+    stmts_clear(&c->stmts);
+    client_reply_ok(c);
+}
+
+static void
+process_kill(struct client *c, struct span payload)
+{
+    uint32_t id;
+
+    if (!command_id(payload, &id) || !client_kill(c->ctx, id, false))
+        fail(c, ERR_NO_SUCH_THREAD, "Unknown thread id");
+    else if (c->state != CLIENT_CLOSING)
+        client_reply_ok(c);
+}
+
+static const struct {
+    uint8_t command;
+    void  (*run)(struct client *c, struct span payload);
+} commands[] = {
+    { COM_QUERY,               query_text },
+    { COM_STMT_EXECUTE,        execute },
+    { COM_STMT_PREPARE,        prepare },
+    { COM_STMT_CLOSE,          close_statement },
+    { COM_STMT_RESET,          reset_statement },
+    { COM_STMT_SEND_LONG_DATA, send_long_data },
+    { COM_INIT_DB,             pass },
+    { COM_FIELD_LIST,          pass },
+    { COM_STATISTICS,          pass },
+    { COM_PROCESS_INFO,        pass },
+    { COM_PING,                ping },
+    { COM_QUIT,                quit },
+    { COM_SET_OPTION,          set_option },
+    { COM_RESET_CONNECTION,    reset_connection },
+    { COM_PROCESS_KILL,        process_kill },
+};
+
+void
+client_dispatch(struct client *c, struct span payload)
+{
+    uint64_t now = ring_now_ms(c->ctx->ring);
+
+    c->active_ms = now;
+    client_command(c->ctx->slot, c->row, payload.ptr[0], 0, span_from(payload, 1), now);
+    for (size_t i = 0; i < countof(commands); i++)
+        if (commands[i].command == payload.ptr[0]) {
+            commands[i].run(c, payload);
+            return;
+        }
+    slot_count(c->ctx->slot, COUNTER_COMMANDS_OTHER);
+    fail(c, ERR_UNKNOWN_COMMAND, "Unknown command");
+}

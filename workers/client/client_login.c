@@ -1,0 +1,260 @@
+/* client_login.c - who is there.
+ *
+ * The greeting promises exactly what answers can be relayed with: backends agree
+ * on the same capabilities as their clients. A client that comes with another
+ * plugin's answer is asked for mysql_native_password's.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/memory.h"
+#include "core/io/sock.h"
+#include "core/mysql/auth.h"
+#include "workers/client/client.h"
+
+enum {
+    ERR_HANDSHAKE = 1043, /* ER_HANDSHAKE_ERROR */
+    ERR_DENIED    = 1045, /* ER_ACCESS_DENIED_ERROR */
+    ERR_BAD_DB    = 1049, /* ER_BAD_DB_ERROR */
+    ERR_TOO_MANY  = 1203, /* ER_TOO_MANY_USER_CONNECTIONS */
+};
+
+/* What we can do between any client and any server. */
+static const uint64_t offered =
+    CLIENT_FOUND_ROWS | CLIENT_LONG_FLAG | CLIENT_CONNECT_WITH_DB | CLIENT_NO_SCHEMA |
+    CLIENT_ODBC | CLIENT_LOCAL_FILES | CLIENT_IGNORE_SPACE | CLIENT_PROTOCOL_41 |
+    CLIENT_INTERACTIVE | CLIENT_TRANSACTIONS | CLIENT_SECURE_CONNECTION |
+    CLIENT_MULTI_STATEMENTS | CLIENT_MULTI_RESULTS | CLIENT_PS_MULTI_RESULTS |
+    CLIENT_PLUGIN_AUTH | CLIENT_CONNECT_ATTRS | CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA |
+    CLIENT_SESSION_TRACK | CLIENT_DEPRECATE_EOF | CLIENT_RESERVED |
+    MARIADB_CLIENT_EXTENDED_METADATA;
+
+/* Of these the backends' connections must have what the client's has. */
+static const uint64_t shared =
+    CLIENT_FOUND_ROWS | CLIENT_NO_SCHEMA | CLIENT_ODBC | CLIENT_LOCAL_FILES |
+    CLIENT_IGNORE_SPACE | CLIENT_SESSION_TRACK | CLIENT_DEPRECATE_EOF |
+    MARIADB_CLIENT_EXTENDED_METADATA;
+
+static const uint64_t always =
+    CLIENT_PROTOCOL_41 | CLIENT_LONG_FLAG | CLIENT_TRANSACTIONS | CLIENT_SECURE_CONNECTION |
+    CLIENT_MULTI_RESULTS | CLIENT_PS_MULTI_RESULTS | CLIENT_PLUGIN_AUTH |
+    CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA;
+
+void
+client_greet(struct client *c)
+{
+    struct greeting greeting = {
+        .version      = span_of(c->ctx->conf.server_version),
+        .thread_id    = (uint32_t)c->session.id,
+        .capabilities = offered,
+        .charset      = CHARSET_UTF8MB4_GENERAL_CI,
+        .status       = SERVER_STATUS_AUTOCOMMIT,
+        .plugin       = SPAN(PLUGIN_NATIVE_PASSWORD),
+    };
+
+    c->login          = mem_alloc(sizeof(*c->login));
+    c->login->offered = offered;
+    if (auth_nonce(c->login->nonce) != 0) {
+        client_close(c, COUNTER_CLOSED_LOGIN, NULL);
+        return;
+    }
+    memcpy(greeting.nonce, c->login->nonce, NONCE_BYTES);
+    greeting_encode(stream_out(&c->stream), &c->reader.next_seq, &greeting);
+    stream_flush(&c->stream);
+}
+
+static void
+refuse(struct client *c, enum counter why, uint16_t code, const char *fmt, ...)
+    printf_like(4, 5);
+
+static void
+refuse(struct client *c, enum counter why, uint16_t code, const char *fmt, ...)
+{
+    struct sql_error error;
+    char             text[sizeof(error.message)];
+    va_list          args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    sql_error_set(&error, code, "%s", text);
+    slot_count(c->ctx->slot, why);
+    client_close(c, COUNTER_CLOSED_LOGIN, &error);
+}
+
+static void
+deny(struct client *c, bool used_password)
+{
+    refuse(c, c->login->known ? COUNTER_LOGIN_FAILED_PASSWORD : COUNTER_LOGIN_FAILED_USER,
+           ERR_DENIED, "Access denied for user '%s'@'%s' (using password: %s)", c->session.user,
+           "shardd", used_password ? "YES" : "NO");
+}
+
+/* --- after the proof ----------------------------------------------------- */
+
+static bool
+within_user_limit(struct client *c, const struct route_user *user)
+{
+    uint32_t n = 0;
+
+    if (user->max_connections == 0)
+        return true;
+    LIST_EACH(at, &c->ctx->clients) {
+        struct client *other = container_of(at, struct client, node);
+        n += other->state != CLIENT_LOGIN && other->session.user != NULL &&
+             strcmp(other->session.user, c->session.user) == 0;
+    }
+    return n < user->max_connections;
+}
+
+static void
+enter_session(struct client *c, const struct route_user *user)
+{
+    struct session *s = &c->session;
+
+    s->admin = user->admin;
+    if (c->login->schema != NULL)
+        session_set_schema(s, span_of(c->login->schema));
+    free(c->login->schema);
+    free(c->login);
+    c->login = NULL;
+    c->state     = CLIENT_IDLE;
+    c->active_ms = ring_now_ms(c->ctx->ring);
+    c->reader.next_seq = 0;
+    slot_count(c->ctx->slot, COUNTER_LOGINS);
+    client_login(c->ctx->slot, c->row, s->id, span_of(s->user), SPAN(""), span_of(s->schema),
+                 slots_now_ms());
+    timer_start(ring_timers(c->ctx->ring), &c->timer,
+                (uint64_t)c->ctx->conf.client_idle_s * 1000, client_idle_too_long);
+}
+
+static void
+welcome(struct client *c)
+{
+    struct routes           *r    = c->ctx->routes->routes;
+    uint32_t                 at   = routes_user(r, span_of(c->session.user));
+    const struct route_user *user = &r->users[at];
+    struct ok                ok   = { .status = SERVER_STATUS_AUTOCOMMIT };
+    char                    *db   = c->login->schema;
+
+    if (db != NULL && routes_database(r, span_of(db)) == ROUTES_NONE &&
+        !client_is_system_schema(db)) {
+        refuse(c, COUNTER_LOGIN_FAILED_DATABASE, ERR_BAD_DB, "Unknown database '%s'", db);
+        return;
+    }
+    if (!within_user_limit(c, user)) {
+        refuse(c, COUNTER_REFUSED_USER_LIMIT, ERR_TOO_MANY,
+               "User %s already has more than 'max_user_connections' active connections",
+               c->session.user);
+        return;
+    }
+    uint8_t seq = c->reader.next_seq;
+    reply_ok_encode(stream_out(&c->stream), &seq, c->session.capabilities, &ok);
+    stream_flush(&c->stream);
+    enter_session(c, user);
+}
+
+static bool
+proves(const struct client *c, struct span answer)
+{
+    const struct client_login *l = c->login;
+
+    /* Someone unknown fails as late as someone with a wrong password. */
+    if (!l->has_password && l->known)
+        return answer.len == 0;
+    return auth_verify(answer, l->nonce, l->verifier) && l->known;
+}
+
+/* --- packets ------------------------------------------------------------- */
+
+static void
+find_user(struct client *c, struct span name)
+{
+    struct client_login *l = c->login;
+    const struct routes *r = c->ctx->routes->routes;
+    uint32_t             u = routes_user(r, name);
+
+    c->session.user = mem_strndup(name.ptr, name.len);
+    l->known        = u != ROUTES_NONE;
+    if (!l->known)
+        return;
+    l->has_password = r->users[u].has_password;
+    memcpy(l->verifier, r->users[u].verifier, sizeof(l->verifier));
+}
+
+static void
+switch_plugin(struct client *c)
+{
+    struct auth_switch request = {
+        .plugin = SPAN(PLUGIN_NATIVE_PASSWORD),
+        .data   = { c->login->nonce, NONCE_BYTES },
+    };
+
+    c->login->switched = true;
+    auth_switch_encode(stream_out(&c->stream), &c->reader.next_seq, &request);
+    stream_flush(&c->stream);
+}
+
+static void
+read_response(struct client *c, struct span payload)
+{
+    struct client_login *l = c->login;
+    struct login         login;
+
+    switch (login_decode(payload, l->offered, &login)) {
+    case LOGIN_RESPONSE: break;
+    case LOGIN_TLS_REQUEST:
+        refuse(c, COUNTER_LOGIN_FAILED_PROTOCOL, ERR_HANDSHAKE,
+               "shardd: TLS is not offered; connect without it");
+        return;
+    case LOGIN_TOO_OLD:
+    case LOGIN_MALFORMED:
+        slot_count(c->ctx->slot, COUNTER_MALFORMED_PACKETS);
+        refuse(c, COUNTER_LOGIN_FAILED_PROTOCOL, ERR_HANDSHAKE, "Bad handshake");
+        return;
+    }
+    struct session *s = &c->session;
+    s->capabilities     = (login.capabilities & shared) | always;
+    s->charset          = login.charset != 0 ? login.charset : CHARSET_UTF8MB4_GENERAL_CI;
+    c->multi_statements = (login.capabilities & CLIENT_MULTI_STATEMENTS) != 0;
+    session_reset(s);
+    if (login.user.len >= sizeof(((struct pool_key *)0)->user)) {
+        refuse(c, COUNTER_LOGIN_FAILED_PROTOCOL, ERR_HANDSHAKE, "Bad handshake");
+        return;
+    }
+    find_user(c, login.user);
+    if (login.schema.len != 0)
+        l->schema = mem_strndup(login.schema.ptr, login.schema.len);
+    if (login.plugin.len != 0 && !span_equal(login.plugin, SPAN(PLUGIN_NATIVE_PASSWORD)))
+        switch_plugin(c);
+    else if (proves(c, login.auth))
+        welcome(c);
+    else
+        deny(c, login.auth.len != 0);
+}
+
+void
+client_log_in(struct client *c)
+{
+    struct message     message;
+    enum packet_status status = message_next(&c->reader, stream_unread(&c->stream), &c->command,
+                                             &message);
+
+    if (status == PACKET_PARTIAL)
+        return;
+    if (status != PACKET_OK) {
+        slot_count(c->ctx->slot, COUNTER_MALFORMED_PACKETS);
+        refuse(c, COUNTER_LOGIN_FAILED_PROTOCOL, ERR_HANDSHAKE, "Bad handshake");
+        return;
+    }
+    struct span payload = message.payload; /* good until we return, consumed or not */
+    stream_consume(&c->stream, message.used);
+    if (!c->login->switched)
+        read_response(c, payload);
+    else if (proves(c, payload))
+        welcome(c);
+    else
+        deny(c, payload.len != 0);
+    buf_fini(&c->command);
+}

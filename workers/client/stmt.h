@@ -1,0 +1,47 @@
+/* stmt.h - the prepared statements of a client.
+ *
+ * The client's ids mean nothing to servers: a statement is prepared where and
+ * when it runs (workers/backend/statements.h).
+ */
+#ifndef WORKERS_CLIENT_STMT_H
+#define WORKERS_CLIENT_STMT_H
+
+#include "core/base/buf.h"
+#include "core/mysql/command.h"
+
+struct stmt_long_data {
+    bool       set;
+    struct buf bytes;
+};
+
+struct prepared {
+    struct prepared       *next;
+    uint32_t               id;
+    struct span            text;      /* owned */
+    uint32_t               n_params;
+    uint16_t              *types;     /* owned [n_params]: as bound last */
+    struct stmt_long_data *long_data; /* owned [n_params], or NULL */
+    size_t                 long_bytes;
+    struct sql_error      *failed;    /* owned: what SEND_LONG_DATA could not say */
+};
+
+struct stmts {
+    struct prepared *first; /* owned */
+    uint32_t         next_id, n;
+};
+
+struct prepared *stmts_add(struct stmts *s, struct span text, uint32_t n_params);
+struct prepared *stmts_find(const struct stmts *s, uint32_t id);
+void             stmts_remove(struct stmts *s, uint32_t id);
+void             stmts_clear(struct stmts *s);
+
+/* The statement has this many parameters. */
+void prepared_set_params(struct prepared *p, uint32_t n);
+
+/* COM_STMT_SEND_LONG_DATA; `limit` bytes for the statement in all. */
+void prepared_append(struct prepared *p, uint16_t param, struct span bytes, size_t limit);
+
+/* COM_STMT_RESET, and after every execution: long data is forgotten. */
+void prepared_reset(struct prepared *p);
+
+#endif
