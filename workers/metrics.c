@@ -1,0 +1,242 @@
+/* metrics.c - see metrics.h. */
+#include "workers/metrics.h"
+
+#include <stdlib.h>
+
+#include "core/base/memory.h"
+#include "workers/version.h"
+
+#define NOW(word) atomic_load_explicit(&(word), memory_order_relaxed)
+
+/* Upper bounds in microseconds: three a decade, closer where statements are. */
+static const uint64_t bounds_us[] = {
+    10,    25,    50,     100,    250,    500,     1000,    2500,    5000,     10000,
+    25000, 50000, 100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000, 30000000,
+};
+
+static void
+head(struct buf *out, const char *metric, const char *type, const char *help)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", metric, help, metric, type);
+}
+
+static const char *
+type_of(enum counter_role role)
+{
+    return role == COUNTER_TOTAL ? "counter" : "gauge";
+}
+
+/* A gauge is a difference of sums read one after the other: it may be below 0
+ * for a moment, which would be a huge number without a sign. */
+static void
+value(struct buf *out, const struct counter_info *info, uint64_t n)
+{
+    if (info->scale < 1.0)
+        buf_printf(out, " %.15g\n", (double)n * info->scale);
+    else if (info->role == COUNTER_GAUGE)
+        buf_printf(out, " %lld\n", (long long)((int64_t)n < 0 ? 0 : n));
+    else
+        buf_printf(out, " %llu\n", (unsigned long long)n);
+}
+
+/* --- counters and latencies ----------------------------------------------- */
+
+static void
+counters(struct buf *out, const struct slots_sum *sum)
+{
+    for (int i = 0; i < COUNTERS_N; i++) {
+        const struct counter_info *info = &counter_info[i];
+        if (info->help[0] != 0)
+            head(out, info->metric, type_of(info->role), info->help);
+        buf_append_text(out, info->metric);
+        if (info->labels[0] != 0)
+            buf_printf(out, "{%s}", info->labels);
+        value(out, info, sum->counter[i]);
+    }
+}
+
+static void
+latency(struct buf *out, const struct latency_info *info, const struct histogram_sum *sum)
+{
+    const char *comma = info->labels[0] != 0 ? "," : "";
+    const char *open  = info->labels[0] != 0 ? "{" : "", *close = info->labels[0] != 0 ? "}" : "";
+
+    for (size_t i = 0; i < countof(bounds_us); i++)
+        buf_printf(out, "%s_bucket{%s%sle=\"%g\"} %llu\n", info->metric, info->labels, comma,
+                   (double)bounds_us[i] / 1e6,
+                   (unsigned long long)histogram_at_most(sum, bounds_us[i] * 1000));
+    buf_printf(out, "%s_bucket{%s%sle=\"+Inf\"} %llu\n", info->metric, info->labels, comma,
+               (unsigned long long)sum->count);
+    buf_printf(out, "%s_sum%s%s%s %.15g\n", info->metric, open, info->labels, close,
+               (double)sum->sum_ns * 1e-9);
+    buf_printf(out, "%s_count%s%s%s %llu\n", info->metric, open, info->labels, close,
+               (unsigned long long)sum->count);
+}
+
+static void
+latencies(struct buf *out, const struct slots_sum *sum)
+{
+    for (int i = 0; i < LATENCIES_N; i++) {
+        if (latency_info[i].help[0] != 0)
+            head(out, latency_info[i].metric, "histogram", latency_info[i].help);
+        latency(out, &latency_info[i], &sum->latency[i]);
+    }
+}
+
+/* --- shards --------------------------------------------------------------- */
+
+struct shard_sum {
+    uint32_t    id;
+    struct span name;
+    uint64_t    counter[SHARD_COUNTERS_N];
+};
+
+static int
+by_id(const void *a, const void *b)
+{
+    const struct shard_sum *x = a, *y = b;
+
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static void
+add_record(struct shard_sum *sums, uint32_t n, const struct slot_shard *record)
+{
+    uint64_t id = NOW(record->id);
+
+    if (id == 0 || id > UINT32_MAX)
+        return;
+    struct shard_sum  key = { .id = (uint32_t)(id - 1) };
+    struct shard_sum *sum = bsearch(&key, sums, n, sizeof(*sums), by_id);
+    for (int i = 0; sum != NULL && i < SHARD_COUNTERS_N; i++)
+        sum->counter[i] += NOW(record->counter[i]);
+}
+
+/* One pass over the records, however many shards there are. */
+static struct shard_sum *
+sum_shards(const struct slots *slots, const struct routes *routes)
+{
+    struct shard_sum *sums = mem_alloc(routes->n_shards * sizeof(*sums));
+
+    for (uint32_t i = 0; i < routes->n_shards; i++)
+        sums[i] = (struct shard_sum){ .id = routes->shards[i].id, .name = routes->shards[i].name };
+    qsort(sums, routes->n_shards, sizeof(*sums), by_id);
+    for (uint32_t worker = 0; worker < slots->n_workers; worker++)
+        for (uint32_t i = 0; i < ROUTES_SHARDS_MAX; i++)
+            add_record(sums, routes->n_shards, &slots_at(slots, worker)->shard[i]);
+    return sums;
+}
+
+static void
+label(struct buf *out, struct span text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = text.ptr[i];
+        if (c == '\\' || c == '"')
+            buf_append_byte(out, '\\');
+        if (c == '\n')
+            buf_append_text(out, "\\n");
+        else
+            buf_append_byte(out, c);
+    }
+}
+
+static void
+shards(struct buf *out, const struct slots *slots, const struct routes *routes)
+{
+    if (routes->n_shards == 0)
+        return;
+    struct shard_sum *sums = sum_shards(slots, routes);
+    for (int c = 0; c < SHARD_COUNTERS_N; c++) {
+        const struct counter_info *info = &shard_counter_info[c];
+        head(out, info->metric, type_of(info->role), info->help);
+        for (uint32_t i = 0; i < routes->n_shards; i++) {
+            buf_printf(out, "%s{shard=\"", info->metric);
+            label(out, sums[i].name);
+            buf_append_text(out, "\"}");
+            value(out, info, sums[i].counter[c]);
+        }
+    }
+    free(sums);
+}
+
+/* --- processes ------------------------------------------------------------ */
+
+static void
+worker_states(struct buf *out, const struct slots *slots)
+{
+    static const char *const names[] = { NULL, "starting", "ready", "unready", "draining" };
+    unsigned                 count[countof(names)] = { 0 };
+
+    for (uint32_t worker = 0; worker < slots->n_workers; worker++) {
+        uint64_t state = NOW(slots_at(slots, worker)->life.state);
+        if (state < countof(names))
+            count[state]++;
+    }
+    head(out, "shardd_workers", "gauge", "Worker processes by state.");
+    for (size_t state = 1; state < countof(names); state++)
+        buf_printf(out, "shardd_workers{state=\"%s\"} %u\n", names[state], count[state]);
+}
+
+enum worker_gauge { WORKER_GENERATION, WORKER_HEARTBEAT, WORKER_UPTIME, WORKER_GAUGES };
+
+static double
+worker_gauge(const struct slot_life *life, enum worker_gauge which, uint64_t now_ms)
+{
+    uint64_t since = which == WORKER_UPTIME ? NOW(life->started_ms) : NOW(life->heartbeat_ms);
+
+    if (which == WORKER_GENERATION)
+        return (double)NOW(life->generation);
+    return now_ms > since ? (double)(now_ms - since) / 1000 : 0;
+}
+
+static void
+workers(struct buf *out, const struct slots *slots, uint64_t now_ms)
+{
+    static const struct {
+        const char *metric, *help;
+    } rows[WORKER_GAUGES] = {
+        { "shardd_worker_routes_generation", "Generation of the routes the worker uses." },
+        { "shardd_worker_heartbeat_age_seconds", "Since the worker's last turn." },
+        { "shardd_worker_uptime_seconds", "Since the worker was started." },
+    };
+
+    for (int i = 0; i < WORKER_GAUGES; i++) {
+        head(out, rows[i].metric, "gauge", rows[i].help);
+        for (uint32_t worker = 0; worker < slots->n_workers; worker++) {
+            const struct slot_life *life = &slots_at(slots, worker)->life;
+            if (NOW(life->state) != SLOT_EMPTY)
+                buf_printf(out, "%s{worker=\"%u\"} %.15g\n", rows[i].metric, worker,
+                           worker_gauge(life, (enum worker_gauge)i, now_ms));
+        }
+    }
+}
+
+static void
+routes_info(struct buf *out, const struct routes *routes)
+{
+    head(out, "shardd_routes_generation", "gauge", "Generation of the routes; 0: none yet.");
+    buf_printf(out, "shardd_routes_generation %llu\n",
+               (unsigned long long)(routes != NULL ? routes->generation : 0));
+    head(out, "shardd_shards", "gauge", "Shards in the routes.");
+    buf_printf(out, "shardd_shards %u\n", routes != NULL ? routes->n_shards : 0);
+}
+
+void
+metrics_render(struct buf *out, const struct slots *slots, const struct routes *routes,
+               uint64_t now_ms)
+{
+    struct slots_sum *sum = mem_alloc(sizeof(*sum));
+
+    slots_sum(slots, sum);
+    head(out, "shardd_build_info", "gauge", "Always 1; the version is in the label.");
+    buf_printf(out, "shardd_build_info{version=\"%s\"} 1\n", SHARDD_VERSION);
+    routes_info(out, routes);
+    worker_states(out, slots);
+    workers(out, slots, now_ms);
+    counters(out, sum);
+    latencies(out, sum);
+    if (routes != NULL)
+        shards(out, slots, routes);
+    free(sum);
+}

@@ -1,0 +1,101 @@
+/* sockets.c - see sockets.h. */
+#include "workers/sockets.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/base/log.h"
+#include "core/base/memory.h"
+#include "core/conf/conf.h"
+
+/* A socket without SO_REUSEPORT can be bound only where nobody listens. */
+static bool
+is_free(const struct sock_addr *addr, struct err *err)
+{
+    int fd = sock_listen(addr, &(struct sock_listen_options){ .backlog = 1 }, err);
+
+    if (fd < 0)
+        return false;
+    close(fd);
+    return true;
+}
+
+static bool
+open_group(struct sockets *s, const struct sock_addr *addr, unsigned backlog, struct err *err)
+{
+    struct sock_listen_options options = { .backlog = (int)backlog, .reuseport = true };
+
+    for (unsigned i = 0; i < s->n; i++) {
+        s->fd[i] = sock_listen(addr, &options, err);
+        if (s->fd[i] < 0)
+            return false;
+    }
+    return true;
+}
+
+/* Orphans keep the socket that the file's name led to until now. */
+static bool
+open_shared(struct sockets *s, const struct sock_addr *addr, unsigned backlog, bool alone,
+            struct err *err)
+{
+    char name[SOCK_NAME_BYTES];
+
+    if (!alone)
+        unlink(sock_name(addr, name));
+    int fd = sock_listen(addr, &(struct sock_listen_options){ .backlog = (int)backlog }, err);
+    for (unsigned i = 0; i < s->n; i++)
+        s->fd[i] = fd;
+    s->shared = true;
+    return fd >= 0;
+}
+
+bool
+sockets_open(struct sockets *s, const char *text, unsigned n, unsigned backlog, bool alone,
+             struct err *err)
+{
+    struct sock_addr addr;
+
+    *s = (struct sockets){ .fd = mem_alloc(n * sizeof(*s->fd)), .n = n };
+    for (unsigned i = 0; i < n; i++)
+        s->fd[i] = -1;
+    if (text[0] == 0)
+        return true;
+
+    bool good = conf_sockaddr(text, &addr.addr, &addr.len);
+    if (!good)
+        err_set(err, "cannot listen on %s: not an address", text);
+    else if (sock_is_unix(&addr))
+        good = open_shared(s, &addr, backlog, alone, err);
+    else
+        good = (!alone || is_free(&addr, err)) && open_group(s, &addr, backlog, err);
+    if (!good)
+        sockets_close(s, n);
+    return good;
+}
+
+void
+sockets_steer(const struct sockets *s, enum sock_steer how)
+{
+    if (s->n < 2 || s->shared || s->fd[0] < 0)
+        return;
+    int failed = sock_steer(s->fd[0], how, s->n);
+    if (failed != 0)
+        log_warn("connections cannot be steered to workers: %s", strerror(-failed));
+}
+
+void
+sockets_close(struct sockets *s, unsigned keep)
+{
+    for (unsigned i = 0; i < s->n; i++) {
+        if (i == keep || s->fd[i] < 0)
+            continue;
+        if (!s->shared || (i == 0 && keep >= s->n))
+            close(s->fd[i]);
+        s->fd[i] = -1;
+    }
+    if (keep >= s->n) {
+        free(s->fd);
+        *s = (struct sockets){ 0 };
+    }
+}
