@@ -5,7 +5,8 @@
 A case is some tables with random rows, and statements on them: SELECTs of every clause,
 co-located joins, all DML. Rows compare in order where ORDER BY decides it, else as a bag;
 floats to 1e-12; errors by code. Every fourth SELECT runs prepared as well, its literals as
-parameters, and the rows compare byte by byte. A statement that shardd refuses (error 1235) is counted. A
+parameters, and the rows compare byte by byte. A statement that shardd refuses (error 1235) is
+counted. A
 difference is shrunk to few rows and clauses and printed as statements to try by hand.
 """
 import argparse
