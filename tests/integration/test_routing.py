@@ -55,7 +55,7 @@ def test_rows_lie_spread(checked, filled):
         spread = checked.spread(table, filled)
         assert sum(spread) == 1000
         assert all(400 < n < 600 for n in spread), spread
-    assert sorted(checked.spread("g", filled)) == [0] * (checked.shards - 1) + [3]
+    assert [n for n in checked.spread("g", filled) if n] == [3]
     assert checked.spread("r", filled) == [2] * checked.shards
 
 

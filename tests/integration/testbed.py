@@ -315,9 +315,13 @@ class Cluster:
                                password=secret.group(1) if secret else "", autocommit=True)
 
     def spread(self, table, db="app"):
-        """How many rows of `table` lie on each shard."""
-        return [self.on_shard(s, f"SELECT COUNT(*) FROM {table}", db)[0][0]
-                for s in self.shard_list()]
+        """How many rows of `table` lie on each shard; None where there is no such table."""
+        def count(shard):
+            try:
+                return self.on_shard(shard, f"SELECT COUNT(*) FROM {table}", db)[0][0]
+            except pymysql.err.ProgrammingError:
+                return None
+        return [count(s) for s in self.shard_list()]
 
     # --- HTTP -----------------------------------------------------------------
 
