@@ -20,6 +20,8 @@
 /* Rows of a region exist together; a region of the nullable side of an outer
  * join, or of a subquery, hangs on its parent's rows: what is known in it holds
  * for its own tables only. */
+#define PLAN_TABLES_MAX 500
+
 struct region {
     struct region *parent; /* NULL: stands alone */
 };
@@ -86,6 +88,7 @@ struct planner {
     uint32_t                   n_params;
 
     struct instance *instances; /* all of the statement, linked by next_all */
+    uint32_t         n_instances;
     struct node     *nodes;
     bool             refused;
 
@@ -158,9 +161,12 @@ bool function_is_builtin(const struct func *f);
 void where_learn(struct planner *p, struct scope *s, struct expr *condition, struct region *only);
 void where_equal(struct planner *p, struct instance *a, uint32_t a_column, struct instance *b,
                  uint32_t b_column, struct region *only);
+/* The row of `outer`, of an enclosing block, equals that of `inner` in these columns. */
+void where_bind(struct planner *p, struct instance *inner, uint32_t inner_column,
+                struct instance *outer, uint32_t outer_column);
 /* Is the column one of those that equal the key of a sharded instance of its region? */
 bool where_is_key(struct planner *p, struct instance *i, uint32_t column);
-/* An operand if the expression is one. */
+/* plan_operand.c: an operand if the expression is one. */
 bool operand_make(struct planner *p, struct expr *e, struct operand *out);
 
 /* Decide the target from all that was learned: kind, groups, home. `main`: the region

@@ -64,6 +64,7 @@ add(struct planner *p, struct scope *s, struct span alias, struct span schema)
     i->region          = s->region;
     i->next_all        = p->instances;
     p->instances       = i;
+    p->n_instances++;
     if (s->last == NULL)
         s->first = i;
     else
@@ -256,6 +257,9 @@ scope_from(struct planner *p, struct scope *s, struct table_ref *ref, struct reg
     struct instance *i;
     if (ref == NULL)
         return true;
+    /* A CTE is looked at anew wherever it is named: nested ones multiply. */
+    if (p->n_instances > PLAN_TABLES_MAX)
+        return NOT_YET(p, "shardd: the statement names more than %d tables", PLAN_TABLES_MAX);
     switch (ref->kind) {
     case TABLE_REF_TABLE: return add_table(p, s, ref, region);
     case TABLE_REF_JOIN:  return add_join(p, s, ref, region);
@@ -300,7 +304,7 @@ learn_in(struct planner *p, struct scope *s, struct expr *e, struct query *q, st
     /* A NULL among the y, on whichever shard, changes what NOT IN says. */
     const struct route_column *type = instance_column(b, y_column);
     if (type != NULL && !type->nullable)
-        where_equal(p, a, x_column, b, y_column, NULL);
+        where_bind(p, b, y_column, a, x_column);
 }
 
 /* A stored function runs where its database's tables all are, or not at all. */

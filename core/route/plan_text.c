@@ -58,14 +58,26 @@ first_literal(const struct digest *d, uint32_t at)
     return low;
 }
 
+static uint32_t
+first_param(const struct planner *p, uint32_t at)
+{
+    uint32_t low = 0, high = p->n_params;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (p->params[middle] < at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 void
 text_source(struct text *t, uint32_t start, uint32_t end)
 {
     const struct planner *p       = t->p;
     uint32_t              literal = first_literal(p->digest, start);
-    uint32_t              param   = 0;
-    while (param < p->n_params && p->params[param] < start)
-        param++;
+    uint32_t              param   = first_param(p, start);
     while (start < end) {
         uint32_t at_literal = p->digest != NULL && literal < p->digest->n_literals
                                   ? p->digest->literals[literal].start

@@ -78,6 +78,15 @@ bind_outer(struct node *a, struct node *b)
 }
 
 void
+where_bind(struct planner *p, struct instance *inner, uint32_t inner_column,
+           struct instance *outer, uint32_t outer_column)
+{
+    struct node *x = node_of(p, inner, inner_column), *y = node_of(p, outer, outer_column);
+    if (x->type != NULL && y->type != NULL && keyhash_colocated(x->type, y->type))
+        bind_outer(x, y);
+}
+
+void
 where_equal(struct planner *p, struct instance *a, uint32_t a_column, struct instance *b,
             uint32_t b_column, struct region *only)
 {
@@ -96,95 +105,6 @@ where_equal(struct planner *p, struct instance *a, uint32_t a_column, struct ins
     } else if (inside(b->region, a->region)) {
         if (only == NULL || inside(b->region, only))
             bind_outer(y, x);
-    }
-}
-
-/* The server's charset of an introducer, as a collation id; 0: not one we hash. */
-static uint16_t
-introducer_collation(struct span name)
-{
-    static const struct {
-        const char *name;
-        uint16_t    id;
-    } known[] = {
-        { "_utf8mb4", 45 }, { "_utf8", 33 }, { "_utf8mb3", 33 }, { "_latin1", 8 },
-        { "_binary", 63 },  { "_ascii", 11 },
-    };
-    for (size_t i = 0; i < countof(known); i++)
-        if (span_equal_nocase(name, span_of(known[i].name)))
-            return known[i].id;
-    return 0;
-}
-
-static bool
-operand_literal(struct planner *p, struct expr *e, struct operand *out)
-{
-    if (e->n_args > 0)
-        return false;
-    if (e->introducer != NULL) {
-        out->collation = introducer_collation(*e->introducer);
-        if (out->collation == 0)
-            return false;
-    }
-    if (e->ordinal != AST_NO_ORDINAL) {
-        out->kind    = OPERAND_LITERAL;
-        out->ordinal = e->ordinal;
-        return true;
-    }
-    if (e->literal != TOK_INT && e->literal != TOK_DECIMAL)
-        return false;
-    out->kind     = OPERAND_CONST;
-    out->constant = (struct key_value){
-        .kind  = e->literal == TOK_INT ? KEY_VALUE_INT : KEY_VALUE_DECIMAL,
-        .bytes = arena_copy(p->arena, (struct span){ p->text.ptr + e->start, e->end - e->start }),
-    };
-    return true;
-}
-
-static bool
-operand_constant(struct operand *out, enum key_value_kind kind, struct span bytes)
-{
-    out->kind     = OPERAND_CONST;
-    out->constant = (struct key_value){ .kind = kind, .bytes = bytes };
-    return true;
-}
-
-bool
-operand_make(struct planner *p, struct expr *e, struct operand *out)
-{
-    *out = (struct operand){ .as = KEY_VALUE_OTHER };
-    e    = bare(e);
-    switch ((int)e->kind) {
-    case EXPR_LITERAL: return operand_literal(p, e, out);
-    case EXPR_PARAM:
-        out->kind    = OPERAND_PARAM;
-        out->ordinal = e->ordinal;
-        return true;
-    case EXPR_NULL: return operand_constant(out, KEY_VALUE_NULL, (struct span){ 0 });
-    case EXPR_BOOL:
-        return operand_constant(out, KEY_VALUE_INT, e->word == KW_TRUE ? SPAN("1") : SPAN("0"));
-    case EXPR_DEFAULT:
-        return e->n_args == 0 && operand_constant(out, KEY_VALUE_DEFAULT, (struct span){ 0 });
-    case EXPR_UNARY:
-        if (e->op != EXPR_OP_NEGATE && e->op != EXPR_OP_IDENTITY)
-            return false;
-        if (!operand_make(p, e->args, out))
-            return false;
-        out->negative ^= e->op == EXPR_OP_NEGATE;
-        return true;
-    case EXPR_TEMPORAL:
-        if (!operand_make(p, e->args, out))
-            return false;
-        out->as = e->word == KW_DATE   ? KEY_VALUE_DATE
-                  : e->word == KW_TIME ? KEY_VALUE_TIME
-                                       : KEY_VALUE_DATETIME;
-        return true;
-    case EXPR_COLLATE:
-        if (!operand_make(p, e->args, out))
-            return false;
-        out->collate = true;
-        return true;
-    default: return false;
     }
 }
 
@@ -326,8 +246,13 @@ learn_pair(struct planner *p, struct scope *s, struct expr *a, struct expr *b,
     struct instance *x = a->kind == EXPR_COLUMN ? scope_column(s, a->path, &a_column) : NULL;
     struct instance *y = b->kind == EXPR_COLUMN ? scope_column(s, b->path, &b_column) : NULL;
     if (x != NULL && y != NULL) {
-        if (in_scope(s, x) || in_scope(s, y))
+        bool x_here = in_scope(s, x), y_here = in_scope(s, y);
+        if (x_here && y_here)
             where_equal(p, x, a_column, y, b_column, only);
+        else if (x_here)
+            where_bind(p, x, a_column, y, b_column);
+        else if (y_here)
+            where_bind(p, y, b_column, x, a_column);
         return;
     }
     /* Not only keys: t.other = 5 AND t.other = u.key fixes u. */

@@ -1,0 +1,91 @@
+/* plan_operand.c - see plan_internal.h: expressions that are constants of a run. */
+#include "core/route/plan_internal.h"
+
+/* The server's charset of an introducer, as a collation id; 0: not one we hash. */
+static uint16_t
+introducer_collation(struct span name)
+{
+    static const struct {
+        const char *name;
+        uint16_t    id;
+    } known[] = {
+        { "_utf8mb4", 45 }, { "_utf8", 33 }, { "_utf8mb3", 33 }, { "_latin1", 8 },
+        { "_binary", 63 },  { "_ascii", 11 },
+    };
+    for (size_t i = 0; i < countof(known); i++)
+        if (span_equal_nocase(name, span_of(known[i].name)))
+            return known[i].id;
+    return 0;
+}
+
+static bool
+operand_literal(struct planner *p, struct expr *e, struct operand *out)
+{
+    if (e->n_args > 0)
+        return false;
+    if (e->introducer != NULL) {
+        out->collation = introducer_collation(*e->introducer);
+        if (out->collation == 0)
+            return false;
+    }
+    if (e->ordinal != AST_NO_ORDINAL) {
+        out->kind    = OPERAND_LITERAL;
+        out->ordinal = e->ordinal;
+        return true;
+    }
+    if (e->literal != TOK_INT && e->literal != TOK_DECIMAL)
+        return false;
+    out->kind     = OPERAND_CONST;
+    out->constant = (struct key_value){
+        .kind  = e->literal == TOK_INT ? KEY_VALUE_INT : KEY_VALUE_DECIMAL,
+        .bytes = arena_copy(p->arena, (struct span){ p->text.ptr + e->start, e->end - e->start }),
+    };
+    return true;
+}
+
+static bool
+operand_constant(struct operand *out, enum key_value_kind kind, struct span bytes)
+{
+    out->kind     = OPERAND_CONST;
+    out->constant = (struct key_value){ .kind = kind, .bytes = bytes };
+    return true;
+}
+
+bool
+operand_make(struct planner *p, struct expr *e, struct operand *out)
+{
+    *out = (struct operand){ .as = KEY_VALUE_OTHER };
+    e    = bare(e);
+    switch ((int)e->kind) {
+    case EXPR_LITERAL: return operand_literal(p, e, out);
+    case EXPR_PARAM:
+        out->kind    = OPERAND_PARAM;
+        out->ordinal = e->ordinal;
+        return true;
+    case EXPR_NULL: return operand_constant(out, KEY_VALUE_NULL, (struct span){ 0 });
+    case EXPR_BOOL:
+        return operand_constant(out, KEY_VALUE_INT, e->word == KW_TRUE ? SPAN("1") : SPAN("0"));
+    case EXPR_DEFAULT:
+        return e->n_args == 0 && operand_constant(out, KEY_VALUE_DEFAULT, (struct span){ 0 });
+    case EXPR_UNARY:
+        if (e->op != EXPR_OP_NEGATE && e->op != EXPR_OP_IDENTITY)
+            return false;
+        if (!operand_make(p, e->args, out))
+            return false;
+        out->negative ^= e->op == EXPR_OP_NEGATE;
+        return true;
+    case EXPR_TEMPORAL:
+        if (!operand_make(p, e->args, out))
+            return false;
+        out->as = e->word == KW_DATE   ? KEY_VALUE_DATE
+                  : e->word == KW_TIME ? KEY_VALUE_TIME
+                                       : KEY_VALUE_DATETIME;
+        return true;
+    case EXPR_COLLATE:
+        if (!operand_make(p, e->args, out))
+            return false;
+        out->collate = true;
+        return true;
+    default: return false;
+    }
+}

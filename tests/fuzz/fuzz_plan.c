@@ -1,0 +1,78 @@
+/* fuzz_plan.c - whatever parses can be planned, routed, rendered and described. */
+#include <stdlib.h>
+
+#include "tests/unit/plan_world.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+check(bool right)
+{
+    if (!right)
+        __builtin_trap();
+}
+
+static void
+run_insert(const struct plan *plan, const struct plan_values *values, struct buf *out)
+{
+    for (uint32_t row = 0; row < plan->insert->n_rows; row++) {
+        enum insert_number number;
+        struct sql_error   error;
+        uint64_t           value = 0;
+        uint32_t           shard = 0;
+        if (!insert_inspect(plan, &world, values, row, &number, &value, &error))
+            continue;
+        bool wants = number == INSERT_NUMBER;
+        if (plan->kind == PLAN_INSERT &&
+            insert_shard(plan, &world, values, row, wants, 7, &shard, &error))
+            check(shard < world.n_shards);
+        value = 7;
+        insert_render(plan, values, RENDER_TEXT, &row, 1, &value, &wants, out, NULL);
+    }
+}
+
+static void
+run(struct planned *c)
+{
+    const struct plan *plan    = &c->plan;
+    struct key_value   five    = { .kind = KEY_VALUE_INT, .bytes = SPAN("5") };
+    struct key_value  *params  = calloc(plan->n_params + 1, sizeof(*params));
+    struct buf         out     = { 0 };
+    struct bind_list   binds   = { 0 };
+    struct sql_error   error;
+    struct shard_set   set;
+    for (uint32_t i = 0; i < plan->n_params; i++)
+        params[i] = five;
+    struct plan_values values = planned_values(c, params, plan->n_params);
+    plan_describe(plan, &world, &out);
+    bool placed = plan->kind == PLAN_ONE || plan->kind == PLAN_SCATTER ||
+                  plan->kind == PLAN_WRITE;
+    if (placed && plan_route(plan, &world, &values, 1, &set, &error))
+        check(set.n > 0 && set.first < world.n_shards);
+    if (plan->text != NULL) {
+        plan_render(plan, plan->text, &values, RENDER_TEXT, &out, NULL);
+        plan_render(plan, plan->text, &values, RENDER_PREPARE, &out, &binds);
+    }
+    if (plan->insert != NULL)
+        run_insert(plan, &values, &out);
+    check((plan->kind == PLAN_REFUSE) <= (plan->error.code != 0));
+    free(binds.items);
+    free(params);
+    buf_fini(&out);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char *sql = malloc(size + 1);
+    if (size > 0)
+        memcpy(sql, data, size);
+    sql[size] = '\0';
+    world_init();
+    struct planned c;
+    planned_make(&c, sql, "app", size % 2 == 0);
+    run(&c);
+    planned_fini(&c);
+    free(sql);
+    return 0;
+}
