@@ -167,6 +167,8 @@ void where_bind(struct planner *p, struct instance *inner, uint32_t inner_column
 /* Is the column one of those that equal the key of a sharded instance of its region? */
 bool where_is_key(struct planner *p, struct instance *i, uint32_t column);
 /* plan_operand.c: an operand if the expression is one. */
+/* The id of a collation whose order is known, else 0. */
+uint16_t collation_named(struct span name);
 bool operand_make(struct planner *p, struct expr *e, struct operand *out);
 
 /* Decide the target from all that was learned: kind, groups, home. `main`: the region

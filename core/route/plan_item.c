@@ -214,26 +214,6 @@ struct collation_search {
     bool            mixed, number;
 };
 
-static uint16_t
-collation_named(struct span name)
-{
-    static const struct {
-        const char *name;
-        uint16_t    id;
-    } known[] = {
-        { "utf8mb4_bin", 46 },        { "utf8mb4_general_ci", 45 },     { "binary", 63 },
-        { "utf8mb4_unicode_ci", 224 }, { "utf8mb4_unicode_520_ci", 246 }, { "latin1_bin", 47 },
-        { "latin1_swedish_ci", 8 },   { "latin1_general_ci", 48 },      { "ascii_bin", 65 },
-        { "utf8mb3_general_ci", 33 }, { "utf8_general_ci", 33 },
-        { "utf8mb4_nopad_bin", 1070 },
-        { "utf8mb3_unicode_ci", 192 }, { "utf8_unicode_ci", 192 },      { "ascii_general_ci", 11 },
-    };
-    for (size_t i = 0; i < countof(known); i++)
-        if (span_equal_nocase(name, span_of(known[i].name)))
-            return known[i].id;
-    return 0;
-}
-
 static bool
 visit_collation(struct visitor *v, struct expr *e)
 {

@@ -1,6 +1,26 @@
 /* plan_operand.c - see plan_internal.h: expressions that are constants of a run. */
 #include "core/route/plan_internal.h"
 
+uint16_t
+collation_named(struct span name)
+{
+    static const struct {
+        const char *name;
+        uint16_t    id;
+    } known[] = {
+        { "utf8mb4_bin", 46 },        { "utf8mb4_general_ci", 45 },     { "binary", 63 },
+        { "utf8mb4_unicode_ci", 224 }, { "utf8mb4_unicode_520_ci", 246 }, { "latin1_bin", 47 },
+        { "latin1_swedish_ci", 8 },   { "latin1_general_ci", 48 },      { "ascii_bin", 65 },
+        { "utf8mb3_general_ci", 33 }, { "utf8_general_ci", 33 },
+        { "utf8mb4_nopad_bin", 1070 },
+        { "utf8mb3_unicode_ci", 192 }, { "utf8_unicode_ci", 192 },      { "ascii_general_ci", 11 },
+    };
+    for (size_t i = 0; i < countof(known); i++)
+        if (span_equal_nocase(name, span_of(known[i].name)))
+            return known[i].id;
+    return 0;
+}
+
 /* The server's charset of an introducer, as a collation id; 0: not one we hash. */
 static uint16_t
 introducer_collation(struct span name)
@@ -84,8 +104,9 @@ operand_make(struct planner *p, struct expr *e, struct operand *out)
     case EXPR_COLLATE:
         if (!operand_make(p, e->args, out))
             return false;
-        out->collate = true;
-        return true;
+        out->collate   = true;
+        out->collation = collation_named(*e->name);
+        return out->collation != 0; /* else: compared in ways we do not know */
     default: return false;
     }
 }

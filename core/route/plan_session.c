@@ -226,6 +226,23 @@ plan_temporary(struct planner *p)
     pin(p, "temporary_table");
 }
 
+/* A view must mean on each shard a part of what it means on one server; a table
+ * made from a SELECT would be filled on each with what that one has. */
+static bool
+ddl_query_possible(struct planner *p)
+{
+    const struct stmt *s = p->stmt;
+    if (s->kind == STMT_CREATE_TABLE && s->create_table->query != NULL)
+        return NOT_YET(p, "shardd: CREATE TABLE ... SELECT is not supported; create the table, then "
+                          "INSERT ... SELECT");
+    if (s->kind != STMT_CREATE_VIEW)
+        return true;
+    struct scope *top = NULL;
+    struct target target;
+    return scope_query(p, s->create_view->query, NULL, NULL, NULL, &top) &&
+           where_target(p, top == NULL ? NULL : top->region, &target);
+}
+
 static void
 plan_ddl(struct planner *p, enum ddl_kind kind)
 {
@@ -241,6 +258,8 @@ plan_ddl(struct planner *p, enum ddl_kind kind)
                 "none of its tables is known: the home answers");
         return;
     }
+    if (!ddl_query_possible(p))
+        return;
     struct ddl_spec *spec = make(p, sizeof(*spec));
     spec->kind            = kind;
     spec->verb = p->digest == NULL ? SPAN("") : span_of(keyword_text(p->digest->first));

@@ -249,6 +249,9 @@ test_routes(void **state)
         { "EXPLAIN SELECT * FROM users", 1 },
         { "SELECT * FROM names WHERE name = 'ab\\'c'", 1 },
         { "SELECT * FROM names WHERE name = 5", 3 },
+        { "SELECT * FROM names WHERE name = 'a' COLLATE utf8mb4_general_ci", 1 },
+        { "SELECT * FROM names WHERE name = 'a' COLLATE utf8mb4_unicode_ci", 3 },
+        { "SELECT * FROM names WHERE name = _latin1'a'", 1 },
         { "SELECT COUNT(DISTINCT name) FROM users WHERE id IN (3, 3)", 1 },
         { "SELECT STD(age) FROM users WHERE id IN (1,2,3,4,5,6,7,8,9)", 0 },
     };

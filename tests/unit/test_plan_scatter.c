@@ -76,6 +76,9 @@ static const struct {
     { "SELECT * FROM names WHERE name = 'abc' COLLATE utf8mb4_bin",
       "scatter keys names.name=(:0); merge: concatenate; text: SELECT * FROM names WHERE "
       "name = :0 COLLATE utf8mb4_bin" },
+    { "SELECT * FROM names WHERE name = 'abc' COLLATE utf8mb4_icelandic_ci",
+      "scatter all; merge: concatenate; text: SELECT * FROM names WHERE name = :0 COLLATE "
+      "utf8mb4_icelandic_ci" },
     { "WITH c AS (SELECT id, name FROM users) SELECT * FROM c JOIN orders o ON o.user_id "
       "= c.id",
       "scatter all; merge: concatenate; text: WITH c AS (SELECT id, name FROM users) "
@@ -164,9 +167,6 @@ static const struct {
     { "SELECT DISTINCT ratio FROM users",
       "scatter all; merge: distinct h1; text: SELECT DISTINCT ratio, 0e0+(ratio) FROM "
       "users" },
-    { "SELECT DISTINCT age FROM users ORDER BY age DESC LIMIT 3",
-      "scatter all; merge: sort 1 desc distinct 1 limit; text: SELECT DISTINCT age FROM "
-      "users ORDER BY age DESC LIMIT {limit}" },
     { "SELECT COUNT(*), COUNT(name), SUM(age), AVG(age), MIN(age), MAX(age) FROM users",
       "scatter all; merge: 1=count 2=count 3=sum 4=avg h1=sum h2=count 5=min 6=max one "
       "group; text: SELECT COUNT(*), COUNT(name), SUM(age), AVG(age), MIN(age), "

@@ -242,6 +242,13 @@ static const struct {
       "ddl" },
     { "CREATE VIEW v AS SELECT 1",
       "ddl" },
+    { "CREATE VIEW v AS SELECT id FROM users", "ddl" },
+    { "CREATE VIEW v AS SELECT users.id FROM users, config",
+      "refuse 1235: shardd: the sharded table 'users' is combined with tables that are not on "
+      "every shard; make those reference tables, or give the key" },
+    { "CREATE TABLE x AS SELECT * FROM users",
+      "refuse 1235: shardd: CREATE TABLE ... SELECT is not supported; create the table, then "
+      "INSERT ... SELECT" },
     { "CREATE USER x",
       "ddl" },
     { "GRANT ALL ON *.* TO x",
