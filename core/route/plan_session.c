@@ -233,8 +233,8 @@ ddl_query_possible(struct planner *p)
 {
     const struct stmt *s = p->stmt;
     if (s->kind == STMT_CREATE_TABLE && s->create_table->query != NULL)
-        return NOT_YET(p, "shardd: CREATE TABLE ... SELECT is not supported; create the table, then "
-                          "INSERT ... SELECT");
+        return NOT_YET(p, "shardd: CREATE TABLE ... SELECT is not supported; create the table, "
+                          "then INSERT ... SELECT");
     if (s->kind != STMT_CREATE_VIEW)
         return true;
     struct scope *top = NULL;
