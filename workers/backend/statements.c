@@ -2,18 +2,19 @@
 #include "workers/backend/statements.h"
 
 #include <stdlib.h>
+#include <xxhash.h>
 
 #include "core/base/memory.h"
 
 enum { BUCKETS = 128 };
 
 struct statement {
-    struct list       used; /* newest first */
-    struct statement *next; /* in its bucket */
-    uint64_t          hash;
-    uint32_t          id;
-    size_t            len;
-    uint8_t           text[];
+    struct list          used; /* newest first */
+    struct statement    *next; /* in its bucket */
+    uint64_t             hash;
+    uint32_t             id;
+    struct statement_key key;  /* spans into `bytes` */
+    uint8_t              bytes[];
 };
 
 struct statement_table {
@@ -22,23 +23,33 @@ struct statement_table {
     struct statement *bucket[BUCKETS];
 };
 
+static uint64_t
+hash_of(const struct statement_key *key)
+{
+    uint64_t seed = XXH3_64bits_withSeed(key->schema.ptr, key->schema.len, key->vars_hash);
+
+    return XXH3_64bits_withSeed(key->text.ptr, key->text.len, seed);
+}
+
 static struct statement **
-find(struct statement_table *t, uint64_t hash, struct span text)
+find(struct statement_table *t, uint64_t hash, const struct statement_key *key)
 {
     struct statement **at = &t->bucket[hash % BUCKETS];
 
-    while (*at != NULL && !((*at)->hash == hash &&
-                            span_equal((struct span){ (*at)->text, (*at)->len }, text)))
+    while (*at != NULL &&
+           !((*at)->hash == hash && (*at)->key.vars_hash == key->vars_hash &&
+             span_equal((*at)->key.text, key->text) &&
+             span_equal((*at)->key.schema, key->schema)))
         at = &(*at)->next;
     return at;
 }
 
 bool
-statements_find(struct statements *s, uint64_t hash, struct span text, uint32_t *id)
+statements_find(struct statements *s, const struct statement_key *key, uint32_t *id)
 {
     if (s->table == NULL)
         return false;
-    struct statement *found = *find(s->table, hash, text);
+    struct statement *found = *find(s->table, hash_of(key), key);
 
     if (found == NULL)
         return false;
@@ -52,7 +63,7 @@ static uint32_t
 evict_oldest(struct statement_table *t)
 {
     struct statement  *old = container_of(t->used.prev, struct statement, used);
-    struct statement **at  = find(t, old->hash, (struct span){ old->text, old->len });
+    struct statement **at  = find(t, old->hash, &old->key);
     uint32_t           id  = old->id;
 
     *at = old->next;
@@ -62,8 +73,16 @@ evict_oldest(struct statement_table *t)
     return id;
 }
 
+static struct span
+put(uint8_t *at, struct span s)
+{
+    if (s.len != 0)
+        memcpy(at, s.ptr, s.len);
+    return (struct span){ at, s.len };
+}
+
 bool
-statements_add(struct statements *s, uint64_t hash, struct span text, uint32_t id,
+statements_add(struct statements *s, const struct statement_key *key, uint32_t id,
                uint32_t *evicted)
 {
     if (s->table == NULL) {
@@ -75,13 +94,14 @@ statements_add(struct statements *s, uint64_t hash, struct span text, uint32_t i
 
     if (full)
         *evicted = evict_oldest(t);
-    struct statement *st = mem_alloc(sizeof(*st) + text.len);
-    memcpy(st->text, text.ptr, text.len);
-    st->len  = text.len;
-    st->hash = hash;
-    st->id   = id;
-    st->next = t->bucket[hash % BUCKETS];
-    t->bucket[hash % BUCKETS] = st;
+    struct statement *st = mem_alloc(sizeof(*st) + key->text.len + key->schema.len);
+    st->key.text      = put(st->bytes, key->text);
+    st->key.schema    = put(st->bytes + key->text.len, key->schema);
+    st->key.vars_hash = key->vars_hash;
+    st->hash          = hash_of(key);
+    st->id            = id;
+    st->next          = t->bucket[st->hash % BUCKETS];
+    t->bucket[st->hash % BUCKETS] = st;
     list_prepend(&t->used, &st->used);
     t->n++;
     return full;

@@ -15,12 +15,18 @@ struct statements {
     struct statement_table *table; /* owned; NULL until the first one */
 };
 
-/* True when `text` is prepared; *id is the server's name for it. `hash` is
- * XXH3-64 of the text. */
-bool statements_find(struct statements *s, uint64_t hash, struct span text, uint32_t *id);
+/* What a statement means depends on where and how it was prepared. */
+struct statement_key {
+    struct span text;
+    struct span schema;    /* current then; empty: none */
+    uint64_t    vars_hash; /* of the session's variables then */
+};
 
-/* Remember it; the text is copied. True when another had to go: close *evicted. */
-bool statements_add(struct statements *s, uint64_t hash, struct span text, uint32_t id,
+/* True when it is prepared; *id is the server's name for it. */
+bool statements_find(struct statements *s, const struct statement_key *key, uint32_t *id);
+
+/* Remember it; the key is copied. True when another had to go: close *evicted. */
+bool statements_add(struct statements *s, const struct statement_key *key, uint32_t id,
                     uint32_t *evicted);
 
 /* The server has forgotten them all. */

@@ -18,18 +18,6 @@ enum {
     LOW_WATER     = 64 << 10,
 };
 
-bool
-client_is_system_schema(const char *name)
-{
-    static const char *const names[] = { "information_schema", "mysql", "performance_schema",
-                                         "sys" };
-
-    for (size_t i = 0; i < countof(names); i++)
-        if (strcasecmp(names[i], name) == 0)
-            return true;
-    return false;
-}
-
 /* --- the end ------------------------------------------------------------- */
 
 static void

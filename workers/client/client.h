@@ -74,7 +74,6 @@ void client_log_in(struct client *c);                     /* client_login.c */
 void client_dispatch(struct client *c, struct span payload); /* client_command.c */
 void client_run_rest(struct client *c);                     /* the next of several */
 
-bool client_is_system_schema(const char *name);
 void client_idle_too_long(struct timer *timer);
 
 /* A reply of our own that ends the command. */

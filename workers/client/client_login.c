@@ -139,7 +139,7 @@ welcome(struct client *c)
     char                    *db   = c->login->schema;
 
     if (db != NULL && routes_database(r, span_of(db)) == ROUTES_NONE &&
-        !client_is_system_schema(db)) {
+        !session_is_system_schema(span_of(db))) {
         refuse(c, COUNTER_LOGIN_FAILED_DATABASE, ERR_BAD_DB, "Unknown database '%s'", db);
         return;
     }
@@ -226,10 +226,12 @@ read_response(struct client *c, struct span payload)
     find_user(c, login.user);
     if (login.schema.len != 0)
         l->schema = mem_strndup(login.schema.ptr, login.schema.len);
-    if (login.plugin.len != 0 && !span_equal(login.plugin, SPAN(PLUGIN_NATIVE_PASSWORD)))
-        switch_plugin(c);
-    else if (proves(c, login.auth))
+    bool native = login.plugin.len == 0 ||
+                  span_equal(login.plugin, SPAN(PLUGIN_NATIVE_PASSWORD));
+    if (native && proves(c, login.auth))
         welcome(c);
+    else if (login.plugin.len == 0 ? (login.capabilities & CLIENT_PLUGIN_AUTH) != 0 : !native)
+        switch_plugin(c); /* what it sent is for another plugin, or for none */
     else
         deny(c, login.auth.len != 0);
 }

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 
-#include <xxhash.h>
 
 static void next_step(struct leg *leg);
 
@@ -226,7 +225,7 @@ step_insert_id(struct leg *leg)
     struct session *s = leg->q->s;
     char            text[64];
 
-    if (!leg->q->plan->plan.needs_last_insert_id)
+    if (leg->q->plan == NULL || !leg->q->plan->plan.needs_last_insert_id)
         return false;
     snprintf(text, sizeof(text), "SET last_insert_id = %llu",
              (unsigned long long)s->last_insert_id);
@@ -437,6 +436,12 @@ prepare_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
     (void)x, (void)b, (void)why; /* the execution behind it hears the same */
 }
 
+static struct statement_key
+statement_key(const struct leg *leg, const struct backend *b)
+{
+    return (struct statement_key){ leg_text(leg), span_of(b->schema), b->vars_hash };
+}
+
 /* The server's id for next time. When it refused, the execution behind it fails
  * too and the client gets the server's words for that. */
 static void
@@ -448,9 +453,8 @@ prepare_answered(struct exchange *x, struct backend *b, struct span bytes, bool 
     (void)bytes;
     if (!last || x->reader.error != 0)
         return;
-    struct span text = leg_text(leg);
-    if (statements_add(&b->statements, XXH3_64bits(text.ptr, text.len), text,
-                       x->reader.statement_id, &evicted)) {
+    struct statement_key key = statement_key(leg, b);
+    if (statements_add(&b->statements, &key, x->reader.statement_id, &evicted)) {
         command_id_encode(backend_out(b), COM_STMT_CLOSE, evicted);
         backend_flush(b);
     }
@@ -466,11 +470,11 @@ send_execute(struct leg *leg, const struct exchange_ops *ops)
 {
     struct query_run   *q    = leg->q;
     struct backend *b    = leg->backend;
-    struct span     text = leg_text(leg);
     uint32_t        id   = EXECUTE_LAST_PREPARED;
 
-    if (!statements_find(&b->statements, XXH3_64bits(text.ptr, text.len), text, &id)) {
-        command_text_encode(backend_out(b), COM_STMT_PREPARE, text);
+    struct statement_key key = statement_key(leg, b);
+    if (!statements_find(&b->statements, &key, &id)) {
+        command_text_encode(backend_out(b), COM_STMT_PREPARE, key.text);
         backend_expect(b, &leg->prepare, &prepare_ops, RESULT_PREPARE);
     }
     size_t before = buf_len(backend_out(b));

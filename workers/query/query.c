@@ -11,7 +11,8 @@
 #include "workers/query/leg.h"
 #include "workers/query/txn.h"
 
-enum { SPARE_QUERIES = 256, ERR_LOST = 1927 /* ER_CONNECTION_KILLED */ };
+enum { SPARE_QUERIES = 256, ERR_LOST = 1927 /* ER_CONNECTION_KILLED */,
+       ERR_BAD_DB = 1049 /* ER_BAD_DB_ERROR */ };
 
 /* --- answers of our own -------------------------------------------------- */
 
@@ -214,7 +215,7 @@ ask_server(struct query_run *q, struct span name)
 {
     struct buf payload = { 0 };
 
-    /* mysql, information_schema, or an unknown one: a server knows. */
+    /* mysql, information_schema: a server knows. */
     buf_append_byte(&payload, COM_INIT_DB);
     buf_append_span(&payload, name);
     q->payload = arena_copy(&q->arena, buf_unread(&payload));
@@ -230,7 +231,10 @@ query_schema(struct query_run *q, struct span name)
     struct ok       ok = { .status = session_status(s) };
 
     if (routes_database(q->routes->routes, name) == ROUTES_NONE) {
-        ask_server(q, name);
+        if (session_is_system_schema(name))
+            ask_server(q, name);
+        else
+            query_refuse(q, ERR_BAD_DB, "Unknown database '%.*s'", (int)name.len, name.ptr);
         return;
     }
     ok.track = track_schema(q, name);

@@ -70,6 +70,7 @@ answer(struct query_run *q)
         reply_err_encode(stream_out(q->client), &q->seq, s->capabilities, &m->error);
         query_flush(q);
         s->row_count = -1;
+        q->failed    = true;
         query_done(q);
         return;
     }

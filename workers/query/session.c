@@ -341,3 +341,15 @@ session_lex_charset(uint16_t id)
             return LEX_BYTES;
     return LEX_UTF8;
 }
+
+bool
+session_is_system_schema(struct span name)
+{
+    static const char *const names[] = { "information_schema", "mysql", "performance_schema",
+                                         "sys" };
+
+    for (size_t i = 0; i < countof(names); i++)
+        if (span_equal_nocase(span_of(names[i]), name))
+            return true;
+    return false;
+}

@@ -117,6 +117,9 @@ void session_unpin(struct session *s);
 /* The status flags a server would send now. */
 uint16_t session_status(const struct session *s);
 
+/* Schemas that every server has and the catalog does not. */
+bool session_is_system_schema(struct span name);
+
 /* What the bytes of a statement may be, from a collation id of the login. */
 enum lex_charset session_lex_charset(uint16_t collation);
 
