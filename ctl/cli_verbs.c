@@ -28,6 +28,17 @@ const struct cli_verb cli_verbs[] = {
       "With rows in it a table stays what it is. In SQL the same is said by a table's\n"
       "comment: COMMENT 'shardd: key(COLUMN)', 'shardd: reference' or 'shardd: global'." },
     { "shard list", "", "", verb_shard_list, "List the shards and their servers", "" },
+    { "shard add", "", "name adopt user password", verb_shard_add,
+      "Make one more shard, or adopt a server",
+      "Without --adopt a server of our own is made. It gets the schemas, the accounts and the\n"
+      "reference tables, and owns no ranges of the key space: no rows of sharded tables come\n"
+      "to it yet. With --adopt an existing MariaDB server is taken over with its data: its\n"
+      "databases appear with all tables global, its mysql_native_password accounts become users\n"
+      "with the same password and rights; nothing on it is rewritten." },
+    { "shard remove", "NAME", "", verb_shard_remove,
+      "Remove a shard that owns no ranges and is no database's home",
+      "A server of our own is stopped and its data removed; an adopted one is left alone." },
+    { "shard set", "NAME", "state name", verb_shard_set, "Change a shard's state or name", "" },
     { "user add", "NAME", "password password-stdin admin max-connections", verb_user_add,
       "Let somebody in", "The account is made on every shard with a random secret that only\n"
       "shardd knows. It may do everything in every database of the catalog." },
@@ -64,10 +75,14 @@ const struct cli_option cli_options[] = {
     { "collation", "NAME", "the database's default collation" },
     { "database", "NAME", "the current database of the statement (app)" },
     { "once", NULL, "print once and end" },
+    { "name", "NAME", "the shard's name" },
+    { "adopt", "HOST[:PORT]", "the server to take over" },
+    { "user", "NAME", "an account that may do everything there (root)" },
+    { "state", "up|draining", "draining: no new work is sent there where another can do it" },
     { "key", "COLUMN", "rows lie where the hash of this column says" },
     { "reference", NULL, "a full copy on every shard" },
     { "global", NULL, "whole, on the database's home shard" },
-    { "password", "TEXT", "the password; seen by others in the process list" },
+    { "password", "TEXT", "the password; others may see it in the process list" },
     { "password-stdin", NULL, "read the password from standard input, up to a line's end" },
     { "admin", NULL, "may see and kill what others run" },
     { "max-connections", "N", "at most so many at a time; 0: no limit (0)" },

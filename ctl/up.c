@@ -69,7 +69,7 @@ make_shards(struct cluster *c, int n, struct err *err)
             return err_set(err, "interrupted");
         snprintf(text, sizeof(text), "making shard %d of %d", i, n);
         progress(text);
-        if (!cluster_add_local(c, "", &shard, err))
+        if (!cluster_add_local(c, "", NULL, NULL, &shard, err))
             return false;
         json_decref(shard);
     }

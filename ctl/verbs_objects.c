@@ -1,4 +1,4 @@
-/* verbs_objects.c - databases, tables, shards and users. */
+/* verbs_objects.c - databases, tables and users. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -157,13 +157,6 @@ verb_table_set(struct cli *cli)
     json_decref(body);
     free(path);
     return status;
-}
-
-int
-verb_shard_list(struct cli *cli)
-{
-    return list(cli, "/v1/shards", "shards",
-                "name host port state provisioner ranges answers version problem");
 }
 
 /* False, after saying why, when standard input cannot be read. */

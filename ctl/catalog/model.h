@@ -3,13 +3,15 @@
  *   meta/cluster   uuid, instance, generation, users_generation, next_shard, next_sequence,
  *                  next_job, service_user, service_secret, lower_case
  *   shard/ID       id, name, host, port, socket, state (up|draining),
- *                  provisioner (local|static), directory, user, secret (of the controller)
+ *                  provisioner (local|static), directory, user, secret (of the controller),
+ *                  account_host (static: what users' accounts are bound to there)
  *   ranges/map     ranges: [["<start, 16 hex digits>", shard id], ...] sorted
  *   database/NAME  name, policy (auto|global), home (shard id), collation, collation_id
  *   table/NAME     database, name, kind (global|sharded|reference|view), key, sequence,
  *                  reason, remedy, view_kind, state (ok|stuck), columns: [...]
  *   user/NAME      name, verifier (40 hex digits), has_password, admin, secret,
- *                  max_connections
+ *                  max_connections, grants: ["SELECT ON `a`.*", ...] (adopted users only;
+ *                  others may do everything in every database)
  *   job/NUMBER     see ctl/job/job.h
  *
  * `reason` says why a table is global, `remedy` what would make it shardable.

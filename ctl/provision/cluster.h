@@ -65,11 +65,21 @@ void            cluster_close(struct cluster *c);
 /* The pid of the controller that holds the lock of this home, or 0. */
 pid_t cluster_owner(const struct cluster_paths *paths);
 
-/* Makes shard `name` ("" for "shard-ID") with a server of ours, starts it, and
- * brings it up to date. It owns ranges only when it is the first; `n_first`
- * shards made together share them. */
-bool cluster_add_local(struct cluster *c, const char *name, json_t **shard,
-                       struct err *err) must_check;
+/* Puts what belongs on a shard there, before anybody is sent to it. */
+typedef bool (*cluster_fill_fn)(struct cluster *c, const json_t *shard, void *context,
+                                struct sql_error *error);
+
+/* Makes shard `name` ("" for "shard-ID") with a server of ours, starts it, brings
+ * it up to date, and has `fill` (NULL: nothing) put the tables there. Then it is
+ * in the catalog, and owns no ranges. */
+bool cluster_add_local(struct cluster *c, const char *name, cluster_fill_fn fill,
+                       void *context, json_t **shard, struct err *err) must_check;
+
+/* A new shard object in the catalog. */
+bool cluster_put_shard(struct cluster *c, json_t *shard, struct err *err) must_check;
+
+/* Stops the server of a shard of ours that left the catalog, and removes its data. */
+bool cluster_remove_local(struct cluster *c, const json_t *shard, struct err *err) must_check;
 
 /* Gives all ranges, in turn, to the shards there are. Only for an empty cluster. */
 bool cluster_cut_ranges(struct cluster *c, struct err *err) must_check;

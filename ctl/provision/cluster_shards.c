@@ -60,8 +60,8 @@ keep_local(struct cluster *c, struct local_server *server)
     pthread_mutex_unlock(&c->local_lock);
 }
 
-static bool
-put_shard(struct cluster *c, json_t *shard, struct err *err)
+bool
+cluster_put_shard(struct cluster *c, json_t *shard, struct err *err)
 {
     struct catalog_change *change = catalog_begin(c->catalog, "controller");
     char                   id[24];
@@ -73,15 +73,16 @@ put_shard(struct cluster *c, json_t *shard, struct err *err)
 }
 
 static bool
-bring_up(struct cluster *c, struct local_server *server, json_t *shard, struct err *err)
+bring_up(struct cluster *c, struct local_server *server, json_t *shard, cluster_fill_fn fill,
+         void *context, struct err *err)
 {
     struct sql_error error;
 
     if (!local_start(server, err) || !local_wait_ready(server, READY_MS, err))
         return false;
-    if (!cluster_ensure_shard(c, shard, &error))
+    if (!cluster_ensure_shard(c, shard, &error) || (fill && !fill(c, shard, context, &error)))
         return explain(err, &error);
-    return put_shard(c, shard, err);
+    return cluster_put_shard(c, shard, err);
 }
 
 static void
@@ -98,7 +99,8 @@ abandon(struct local_server *server, const json_t *shard)
 }
 
 bool
-cluster_add_local(struct cluster *c, const char *name, json_t **out, struct err *err)
+cluster_add_local(struct cluster *c, const char *name, cluster_fill_fn fill, void *context,
+                  json_t **out, struct err *err)
 {
     struct local_server *server;
     json_t              *shard = json_object(), *other;
@@ -124,7 +126,7 @@ cluster_add_local(struct cluster *c, const char *name, json_t **out, struct err 
         return false;
     }
     server = local_open(shard);
-    if (!bring_up(c, server, shard, err)) {
+    if (!bring_up(c, server, shard, fill, context, err)) {
         abandon(server, shard);
         json_decref(shard);
         return false;
@@ -132,6 +134,28 @@ cluster_add_local(struct cluster *c, const char *name, json_t **out, struct err 
     keep_local(c, server);
     *out = shard;
     return true;
+}
+
+bool
+cluster_remove_local(struct cluster *c, const json_t *shard, struct err *err)
+{
+    struct local_server *server = NULL;
+
+    pthread_mutex_lock(&c->local_lock);
+    for (size_t i = 0; i < c->n_local; i++)
+        if (local_shard(c->local[i]) == model_number(shard, "id")) {
+            server      = c->local[i];
+            c->local[i] = c->local[--c->n_local];
+            break;
+        }
+    pthread_mutex_unlock(&c->local_lock);
+    if (server) {
+        local_stop(server);
+        while (local_tick(server, spawn_now_ms()))
+            usleep(20000);
+        local_close(server);
+    }
+    return local_destroy(shard, err);
 }
 
 bool

@@ -1,5 +1,5 @@
 /* schema.c - the statements that make a server a shard. */
-#include <stdlib.h>
+#include <stdio.h>
 
 #include "ctl/catalog/model.h"
 #include "ctl/provision/schema.h"
@@ -21,21 +21,40 @@ static const char *const statements[] = {
     "GRANT PROCESS, BINLOG MONITOR, CONNECTION ADMIN ON *.* TO '" SCHEMA_SERVICE_USER "'@'%'",
 };
 
-/* Makes the account, or gives it the secret that the workers know. */
-static bool
-ensure_login(struct server *s, const char *user, const char *secret, struct sql_error *error)
+/* 'user'@'host', as one of the server_text() buffers would be. */
+static const char *
+account(const char *user, const char *host)
 {
-    char same[8];
+    static _Thread_local char text[2100];
+
+    snprintf(text, sizeof(text), "%s@%s", server_text(user), server_text(host));
+    return text;
+}
+
+/* Makes the account, or gives it the secret that the workers know. On an
+ * adopted server the password that applications use (`verifier`) stays good
+ * beside it: they may still connect directly. */
+static bool
+ensure_login(struct server *s, const char *user, const char *host, const char *secret,
+             const char *verifier, struct sql_error *error)
+{
+    const char *verb;
+    char        same[8];
 
     if (!server_value(s, same, sizeof(same), error,
-                      "SELECT JSON_VALUE(Priv, '$.authentication_string') = PASSWORD(%s)"
-                      " FROM mysql.global_priv WHERE User = %s AND Host = '%%'",
-                      server_text(secret), server_text(user)))
+                      "SELECT LOCATE(PASSWORD(%s), Priv) > 0"
+                      " FROM mysql.global_priv WHERE User = %s AND Host = %s",
+                      server_text(secret), server_text(user), server_text(host)))
         return false;
     if (strcmp(same, "1") == 0)
         return true;
-    return server_run(s, error, "%s USER %s@'%%' IDENTIFIED BY %s",
-                      same[0] ? "ALTER" : "CREATE", server_text(user), server_text(secret));
+    verb = same[0] ? "ALTER" : "CREATE";
+    if (strcmp(host, "%") == 0 || strlen(verifier) != 40)
+        return server_run(s, error, "%s USER %s IDENTIFIED BY %s", verb, account(user, host),
+                          server_text(secret));
+    return server_run(s, error, "%s USER %s IDENTIFIED VIA mysql_native_password USING '*%s'"
+                      " OR mysql_native_password USING PASSWORD(%s)", verb,
+                      account(user, host), verifier, server_text(secret));
 }
 
 bool
@@ -43,7 +62,7 @@ schema_ensure(struct server *s, const char *service_secret, struct sql_error *er
 {
     char ready[8];
 
-    if (!ensure_login(s, SCHEMA_SERVICE_USER, service_secret, error) ||
+    if (!ensure_login(s, SCHEMA_SERVICE_USER, "%", service_secret, "", error) ||
         !server_value(s, ready, sizeof(ready), error,
                       "SELECT COUNT(*) FROM information_schema.ROUTINES"
                       " WHERE ROUTINE_SCHEMA = 'shardd' AND ROUTINE_NAME = 'decide'"))
@@ -81,7 +100,7 @@ account_grant(struct server *s, const char *user, const char *database, struct s
 
     buf_append_text(&sql, "GRANT ALL PRIVILEGES ON ");
     grant_pattern(&sql, database);
-    buf_printf(&sql, ".* TO %s@'%%'", server_text(user));
+    buf_printf(&sql, ".* TO %s", account(user, s->account_host));
     ok = server_run_text(s, buf_unread(&sql), error);
     buf_fini(&sql);
     return ok;
@@ -92,8 +111,8 @@ static json_t *
 granted(struct server *s, const char *user, struct sql_error *error)
 {
     json_t *rows = server_rows(s, error,
-                               "SELECT Db FROM mysql.db WHERE User = %s AND Host = '%%'",
-                               server_text(user));
+                               "SELECT Db FROM mysql.db WHERE User = %s AND Host = %s",
+                               server_text(user), server_text(s->account_host));
     json_t *set = rows ? json_object() : NULL;
     json_t *row;
     size_t  i;
@@ -129,32 +148,52 @@ grant_databases(struct server *s, const char *user, const json_t *databases,
     return ok;
 }
 
+/* The rights an adopted account had, as far as they can be given here: a
+ * table of another shard cannot be granted on. */
+static bool
+grant_adopted(struct server *s, const char *user, const json_t *grants)
+{
+    json_t          *list = (json_t *)(uintptr_t)grants, *grant;
+    struct sql_error ignored;
+    size_t           i;
+
+    json_array_foreach(list, i, grant)
+        if (!server_run(s, &ignored, "GRANT %s TO %s", json_string_value(grant),
+                        account(user, s->account_host)))
+            continue;
+    return true;
+}
+
 bool
 account_ensure(struct server *s, const json_t *user, const json_t *databases,
                struct sql_error *error)
 {
-    const char *name = model_text(user, "name");
-    char        may[8];
+    const char   *name   = model_text(user, "name");
+    const json_t *grants = json_object_get(user, "grants");
+    char          may[8];
 
-    if (!ensure_login(s, name, model_text(user, "secret"), error) ||
+    if (!ensure_login(s, name, s->account_host, model_text(user, "secret"),
+                      model_text(user, "verifier"), error) ||
         !server_value(s, may, sizeof(may), error,
-                      "SELECT COUNT(*) FROM mysql.procs_priv WHERE User = %s AND Host = '%%'"
-                      " AND Db = 'shardd' AND Routine_name = 'decide'", server_text(name)))
+                      "SELECT COUNT(*) FROM mysql.procs_priv WHERE User = %s AND Host = %s"
+                      " AND Db = 'shardd' AND Routine_name = 'decide'", server_text(name),
+                      server_text(s->account_host)))
         return false;
     if (strcmp(may, "0") == 0 &&
-        !server_run(s, error, "GRANT EXECUTE ON PROCEDURE shardd.decide TO %s@'%%'",
-                    server_text(name)))
+        !server_run(s, error, "GRANT EXECUTE ON PROCEDURE shardd.decide TO %s",
+                    account(name, s->account_host)))
         return false;
     if (model_flag(user, "admin") &&
         !server_run(s, error,
-                    "GRANT PROCESS, RELOAD, SHOW DATABASES, BINLOG MONITOR ON *.* TO %s@'%%'",
-                    server_text(name)))
+                    "GRANT PROCESS, RELOAD, SHOW DATABASES, BINLOG MONITOR ON *.* TO %s",
+                    account(name, s->account_host)))
         return false;
-    return grant_databases(s, name, databases, error);
+    return grants ? grant_adopted(s, name, grants) : grant_databases(s, name, databases, error);
 }
 
 bool
 account_drop(struct server *s, const char *name, struct sql_error *error)
 {
-    return server_run(s, error, "DROP USER IF EXISTS %s@'%%'", server_text(name));
+    /* An adopted server keeps the account its own applications use. */
+    return server_run(s, error, "DROP USER IF EXISTS %s", account(name, s->account_host));
 }

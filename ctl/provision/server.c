@@ -36,6 +36,8 @@ server_open_as(struct server *s, const json_t *shard, const char *user, const ch
 
     s->name  = model_text(shard, "name");
     s->id    = model_number(shard, "id");
+    s->account_host = model_text(shard, "account_host")[0] ? model_text(shard, "account_host")
+                                                           : "%";
     s->mysql = mysql_init(NULL);
     mysql_options(s->mysql, MYSQL_OPT_CONNECT_TIMEOUT, &timeout);
     mysql_options(s->mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");

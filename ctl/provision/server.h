@@ -17,6 +17,7 @@ struct server {
     MYSQL      *mysql;
     const char *name; /* of the shard, borrowed from its object */
     int64_t     id;
+    const char *account_host; /* of users' accounts: "%", or ours as an adopted server sees it */
 };
 
 /* Connects as the controller to the shard of this catalog object, which must

@@ -1,0 +1,59 @@
+/* api_shards.c - shards that come, change and go. */
+#include "ctl/api/request.h"
+#include "ctl/catalog/model.h"
+#include "ctl/job/shard.h"
+
+static const char who[] = "shardctl";
+
+static const char *
+or_empty(const char *text)
+{
+    return text ? text : "";
+}
+
+static unsigned
+adopt(struct request *r, const char *address)
+{
+    const char      *user = request_text(r, "user");
+    struct adopted   done;
+    struct sql_error error;
+
+    if (!shard_adopt(r->cluster, who, or_empty(request_text(r, "name")), address,
+                     user ? user : "root", or_empty(request_text(r, "password")), &done,
+                     &error)) {
+        json_decref(done.notes);
+        return request_done(r, false, &error);
+    }
+    r->answer = json_pack("{s:i, s:i, s:i, s:o}", "databases", (int)done.databases, "tables",
+                          (int)done.tables, "users", (int)done.users, "notes", done.notes);
+    return 200;
+}
+
+unsigned
+api_shard_add(struct request *r)
+{
+    const char      *address = request_text(r, "adopt");
+    struct sql_error error;
+
+    if (address)
+        return adopt(r, address);
+    return request_done(
+        r, shard_add(r->cluster, who, or_empty(request_text(r, "name")), &error), &error);
+}
+
+unsigned
+api_shard_set(struct request *r)
+{
+    struct sql_error error;
+
+    return request_done(r, shard_set(r->cluster, who, r->part[1], request_text(r, "name"),
+                                     request_text(r, "state"), &error), &error);
+}
+
+unsigned
+api_shard_remove(struct request *r)
+{
+    struct sql_error error;
+
+    return request_done(r, shard_remove(r->cluster, who, r->part[1], &error), &error);
+}

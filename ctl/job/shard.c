@@ -1,0 +1,167 @@
+/* shard.c - add, remove, set. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/memory.h"
+#include "ctl/catalog/model.h"
+#include "ctl/job/shard.h"
+
+static bool
+has_ranges(struct cluster *c)
+{
+    json_t *map = catalog_get(c->catalog, CATALOG_RANGES, "map", NULL);
+
+    json_decref(map);
+    return map != NULL;
+}
+
+static bool
+add(struct cluster *c, const char *name, struct sql_error *error)
+{
+    struct shard_fill *fill  = mem_alloc(sizeof(*fill));
+    json_t            *shard = NULL;
+    struct err         err;
+    bool               ok = cluster_add_local(c, name, shard_fill, fill, &shard, &err);
+
+    if (ok && !has_ranges(c))
+        ok = cluster_cut_ranges(c, &err);
+    if (ok)
+        ok = cluster_publish(c, &err);
+    /* The workers write to the new copies too now. */
+    shard_fill_done(fill);
+    free(fill);
+    json_decref(shard);
+    return ok || job_fail(error, &err);
+}
+
+bool
+shard_add(struct cluster *c, const char *who, const char *name, struct sql_error *error)
+{
+    struct job job;
+    bool       ok;
+
+    if (!job_begin(&job, c, "shard", who, "add a shard", "", "", error))
+        return false;
+    ok = add(c, name, error);
+    job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
+    return ok;
+}
+
+static bool
+owns_nothing(struct cluster *c, const json_t *shard, struct sql_error *error)
+{
+    json_t     *map  = catalog_get(c->catalog, CATALOG_RANGES, "map", NULL);
+    json_t     *list = json_object_get(map, "ranges"), *pair;
+    json_t     *all  = catalog_all(c->catalog, CATALOG_DATABASE), *database;
+    const char *key, *name = model_text(shard, "name");
+    int64_t     id = model_number(shard, "id");
+    bool        ok = true;
+    size_t      i;
+
+    json_array_foreach(list, i, pair)
+        if (ok && json_integer_value(json_array_get(pair, 1)) == id)
+            ok = sql_error_set(error, SQL_NOT_SUPPORTED,
+                               "shardd: shard %s owns ranges of the key space; rows would be "
+                               "lost", name);
+    json_object_foreach(all, key, database)
+        if (ok && model_number(database, "home") == id)
+            ok = sql_error_set(error, SQL_NOT_SUPPORTED,
+                               "shardd: shard %s is the home of the database %s; drop that "
+                               "first", name, key);
+    json_decref(map);
+    json_decref(all);
+    return ok;
+}
+
+static bool
+remove_shard(struct cluster *c, const char *who, const json_t *shard, struct sql_error *error)
+{
+    struct catalog_change *change;
+    struct err             err;
+    char                   id[24];
+
+    if (!owns_nothing(c, shard, error))
+        return false;
+    snprintf(id, sizeof(id), "%lld", (long long)model_number(shard, "id"));
+    change = catalog_begin(c->catalog, who);
+    catalog_remove(change, CATALOG_SHARD, id, CATALOG_ANY);
+    cluster_bump(c, change, "generation");
+    if (!job_commit(change, error))
+        return false;
+    if (!cluster_publish(c, &err))
+        return job_fail(error, &err);
+    publish_drained(c->publisher, PUBLISH_WAIT_MS);
+    return strcmp(model_text(shard, "provisioner"), "local") != 0 ||
+           cluster_remove_local(c, shard, &err) || job_fail(error, &err);
+}
+
+static bool
+no_shard(const char *name, struct sql_error *error)
+{
+    return sql_error_set(error, SQL_UNKNOWN_ERROR,
+                         "shardd: there is no shard %s; see 'shardctl shard list'", name);
+}
+
+bool
+shard_remove(struct cluster *c, const char *who, const char *name, struct sql_error *error)
+{
+    struct job job;
+    json_t    *shard;
+    bool       ok;
+
+    if (!job_begin(&job, c, "shard", who, "remove a shard", "", "", error))
+        return false;
+    shard = cluster_shard(c, name);
+    ok    = shard ? remove_shard(c, who, shard, error) : no_shard(name, error);
+    json_decref(shard);
+    job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
+    return ok;
+}
+
+static bool
+change(struct cluster *c, const char *who, json_t *shard, const char *new_name,
+       const char *state, struct sql_error *error)
+{
+    struct catalog_change *write;
+    json_t                *other = new_name ? cluster_shard(c, new_name) : NULL;
+    struct err             err;
+    char                   id[24];
+
+    json_decref(other);
+    if (other)
+        return sql_error_set(error, SQL_UNKNOWN_ERROR,
+                             "shardd: there is a shard named %s already", new_name);
+    if (new_name)
+        model_set(shard, "name", new_name);
+    if (state)
+        model_set(shard, "state", state);
+    snprintf(id, sizeof(id), "%lld", (long long)model_number(shard, "id"));
+    write = catalog_begin(c->catalog, who);
+    catalog_put(write, CATALOG_SHARD, id, shard, CATALOG_ANY);
+    cluster_bump(c, write, "generation");
+    if (!job_commit(write, error))
+        return false;
+    return cluster_publish(c, &err) || job_fail(error, &err);
+}
+
+bool
+shard_set(struct cluster *c, const char *who, const char *name, const char *new_name,
+          const char *state, struct sql_error *error)
+{
+    struct job job;
+    json_t    *shard;
+    bool       ok;
+
+    if (state && strcmp(state, "up") != 0 && strcmp(state, "draining") != 0)
+        return sql_error_set(error, SQL_UNKNOWN_ERROR,
+                             "shardd: a shard's state is up or draining");
+    if (new_name && (!new_name[0] || strlen(new_name) > 64))
+        return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: a name has 1 to 64 bytes");
+    if (!job_begin(&job, c, "shard", who, "change a shard", "", "", error))
+        return false;
+    shard = cluster_shard(c, name);
+    ok    = shard ? change(c, who, shard, new_name, state, error) : no_shard(name, error);
+    json_decref(shard);
+    job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
+    return ok;
+}

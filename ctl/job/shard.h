@@ -1,0 +1,47 @@
+/* shard.h - shards that come, change and go. */
+#ifndef CTL_JOB_SHARD_H
+#define CTL_JOB_SHARD_H
+
+#include "ctl/job/job.h"
+
+/* One more server of ours: it gets schemas, accounts, the definitions of the
+ * sharded tables and copies of the reference tables. It owns no ranges (unless it is
+ * the first shard), so no rows of sharded tables come to it. */
+bool shard_add(struct cluster *c, const char *who, const char *name,
+               struct sql_error *error) must_check;
+
+/* What shard_adopt() did, for people. */
+struct adopted {
+    unsigned databases, tables, users;
+    json_t  *notes; /* owned: sentences about what was left as it is */
+};
+
+/* Takes over a server that exists, with its data: its databases appear with all
+ * tables global and it as their home; accounts of mysql_native_password become
+ * users with the same password and rights. On it only shardd's schema, service
+ * account, and accounts for the workers are added. `address` is HOST or
+ * HOST:PORT; `user` may do everything there. */
+bool shard_adopt(struct cluster *c, const char *who, const char *name, const char *address,
+                 const char *user, const char *password, struct adopted *out,
+                 struct sql_error *error) must_check;
+
+/* Only when it owns no ranges and is no database's home. A server of ours goes
+ * with its data; another is left alone. */
+bool shard_remove(struct cluster *c, const char *who, const char *name,
+                  struct sql_error *error) must_check;
+
+/* Name and state ("up" or "draining"); NULL: as it is. */
+bool shard_set(struct cluster *c, const char *who, const char *name, const char *new_name,
+               const char *state, struct sql_error *error) must_check;
+
+/* Definitions and copies for a shard that is not in the catalog yet; the copies
+ * stay locked against writes until shard_fill_done(). */
+struct shard_fill {
+    struct server home[ROUTES_SHARDS_MAX]; /* with LOCK TABLES; owned */
+    size_t        n;
+};
+bool shard_fill(struct cluster *c, const json_t *shard, void *fill,
+                struct sql_error *error) must_check;
+void shard_fill_done(struct shard_fill *fill);
+
+#endif

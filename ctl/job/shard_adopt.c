@@ -1,0 +1,375 @@
+/* shard_adopt.c - an existing server becomes a shard, as it is. */
+#include <ctype.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ctl/catalog/model.h"
+#include "ctl/catalog/user.h"
+#include "ctl/job/admin.h"
+#include "ctl/job/facts.h"
+#include "ctl/job/shard.h"
+#include "ctl/provision/schema.h"
+
+enum { VERSION_MIN = 100600 };
+
+struct adoption {
+    struct cluster   *c;
+    json_t           *shard; /* owned */
+    struct server     s;
+    json_t           *databases, *tables, *users; /* owned: {name: object} */
+    struct adopted   *out;
+    struct sql_error *error;
+};
+
+static void
+note(struct adoption *a, const char *fmt, const char *what)
+{
+    char    text[400];
+    json_t *good;
+
+    snprintf(text, sizeof(text), fmt, what);
+    good = json_string(text);
+    json_array_append_new(a->out->notes, good ? good : json_string("(not UTF-8)"));
+}
+
+/* Workers know only literal addresses. */
+static bool
+resolve(struct adoption *a, const char *address)
+{
+    char             host[256], numeric[NI_MAXHOST];
+    const char      *colon = strrchr(address, ':');
+    struct addrinfo  hints = { .ai_socktype = SOCK_STREAM }, *found = NULL;
+    int              port  = colon ? atoi(colon + 1) : 3306;
+    bool             ok;
+
+    snprintf(host, sizeof(host), "%.*s", colon ? (int)(colon - address) : 255, address);
+    ok = port > 0 && port < 65536 && getaddrinfo(host, NULL, &hints, &found) == 0 &&
+         getnameinfo(found->ai_addr, found->ai_addrlen, numeric, sizeof(numeric), NULL, 0,
+                     NI_NUMERICHOST) == 0;
+    if (found)
+        freeaddrinfo(found);
+    if (!ok)
+        return sql_error_set(a->error, SQL_UNKNOWN_ERROR,
+                             "shardd: '%.100s' is no address; say HOST or HOST:PORT", address);
+    model_set(a->shard, "host", numeric);
+    json_object_set_new(a->shard, "port", json_integer(port));
+    return true;
+}
+
+/* What cannot work is refused before anything is added. */
+static bool
+check_server(struct adoption *a)
+{
+    char value[64], seen[256];
+
+    if (mysql_get_server_version(a->s.mysql) < VERSION_MIN)
+        return sql_error_set(a->error, SQL_NOT_SUPPORTED,
+                             "shardd: the server is %.60s; MariaDB 10.6 or newer is needed",
+                             mysql_get_server_info(a->s.mysql));
+    if (!server_value(&a->s, value, sizeof(value), a->error,
+                      "SELECT @@lower_case_table_names"))
+        return false;
+    if (strcmp(value, "0") != 0)
+        return sql_error_set(a->error, SQL_NOT_SUPPORTED,
+                             "shardd: the server has lower_case_table_names=%s, the cluster 0",
+                             value);
+    if (!server_value(&a->s, value, sizeof(value), a->error, "SELECT @@skip_networking"))
+        return false;
+    if (!server_value(&a->s, seen, sizeof(seen), a->error,
+                      "SELECT SUBSTRING_INDEX(USER(), '@', -1)"))
+        return false;
+    model_set(a->shard, "account_host", seen);
+    a->s.account_host = model_text(a->shard, "account_host");
+    return true;
+}
+
+static bool
+has_tables(struct cluster *c, const char *database)
+{
+    json_t     *all = catalog_all(c->catalog, CATALOG_TABLE), *table;
+    const char *key;
+    bool        yes = false;
+
+    json_object_foreach(all, key, table)
+        yes = yes || !database || strcmp(model_text(table, "database"), database) == 0;
+    json_decref(all);
+    return yes;
+}
+
+static bool
+read_databases(struct adoption *a)
+{
+    json_t *rows = server_rows(&a->s, a->error,
+            "SELECT SCHEMA_NAME, DEFAULT_COLLATION_NAME,"
+            " (SELECT ID FROM information_schema.COLLATIONS"
+            "  WHERE COLLATION_NAME = DEFAULT_COLLATION_NAME)"
+            " FROM information_schema.SCHEMATA WHERE SCHEMA_NAME NOT IN ('mysql', 'sys',"
+            " 'information_schema', 'performance_schema', 'shardd', 'shardd_probe')"), *row;
+    bool    ok   = rows != NULL;
+    size_t  i;
+
+    json_array_foreach(rows, i, row) {
+        const char *name  = server_cell(row, 0);
+        json_t     *there = catalog_get(a->c->catalog, CATALOG_DATABASE, name, NULL);
+
+        if (there && has_tables(a->c, name))
+            ok = sql_error_set(a->error, SQL_NOT_SUPPORTED,
+                               "shardd: the cluster has a database %s with tables already; "
+                               "rename one of the two", name);
+        json_decref(there);
+        json_object_set_new_nocheck(a->databases, name,
+            json_pack("{s:s, s:s, s:I, s:s, s:i}", "name", name, "policy", "global", "home",
+                      (json_int_t)model_number(a->shard, "id"), "collation",
+                      server_cell(row, 1), "collation_id", atoi(server_cell(row, 2))));
+    }
+    json_decref(rows);
+    return ok;
+}
+
+static bool
+read_table(struct adoption *a, const char *database, const char *name)
+{
+    json_t *facts = facts_read(&a->s, database, name, NULL, a->error), *object;
+    char   *key;
+
+    if (!facts)
+        return false;
+    object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:O, s:O}", "database", database, "name",
+                       name, "kind", model_flag(facts, "is_view") ? "view" : "global",
+                       "view_kind", "global", "reason", "it came with an adopted server",
+                       "state", "ok", "columns", json_object_get(facts, "columns"), "foreign",
+                       json_object_get(facts, "foreign"));
+    json_decref(facts);
+    if (!object)
+        return sql_error_set(a->error, SQL_NOT_SUPPORTED,
+                             "shardd: a table's name is not UTF-8");
+    key = catalog_table_name(database, name);
+    json_object_set_new_nocheck(a->tables, key, object);
+    free(key);
+    return true;
+}
+
+static bool
+read_tables(struct adoption *a)
+{
+    json_t *rows = server_rows(&a->s, a->error,
+                               "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES"
+                               " WHERE TABLE_TYPE IN ('BASE TABLE', 'VIEW')"), *row;
+    bool    ok   = rows != NULL;
+    size_t  i;
+
+    json_array_foreach(rows, i, row)
+        if (ok && json_object_get(a->databases, server_cell(row, 0)))
+            ok = read_table(a, server_cell(row, 0), server_cell(row, 1));
+    json_decref(rows);
+    return ok;
+}
+
+/* "SELECT ON `a`.*" of "GRANT SELECT ON `a`.* TO `u`@`h` ..."; rights over the
+ * whole server become rights over each of its databases. */
+static void
+keep_grant(struct adoption *a, json_t *grants, const char *text)
+{
+    const char *to = strstr(text, " TO `");
+    char        grant[1024];
+    const char *name;
+    json_t     *ignored;
+
+    if (!to)
+        to = strstr(text, " TO '");
+    if (strncmp(text, "GRANT ", 6) != 0 || !to || to - text > 1000 ||
+        strncmp(text, "GRANT USAGE ON *.*", 18) == 0 || strncmp(text, "GRANT PROXY", 11) == 0)
+        return;
+    snprintf(grant, sizeof(grant), "%.*s", (int)(to - text - 6), text + 6);
+    if (strncmp(grant, "ALL PRIVILEGES ON *.*", 21) != 0) {
+        json_array_append_new(grants, json_string_nocheck(grant));
+        return;
+    }
+    json_object_foreach(a->databases, name, ignored) {
+        struct buf line = { 0 };
+
+        buf_append_text(&line, "ALL PRIVILEGES ON ");
+        server_quote_name(&line, name);
+        buf_append_text(&line, ".*");
+        json_array_append_new(grants, json_string_nocheck(buf_cstr(&line)));
+        buf_fini(&line);
+    }
+}
+
+static bool
+read_grants(struct adoption *a, const char *user, const char *host, json_t *grants)
+{
+    json_t *rows = server_rows(&a->s, a->error, "SHOW GRANTS FOR %s@%s", server_text(user),
+                               server_text(host)), *row;
+    size_t  i;
+
+    json_array_foreach(rows, i, row)
+        keep_grant(a, grants, server_cell(row, 0));
+    json_decref(rows);
+    return rows != NULL;
+}
+
+/* An account as a user with the same password. One name at several hosts: the
+ * first, and '%' comes first. */
+static bool
+read_user(struct adoption *a, const json_t *row)
+{
+    const char *name = server_cell(row, 0), *hash = server_cell(row, 2);
+    const char *plugin = server_cell(row, 3);
+    json_t     *there = catalog_get(a->c->catalog, CATALOG_USER, name, NULL), *user, *grants;
+    bool        taken = there && has_tables(a->c, NULL);
+    struct err  err;
+    char        verifier[USER_VERIFIER_LEN + 1] = "";
+
+    json_decref(there);
+    if (!user_name_ok(name, &err) || json_object_get(a->users, name))
+        return true;
+    if (taken || (strcmp(plugin, "mysql_native_password") != 0 && plugin[0]) ||
+        (hash[0] && strlen(hash) != USER_VERIFIER_LEN + 1)) {
+        note(a, taken ? "the user %s exists in the cluster; it keeps that password"
+                      : "the account %s does not log in with mysql_native_password; add it with "
+                        "'shardctl user add'", name);
+        return true;
+    }
+    for (size_t i = 0; i < USER_VERIFIER_LEN && hash[0]; i++)
+        verifier[i] = (char)tolower((unsigned char)hash[i + 1]);
+    user   = user_new(name, hash[0] ? verifier : NULL, false, 0);
+    grants = json_array();
+    json_object_set_new(user, "grants", grants);
+    json_object_set_new_nocheck(a->users, name, user);
+    return read_grants(a, name, server_cell(row, 1), grants);
+}
+
+static bool
+read_users(struct adoption *a)
+{
+    json_t *rows = server_rows(&a->s, a->error,
+            "SELECT User, Host, JSON_VALUE(Priv, '$.authentication_string'),"
+            " JSON_VALUE(Priv, '$.plugin') FROM mysql.global_priv"
+            " WHERE IFNULL(JSON_VALUE(Priv, '$.is_role'), 0) = 0 ORDER BY User, Host <> '%%'"),
+           *row;
+    bool    ok   = rows != NULL;
+    size_t  i;
+
+    json_array_foreach(rows, i, row)
+        ok = ok && read_user(a, row);
+    json_decref(rows);
+    return ok;
+}
+
+/* Empty databases on the other shards, accounts on all. */
+static bool
+spread(struct adoption *a)
+{
+    json_t       *shards = catalog_all(a->c->catalog, CATALOG_SHARD), *database, *user;
+    struct server others[ROUTES_SHARDS_MAX];
+    size_t        n  = 0;
+    const char   *name;
+    bool          ok = json_object_size(shards) == 0 ||
+              admin_open_all(shards, others, &n, a->error);
+
+    for (size_t i = 0; i < n && ok; i++) {
+        json_object_foreach(a->databases, name, database)
+            ok = ok && server_run(&others[i], a->error,
+                                  "CREATE DATABASE IF NOT EXISTS %s COLLATE %s",
+                                  server_name(name), model_text(database, "collation"));
+        json_object_foreach(a->users, name, user)
+            ok = ok && account_ensure(&others[i], user, a->databases, a->error);
+    }
+    admin_close_all(others, n);
+    json_decref(shards);
+    return ok && cluster_ensure_shard(a->c, a->shard, a->error);
+}
+
+static bool
+record(struct adoption *a, const char *who)
+{
+    struct catalog_change *change;
+    const char            *name;
+    json_t                *object;
+    struct err             err;
+
+    change = catalog_begin(a->c->catalog, who);
+    json_object_foreach(a->databases, name, object)
+        catalog_put(change, CATALOG_DATABASE, name, object, CATALOG_ANY);
+    json_object_foreach(a->tables, name, object)
+        catalog_put(change, CATALOG_TABLE, name, object, CATALOG_NEW);
+    json_object_foreach(a->users, name, object)
+        catalog_put(change, CATALOG_USER, name, object, CATALOG_ANY);
+    cluster_bump(a->c, change, "users_generation");
+    if (!job_commit(change, a->error))
+        return false;
+    /* Users of the adopted server are made on it too; those of the cluster are by now. */
+    return cluster_ensure_shard(a->c, a->shard, a->error) &&
+           (cluster_publish(a->c, &err) || job_fail(a->error, &err));
+}
+
+/* In the catalog, so that databases may name it as their home. */
+static bool
+enter_catalog(struct adoption *a)
+{
+    json_t    *map = catalog_get(a->c->catalog, CATALOG_RANGES, "map", NULL);
+    struct err err;
+    bool       ok  = cluster_put_shard(a->c, a->shard, &err) &&
+              (map || cluster_cut_ranges(a->c, &err));
+
+    json_decref(map);
+    return ok || job_fail(a->error, &err);
+}
+
+static bool
+fill_and_enter(struct adoption *a, const char *who)
+{
+    struct shard_fill *fill = calloc(1, sizeof(*fill));
+    bool               ok   = fill && schema_ensure(&a->s, a->c->service_secret, a->error) &&
+              spread(a) && shard_fill(a->c, a->shard, fill, a->error) && enter_catalog(a) &&
+              record(a, who);
+
+    if (fill)
+        shard_fill_done(fill);
+    free(fill);
+    return ok;
+}
+
+static bool
+adopt(struct adoption *a, const char *who, const char *address)
+{
+    return resolve(a, address) && server_open(&a->s, a->shard, a->error) && check_server(a) &&
+           read_databases(a) && read_tables(a) && read_users(a) && fill_and_enter(a, who);
+}
+
+bool
+shard_adopt(struct cluster *c, const char *who, const char *name, const char *address,
+            const char *user, const char *password, struct adopted *out,
+            struct sql_error *error)
+{
+    struct adoption a = { .c = c, .out = out, .error = error };
+    struct job      job;
+    int64_t         id;
+    char            own_name[32];
+    bool            ok;
+
+    *out = (struct adopted){ .notes = json_array() };
+    if (!job_begin(&job, c, "shard", who, "adopt a server", "", "", error))
+        return false;
+    id = cluster_number(c, "next_shard");
+    snprintf(own_name, sizeof(own_name), "shard-%lld", (long long)id);
+    a.shard = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s}", "id", (json_int_t)id, "name",
+                        name[0] ? name : own_name, "state", "up", "provisioner", "static",
+                        "user", user, "secret", password);
+    a.databases = json_object();
+    a.tables    = json_object();
+    a.users     = json_object();
+    ok          = adopt(&a, who, address);
+    out->databases = (unsigned)json_object_size(a.databases);
+    out->tables    = (unsigned)json_object_size(a.tables);
+    out->users     = (unsigned)json_object_size(a.users);
+    server_close(&a.s);
+    json_decref(a.shard);
+    json_decref(a.databases);
+    json_decref(a.tables);
+    json_decref(a.users);
+    job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
+    return ok;
+}
