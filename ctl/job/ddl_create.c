@@ -80,7 +80,8 @@ make_on_all(struct ddl *d, const struct ddl_table *t, const json_t *facts,
     size_t done = 0;
 
     if (!ddl_run_others(d, d->request->sql, t->home, &done)) {
-        drop_everywhere(d, t);
+        if (d->ran)
+            drop_everywhere(d, t);
         return false;
     }
     if (!record(d, t, facts, how)) {

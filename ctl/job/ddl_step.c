@@ -206,6 +206,7 @@ ddl_run_others(struct ddl *d, struct span sql, int64_t home, size_t *done)
         if (!runners[n++].server)
             return false;
     }
+    d->ran = true;
     run_together(runners, n);
     return note_results(d, runners, n, done);
 }

@@ -37,6 +37,7 @@ struct ddl {
     struct server             as_user[ROUTES_SHARDS_MAX]; /* in the order of `shards` */
     struct server             as_us[ROUTES_SHARDS_MAX];
     size_t                    n_shards;
+    bool                      ran; /* ddl_run_others() has sent the statement to servers */
     enum job_state            end; /* what a failure leaves behind: FAILED or STUCK */
 };
 

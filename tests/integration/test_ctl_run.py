@@ -1,0 +1,127 @@
+"""test_ctl_run.py - shardctl as a program: start, stop, takeover, exit status, help."""
+import os
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from controlbed import Controller
+from testbed import SHARDCTL, alive, wait_for
+
+
+def run(*args):
+    return subprocess.run([SHARDCTL, *map(str, args)], capture_output=True, text=True, timeout=60)
+
+
+VERBS = [line.split()[0:2] for line in run("--help").stdout.splitlines()
+         if line.startswith("  ") and not line.startswith("  -") and "--" not in line.split()[0]]
+
+
+@pytest.mark.parametrize("line", [
+    line for line in run("--help").stdout.split("\n\n")[2].splitlines()], ids=str.split)
+def test_every_verb_has_help(line):
+    words = [w for w in line[2:18].split() if w.islower()]
+    done = run(*words, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith("Usage: shardctl " + " ".join(words))
+    assert "--home DIR" in done.stdout
+
+
+@pytest.mark.parametrize("args, status, words", [
+    ([], 2, "--help"),
+    (["nonsense"], 2, "no verb 'nonsense'"),
+    (["user"], 2, "user what?"),
+    (["user", "add"], 2, "needs NAME"),
+    (["user", "list", "x"], 2, "does not take 'x'"),
+    (["status", "--detach"], 2, "no option --detach"),
+    (["status", "--bogus"], 2, "no option --bogus"),
+    (["up", "--shards"], 2, "needs a value"),
+    (["up", "--shards", "0"], 2, "number from 1"),
+    (["up", "--port", "http"], 2, "number from 1"),
+    (["table", "show", "t", "--home", "/nonexistent/x"], 2, "DATABASE.TABLE"),
+    (["table", "set", "a.t", "--home", "/nonexistent/x"], 2, "one of --key"),
+    (["status", "--home", "/nonexistent/x"], 1, "shardctl up --home /nonexistent/x"),
+    (["version"], 0, ""),
+    (["--help"], 0, ""),
+])
+def test_exit_status_and_what_to_do(args, status, words):
+    done = run(*args)
+    assert done.returncode == status, done.stderr
+    assert words in done.stderr
+
+
+def test_a_taken_port_is_named(scratch):
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        port = busy.getsockname()[1]
+        done = run("up", "--home", scratch / "busy", "--port", port)
+    assert done.returncode == 1
+    assert f"port {port}" in done.stderr and "--port" in done.stderr
+    assert run("down", "--home", scratch / "busy").returncode == 0
+
+
+def test_a_wrong_setting_is_named(scratch):
+    done = run("up", "--home", scratch / "setting", "--set", "nonsense = 5")
+    assert done.returncode == 1
+    assert "nonsense" in done.stderr
+
+
+def server_pids(c):
+    return [s["pid"] for s in c.shard_list()]
+
+
+def test_data_stays_servers_come_back_and_are_taken_over(scratch):
+    c = Controller(scratch / "life")
+    c.ddl("CREATE TABLE t (id INT PRIMARY KEY)")
+    before = server_pids(c)
+    ports = [s["port"] for s in c.shard_list()]
+
+    second = run("serve", "--home", c.home)
+    assert second.returncode == 1 and "already runs" in second.stderr
+
+    c.kill()
+    assert all(alive(pid) for pid in before)  # they outlive the controller
+    c.start()
+    assert server_pids(c) == before
+
+    os.kill(before[0], signal.SIGKILL)  # taken over, not a child
+    wait_for("the server to come back", lambda: c.shard_list()[0]["answers"])
+    again = server_pids(c)[0]
+    assert again != before[0]
+    os.kill(again, signal.SIGKILL)  # a child this time
+    wait_for("the server to come back", lambda: server_pids(c)[0] not in (0, again)
+             and c.shard_list()[0]["answers"])
+
+    c.stop()
+    assert not any(alive(pid) for pid in before)
+    c.start()
+    assert [s["port"] for s in c.shard_list()] == ports
+    assert c.kind("t") == "sharded by id"
+    assert c.fsck() == []
+
+    c.kill()
+    left = server_pids_of(c, ports)
+    assert run("down", "--home", c.home).returncode == 0  # what the killed one left
+    assert left and not any(alive(pid) for pid in left)
+    assert "nothing runs" in run("down", "--home", c.home).stdout
+
+
+def server_pids_of(c, ports):
+    pids = []
+    for number in range(1, len(ports) + 1):
+        pid_file = os.path.join(c.home, f"shard-{number}", "mariadbd.pid")
+        with open(pid_file, encoding="utf-8") as file:
+            pids.append(int(file.read()))
+    return pids
+
+
+def test_a_long_home_has_its_sockets_elsewhere(scratch):
+    home = scratch / ("long" * 25) / "h"
+    home.parent.mkdir()
+    c = Controller(home, shards=1)
+    sock = c.shard_list()[0]["socket"]
+    assert not sock.startswith(str(home)) and len(sock) < 108
+    c.stop()
+    os.rmdir(os.path.dirname(sock))

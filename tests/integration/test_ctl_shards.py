@@ -1,0 +1,182 @@
+"""test_ctl_shards.py - shards that come and go, branches in doubt, and what fsck finds."""
+import pymysql
+import pytest
+
+from controlbed import Controller
+from testbed import Server, wait_for
+
+
+@pytest.fixture(scope="module")
+def c(scratch):
+    controller = Controller(scratch / "shards")
+    yield controller
+    try:
+        assert controller.fsck() == []
+    finally:
+        controller.stop()
+
+
+REFERENCE = """CREATE TABLE ref (id INT AUTO_INCREMENT PRIMARY KEY, f FLOAT, d DOUBLE, e ENUM('a','b'),
+  b VARBINARY(20), t TEXT CHARACTER SET latin1, n DECIMAL(20,5), ts TIMESTAMP(6) NULL, j JSON,
+  bits BIT(9), g INT AS (id * 2) STORED, p POINT) COMMENT 'shardd: reference'"""
+
+
+def test_a_new_shard_gets_definitions_and_copies(c):
+    c.ddl(REFERENCE)
+    c.ddl("CREATE TABLE s (id INT PRIMARY KEY)")
+    c.ddl("CREATE TABLE g (id INT)")
+    c.ddl("CREATE VIEW v AS SELECT id FROM s")
+    for number in (0, 1):
+        c.on(number, "INSERT INTO ref (id, f, d, e, b, t, n, ts, j, bits, p) VALUES"
+                     " (1, 16777217, 0.1, 'b', x'00ff275c', 'äöü', -12.5, '2020-02-02 02:02:02.5',"
+                     "  '{\"a\": 1}', b'101010101', POINT(1, 2)), (2, 0.3, 1e300, '', NULL, NULL,"
+                     "  0, NULL, NULL, NULL, NULL)")
+    c.ctl("shard", "add", "--name", "third")
+    assert [s["ranges"] for s in c.shard_list()] == [16, 16, 0]
+    assert c.tables_on(2) == {"ref", "s", "v"}
+    assert c.on(2, "CHECKSUM TABLE ref") == c.on(0, "CHECKSUM TABLE ref")
+    assert "ALL PRIVILEGES ON `app`" in str(c.on(2, "SHOW GRANTS FOR app@'%'"))
+    c.ddl("CREATE TABLE after_it (id INT PRIMARY KEY)")
+    assert "after_it" in c.tables_on(2)
+    assert c.fsck() == []
+
+
+def test_set_and_remove(c):
+    c.ctl("shard", "set", "third", "--name", "extra", "--state", "draining")
+    assert c.shard_list()[2]["state"] == "draining"
+    taken = c.ctl_raw("shard", "set", "extra", "--name", "shard-1")
+    assert taken.returncode == 1 and "already" in taken.stderr
+    assert c.ctl_raw("shard", "set", "extra").returncode == 2
+    c.ctl("database", "create", "there", "--home-shard", "extra")
+    for name, why in [("extra", "home of the database there"), ("shard-1", "owns ranges"),
+                      ("nobody", "no shard nobody")]:
+        done = c.ctl_raw("shard", "remove", name)
+        assert done.returncode == 1 and why in done.stderr
+    c.ctl("database", "drop", "there")
+    folder = c.home / "shard-3"
+    assert folder.is_dir()
+    c.ctl("shard", "remove", "extra")
+    assert len(c.shard_list()) == 2 and not folder.exists()
+
+
+def test_adopt_a_server_with_its_data(c, scratch):
+    theirs = Server(scratch / "theirs")
+    theirs.sql("CREATE DATABASE shop COLLATE latin1_swedish_ci")
+    theirs.sql("CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v INT)", db="shop")
+    theirs.sql("INSERT INTO t (v) VALUES (1), (2)", db="shop")
+    theirs.sql("CREATE VIEW w AS SELECT v FROM t", db="shop")
+    theirs.sql("CREATE USER reader@'%' IDENTIFIED BY 'their own'")
+    theirs.sql("GRANT SELECT ON shop.* TO reader@'%'")
+    before = theirs.sql("SHOW CREATE TABLE t", db="shop")
+    c.ctl("user", "add", "mine", "--password", "x")
+    try:
+        address = f"127.0.0.1:{theirs.port}"
+        wrong = c.ctl_raw("shard", "add", "--adopt", address, "--user", "app", "--password", "no")
+        assert wrong.returncode == 1 and "denied" in wrong.stderr
+        assert c.ctl_raw("shard", "add", "--user", "x").returncode == 2
+        done = c.json("shard", "add", "--adopt", address, "--user", "app", "--password", "app",
+                      "--name", "adopted")
+        assert (done["databases"], done["tables"]) == (1, 2)
+        shard = c.shard_list()[2]
+        assert (shard["host"], shard["port"], shard["ranges"]) == ("127.0.0.1", theirs.port, 0)
+        assert c.json("database", "show", "shop")["home"] == "adopted"
+        assert {t["name"]: t["kind"] for t in c.json("table", "list", "shop")["tables"]} == {
+            "t": "global", "w": "view"}
+        assert theirs.sql("SHOW CREATE TABLE t", db="shop") == before
+        assert theirs.sql("SELECT COUNT(*) FROM ref", db="app") == ((2,),)
+        assert "reader" in str(c.json("user", "list"))
+        # Directly as before, and with the rights of before.
+        for port, password in [(theirs.port, "their own")]:
+            with pymysql.connect(host="127.0.0.1", port=port, user="reader", password=password,
+                                 database="shop") as db, db.cursor() as cursor:
+                cursor.execute("SELECT SUM(v) FROM t")
+                assert cursor.fetchall() == ((3,),)
+                with pytest.raises(pymysql.err.MySQLError):
+                    cursor.execute("DELETE FROM t")
+        assert "SELECT" in str(c.on(0, "SHOW GRANTS FOR reader@'%'"))
+        assert "DELETE" not in str(c.on(0, "SHOW GRANTS FOR reader@'%'"))
+        c.ddl("ALTER TABLE t ADD COLUMN x INT", database="shop")
+        c.ddl("CREATE TABLE fresh (id INT PRIMARY KEY)", database="shop")
+        assert c.fsck() == []
+        c.kill()
+        c.start()
+        assert c.fsck() == []
+        c.ddl("DROP DATABASE shop")
+        c.ctl("shard", "remove", "adopted")
+        assert theirs.sql("SELECT 1") == ((1,),)
+    finally:
+        theirs.stop()
+
+
+def prepare(c, number, gtrid, sql):
+    for text in (f"XA START '{gtrid}','{number}'", sql, f"XA END '{gtrid}','{number}'",
+                 f"XA PREPARE '{gtrid}','{number}'"):
+        yield text
+
+
+@pytest.mark.parametrize("decision, rows", [(None, 0), ("commit", 1), ("abort", 0)])
+def test_branches_in_doubt_are_ended(c, decision, rows):
+    instance = c.json("status")["instance"]
+    gtrid = f"shardd-{instance}-0-{rows}-{len(decision or '')}-1"
+    c.ddl("CREATE TABLE IF NOT EXISTS x (id INT PRIMARY KEY)")
+    key = 1  # lies on the second shard
+    with c.connect(1, "app") as owner, owner.cursor() as cursor:
+        for text in prepare(c, 1, gtrid, f"INSERT INTO x VALUES ({key})"):
+            cursor.execute(text)
+    if decision:
+        c.on(0, "INSERT INTO shardd.decision (xid, state) VALUES (%s, %s)", (gtrid, decision))
+    wait_for("the resolver", lambda: c.on(1, "XA RECOVER") == ())
+    assert c.on(1, "SELECT COUNT(*) FROM x") == ((rows,),)
+    assert c.on(0, "SELECT state FROM shardd.decision WHERE xid = %s", (gtrid,)) == (
+        (decision or "abort",),)
+    c.ddl("DROP TABLE x")
+
+
+def test_branches_of_others_are_left_alone(c):
+    with c.connect(1, "app") as owner, owner.cursor() as cursor:
+        cursor.execute("XA START 'somebody else'")
+        cursor.execute("CREATE TEMPORARY TABLE tmp (a INT)")
+        cursor.execute("XA END 'somebody else'")
+        cursor.execute("XA ROLLBACK 'somebody else'")
+    instance = "another"
+    gtrid = f"shardd-{instance}-0-1-1-1"
+    c.ddl("CREATE TABLE y (id INT PRIMARY KEY)")
+    with c.connect(1, "app") as owner, owner.cursor() as cursor:
+        for text in prepare(c, 1, gtrid, "INSERT INTO y VALUES (1)"):
+            cursor.execute(text)
+    wait_for("some turns of the resolver", lambda: c.json("status")["uptime_s"] >= 0 and
+             len(c.on(1, "XA RECOVER")) == 1)
+    assert c.on(0, "SELECT COUNT(*) FROM shardd.decision WHERE xid = %s", (gtrid,)) == ((0,),)
+    c.on(1, f"XA ROLLBACK '{gtrid}','1'")
+    c.ddl("DROP TABLE y")
+
+
+@pytest.mark.parametrize("shard, wrong, right, found", [
+    (0, "INSERT INTO s VALUES (1)", "DELETE FROM s", "1 rows lie on the wrong shard"),
+    (1, "UPDATE ref SET d = 0.2 WHERE id = 1", "UPDATE ref SET d = 0.1 WHERE id = 1",
+     "not like the first"),
+    (1, "CREATE TABLE g (id INT)", "DROP TABLE g", "home shard only"),
+    (1, "CREATE TABLE stray (id INT)", "DROP TABLE stray", "not in the catalog"),
+    (1, "RENAME TABLE s TO hidden", "RENAME TABLE hidden TO s", "missing"),
+    (1, "ALTER TABLE s ADD x INT", "ALTER TABLE s DROP x", "another definition"),
+    (0, "RENAME TABLE g TO hidden", "RENAME TABLE hidden TO g", "missing"),
+])
+def test_fsck_finds(c, shard, wrong, right, found):
+    assert c.fsck() == []
+    c.on(shard, wrong)
+    problems = c.fsck()
+    c.on(shard, right)
+    assert any(found in problem for problem in problems), problems
+    assert c.fsck() == []
+
+
+@pytest.mark.parametrize("sql, words", [
+    ("SELECT * FROM s WHERE id = 1", ["one", "shard-2"]),
+    ("SELECT COUNT(*) FROM s", ["scatter", "shard-1, shard-2"]),
+    ("INSERT INTO s VALUES (1), (2)", ["insert", "shard-1"]),
+    ("SELECT * FROM g", ["one", "shard-1"]),
+    ("UPDATE s SET id = 5", ["refuse", "1235"]),
+])
+def test_explain(c, sql, words):
+    said = c.ctl("explain", sql)
+    assert all(word in said for word in words), said
