@@ -318,12 +318,33 @@ enter_catalog(struct adoption *a)
     return ok || job_fail(a->error, &err);
 }
 
+/* From here on we come as ourselves: the account that was lent is not kept, and a
+ * user of the same name would stand before it. */
+static bool
+own_account(struct adoption *a)
+{
+    char        secret[USER_SECRET_LEN + 1];
+    const char *host = server_text(a->s.account_host);
+
+    user_secret(secret);
+    if (!server_run(&a->s, a->error, "CREATE OR REPLACE USER shardd_admin@%s IDENTIFIED BY %s",
+                    host, server_text(secret)) ||
+        !server_run(&a->s, a->error, "GRANT ALL PRIVILEGES ON *.* TO shardd_admin@%s"
+                    " WITH GRANT OPTION", host))
+        return false;
+    model_set(a->shard, "user", "shardd_admin");
+    model_set(a->shard, "secret", secret);
+    server_close(&a->s);
+    return server_open(&a->s, a->shard, a->error);
+}
+
 static bool
 fill_and_enter(struct adoption *a, const char *who)
 {
     struct shard_fill *fill = calloc(1, sizeof(*fill));
-    bool               ok   = fill && schema_ensure(&a->s, a->c->service_secret, a->error) &&
-              spread(a) && shard_fill(a->c, a->shard, fill, a->error) && enter_catalog(a) &&
+    bool               ok   = fill && own_account(a) &&
+              schema_ensure(&a->s, a->c->service_secret, a->error) && spread(a) &&
+              shard_fill(a->c, a->shard, fill, a->error) && enter_catalog(a) &&
               record(a, who);
 
     if (fill)
