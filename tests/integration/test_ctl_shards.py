@@ -16,9 +16,10 @@ def c(scratch):
         controller.stop()
 
 
-REFERENCE = """CREATE TABLE ref (id INT AUTO_INCREMENT PRIMARY KEY, f FLOAT, d DOUBLE, e ENUM('a','b'),
-  b VARBINARY(20), t TEXT CHARACTER SET latin1, n DECIMAL(20,5), ts TIMESTAMP(6) NULL, j JSON,
-  bits BIT(9), g DOUBLE AS (d * 2) STORED, p POINT) COMMENT 'shardd: reference'"""
+REFERENCE = """CREATE TABLE ref (id INT AUTO_INCREMENT PRIMARY KEY, f FLOAT, d DOUBLE,
+  e ENUM('a','b'),
+  b VARBINARY(20), t TEXT CHARACTER SET latin1, n DECIMAL(20,5), ts TIMESTAMP(6) NULL,
+  j JSON, bits BIT(9), g DOUBLE AS (d * 2) STORED, p POINT) COMMENT 'shardd: reference'"""
 
 
 def test_a_new_shard_gets_definitions_and_copies(c):
