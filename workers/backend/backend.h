@@ -70,7 +70,8 @@ struct backend {
     /* The session over there. */
     char             *schema;    /* owned; NULL: none */
     uint64_t          vars_hash; /* of the replayed variables; 0: fresh */
-    bool              dirty;     /* has state nobody knows: reset before reuse */
+    bool              dirty;     /* has state that cannot be replayed: never for others */
+    bool              fixed_time; /* SET timestamp is in force */
     struct statements statements;
 
     /* Whoever holds it between statements learns of its end. NULL: nobody. */

@@ -214,8 +214,9 @@ pool_release(struct backend *b)
 {
     if (b->state == BACKEND_CLOSING)
         return;
-    if (b->pool->ctx->leaving || !list_empty(&b->fifo)) {
-        /* An answer nobody waits for any more may never end. */
+    if (b->pool->ctx->leaving || b->dirty || !list_empty(&b->fifo)) {
+        /* Locks and temporary tables end with the session that has them; an answer
+         * that nobody waits for may never end. */
         backend_close(b, NULL);
         return;
     }

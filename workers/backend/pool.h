@@ -64,7 +64,7 @@ struct backend *pool_acquire(struct pool *pool, struct pool_waiter *w) must_chec
 /* The waiter no longer waits; ready() will not be called. Harmless when it does not. */
 void pool_cancel(struct pool_waiter *w);
 
-/* Give a backend back. It is reset first when it is dirty. */
+/* Give a backend back. A dirty one is closed. */
 void pool_release(struct backend *b);
 
 /* From backend.c: the login succeeded; a backend is gone (`opening`: it never

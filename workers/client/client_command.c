@@ -15,7 +15,6 @@ enum {
     ERR_UNSUPPORTED_PS  = 1295, /* ER_UNSUPPORTED_PS */
     ERR_TOO_MANY_STMTS  = 1461, /* ER_MAX_PREPARED_STMT_COUNT_REACHED */
     ERR_TIMEOUT         = 1969, /* ER_STATEMENT_TIMEOUT */
-    DIGEST_LIMIT        = 64 << 10, /* longer normalised texts are not worth a cache entry */
     STMTS_MAX           = 16382,
     MODE_ANSI_QUOTES = 1, MODE_NO_BACKSLASH = 2, MODE_PIPES = 4, MODE_HIGH_NOT = 8,
     MODE_ZERO_IS_NUMBER = 16,
@@ -103,7 +102,8 @@ find_plan(struct client *c, struct query_run *q, struct span text, bool prepared
     const struct session *s = &c->session;
     const struct routes  *r = q->routes->routes;
     struct slot          *slot = c->ctx->slot;
-    enum digest_result    result = digest_make(&d, text, s->lex, DIGEST_LIMIT);
+    enum digest_result    result = digest_make(&d, text, s->lex,
+                                                (size_t)c->ctx->conf.max_packet_bytes);
     struct plan_ref      *plan;
 
     if (result == DIGEST_EMPTY)

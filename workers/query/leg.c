@@ -176,10 +176,10 @@ step_reset(struct leg *leg)
      * end its transaction. */
     if (session_held(s, leg->shard_id) != NULL)
         return false;
-    if (!b->dirty && (b->vars_hash == s->vars.hash || b->vars_hash == 0))
+    if (b->vars_hash == s->vars.hash || b->vars_hash == 0)
         return false;
-    b->dirty     = false;
-    b->vars_hash = 0;
+    b->vars_hash  = 0;
+    b->fixed_time = false;
     statements_clear(&b->statements);
     command_encode(backend_out(b), COM_RESET_CONNECTION);
     backend_expect(b, &leg->x, &step_ops, RESULT_SIMPLE);
@@ -229,6 +229,26 @@ step_insert_id(struct leg *leg)
         return false;
     snprintf(text, sizeof(text), "SET last_insert_id = %llu",
              (unsigned long long)s->last_insert_id);
+    say(leg, COM_QUERY, span_of(text));
+    return true;
+}
+
+/* What all copies of a reference table store as NOW() must be one moment. */
+static bool
+step_time(struct leg *leg)
+{
+    const struct query_run *q    = leg->q;
+    struct backend         *b    = leg->backend;
+    bool                    want = q->plan != NULL && q->plan->plan.same_time && q->n_legs > 1;
+    char                    text[64];
+
+    if (!want && !b->fixed_time)
+        return false;
+    b->fixed_time = want;
+    if (want)
+        snprintf(text, sizeof(text), "SET timestamp = %.6f", q->now_s);
+    else
+        snprintf(text, sizeof(text), "SET timestamp = DEFAULT");
     say(leg, COM_QUERY, span_of(text));
     return true;
 }
@@ -353,6 +373,7 @@ do_step(struct leg *leg)
     case STEP_VARS:                return step_vars(leg);
     case STEP_SCHEMA:              return step_schema(leg);
     case STEP_INSERT_ID:           return step_insert_id(leg);
+    case STEP_TIME:                return step_time(leg);
     case STEP_NEXT_TRANSACTION:    return step_next_transaction(leg);
     case STEP_BEGIN:               return step_begin(leg);
     case STEP_SAVEPOINTS:          return step_savepoints(leg);

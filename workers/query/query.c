@@ -4,9 +4,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "core/base/memory.h"
-#include "core/mysql/result_writer.h"
 #include "core/mysql/wire.h"
 #include "workers/query/leg.h"
 #include "workers/query/txn.h"
@@ -271,63 +271,12 @@ refuse_broken(struct query_run *q)
     return true;
 }
 
-/* The warnings of the last statement are where it ran. */
-static bool
-asks_diagnostics(const struct query_run *q)
-{
-    struct span t = q->text;
-
-    return q->command == QUERY_TEXT && t.len >= 13 &&
-           strncasecmp((const char *)t.ptr, "SHOW", 4) == 0 &&
-           (memmem(t.ptr, t.len, "WARNINGS", 8) || memmem(t.ptr, t.len, "warnings", 8) ||
-            memmem(t.ptr, t.len, "ERRORS", 6) || memmem(t.ptr, t.len, "errors", 6));
-}
-
-/* SELECT ROW_COUNT() and SELECT FOUND_ROWS(): the session knows, a backend may not. */
-static bool
-answer_counts(struct query_run *q)
-{
-    const char          *name = q->digest_flags & DIGEST_ROW_COUNT ? "ROW_COUNT" : "FOUND_ROWS";
-    struct result_writer w;
-    char                 squeezed[64];
-    size_t               n = 0;
-
-    if (!(q->digest_flags & (DIGEST_ROW_COUNT | DIGEST_FOUND_ROWS)) || q->s->n_held != 0 ||
-        q->command != QUERY_TEXT)
-        return false;
-    for (size_t i = 0; i < q->text.len && n + 1 < sizeof(squeezed); i++)
-        if (q->text.ptr[i] > ' ')
-            squeezed[n++] = (char)q->text.ptr[i];
-    squeezed[n] = 0;
-    if (strncasecmp(squeezed, "SELECT", 6) != 0 || strncasecmp(squeezed + 6, name, strlen(name)) ||
-        strcmp(squeezed + 6 + strlen(name), "()") != 0) {
-        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: %s() outside of a transaction is answered "
-                     "only as SELECT %s()", name, name);
-        return true;
-    }
-    char                 title[32];
-    struct result_column column = { title, MYSQL_TYPE_LONGLONG };
-    snprintf(title, sizeof(title), "%.*s", (int)strlen(name) + 2, squeezed + 6);
-    result_writer_begin(&w, stream_out(q->client), &q->seq, q->s->capabilities, &column, 1);
-    result_writer_number(&w, q->digest_flags & DIGEST_ROW_COUNT ? q->s->row_count
-                                                                : (int64_t)q->s->found_rows);
-    unsigned status = session_status(q->s) | (q->more ? SERVER_MORE_RESULTS_EXISTS : 0u);
-    result_writer_end(&w, (uint16_t)status, 0);
-    query_flush(q);
-    q->s->row_count  = -1;
-    q->s->found_rows = 1;
-    query_done(q);
-    return true;
-}
-
 static void
 run_plan(struct query_run *q)
 {
     const struct plan *plan = &q->plan->plan;
 
     if (plan->kind != PLAN_TXN && plan->kind != PLAN_SHARDD && refuse_broken(q))
-        return;
-    if (answer_counts(q))
         return;
     switch (plan->kind) {
     case PLAN_ONE:
@@ -362,8 +311,14 @@ query_start(struct query_run *q)
 {
     q->started_us = ring_now_us(q->ctx->ring);
     q->s->statements++;
-    if (!asks_diagnostics(q))
+    if (q->plan == NULL || !q->plan->plan.diagnostics)
         session_unlinger(q->s);
+    if (q->plan != NULL && q->plan->plan.same_time) {
+        struct timespec now;
+        clock_gettime(CLOCK_REALTIME, &now);
+        q->now_s = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+    }
+    query_fill_counts(q);
     if (q->command == QUERY_OTHER) {
         if (q->payload.ptr[0] == COM_INIT_DB)
             query_schema(q, span_from(q->payload, 1));

@@ -39,8 +39,8 @@ enum leg_state { LEG_NEW, LEG_WAITING, LEG_SYNC, LEG_RUNNING, LEG_OVER };
 
 /* What has to be said before the statement; one at a time. */
 enum leg_step {
-    STEP_RESET, STEP_VARS, STEP_SCHEMA, STEP_INSERT_ID, STEP_NEXT_TRANSACTION, STEP_BEGIN,
-    STEP_SAVEPOINTS, STEP_STATEMENT_SAVEPOINT, STEP_READY,
+    STEP_RESET, STEP_VARS, STEP_SCHEMA, STEP_INSERT_ID, STEP_TIME, STEP_NEXT_TRANSACTION,
+    STEP_BEGIN, STEP_SAVEPOINTS, STEP_STATEMENT_SAVEPOINT, STEP_READY,
 };
 
 struct leg {
@@ -96,6 +96,7 @@ struct query_run {
     uint8_t                   cursor_flags;
     uint32_t                  client_statement; /* QUERY_PREPARE: the id to tell the client */
     uint64_t                  started_us;
+    double                    now_s; /* wall clock, for plans with same_time */
 
     struct plan_ref   *plan;   /* a reference of ours */
     struct routes_ref *routes; /* a reference of ours */
@@ -175,6 +176,9 @@ void query_flush(struct query_run *q);
 /* Parameters for a rendered text; they live in the query's arena. */
 void query_bind(struct query_run *q, const struct bind_list *binds, uint64_t limit,
                 const struct param_value **params, uint32_t *n_params);
+
+/* ROW_COUNT() and FOUND_ROWS() in the text become the session's numbers. */
+void query_fill_counts(struct query_run *q);
 
 /* How each kind of plan runs. */
 void query_relay(struct query_run *q, uint32_t shard);       /* query_relay.c */
