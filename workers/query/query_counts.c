@@ -69,7 +69,7 @@ query_fill_counts(struct query_run *q)
     lex_init(&l, q->text, s->lex);
     while (next_call(&l, &before, &call)) {
         buf_append(&text, q->text.ptr + at, call.start - at);
-        buf_printf(&text, "(%lld)", call.found_rows ? (long long)s->found_rows
+        buf_printf(&text, "CAST(%lld AS SIGNED)", call.found_rows ? (long long)s->found_rows
                                                     : (long long)s->row_count);
         if (call.column) {
             buf_append_text(&text, " AS ");
