@@ -165,7 +165,7 @@ serve(struct request *r, const char *url, struct MHD_Connection *connection, str
 static enum MHD_Result
 answer(struct MHD_Connection *connection, struct request *r, unsigned status)
 {
-    char *text = json_dumps(r->answer ? r->answer : json_object(), JSON_COMPACT);
+    char *text = r->answer ? json_dumps(r->answer, JSON_COMPACT) : mem_strdup("{}");
     struct MHD_Response *response;
     enum MHD_Result      queued;
 
