@@ -272,6 +272,15 @@ detach_output(const struct cluster *c, int done_fd)
     close(done_fd);
 }
 
+/* All that used the segments has ended; the next start makes them anew. With `serve`
+ * they stay: shardd goes on with the routes of a controller that is away. */
+static void
+remove_segments(const char *instance)
+{
+    (void)segment_unlink(SEGMENT_ROUTES, instance);
+    (void)segment_unlink(SEGMENT_SLOTS, instance);
+}
+
 static int
 run(const struct up_options *o, int done_fd)
 {
@@ -319,6 +328,8 @@ fail:
         cluster_stop_local(c);
     dataplane_close(d);
     json_decref(meta);
+    if (c && status == 0 && o->with_shardd)
+        remove_segments(c->instance);
     cluster_close(c);
     if (status == 0)
         progress("stopped; the data is kept, 'shardctl up' continues with it");

@@ -1,5 +1,6 @@
 """controlbed.py - a controller with its servers and without shardd: `shardctl serve`."""
 import contextlib
+import glob
 import http.client
 import json
 import os
@@ -31,13 +32,15 @@ class Refused(Exception):
 class Controller:
     def __init__(self, home, shards=2):
         self.home = home
+        self.instance = f"test-{os.getpid()}-{home.name[:8]}"
         self.shards = shards
         self.start()
 
     def start(self):
         self.log = open(str(self.home) + ".log", "ab")
         self.process = subprocess.Popen(
-            [SHARDCTL, "serve", "--home", self.home, "--shards", str(self.shards)],
+            [SHARDCTL, "serve", "--home", self.home, "--shards", str(self.shards),
+             "--instance", self.instance],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         wait_for("the controller", self._ready)
 
@@ -58,6 +61,8 @@ class Controller:
         self.log.close()
         self.ctl_raw("down")
         assert processes_of(self.home) == []
+        for segment in glob.glob(f"/dev/shm/shardd-{self.instance}-*"):
+            os.unlink(segment)
 
     def catalog(self, sql, args=()):
         """Straight into the file of a controller that does not run."""
