@@ -221,6 +221,7 @@ static void
 on_listener_closed(struct listener *listener)
 {
     close(listener->fd);
+    container_of(listener, struct http, listener)->open = false;
 }
 
 void
@@ -236,5 +237,4 @@ http_stop(struct http *h)
 {
     if (h->open)
         listener_close(&h->listener);
-    h->open = false;
 }

@@ -21,7 +21,7 @@ struct http {
     unsigned        n_connections;
     struct buf      page;      /* /metrics, as rendered in turn `page_turn` of the ring */
     uint64_t        page_turn;
-    bool            open;
+    bool            open; /* the socket */
 };
 
 /* `fd` is a listening socket; taken over. */

@@ -172,7 +172,7 @@ reload(struct master *m)
         sd_notify(0, "READY=1");
 }
 
-/* Nobody listens from here on but the workers, for what is in their queues. */
+/* Only workers keep sockets from here on, as long as they serve them. */
 static void
 stop(struct master *m, enum master_state state, int signal, uint64_t within_ms)
 {
@@ -185,6 +185,7 @@ stop(struct master *m, enum master_state state, int signal, uint64_t within_ms)
     m->deadline_ms    = slots_now_ms() + within_ms;
     sd_notify(0, "STOPPING=1\nSTATUS=stopping");
     sockets_close(&m->watch.listen, m->watch.listen.n);
+    sockets_close(&m->watch.http, m->watch.http.n);
     watch_signal(&m->watch, signal);
 }
 

@@ -9,12 +9,21 @@
 #include "core/base/memory.h"
 #include "core/conf/conf.h"
 
-/* A socket without SO_REUSEPORT can be bound only where nobody listens. */
+enum { RETRY_MS = 20, RETRIES = 50 };
+
+/* A socket without SO_REUSEPORT can be bound only where nobody listens. Those of
+ * killed workers vanish a little after their processes: io_uring tidies up in
+ * the background. */
 static bool
 is_free(const struct sock_addr *addr, struct err *err)
 {
-    int fd = sock_listen(addr, &(struct sock_listen_options){ .backlog = 1 }, err);
+    int fd = -1;
 
+    for (int i = 0; fd < 0 && i < RETRIES; i++) {
+        if (i > 0)
+            usleep(RETRY_MS * 1000);
+        fd = sock_listen(addr, &(struct sock_listen_options){ .backlog = 1 }, err);
+    }
     if (fd < 0)
         return false;
     close(fd);

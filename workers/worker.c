@@ -3,6 +3,7 @@
  *   SERVING --SIGTERM--> LEAVING ---------+ no clients left,
  *      |                                  | or drain_s passed
  *      +--a newer master--> SUPERSEDED ---+--> end
+ *      +--SIGQUIT---------> QUITTING -----+ the sockets are closed
  *
  * One turn: the ring's events, then the heartbeat, new routes, and mail.
  */
@@ -34,7 +35,7 @@ enum {
     PLAN_BYTES    = 16384, /* of memory per entry of the plan cache, at most on average */
 };
 
-enum worker_state { WORKER_SERVING, WORKER_SUPERSEDED, WORKER_LEAVING };
+enum worker_state { WORKER_SERVING, WORKER_SUPERSEDED, WORKER_LEAVING, WORKER_QUITTING };
 
 struct worker {
     struct context             ctx;
@@ -124,7 +125,7 @@ too_late(struct timer *timer)
 static void
 leave(struct worker *w)
 {
-    if (w->state == WORKER_LEAVING)
+    if (w->state >= WORKER_LEAVING)
         return;
     if (w->state == WORKER_SERVING)
         stop_accepting(w);
@@ -134,6 +135,17 @@ leave(struct worker *w)
     client_drain_all(&w->ctx);
     timer_start(ring_timers(w->ctx.ring), &w->deadline, (uint64_t)w->ctx.conf.drain_s * 1000,
                 too_late);
+}
+
+/* Clients are cut by our end. The sockets would linger in the ring for a moment
+ * after it, and whoever connects then would hang. */
+static void
+quit(struct worker *w)
+{
+    w->state       = WORKER_QUITTING;
+    w->ctx.leaving = true;
+    stop_accepting(w);
+    http_stop(&w->http);
 }
 
 /* Its clients are served on, even idle ones: nobody told them to go. */
@@ -216,7 +228,7 @@ on_signal(struct ring_watch *watch)
             name_log(w);
             break;
         case SIGTERM: leave(w); break;
-        default: exit(0);
+        default: quit(w); break;
         }
     }
 }
@@ -397,21 +409,24 @@ turn(struct worker *w)
 static bool
 is_finished(const struct worker *w)
 {
-    return w->state != WORKER_SERVING && !w->listening && w->ctx.n_clients == 0;
+    if (w->state == WORKER_SERVING || w->listening)
+        return false;
+    return w->state == WORKER_QUITTING ? !w->http.open : w->ctx.n_clients == 0;
 }
 
 /* Servers hear a polite goodbye; clients that were cut get their last bytes. */
 static bool
 say_goodbye(struct worker *w)
 {
-    uint64_t end = ring_now_ms(w->ctx.ring) + FAREWELL_MS;
-    bool     good = true;
+    uint64_t               end  = ring_now_ms(w->ctx.ring) + FAREWELL_MS;
+    const _Atomic uint64_t *open = &w->ctx.slot->counter[COUNTER_BACKENDS_OPEN];
+    bool                   good = true;
 
     w->ctx.leaving = true;
     pool_drain(&w->ctx);
+    http_stop(&w->http);
     while (good && ring_now_ms(w->ctx.ring) < end &&
-           atomic_load_explicit(&w->ctx.slot->counter[COUNTER_BACKENDS_OPEN],
-                                memory_order_relaxed) > 0)
+           (w->http.open || atomic_load_explicit(open, memory_order_relaxed) > 0))
         good = turn(w);
     return good;
 }
@@ -433,6 +448,7 @@ worker_main(const struct worker_start *start)
     do
         good = turn(w);
     while (good && !is_finished(w));
-    good = good && say_goodbye(w);
+    if (good && w->state != WORKER_QUITTING)
+        good = say_goodbye(w);
     exit(good ? 0 : 1);
 }
