@@ -222,21 +222,22 @@ close_others(struct watch *w, unsigned number)
 }
 
 static _Noreturn void
-be_worker(struct watch *w, unsigned number, uint32_t epoch, pid_t master)
+be_worker(struct watch *w, unsigned number, uint32_t epoch, pid_t master, uint64_t master_epoch)
 {
     const struct seat  *seat  = &w->seats[number];
     struct worker_start start = {
-        .conf      = w->conf,
-        .path      = w->path,
-        .slots     = &w->slots,
-        .pokes     = w->pokes,
-        .row       = seat->row,
-        .epoch     = epoch,
-        .master    = master,
-        .n_files   = w->n_files,
-        .listen_fd = w->listen.fd[number],
-        .http_fd   = w->http.fd[number],
-        .cpu       = seat->cpu,
+        .conf         = w->conf,
+        .path         = w->path,
+        .slots        = &w->slots,
+        .pokes        = w->pokes,
+        .row          = seat->row,
+        .epoch        = epoch,
+        .master       = master,
+        .master_epoch = master_epoch,
+        .n_files      = w->n_files,
+        .listen_fd    = w->listen.fd[number],
+        .http_fd      = w->http.fd[number],
+        .cpu          = seat->cpu,
     };
 
     close_others(w, number);
@@ -251,10 +252,11 @@ start_seat(struct watch *w, unsigned number, uint64_t now_ms)
     seat->start_at_ms = now_ms + BACKOFF_MS; /* should it fail now */
     if (!take_row(w, seat))
         return;
-    uint32_t epoch  = new_epoch(w, seat->row);
-    pid_t    master = getpid(), pid = fork();
+    uint32_t epoch        = new_epoch(w, seat->row);
+    uint64_t master_epoch = slots_epoch(&w->slots);
+    pid_t    master       = getpid(), pid = fork();
     if (pid == 0)
-        be_worker(w, number, epoch, master);
+        be_worker(w, number, epoch, master, master_epoch);
     if (pid < 0) {
         log_error("cannot start a worker: %s", strerror(errno));
         return;

@@ -158,9 +158,8 @@ look_for_successor(struct worker *w)
         w->orphan = true;
         log_warn("the master is gone; serving on");
     }
-    uint64_t epoch = atomic_load_explicit(&w->ctx.slot->life.epoch, memory_order_relaxed);
     if (!w->orphan || w->state != WORKER_SERVING ||
-        (slots_epoch(start->slots) == epoch &&
+        (slots_epoch(start->slots) == start->master_epoch &&
          !slots_master_gone(start->slots, w->ctx.conf.instance)))
         return;
     log_info("there is a new master: accepting nobody, %u clients are left", w->ctx.n_clients);
@@ -370,6 +369,9 @@ worker_open(struct worker *w, struct err *err)
 
     name_log(w);
     pin(start->cpu);
+    /* A new master cannot see us before we have our slot, and may give it away. */
+    if (getppid() != start->master || slots_epoch(start->slots) != start->master_epoch)
+        return err_set(err, "the master is gone already");
     w->ctx.slot = slots_take(start->slots, start->row, err);
     if (w->ctx.slot == NULL || !open_signals(w, err) || !open_ring(w, err))
         return false;

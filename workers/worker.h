@@ -25,6 +25,7 @@ struct worker_start {
     uint32_t           row;     /* our slot; the worker's number */
     uint32_t           epoch;   /* never the same twice for a row */
     pid_t              master;
+    uint64_t           master_epoch; /* slots_epoch() when it forked us */
     unsigned           n_files; /* direct descriptors of the ring */
     int                listen_fd, http_fd; /* http_fd may be -1 */
     int                cpu;     /* to run on; -1: any */
