@@ -49,6 +49,7 @@ def cluster(scratch):
     shared = testbed.Cluster(scratch / "c", shards=2)
     yield shared
     shared.down()
+    shared.forget()
 
 
 @pytest.fixture
@@ -69,6 +70,7 @@ def new_cluster(scratch):
                 one.fsck()
         finally:
             one.down()
+            one.forget()
 
 
 @pytest.fixture(scope="module")

@@ -239,6 +239,16 @@ class Cluster:
             raise AssertionError(f"down left processes: {left}")
         assert done.returncode == 0, f"down failed:\n{done.stdout}\n{done.stderr}"
 
+    def forget(self):
+        """After the last down(): the segments go as well. The settings name the instance."""
+        try:
+            text = (self.home / "shardd.conf").read_text()
+        except OSError:
+            return
+        instance = re.search(r'^instance = "(.*)"', text, re.M).group(1)
+        for path in glob.glob(f"/dev/shm/shardd-{instance}-*"):
+            os.unlink(path)
+
     # --- shardctl ---------------------------------------------------------
 
     def ctl_raw(self, verb, *args, timeout=60):
