@@ -69,7 +69,8 @@ query_fill_counts(struct query_run *q)
     lex_init(&l, q->text, s->lex);
     while (next_call(&l, &before, &call)) {
         buf_append(&text, q->text.ptr + at, call.start - at);
-        buf_printf(&text, "CAST(%lld AS SIGNED)", call.found_rows ? (long long)s->found_rows
+        /* BIGINT, as the functions are. */
+        buf_printf(&text, "(%lld + 0 * 9999999999)", call.found_rows ? (long long)s->found_rows
                                                     : (long long)s->row_count);
         if (call.column) {
             buf_append_text(&text, " AS ");
