@@ -225,7 +225,7 @@ step_insert_id(struct leg *leg)
     struct session *s = leg->q->s;
     char            text[64];
 
-    if (leg->q->plan == NULL || !leg->q->plan->plan.needs_last_insert_id)
+    if (!(leg->q->digest_flags & DIGEST_LAST_INSERT_ID))
         return false;
     snprintf(text, sizeof(text), "SET last_insert_id = %llu",
              (unsigned long long)s->last_insert_id);

@@ -69,8 +69,9 @@ query_fail(struct query_run *q, const struct sql_error *error)
         reply_err_encode(stream_out(q->client), &q->seq, q->s->capabilities, error);
         query_flush(q);
     }
-    q->failed      = true;
+    q->failed       = true;
     q->s->row_count = -1;
+    session_set_error(q->s, error);
     query_done(q);
 }
 
@@ -311,8 +312,12 @@ query_start(struct query_run *q)
 {
     q->started_us = ring_now_us(q->ctx->ring);
     q->s->statements++;
-    if (q->plan == NULL || !q->plan->plan.diagnostics)
+    bool diagnostics = q->plan != NULL && q->plan->plan.diagnostics;
+    if (!diagnostics) {
         session_unlinger(q->s);
+        session_set_error(q->s, NULL);
+    } else if (query_show_warnings(q))
+        return;
     if (q->plan != NULL && q->plan->plan.same_time) {
         struct timespec now;
         clock_gettime(CLOCK_REALTIME, &now);

@@ -180,6 +180,9 @@ void query_bind(struct query_run *q, const struct bind_list *binds, uint64_t lim
 /* ROW_COUNT() and FOUND_ROWS() in the text become the session's numbers. */
 void query_fill_counts(struct query_run *q);
 
+/* SHOW WARNINGS where no backend of the session has them: true when answered. */
+bool query_show_warnings(struct query_run *q);
+
 /* How each kind of plan runs. */
 void query_relay(struct query_run *q, uint32_t shard);       /* query_relay.c */
 void query_write(struct query_run *q, const struct shard_set *shards); /* query_write.c */

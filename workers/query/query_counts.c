@@ -62,7 +62,7 @@ query_fill_counts(struct query_run *q)
     struct lex      l;
     struct call     call;
 
-    if (q->command != QUERY_TEXT || s->n_held != 0 ||
+    if (q->command != QUERY_TEXT ||
         !(q->digest_flags & (DIGEST_ROW_COUNT | DIGEST_FOUND_ROWS)) ||
         q->plan->plan.kind != PLAN_ONE)
         return;

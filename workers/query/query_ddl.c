@@ -195,18 +195,25 @@ json_base64(struct buf *out, const char *name, struct span text)
     buf_append_text(out, "\"");
 }
 
+/* What the session changes about how DDL reads. */
 static void
-add_var(void *ctx, struct span name, struct span text)
+add_modes(struct buf *body, const struct session *s)
 {
-    struct buf *out = ctx;
+    const struct session_modes *m = s->modes;
 
-    (void)name;
-    if (out->bytes[out->end - 1] != '[')
-        buf_append_text(out, ",");
-    buf_append_text(out, "\"");
-    uint8_t *at = buf_reserve(out, (text.len + 2) / 3 * 4 + 1);
-    buf_commit(out, (size_t)EVP_EncodeBlock(at, text.ptr, (int)text.len));
-    buf_append_text(out, "\"");
+    if (m == NULL) {
+        if (s->lex.charset == LEX_LATIN1)
+            buf_append_text(body, ",\"charset\":\"latin1\"");
+        return;
+    }
+    buf_append_text(body, ",");
+    json_text(body, "sql_mode", span_of(m->sql_mode));
+    buf_append_text(body, ",");
+    json_text(body, "charset", span_of(m->charset));
+    buf_append_text(body, ",");
+    json_text(body, "collation", span_of(m->collation));
+    buf_printf(body, ",\"foreign_key_checks\":%s",
+               m->no_foreign_key_checks ? "false" : "true");
 }
 
 static void
@@ -221,9 +228,8 @@ encode(struct buf *out, const struct query_run *q)
     json_text(&body, "database", span_of(s->schema));
     buf_append_text(&body, ",");
     json_base64(&body, "sql_base64", q->text);
-    buf_printf(&body, ",\"login_collation\":%u,\"session_base64\":[", s->charset);
-    vars_each(&s->vars, add_var, &body);
-    buf_append_text(&body, "]}");
+    add_modes(&body, s);
+    buf_append_text(&body, "}");
     buf_printf(out, "POST /v1/ddl HTTP/1.1\r\nHost: shardd\r\nContent-Type: application/json\r\n"
                "Connection: close\r\nContent-Length: %zu\r\n\r\n", buf_len(&body));
     buf_append_span(out, buf_unread(&body));

@@ -120,6 +120,9 @@ finish(struct leg *leg)
         slot_count(q->ctx->slot, COUNTER_ERRORS_SERVER);
         slot_shard_add(leg->backend->counters, SHARD_COUNTER_ERRORS, 1);
         q->failed = true;
+        struct sql_error error;
+        if (result_error(&leg->x.reader, &error))
+            session_set_error(q->s, &error);
     }
     remember(leg);
     if (q->command == QUERY_OTHER) {

@@ -8,6 +8,7 @@
  * a constant. A SET that was accepted before in the same state is not asked
  * again: connections that all begin with the same words cost nothing.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/memory.h"
@@ -22,8 +23,9 @@ enum { KNOWN_STATES = 256, CELLS_MAX = 64, ERR_IN_TRANSACTION = 1568 };
 static const char reads[] = "SELECT @@sql_mode, @@autocommit, @@character_set_client, "
                             "(SELECT ID FROM information_schema.COLLATIONS WHERE "
                             "COLLATION_NAME = @@collation_connection), "
-                            "@@character_set_connection";
-enum { READS = 5 };
+                            "@@character_set_connection, @@collation_connection, "
+                            "@@foreign_key_checks";
+enum { READS = 7 };
 
 /* What a state of variables means here; found by its hash. */
 struct meaning {
@@ -33,6 +35,7 @@ struct meaning {
     struct lex_options lex;
     bool               zero_is_number, autocommit;
     uint16_t           collation;
+    struct session_modes modes;
 };
 
 static struct meaning known[KNOWN_STATES];
@@ -96,6 +99,12 @@ cell_u16(struct cell cell)
 }
 
 static void
+copy_name(char *out, size_t cap, struct cell cell)
+{
+    snprintf(out, cap, "%.*s", (int)cell.bytes.len, cell.bytes.ptr);
+}
+
+static void
 understand(struct meaning *m, const struct cell *cells)
 {
     struct span mode = cells[0].bytes;
@@ -110,6 +119,10 @@ understand(struct meaning *m, const struct cell *cells)
     m->zero_is_number = has_word(mode, "NO_AUTO_VALUE_ON_ZERO");
     m->autocommit     = cell_u16(cells[1]) != 0;
     m->collation      = span_equal(cells[2].bytes, cells[4].bytes) ? cell_u16(cells[3]) : 0;
+    m->modes.no_foreign_key_checks = cell_u16(cells[6]) == 0;
+    copy_name(m->modes.sql_mode, sizeof(m->modes.sql_mode), cells[0]);
+    copy_name(m->modes.charset, sizeof(m->modes.charset), cells[2]);
+    copy_name(m->modes.collation, sizeof(m->modes.collation), cells[5]);
 }
 
 static void
@@ -119,6 +132,9 @@ apply(struct session *s, const struct meaning *m)
     s->zero_is_number = m->zero_is_number;
     s->autocommit     = m->autocommit;
     s->collation      = m->collation;
+    if (s->modes == NULL)
+        s->modes = mem_alloc(sizeof(*s->modes));
+    *s->modes = m->modes;
 }
 
 /* --- what is replayed ---------------------------------------------------- */

@@ -136,6 +136,9 @@ session_reset(struct session *s)
     s->zero_is_number = false;
     s->collation      = s->charset;
     s->last_insert_id = 0;
+    free(s->modes);
+    s->modes = NULL;
+    session_set_error(s, NULL);
 }
 
 void
@@ -235,6 +238,17 @@ session_unlinger(struct session *s)
     for (uint32_t i = 0; i < s->n_held; i++)
         let_go(&s->held[i], true);
     shrink_held(s);
+}
+
+void
+session_set_error(struct session *s, const struct sql_error *error)
+{
+    free(s->last_error);
+    s->last_error = NULL;
+    if (error == NULL)
+        return;
+    s->last_error  = mem_alloc(sizeof(*error));
+    *s->last_error = *error;
 }
 
 bool

@@ -33,6 +33,12 @@ struct savepoint {
     uint8_t           name[];
 };
 
+/* Names, as the server says them. */
+struct session_modes {
+    bool no_foreign_key_checks;
+    char charset[33], collation[65], sql_mode[768];
+};
+
 struct session {
     struct context *ctx;
     uint64_t        id;    /* CONNECTION_ID() */
@@ -48,6 +54,7 @@ struct session {
     bool               zero_is_number;
     uint16_t           collation;  /* collation_connection; 0 when the client's set differs */
     bool               autocommit;
+    struct session_modes *modes;   /* owned: how a server reads DDL; NULL: as after the login */
     char              *next_transaction; /* owned: SET TRANSACTION ... for the next one */
 
     /* The transaction. */
@@ -65,6 +72,7 @@ struct session {
     struct held *held; /* owned */
     uint32_t     n_held;
 
+    struct sql_error *last_error; /* owned: of the last statement, for SHOW WARNINGS; or NULL */
     uint64_t last_insert_id;
     uint64_t found_rows;
     int64_t  row_count;
@@ -102,6 +110,9 @@ void session_abort(struct session *s);
  * short time. Nothing when the session holds backends anyway. */
 void session_linger(struct session *s, uint32_t shard_id, struct backend *b);
 void session_unlinger(struct session *s);
+
+/* The last statement failed with this; NULL: it did not. */
+void session_set_error(struct session *s, const struct sql_error *error);
 
 /* A held backend is lost, and with it what it was held for. */
 bool session_broken(const struct session *s);

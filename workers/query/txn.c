@@ -185,10 +185,15 @@ decide(struct commit *c)
     const struct session *s = c->q->s;
     char                  text[128];
 
+    /* The right to decide comes with a role, so that nobody sees our schema
+     * between their own. */
     snprintf(text, sizeof(text), "CALL shardd.decide('%s')", s->gtrid);
     for (uint32_t i = 0; i < s->n_held; i++)
-        if (s->held[i].role == HELD_PLAIN)
+        if (s->held[i].role == HELD_PLAIN) {
+            say(c, i, "SET ROLE shardd_committer");
             say(c, i, text);
+            say(c, i, "SET ROLE NONE");
+        }
 }
 
 static void
