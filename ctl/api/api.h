@@ -40,6 +40,7 @@
  * failure's message is the header X-Shardd-Message too, percent-encoded (bytes below 0x20,
  * '%' and 0x7f and above):
  *   X-Shardd-Code: 0 or the error's code    X-Shardd-Sqlstate: 00000 or the error's
+ *   X-Shardd-Note: the code of the last warning, X-Shardd-Note-Message: its text, where known
  *   X-Shardd-Generation: G                  X-Shardd-Affected: N    X-Shardd-Warnings: N
  */
 #ifndef CTL_API_API_H

@@ -34,6 +34,11 @@ say(struct request *r, bool ok, const struct ddl_answer *a, const struct sql_err
     request_header(r, "X-Shardd-Generation", "%llu", (unsigned long long)a->generation);
     request_header(r, "X-Shardd-Affected", "%llu", (unsigned long long)a->affected);
     request_header(r, "X-Shardd-Warnings", "%u", a->warnings);
+    if (a->note.code != 0) {
+        encode(a->note.message, message, sizeof(message));
+        request_header(r, "X-Shardd-Note", "%u", (unsigned)a->note.code);
+        request_header(r, "X-Shardd-Note-Message", "%s", message);
+    }
     if (!ok) {
         encode(error->message, message, sizeof(message));
         request_header(r, "X-Shardd-Message", "%s", message);

@@ -5,7 +5,7 @@
 #include "core/base/buf.h"
 #include "ctl/job/job.h"
 
-enum { REQUEST_PARTS = 4, REQUEST_HEADERS = 6 };
+enum { REQUEST_PARTS = 4, REQUEST_HEADERS = 10 };
 
 struct request {
     struct cluster *cluster;

@@ -61,6 +61,18 @@ option_name(struct ddl *d, enum keyword word)
 
 /* CREATE, DROP, ALTER DATABASE have jobs of their own. */
 static bool
+database_drop(struct ddl *d, const char *who, const char *name)
+{
+    unsigned warnings = 0;
+    bool     ok = admin_database_drop(d->c, who, name, d->stmt->database->if_exists, &warnings,
+                                      d->error);
+
+    if (ok && warnings != 0)
+        ddl_note(d, 1008, "Can't drop database '%s'; database doesn't exist", name);
+    return ok;
+}
+
+static bool
 run_database(struct ddl *d)
 {
     struct database        *s    = d->stmt->database;
@@ -69,8 +81,7 @@ run_database(struct ddl *d)
     struct database_options o    = { .if_not_exists = s->if_exists };
 
     if (s->word == KW_DROP)
-        return admin_database_drop(d->c, who, name, s->if_exists, &d->answer->warnings,
-                                   d->error);
+        return database_drop(d, who, name);
     if (s->word == KW_CREATE && s->or_replace)
         return sql_error_set(d->error, SQL_NOT_SUPPORTED,
                              "shardd: CREATE OR REPLACE DATABASE is not supported; use DROP "
@@ -80,7 +91,11 @@ run_database(struct ddl *d)
     if (!o.charset)
         o.charset = option_name(d, KW_CHARACTER);
     if (s->word == KW_CREATE) {
-        bool ok = admin_database_create(d->c, who, name, &o, &d->answer->warnings, d->error);
+        unsigned warnings = 0;
+        bool     ok = admin_database_create(d->c, who, name, &o, &warnings, d->error);
+
+        if (ok && warnings != 0)
+            ddl_note(d, 1007, "Can't create database '%s'; database exists", name);
 
         d->answer->affected = ok ? 1 : 0;
         return ok;

@@ -28,6 +28,7 @@ struct ddl_request {
 struct ddl_answer {
     uint64_t generation, affected;
     unsigned warnings;
+    struct sql_error note; /* the last of them, as SHOW WARNINGS tells it; code 0: not known */
 };
 
 /* False with `error`: the server's own where it was the server that refused. */

@@ -321,9 +321,10 @@ ddl_alter_table(struct ddl *d)
 
     if (!ddl_find(d, &s->table, &a.t))
         return false;
+    d->copies = a.t.object && ddl_kind(&a.t) == TABLE_REFERENCE;
     if (!a.t.object && s->if_exists) {
-        d->answer->warnings = 1;
-        return true;
+        return ddl_note(d, DDL_NO_SUCH_TABLE, "Table '%s.%s' doesn't exist", a.t.database,
+                        a.t.name);
     }
     if (!a.t.object)
         return sql_error_set(d->error, DDL_NO_SUCH_TABLE, "Table '%s.%s' doesn't exist",

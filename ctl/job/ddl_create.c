@@ -243,8 +243,7 @@ ddl_create_table(struct ddl *d)
     if (!ddl_find(d, &s->table, &t))
         return false;
     if (t.object && s->if_not_exists) {
-        d->answer->warnings = 1;
-        return true;
+        return ddl_note(d, DDL_TABLE_EXISTS, "Table '%s' already exists", t.name);
     }
     if (t.object && s->or_replace)
         return sql_error_set(d->error, SQL_NOT_SUPPORTED,

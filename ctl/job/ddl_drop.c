@@ -146,7 +146,7 @@ ddl_drop_tables(struct ddl *d)
     if (ok && items.n > 0)
         ok = drop(d, &items);
     if (ok && buf_len(&items.missing) > 0) {
-        d->answer->warnings++;
+        ddl_note(d, DDL_BAD_TABLE, "Unknown table '%.400s'", buf_cstr(&items.missing));
         if (!d->stmt->if_exists)
             ok = sql_error_set(d->error, d->stmt->object == KW_VIEW ? 4092 : DDL_BAD_TABLE,
                                d->stmt->object == KW_VIEW ? "Unknown VIEW: '%.400s'"

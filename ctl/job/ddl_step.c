@@ -208,7 +208,23 @@ ddl_run_others(struct ddl *d, struct span sql, int64_t home, size_t *done)
     }
     d->ran = true;
     run_together(runners, n);
+    for (size_t i = 0; i < n && !d->copies; i++)
+        d->answer->affected += runners[i].server->affected;
     return note_results(d, runners, n, done);
+}
+
+bool
+ddl_note(struct ddl *d, uint16_t code, const char *fmt, ...)
+{
+    char    text[sizeof(d->answer->note.message)];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    d->answer->warnings++;
+    sql_error_set(&d->answer->note, code, "%s", text);
+    return true;
 }
 
 bool
@@ -222,9 +238,8 @@ ddl_run_text(struct ddl *d, struct span sql, int64_t home, int64_t where, size_t
             return false;
     if (!s || !server_run_text(s, sql, d->error))
         return false;
-    d->answer->affected = mysql_affected_rows(s->mysql) == (my_ulonglong)-1
-                              ? 0 : mysql_affected_rows(s->mysql);
-    d->answer->warnings += mysql_warning_count(s->mysql);
+    d->answer->affected = s->affected;
+    d->answer->warnings += s->warnings;
     job_note(&d->job, "done on %s", s->name);
     ++*done;
     return where != DDL_ALL || ddl_run_others(d, sql, home, done);

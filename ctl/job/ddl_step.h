@@ -37,6 +37,7 @@ struct ddl {
     struct server             as_user[ROUTES_SHARDS_MAX]; /* in the order of `shards` */
     struct server             as_us[ROUTES_SHARDS_MAX];
     size_t                    n_shards;
+    bool                      copies; /* of a reference table: the first one's rows count */
     bool                      ran; /* ddl_run_others() has sent the statement to servers */
     enum job_state            end; /* what a failure leaves behind: FAILED or STUCK */
 };
@@ -48,6 +49,10 @@ struct ddl_table {
     json_t *home_db;  /* borrowed: its database; never NULL */
     int64_t home;     /* shard id */
 };
+
+/* A note for the client's SHOW WARNINGS. Returns true, so that what is no failure can
+ * `return ddl_note(...)`. */
+bool ddl_note(struct ddl *d, uint16_t code, const char *fmt, ...) printf_like(3, 4);
 
 /* Resolves a path; false: no database selected, or there is none such. */
 bool ddl_find(struct ddl *d, const struct path *path, struct ddl_table *out) must_check;

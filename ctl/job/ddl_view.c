@@ -132,8 +132,7 @@ ddl_create_view(struct ddl *d)
         return sql_error_set(d->error, 1347, "'%s.%s' is not of type 'VIEW'", t.database,
                              t.name);
     if (t.object && s->if_not_exists) {
-        d->answer->warnings = 1;
-        return true;
+        return ddl_note(d, DDL_TABLE_EXISTS, "Table '%s' already exists", t.name);
     }
     if (t.object && !s->or_replace && !s->alter)
         return sql_error_set(d->error, DDL_TABLE_EXISTS, "Table '%s' already exists", t.name);

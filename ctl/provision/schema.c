@@ -17,6 +17,10 @@ static const char *const statements[] = {
     "CREATE DEFINER='" SCHEMA_SERVICE_USER "'@'%' PROCEDURE IF NOT EXISTS"
     " shardd.decide(gtrid VARBINARY(64)) MODIFIES SQL DATA SQL SECURITY DEFINER"
     " INSERT INTO shardd.decision (xid, state) VALUES (gtrid, 'commit')",
+    /* Through a role that is not on by default: a right of their own would show
+     * applications our schema. */
+    "CREATE ROLE IF NOT EXISTS shardd_committer",
+    "GRANT EXECUTE ON PROCEDURE shardd.decide TO shardd_committer",
     "GRANT ALL PRIVILEGES ON shardd.* TO '" SCHEMA_SERVICE_USER "'@'%'",
     "GRANT PROCESS, BINLOG MONITOR, CONNECTION ADMIN ON *.* TO '" SCHEMA_SERVICE_USER "'@'%'",
 };
@@ -175,17 +179,17 @@ account_ensure(struct server *s, const json_t *user, const json_t *databases,
     if (!ensure_login(s, name, s->account_host, model_text(user, "secret"),
                       model_text(user, "verifier"), error) ||
         !server_value(s, may, sizeof(may), error,
-                      "SELECT COUNT(*) FROM mysql.procs_priv WHERE User = %s AND Host = %s"
-                      " AND Db = 'shardd' AND Routine_name = 'decide'", server_text(name),
+                      "SELECT COUNT(*) FROM mysql.roles_mapping WHERE User = %s AND Host = %s"
+                      " AND Role = 'shardd_committer'", server_text(name),
                       server_text(s->account_host)))
         return false;
     if (strcmp(may, "0") == 0 &&
-        !server_run(s, error, "GRANT EXECUTE ON PROCEDURE shardd.decide TO %s",
+        !server_run(s, error, "GRANT shardd_committer TO %s",
                     account(name, s->account_host)))
         return false;
     if (model_flag(user, "admin") &&
         !server_run(s, error,
-                    "GRANT PROCESS, RELOAD, SHOW DATABASES, BINLOG MONITOR ON *.* TO %s",
+                    "GRANT PROCESS, RELOAD, BINLOG MONITOR ON *.* TO %s",
                     account(name, s->account_host)))
         return false;
     return grants ? grant_adopted(s, name, grants) : grant_databases(s, name, databases, error);

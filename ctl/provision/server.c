@@ -83,6 +83,10 @@ server_run_text(struct server *s, struct span sql, struct sql_error *error)
 {
     if (mysql_real_query(s->mysql, (const char *)sql.ptr, sql.len) != 0)
         return failed(s, error);
+    s->affected = mysql_affected_rows(s->mysql);
+    s->warnings = mysql_warning_count(s->mysql);
+    if (s->affected == (uint64_t)-1)
+        s->affected = 0;
     drop_results(s);
     if (mysql_errno(s->mysql) != 0)
         return failed(s, error);

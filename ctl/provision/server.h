@@ -18,6 +18,8 @@ struct server {
     const char *name; /* of the shard, borrowed from its object */
     int64_t     id;
     const char *account_host; /* of users' accounts: "%", or ours as an adopted server sees it */
+    uint64_t    affected; /* rows and warnings of the last statement of server_run*() */
+    unsigned    warnings;
 };
 
 /* Connects as the controller to the shard of this catalog object, which must

@@ -74,6 +74,9 @@ def test_a_user_has_an_account_on_every_shard_and_rights(c):
             cursor = db.cursor()
             cursor.execute("CREATE TABLE x (a INT)")
             cursor.execute("DROP TABLE x")
+            cursor.execute("SHOW DATABASES")
+            assert ("shardd",) not in cursor.fetchall()
+            cursor.execute("SET ROLE shardd_committer")
             cursor.execute("CALL shardd.decide('xyz')")
             cursor.execute("ROLLBACK")
             with pytest.raises(pymysql.err.MySQLError):

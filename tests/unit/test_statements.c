@@ -68,7 +68,7 @@ schema_and_variables_tell_statements_apart(void **state)
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = { 
+    const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_oldest_makes_room),
         cmocka_unit_test(schema_and_variables_tell_statements_apart),
     };

@@ -385,7 +385,10 @@ run_text(struct client *c, struct span text)
     q->plan        = find_plan(c, q, q->text, false);
     if (q->plan == NULL) {
         query_free(q);
-        fail(c, ERR_EMPTY, "Query was empty");
+        if (trimmed(text).len == 0)
+            fail(c, ERR_EMPTY, "Query was empty");
+        else
+            client_reply_ok(c); /* nothing but a comment */
         return;
     }
     c->rest = more;

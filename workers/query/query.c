@@ -313,8 +313,11 @@ query_start(struct query_run *q)
     q->started_us = ring_now_us(q->ctx->ring);
     q->s->statements++;
     bool diagnostics = q->plan != NULL && q->plan->plan.diagnostics;
-    if (!diagnostics) {
+    bool found_rows = q->s->calc_found_rows && (q->digest_flags & DIGEST_FOUND_ROWS);
+    q->s->calc_found_rows = found_rows;
+    if (!diagnostics && !found_rows)
         session_unlinger(q->s);
+    if (!diagnostics) {
         session_set_error(q->s, NULL);
     } else if (query_show_warnings(q))
         return;

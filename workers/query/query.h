@@ -180,6 +180,10 @@ void query_bind(struct query_run *q, const struct bind_list *binds, uint64_t lim
 /* ROW_COUNT() and FOUND_ROWS() in the text become the session's numbers. */
 void query_fill_counts(struct query_run *q);
 
+/* After LAST_INSERT_ID(expression) in a SELECT the number is the backend's to tell:
+ * true when it is asked; leg_over() then comes from here. */
+bool query_read_insert_id(struct leg *leg);
+
 /* SHOW WARNINGS where no backend of the session has them: true when answered. */
 bool query_show_warnings(struct query_run *q);
 

@@ -5,7 +5,8 @@
  * the answer, the column keeps its name.
  */
 #include "core/sql/lex.h"
-#include "workers/query/query.h"
+#include "core/mysql/row.h"
+#include "workers/query/leg.h"
 
 struct call {
     uint32_t start, end; /* in the text */
@@ -63,7 +64,7 @@ query_fill_counts(struct query_run *q)
     struct call     call;
 
     if (q->command != QUERY_TEXT ||
-        !(q->digest_flags & (DIGEST_ROW_COUNT | DIGEST_FOUND_ROWS)) ||
+        !(q->digest_flags & (DIGEST_ROW_COUNT | DIGEST_FOUND_ROWS)) || s->calc_found_rows ||
         q->plan->plan.kind != PLAN_ONE)
         return;
     lex_init(&l, q->text, s->lex);
@@ -82,4 +83,65 @@ query_fill_counts(struct query_run *q)
     buf_append(&text, q->text.ptr + at, q->text.len - at);
     q->text = arena_copy(&q->arena, buf_unread(&text));
     buf_fini(&text);
+}
+
+/* --- LAST_INSERT_ID(expression) ------------------------------------------ */
+
+static bool
+sets_insert_id(const struct query_run *q)
+{
+    struct lex   l;
+    struct token t;
+
+    if (!(q->digest_flags & DIGEST_LAST_INSERT_ID) || !q->plan->plan.is_read)
+        return false;
+    lex_init(&l, q->text, q->s->lex);
+    while ((t = lex_next(&l)).kind != TOK_END && t.kind != TOK_BAD) {
+        if (!is_name(&l, t, "LAST_INSERT_ID"))
+            continue;
+        struct lex ahead = l;
+        if (token_is_op(lex_next(&ahead), '(') && !token_is_op(lex_next(&ahead), ')'))
+            return true;
+    }
+    return false;
+}
+
+static void
+id_read(struct exchange *x, struct backend *b, const struct result_message *m, bool last)
+{
+    struct leg *leg = container_of(x, struct leg, begin);
+    struct cell cell;
+    uint64_t    id = 0;
+
+    (void)b;
+    if (m->kind == RESULT_IS_ROW && row_text_decode(m->message.payload, 1, &cell)) {
+        for (size_t i = 0; i < cell.bytes.len; i++)
+            id = id * 10 + (uint64_t)(cell.bytes.ptr[i] - '0');
+        leg->q->s->last_insert_id = id;
+    }
+    if (last)
+        leg_over(leg, NULL);
+}
+
+static void
+id_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
+{
+    struct leg *leg = container_of(x, struct leg, begin);
+
+    (void)b, (void)why;
+    leg->backend = NULL; /* the client has its answer */
+    leg_over(leg, NULL);
+}
+
+bool
+query_read_insert_id(struct leg *leg)
+{
+    static const struct exchange_ops ops = { .on_message = id_read, .on_lost = id_lost };
+    struct query_run                *q   = leg->q;
+
+    if (q->plan == NULL || q->command == QUERY_PREPARE || leg->x.reader.error != 0 ||
+        !sets_insert_id(q))
+        return false;
+    backend_send(leg->backend, COM_QUERY, SPAN("SELECT LAST_INSERT_ID()"), &leg->begin, &ops);
+    return true;
 }

@@ -112,6 +112,12 @@ answer(struct asking *a, struct span head)
         return;
     }
     if (code == 0) {
+        if (header(head, "X-Shardd-Note-Message", &value)) {
+            percent_decode(value, error.message, sizeof(error.message));
+            error.code = (uint16_t)number(head, "X-Shardd-Note");
+            session_set_error(q->s, &error);
+            q->s->error_is_note = true;
+        }
         query_ok(q, number(head, "X-Shardd-Affected"), 0,
                  (uint32_t)number(head, "X-Shardd-Warnings"), (struct span){ 0 });
         return;

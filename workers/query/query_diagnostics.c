@@ -36,7 +36,7 @@ rows(struct query_run *q, struct result_writer *w, const struct sql_error *e)
                         countof(columns));
     if (e == NULL)
         return;
-    result_writer_text(w, SPAN("Error"));
+    result_writer_text(w, q->s->error_is_note ? SPAN("Note") : SPAN("Error"));
     result_writer_number(w, e->code);
     result_writer_text(w, span_of(e->message));
 }
@@ -59,12 +59,14 @@ query_show_warnings(struct query_run *q)
 
     if (q->command != QUERY_TEXT || (e == NULL && s->n_held != 0))
         return false;
-    if (begins(q->text, "show warnings") || begins(q->text, "show errors"))
+    if (begins(q->text, "show warnings"))
         rows(q, &w, e);
+    else if (begins(q->text, "show errors"))
+        rows(q, &w, s->error_is_note ? NULL : e);
     else if (begins(q->text, "show count(*) warnings"))
         count(q, &w, "@@session.warning_count", e != NULL);
     else if (begins(q->text, "show count(*) errors"))
-        count(q, &w, "@@session.error_count", e != NULL);
+        count(q, &w, "@@session.error_count", e != NULL && !s->error_is_note);
     else
         return false;
     unsigned status = session_status(s) | (q->more ? SERVER_MORE_RESULTS_EXISTS : 0u);

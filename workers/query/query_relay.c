@@ -132,9 +132,12 @@ finish(struct leg *leg)
         pin(leg);
     }
     follow_txn(leg);
-    if (leg->x.reader.warnings != 0 && leg->x.reader.error == 0)
+    q->s->calc_found_rows = leg->x.reader.error == 0 &&
+                            (q->digest_flags & DIGEST_CALC_FOUND_ROWS) != 0;
+    if ((leg->x.reader.warnings != 0 || q->s->calc_found_rows) && leg->x.reader.error == 0)
         session_linger(q->s, leg->shard_id, leg->backend);
-    leg_over(leg, NULL);
+    if (!query_read_insert_id(leg))
+        leg_over(leg, NULL);
 }
 
 /* --- relaying bytes ------------------------------------------------------ */

@@ -244,7 +244,8 @@ void
 session_set_error(struct session *s, const struct sql_error *error)
 {
     free(s->last_error);
-    s->last_error = NULL;
+    s->last_error    = NULL;
+    s->error_is_note = false;
     if (error == NULL)
         return;
     s->last_error  = mem_alloc(sizeof(*error));

@@ -73,6 +73,8 @@ struct session {
     uint32_t     n_held;
 
     struct sql_error *last_error; /* owned: of the last statement, for SHOW WARNINGS; or NULL */
+    bool     error_is_note;
+    bool     calc_found_rows; /* FOUND_ROWS() is the held backend's to tell */
     uint64_t last_insert_id;
     uint64_t found_rows;
     int64_t  row_count;
