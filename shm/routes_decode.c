@@ -253,9 +253,11 @@ static bool
 table_check(struct decoder *d, const struct blob_table *b, const struct route_table *t)
 {
     bool sharded = b->kind == TABLE_SHARDED;
+    bool view    = b->kind == TABLE_VIEW && b->view_kind == TABLE_SHARDED;
     bool good    = b->kind <= TABLE_VIEW && b->view_kind <= TABLE_VIEW &&
                 b->database < d->r->n_databases && b->n_columns <= COLUMNS_MAX &&
-                (sharded ? b->key < b->n_columns : b->key == ROUTES_NONE) &&
+                (sharded || (view && b->key != ROUTES_NONE) ? b->key < b->n_columns
+                                                            : b->key == ROUTES_NONE) &&
                 (b->auto_increment < b->n_columns || b->auto_increment == ROUTES_NONE);
 
     if (!good)

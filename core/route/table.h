@@ -57,7 +57,8 @@ struct route_table {
     struct span                name;     /* as created; compared per routes.lower_case */
     uint32_t                   database; /* index */
     enum table_kind            kind;
-    uint32_t                   key;      /* TABLE_SHARDED: column index, else ROUTES_NONE */
+    uint32_t                   key;      /* TABLE_SHARDED: column index; a view's column that is
+                                            its table's key, if any; else ROUTES_NONE */
     uint32_t                   auto_increment; /* column index or ROUTES_NONE */
     uint64_t                   sequence; /* the sequence row's id when sharded and numbered;
                                             else 0 */

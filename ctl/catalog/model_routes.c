@@ -123,6 +123,8 @@ build_columns(struct builder *b, const json_t *object, struct route_table *table
     size_t               n       = json_array_size(list);
     struct route_column *columns = arena_alloc(b->arena, (n + 1) * sizeof(*columns));
     const char          *key     = model_text(object, "key");
+    bool                 has_key = table->kind == TABLE_SHARDED ||
+                    (table->kind == TABLE_VIEW && table->view_kind == TABLE_SHARDED && key);
     json_t              *column;
     size_t               i;
 
@@ -131,7 +133,7 @@ build_columns(struct builder *b, const json_t *object, struct route_table *table
         columns[i].name = arena_copy(b->arena, columns[i].name);
         if (columns[i].auto_increment)
             table->auto_increment = (uint32_t)i;
-        if (table->kind == TABLE_SHARDED && span_equal_nocase(columns[i].name, span_of(key)))
+        if (has_key && span_equal_nocase(columns[i].name, span_of(key)))
             table->key = (uint32_t)i;
     }
     table->n_columns = (uint32_t)n;

@@ -17,6 +17,8 @@ struct reach {
     int64_t        global_home; /* 0: reaches no global table */
     unsigned       sharded, reference;
     bool           two_homes, outer;
+    struct span    alias; /* of the sharded table */
+    char           key[DDL_NAME_MAX];
 };
 
 static bool
@@ -32,9 +34,11 @@ see_table(struct visitor *v, struct table_ref *ref)
         *r->ddl->error = kept; /* the server says what it thinks of it */
         return true;
     }
-    if (ddl_kind(&t) == TABLE_SHARDED)
+    if (ddl_kind(&t) == TABLE_SHARDED) {
         r->sharded++;
-    else if (ddl_kind(&t) == TABLE_REFERENCE)
+        r->alias = ref->alias.ptr ? ref->alias : ref->table.name;
+        snprintf(r->key, sizeof(r->key), "%s", model_text(t.object, "key"));
+    } else if (ddl_kind(&t) == TABLE_REFERENCE)
         r->reference++;
     else if (r->global_home != 0 && r->global_home != t.home)
         r->two_homes = true;
@@ -77,9 +81,46 @@ where_to(struct ddl *d, const struct reach *r, const struct ddl_table *t, enum t
                          "LIMIT, UNION, subqueries or outer joins; %s does more", t->name);
 }
 
+/* Whether the item shows the key of the sharded table. What has no table's name
+ * in front is that table's, because the server took it as unambiguous. */
 static bool
-record(struct ddl *d, const struct ddl_table *t, enum table_kind kind)
+shows_key(const struct reach *r, const struct select_item *item)
 {
+    const struct expr *e = item->expr;
+
+    if (e->kind != EXPR_COLUMN && e->kind != EXPR_STAR)
+        return false;
+    if (e->path->table.ptr && !span_equal_nocase(e->path->table, r->alias))
+        return false;
+    return e->kind == EXPR_STAR || span_equal_nocase(e->path->name, span_of(r->key));
+}
+
+/* The view's column that is the key: without one its rows have no shard that a
+ * statement could be sent to. Empty when there is none. */
+static struct span
+key_column(const struct ddl *d, const struct reach *r)
+{
+    const struct create_view *s     = d->stmt->create_view;
+    const struct name_item   *names = s->columns;
+
+    if (r->sharded != 1)
+        return (struct span){ 0 };
+    for (const struct select_item *i = s->query->items; i; i = i->next) {
+        bool star = i->expr->kind == EXPR_STAR;
+        if (star && s->columns)
+            return (struct span){ 0 }; /* which name is its is not told here */
+        if (shows_key(r, i))
+            return s->columns ? names->name
+                   : !star && i->alias.ptr ? i->alias : span_of(r->key);
+        names = names ? names->next : NULL;
+    }
+    return (struct span){ 0 };
+}
+
+static bool
+record(struct ddl *d, const struct ddl_table *t, enum table_kind kind, const struct reach *r)
+{
+    struct span key = key_column(d, r);
     struct decision how   = { .kind = TABLE_VIEW };
     struct server  *s     = ddl_us(d, ddl_index(d, t->home));
     json_t         *facts = s ? facts_read(s, t->database, t->name, NULL, d->error) : NULL;
@@ -91,6 +132,8 @@ record(struct ddl *d, const struct ddl_table *t, enum table_kind kind)
         return false;
     object = ddl_object(t, facts, &how);
     model_set(object, "view_kind", model_kind_name(kind));
+    if (key.len != 0)
+        model_set(object, "key", arena_cstr(&d->arena, key));
     json_decref(facts);
     objects = json_object();
     name    = catalog_table_name(t->database, t->name);
@@ -151,7 +194,7 @@ ddl_create_view(struct ddl *d)
     }
     d->end = JOB_STUCK;
     drop_others(d, &t, kind);
-    return record(d, &t, kind);
+    return record(d, &t, kind, &r);
 }
 
 static bool
