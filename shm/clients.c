@@ -108,6 +108,8 @@ client_login(struct slot *slot, uint32_t row, uint64_t id, struct span user,
     put(r, WORD(shard), 0);
     put(r, WORD(in_transaction), 0);
     put(r, WORD(statements), 0);
+    put(r, WORD(spread_us), 0);
+    put(r, WORD(n_participants), 0);
     TEXT(r, user, user);
     TEXT(r, host, host);
     TEXT(r, schema, schema);
@@ -170,10 +172,51 @@ client_state(struct slot *slot, uint32_t row, uint32_t state,
     end(r);
 }
 
-/* The texts come from shared memory: they end where their room ends. */
-static void
-terminate(struct client_info *info)
+void
+client_idle(struct slot *slot, uint32_t row, uint64_t now_ms)
 {
+    struct client_row *r = begin(slot, row);
+
+    if (r == NULL)
+        return;
+    put(r, WORD(since_ms), now_ms);
+    put(r, WORD(command), 0);
+    end(r);
+}
+
+void
+client_participants(struct slot *slot, uint32_t row, const uint64_t *words, uint32_t n,
+                    uint64_t now_us)
+{
+    struct client_row *r    = begin(slot, row);
+    uint32_t           told = n < CLIENT_PARTICIPANTS_MAX ? n : CLIENT_PARTICIPANTS_MAX;
+
+    if (r == NULL)
+        return;
+    if (n == 0)
+        put(r, WORD(spread_us), 0);
+    else if (atomic_load_explicit(&r->word[WORD(spread_us)], memory_order_relaxed) == 0)
+        put(r, WORD(spread_us), now_us);
+    put(r, WORD(n_participants), told);
+    for (uint32_t i = 0; i < told; i++)
+        put(r, WORD(participant) + i, words[i]);
+    end(r);
+}
+
+bool
+client_is_spread(const struct slot *slot, uint32_t row)
+{
+    return row < rows_of(slot) &&
+           atomic_load_explicit(&slot->client[row].word[WORD(spread_us)],
+                                memory_order_relaxed) != 0;
+}
+
+/* What comes from shared memory stays within its room. */
+static void
+confine(struct client_info *info)
+{
+    if (info->n_participants > CLIENT_PARTICIPANTS_MAX)
+        info->n_participants = CLIENT_PARTICIPANTS_MAX;
     info->user[sizeof(info->user) - 1]           = 0;
     info->host[sizeof(info->host) - 1]           = 0;
     info->schema[sizeof(info->schema) - 1]       = 0;
@@ -194,7 +237,7 @@ client_read(const struct slot *slot, uint32_t row, struct client_info *out)
         if (!seqlock_read(&r->lock, r->word, words, CLIENT_WORDS))
             continue;
         memcpy(out, words, sizeof(*out));
-        terminate(out);
+        confine(out);
         return out->id != 0;
     }
     return false;

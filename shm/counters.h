@@ -88,6 +88,10 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
   X(TXN_MULTI_COMMIT, TOTAL, "transactions_total", "shards=\"many\",end=\"commit\"", "") \
   X(TXN_MULTI_ABORT, TOTAL, "transactions_total", "shards=\"many\",end=\"abort\"", "") \
   X(TXN_MULTI_IN_DOUBT, TOTAL, "transactions_in_doubt_total", "", "Commits left to the resolver.") \
+  X(TXN_MULTI_OPEN, GAUGE, "transactions_spread", "", \
+    "Transactions that are on several shards now.") \
+  X(DEADLOCKS, TOTAL, "deadlocks_total", "", \
+    "Transactions on several shards that were ended to break a deadlock between shards.") \
   X(PINNED, GAUGE, "clients_pinned", "", "Clients pinned to a connection now.") \
   X(PIN_USER_VARIABLE, TOTAL, "pins_total", "reason=\"user_variable\"", \
     "Clients pinned to a connection.") \

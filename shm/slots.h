@@ -35,6 +35,7 @@ enum {
     CLIENT_SCHEMA_MAX   = 64,
     CLIENT_HOST_MAX     = 48,
     CLIENT_STATEMENT_MAX = 256,
+    CLIENT_PARTICIPANTS_MAX = 20,
 };
 
 enum slot_state {
@@ -90,11 +91,34 @@ struct client_info {
     uint64_t shard;      /* shard id + 1 it waits for, 0: none */
     uint64_t in_transaction;
     uint64_t statements; /* ever run */
+    uint64_t spread_us;  /* since when its transaction is on several shards; 0: it is not */
+    uint64_t n_participants; /* at most CLIENT_PARTICIPANTS_MAX: further ones are not told */
+    uint64_t participant[CLIENT_PARTICIPANTS_MAX]; /* participant_word() */
     char     user[CLIENT_USER_MAX];
     char     host[CLIENT_HOST_MAX];
     char     schema[CLIENT_SCHEMA_MAX];
     char     statement[CLIENT_STATEMENT_MAX];
 };
+
+/* A connection to a shard's server: the shard's id and the server's number for it,
+ * which is below 2^32 (it is sent in four bytes). */
+static inline uint64_t
+participant_word(uint32_t shard_id, uint64_t thread_id)
+{
+    return (uint64_t)shard_id << 32 | (uint32_t)thread_id;
+}
+
+static inline uint32_t
+participant_shard(uint64_t word)
+{
+    return (uint32_t)(word >> 32);
+}
+
+static inline uint32_t
+participant_thread(uint64_t word)
+{
+    return (uint32_t)word;
+}
 
 enum { CLIENT_WORDS = sizeof(struct client_info) / 8 };
 
@@ -221,7 +245,7 @@ bool slots_acknowledged(const struct slots *s, uint64_t edition);
 bool slots_drained(const struct slots *s, uint64_t generation);
 
 /* Client rows; `row` in [0, n_clients), low ones first: memory is taken up to the
- * highest ever used, 576 bytes a row. login() fills a free row, the others change
+ * highest ever used, 704 bytes a row. login() fills a free row, the others change
  * only the words they name; logout() frees it. Texts are cut to fit. When /dev/shm
  * is full the client is missing in the list, and nothing else happens. */
 void client_login(struct slot *slot, uint32_t row, uint64_t id, struct span user,
@@ -232,6 +256,18 @@ void client_command(struct slot *slot, uint32_t row, uint8_t command,
                     uint32_t state, struct span statement, uint64_t now_ms);
 void client_state(struct slot *slot, uint32_t row, uint32_t state,
                   uint64_t shard_plus_1, bool in_transaction, uint64_t now_ms);
+
+/* The command is answered: the client sleeps. */
+void client_idle(struct slot *slot, uint32_t row, uint64_t now_ms);
+
+/* The connections that its transaction holds on several shards, for whoever looks for
+ * deadlocks between shards; n == 0: the transaction is over. In microseconds, because
+ * several transactions begin in a millisecond. */
+void client_participants(struct slot *slot, uint32_t row, const uint64_t *words, uint32_t n,
+                         uint64_t now_us);
+
+/* Whether its transaction is on several shards: a look at one word. */
+bool client_is_spread(const struct slot *slot, uint32_t row);
 
 /* Copy a row out. False: it is free, or was being written all the time. */
 bool client_read(const struct slot *slot, uint32_t row,
