@@ -202,6 +202,11 @@ read_message(struct backend *b, struct exchange *x, struct span in)
     if (b->state == BACKEND_CLOSING)
         return false;
     stream_consume(&b->stream, m.message.used);
+    if (m.kind == RESULT_IS_LOCAL_INFILE && x->ops->on_infile != NULL) {
+        b->infile = true;
+        x->ops->on_infile(x, b);
+        return false;
+    }
     return true;
 }
 

@@ -110,6 +110,7 @@ client_command_done(struct client *c)
     if (c->state == CLIENT_CLOSING)
         return;
     c->state           = CLIENT_IDLE;
+    client_idle(c->ctx->slot, c->row, ring_now_ms(c->ctx->ring));
     c->reader.next_seq = 0;
     c->rest            = (struct span){ 0 };
     buf_clear(&c->command);

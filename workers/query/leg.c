@@ -4,6 +4,8 @@
 #include <stdio.h>
 
 
+#include "workers/query/txn.h"
+
 static void next_step(struct leg *leg);
 
 void
@@ -61,9 +63,10 @@ leg_over(struct leg *leg, const struct sql_error *error)
     leg->ok    = error == NULL;
     if (error != NULL) {
         leg->error = *error;
+        txn_translate(q, &leg->error);
         if (!q->failed) {
             q->failed = true;
-            q->error  = *error;
+            q->error  = leg->error;
         }
     }
     put_back(leg);
@@ -294,6 +297,7 @@ step_begin(struct leg *leg)
         h = session_hold(s, leg->shard_id, b, HELD_PLAIN);
     if (first == NULL || s->read_only) {
         h->role = HELD_PLAIN;
+        session_joined(s);
         if (s->begin == NULL)
             return false;
         command_text_encode(backend_out(b), COM_QUERY, span_of(s->begin));
@@ -313,6 +317,7 @@ step_begin(struct leg *leg)
         h = session_held(s, leg->shard_id);
     }
     h->role = HELD_XA;
+    session_joined(s);
     char text[128];
     snprintf(text, sizeof(text), "XA START '%s','%u'", s->gtrid, leg->shard_id);
     say(leg, COM_QUERY, span_of(text));

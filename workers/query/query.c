@@ -467,6 +467,7 @@ query_file(struct query_run *q, struct span bytes, bool last)
     backend_flush(leg->backend);
     if (last) {
         q->infile = NULL;
+        q->seq    = (uint8_t)(bytes.ptr[3] + 1); /* the answer counts on from the file */
         backend_infile_sent(leg->backend);
     }
 }

@@ -114,6 +114,7 @@ struct query_run {
 
     struct sql_error error; /* the first one */
     bool             failed;
+    bool             deadlocked; /* txn_translate()'s */
 
     /* Sums for the client's OK. */
     uint64_t affected, insert_id;

@@ -241,6 +241,7 @@ on_message(struct exchange *x, struct backend *b, const struct result_message *m
     case RESULT_IS_ERR:
         if (!reply_err_decode(msg->message.payload, &why))
             sql_error_set(&why, SQL_UNKNOWN_ERROR, "shardd: a shard sent an unreadable error");
+        txn_translate(leg->q, &why);
         stop(m, &why);
         break;
     case RESULT_IS_OK:

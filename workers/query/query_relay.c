@@ -1,8 +1,9 @@
 /* query_relay.c - one shard answers, and its bytes are the client's.
  *
  * Where the client cannot take the bytes as they are (a prepared statement's
- * id, a result in the middle of several), the answer passes message by message
- * with headers of our own; else it is never looked into.
+ * id, a result in the middle of several, an error that may mean a deadlock between
+ * shards), the answer passes message by message with headers of our own; else it is
+ * never looked into.
  */
 #include <stdlib.h>
 
@@ -216,16 +217,31 @@ status_offset(const struct query_run *q, const struct result_message *m)
     return SIZE_MAX;
 }
 
-static void
-relay_message(struct exchange *x, struct backend *b, const struct result_message *m, bool last)
+/* False: pass it on as it is. */
+static bool
+replace_error(struct leg *leg, struct span payload)
 {
-    struct leg   *leg = leg_of(x);
-    struct query_run *q   = leg->q;
-    struct buf   *out = stream_out(q->client);
-    size_t        at  = packet_begin(out);
-    size_t        pay = buf_len(out);
+    struct query_run *q = leg->q;
+    struct sql_error  error;
 
-    (void)b;
+    if (!reply_err_decode(payload, &error))
+        return false;
+    txn_translate(q, &error);
+    if (error.code == leg->x.reader.error)
+        return false;
+    leg->x.reader.error = error.code;
+    reply_err_encode(stream_out(q->client), &q->seq, q->s->capabilities, &error);
+    return true;
+}
+
+static void
+relay_as_it_is(struct leg *leg, const struct result_message *m)
+{
+    struct query_run *q   = leg->q;
+    struct buf       *out = stream_out(q->client);
+    size_t            at  = packet_begin(out);
+    size_t            pay = buf_len(out);
+
     buf_append_span(out, m->message.payload);
     uint8_t *payload = out->bytes + out->start + pay;
     size_t   status  = status_offset(q, m);
@@ -235,6 +251,17 @@ relay_message(struct exchange *x, struct backend *b, const struct result_message
         for (int i = 0; i < 4; i++)
             payload[1 + i] = (uint8_t)(q->client_statement >> (8 * i));
     packet_end(out, at, &q->seq);
+}
+
+static void
+relay_message(struct exchange *x, struct backend *b, const struct result_message *m, bool last)
+{
+    struct leg   *leg = leg_of(x);
+    struct query_run *q   = leg->q;
+
+    (void)b;
+    if (m->kind != RESULT_IS_ERR || !replace_error(leg, m->message.payload))
+        relay_as_it_is(leg, m);
     query_flush(q);
     if (m->kind == RESULT_IS_ERR && last)
         leg->x.reader.error = leg->x.reader.error != 0 ? leg->x.reader.error : SQL_UNKNOWN_ERROR;
@@ -250,6 +277,7 @@ static const struct exchange_ops byte_ops = {
 
 static const struct exchange_ops message_ops = {
     .on_message = relay_message,
+    .on_infile  = relay_infile,
     .on_lost    = relay_lost,
 };
 
@@ -259,7 +287,8 @@ ready(struct leg *leg)
     struct query_run *q = leg->q;
 
     leg_send(leg, &byte_ops);
-    if (q->more || q->command == QUERY_PREPARE || q->seq != leg->x.reader.next_seq)
+    if (q->more || q->command == QUERY_PREPARE || q->seq != leg->x.reader.next_seq ||
+        (q->command != QUERY_OTHER && session_is_spread(q->s)))
         leg->x.ops = &message_ops;
 }
 

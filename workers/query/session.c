@@ -40,9 +40,59 @@ let_go(struct held *h, bool keep_open)
         backend_close(b, NULL);
 }
 
+/* --- what the process list tells ----------------------------------------- */
+
+static void
+publish(struct session *s)
+{
+    uint64_t words[CLIENT_PARTICIPANTS_MAX];
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < s->n_held && n < CLIENT_PARTICIPANTS_MAX; i++) {
+        const struct held *h = &s->held[i];
+        if (h->role != HELD_PIN && h->backend != NULL)
+            words[n++] = participant_word(h->shard_id, h->backend->login.thread_id);
+    }
+    client_participants(s->ctx->slot, s->row, words, n, ring_now_us(s->ctx->ring));
+}
+
+static void
+unpublish(struct session *s)
+{
+    if (!s->published)
+        return;
+    s->published = false;
+    slot_sub(s->ctx->slot, COUNTER_TXN_MULTI_OPEN, 1);
+    client_participants(s->ctx->slot, s->row, NULL, 0, 0);
+}
+
+bool
+session_is_spread(const struct session *s)
+{
+    uint32_t n = 0;
+
+    if (!s->in_txn || s->n_held < 2)
+        return false;
+    for (uint32_t i = 0; i < s->n_held; i++)
+        n += s->held[i].role != HELD_PIN;
+    return n >= 2;
+}
+
+void
+session_joined(struct session *s)
+{
+    if (!session_is_spread(s))
+        return;
+    if (!s->published)
+        slot_count(s->ctx->slot, COUNTER_TXN_MULTI_OPEN);
+    s->published = true;
+    publish(s);
+}
+
 static void
 forget_txn(struct session *s)
 {
+    unpublish(s);
     s->in_txn = s->read_only = s->implicit = s->doomed = false;
     s->gtrid[0] = 0;
     free(s->begin);
@@ -196,6 +246,9 @@ held_lost(struct backend *b)
             if (s->held[i].role != HELD_PIN)
                 s->doomed = true;
         }
+    /* A server that starts again counts its connections from 1 again. */
+    if (s->published)
+        publish(s);
 }
 
 struct held *

@@ -42,6 +42,7 @@ struct session_modes {
 struct session {
     struct context *ctx;
     uint64_t        id;    /* CONNECTION_ID() */
+    uint32_t        row;   /* in the slot's process list */
     char           *user;  /* owned */
     bool            admin;
     uint64_t        capabilities; /* agreed with the client, and so with backends */
@@ -62,6 +63,7 @@ struct session {
     bool              read_only;  /* several plain participants will do */
     bool              implicit;   /* one write on several shards: ends with its statement */
     bool              doomed;     /* a participant is lost: only ROLLBACK is left */
+    bool              published;  /* the process list tells its participants */
     char             *begin;      /* owned: opens it on the first shard; NULL: nothing to say */
     char              gtrid[XID_GTRID_MAX + 1]; /* "" until a second shard is touched */
     struct savepoint *savepoints; /* owned */
@@ -100,6 +102,13 @@ struct held *session_held(const struct session *s, uint32_t shard_id);
 /* Keep a backend beyond the statement. Pointers from session_held() die. */
 struct held *session_hold(struct session *s, uint32_t shard_id, struct backend *b,
                           enum held_role role);
+
+/* The transaction has come to a further shard: from the second on the process list
+ * tells where it is, so that the controller can find deadlocks between shards. */
+void session_joined(struct session *s);
+
+/* Does the transaction hold backends on several shards? */
+bool session_is_spread(const struct session *s);
 
 /* The transaction is over on all held backends: pinned ones stay, the others go
  * back to their pools. */

@@ -16,6 +16,7 @@ enum {
     ERR_TXN_LOST  = 1927, /* ER_CONNECTION_KILLED */
     ERR_IN_DOUBT  = 1105, /* ER_UNKNOWN_ERROR */
     ERR_DEADLOCK  = 1213, /* ER_LOCK_DEADLOCK */
+    ERR_ENDED     = 1317, /* ER_QUERY_INTERRUPTED */
     SAYS_PER_TURN = 3,
 };
 
@@ -50,6 +51,7 @@ fail(struct commit *c, const struct sql_error *why)
 {
     if (!c->failed)
         c->error = *why;
+    txn_translate(c->q, &c->error);
     c->failed = true;
 }
 
@@ -384,6 +386,18 @@ txn_settle(struct query_run *q, uint16_t code, void (*next)(struct query_run *q)
     }
     q->settled = next;
     txn_rollback(q, settled);
+}
+
+void
+txn_translate(struct query_run *q, struct sql_error *error)
+{
+    if (error->code != ERR_ENDED || !session_is_spread(q->s))
+        return;
+    sql_error_set(error, ERR_DEADLOCK, "Deadlock found when trying to get lock; try restarting "
+                  "transaction");
+    if (!q->deadlocked) /* several of its legs may have been ended */
+        slot_count(q->ctx->slot, COUNTER_DEADLOCKS);
+    q->deadlocked = true;
 }
 
 void

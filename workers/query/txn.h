@@ -29,6 +29,11 @@ void txn_rollback(struct query_run *q, txn_ended *ended);
  * deadlock, a lost connection) it ends on all; then `next`, perhaps from inside. */
 void txn_settle(struct query_run *q, uint16_t code, void (*next)(struct query_run *q));
 
+/* A statement of a transaction on several shards was ended on its server, which the
+ * controller does to one of those that wait for one another on different shards
+ * (ctl/job/deadlock.h): the client hears what a server says when it finds a deadlock. */
+void txn_translate(struct query_run *q, struct sql_error *error);
+
 /* The client is gone and the query with it. What is decided stays decided, what is
  * prepared is the resolver's; the caller closes the backends. */
 void txn_abandon(struct query_run *q);
