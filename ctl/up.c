@@ -22,6 +22,7 @@
 #include "ctl/dataplane.h"
 #include "ctl/job/admin.h"
 #include "ctl/job/ddl.h"
+#include "ctl/job/deadlock.h"
 #include "ctl/job/resolver.h"
 #include "ctl/provision/spawn.h"
 #include "ctl/up.h"
@@ -288,6 +289,7 @@ run(const struct up_options *o, int done_fd)
     struct dataplane        *d   = NULL;
     struct api              *api = NULL;
     struct resolver         *resolver = NULL;
+    struct deadlock         *deadlock = NULL;
     json_t                  *meta = NULL;
     struct err               err;
     int                      status = 1;
@@ -303,6 +305,7 @@ run(const struct up_options *o, int done_fd)
     if (!start_servers(c, o, &err))
         goto fail;
     resolver = resolver_start(c);
+    deadlock = deadlock_start(c);
     api = api_open(c, c->path.socket, &err);
     if (!api || (d && !start_shardd(c, d, &err)))
         goto fail;
@@ -323,6 +326,7 @@ fail:
     if (d)
         dataplane_stop(d, hurried);
     api_close(api);
+    deadlock_stop(deadlock);
     resolver_stop(resolver);
     if (c)
         cluster_stop_local(c);

@@ -72,7 +72,7 @@ verb_status(struct cli *cli)
 
     if (!answer)
         return status;
-    cli_members(answer, "home instance pid uptime_s generation");
+    cli_members(answer, "home instance pid uptime_s generation deadlocks");
     shardd = json_object_get(answer, "shardd");
     if (model_number(shardd, "pid") > 0)
         printf("%-16s %s (pid %lld)\n%-16s http://%s/metrics\n", "shardd",

@@ -47,6 +47,7 @@ struct cluster {
     char                 service_secret[64];
     atomic_bool          stopping; /* set by POST /v1/shutdown or a signal */
     atomic_bool          ready;
+    atomic_ullong        deadlocks; /* between shards, ended since the start */
     atomic_int           shardd_pid; /* 0: none of ours */
     char                 listen[64], http[64]; /* of shardd, "" when it is not ours */
     int64_t              started_ms;
