@@ -68,7 +68,7 @@ const struct conf_setting conf_settings[] = {
     { INT(pool_wait_ms, "10000", 1, 3600000, "ms"), CONF_RELOAD,
       "How long a statement waits for a connection to a server when pool_max are busy; then "
       "it gets error 1203." },
-    { INT(connect_timeout_ms, "3000", 1, 600000, "ms"), CONF_RELOAD,
+    { INT(connect_timeout_ms, "10000", 1, 600000, "ms"), CONF_RELOAD,
       "A server that has not accepted a connection and login by then counts as down." },
 
     { INT(plan_cache_entries, "4096", 16, 1048576, "plans"), CONF_RESTART,
