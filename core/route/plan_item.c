@@ -74,30 +74,32 @@ has_aggregate(struct expr *e)
 }
 
 static struct item_ref
-item_at(struct scatter *c, uint32_t at)
+item_at(struct scatter *c, uint64_t at)
 {
     struct select_item *item = c->q->items;
     for (uint32_t i = 0; i < at && item != NULL; i++)
         item = item->next;
     struct item_ref ref = { .expr    = item == NULL ? NULL : item->expr,
-                            .visible = at < c->star_at ? at : MERGE_NONE };
+                            .visible = at < c->star_at ? (uint32_t)at : MERGE_NONE };
     return ref;
 }
 
+/* What is too large to be a position is a constant. */
 static bool
-item_position(struct scatter *c, struct expr *e, struct item_ref *out)
+item_position(struct scatter *c, struct expr *e, const char *clause, struct item_ref *out)
 {
-    struct planner *p = c->p;
+    struct planner *p      = c->p;
+    struct span     digits = { p->text.ptr + e->start, e->end - e->start };
     uint64_t        at;
-    if (!literal_u64((struct span){ p->text.ptr + e->start, e->end - e->start }, &at) || at == 0)
-        return refuse(p, 1054, "Unknown column '0' in 'order clause'");
+    if (!literal_u64(digits, &at))
+        return true;
     if (at > c->star_at)
         return NOT_YET(p, "shardd: a position behind '*' in ORDER BY or GROUP BY of a statement on "
                           "several shards is not supported; name the column");
-    *out = item_at(c, (uint32_t)(at - 1));
-    if (out->expr == NULL)
-        return refuse(p, 1054, "Unknown column '%llu' in 'order clause'",
-                      (unsigned long long)at);
+    if (at > 0)
+        *out = item_at(c, at - 1);
+    if (at == 0 || out->expr == NULL)
+        return refuse(p, 1054, "Unknown column '%.*s' in '%s'", SHOWN(digits), clause);
     return true;
 }
 
@@ -141,7 +143,7 @@ item_find(struct scatter *c, struct expr *e, bool prefer_column, struct item_ref
     e    = bare(e);
     *out = (struct item_ref){ e, MERGE_NONE };
     if (e->kind == EXPR_LITERAL && e->literal == TOK_INT && e->n_args == 0)
-        return item_position(c, e, out);
+        return item_position(c, e, prefer_column ? "GROUP BY" : "ORDER BY", out);
     if (e->kind == EXPR_COLUMN) {
         bool known = scope_column(c->s, e->path, &column) != NULL;
         if (prefer_column && known && item_of_column(c, e, out))

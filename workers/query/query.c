@@ -8,6 +8,7 @@
 
 #include "core/base/memory.h"
 #include "core/mysql/wire.h"
+#include "workers/query/diagnostics.h"
 #include "workers/query/leg.h"
 #include "workers/query/txn.h"
 
@@ -71,7 +72,7 @@ query_fail(struct query_run *q, const struct sql_error *error)
     }
     q->failed       = true;
     q->s->row_count = -1;
-    session_set_error(q->s, error);
+    diagnostics_error(q->s, error);
     query_done(q);
 }
 
@@ -105,10 +106,8 @@ query_ok(struct query_run *q, uint64_t affected, uint64_t insert_id, uint32_t wa
 
     if (q->more)
         ok.status |= SERVER_MORE_RESULTS_EXISTS;
-    if (insert_id != 0)
-        s->last_insert_id = insert_id;
     s->row_count = (int64_t)affected;
-    s->warnings  = ok.warnings;
+    s->warnings  = warnings;
     reply_ok_encode(stream_out(q->client), &q->seq, s->capabilities, &ok);
     query_flush(q);
     query_done(q);
@@ -123,8 +122,12 @@ any_shard(const struct query_run *q)
     const struct routes  *r = q->routes->routes;
     const struct session *s = q->s;
 
-    for (uint32_t i = 0; s->n_held > 0 && i < r->n_shards; i++)
-        if (r->shards[i].id == s->held[0].shard_id)
+    uint32_t              wanted = s->n_held > 0 ? s->held[0].shard_id : ROUTES_NONE;
+
+    if (q->digest_flags & DIGEST_FOUND_ROWS && s->found_rows_at != ROUTES_NONE)
+        wanted = s->found_rows_at;
+    for (uint32_t i = 0; wanted != ROUTES_NONE && i < r->n_shards; i++)
+        if (r->shards[i].id == wanted)
             return i;
     return (uint32_t)(s->id % r->n_shards);
 }
@@ -277,8 +280,16 @@ run_plan(struct query_run *q)
 {
     const struct plan *plan = &q->plan->plan;
 
+    uint32_t shard = ROUTES_NONE;
+
+    if (plan->diagnostics && diagnostics_show(q, &shard))
+        return;
     if (plan->kind != PLAN_TXN && plan->kind != PLAN_SHARDD && refuse_broken(q))
         return;
+    if (shard != ROUTES_NONE) {
+        query_relay(q, shard);
+        return;
+    }
     switch (plan->kind) {
     case PLAN_ONE:
     case PLAN_SCATTER:
@@ -312,21 +323,18 @@ query_start(struct query_run *q)
 {
     q->started_us = ring_now_us(q->ctx->ring);
     q->s->statements++;
-    bool diagnostics = q->plan != NULL && q->plan->plan.diagnostics;
-    bool found_rows = q->s->calc_found_rows && (q->digest_flags & DIGEST_FOUND_ROWS);
-    q->s->calc_found_rows = found_rows;
-    if (!diagnostics && !found_rows)
+    /* After SQL_CALC_FOUND_ROWS the backend is asked for FOUND_ROWS(). */
+    bool found_rows = q->s->found_rows_at != ROUTES_NONE && (q->digest_flags & DIGEST_FOUND_ROWS);
+    q->keeps_diagnostics = query_fill_counts(q) || (q->plan != NULL && q->plan->plan.diagnostics);
+    if (!q->keeps_diagnostics && !found_rows)
         session_unlinger(q->s);
-    if (!diagnostics) {
-        session_set_error(q->s, NULL);
-    } else if (query_show_warnings(q))
-        return;
+    if (!q->keeps_diagnostics && q->command != QUERY_PREPARE && q->command != QUERY_OTHER)
+        diagnostics_clear(q->s);
     if (q->plan != NULL && q->plan->plan.same_time) {
         struct timespec now;
         clock_gettime(CLOCK_REALTIME, &now);
         q->now_s = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
     }
-    query_fill_counts(q);
     if (q->command == QUERY_OTHER) {
         if (q->payload.ptr[0] == COM_INIT_DB)
             query_schema(q, span_from(q->payload, 1));

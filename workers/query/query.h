@@ -2,9 +2,9 @@
  *
  *   query_start --> plan says what --> legs, one per shard --> answer --> done()
  *
- *   leg:   WAITING --> SYNC --> RUNNING --> OVER
- *          backend     session  the         its answer is complete,
- *          from the    state,   command     or it failed
+ *   leg:   WAITING --> SYNC --> RUNNING --> [ASKING] --> OVER
+ *          backend     session  the         for its      its answer is complete,
+ *          from the    state,   command     warnings     or it failed
  *          pool        BEGIN
  *
  * The answer goes straight into the client's stream: relayed bytes as they
@@ -35,7 +35,7 @@ enum query_command {
     QUERY_OTHER,   /* COM_FIELD_LIST...: `payload` as it came, to the home shard */
 };
 
-enum leg_state { LEG_NEW, LEG_WAITING, LEG_SYNC, LEG_RUNNING, LEG_OVER };
+enum leg_state { LEG_NEW, LEG_WAITING, LEG_SYNC, LEG_RUNNING, LEG_ASKING, LEG_OVER };
 
 /* What has to be said before the statement; one at a time. */
 enum leg_step {
@@ -85,6 +85,7 @@ struct query_run {
     enum query_command      command;
     uint8_t                 seq;     /* of the next packet of our own to the client */
     bool                    more;    /* further results follow: SERVER_MORE_RESULTS_EXISTS */
+    bool                    keeps_diagnostics; /* it looks at those of the last statement */
     bool                    finished;
 
     /* The statement: borrowed from the client until done(). */
@@ -178,21 +179,21 @@ void query_flush(struct query_run *q);
 void query_bind(struct query_run *q, const struct bind_list *binds, uint64_t limit,
                 const struct param_value **params, uint32_t *n_params);
 
-/* ROW_COUNT() and FOUND_ROWS() in the text become the session's numbers. */
-void query_fill_counts(struct query_run *q);
+/* ROW_COUNT(), FOUND_ROWS(), @@warning_count and @@error_count in the text become the
+ * session's numbers. True: one of the latter two was there. */
+bool query_fill_counts(struct query_run *q);
 
 /* After LAST_INSERT_ID(expression) in a SELECT the number is the backend's to tell:
  * true when it is asked; leg_over() then comes from here. */
 bool query_read_insert_id(struct leg *leg);
-
-/* SHOW WARNINGS where no backend of the session has them: true when answered. */
-bool query_show_warnings(struct query_run *q);
 
 /* How each kind of plan runs. */
 void query_relay(struct query_run *q, uint32_t shard);       /* query_relay.c */
 void query_write(struct query_run *q, const struct shard_set *shards); /* query_write.c */
 void query_insert(struct query_run *q);                      /* query_insert.c */
 void query_insert_abandon(struct query_run *q);
+/* The client's number (from 1) of the `row`-th row of a leg's text; 0: there is none. */
+uint32_t query_insert_row(const struct leg *leg, uint32_t row);
 /* The text of a copy's leg, when the home copy gave its row `number`. */
 bool query_insert_copy(struct query_run *q, struct leg *leg, uint64_t number,
                        struct sql_error *error) must_check;

@@ -10,7 +10,7 @@
 
 #include "core/base/memory.h"
 #include "core/io/sock.h"
-#include "workers/query/query.h"
+#include "workers/query/diagnostics.h"
 
 enum {
     CONNECT_MS     = 5000,
@@ -115,8 +115,7 @@ answer(struct asking *a, struct span head)
         if (header(head, "X-Shardd-Note-Message", &value)) {
             percent_decode(value, error.message, sizeof(error.message));
             error.code = (uint16_t)number(head, "X-Shardd-Note");
-            session_set_error(q->s, &error);
-            q->s->error_is_note = true;
+            diagnostics_note(q->s, &error);
         }
         query_ok(q, number(head, "X-Shardd-Affected"), 0,
                  (uint32_t)number(head, "X-Shardd-Warnings"), (struct span){ 0 });

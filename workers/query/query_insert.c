@@ -55,6 +55,18 @@ render(struct leg *leg)
     free(binds.items);
 }
 
+uint32_t
+query_insert_row(const struct leg *leg, uint32_t row)
+{
+    const struct query_run *q   = leg->q;
+    const struct inserting *ins = q->inserting;
+
+    for (uint32_t i = 0; ins != NULL && i < spec_of(q)->n_rows; i++)
+        if (ins->shard[i] == leg->shard && --row == 0)
+            return i + 1;
+    return 0;
+}
+
 /* A reference table numbers its row on the home copy; the others are told. */
 bool
 query_insert_copy(struct query_run *q, struct leg *leg, uint64_t number,

@@ -9,6 +9,7 @@
  */
 #include <stdlib.h>
 
+#include "workers/query/diagnostics.h"
 #include "workers/query/leg.h"
 #include "workers/query/txn.h"
 
@@ -71,6 +72,7 @@ answer(struct query_run *q)
         query_flush(q);
         s->row_count = -1;
         q->failed    = true;
+        diagnostics_error(s, &m->error);
         query_done(q);
         return;
     }
@@ -79,9 +81,10 @@ answer(struct query_run *q)
         ok.status |= SERVER_MORE_RESULTS_EXISTS;
     reply_end_encode(stream_out(q->client), &q->seq, s->capabilities, &ok);
     query_flush(q);
-    s->row_count  = -1;
-    s->found_rows = m->n_rows;
-    s->warnings   = ok.warnings;
+    s->row_count     = -1;
+    s->found_rows    = m->n_rows;
+    s->found_rows_at = ROUTES_NONE;
+    s->warnings      = m->warnings;
     query_done(q);
 }
 
@@ -258,7 +261,7 @@ on_message(struct exchange *x, struct backend *b, const struct result_message *m
     if (!last && !m->over && m->merge != NULL && !merge_wants(m->merge, leg->number))
         backend_pause(leg->backend);
     if (last)
-        leg_over(leg, NULL);
+        diagnostics_take(leg);
     pump_soon(m);
 }
 

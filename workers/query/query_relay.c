@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "workers/query/diagnostics.h"
 #include "workers/query/leg.h"
 #include "workers/query/txn.h"
 
@@ -24,11 +25,27 @@ remember(struct leg *leg)
     struct session             *s = leg->q->s;
     const struct result_reader *r = &leg->x.reader;
 
-    if (r->insert_id != 0)
+    struct sql_error why;
+
+    if (leg->q->keeps_diagnostics) {
+        s->row_count = -1;
+        return;
+    }
+    /* Relayed rows of a sharded table bring their own numbers: LAST_INSERT_ID() stays. */
+    const struct plan *plan = leg->q->plan != NULL ? &leg->q->plan->plan : NULL;
+    if (r->insert_id != 0 &&
+        (plan == NULL || plan->kind != PLAN_INSERT || plan->needs_last_insert_id))
         s->last_insert_id = r->insert_id;
-    s->warnings   = r->warnings;
-    s->row_count  = r->error != 0 ? -1 : r->had_rows ? -1 : (int64_t)r->affected_rows;
-    s->found_rows = r->had_rows ? r->n_rows : s->found_rows;
+    s->warnings       = r->warnings;
+    s->diagnostics_at = leg->shard_id;
+    s->row_count      = r->error != 0 ? -1 : r->had_rows ? -1 : (int64_t)r->affected_rows;
+    if (r->had_rows) {
+        s->found_rows    = r->n_rows;
+        s->found_rows_at = leg->q->digest_flags & DIGEST_CALC_FOUND_ROWS ? leg->shard_id
+                                                                         : ROUTES_NONE;
+    }
+    if (result_error(r, &why))
+        diagnostics_error(s, &why);
 }
 
 /* The only participant of a transaction says itself whether one is open: a
@@ -121,9 +138,6 @@ finish(struct leg *leg)
         slot_count(q->ctx->slot, COUNTER_ERRORS_SERVER);
         slot_shard_add(leg->backend->counters, SHARD_COUNTER_ERRORS, 1);
         q->failed = true;
-        struct sql_error error;
-        if (result_error(&leg->x.reader, &error))
-            session_set_error(q->s, &error);
     }
     remember(leg);
     if (q->command == QUERY_OTHER) {
@@ -133,11 +147,15 @@ finish(struct leg *leg)
         pin(leg);
     }
     follow_txn(leg);
-    q->s->calc_found_rows = leg->x.reader.error == 0 &&
-                            (q->digest_flags & DIGEST_CALC_FOUND_ROWS) != 0;
-    if ((leg->x.reader.warnings != 0 || q->s->calc_found_rows) && leg->x.reader.error == 0)
+    bool warned = leg->x.reader.warnings != 0 && leg->x.reader.error == 0;
+    if (warned || (q->s->found_rows_at != ROUTES_NONE && leg->x.reader.error == 0))
         session_linger(q->s, leg->shard_id, leg->backend);
-    if (!query_read_insert_id(leg))
+    if (query_read_insert_id(leg))
+        return;
+    /* A session that is pinned elsewhere lets this backend go. */
+    if (warned && session_held(q->s, leg->shard_id) == NULL)
+        diagnostics_take(leg);
+    else
         leg_over(leg, NULL);
 }
 

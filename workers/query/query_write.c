@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "workers/query/diagnostics.h"
 #include "workers/query/leg.h"
 #include "workers/query/txn.h"
 #include "workers/query/write.h"
@@ -94,6 +95,10 @@ answer_ok(struct query_run *q)
     }
     histogram_record(&q->ctx->slot->latency[LATENCY_WRITE],
                      (ring_now_us(q->ctx->ring) - q->started_us) * 1000);
+    /* Rows that bring their own number are told in the OK, and LAST_INSERT_ID() stays. */
+    if (id != 0 && (w->insert_id != 0 || q->plan->plan.kind != PLAN_INSERT ||
+                    q->plan->plan.needs_last_insert_id))
+        q->s->last_insert_id = id;
     query_ok(q, affected, id, warnings, add_up_info(q));
 }
 
@@ -238,7 +243,14 @@ leg_answered(struct exchange *x, struct backend *b, struct span bytes, bool last
         leg->info = arena_copy(&q->arena, ok.info);
     if (h != NULL && leg->affected > 0)
         h->wrote = true;
-    leg_over(leg, failed ? &why : NULL);
+    if (failed) {
+        diagnostics_renumber(leg, why.message, sizeof(why.message));
+        leg_over(leg, &why);
+    } else if (writing_of(q)->first != ROUTES_NONE && writing_of(q)->first != leg->number) {
+        leg_over(leg, NULL); /* a copy says the same as the first one */
+    } else {
+        diagnostics_take(leg);
+    }
 }
 
 static void

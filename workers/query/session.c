@@ -1,5 +1,5 @@
 /* session.c - see session.h. */
-#include "workers/query/session.h"
+#include "workers/query/diagnostics.h"
 
 #include <stdlib.h>
 
@@ -9,7 +9,9 @@
 void
 session_init(struct session *s, struct context *ctx)
 {
-    *s            = (struct session){ .ctx = ctx };
+    *s = (struct session){ .ctx            = ctx,
+                           .found_rows_at  = ROUTES_NONE,
+                           .diagnostics_at = ROUTES_NONE };
     s->autocommit = true;
     vars_init(&s->vars);
 }
@@ -188,13 +190,15 @@ session_reset(struct session *s)
     s->last_insert_id = 0;
     free(s->modes);
     s->modes = NULL;
-    session_set_error(s, NULL);
+    s->found_rows_at  = ROUTES_NONE;
+    diagnostics_clear(s);
 }
 
 void
 session_fini(struct session *s)
 {
     session_reset(s);
+    diagnostics_fini(s);
     vars_fini(&s->vars);
     free(s->user);
     free(s->schema);
@@ -291,18 +295,6 @@ session_unlinger(struct session *s)
     for (uint32_t i = 0; i < s->n_held; i++)
         let_go(&s->held[i], true);
     shrink_held(s);
-}
-
-void
-session_set_error(struct session *s, const struct sql_error *error)
-{
-    free(s->last_error);
-    s->last_error    = NULL;
-    s->error_is_note = false;
-    if (error == NULL)
-        return;
-    s->last_error  = mem_alloc(sizeof(*error));
-    *s->last_error = *error;
 }
 
 bool

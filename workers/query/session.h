@@ -74,14 +74,17 @@ struct session {
     struct held *held; /* owned */
     uint32_t     n_held;
 
-    struct sql_error *last_error; /* owned: of the last statement, for SHOW WARNINGS; or NULL */
-    bool     error_is_note;
-    bool     calc_found_rows; /* FOUND_ROWS() is the held backend's to tell */
     uint64_t last_insert_id;
     uint64_t found_rows;
     int64_t  row_count;
-    uint16_t warnings;
+    uint32_t found_rows_at; /* shard id: after SQL_CALC_FOUND_ROWS its backend knows; or NONE */
     uint64_t statements;
+
+    /* See diagnostics.h. */
+    struct buf diagnostics;    /* owned: the last statement's rows for SHOW WARNINGS */
+    uint32_t   n_diagnostics;
+    uint32_t   diagnostics_at; /* shard id: its backend has them instead; or ROUTES_NONE */
+    uint32_t   warnings;       /* how many there were */
 };
 
 void session_init(struct session *s, struct context *ctx);
@@ -121,9 +124,6 @@ void session_abort(struct session *s);
  * short time. Nothing when the session holds backends anyway. */
 void session_linger(struct session *s, uint32_t shard_id, struct backend *b);
 void session_unlinger(struct session *s);
-
-/* The last statement failed with this; NULL: it did not. */
-void session_set_error(struct session *s, const struct sql_error *error);
 
 /* A held backend is lost, and with it what it was held for. */
 bool session_broken(const struct session *s);

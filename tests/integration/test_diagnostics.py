@@ -1,0 +1,83 @@
+"""What a session is told about its last statement: warnings, errors, counts, ids."""
+import pytest
+
+import testbed
+
+ROWS = "(1,1,'a'),(2,2,'b'),(3,3,'c'),(4,4,'d'),(5,5,'e'),(6,6,'f'),(7,7,'g'),(8,8,'h')"
+
+
+@pytest.fixture
+def filled(both):
+    both.run("CREATE TABLE t (k INT PRIMARY KEY, a INT, s VARCHAR(10)) COMMENT 'shardd: key(k)'")
+    both.run("CREATE TABLE r (k INT PRIMARY KEY, a INT, s VARCHAR(10)) COMMENT 'shardd: reference'")
+    both.run(f"INSERT INTO t VALUES {ROWS}")
+    both.run(f"INSERT INTO r VALUES {ROWS}")
+    return both
+
+
+BAD_ROWS = "(1,1,'dup'),(2,2,'dup'),(20,20,'aaaaaaaaaaaaaaa'),(21,21,'x'),(22,'x','y'),(23,'y','z')"
+
+
+@pytest.mark.parametrize("statement", [
+    f"INSERT IGNORE INTO t VALUES {BAD_ROWS}",
+    f"INSERT IGNORE INTO r VALUES {BAD_ROWS}",
+    f"INSERT IGNORE INTO t VALUES {BAD_ROWS[:11]}",
+    "INSERT INTO t VALUES (31,1,'a'),(32,2,'b'),(33,3,'c'),(34,400000000000,'d')",
+    "INSERT INTO t VALUES (31,1,'a'),(32,2,'b'),(3,3,'c')",
+    "SELECT k/0 FROM t",
+    "SELECT COUNT(*) FROM t WHERE s = 1",
+    "SELECT k FROM t WHERE k = '1x'",
+    "SELECT nosuch FROM t",
+    "SELECT nosuch FROM t WHERE k = 1",
+    "SELECT k FROM t ORDER BY 0",
+    "SELECT k FROM t GROUP BY 3",
+    "UPDATE t SET a = 'x'",
+    "UPDATE IGNORE t SET a = 'x' WHERE k = 3",
+    "SELEC",
+])
+@pytest.mark.parametrize("where", ["alone", "transaction", "pinned"])
+def test_warnings(filled, statement, where):
+    for sql in {"alone": [], "transaction": ["BEGIN", "UPDATE t SET a = a + 1"],
+                "pinned": ["SET @x = 1", "SELECT @x"]}[where]:
+        filled.run(sql)
+    filled.compare(statement, messages=True)
+    filled.compare("SELECT @@warning_count, @@session.error_count AS e")
+    filled.compare("SHOW COUNT(*) WARNINGS")
+    filled.compare("SHOW COUNT(*) ERRORS")
+    shown = filled.compare("SHOW WARNINGS")
+    filled.compare("SHOW ERRORS")
+    # In what order the shards' warnings come is open, how many LIMIT leaves is not.
+    limited = [len(testbed.Answer(c, "SHOW WARNINGS LIMIT 1, 3").rows)
+               for c in filled.connections]
+    assert limited[0] == limited[1] == min(3, max(0, len(shown.rows) - 1))
+    filled.compare("SELECT k FROM t WHERE k = 1")
+    filled.compare("SHOW WARNINGS")
+
+
+@pytest.mark.parametrize("where", ["alone", "transaction", "pinned"])
+def test_counts(filled, where):
+    for sql in {"alone": [], "transaction": ["BEGIN", "UPDATE t SET a = a + 1"],
+                "pinned": ["SELECT SQL_CALC_FOUND_ROWS * FROM r LIMIT 1"]}[where]:
+        filled.run(sql)
+    for statement in ("SHOW WARNINGS", "UPDATE t SET a = 3", "UPDATE t SET a = 3",
+                      "UPDATE t SET a = 4 WHERE k IN (1, 2, 3)", "DELETE FROM t WHERE k > 6",
+                      "SELECT * FROM t ORDER BY k", "SELECT * FROM t ORDER BY k LIMIT 2",
+                      "SELECT SQL_CALC_FOUND_ROWS k FROM r ORDER BY k LIMIT 2",
+                      "INSERT INTO t VALUES (1, 1, '')"):
+        filled.compare(statement)
+        filled.compare("SELECT FOUND_ROWS(), ROW_COUNT() AS n" if "SELECT" in statement
+                       else "SELECT ROW_COUNT()")
+
+
+def test_last_insert_id_stays(both):
+    """Rows that bring their own numbers are told in the OK; LAST_INSERT_ID() is about
+    generated ones."""
+    for kind in ("key(id)", "global", "reference"):
+        name = kind[:3] + "_t"
+        both.run(f"CREATE TABLE {name} (id INT AUTO_INCREMENT PRIMARY KEY, v INT)"
+                 f" COMMENT 'shardd: {kind}'")
+    both.compare("INSERT INTO glo_t (v) VALUES (1), (2)")
+    for statement in ("INSERT INTO key_t VALUES (5, 1)",
+                      "INSERT INTO key_t VALUES (6, 1), (7, 1), (8, 1), (9, 1)"):
+        both.compare(statement)
+        both.compare("SELECT LAST_INSERT_ID()")

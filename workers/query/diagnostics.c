@@ -1,0 +1,288 @@
+/* diagnostics.c - see diagnostics.h. */
+#include "workers/query/diagnostics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/mysql/result_writer.h"
+#include "core/mysql/wire.h"
+#include "core/sql/lex.h"
+#include "core/sql/literal.h"
+#include "workers/query/leg.h"
+
+enum { KEPT_MAX = 64 /* a server's max_error_count */, N_CELLS = 3 };
+
+/* A kept row: cell lengths, then the cells' bytes. */
+struct kept {
+    uint32_t len[N_CELLS]; /* level, code, message */
+};
+
+void
+diagnostics_clear(struct session *s)
+{
+    buf_clear(&s->diagnostics);
+    s->n_diagnostics  = 0;
+    s->warnings       = 0;
+    s->diagnostics_at = ROUTES_NONE;
+}
+
+void
+diagnostics_fini(struct session *s)
+{
+    diagnostics_clear(s);
+    buf_fini(&s->diagnostics);
+}
+
+static void
+keep(struct session *s, const struct span cells[N_CELLS])
+{
+    struct kept head;
+
+    if (s->n_diagnostics == KEPT_MAX)
+        return;
+    for (int i = 0; i < N_CELLS; i++)
+        head.len[i] = (uint32_t)cells[i].len;
+    buf_append(&s->diagnostics, &head, sizeof(head));
+    for (int i = 0; i < N_CELLS; i++)
+        buf_append_span(&s->diagnostics, cells[i]);
+    s->n_diagnostics++;
+}
+
+static void
+keep_one(struct session *s, struct span level, const struct sql_error *error)
+{
+    char code[8];
+
+    diagnostics_clear(s);
+    snprintf(code, sizeof(code), "%u", error->code);
+    keep(s, (const struct span[]){ level, span_of(code), span_of(error->message) });
+    s->warnings = 1;
+}
+
+void
+diagnostics_error(struct session *s, const struct sql_error *error)
+{
+    keep_one(s, SPAN("Error"), error);
+}
+
+void
+diagnostics_note(struct session *s, const struct sql_error *note)
+{
+    keep_one(s, SPAN("Note"), note);
+}
+
+int64_t
+diagnostics_errors(const struct session *s)
+{
+    /* An error is the only row. */
+    struct span rows = buf_unread(&s->diagnostics);
+
+    return rows.len > sizeof(struct kept) && rows.ptr[sizeof(struct kept)] == 'E';
+}
+
+/* --- rows of a split INSERT ---------------------------------------------- */
+
+void
+diagnostics_renumber(const struct leg *leg, char *message, size_t size)
+{
+    static const char words[] = " at row ";
+    char             *at = NULL, *end;
+
+    for (char *p = strstr(message, words); p != NULL; p = strstr(p + 1, words))
+        at = p + sizeof(words) - 1;
+    if (at == NULL || buf_len(&leg->text) == 0)
+        return;
+    unsigned long row = strtoul(at, &end, 10);
+    if (end == at || *end != '\0')
+        return;
+    uint32_t number = query_insert_row(leg, (uint32_t)row);
+    if (number != 0)
+        snprintf(at, size - (size_t)(at - message), "%u", number);
+}
+
+/* --- from a backend ------------------------------------------------------ */
+
+static void
+take_row(struct leg *leg, struct span payload)
+{
+    struct span     cells[N_CELLS];
+    struct cursor   c = cursor_of(payload);
+    char            message[600];
+
+    for (int i = 0; i < N_CELLS; i++)
+        cells[i] = wire_lenenc_bytes(&c);
+    if (c.bad)
+        return;
+    size_t len = cells[2].len < sizeof(message) - 16 ? cells[2].len : sizeof(message) - 16;
+    memcpy(message, cells[2].ptr, len);
+    message[len] = '\0';
+    diagnostics_renumber(leg, message, sizeof(message));
+    if (len == cells[2].len)
+        cells[2] = span_of(message);
+    keep(leg->q->s, cells);
+}
+
+static void
+on_message(struct exchange *x, struct backend *b, const struct result_message *m, bool last)
+{
+    struct leg *leg = container_of(x, struct leg, x);
+
+    (void)b;
+    if (m->kind == RESULT_IS_ROW)
+        take_row(leg, m->message.payload);
+    if (last)
+        leg_over(leg, NULL);
+}
+
+static void
+on_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
+{
+    struct leg *leg = container_of(x, struct leg, x);
+
+    (void)b;
+    leg->backend = NULL;
+    leg->lost    = true;
+    if (!leg->q->finished)
+        leg_over(leg, leg->q->answered ? NULL : why);
+}
+
+static const struct exchange_ops ops = { .on_message = on_message, .on_lost = on_lost };
+
+void
+diagnostics_take(struct leg *leg)
+{
+    if (leg->x.reader.warnings == 0 || leg->q->s->n_diagnostics == KEPT_MAX) {
+        leg_over(leg, NULL);
+        return;
+    }
+    leg->state = LEG_ASKING;
+    backend_resume(leg->backend);
+    backend_send(leg->backend, COM_QUERY, SPAN("SHOW WARNINGS"), &leg->x, &ops);
+}
+
+/* --- for the client ------------------------------------------------------ */
+
+struct show {
+    bool     errors, count;
+    uint64_t offset, limit;
+};
+
+static bool
+is_word(const struct lex *l, struct token t, const char *word)
+{
+    return (t.kind == TOK_IDENT || t.kind == TOK_KEYWORD) &&
+           span_equal_nocase(token_text(l, t), span_of(word));
+}
+
+/* LIMIT n, LIMIT offset, n, LIMIT n OFFSET offset; or nothing. */
+static bool
+read_limit(struct lex *l, struct token t, struct show *out)
+{
+    uint64_t first;
+
+    if (t.kind == TOK_END || token_is_op(t, ';'))
+        return true;
+    if (!is_word(l, t, "LIMIT"))
+        return false;
+    t = lex_next(l);
+    if (t.kind != TOK_INT || !literal_u64(token_text(l, t), &first))
+        return false;
+    out->limit = first;
+    t          = lex_next(l);
+    bool comma = token_is_op(t, ',');
+    if (!comma && !is_word(l, t, "OFFSET"))
+        return t.kind == TOK_END || token_is_op(t, ';');
+    t = lex_next(l);
+    if (t.kind != TOK_INT || !literal_u64(token_text(l, t), &out->offset))
+        return false;
+    if (comma) {
+        out->limit  = out->offset;
+        out->offset = first;
+    }
+    return true;
+}
+
+static bool
+read_show(const struct query_run *q, struct show *out)
+{
+    struct lex l;
+
+    *out = (struct show){ .limit = UINT64_MAX };
+    lex_init(&l, q->text, q->s->lex);
+    if (!is_word(&l, lex_next(&l), "SHOW"))
+        return false;
+    struct token t = lex_next(&l);
+    if (is_word(&l, t, "COUNT")) {
+        out->count = token_is_op(lex_next(&l), '(') && token_is_op(lex_next(&l), '*') &&
+                     token_is_op(lex_next(&l), ')');
+        if (!out->count)
+            return false;
+        t = lex_next(&l);
+    }
+    out->errors = is_word(&l, t, "ERRORS");
+    return (out->errors || is_word(&l, t, "WARNINGS")) && read_limit(&l, lex_next(&l), out);
+}
+
+static void
+write_rows(struct query_run *q, const struct show *show, struct result_writer *w)
+{
+    struct span rest = buf_unread(&q->s->diagnostics);
+    uint64_t    n    = 0;
+
+    while (rest.len >= sizeof(struct kept)) {
+        struct kept head;
+        struct span cells[N_CELLS];
+        memcpy(&head, rest.ptr, sizeof(head));
+        rest = span_from(rest, sizeof(head));
+        for (int i = 0; i < N_CELLS; i++) {
+            cells[i] = (struct span){ rest.ptr, head.len[i] };
+            rest     = span_from(rest, head.len[i]);
+        }
+        if (show->errors && !span_equal(cells[0], SPAN("Error")))
+            continue;
+        if (n >= show->offset && n - show->offset < show->limit)
+            for (int i = 0; i < N_CELLS; i++)
+                result_writer_text(w, cells[i]);
+        n++;
+    }
+}
+
+bool
+diagnostics_show(struct query_run *q, uint32_t *shard)
+{
+    static const struct result_column columns[] = {
+        { "Level", MYSQL_TYPE_VAR_STRING }, { "Code", MYSQL_TYPE_LONG },
+        { "Message", MYSQL_TYPE_VAR_STRING },
+    };
+    static const struct result_column counts[2] = {
+        { "@@session.warning_count", MYSQL_TYPE_LONGLONG },
+        { "@@session.error_count", MYSQL_TYPE_LONGLONG },
+    };
+    struct session      *s = q->s;
+    const struct routes *r = q->routes->routes;
+    struct result_writer w;
+    struct show          show;
+    unsigned             status = session_status(s);
+
+    for (uint32_t i = 0; s->diagnostics_at != ROUTES_NONE && i < r->n_shards; i++)
+        if (r->shards[i].id == s->diagnostics_at && session_held(s, s->diagnostics_at) != NULL)
+            *shard = i;
+    if (*shard != ROUTES_NONE || q->command != QUERY_TEXT || !read_show(q, &show))
+        return false;
+    if (show.count) {
+        result_writer_begin(&w, stream_out(q->client), &q->seq, s->capabilities,
+                            &counts[show.errors], 1);
+        result_writer_number(&w, show.errors ? diagnostics_errors(s) : (int64_t)s->warnings);
+    } else {
+        result_writer_begin(&w, stream_out(q->client), &q->seq, s->capabilities, columns,
+                            countof(columns));
+        write_rows(q, &show, &w);
+    }
+    if (q->more)
+        status |= SERVER_MORE_RESULTS_EXISTS;
+    result_writer_end(&w, (uint16_t)status, 0);
+    s->row_count = -1;
+    query_flush(q);
+    query_done(q);
+    return true;
+}

@@ -1,0 +1,40 @@
+/* diagnostics.h - what SHOW WARNINGS and SHOW ERRORS tell: the session's own.
+ *
+ * A statement on one shard leaves its warnings on the backend, which lingers
+ * (session_linger()) or is held, and SHOW WARNINGS is relayed there. A statement
+ * on several shards asks each backend at once, before a commit or somebody else's
+ * statement wipes them out, and the session keeps the rows. So it keeps an error.
+ *
+ *   leg answered --warnings--> LEG_ASKING --SHOW WARNINGS--> over
+ */
+#ifndef WORKERS_QUERY_DIAGNOSTICS_H
+#define WORKERS_QUERY_DIAGNOSTICS_H
+
+#include "workers/query/query.h"
+
+/* A statement begins that has none yet. */
+void diagnostics_clear(struct session *s);
+void diagnostics_fini(struct session *s);
+
+/* The statement failed with this: the only row. */
+void diagnostics_error(struct session *s, const struct sql_error *error);
+
+/* As diagnostics_error(), for the note of DDL that succeeded. */
+void diagnostics_note(struct session *s, const struct sql_error *note);
+
+/* How many of the rows are errors. */
+int64_t diagnostics_errors(const struct session *s);
+
+/* Keep the leg's warnings (if it has some) and then call leg_over(leg, NULL). Rows beyond
+ * what a server would keep are dropped. */
+void diagnostics_take(struct leg *leg);
+
+/* "... at row 2": rows of an INSERT split by shard get the numbers they have in the
+ * client's statement. `message` is changed in place; room for `size` bytes. */
+void diagnostics_renumber(const struct leg *leg, char *message, size_t size);
+
+/* Run SHOW WARNINGS, SHOW ERRORS and SHOW COUNT(*) of them. False: not one of these, or a
+ * server knows better: run it as planned, on shard *shard if that is not ROUTES_NONE. */
+bool diagnostics_show(struct query_run *q, uint32_t *shard);
+
+#endif
