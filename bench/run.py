@@ -50,8 +50,11 @@ class Haproxy:
             "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1h\n"
             f"  timeout server 1h\nlisten mysql\n  bind 127.0.0.1:{self.port}\n"
             f"  server s 127.0.0.1:{server_port}\n")
-        self.process = subprocess.Popen(["haproxy", "-db", "-f", conf], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # A session of its own, as the server and shardd have: the kernel shares the CPUs out
+        # among sessions first, and one that sysbench is in would be favoured.
+        self.process = subprocess.Popen(["haproxy", "-db", "-f", conf], start_new_session=True,
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL)
         testbed.wait_for("haproxy", self._listens)
 
     def _listens(self):
