@@ -47,6 +47,9 @@ struct napi {
     uint64_t reserved;
 };
 
+/* As Linux 6.2 defines them, whose own feature bit is that of 6.3. */
+enum { SEND_REPORTS = 1 << 3, FEATURE_LINUX_6_3 = 1 << 13 };
+
 /* --- open --- */
 
 static struct ring_config
@@ -111,6 +114,7 @@ probe(struct ring *ring)
     if (probe == NULL)
         return;
     ring->features.zerocopy = io_uring_opcode_supported(probe, IORING_OP_SEND_ZC);
+    ring->features.zerocopy_reports = (ring->uring.features & FEATURE_LINUX_6_3) != 0;
     io_uring_free_probe(probe);
 }
 
@@ -513,6 +517,8 @@ ring_send_zerocopy(struct ring *ring, struct op *op, struct ring_file file, stru
     struct io_uring_sqe *sqe = wish(ring);
 
     io_uring_prep_send_zc(sqe, file.fd, bytes.ptr, bytes.len, MSG_NOSIGNAL, 0);
+    if (ring->features.zerocopy_reports)
+        sqe->ioprio |= SEND_REPORTS;
     arm_on(sqe, op, file);
 }
 

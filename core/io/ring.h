@@ -53,6 +53,7 @@ struct ring_config {
 /* What this kernel has beyond the floor (Linux 6.1). */
 struct ring_features {
     bool zerocopy; /* SEND_ZC */
+    bool zerocopy_reports; /* ... tells when it copied after all: Linux 6.2 */
     bool napi;     /* NAPI busy poll was asked for and is on */
     bool sqpoll;
 };
@@ -156,6 +157,7 @@ struct ring_file {
 };
 
 enum { RING_NOTIFIED = 1U << 3 }; /* flag: the kernel let go of zero-copy memory */
+#define RING_COPIED INT32_MIN     /* result of such a notification: it copied after all */
 
 /* Multishot; bytes come in the ring's buffers: see ring_received(). */
 void ring_recv(struct ring *ring, struct op *op, struct ring_file file);

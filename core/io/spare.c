@@ -1,17 +1,19 @@
 /* spare.c - see spare.h. */
 #include "core/io/spare.h"
 
-enum { FIRST_BYTES = 4096 };
+enum { FIRST_BYTES = 4096, SCRAP_BYTES = 64 * 1024 };
 
 void
 spare_lend(struct spares *spares, struct buf *b)
 {
     if (b->bytes != NULL)
         return;
-    if (spares->count > 0)
-        *b = spares->spare[--spares->count];
-    else
+    if (spares->count == 0) {
         buf_reserve(b, FIRST_BYTES);
+        return;
+    }
+    *b = spares->spare[--spares->count];
+    spares->bytes -= b->cap;
 }
 
 void
@@ -19,11 +21,13 @@ spare_give_back(struct spares *spares, struct buf *b)
 {
     if (b->bytes == NULL)
         return;
-    if (spares->count == SPARE_COUNT || b->cap > SPARE_BYTES) {
+    if (spares->count == SPARE_COUNT || b->cap > SPARE_BYTES / 4 ||
+        b->cap > SPARE_BYTES - spares->bytes) {
         buf_fini(b);
         return;
     }
     buf_clear(b);
+    spares->bytes += b->cap;
     spares->spare[spares->count++] = *b;
     *b = (struct buf){ 0 };
 }
@@ -31,7 +35,7 @@ spare_give_back(struct spares *spares, struct buf *b)
 struct buf *
 spare_scrap(struct spares *spares)
 {
-    if (spares->scrap.cap > SPARE_BYTES)
+    if (spares->scrap.cap > SCRAP_BYTES)
         buf_fini(&spares->scrap);
     buf_clear(&spares->scrap);
     return &spares->scrap;

@@ -2,7 +2,7 @@
  *
  * So that idle streams own none and busy ones do not ask malloc: a stream that
  * has something to keep is lent a buffer, and gives it back when it is empty.
- * At most SPARE_COUNT x SPARE_BYTES are kept.
+ * At most SPARE_COUNT of them and SPARE_BYTES together are kept.
  */
 #ifndef CORE_IO_SPARE_H
 #define CORE_IO_SPARE_H
@@ -10,12 +10,13 @@
 #include "core/base/base.h"
 #include "core/base/buf.h"
 
-enum { SPARE_COUNT = 64, SPARE_BYTES = 64 * 1024 };
+enum { SPARE_COUNT = 64, SPARE_BYTES = 4 << 20 };
 
 /* All zeroes is an empty store. */
 struct spares {
     struct buf spare[SPARE_COUNT]; /* owned */
     unsigned   count;
+    size_t     bytes; /* of all of them */
     struct buf scrap;
 };
 

@@ -3,7 +3,9 @@
  *   stream_out --> out --swap at the end of the turn--> sending --> kernel
  *
  * `sending` does not change while the send op is armed; with zero copy that is
- * until the kernel's notification, which comes behind the result.
+ * until the kernel's notification, which comes behind the result. It may say
+ * that the bytes were copied nevertheless (the peer is on this machine, or the
+ * card cannot), which costs more than copying at once: not again, then.
  */
 #include "core/io/stream_send.h"
 
@@ -100,7 +102,8 @@ static bool
 is_result(struct stream *s, int *result, uint32_t flags)
 {
     if ((flags & RING_NOTIFIED) != 0) {
-        *result = s->zerocopy_result;
+        s->no_zerocopy = s->no_zerocopy || (*result == RING_COPIED && s->zerocopy_result >= 0);
+        *result        = s->zerocopy_result;
         return true;
     }
     s->zerocopy_result = *result;

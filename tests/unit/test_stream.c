@@ -272,6 +272,8 @@ through(struct ring_config config, bool tcp)
     UNTIL(b.received == a.to_write);
     if (config.zerocopy_bytes > 0 && tcp)
         assert_true(ring_stats(ring)->zerocopy_sends > 0);
+    if (config.zerocopy_bytes > 0 && tcp && ring_features(ring)->zerocopy_reports)
+        assert_true(a.s.no_zerocopy); /* loopback copies after all */
     end_write(&a, 1000000); /* and closing while the kernel holds the memory */
     turns(1);
     part(&a);
