@@ -36,6 +36,18 @@ same_text(const struct planner *p, const struct expr *a, uint32_t start, uint32_
            is_fixed(p, a->start, a->end) && is_fixed(p, start, end);
 }
 
+/* An alias of the client's is called like this column: ORDER BY could mean either. */
+static bool
+is_shadowed(const struct scatter *c, const struct expr *e)
+{
+    if (e->kind != EXPR_COLUMN)
+        return false;
+    for (const struct select_item *item = c->q->items; item != NULL; item = item->next)
+        if (item->alias.ptr != NULL && span_equal_nocase(item->alias, e->path->name))
+            return true;
+    return false;
+}
+
 uint32_t
 item_hide(struct scatter *c, const char *before, const struct expr *e, const char *behind)
 {
@@ -50,6 +62,8 @@ item_hide(struct scatter *c, const char *before, const struct expr *e, const cha
     text_const(&c->hidden, before);
     text_source(&c->hidden, e->start, e->end);
     text_const(&c->hidden, behind);
+    if (before[0] == '\0' && is_shadowed(c, e))
+        text_const(&c->hidden, " AS `shardd`");
     return h->index;
 }
 

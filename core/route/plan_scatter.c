@@ -165,7 +165,7 @@ shard_text(struct scatter *c, bool whole)
     if (whole) {
         clause(&t, q->having_range);
         clause(&t, q->order_range);
-        if (c->p->out->has_limit) {
+        if (c->p->out->has_limit && !(q->distinct && c->n_hidden > 0)) {
             text_const(&t, " LIMIT ");
             text_piece(&t, (struct template_piece){ .kind = PIECE_LIMIT });
         }
@@ -203,8 +203,11 @@ plan_scatter(struct planner *p, struct query *q, struct scope *s)
     bool local   = q->group_by != NULL && where_groups_by_key(p, s, q);
     bool grouped = !local && (q->group_by != NULL || query_aggregates(q));
     bool distinct = q->distinct && (grouped || local || !where_items_have_key(p, s, q));
-    if ((grouped && !group_plan(&c)) || !order_keys(&c, grouped) ||
-        (distinct && !distinct_keys(&c)) || !limit_operands(&c))
+    if ((grouped && !group_plan(&c)) || !order_keys(&c, grouped))
+        return false;
+    /* Equal values with unlike weights ('a' and 'a ') are distinct to a shard that selects both. */
+    distinct = distinct || (q->distinct && c.n_hidden > 0);
+    if ((distinct && !distinct_keys(&c)) || !limit_operands(&c))
         return false;
     if (grouped && q->having != NULL) {
         c.spec->having = having_make(&c, q->having);

@@ -3,10 +3,12 @@
     answers.py [--seed N] [--count N] [--shards N]
 
 A case is some tables with random rows, and statements on them: SELECTs of every clause,
-co-located joins, all DML. Rows compare in order where ORDER BY decides it, else as a bag;
-floats to 1e-12; errors by code. Every fourth SELECT runs prepared as well, its literals as
-parameters, and the rows compare byte by byte. What shardd refuses (error 1235) is counted. A
-difference is shrunk to few rows and clauses and printed as statements to try by hand.
+co-located joins, all DML, transactions with savepoints; every other case on connections with
+CLIENT_FOUND_ROWS. Rows compare in order where ORDER BY decides it, else as a bag; floats to
+1e-12; errors by code; of an INSERT also the id and the warnings. Every fourth SELECT runs
+prepared as well, its literals as parameters, and the rows compare byte by byte; in some cases
+all DML is prepared. What shardd refuses (error 1235) is counted. A difference is shrunk to few
+rows and clauses and printed as statements to try by hand.
 """
 import argparse
 import math
@@ -15,10 +17,13 @@ import re
 import unicodedata
 import zlib
 
+from pymysql.constants import CLIENT
+
 import rawclient
 import testbed
 
 REFUSED = 1235
+IN_TRANSACTION = 1  # SERVER_STATUS_IN_TRANS
 
 STRINGS = ["''", "'a'", "'A'", "'b'", "'á'", "'Ab'", "'ab '", "'ab'", "'z'", "'Zebra'", "'10'",
            "'2'", "'é'", "'a b'", "'%'", "'_x'", "'it''s'", "'😀'", "'zz\\tq'"]
@@ -83,6 +88,7 @@ class Table:
     def __init__(self, rng, name, key_type, kind):
         self.name, self.kind = name, kind
         self.columns = [Column("k", key_type, False)]
+        self.columns[0].kind_of_table = kind
         self.two = rng.random() < 0.4
         if self.two:
             self.columns.append(Column("k2", TYPES[0], False))
@@ -110,11 +116,13 @@ class Table:
 
 class Statement:
     """Clauses that can be taken out one by one. `ordered`: ORDER BY decides the order of all
-    rows. `folded`: which of several equal texts is shown is the server's choice."""
+    rows. `folded`: which of several equal texts is shown is the server's choice. `counted`: so
+    is which rows are."""
 
-    def __init__(self, clauses, *, ordered=False, folded=False, is_read=True):
+    def __init__(self, clauses, *, ordered=False, folded=False, is_read=True, counted=False):
         self.clauses, self.is_read = clauses, is_read
         self.ordered, self.folded = ordered, folded
+        self.counted = counted
 
     def sql(self):
         return " ".join(text for _, text in self.clauses)
@@ -123,7 +131,7 @@ class Statement:
         """The same with one clause less, or with a part of a list or condition less."""
         for i, (name, text) in enumerate(self.clauses):
             less = None
-            if name in ("where", "having", "distinct", "limit", "order", "upsert"):
+            if name in ("where", "having", "distinct", "limit", "order", "upsert", "lock"):
                 less = [self.clauses[:i] + self.clauses[i + 1:]]
                 if name == "order":
                     less = [[c for c in self.clauses if c[0] not in ("order", "limit")]]
@@ -134,7 +142,7 @@ class Statement:
             for clauses in less or []:
                 ordered = self.ordered and any(n == "order" for n, _ in clauses)
                 yield Statement(clauses, ordered=ordered, folded=self.folded,
-                                is_read=self.is_read)
+                                is_read=self.is_read, counted=self.counted)
 
 
 def split_list(text):
@@ -182,7 +190,8 @@ class Generator:
         if form == 4:
             return f"{name} <=> {value}"
         if form == 5 and column.kind in NUMBERS:
-            return f"{name} + 1 > {value}"
+            # Whether a sum that is out of range is computed at all is the server's choice.
+            return f"{name} + {0.5 if 'BIGINT' in column.definition else 1} > {value}"
         op = rng.choice(["=", "=", "=", "<", ">", "<=", ">=", "<>"])
         return f"{name} {op} {value}"
 
@@ -224,7 +233,18 @@ class Generator:
         if form < 0.45:  # rows
             items = "*" if self.chance(0.15) and not aliased else ", ".join(
                 self.expression(columns) for _ in range(rng.randrange(1, 5)))
+            if self.chance(0.04) and not aliased and columns[0][1].kind_of_table != "global":
+                where = ("where", "WHERE " + self.subquery(tables, columns))
             clauses += [("items", items), ("from", source)] + ([where] if where else [])
+            if self.chance(0.08):
+                clauses.append(("limit", self.limit()))
+                return Statement(clauses, counted=True)
+            if self.chance(0.08) and items != "*":
+                name = rng.choice(["x", "c0", "k"])
+                clauses[1] = ("select_as", self.expression(columns) + f" AS {name}, {keys[0]} AS y")
+                clauses.append(("order", f"ORDER BY {rng.choice(['1', name])}, "
+                                + ", ".join(keys)))
+                return Statement(clauses, ordered=name != "k")
             if self.chance(0.6):
                 order = [self.expression(columns) + rng.choice(["", " DESC"])
                          for _ in range(rng.randrange(0, 3))]
@@ -249,14 +269,31 @@ class Generator:
             if groups:
                 clauses.append(("group", "GROUP BY " + ", ".join(groups)))
                 if self.chance(0.3):
-                    clauses.append(("having", f"HAVING {self.aggregate(columns)} "
-                                              f"{rng.choice(['>', '<=', '<>'])} 1"))
+                    numbers = [c for c in columns if c[1].kind in NUMBERS]
+                    what = self.aggregate(numbers if numbers and self.chance(0.9) else columns)
+                    clauses.append(("having", f"HAVING {what} {rng.choice(['>', '<=', '<>'])} 1"))
                 if self.chance(0.5):
                     clauses.append(("order", "ORDER BY " + ", ".join(groups)))
                     ordered = True
                     if self.chance(0.5):
                         clauses.append(("limit", self.limit()))
+                elif self.chance(0.3):
+                    clauses.append(("order", "ORDER BY COUNT(*) DESC, " + ", ".join(groups)))
+                    ordered = True
+        if self.chance(0.04):
+            clauses.append(("lock", rng.choice(["FOR UPDATE", "LOCK IN SHARE MODE"])))
         return Statement(clauses, ordered=ordered, folded=folded)
+
+    def subquery(self, tables, columns):
+        """A condition by another table's rows of the same key, or by the same table's."""
+        rng = self.rng
+        other = rng.choice([t for t in tables if t.kind != "global"])
+        inner = self.predicate([(f"q.{c.name}", c) for c in other.columns])
+        no = rng.choice(["", "NOT "])
+        key = columns[0][0]
+        return rng.choice([f"{key} {no}IN (SELECT q.k FROM {other.name} q WHERE {inner})",
+                           f"{key} = (SELECT MAX(q.k) FROM {other.name} q WHERE q.k = "
+                           f"{columns[0][1].literal(rng)})"])
 
     def limit(self):
         n = self.rng.choice([0, 1, 2, 5, 100])
@@ -277,7 +314,13 @@ class Generator:
         columns = [(f"a.{c.name}", c) for c in table.columns] + [
             (f"b.{c.name}", c) for c in other.columns]
         keys = [f"a.{c}" for c in table.primary] + [f"b.{c}" for c in other.primary]
-        return f"FROM {table.name} a {join} {other.name} b ON a.k = b.k", columns, keys, True
+        more = ""
+        third = [t for t in others if t is not other and t.kind != "global"]
+        if third and self.chance(0.2):
+            more = f" {'JOIN' if join == 'JOIN' else 'LEFT JOIN'} {third[0].name} c ON b.k = c.k"
+            columns += [(f"c.{c.name}", c) for c in third[0].columns]
+            keys += [f"c.{c}" for c in third[0].primary]
+        return f"FROM {table.name} a {join} {other.name} b ON a.k = b.k{more}", columns, keys, True
 
     def dml(self, tables):
         rng = self.rng
@@ -295,11 +338,31 @@ class Generator:
                 clauses.append(("upsert", f"ON DUPLICATE KEY UPDATE {c.name} = "
                                 + rng.choice([f"VALUES({c.name})", c.literal(rng)])))
         elif form < 0.8:
-            sets = [f"{c.name} = {c.literal(rng)}" for c in rng.sample(payload, 1)]
+            sets = [self.assignment(c, payload) for c in rng.sample(payload, 1)]
+            if self.chance(0.1) and table.two:
+                sets = [f"k2 = {rng.choice(['k2 + 100', '5', 'k2'])}"]
             clauses = [("verb", f"UPDATE {table.name} SET"), ("items", ", ".join(sets)), where]
         else:
             clauses = [("verb", f"DELETE FROM {table.name}"), where]
+        if form >= 0.45 and table.kind != "reference" and self.chance(0.1):
+            clauses[-1] = ("where", f"WHERE k = {table.columns[0].literal(rng)}")
+            clauses += [("order", "ORDER BY " + ", ".join(table.primary)), ("limit", "LIMIT 1")]
         return Statement(clauses, is_read=False)
+
+    def assignment(self, column, payload):
+        same = [c for c in payload if c.definition == column.definition and
+                (column.null or not c.null)]
+        if column.kind in ("dec", "float") and self.chance(0.3):
+            return f"{column.name} = {column.name} * 0.5"
+        if self.chance(0.2):
+            return f"{column.name} = {self.rng.choice(same).name}"
+        return f"{column.name} = {column.literal(self.rng)}"
+
+    def transaction(self):
+        """What begins, marks or ends one."""
+        sql = self.rng.choice(["BEGIN", "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT s",
+                               "ROLLBACK TO s", "SAVEPOINT s", "START TRANSACTION READ ONLY"])
+        return Statement([("verb", sql)], is_read=False)
 
     def case(self, statements):
         rng = self.rng
@@ -308,9 +371,14 @@ class Generator:
         tables.append(Table(rng, "r", key_type, rng.choice(["reference", "global"])))
         rows = [(t, [t.row(rng) for _ in range(rng.choice([0, 1, 3, 10, 25]))]) for t in tables]
         body = []
+        style = rng.choice(["autocommit", "transactions", "prepared"])
         for _ in range(statements):
-            body.append(self.dml(tables) if self.chance(0.3) else self.select(tables))
-        return Case(tables, rows, body)
+            if style == "transactions" and self.chance(0.15):
+                body.append(self.transaction())
+            else:
+                body.append(self.dml(tables) if self.chance(0.3) else self.select(tables))
+        return Case(tables, rows, body, found_rows=self.chance(0.5),
+                    prepared=style == "prepared")
 
 
 def like(rng):
@@ -318,8 +386,11 @@ def like(rng):
 
 
 class Case:
-    def __init__(self, tables, rows, body):
+    """`found_rows`: on connections with CLIENT_FOUND_ROWS. `prepared`: its DML is."""
+
+    def __init__(self, tables, rows, body, found_rows=False, prepared=False):
         self.tables, self.rows, self.body = tables, rows, body
+        self.found_rows, self.prepared = found_rows, prepared
 
     def setup(self):
         for table, rows in self.rows:
@@ -330,7 +401,7 @@ class Case:
 
     def without(self, *, rows=None, body=None):
         return Case(self.tables, self.rows if rows is None else rows,
-                    self.body if body is None else body)
+                    self.body if body is None else body, self.found_rows, self.prepared)
 
 
 # --- comparing --------------------------------------------------------------
@@ -355,10 +426,10 @@ def rounded(row):
 
 
 def described(answer):
-    """Names, types and character sets. Which length of BLOB an expression has depends on how
-    the server happens to run it."""
-    blobs = (249, 250, 251, 252)
-    return answer.columns and [(name, 252 if kind in blobs else kind, charset)
+    """Names, types and character sets. Which length of BLOB an expression has, and whether an
+    aggregate of an ENUM is CHAR or VARCHAR, depends on how the server happens to run it."""
+    same = {249: 252, 250: 252, 251: 252, 254: 253}
+    return answer.columns and [(name, same.get(kind, kind), charset)
                                for name, kind, charset in answer.columns]
 
 
@@ -372,6 +443,13 @@ def difference(statement, ours, theirs):
         return f"columns {ours.columns} instead of {theirs.columns}"
     if statement.is_read is False and ours.affected != theirs.affected:
         return f"{ours.affected} rows affected instead of {theirs.affected}"
+    if "INSERT" in statement.clauses[0][1] and (ours.insert_id, ours.warnings) != (
+            theirs.insert_id, theirs.warnings):
+        return (f"id {ours.insert_id}, warnings {ours.warnings} instead of "
+                f"{theirs.insert_id}, {theirs.warnings}")
+    if statement.counted:
+        return None if len(ours.rows) == len(theirs.rows) else (
+            f"{len(ours.rows)} rows instead of {len(theirs.rows)}")
     left, right = ours.rows, theirs.rows
     if statement.folded:
         left, right = ([[fold(v) for v in r] for r in rows] for rows in (left, right))
@@ -390,7 +468,7 @@ FLOATING = (4, 5)
 
 
 def with_parameters(statement):
-    """The statement with ? for what literals its WHERE has, and their values."""
+    """The statement with ? for what literals its WHERE and its rows have, and their values."""
     values = []
 
     def take(match):
@@ -401,34 +479,50 @@ def with_parameters(statement):
             return text
         return "?"
 
-    parts = [LITERAL.sub(take, text) if name == "where" and "\\" not in text else text
+    parts = [LITERAL.sub(take, text) if name in ("where", "rows") and "\\" not in text else text
              for name, text in statement.clauses]
     return " ".join(parts), values
 
 
 def prepared_answer(client, sql, values):
-    """(names and types of the columns, rows) or the error's code."""
+    """(names of the columns, rows), the number of rows affected, or the error as the exception
+    that tells it."""
     try:
         statement, _, _ = client.prepare(sql)
         definitions, rows = client.execute(statement, values)
         client.close_statement(statement)
     except rawclient.ServerError as error:
-        return error.code
+        return error
+    if definitions is None:
+        return rawclient.read_lenenc(rows, 1)[0]
     return [rawclient.column(d)["name"] for d in definitions], rows
+
+
+def prepared_difference(mine, other, ordered):
+    if isinstance(mine, Exception) and isinstance(other, Exception):
+        return mine.code != other.code
+    if not ordered and isinstance(mine, tuple) and isinstance(other, tuple):
+        mine, other = ((a[0], sorted(a[1])) for a in (mine, other))
+    return mine != other
 
 
 class Campaign:
     def __init__(self, cluster, plain, db, seed):
         self.servers = cluster, plain
         self.db, self.seed = db, seed
-        self.connections = [s.connect(db=db) for s in self.servers]
-        self.raw = [rawclient.RawClient(s.port).login(db=db) for s in self.servers]
+        self.pairs = {found: ([s.connect(db=db, client_flag=CLIENT.FOUND_ROWS if found else 0)
+                               for s in self.servers],
+                              [rawclient.RawClient(s.port).login(
+                                  db=db, more=rawclient.FOUND_ROWS if found else 0)
+                               for s in self.servers]) for found in (False, True)}
+        self.connections, self.raw = self.pairs[False]
         self.ran = self.refused = 0
         self.why = {}
 
     def close(self):
-        for c in self.connections + self.raw:
-            c.close()
+        for connections, raw in self.pairs.values():
+            for c in connections + raw:
+                c.close()
 
     def ask(self, sql):
         return [testbed.Answer(c, sql) for c in self.connections]
@@ -436,21 +530,27 @@ class Campaign:
     def run_case(self, case, count=True):
         """(index of the statement that differs, how), or None. What shardd refuses is undone
         on the plain server by asking shardd first."""
+        for one in self.ask("ROLLBACK"):  # the case before may have left a transaction open
+            assert one.error is None, one.error
+        self.connections, self.raw = self.pairs[case.found_rows]
+        self.ask("ROLLBACK")
         for sql in case.setup():
             ours, theirs = self.ask(sql)
             if bool(ours.error) != bool(theirs.error):
                 return -1, f"{sql}: {ours.error} instead of {theirs.error}"
         for i, statement in enumerate(case.body):
-            sql = statement.sql()
-            ours = testbed.Answer(self.connections[0], sql)
             if count:
                 self.ran += 1
-            if ours.error and ours.error[0] == REFUSED:
+            if case.prepared and not statement.is_read:
+                refused, how = self.run_prepared(statement)
+            else:
+                refused, how, ours = self.run_text(statement)
+            if refused:
                 if count:
                     self.refused += 1
-                    self.why[ours.error[1]] = self.why.get(ours.error[1], 0) + 1
+                    self.why[refused] = self.why.get(refused, 0) + 1
                 continue
-            how = difference(statement, ours, testbed.Answer(self.connections[1], sql))
+            sql = statement.sql()
             if how is None and not statement.is_read:
                 how = self.compare_tables(case)
             elif how is None and ours.rows is not None and zlib.crc32(sql.encode()) % 4 == 0:
@@ -459,16 +559,38 @@ class Campaign:
                 return i, how
         return None
 
+    def run_text(self, statement):
+        """Why it is refused, how it differs, the answer."""
+        sql = statement.sql()
+        ours = testbed.Answer(self.connections[0], sql)
+        if ours.error and ours.error[0] == REFUSED:
+            return ours.error[1], None, ours
+        return None, difference(statement, ours, testbed.Answer(self.connections[1], sql)), ours
+
+    def run_prepared(self, statement):
+        sql, values = with_parameters(statement)
+        mine = prepared_answer(self.raw[0], sql, values)
+        if isinstance(mine, Exception) and mine.code == REFUSED:
+            return mine.text, None
+        other = prepared_answer(self.raw[1], sql, values)
+        if prepared_difference(mine, other, True):
+            return None, f"prepared, {sql} {values}: {mine!r} instead of {other!r}"
+        return None, None
+
     def compare_prepared(self, statement, ours):
-        if statement.folded or any(c[1] in FLOATING for c in ours.columns):
+        # Another connection's rows are locked, or not to be seen yet, in a transaction.
+        server_status = self.connections[1].server_status
+        if statement.folded or statement.counted or server_status & IN_TRANSACTION or any(
+                c[1] in FLOATING for c in ours.columns):
             return None
         sql, values = with_parameters(statement)
-        mine, other = (prepared_answer(c, sql, values) for c in self.raw)
-        if mine == REFUSED:
+        mine = prepared_answer(self.raw[0], sql, values)
+        if isinstance(mine, Exception) and mine.code == REFUSED:
             return None
-        if not statement.ordered and not isinstance(mine, int) and not isinstance(other, int):
-            mine, other = ((a[0], sorted(a[1])) for a in (mine, other))
-        return None if mine == other else f"prepared, {sql} {values}: {mine} instead of {other}"
+        other = prepared_answer(self.raw[1], sql, values)
+        if prepared_difference(mine, other, statement.ordered):
+            return f"prepared, {sql} {values}: {mine!r} instead of {other!r}"
+        return None
 
     def compare_tables(self, case):
         for table in case.tables:

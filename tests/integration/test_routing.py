@@ -3,6 +3,9 @@ import contextlib
 
 import pytest
 
+import rawclient
+import testbed
+
 
 @contextlib.contextmanager
 def watching(cluster):
@@ -163,3 +166,26 @@ def test_what_is_refused_says_why(checked, filled):
                 assert error.args[0] == 1235 and error.args[1].startswith("shardd: ")
             cursor.execute("SELECT 1")
             assert cursor.fetchone() == (1,)
+
+
+def test_equal_texts_are_one_distinct_value(both):
+    """'a' and 'a ' are equal and have unlike weights."""
+    both.run("CREATE TABLE pad (k VARCHAR(10), n INT, PRIMARY KEY (k, n))"
+             " COMMENT 'shardd: key(k)'")
+    both.run("INSERT INTO pad VALUES ('a', 1), ('a ', 2), ('b', 1), ('b  ', 2), ('c', 1)")
+    for sql in ("SELECT COUNT(*) FROM (SELECT DISTINCT k FROM pad) x",
+                "SELECT DISTINCT n FROM pad ORDER BY n"):
+        both.compare(sql)
+    for sql in ("SELECT DISTINCT k FROM pad ORDER BY k", "SELECT DISTINCT k FROM pad",
+                "SELECT DISTINCT k FROM pad ORDER BY k LIMIT 2"):
+        ours, theirs = ([r[0].rstrip() for r in testbed.Answer(c, sql).rows]
+                        for c in both.connections)
+        assert sorted(ours) == sorted(theirs), sql
+
+
+def test_prepared_statement_of_a_global_table_and_a_key(both):
+    both.run("CREATE TABLE t (k INT PRIMARY KEY, n INT) COMMENT 'shardd: key(k)'")
+    both.run("CREATE TABLE g (k INT PRIMARY KEY, n INT) COMMENT 'shardd: global'")
+    for _ in range(3):  # whichever shard is asked first
+        with rawclient.RawClient(both.cluster.port).login(db=both.db) as raw:
+            raw.prepare("SELECT n FROM g WHERE k = (SELECT MAX(k) FROM t WHERE k = 5)")

@@ -44,6 +44,11 @@ static const struct {
     { "SELECT DISTINCT name FROM users",
       "scatter all; merge: distinct 1~h1; text: SELECT DISTINCT name, "
       "WEIGHT_STRING(name) FROM users" },
+    { "SELECT DISTINCT name FROM users ORDER BY name LIMIT 3",
+      "scatter all; merge: sort 1~h1 distinct 1~h1 limit; text: SELECT DISTINCT name, "
+      "WEIGHT_STRING(name) FROM users ORDER BY name" },
+    { "SELECT age AS id FROM users ORDER BY id, users.id", "scatter all; merge: sort 1,h1; text: "
+      "SELECT age AS id, users.id AS `shardd` FROM users ORDER BY id, users.id" },
     { "SELECT DISTINCT id, name FROM users",
       "scatter all; merge: concatenate; text: SELECT DISTINCT id, name FROM users" },
     { "SELECT u.name, o.amount FROM users u JOIN orders o ON o.user_id = u.id",

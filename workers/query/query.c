@@ -173,7 +173,8 @@ run_on_shards(struct query_run *q)
     }
     if (q->command == QUERY_PREPARE) {
         /* Only its metadata is wanted: any shard that has the tables knows. */
-        query_relay(q, plan->target.kind == TARGET_HOME ? plan->target.home : any_shard(q));
+        bool home = plan->target.kind == TARGET_HOME || plan->target.at_home;
+        query_relay(q, home ? plan->target.home : any_shard(q));
         return;
     }
     struct sql_error error;
