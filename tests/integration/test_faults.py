@@ -1,6 +1,7 @@
 """What bad things get: a clear MySQL error or a closed connection, a counter, and a worker
 that lives within bounded memory."""
 import os
+import pathlib
 import random
 import signal
 import socket
@@ -268,6 +269,8 @@ def test_waiting_connections_are_served_by_the_successor(new_cluster):
     cluster = new_cluster(workers=1)
     (worker,) = cluster.worker_pids()
     os.kill(worker, signal.SIGSTOP)
+    testbed.wait_for("the worker to stop", lambda: pathlib.Path(
+        f"/proc/{worker}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T")
     waiting = [RawClient(cluster.port) for _ in range(20)]  # in the accept queue
     os.kill(worker, signal.SIGKILL)
     for c in waiting:
