@@ -1,5 +1,8 @@
 """A session's state belongs to its client: many clients share few connections, and nothing
 of one shows at another."""
+import socket
+import threading
+
 import pytest
 
 import testbed
@@ -116,3 +119,25 @@ def test_many_clients_share_few_connections(new_cluster):
         assert int(connected) < 40
     for c in clients:
         c.close()
+
+
+@pytest.mark.parametrize("how", ["kill query", "kill", "disconnect"])
+def test_what_nobody_waits_for_ends_on_the_server(checked, db, how):
+    def sleeping():
+        return [row for shard in checked.shard_list()
+                for row in checked.on_shard(shard, "SELECT id FROM information_schema.processlist"
+                                            " WHERE info LIKE 'SELECT SLEEP(47)%'")]
+
+    a, b = checked.connect(db=db), checked.connect(db=db)
+    me = a.thread_id()
+    running = threading.Thread(target=lambda: testbed.Answer(a, "SELECT SLEEP(47)"), daemon=True)
+    running.start()
+    testbed.wait_for("the statement to run", sleeping)
+    if how == "disconnect":
+        a._sock.shutdown(socket.SHUT_RDWR)
+    else:
+        testbed.Answer(b, f"{how} {me}")
+    testbed.wait_for("the statement to end on the server", lambda: not sleeping())
+    running.join(10)
+    assert not running.is_alive()
+    b.close()

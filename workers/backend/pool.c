@@ -2,6 +2,7 @@
 #include "workers/backend/pool.h"
 
 #include "core/base/memory.h"
+#include "core/mysql/protocol.h"
 #include "workers/backend/backend.h"
 
 enum {
@@ -35,6 +36,20 @@ pool_get(struct context *ctx, const struct pool_key *key)
     list_init(&pool->waiters);
     list_append(&ctx->pools, &pool->node);
     return pool;
+}
+
+struct pool *
+pool_service(struct context *ctx, uint32_t shard_id)
+{
+    struct pool_key key = {
+        .shard_id     = shard_id,
+        .service      = true,
+        .collation    = CHARSET_UTF8MB4_GENERAL_CI,
+        .capabilities = CLIENT_PROTOCOL_41 | CLIENT_SECURE_CONNECTION | CLIENT_PLUGIN_AUTH |
+                        CLIENT_TRANSACTIONS | CLIENT_LONG_FLAG,
+    };
+
+    return pool_get(ctx, &key);
 }
 
 static void

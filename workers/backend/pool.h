@@ -57,6 +57,9 @@ struct pool {
 /* The pool for `key`, made when there is none. Owned by the context. */
 struct pool *pool_get(struct context *ctx, const struct pool_key *key);
 
+/* The pool of shardd's own account on a shard. */
+struct pool *pool_service(struct context *ctx, uint32_t shard_id);
+
 /* A backend, BUSY and the caller's, or NULL: then w->ready comes later. The
  * caller sets ready, vars_hash and schema. */
 struct backend *pool_acquire(struct pool *pool, struct pool_waiter *w) must_check;

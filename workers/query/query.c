@@ -9,6 +9,7 @@
 #include "core/base/memory.h"
 #include "core/mysql/wire.h"
 #include "workers/query/diagnostics.h"
+#include "workers/backend/reaper.h"
 #include "workers/query/leg.h"
 #include "workers/query/txn.h"
 
@@ -365,9 +366,12 @@ drop_legs(struct query_run *q, const struct sql_error *why)
             buf_fini(&leg->text);
         leg->state   = LEG_OVER;
         leg->backend = NULL;
+        if (b == NULL)
+            continue;
         /* An answer is under way that nobody will read. */
-        if (b != NULL)
-            backend_close(b, why);
+        if (!list_empty(&b->fifo))
+            reaper_kill(q->ctx, leg->shard_id, b->login.thread_id);
+        backend_close(b, why);
     }
 }
 

@@ -181,20 +181,12 @@ got_backend(struct pool_waiter *w, struct backend *b, const struct sql_error *wh
 static void
 ask(struct sequence *s)
 {
-    struct pool_key key = {
-        .shard_id     = s->shard_id,
-        .service      = true,
-        .collation    = CHARSET_UTF8MB4_GENERAL_CI,
-        .capabilities = CLIENT_PROTOCOL_41 | CLIENT_SECURE_CONNECTION | CLIENT_PLUGIN_AUTH |
-                        CLIENT_TRANSACTIONS | CLIENT_LONG_FLAG,
-    };
-
     s->asking           = true;
     s->waiter.ready     = got_backend;
     s->waiter.vars_hash = 0;
     s->waiter.schema    = (struct span){ 0 };
 
-    struct backend *b = pool_acquire(pool_get(s->ctx, &key), &s->waiter);
+    struct backend *b = pool_acquire(pool_service(s->ctx, s->shard_id), &s->waiter);
     if (b != NULL)
         got_backend(&s->waiter, b, NULL);
 }
