@@ -91,6 +91,7 @@ plan_unknown(struct planner *p)
     to_home(p, p->any_global ? p->home : home_of(p, p->context->schema, &p->home_database),
             "not in our grammar; its tables are on one shard");
     p->out->is_write = !reads;
+    p->out->opaque   = true;
 }
 
 static void
@@ -106,6 +107,7 @@ plan_bad(struct planner *p)
     }
     to_home(p, home_of(p, p->context->schema, &p->home_database),
             "does not lex; a server says what is wrong");
+    p->out->opaque = true;
 }
 
 static void

@@ -230,6 +230,8 @@ struct plan {
     bool                       implicit_commit;
     bool                       cacheable;
     bool                       needs_last_insert_id; /* or FOUND_ROWS, ROW_COUNT */
+    bool                       opaque;       /* may do more to the server's session than we
+                                                can see: CALL, what we cannot parse */
     bool                       diagnostics;  /* SHOW WARNINGS and the like */
     bool                       reference_write; /* PLAN_WRITE: home copy first; it alone counts */
     bool                       same_time;    /* every copy must run with the same `timestamp`

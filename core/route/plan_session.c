@@ -309,6 +309,7 @@ plan_call(struct planner *p)
     }
     to_home(p, home, "routines run on their database's home");
     p->out->is_write = true;
+    p->out->opaque   = true;
 }
 
 static void
@@ -430,6 +431,11 @@ plan_session(struct planner *p)
         to_home(p, home, "diagnostics");
         p->out->diagnostics = true;
         break;
-    default: to_home(p, home, "no table's rows"); break; /* FLUSH, HELP, UNLOCK TABLES */
+    default: /* FLUSH (with its locks), HELP, UNLOCK TABLES */
+        to_home(p, home, "no table's rows");
+        p->out->opaque = true;
+        if (s->kind == STMT_FLUSH)
+            pin(p, "lock_tables");
+        break;
     }
 }

@@ -53,13 +53,6 @@ ring_of(const struct backend *b)
 static void
 tell_everybody(struct backend *b, const struct sql_error *why)
 {
-    struct sql_error lost;
-
-    if (why == NULL) {
-        sql_error_set(&lost, ERR_LOST, "shardd: lost the connection to %s",
-                      backend_name(b->pool->ctx, b->pool->key.shard_id));
-        why = &lost;
-    }
     while (!list_empty(&b->fifo)) {
         struct exchange *x = container_of(b->fifo.next, struct exchange, node);
         list_remove(&x->node);
@@ -76,7 +69,8 @@ tell_everybody(struct backend *b, const struct sql_error *why)
 static void
 end(struct backend *b, const struct sql_error *why)
 {
-    bool opening = b->state == BACKEND_CONNECTING || b->state == BACKEND_LOGIN;
+    bool             opening = b->state == BACKEND_CONNECTING || b->state == BACKEND_LOGIN;
+    struct sql_error unsaid;
 
     if (b->state == BACKEND_CLOSING)
         return;
@@ -89,8 +83,11 @@ end(struct backend *b, const struct sql_error *why)
         stream_close(&b->stream, STREAM_CLOSE_NOW, 0);
     slot_sub(b->pool->ctx->slot, COUNTER_BACKENDS_OPEN, 1);
     slot_shard_add(b->counters, SHARD_COUNTER_OPEN, (uint64_t)-1);
-    pool_lost(b, opening, why);
-    tell_everybody(b, why);
+    if (why == NULL)
+        sql_error_set(&unsaid, ERR_LOST, "shardd: lost the connection to %s",
+                      backend_name(b->pool->ctx, b->pool->key.shard_id));
+    pool_lost(b, opening, why); /* b->pool may go with its last backend */
+    tell_everybody(b, why != NULL ? why : &unsaid);
 }
 
 void
@@ -104,6 +101,7 @@ on_closed(struct stream *stream)
 {
     struct backend *b = container_of(stream, struct backend, stream);
 
+    list_remove(&b->node);
     statements_clear(&b->statements);
     buf_fini(&b->joined);
     free(b->schema);
@@ -270,8 +268,19 @@ on_connect(struct stream *stream, int error)
         b->state = BACKEND_LOGIN;
 }
 
+static void
+on_drained(struct stream *stream)
+{
+    struct backend  *b = container_of(stream, struct backend, stream);
+    struct exchange *x = front(b);
+
+    if (x != NULL && x->ops->on_room != NULL)
+        x->ops->on_room(x, b);
+}
+
 static const struct stream_ops stream_ops = {
     .on_data    = on_data,
+    .on_drained = on_drained,
     .on_connect = on_connect,
     .on_end     = on_end,
     .on_closed  = on_closed,
@@ -358,10 +367,10 @@ backend_expect(struct backend *b, struct exchange *x, const struct exchange_ops 
     list_append(&b->fifo, &x->node);
 }
 
-void
+bool
 backend_flush(struct backend *b)
 {
-    stream_flush(&b->stream);
+    return stream_flush(&b->stream);
 }
 
 void

@@ -34,6 +34,8 @@ struct exchange_ops {
     /* The server wants the file of a LOAD DATA LOCAL. The bytes of its request
      * came by on_bytes. NULL: never expected. */
     void (*on_infile)(struct exchange *x, struct backend *b);
+    /* backend_flush() had said "full" and the output has drained. May be NULL. */
+    void (*on_room)(struct exchange *x, struct backend *b);
     /* The backend is lost before the answer was complete, and closing. */
     void (*on_lost)(struct exchange *x, struct backend *b, const struct sql_error *why);
 };
@@ -71,6 +73,7 @@ struct backend {
     char             *schema;    /* owned; NULL: none */
     uint64_t          vars_hash; /* of the replayed variables; 0: fresh */
     bool              dirty;     /* has state that cannot be replayed: never for others */
+    bool              unclean;    /* may have state that we cannot see: the next holder resets */
     bool              fixed_time; /* SET timestamp is in force */
     struct statements statements;
 
@@ -87,7 +90,7 @@ struct backend *backend_open(struct pool *pool, struct span schema);
 struct buf *backend_out(struct backend *b);
 void backend_expect(struct backend *b, struct exchange *x, const struct exchange_ops *ops,
                     enum result_shape shape);
-void backend_flush(struct backend *b);
+bool backend_flush(struct backend *b); /* false: full, see on_room */
 
 /* The command just expected had a payload of so many bytes: a long one takes
  * several packets, and the answer counts on from them. */

@@ -1,6 +1,8 @@
 /* pool.c - see pool.h. */
 #include "workers/backend/pool.h"
 
+#include <stdlib.h>
+
 #include "core/base/memory.h"
 #include "core/mysql/protocol.h"
 #include "workers/backend/backend.h"
@@ -18,6 +20,21 @@ same_key(const struct pool_key *a, const struct pool_key *b)
            a->capabilities == b->capabilities && strcmp(a->user, b->user) == 0;
 }
 
+/* Clients choose most of a key: what nobody uses any more must not pile up. */
+static void
+drop_unused(struct context *ctx)
+{
+    uint64_t now = ring_now_ms(ctx->ring);
+
+    LIST_EACH_SAFE(at, &ctx->pools) {
+        struct pool *pool = container_of(at, struct pool, node);
+        if (pool->n_open != 0 || pool->n_waiting != 0 || now < pool->failed_until_ms)
+            continue;
+        list_remove(&pool->node);
+        free(pool);
+    }
+}
+
 struct pool *
 pool_get(struct context *ctx, const struct pool_key *key)
 {
@@ -26,6 +43,7 @@ pool_get(struct context *ctx, const struct pool_key *key)
         if (same_key(&pool->key, key))
             return pool;
     }
+    drop_unused(ctx);
     struct pool *pool = mem_alloc(sizeof(*pool));
 
     pool->ctx = ctx;
@@ -164,11 +182,13 @@ pool_acquire(struct pool *pool, struct pool_waiter *w)
     list_append(&pool->waiters, &w->node);
     pool->n_waiting++;
     timer_start(ring_timers(ctx->ring), &w->deadline, ctx->conf.pool_wait_ms, too_late);
-    if (ring_now_ms(ctx->ring) < pool->failed_until_ms)
+    if (ring_now_ms(ctx->ring) >= pool->failed_until_ms || pool->n_open == 0)
+        pool->full = false;
+    if (ring_now_ms(ctx->ring) >= pool->failed_until_ms)
+        open_more(pool);
+    else if (!pool->full)
         /* The timer answers from the loop, never from inside this call. */
         timer_start(ring_timers(ctx->ring), &w->deadline, 0, fail_fast);
-    else
-        open_more(pool);
     return NULL;
 }
 
@@ -220,6 +240,7 @@ void
 pool_connected(struct backend *b)
 {
     b->pool->failed_until_ms = 0;
+    b->pool->full            = false;
     b->pool->n_opening--;
     make_idle(b);
 }
@@ -235,6 +256,9 @@ pool_release(struct backend *b)
         backend_close(b, NULL);
         return;
     }
+    if (b->unclean)
+        b->vars_hash = 1; /* of no session */
+    b->unclean = false;
     make_idle(b);
 }
 
@@ -254,6 +278,12 @@ fail_waiters(struct pool *pool, const struct sql_error *why)
         answer(container_of(failed.next, struct pool_waiter, node), NULL, why);
 }
 
+static bool
+says_full(const struct sql_error *why)
+{
+    return why->code == 1040 || why->code == 1203 || why->code == 1226;
+}
+
 void
 pool_lost(struct backend *b, bool opening, const struct sql_error *why)
 {
@@ -263,16 +293,19 @@ pool_lost(struct backend *b, bool opening, const struct sql_error *why)
         pool->n_idle--;
     b->state = BACKEND_CLOSING;
     list_remove(&b->node);
+    list_append(&pool->ctx->closing, &b->node);
     pool->n_open--;
     pool->n_opening -= opening;
     if (opening && why != NULL) {
         slot_count(pool->ctx->slot, COUNTER_BACKENDS_FAILED);
         pool->failure         = *why;
         pool->failed_until_ms = ring_now_ms(pool->ctx->ring) + FAIL_FAST_MS;
-        fail_waiters(pool, why);
+        pool->full            = says_full(why) && pool->n_open > pool->n_opening;
+        if (!pool->full)
+            fail_waiters(pool, why);
         return;
     }
-    if (ring_now_ms(pool->ctx->ring) >= pool->failed_until_ms)
+    if (ring_now_ms(pool->ctx->ring) >= pool->failed_until_ms || pool->n_open == 0)
         open_more(pool);
 }
 

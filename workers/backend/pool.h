@@ -8,7 +8,8 @@
  *
  * A waiter is served in order of arrival. When nothing is idle and the limit
  * allows, a backend is opened for it. When a server cannot be reached, all who
- * wait hear so at once, and newcomers for a short time after that.
+ * wait hear so at once, and newcomers for a short time after that. A server that
+ * only has too many connections is waited for, as long as some of them are here.
  */
 #ifndef WORKERS_BACKEND_POOL_H
 #define WORKERS_BACKEND_POOL_H
@@ -51,6 +52,7 @@ struct pool {
     struct list      waiters;
     uint32_t         n_open, n_idle, n_opening, n_waiting;
     uint64_t         failed_until_ms; /* fail fast until then */
+    bool             full;            /* the server takes no more: those that are open must do */
     struct sql_error failure;
 };
 

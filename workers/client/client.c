@@ -15,7 +15,10 @@ enum {
     ERR_INTERRUPTED = 1317, /* ER_QUERY_INTERRUPTED */
     ERR_TIMEOUT   = 1969, /* ER_STATEMENT_TIMEOUT */
     LINGER_MS     = 1000,
+    READ_AHEAD    = 256 << 10,
+    NEVER_MS      = 60000,
     LOW_WATER     = 64 << 10,
+    LOGIN_BYTES   = 128 << 10, /* a login with 64 KiB of attributes, and some */
 };
 
 /* --- the end ------------------------------------------------------------- */
@@ -44,16 +47,9 @@ drop_query(struct client *c)
     query_free(q);
 }
 
-void
-client_close(struct client *c, enum counter reason, const struct sql_error *error)
+static void
+end(struct client *c, enum counter reason, enum stream_close_how how)
 {
-    if (c->state == CLIENT_CLOSING)
-        return;
-    if (error != NULL && c->query == NULL) {
-        reply_err_encode(stream_out(&c->stream), &c->reader.next_seq, c->session.capabilities,
-                         error);
-        stream_flush(&c->stream);
-    }
     c->state = CLIENT_CLOSING;
     slot_count(c->ctx->slot, reason);
     timer_stop(ring_timers(c->ctx->ring), &c->timer);
@@ -67,7 +63,27 @@ client_close(struct client *c, enum counter reason, const struct sql_error *erro
     context_release_row(c->ctx, c->row);
     stmts_clear(&c->stmts);
     session_fini(&c->session);
-    stream_close(&c->stream, error != NULL ? STREAM_CLOSE_FLUSH : STREAM_CLOSE_NOW, LINGER_MS);
+    stream_close(&c->stream, how, LINGER_MS);
+}
+
+void
+client_close(struct client *c, enum counter reason, const struct sql_error *error)
+{
+    if (c->state == CLIENT_CLOSING)
+        return;
+    if (error != NULL && c->query == NULL) {
+        reply_err_encode(stream_out(&c->stream), &c->reader.next_seq, c->session.capabilities,
+                         error);
+        stream_flush(&c->stream);
+    }
+    end(c, reason, error != NULL ? STREAM_CLOSE_FLUSH : STREAM_CLOSE_NOW);
+}
+
+void
+client_hang_up(struct client *c, enum counter reason)
+{
+    if (c->state != CLIENT_CLOSING)
+        end(c, reason, STREAM_CLOSE_FLUSH);
 }
 
 static void
@@ -83,6 +99,11 @@ client_idle_too_long(struct timer *timer)
     struct client *c     = container_of(timer, struct client, timer);
     uint64_t       limit = (uint64_t)c->ctx->conf.client_idle_s * 1000;
     uint64_t       idle  = ring_now_ms(c->ctx->ring) - c->active_ms;
+
+    if (limit == 0) { /* never; look again in case the setting changes */
+        timer_start(ring_timers(c->ctx->ring), timer, NEVER_MS, client_idle_too_long);
+        return;
+    }
 
     /* Commands do not touch the timer: it looks how long ago the last one was. */
     if (c->state == CLIENT_RUNNING)
@@ -110,7 +131,8 @@ client_command_done(struct client *c)
     if (c->state == CLIENT_CLOSING)
         return;
     c->state           = CLIENT_IDLE;
-    client_idle(c->ctx->slot, c->row, ring_now_ms(c->ctx->ring));
+    c->active_ms       = ring_now_ms(c->ctx->ring);
+    client_idle(c->ctx->slot, c->row, c->active_ms);
     c->reader.next_seq = 0;
     c->rest            = (struct span){ 0 };
     buf_clear(&c->command);
@@ -147,7 +169,7 @@ pass_file(struct client *c)
 
     reader.limit    = 0;
     reader.next_seq = in.len > 3 ? in.ptr[3] : 0;
-    if (packet_next(&reader, in, &packet) != PACKET_OK)
+    if (c->query->file_full || packet_next(&reader, in, &packet) != PACKET_OK)
         return false;
     size_t used = PACKET_HEADER_BYTES + packet.payload.len;
     query_file(c->query, (struct span){ in.ptr, used }, packet.payload.len == 0);
@@ -198,6 +220,18 @@ take_command(struct client *c)
     return true;
 }
 
+/* It talks faster than it is answered, or than its file can be passed on, or it does
+ * not read its answers. */
+static bool
+is_held_back(const struct client *c)
+{
+    if (c->stream.full)
+        return true;
+    if (c->state != CLIENT_RUNNING)
+        return false;
+    return c->query == NULL || c->query->infile == NULL || c->query->file_full;
+}
+
 void
 client_run(struct client *c)
 {
@@ -208,15 +242,21 @@ client_run(struct client *c)
         if (c->state == CLIENT_RUNNING && c->query != NULL && c->query->infile != NULL) {
             if (!pass_file(c))
                 break;
+        } else if (c->stream.full) {
+            break;
         } else if (c->state == CLIENT_RUNNING && c->query == NULL && c->rest.len != 0) {
             client_run_rest(c);
         } else if (c->state != CLIENT_IDLE || !take_command(c))
             break;
     }
     c->in_run = false;
-    /* It talked faster than it was answered, and was held back. */
-    if (c->state == CLIENT_IDLE && c->stream.paused)
-        stream_resume_read(&c->stream);
+    if (c->state == CLIENT_CLOSING)
+        return;
+    if (!is_held_back(c)) {
+        if (c->stream.paused)
+            stream_resume_read(&c->stream);
+    } else if (stream_unread(&c->stream).len > READ_AHEAD)
+        stream_pause_read(&c->stream);
 }
 
 static void
@@ -226,9 +266,6 @@ on_data(struct stream *stream)
 
     if (c->state == CLIENT_LOGIN)
         client_log_in(c);
-    if (c->state == CLIENT_RUNNING && stream_unread(stream).len > (256u << 10) &&
-        (c->query == NULL || c->query->infile == NULL))
-        stream_pause_read(stream); /* it talks faster than it is answered */
     if (c->state != CLIENT_CLOSING)
         client_run(c);
 }
@@ -240,6 +277,8 @@ on_drained(struct stream *stream)
 
     if (c->query != NULL)
         query_resume(c->query);
+    else if (c->state != CLIENT_LOGIN)
+        client_run(c);
 }
 
 static const struct stream_ops stream_ops = {
@@ -281,7 +320,7 @@ client_open(struct context *ctx, struct ring_file file)
 
     c->ctx   = ctx;
     c->state = CLIENT_LOGIN;
-    c->reader.limit = (size_t)ctx->conf.max_packet_bytes;
+    c->reader.limit = LOGIN_BYTES;
     list_init(&c->node);
     list_append(&ctx->clients, &c->node);
     ctx->n_clients++;

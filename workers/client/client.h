@@ -48,6 +48,7 @@ struct client {
     bool                 multi_statements; /* allowed */
     struct prepared     *preparing, *executing; /* of `stmts` */
     uint64_t             active_ms; /* when the last command came */
+    bool                 timed;   /* the timer is the statement's deadline */
     bool                 in_run;  /* inside client_run(): no recursion */
 };
 
@@ -56,6 +57,9 @@ void client_open(struct context *ctx, struct ring_file file);
 
 /* Close for a reason that is counted; `error` (or NULL) is said first. */
 void client_close(struct client *c, enum counter reason, const struct sql_error *error);
+
+/* The same with what was written before as the last words. */
+void client_hang_up(struct client *c, enum counter reason);
 
 /* Take commands until there is nothing to do or one is under way. */
 void client_run(struct client *c);

@@ -23,7 +23,9 @@ enum {
 
 static void statement_done(struct query_run *q);
 
-static const struct query_ops query_ops = { .done = statement_done };
+static void file_has_room(struct query_run *q);
+
+static const struct query_ops query_ops = { .done = statement_done, .room = file_has_room };
 
 static void
 fail(struct client *c, uint16_t code, const char *text)
@@ -168,7 +170,8 @@ static void
 start(struct client *c, struct query_run *q)
 {
     c->query = q;
-    if (c->ctx->conf.query_timeout_s != 0)
+    c->timed = c->ctx->conf.query_timeout_s != 0;
+    if (c->timed)
         timer_start(ring_timers(c->ctx->ring), &c->timer,
                     (uint64_t)c->ctx->conf.query_timeout_s * 1000, too_long);
     query_start(q);
@@ -212,6 +215,11 @@ prepare(struct client *c, struct span payload)
     if (c->stmts.n >= STMTS_MAX) {
         fail(c, ERR_TOO_MANY_STMTS, "Can't create more than max_prepared_stmt_count statements "
              "(current value: 16382)");
+        return;
+    }
+    if (c->stmts.bytes + text.len > c->ctx->conf.max_packet_bytes) {
+        fail(c, ERR_TOO_MANY_STMTS, "shardd: the prepared statements of the connection are larger "
+             "than max_packet_bytes: close some");
         return;
     }
     q              = query_of(c, QUERY_PREPARE);
@@ -307,7 +315,7 @@ execute(struct client *c, struct span payload)
     }
     if (p->failed != NULL) {
         error = *p->failed;
-        prepared_reset(p);
+        prepared_reset(&c->stmts, p);
         client_reply_error(c, &error);
         return;
     }
@@ -333,7 +341,7 @@ send_long_data(struct client *c, struct span payload)
     if (long_data_decode(payload, &data)) {
         struct prepared *p = stmts_find(&c->stmts, data.statement_id);
         if (p != NULL)
-            prepared_append(p, data.param, data.bytes, (size_t)c->ctx->conf.max_packet_bytes);
+            prepared_append(&c->stmts, p, data.param, data.bytes, (size_t)c->ctx->conf.max_packet_bytes);
     }
     client_command_done(c);
 }
@@ -359,7 +367,7 @@ reset_statement(struct client *c, struct span payload)
              "mysqld_stmt_reset");
         return;
     }
-    prepared_reset(p);
+    prepared_reset(&c->stmts, p);
     client_reply_ok(c);
 }
 
@@ -396,26 +404,37 @@ run_text(struct client *c, struct span text)
 }
 
 static void
+file_has_room(struct query_run *q)
+{
+    client_run(q->owner);
+}
+
+static void
 statement_done(struct query_run *q)
 {
-    struct client *c      = q->owner;
-    bool           failed = q->failed;
+    struct client *c       = q->owner;
+    bool           failed  = q->failed, cut = q->cut;
+    bool           release = q->release;
 
     if (q->command == QUERY_PREPARE && c->preparing != NULL)
         prepared_known(c, q);
     if (c->executing != NULL)
-        prepared_reset(c->executing);
+        prepared_reset(&c->stmts, c->executing);
     c->executing       = NULL;
     c->query           = NULL;
     c->reader.next_seq = q->seq;
     query_free(q);
     if (c->state == CLIENT_CLOSING)
         return;
+    if (cut || release) {
+        client_hang_up(c, cut ? COUNTER_CLOSED_BACKEND : COUNTER_CLOSED_QUIT);
+        return;
+    }
     /* The next of several statements begins in client_run(). */
     if (c->rest.len == 0 || failed) {
-        if (c->ctx->conf.query_timeout_s != 0)
-            timer_start(ring_timers(c->ctx->ring), &c->timer,
-                        (uint64_t)c->ctx->conf.client_idle_s * 1000, client_idle_too_long);
+        if (c->timed)
+            timer_start(ring_timers(c->ctx->ring), &c->timer, 0, client_idle_too_long);
+        c->timed = false;
         client_command_done(c);
     }
     client_run(c);
@@ -487,10 +506,13 @@ process_kill(struct client *c, struct span payload)
 {
     uint32_t id;
 
-    if (!command_id(payload, &id) || !client_kill(c->ctx, id, false))
+    if (!command_id(payload, &id)) {
         fail(c, ERR_NO_SUCH_THREAD, "Unknown thread id");
-    else if (c->state != CLIENT_CLOSING)
-        client_reply_ok(c);
+        return;
+    }
+    buf_clear(&c->command); /* the payload has said all it had to */
+    buf_printf(&c->command, "KILL %u", id);
+    run_text(c, buf_unread(&c->command));
 }
 
 static const struct {

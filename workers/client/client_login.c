@@ -122,6 +122,7 @@ enter_session(struct client *c, const struct route_user *user)
     c->state     = CLIENT_IDLE;
     c->active_ms = ring_now_ms(c->ctx->ring);
     c->reader.next_seq = 0;
+    c->reader.limit    = (size_t)c->ctx->conf.max_packet_bytes;
     s->row = c->row;
     slot_count(c->ctx->slot, COUNTER_LOGINS);
     client_login(c->ctx->slot, c->row, s->id, span_of(s->user), SPAN(""), span_of(s->schema),

@@ -18,6 +18,7 @@ stmts_add(struct stmts *s, struct span text, uint32_t n_params)
     p->next  = s->first;
     s->first = p;
     s->n++;
+    s->bytes += text.len;
     prepared_set_params(p, n_params);
     return p;
 }
@@ -33,9 +34,10 @@ stmts_find(const struct stmts *s, uint32_t id)
 }
 
 static void
-prepared_free(struct prepared *p)
+prepared_free(struct stmts *s, struct prepared *p)
 {
-    prepared_reset(p);
+    prepared_reset(s, p);
+    s->bytes -= p->text.len;
     free((void *)(uintptr_t)p->text.ptr);
     free(p->types);
     free(p);
@@ -49,7 +51,7 @@ stmts_remove(struct stmts *s, uint32_t id)
             struct prepared *old = *at;
             *at = old->next;
             s->n--;
-            prepared_free(old);
+            prepared_free(s, old);
             return;
         }
 }
@@ -71,29 +73,35 @@ prepared_set_params(struct prepared *p, uint32_t n)
 }
 
 void
-prepared_append(struct prepared *p, uint16_t param, struct span bytes, size_t limit)
+prepared_append(struct stmts *s, struct prepared *p, uint16_t param, struct span bytes,
+                size_t limit)
 {
     if (p->failed != NULL)
         return;
-    if (param >= p->n_params || p->long_bytes + bytes.len > limit) {
+    if (param >= p->n_params || s->bytes + bytes.len > limit) {
         p->failed = mem_alloc(sizeof(*p->failed));
         if (param >= p->n_params)
             sql_error_set(p->failed, 1210, "Incorrect arguments to mysqld_stmt_send_long_data");
         else
-            sql_error_set(p->failed, ERR_TOO_BIG, "shardd: the parameters of the statement are "
-                          "larger than max_packet_bytes");
+            sql_error_set(p->failed, ERR_TOO_BIG, "shardd: the prepared statements and their "
+                          "parameters are larger than max_packet_bytes");
         return;
     }
-    if (p->long_data == NULL)
-        p->long_data = mem_alloc(p->n_params * sizeof(*p->long_data));
+    if (p->long_data == NULL) {
+        p->long_data  = mem_alloc(p->n_params * sizeof(*p->long_data));
+        p->long_bytes = p->n_params * sizeof(*p->long_data);
+        s->bytes     += p->long_bytes;
+    }
     p->long_data[param].set = true;
     buf_append_span(&p->long_data[param].bytes, bytes);
     p->long_bytes += bytes.len;
+    s->bytes      += bytes.len;
 }
 
 void
-prepared_reset(struct prepared *p)
+prepared_reset(struct stmts *s, struct prepared *p)
 {
+    s->bytes -= p->long_bytes;
     for (uint32_t i = 0; p->long_data != NULL && i < p->n_params; i++)
         buf_fini(&p->long_data[i].bytes);
     free(p->long_data);

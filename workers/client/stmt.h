@@ -28,6 +28,7 @@ struct prepared {
 struct stmts {
     struct prepared *first; /* owned */
     uint32_t         next_id, n;
+    size_t           bytes; /* of all texts and long data */
 };
 
 struct prepared *stmts_add(struct stmts *s, struct span text, uint32_t n_params);
@@ -38,10 +39,11 @@ void             stmts_clear(struct stmts *s);
 /* The statement has this many parameters. */
 void prepared_set_params(struct prepared *p, uint32_t n);
 
-/* COM_STMT_SEND_LONG_DATA; `limit` bytes for the statement in all. */
-void prepared_append(struct prepared *p, uint16_t param, struct span bytes, size_t limit);
+/* COM_STMT_SEND_LONG_DATA; `limit` bytes for all of the client's statements. */
+void prepared_append(struct stmts *s, struct prepared *p, uint16_t param, struct span bytes,
+                     size_t limit);
 
 /* COM_STMT_RESET, and after every execution: long data is forgotten. */
-void prepared_reset(struct prepared *p);
+void prepared_reset(struct stmts *s, struct prepared *p);
 
 #endif

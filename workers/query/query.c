@@ -66,7 +66,7 @@ query_fail(struct query_run *q, const struct sql_error *error)
 {
     if (q->answered) {
         /* Half an answer cannot become an error any more. */
-        stream_close(q->client, STREAM_CLOSE_FLUSH, 1000);
+        q->cut = true;
     } else {
         reply_err_encode(stream_out(q->client), &q->seq, q->s->capabilities, error);
         query_flush(q);
@@ -398,8 +398,11 @@ query_kill(struct query_run *q, const struct sql_error *why)
     query_insert_abandon(q);
     query_ddl_abandon(q);
     drop_legs(q, why);
-    if (q->s->in_txn)
+    if (q->s->implicit)
+        session_abort(q->s); /* it ends with its statement */
+    else if (q->s->in_txn)
         q->s->doomed = true;
+    q->infile   = NULL;
     q->finished = false;
     query_fail(q, why);
 }
@@ -470,17 +473,22 @@ query_bind(struct query_run *q, const struct bind_list *binds, uint64_t limit,
 }
 
 void
-query_file(struct query_run *q, struct span bytes, bool last)
+query_file(struct query_run *q, struct span packet, bool last)
 {
     struct leg *leg = q->infile;
 
-    if (leg->backend == NULL)
-        return;
-    buf_append_span(backend_out(leg->backend), bytes);
-    backend_flush(leg->backend);
     if (last) {
         q->infile = NULL;
-        q->seq    = (uint8_t)(bytes.ptr[3] + 1); /* the answer counts on from the file */
-        backend_infile_sent(leg->backend);
+        q->seq    = (uint8_t)(packet.ptr[3] + 1); /* the answer counts on from the file */
+    }
+    if (leg->backend != NULL) {
+        buf_append_span(backend_out(leg->backend), packet);
+        q->file_full = !backend_flush(leg->backend) && !last;
+        if (last)
+            backend_infile_sent(leg->backend);
+    } else if (last) {
+        struct sql_error why = leg->error;
+        q->answered = false; /* the server's question was, and that is over */
+        leg_over(leg, &why);
     }
 }

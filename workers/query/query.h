@@ -73,6 +73,8 @@ struct leg {
 
 struct query_ops {
     void (*done)(struct query_run *q);
+    /* More of the client's file can be taken: file_full is false again. */
+    void (*room)(struct query_run *q);
 };
 
 struct query_run {
@@ -87,6 +89,8 @@ struct query_run {
     bool                    more;    /* further results follow: SERVER_MORE_RESULTS_EXISTS */
     bool                    keeps_diagnostics; /* it looks at those of the last statement */
     bool                    finished;
+    bool                    cut;     /* done(), and then the client must go: half an answer */
+    bool                    release; /* done(), and then the client wants to go */
 
     /* The statement: borrowed from the client until done(). */
     struct span               text;
@@ -123,6 +127,7 @@ struct query_run {
     struct span info;
 
     struct leg       *infile;   /* the client's next packets are a file for this leg */
+    bool              file_full; /* its server is slow: take no more of them */
     struct commit    *committing; /* txn.c's own */
     struct asking    *asking;     /* query_ddl.c's own */
     struct inserting *inserting;  /* query_insert.c's own */
@@ -151,8 +156,9 @@ struct query_run *query_new(struct context *ctx);
 /* After done() or query_abandon(): gives back plan, routes and memory. */
 void query_free(struct query_run *q);
 
-/* Bytes of the client's file, as packets; `last`: with the empty one at its end. */
-void query_file(struct query_run *q, struct span bytes, bool last);
+/* One packet of the client's file; `last`: the empty one at its end. Where the
+ * backend was lost meanwhile the rest of the file is swallowed, then comes the error. */
+void query_file(struct query_run *q, struct span packet, bool last);
 
 /* A statement must be stopped (KILL QUERY, a deadline). */
 void query_kill(struct query_run *q, const struct sql_error *why);

@@ -48,6 +48,20 @@ remember(struct leg *leg)
         diagnostics_error(s, &why);
 }
 
+/* A routine has begun one: from here on it is the session's. */
+static void
+adopt_txn(struct leg *leg)
+{
+    struct session *s = leg->q->s;
+    struct held    *h = session_held(s, leg->shard_id);
+
+    if (h == NULL)
+        h = session_hold(s, leg->shard_id, leg->backend, HELD_PLAIN);
+    h->role   = HELD_PLAIN;
+    h->wrote  = true;
+    s->in_txn = true;
+}
+
 /* The only participant of a transaction says itself whether one is open: a
  * statement may have ended it (an implicit commit inside a routine) or, without
  * autocommit, never have begun one. */
@@ -57,6 +71,10 @@ follow_txn(struct leg *leg)
     struct session             *s = leg->q->s;
     const struct result_reader *r = &leg->x.reader;
 
+    if (!s->in_txn && r->error == 0 && (r->status & SERVER_STATUS_IN_TRANS)) {
+        adopt_txn(leg);
+        return;
+    }
     if (!s->in_txn || s->n_held == 0)
         return;
     if (r->error == 0 && s->n_held == 1 && s->held[0].role == HELD_PLAIN &&
@@ -145,6 +163,9 @@ finish(struct leg *leg)
     } else if (q->command != QUERY_PREPARE) {
         note_write(leg);
         pin(leg);
+        leg->backend->unclean |= q->plan->plan.opaque;
+        /* Behind an error nobody says whether it has left a transaction open. */
+        leg->backend->dirty |= q->plan->plan.opaque && leg->x.reader.error != 0;
     }
     follow_txn(leg);
     bool warned = leg->x.reader.warnings != 0 && leg->x.reader.error == 0;
@@ -181,6 +202,19 @@ relay_infile(struct exchange *x, struct backend *b)
     leg_of(x)->q->infile = leg_of(x);
 }
 
+/* The server has taken enough of the file for more to come. */
+static void
+relay_room(struct exchange *x, struct backend *b)
+{
+    struct query_run *q = leg_of(x)->q;
+
+    (void)b;
+    if (!q->file_full)
+        return;
+    q->file_full = false;
+    q->ops->room(q);
+}
+
 static void
 relay_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
 {
@@ -192,6 +226,13 @@ relay_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
     leg->lost    = true;
     if (q->finished)
         return;
+    if (q->infile == leg) {
+        /* The client is talking: query_file() swallows the rest and then answers. */
+        leg->error = *why;
+        slot_count(q->ctx->slot, COUNTER_ERRORS_BACKEND_LOST);
+        relay_room(x, b);
+        return;
+    }
     /* A plain read that has told the client nothing can be asked again. */
     if (!q->answered && !leg->retried && !q->s->in_txn && q->s->pin == NULL &&
         (q->command == QUERY_PREPARE || (q->plan != NULL && q->plan->plan.is_read))) {
@@ -290,6 +331,7 @@ relay_message(struct exchange *x, struct backend *b, const struct result_message
 static const struct exchange_ops byte_ops = {
     .on_bytes  = relay_bytes,
     .on_infile = relay_infile,
+    .on_room   = relay_room,
     .on_lost   = relay_lost,
 };
 

@@ -16,7 +16,7 @@
 #include "workers/query/leg.h"
 #include "workers/query/txn.h"
 
-enum { KNOWN_STATES = 256, CELLS_MAX = 64, ERR_IN_TRANSACTION = 1568 };
+enum { KNOWN_STATES = 256, CELLS_MAX = 64, VARS_MAX = 1024, ERR_IN_TRANSACTION = 1568 };
 
 /* The words that say how statements read from now on; the first cells of the
  * read-back. */
@@ -454,6 +454,20 @@ refused(struct query_run *q)
     return false;
 }
 
+/* They are kept here and said to every backend that the session gets. */
+static bool
+too_many(struct query_run *q)
+{
+    const struct vars *v     = &q->s->vars;
+    size_t             limit = (size_t)q->ctx->conf.max_packet_bytes;
+
+    if (v->n < VARS_MAX && v->bytes + q->text.len <= limit)
+        return false;
+    query_refuse(q, SQL_UNKNOWN_ERROR, "shardd: the session has set too many variables (%zu, of "
+                 "%zu bytes): at most %d are kept, and max_packet_bytes", v->n, v->bytes, VARS_MAX);
+    return true;
+}
+
 static bool
 for_next_transaction(struct query_run *q)
 {
@@ -480,7 +494,7 @@ query_set(struct query_run *q)
     struct session     *s = q->s;
 
     slot_count(q->ctx->slot, COUNTER_STATEMENTS_SET);
-    if (refused(q) || for_next_transaction(q))
+    if (refused(q) || for_next_transaction(q) || too_many(q))
         return;
     r->q     = q;
     q->local = r;

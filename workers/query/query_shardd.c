@@ -275,6 +275,7 @@ run_kill(struct query_run *q)
         return;
     }
     if (id == q->s->id && !only) {
+        q->release = true;
         query_refuse(q, 1317, "Query execution was interrupted");
         return;
     }

@@ -122,6 +122,7 @@ ended(struct query_run *q, const struct sql_error *error)
         query_fail(q, error);
         return;
     }
+    q->release = txn->release;
     if (txn->chain) {
         open_txn(q->s, txn);
         q->s->read_only = q->chain_read_only;
@@ -131,8 +132,6 @@ ended(struct query_run *q, const struct sql_error *error)
         }
     }
     ok(q);
-    if (txn->release)
-        stream_close(q->client, STREAM_CLOSE_FLUSH, 1000);
 }
 
 /* --- savepoints ---------------------------------------------------------- */

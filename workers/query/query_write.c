@@ -121,29 +121,34 @@ rolled_back(struct query_run *q, const struct sql_error *error)
 static void
 undone(struct query_run *q)
 {
-    if (--writing_of(q)->n_undo == 0)
+    if (--writing_of(q)->n_undo == 0 && !q->finished)
         query_fail(q, &q->error);
 }
 
 static void
 undo_answered(struct exchange *x, struct backend *b, struct span bytes, bool last)
 {
+    struct leg      *leg = container_of(x, struct leg, x);
     struct sql_error why;
 
     (void)bytes;
     if (!last)
         return;
+    leg->backend = NULL;
     /* Half a statement would stay: the transaction must not commit. */
     if (result_error(&x->reader, &why))
         backend_close(b, &why);
-    undone(container_of(x, struct leg, x)->q);
+    undone(leg->q);
 }
 
 static void
 undo_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
 {
+    struct leg *leg = container_of(x, struct leg, x);
+
     (void)b, (void)why;
-    undone(container_of(x, struct leg, x)->q);
+    leg->backend = NULL;
+    undone(leg->q);
 }
 
 static const struct exchange_ops undo_ops = { .on_bytes = undo_answered, .on_lost = undo_lost };
@@ -160,6 +165,7 @@ undo_statement(struct query_run *q)
         if (!leg->ok || h == NULL || h->backend == NULL)
             continue;
         w->n_undo++;
+        leg->backend = h->backend; /* whoever stops the statement now must close it */
         backend_send(h->backend, COM_QUERY, SPAN("ROLLBACK TO SAVEPOINT `shardd statement`"),
                      &leg->x, &undo_ops);
     }

@@ -20,6 +20,7 @@ struct sequence {
     struct list        requests; /* the first one is being served */
     bool               asking;
     bool               raising;
+    uint64_t           raise_to; /* the next number of the row, at least */
     uint32_t           taking;   /* numbers asked for by the statement under way */
     struct pool_waiter waiter;
     struct backend    *backend;
@@ -95,12 +96,8 @@ took(struct sequence *s, uint64_t first)
 static void
 raised(struct sequence *s)
 {
-    struct sequence_request *r = front(s);
-
-    if (r == NULL)
-        return;
     s->at = s->end = 0;
-    s->high = r->above + 1;
+    s->high = s->raise_to;
 }
 
 static void
@@ -150,14 +147,12 @@ static const struct exchange_ops ops = { .on_bytes = on_answer, .on_lost = on_lo
 static void
 say(struct sequence *s)
 {
-    const struct sequence_request *r = front(s);
-    char                           text[192];
+    char text[192];
 
     if (s->raising)
         snprintf(text, sizeof(text), "UPDATE shardd.sequence SET next_value = "
                  "GREATEST(next_value, %llu) WHERE id = %llu",
-                 (unsigned long long)(r != NULL ? r->above + 1 : 0),
-                 (unsigned long long)s->id);
+                 (unsigned long long)s->raise_to, (unsigned long long)s->id);
     else
         snprintf(text, sizeof(text), "UPDATE shardd.sequence SET next_value = "
                  "LAST_INSERT_ID(next_value) + %u WHERE id = %llu", s->taking,
@@ -212,6 +207,7 @@ serve(struct sequence *s)
     while (!s->asking && (r = front(s)) != NULL) {
         s->raising = must_raise(s, r);
         if (s->raising) {
+            s->raise_to = r->above + 1;
             ask(s);
             return;
         }

@@ -278,7 +278,7 @@ lingered(struct timer *timer)
 void
 session_linger(struct session *s, uint32_t shard_id, struct backend *b)
 {
-    if (s->n_held != 0 || s->in_txn || s->pin != NULL)
+    if (s->n_held != 0 || s->in_txn || s->pin != NULL || b->pool->n_waiting != 0)
         return;
     session_hold(s, shard_id, b, HELD_PIN);
     s->lingering = true;

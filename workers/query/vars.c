@@ -23,10 +23,11 @@ rehash(struct vars *v)
 {
     uint64_t hash = 0;
 
-    v->bytes = 0;
+    v->bytes = v->n = 0;
     for (struct var *at = v->first; at != NULL; at = at->next) {
         hash = XXH3_64bits_withSeed(at->text.ptr, at->text.len, hash);
         v->bytes += at->text.len;
+        v->n++;
     }
     v->hash = v->first != NULL && hash == 0 ? 1 : hash;
 }

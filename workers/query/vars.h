@@ -16,7 +16,7 @@ struct var;
 struct vars {
     struct var *first, **tail; /* owned, in the order of first assignment */
     uint64_t    hash;          /* of all entries; 0: none */
-    size_t      bytes;         /* all text */
+    size_t      bytes, n;      /* all text; entries */
 };
 
 void vars_init(struct vars *v);
