@@ -346,6 +346,7 @@ fill_context(struct worker *w)
     for (uint32_t i = 0; i < ctx->n_free_rows; i++)
         ctx->free_rows[i] = ctx->n_free_rows - 1 - i; /* the lowest rows are taken first */
     list_init(&ctx->pools);
+    list_init(&ctx->closing);
     list_init(&ctx->clients);
 }
 
@@ -428,7 +429,8 @@ say_goodbye(struct worker *w)
     pool_drain(&w->ctx);
     http_stop(&w->http);
     while (good && ring_now_ms(w->ctx.ring) < end &&
-           (w->http.open || atomic_load_explicit(open, memory_order_relaxed) > 0))
+           (w->http.open || !list_empty(&w->ctx.closing) ||
+            atomic_load_explicit(open, memory_order_relaxed) > 0))
         good = turn(w);
     return good;
 }

@@ -341,7 +341,8 @@ send_long_data(struct client *c, struct span payload)
     if (long_data_decode(payload, &data)) {
         struct prepared *p = stmts_find(&c->stmts, data.statement_id);
         if (p != NULL)
-            prepared_append(&c->stmts, p, data.param, data.bytes, (size_t)c->ctx->conf.max_packet_bytes);
+            prepared_append(&c->stmts, p, data.param, data.bytes,
+                            (size_t)c->ctx->conf.max_packet_bytes);
     }
     client_command_done(c);
 }
