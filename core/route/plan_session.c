@@ -434,7 +434,7 @@ plan_session(struct planner *p)
     default: /* FLUSH (with its locks), HELP, UNLOCK TABLES */
         to_home(p, home, "no table's rows");
         p->out->opaque = true;
-        if (s->kind == STMT_FLUSH)
+        if (s->kind == STMT_FLUSH && s->object == KW_LOCK)
             pin(p, "lock_tables");
         break;
     }

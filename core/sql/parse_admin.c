@@ -218,6 +218,8 @@ flush(struct parser *p, struct stmt *s)
     parser_take(p);
     if ((s->word == KW_TABLE || s->word == KW_TABLES) && parser_at_name(p))
         s->tables = parser_tables(p);
+    if (p->t.kind == TOK_KEYWORD && (p->t.keyword == KW_WITH || p->t.keyword == KW_FOR))
+        s->object = KW_LOCK; /* WITH READ LOCK, FOR EXPORT */
     parser_skip_rest(p);
 }
 

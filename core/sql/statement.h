@@ -43,7 +43,8 @@ enum stmt_kind {
     STMT_HANDLER,      /* tables (one), word: OPEN, CLOSE, READ; OPEN: as = alias in name */
     STMT_LOAD,         /* load: LOAD DATA and LOAD XML */
     STMT_ADMIN_TABLE,  /* word: ANALYZE, CHECK, OPTIMIZE, REPAIR, CHECKSUM; tables */
-    STMT_FLUSH,        /* word: what, or NO_KEYWORD; tables for FLUSH TABLES a, b */
+    STMT_FLUSH,        /* word: what, or NO_KEYWORD; tables for FLUSH TABLES a, b; object: LOCK
+                          when locks stay */
     STMT_HELP,
     STMT_SIGNAL,       /* SIGNAL, RESIGNAL, GET DIAGNOSTICS: word */
     STMT_ADMIN,        /* PURGE, RESET, CHANGE MASTER, START/STOP SLAVE, INSTALL, UNINSTALL,

@@ -268,7 +268,7 @@ static const struct parse_row rows[] = {
     { "FLUSH TABLES",
       "(flush TABLES)" },
     { "FLUSH TABLES a, b WITH READ LOCK",
-      "(flush TABLES (tables a b))" },
+      "(flush TABLES LOCK (tables a b))" },
     { "FLUSH PRIVILEGES",
       "(flush PRIVILEGES)" },
     { "HELP 'x'",

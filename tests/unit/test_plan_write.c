@@ -263,6 +263,7 @@ static const struct {
       "refuse 1235: shardd: CHECKSUM TABLE is possible for global tables only" },
     { "FLUSH TABLES",
       "one home (s0)" },
+    { "FLUSH TABLES WITH READ LOCK", "one home (s0) pins lock_tables" },
     { "UNLOCK TABLES",
       "one home (s0)" },
     { "HANDLER users OPEN",
