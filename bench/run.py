@@ -2,10 +2,13 @@
 """run.py - measure shardd against its peers, in one run, on one server.
 
     bench/run.py [--rounds N] [--seconds S] [--only NAME,...] [--without-shardd]
+                 [--haproxy-by-socket]
 
 Peers: the server directly, and HAProxy in TCP mode. All are measured in turn within a round,
 the order rotates from round to round, and medians over the rounds are compared. The server is
-as durable as `make run` makes it. Results go to build/bench/results.json, pictures beside it.
+as durable as `make run` makes it, and shardd reaches it as it does there: by its Unix socket,
+HAProxy by its port unless told otherwise. Results go to build/bench/results.json, pictures
+beside it.
 """
 import argparse
 import json
@@ -42,14 +45,14 @@ class Target:
 
 
 class Haproxy:
-    def __init__(self, folder, server_port, threads):
+    def __init__(self, folder, server, threads):
         self.port = testbed.free_port()
         conf = pathlib.Path(folder) / "haproxy.cfg"
         conf.write_text(
             f"global\n  maxconn 9000\n  nbthread {threads}\n"
             "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1h\n"
             f"  timeout server 1h\nlisten mysql\n  bind 127.0.0.1:{self.port}\n"
-            f"  server s 127.0.0.1:{server_port}\n")
+            f"  server s {server}\n")
         # A session of its own, as the server and shardd have: the kernel shares the CPUs out
         # among sessions first, and one that sysbench is in would be favoured.
         self.process = subprocess.Popen(["haproxy", "-db", "-f", conf], start_new_session=True,
@@ -80,23 +83,24 @@ class PlainServer(testbed.Server):
 class Setup:
     """One server; HAProxy and shardd before it; table sbtest1 and the account bench on it."""
 
-    def __init__(self, folder, without_shardd):
+    def __init__(self, folder, without_shardd, by_socket=False):
         threads = os.cpu_count()
         self.cluster = None
         if without_shardd:
             self.server = PlainServer(f"{folder}/server")
-            server_port = self.server.port
+            server_port, socket_path = self.server.port, self.server.socket
             prepare_port = server_port
             self.server.sql("CREATE USER bench@'%' IDENTIFIED BY 'app'")
             self.server.sql("GRANT ALL ON *.* TO bench@'%'")
         else:
             self.cluster = testbed.Cluster(f"{folder}/c", shards=1, workers=threads)
             shard = self.cluster.shard_list()[0]
-            server_port = shard["port"]
+            server_port, socket_path = shard["port"], shard["socket"]
             prepare_port = self.cluster.port
             self.cluster.on_shard(shard, "CREATE USER bench@'%' IDENTIFIED BY 'app'")
             self.cluster.on_shard(shard, "GRANT ALL ON *.* TO bench@'%'")
-        self.haproxy = Haproxy(folder, server_port, threads)
+        self.haproxy = Haproxy(folder, f"unix@{socket_path}" if by_socket
+                               else f"127.0.0.1:{server_port}", threads)
         self.direct = Target("direct", server_port, "bench", lambda: [])
         self.targets = [self.direct, Target("haproxy", self.haproxy.port, "bench",
                                             lambda: [self.haproxy.process.pid])]
@@ -405,6 +409,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--only", default=",".join(MEASUREMENTS) + ",micro")
     parser.add_argument("--without-shardd", action="store_true")
+    parser.add_argument("--haproxy-by-socket", action="store_true")
     options = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     chosen = options.only.split(",")
@@ -412,7 +417,7 @@ def main():
         micro()
     results = {}
     with tempfile.TemporaryDirectory(prefix="shardd-bench-") as folder:
-        setup = Setup(folder, options.without_shardd)
+        setup = Setup(folder, options.without_shardd, options.haproxy_by_socket)
         try:
             for name, measure in MEASUREMENTS.items():
                 if name in chosen:

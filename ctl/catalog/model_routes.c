@@ -28,6 +28,14 @@ shard_index(struct builder *b, int64_t id, uint32_t *index)
                    (long long)id);
 }
 
+/* A server of our own is on this machine: its socket is half the way of its port. */
+static bool
+by_socket(const json_t *shard)
+{
+    return strcmp(model_text(shard, "provisioner"), "local") == 0 &&
+           model_text(shard, "socket")[0] == '/';
+}
+
 static void
 build_shards(struct builder *b, json_t *all)
 {
@@ -43,8 +51,8 @@ build_shards(struct builder *b, json_t *all)
         shards[i++] = (struct route_shard){
             .id    = (uint32_t)model_number(object, "id"),
             .name  = keep(b, object, "name"),
-            .host  = keep(b, object, "host"),
-            .port  = (uint16_t)model_number(object, "port"),
+            .host  = keep(b, object, by_socket(object) ? "socket" : "host"),
+            .port  = by_socket(object) ? 0 : (uint16_t)model_number(object, "port"),
             .state = strcmp(model_text(object, "state"), "draining") == 0 ? SHARD_DRAINING
                                                                           : SHARD_UP,
         };

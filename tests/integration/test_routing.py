@@ -189,3 +189,16 @@ def test_prepared_statement_of_a_global_table_and_a_key(both):
     for _ in range(3):  # whichever shard is asked first
         with rawclient.RawClient(both.cluster.port).login(db=both.db) as raw:
             raw.prepare("SELECT n FROM g WHERE k = (SELECT MAX(k) FROM t WHERE k = 5)")
+
+
+def test_own_servers_are_reached_by_their_sockets(cluster):
+    shards = {s["name"]: s["socket"] for s in cluster.shard_list()}
+    with cluster.connect() as c, c.cursor() as cursor:
+        cursor.execute("SHOW SHARDD SHARDS")
+        assert {row[0]: row[1:3] for row in cursor.fetchall()} == \
+            {name: (socket, 0) for name, socket in shards.items()}
+        cursor.execute("SELECT 1")
+    for shard in cluster.shard_list():
+        for host, in cluster.on_shard(shard, "SELECT host FROM information_schema.processlist"
+                                             " WHERE user = 'app'"):
+            assert host == "localhost"

@@ -36,6 +36,9 @@ backend_name(const struct context *ctx, uint32_t shard_id)
 
     if (s == NULL)
         snprintf(text, sizeof(text), "shard %u (no longer in the routes)", shard_id);
+    else if (s->port == 0)
+        snprintf(text, sizeof(text), "shard %.*s (%.*s)", (int)s->name.len, s->name.ptr,
+                 (int)s->host.len, s->host.ptr);
     else
         snprintf(text, sizeof(text), "shard %.*s (%.*s:%u)", (int)s->name.len, s->name.ptr,
                  (int)s->host.len, s->host.ptr, s->port);
