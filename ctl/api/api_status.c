@@ -56,7 +56,7 @@ ranges_of(const json_t *map, int64_t shard)
 static void
 ask(json_t *shard, json_t *out)
 {
-    struct server    s = { NULL };
+    struct server    s = { .mysql = NULL };
     struct sql_error error;
     char             version[64];
 

@@ -19,7 +19,7 @@ admin_open_all(const json_t *shards, struct server *out, size_t *n, struct sql_e
 
     *n = 0;
     json_object_foreach((json_t *)(uintptr_t)shards, id, shard) {
-        out[*n] = (struct server){ NULL };
+        out[*n] = (struct server){ .mysql = NULL };
         if (!server_open(&out[*n], shard, error)) {
             admin_close_all(out, *n);
             return false;

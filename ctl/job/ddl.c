@@ -185,7 +185,7 @@ static bool
 refuse_unknown(struct ddl *d)
 {
     json_t        *shards = catalog_all(d->c->catalog, CATALOG_SHARD);
-    struct server  s      = { NULL };
+    struct server  s      = { .mysql = NULL };
     const char    *id;
     json_t        *shard;
     MYSQL_STMT    *stmt;

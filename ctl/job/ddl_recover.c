@@ -76,7 +76,7 @@ drop_remains(struct cluster *c, const char *database, const char *table)
     bool             ok = true;
 
     json_object_foreach(shards, id, shard) {
-        struct server s = { NULL };
+        struct server s = { .mysql = NULL };
 
         ok = server_open(&s, shard, &error) &&
              server_run(&s, &error, "SET SESSION foreign_key_checks = 0") &&

@@ -149,7 +149,7 @@ home_of(struct cluster *c, struct shard_fill *fill, json_t *shards, const json_t
         if (model_number(shard, "id") == id) {
             struct server *s = &fill->home[fill->n];
 
-            *s = (struct server){ NULL };
+            *s = (struct server){ .mysql = NULL };
             if (!server_open(s, shard, error))
                 return NULL;
             fill->n++;
@@ -233,7 +233,7 @@ bool
 shard_fill(struct cluster *c, const json_t *shard, void *context, struct sql_error *error)
 {
     struct shard_fill *fill   = context;
-    struct server      to     = { NULL };
+    struct server      to     = { .mysql = NULL };
     json_t            *tables = catalog_all(c->catalog, CATALOG_TABLE);
     json_t            *shards = catalog_all(c->catalog, CATALOG_SHARD);
     bool               ok     = server_open(&to, shard, error) &&

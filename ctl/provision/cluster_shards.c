@@ -36,7 +36,7 @@ create_databases(struct server *s, const json_t *databases, struct sql_error *er
 bool
 cluster_ensure_shard(struct cluster *c, const json_t *shard, struct sql_error *error)
 {
-    struct server s         = { NULL };
+    struct server s         = { .mysql = NULL };
     json_t       *databases = catalog_all(c->catalog, CATALOG_DATABASE);
     json_t       *users     = catalog_all(c->catalog, CATALOG_USER), *user;
     const char   *name;

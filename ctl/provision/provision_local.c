@@ -216,7 +216,7 @@ bool
 local_wait_ready(struct local_server *s, int wait_ms, struct err *err)
 {
     int64_t          deadline = spawn_now_ms() + wait_ms;
-    struct server    server   = { NULL };
+    struct server    server   = { .mysql = NULL };
     struct sql_error error    = { 0 };
 
     for (;;) {

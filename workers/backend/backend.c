@@ -325,7 +325,8 @@ backend_open(struct pool *pool, struct span schema)
     struct sock_addr          addr = { 0 };
     struct err                err;
 
-    b->pool     = pool;
+    b->pool      = pool;
+    b->opened_ms = ring_now_ms(ctx->ring);
     b->state    = BACKEND_CONNECTING;
     b->counters = slot_shard(ctx->slot, pool->key.shard_id);
     list_init(&b->node);

@@ -66,6 +66,7 @@ struct backend {
     struct list          fifo;
     struct timer         timer;     /* connect and login deadline; idle closing */
     struct buf           joined;    /* messages of several packets */
+    uint64_t             opened_ms;
     bool                 reading;   /* inside on_data */
     bool                 infile;    /* the server waits for a file */
 

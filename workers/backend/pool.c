@@ -8,7 +8,8 @@
 #include "workers/backend/backend.h"
 
 enum {
-    FAIL_FAST_MS = 500, /* after a failed connect nobody waits for the next one */
+    FAIL_FAST_MS    = 500, /* after a server kept silent nobody waits for it again */
+    SLOW_FAILURE_MS = 200,
     LOOK_AT_IDLE = 8,   /* how far to look for a backend that fits exactly */
 };
 
@@ -298,9 +299,12 @@ pool_lost(struct backend *b, bool opening, const struct sql_error *why)
     pool->n_opening -= opening;
     if (opening && why != NULL) {
         slot_count(pool->ctx->slot, COUNTER_BACKENDS_FAILED);
-        pool->failure         = *why;
-        pool->failed_until_ms = ring_now_ms(pool->ctx->ring) + FAIL_FAST_MS;
-        pool->full            = says_full(why) && pool->n_open > pool->n_opening;
+        pool->failure = *why;
+        pool->full    = says_full(why) && pool->n_open > pool->n_opening;
+        /* A refusal is quick: the next one may ask again. Silence is not, and a
+         * server that is full wants to be left alone. */
+        if (says_full(why) || ring_now_ms(pool->ctx->ring) - b->opened_ms > SLOW_FAILURE_MS)
+            pool->failed_until_ms = ring_now_ms(pool->ctx->ring) + FAIL_FAST_MS;
         if (!pool->full)
             fail_waiters(pool, why);
         return;
