@@ -84,7 +84,7 @@ const struct conf_setting conf_settings[] = {
       "Size of each worker's io_uring submission queue. A power of two." },
     { INT(recv_buffers, "256", 16, 32768, "buffers"), CONF_RESTART,
       "Receive buffers per worker, shared by all its connections. A power of two." },
-    { INT(recv_buffer_bytes, "16K", KIB, MIB, "bytes"), CONF_RESTART,
+    { INT(recv_buffer_bytes, "64K", KIB, MIB, "bytes"), CONF_RESTART,
       "Size of each receive buffer." },
     { INT(sqpoll_ms, "0", 0, 60000, "ms"), CONF_RESTART,
       "A kernel thread polls each worker's submission queue and sleeps after so long "
