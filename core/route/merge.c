@@ -89,7 +89,8 @@ check_key(const struct merge *m, struct merge_key *key, struct sql_error *error)
                              "of type FLOAT, whose text has too few digits; add 0e0 to it");
     if (!textual || key->collation == 63)
         return true;
-    if (!t->enumerated && (t->binary || key->weight != MERGE_NONE))
+    /* ENUM and SET do not sort as their text; MIN and MAX of them do, and have a weight. */
+    if (key->weight != MERGE_NONE || (t->binary && !t->enumerated))
         return true;
     return sql_error_set(error, SQL_NOT_SUPPORTED,
                          "shardd: rows of several shards cannot be compared by a string expression "
@@ -118,11 +119,12 @@ set_up_groups(struct merge *m, struct sql_error *error)
                                          .sum = MERGE_NONE, .count = MERGE_NONE };
     for (uint32_t i = 0; i < m->spec.n_outputs; i++) {
         struct merge_output o = m->spec.outputs[i];
-        bool extreme = o.function == MERGE_MIN || o.function == MERGE_MAX;
+        bool compares = o.function == MERGE_MIN || o.function == MERGE_MAX ||
+                        o.function == MERGE_COUNT_DISTINCT;
         if (!resolve(m, &o.column) || !resolve(m, &o.sum) || !resolve(m, &o.count))
             return sql_error_set(error, SQL_UNKNOWN_ERROR,
                                  "shardd: a shard's answer has other columns than planned");
-        if (extreme && !check_key(m, &o.key, error))
+        if (compares && !check_key(m, &o.key, error))
             return false;
         of[o.column] = o;
     }
@@ -493,6 +495,8 @@ finish_groups(struct merge *m)
     for (uint32_t i = 0; i < m->n_legs; i++)
         if (!m->legs[i].ended)
             return MERGE_WAIT;
+    if (m->spec.n_group == 0 && m->groups.keys.n == 0)
+        groups_empty(&m->groups);
     m->sorted = mem_alloc((m->groups.keys.n + 1) * sizeof(m->sorted[0]));
     for (uint32_t i = 0; i < m->groups.keys.n; i++)
         if (!add_group(m, i, &scratch))

@@ -28,6 +28,7 @@
 enum merge_function {
     MERGE_ANY,     /* the first row's (one that is not NULL where all rows are one group) */
     MERGE_COUNT,   /* COUNT: the sum of counts, NULL never */
+    MERGE_COUNT_DISTINCT, /* how many unlike values of `key` that are not NULL */
     MERGE_SUM,     /* exact for numbers of integer and DECIMAL type, double otherwise */
     MERGE_MIN, MERGE_MAX,
     MERGE_AVG,     /* sum of `sum` over the sum of `count`, with the column's own decimals */
@@ -48,7 +49,7 @@ struct merge_key {
 struct merge_output {
     uint32_t            column;
     enum merge_function function;
-    struct merge_key    key;        /* MERGE_MIN, MERGE_MAX: how to compare */
+    struct merge_key    key;        /* MERGE_MIN, MERGE_MAX, MERGE_COUNT_DISTINCT: how to compare */
     uint32_t            sum, count; /* MERGE_AVG: columns. MERGE_SUM: `sum` has more digits, or
                                        MERGE_NONE */
 };

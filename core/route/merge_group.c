@@ -119,15 +119,38 @@ add_extreme(struct groups *g, struct cell_sum *cell, const struct merge_output *
     return true;
 }
 
+/* Counted when this group's column had no equal value yet. */
 static bool
-add_cell(struct groups *g, struct cell_sum *cell, uint32_t column, const struct field *fields)
+add_distinct(struct groups *g, struct cell_sum *cell, uint32_t group, const struct merge_output *o,
+             const struct field *fields)
 {
+    struct sort_value v;
+    bool              added;
+    if (!sort_value_make(&o->key, g->types, g->protocol, fields, &v))
+        return false;
+    if (v.null)
+        return true;
+    buf_clear(&g->value);
+    buf_append(&g->value, &group, sizeof(group));
+    buf_append(&g->value, &o->column, sizeof(o->column));
+    sort_value_canonical(&o->key, g->types, &v, &g->value);
+    key_set_add(&g->values, buf_unread(&g->value), &added);
+    cell->bits += added;
+    return true;
+}
+
+static bool
+add_cell(struct groups *g, uint32_t group, uint32_t column, const struct field *fields)
+{
+    struct cell_sum           *cell = &g->rows[group][column];
     const struct merge_output *o = &g->output_of[column];
     const struct field_type   *t = &g->types[column];
     struct field               f = fields[column];
     uint64_t                   bits;
     if (o->function == MERGE_MIN || o->function == MERGE_MAX)
         return add_extreme(g, cell, o, fields);
+    if (o->function == MERGE_COUNT_DISTINCT)
+        return add_distinct(g, cell, group, o, fields);
     if (f.ptr == NULL)
         return true;
     switch (o->function) {
@@ -151,10 +174,33 @@ add_cell(struct groups *g, struct cell_sum *cell, uint32_t column, const struct 
         else
             cell->bits ^= bits;
         break;
-    case MERGE_MIN: case MERGE_MAX: break;
+    case MERGE_MIN: case MERGE_MAX: case MERGE_COUNT_DISTINCT: break;
     }
     cell->set = true;
     return true;
+}
+
+/* The group of g->key. */
+static uint32_t
+find_group(struct groups *g, bool *added)
+{
+    uint32_t id = key_set_add(&g->keys, buf_unread(&g->key), added);
+    if (!*added)
+        return id;
+    if (id >= g->rows_cap) {
+        g->rows_cap = g->rows_cap == 0 ? 64 : 2 * g->rows_cap;
+        g->rows     = mem_resize(g->rows, g->rows_cap * sizeof(g->rows[0]));
+    }
+    g->rows[id] = arena_alloc(&g->arena, g->n_columns * sizeof(struct cell_sum));
+    return id;
+}
+
+void
+groups_empty(struct groups *g)
+{
+    bool added;
+    buf_clear(&g->key);
+    find_group(g, &added);
 }
 
 bool
@@ -168,20 +214,13 @@ groups_add(struct groups *g, const struct field *fields)
         sort_value_canonical(&g->spec->group[i], g->types, &v, &g->key);
     }
     bool     added;
-    uint32_t id = key_set_add(&g->keys, buf_unread(&g->key), &added);
-    if (added) {
-        if (id >= g->rows_cap) {
-            g->rows_cap = g->rows_cap == 0 ? 64 : 2 * g->rows_cap;
-            g->rows     = mem_resize(g->rows, g->rows_cap * sizeof(g->rows[0]));
-        }
-        g->rows[id] = arena_alloc(&g->arena, g->n_columns * sizeof(struct cell_sum));
-    }
+    uint32_t id = find_group(g, &added);
     /* Where groups are grouped by something, the first row's NULLs stand. */
     for (uint32_t i = 0; i < g->n_columns; i++) {
         bool any = g->output_of[i].function == MERGE_ANY;
         if (any && g->spec->n_group > 0 && !added)
             continue;
-        if (!add_cell(g, &g->rows[id][i], i, fields))
+        if (!add_cell(g, id, i, fields))
             return false;
     }
     return true;
@@ -239,7 +278,8 @@ finish_cell(struct groups *g, const struct cell_sum *row, uint32_t column, struc
     bool                       ok   = true;
     *out                            = (struct field){ NULL, 0 };
     buf_clear(scratch);
-    if (o->function == MERGE_AVG ? !row[o->sum].set : !cell->set)
+    bool counts = o->function == MERGE_COUNT || o->function == MERGE_COUNT_DISTINCT;
+    if (o->function == MERGE_AVG ? !row[o->sum].set : !cell->set && !counts)
         return true;
     struct cell_sum exact;
     if (o->function == MERGE_SUM && o->sum != MERGE_NONE) {
@@ -255,6 +295,7 @@ finish_cell(struct groups *g, const struct cell_sum *row, uint32_t column, struc
         ok = ok && print_number(g, cell, &g->types[column], scratch);
         break;
     case MERGE_AVG: ok = print_average(g, row, o, scratch); break;
+    case MERGE_COUNT_DISTINCT:
     case MERGE_BIT_AND: case MERGE_BIT_OR: case MERGE_BIT_XOR:
         field_print_uint(scratch, &g->types[column], g->protocol, cell->bits);
         break;
@@ -291,13 +332,16 @@ groups_row(struct groups *g, uint32_t group, struct buf *out)
 size_t
 groups_memory(const struct groups *g)
 {
-    return key_set_memory(&g->keys) + g->arena.total + g->rows_cap * sizeof(g->rows[0]);
+    return key_set_memory(&g->keys) + key_set_memory(&g->values) +
+           g->arena.total + g->rows_cap * sizeof(g->rows[0]);
 }
 
 void
 groups_fini(struct groups *g)
 {
     key_set_fini(&g->keys);
+    key_set_fini(&g->values);
+    buf_fini(&g->value);
     arena_fini(&g->arena);
     buf_fini(&g->key);
     free(g->rows);

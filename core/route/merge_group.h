@@ -37,14 +37,19 @@ struct groups {
     uint32_t                   n_columns;
     const struct merge_output *output_of; /* [n_columns), owned by the merge */
     struct key_set             keys;
+    struct key_set             values;    /* of MERGE_COUNT_DISTINCT: group, column, value */
     struct cell_sum          **rows;      /* [keys.n): n_columns cells each */
     uint32_t                   rows_cap;
     struct arena               arena;
     struct buf                 key;
+    struct buf                 value;
 };
 
 /* False: a field is not a value of its type. */
 bool groups_add(struct groups *g, const struct field *fields);
+
+/* The one group of no rows. */
+void groups_empty(struct groups *g);
 
 /* Append the finished row of a group as a payload of all columns. False: a sum has too
  * many digits. */

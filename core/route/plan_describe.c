@@ -96,7 +96,8 @@ static void
 describe_merge(const struct plan *plan, struct buf *out)
 {
     static const char *const functions[] = {
-        [MERGE_ANY] = "any", [MERGE_COUNT] = "count", [MERGE_SUM] = "sum", [MERGE_MIN] = "min",
+        [MERGE_ANY] = "any", [MERGE_COUNT] = "count",
+        [MERGE_COUNT_DISTINCT] = "count_distinct", [MERGE_SUM] = "sum", [MERGE_MIN] = "min",
         [MERGE_MAX] = "max", [MERGE_AVG] = "avg", [MERGE_BIT_AND] = "and",
         [MERGE_BIT_OR] = "or", [MERGE_BIT_XOR] = "xor",
     };

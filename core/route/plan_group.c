@@ -45,6 +45,30 @@ distinct_is_local(struct scatter *c, const struct expr *e)
     return false;
 }
 
+/* COUNT(DISTINCT column): the shards group by the column too, and its values are counted
+ * here. Other aggregates add up over the finer groups; another DISTINCT one would not. */
+static bool
+count_distinct(struct scatter *c, struct expr *e, enum merge_function function)
+{
+    struct expr *arg = bare(e->args);
+    if (function != MERGE_COUNT || e->n_args != 1 || arg->kind != EXPR_COLUMN || c->local_distinct)
+        return false;
+    for (struct select_item *item = c->q->items; item != NULL; item = item->next) {
+        if (c->q->group_by == NULL && !has_aggregate(item->expr))
+            return false; /* no row of any shard would say what it is */
+        if (item->alias.ptr != NULL && span_equal_nocase(item->alias, arg->path->name))
+            return false; /* GROUP BY could mean either */
+    }
+    struct span text = { c->p->text.ptr + arg->start, arg->end - arg->start };
+    if (c->distinct != NULL) {
+        struct span other = { c->p->text.ptr + c->distinct->start,
+                              c->distinct->end - c->distinct->start };
+        return span_equal(text, other);
+    }
+    c->distinct = arg;
+    return true;
+}
+
 static bool
 function_of(const struct expr *e, enum merge_function *out)
 {
@@ -66,7 +90,7 @@ function_of(const struct expr *e, enum merge_function *out)
 }
 
 static const char *
-enumerated_argument(struct scatter *c, struct expr *arg)
+unordered_argument(struct scatter *c, struct expr *arg)
 {
     uint32_t column;
     arg = bare(arg);
@@ -76,9 +100,7 @@ enumerated_argument(struct scatter *c, struct expr *arg)
     const struct route_column *t = i == NULL ? NULL : instance_column(i, column);
     if (t == NULL)
         return NULL;
-    bool bad = t->type == COLUMN_ENUM || t->type == COLUMN_SET || t->type == COLUMN_UUID ||
-               t->type == COLUMN_INET4 || t->type == COLUMN_INET6 || t->type == COLUMN_GEOMETRY ||
-               t->type == COLUMN_OTHER;
+    bool bad = t->type == COLUMN_UUID || t->type == COLUMN_GEOMETRY || t->type == COLUMN_OTHER;
     return bad ? " for a column of this type" : NULL;
 }
 
@@ -128,22 +150,35 @@ group_aggregate(struct scatter *c, struct item_ref item, uint32_t *column)
     if (!function_of(e, &function))
         return refuse_aggregate(c, e, "; group by the key, or give the key");
     bool extreme = function == MERGE_MIN || function == MERGE_MAX;
-    if (e->func->distinct && !extreme && !distinct_is_local(c, e))
-        return refuse_aggregate(c, e, ": the values of several shards may be the same");
+    bool local   = e->func->distinct && !extreme && distinct_is_local(c, e);
+    if (local && c->distinct == NULL) {
+        c->local_distinct = true;
+    } else if (e->func->distinct && !extreme) {
+        if (!count_distinct(c, e, function))
+            return refuse_aggregate(c, e, ": the values of several shards may be the same");
+        function = MERGE_COUNT_DISTINCT;
+    }
+    bool bits = function == MERGE_BIT_AND || function == MERGE_BIT_OR || function == MERGE_BIT_XOR;
+    c->bits   = c->bits || bits;
     if (e->func->distinct && function == MERGE_AVG)
         return refuse_aggregate(c, e, "");
-    const char *enumerated = extreme ? enumerated_argument(c, e->args) : NULL;
-    if (enumerated != NULL)
-        return refuse_aggregate(c, e, enumerated);
+    const char *unordered = extreme ? unordered_argument(c, e->args) : NULL;
+    if (unordered != NULL)
+        return refuse_aggregate(c, e, unordered);
 
     *column = item.visible != MERGE_NONE ? item.visible : item_hide(c, "", e, "");
     output_add(c, *column, function);
     bool divides = !extreme && function != MERGE_COUNT && has_division(e);
     if (function == MERGE_AVG || (function == MERGE_SUM && divides))
         average(c, *column, e, divides, function == MERGE_AVG);
+    struct merge_key key;
+    if (function == MERGE_COUNT_DISTINCT) {
+        if (!item_key(c, (struct item_ref){ c->distinct, MERGE_NONE }, false, &key))
+            return false;
+        output_add(c, *column, function)->key = key;
+    }
     if (!extreme)
         return true;
-    struct merge_key key;
     if (!item_key(c, (struct item_ref){ e, *column }, true, &key))
         return false;
     for (uint32_t i = 0; i < c->n_outputs; i++)
@@ -194,4 +229,13 @@ group_plan(struct scatter *c)
             return false;
     }
     return group_keys(c);
+}
+
+/* Called when all aggregates are known. */
+bool
+group_check(struct scatter *c)
+{
+    if (c->distinct != NULL && c->bits && c->q->group_by == NULL)
+        return refuse_aggregate(c, c->distinct, " beside BIT_AND, BIT_OR or BIT_XOR");
+    return true;
 }

@@ -68,6 +68,18 @@ is_numeric(const struct route_column *t)
                          t->type == COLUMN_YEAR);
 }
 
+/* A server refuses to compare some types with numbers, even when there is no row. */
+static bool
+is_address(struct scatter *c, struct expr *aggregate)
+{
+    uint32_t                   column;
+    struct expr               *x = bare(aggregate->args);
+    struct instance           *i = x != NULL && x->kind == EXPR_COLUMN
+                                       ? scope_column(c->s, x->path, &column) : NULL;
+    const struct route_column *t = i == NULL ? NULL : instance_column(i, column);
+    return t != NULL && (t->type == COLUMN_INET4 || t->type == COLUMN_INET6);
+}
+
 static const struct merge_expr *
 column_node(struct scatter *c, struct expr *e, bool any_type)
 {
@@ -76,7 +88,7 @@ column_node(struct scatter *c, struct expr *e, bool any_type)
     if (!item_find(c, e, false, &item))
         return NULL;
     if (has_aggregate(item.expr)) {
-        if (has_division(item.expr))
+        if (has_division(item.expr) || is_address(c, bare(item.expr)))
             return not_having(c, e);
         if (!group_aggregate(c, item, &out->column))
             return NULL;

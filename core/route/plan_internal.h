@@ -227,6 +227,9 @@ struct scatter {
     struct merge_output *outputs;
     uint32_t             n_outputs, outputs_cap;
     uint32_t             star_at;  /* first item that is a star, or UINT32_MAX */
+    struct expr         *distinct; /* the column of COUNT(DISTINCT column), by which shards group */
+    bool                 local_distinct; /* a DISTINCT aggregate whose values are on one shard */
+    bool                 bits;           /* BIT_AND, BIT_OR or BIT_XOR */
     struct operand      *numbers;
     uint32_t             n_numbers;
 };
@@ -250,6 +253,7 @@ bool has_division(struct expr *e); /* plan_group.c */
 
 /* plan_group.c: the column of an aggregate's final value. */
 bool group_plan(struct scatter *c);
+bool group_check(struct scatter *c);
 bool group_aggregate(struct scatter *c, struct item_ref item, uint32_t *column);
 /* plan_having.c */
 const struct merge_expr *having_make(struct scatter *c, struct expr *e);

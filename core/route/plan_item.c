@@ -1,8 +1,9 @@
 /* plan_item.c - see plan_internal.h: expressions as columns that can be compared.
  *
  * Strings are compared by hidden columns of WEIGHT_STRING, ENUM and SET by
- * their numbers, FLOAT as DOUBLE (its text has too few digits); everything else
- * by its own value, which is selected again, hidden, when it is not an item.
+ * their numbers (MIN and MAX of them as strings), FLOAT as DOUBLE (its text has
+ * too few digits), INET4 and INET6 by their bytes; everything else by its own
+ * value, which is selected again, hidden, when it is not an item.
  */
 #include "core/route/plan_internal.h"
 #include "core/route/merge_field.h"
@@ -228,6 +229,7 @@ struct collation_search {
     struct scatter *c;
     uint16_t        collation;
     bool            mixed, number;
+    bool            extreme; /* of MIN or MAX of a column */
 };
 
 static bool
@@ -250,7 +252,9 @@ visit_collation(struct visitor *v, struct expr *e)
     const struct route_column *t = i == NULL ? NULL : instance_column(i, column);
     if (t != NULL && t->type >= COLUMN_TINYINT && t->type <= COLUMN_DOUBLE)
         return search->number = true; /* as a string: of the connection */
-    if (t == NULL || !is_string(t) ||
+    bool enumerated = t != NULL && search->extreme &&
+                      (t->type == COLUMN_ENUM || t->type == COLUMN_SET);
+    if (t == NULL || (!is_string(t) && !enumerated) ||
         (search->collation != 0 && search->collation != t->collation))
         search->mixed = true;
     else
@@ -258,14 +262,15 @@ visit_collation(struct visitor *v, struct expr *e)
     return true;
 }
 
-/* MIN and MAX of a FLOAT are FLOATs. */
+/* MIN and MAX of a FLOAT are FLOATs, of an INET6 INET6. */
 static bool
-extreme_of_float(struct scatter *c, struct expr *e, const struct route_column **out)
+extreme_of_type(struct scatter *c, struct expr *e, const struct route_column **out)
 {
     uint32_t         column;
     struct instance *i = scope_column(c->s, e->path, &column);
     *out               = i == NULL ? NULL : instance_column(i, column);
-    if (*out != NULL && (*out)->type == COLUMN_FLOAT)
+    if (*out != NULL && ((*out)->type == COLUMN_FLOAT || (*out)->type == COLUMN_INET4 ||
+                         (*out)->type == COLUMN_INET6))
         return true;
     *out = NULL;
     return false;
@@ -285,7 +290,7 @@ type_of(struct scatter *c, struct expr *e)
         return out;
     }
     if (e->kind == EXPR_FUNC && e->func->klass == FUNC_AGGREGATE && e->n_args == 1 &&
-        bare(e->args)->kind == EXPR_COLUMN && extreme_of_float(c, bare(e->args), &out.column)) {
+        bare(e->args)->kind == EXPR_COLUMN && extreme_of_type(c, bare(e->args), &out.column)) {
         out.known = true;
         return out;
     }
@@ -295,7 +300,9 @@ type_of(struct scatter *c, struct expr *e)
         out.collation = c->p->context->collation;
     if ((e->kind == EXPR_FUNC && (keeps_collation(e->func) || makes_string(e->func))) ||
         e->kind == EXPR_CASE) {
-        struct collation_search search = { .c = c };
+        struct collation_search search = {
+            .c = c, .extreme = e->kind == EXPR_FUNC && e->func->klass == FUNC_AGGREGATE &&
+                               e->n_args == 1 && bare(e->args)->kind == EXPR_COLUMN };
         struct visitor          v      = { .expr = visit_collation, .context = &search };
         visit_expr(&v, e);
         uint16_t found = search.collation != 0 ? search.collation : c->p->context->collation;
@@ -338,7 +345,14 @@ item_key(struct scatter *c, struct item_ref item, bool sorts, struct merge_key *
         case COLUMN_FLOAT:
             out->column = item_hide(c, "0e0+(", item.expr, ")");
             return true;
-        case COLUMN_UUID: case COLUMN_INET4: case COLUMN_INET6: case COLUMN_GEOMETRY:
+        case COLUMN_INET4: case COLUMN_INET6:
+            if (sorts)
+                out->column = item_hide(c, "CAST(", item.expr, t.column->type == COLUMN_INET4
+                                                               ? " AS BINARY(4))"
+                                                               : " AS BINARY(16))");
+            out->collation = 63;
+            break;
+        case COLUMN_UUID: case COLUMN_GEOMETRY:
             if (sorts)
                 return unordered(c, item.expr, "has a type that sorts unlike its text");
             out->collation = 63;

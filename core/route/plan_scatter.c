@@ -162,6 +162,10 @@ shard_text(struct scatter *c, bool whole)
     clause(&t, q->from_range);
     clause(&t, q->where_range);
     clause(&t, q->group_range);
+    if (c->distinct != NULL) {
+        text_const(&t, q->group_by != NULL ? ", " : " GROUP BY ");
+        text_source(&t, c->distinct->start, c->distinct->end);
+    }
     if (whole) {
         clause(&t, q->having_range);
         clause(&t, q->order_range);
@@ -169,7 +173,7 @@ shard_text(struct scatter *c, bool whole)
             text_const(&t, " LIMIT ");
             text_piece(&t, (struct template_piece){ .kind = PIECE_LIMIT });
         }
-    } else if (q->group_by != NULL) {
+    } else if (q->group_by != NULL || c->distinct != NULL) {
         text_const(&t, " ORDER BY NULL");
     }
     clause(&t, q->lock_range);
@@ -214,6 +218,8 @@ plan_scatter(struct planner *p, struct query *q, struct scope *s)
         if (c.spec->having == NULL)
             return false;
     }
+    if (!group_check(&c))
+        return false;
     c.spec->grouped     = grouped;
     c.spec->sorted_legs = !grouped && c.spec->n_order > 0;
     c.spec->n_hidden    = c.n_hidden;

@@ -72,6 +72,18 @@ static const struct {
       "refuse 1235: shardd: window functions over several shards are not supported yet; "
       "give the key in the WHERE clause" },
     { "SELECT COUNT(DISTINCT name) FROM users",
+      "scatter all; merge: 1=count_distinct one group; text: SELECT COUNT(DISTINCT name), name, "
+      "WEIGHT_STRING(name) FROM users GROUP BY name ORDER BY NULL" },
+    { "SELECT COUNT(DISTINCT name, age) FROM users",
+      "refuse 1235: shardd: COUNT(DISTINCT name, age) over several shards is not supported "
+      "yet: the values of several shards may be the same" },
+    { "SELECT COUNT(DISTINCT name), COUNT(DISTINCT age) FROM users",
+      "refuse 1235: shardd: COUNT(DISTINCT age) over several shards is not supported "
+      "yet: the values of several shards may be the same" },
+    { "SELECT COUNT(DISTINCT name), COUNT(DISTINCT id) FROM users",
+      "refuse 1235: shardd: COUNT(DISTINCT id) over several shards is not supported "
+      "yet: the values of several shards may be the same" },
+    { "SELECT 1, COUNT(DISTINCT name) FROM users",
       "refuse 1235: shardd: COUNT(DISTINCT name) over several shards is not supported "
       "yet: the values of several shards may be the same" },
     { "SELECT bio FROM users ORDER BY bio",
@@ -184,8 +196,8 @@ static const struct {
       "shards than those they are combined with; join the tables on their keys, or give "
       "the key of each" },
     { "SELECT MIN(kind) FROM users",
-      "refuse 1235: shardd: MIN(kind) over several shards is not supported yet for a "
-      "column of this type" },
+      "scatter all; merge: 1=min h1=min one group; text: SELECT MIN(kind), "
+      "WEIGHT_STRING(MIN(kind)) FROM users" },
     { "SELECT id FROM users WHERE id IN (SELECT user_id FROM orders GROUP BY country "
       "HAVING COUNT(*) > 3) ORDER BY id",
       "refuse 1235: shardd: the rows of 'orders' that this statement needs are on other "
