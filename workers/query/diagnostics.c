@@ -15,6 +15,7 @@ enum { KEPT_MAX = 64 /* a server's max_error_count */, N_CELLS = 3 };
 /* A kept row: cell lengths, then the cells' bytes. */
 struct kept {
     uint32_t len[N_CELLS]; /* level, code, message */
+    uint32_t leg;          /* that told it */
 };
 
 void
@@ -34,9 +35,9 @@ diagnostics_fini(struct session *s)
 }
 
 static void
-keep(struct session *s, const struct span cells[N_CELLS])
+keep(struct session *s, const struct span cells[N_CELLS], uint32_t leg)
 {
-    struct kept head;
+    struct kept head = { .leg = leg };
 
     if (s->n_diagnostics == KEPT_MAX)
         return;
@@ -55,7 +56,7 @@ keep_one(struct session *s, struct span level, const struct sql_error *error)
 
     diagnostics_clear(s);
     snprintf(code, sizeof(code), "%u", error->code);
-    keep(s, (const struct span[]){ level, span_of(code), span_of(error->message) });
+    keep(s, (const struct span[]){ level, span_of(code), span_of(error->message) }, 0);
     s->warnings = 1;
 }
 
@@ -102,6 +103,43 @@ diagnostics_renumber(const struct leg *leg, char *message, size_t size)
 
 /* --- from a backend ------------------------------------------------------ */
 
+/* The next of the kept rows; false: there is none. */
+static bool
+next_kept(struct span *rest, struct kept *head, struct span cells[N_CELLS])
+{
+    if (rest->len < sizeof(*head))
+        return false;
+    memcpy(head, rest->ptr, sizeof(*head));
+    *rest = span_from(*rest, sizeof(*head));
+    for (int i = 0; i < N_CELLS; i++) {
+        cells[i] = (struct span){ rest->ptr, head->len[i] };
+        *rest    = span_from(*rest, head->len[i]);
+    }
+    return true;
+}
+
+/* "... value: 'abc'" about a literal of the statement: every shard says it, one server would
+ * say it once. */
+static bool
+is_repeated(const struct leg *leg, const struct span cells[N_CELLS])
+{
+    struct span        rest = buf_unread(&leg->q->s->diagnostics), text = leg_text(leg);
+    const struct span *said = &cells[2];
+    const uint8_t     *from = memchr(said->ptr, '\'', said->len);
+    const uint8_t     *to   = memrchr(said->ptr, '\'', said->len);
+    struct kept        head;
+    struct span        other[N_CELLS];
+
+    if (from == NULL || from == to ||
+        memmem(text.ptr, text.len, from, (size_t)(to - from) + 1) == NULL)
+        return false;
+    while (next_kept(&rest, &head, other))
+        if (head.leg != leg->number && span_equal(other[1], cells[1]) &&
+            span_equal(other[2], cells[2]))
+            return true;
+    return false;
+}
+
 static void
 take_row(struct leg *leg, struct span payload)
 {
@@ -119,7 +157,10 @@ take_row(struct leg *leg, struct span payload)
     diagnostics_renumber(leg, message, sizeof(message));
     if (len == cells[2].len)
         cells[2] = span_of(message);
-    keep(leg->q->s, cells);
+    if (is_repeated(leg, cells))
+        leg->q->n_repeated++;
+    else
+        keep(leg->q->s, cells, leg->number);
 }
 
 static void
@@ -229,15 +270,9 @@ write_rows(struct query_run *q, const struct show *show, struct result_writer *w
     struct span rest = buf_unread(&q->s->diagnostics);
     uint64_t    n    = 0;
 
-    while (rest.len >= sizeof(struct kept)) {
-        struct kept head;
-        struct span cells[N_CELLS];
-        memcpy(&head, rest.ptr, sizeof(head));
-        rest = span_from(rest, sizeof(head));
-        for (int i = 0; i < N_CELLS; i++) {
-            cells[i] = (struct span){ rest.ptr, head.len[i] };
-            rest     = span_from(rest, head.len[i]);
-        }
+    struct kept head;
+    struct span cells[N_CELLS];
+    while (next_kept(&rest, &head, cells)) {
         if (show->errors && !span_equal(cells[0], SPAN("Error")))
             continue;
         if (n >= show->offset && n - show->offset < show->limit)

@@ -124,6 +124,7 @@ struct query_run {
     /* Sums for the client's OK. */
     uint64_t affected, insert_id;
     uint32_t warnings;
+    uint32_t n_repeated; /* warnings that another leg gave as well */
     struct span info;
 
     struct leg       *infile;   /* the client's next packets are a file for this leg */

@@ -76,6 +76,7 @@ answer(struct query_run *q)
         query_done(q);
         return;
     }
+    m->warnings -= q->n_repeated;
     ok.warnings = (uint16_t)(m->warnings < UINT16_MAX ? m->warnings : UINT16_MAX);
     if (q->more)
         ok.status |= SERVER_MORE_RESULTS_EXISTS;

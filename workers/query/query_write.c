@@ -99,7 +99,7 @@ answer_ok(struct query_run *q)
     if (id != 0 && (w->insert_id != 0 || q->plan->plan.kind != PLAN_INSERT ||
                     q->plan->plan.needs_last_insert_id))
         q->s->last_insert_id = id;
-    query_ok(q, affected, id, warnings, add_up_info(q));
+    query_ok(q, affected, id, warnings - q->n_repeated, add_up_info(q));
 }
 
 static void
