@@ -198,6 +198,9 @@ bool query_read_insert_id(struct leg *leg);
 void query_relay(struct query_run *q, uint32_t shard);       /* query_relay.c */
 void query_write(struct query_run *q, const struct shard_set *shards); /* query_write.c */
 void query_insert(struct query_run *q);                      /* query_insert.c */
+/* After a failure that left nothing behind: true when the statement runs again, because
+ * a number it was given turned out to exist. */
+bool query_insert_again(struct query_run *q);
 void query_insert_abandon(struct query_run *q);
 /* The client's number (from 1) of the `row`-th row of a leg's text; 0: there is none. */
 uint32_t query_insert_row(const struct leg *leg, uint32_t row);

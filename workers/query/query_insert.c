@@ -10,6 +10,8 @@
 #include "workers/query/sequence.h"
 #include "workers/query/write.h"
 
+enum { ERR_DUPLICATE = 1062 /* ER_DUP_ENTRY */ };
+
 struct inserting {
     struct sequence_request request;
     struct query_run           *q;
@@ -18,6 +20,7 @@ struct inserting {
     uint32_t               *shard;      /* [n_rows) */
     uint64_t                first_number;
     bool                    waiting;
+    bool                    again;      /* with other numbers than at first */
 };
 
 static const struct insert_spec *
@@ -137,6 +140,22 @@ run(struct query_run *q)
     write_run(q, ROUTES_NONE, ins->first_number);
 }
 
+/* REPLACE, IGNORE, ON DUPLICATE KEY UPDATE: a number that exists is no error. */
+static bool
+overwrites(const struct insert_spec *spec, struct lex_options options)
+{
+    struct lex   l;
+    struct token t;
+
+    if (spec->tail.n != 0)
+        return true;
+    lex_init(&l, spec->header.pieces[0].text, options);
+    while ((t = lex_next(&l)).kind == TOK_KEYWORD && t.keyword != KW_INTO)
+        if (t.keyword == KW_REPLACE || t.keyword == KW_IGNORE)
+            return true;
+    return false;
+}
+
 /* --- numbers ------------------------------------------------------------- */
 
 static void
@@ -209,8 +228,39 @@ query_insert(struct query_run *q)
     ins->request.sequence = table->sequence;
     ins->request.shard_id = r->shards[r->databases[table->database].home].id;
     ins->request.ready    = got_numbers;
+    ins->request.fresh    = overwrites(spec, q->s->lex);
     ins->waiting          = true;
     sequence_ask(q->ctx, &ins->request);
+}
+
+/* "Duplicate entry '20' for key 'PRIMARY'": a number of ours? */
+static bool
+is_our_number(const struct query_run *q)
+{
+    const struct inserting *ins    = q->inserting;
+    static const char       words[] = "Duplicate entry '";
+
+    if (q->error.code != ERR_DUPLICATE ||
+        strncmp(q->error.message, words, sizeof(words) - 1) != 0)
+        return false;
+    uint64_t number = strtoull(q->error.message + sizeof(words) - 1, NULL, 10);
+    return number >= ins->first_number && number < ins->first_number + ins->request.count;
+}
+
+bool
+query_insert_again(struct query_run *q)
+{
+    struct inserting *ins = q->inserting;
+
+    if (ins == NULL || ins->again || ins->first_number == 0 || !is_our_number(q))
+        return false;
+    ins->again         = true;
+    ins->waiting       = true;
+    ins->request.above = 0;
+    q->failed          = false;
+    sequence_drop_block(q->ctx, ins->request.sequence);
+    sequence_ask(q->ctx, &ins->request);
+    return true;
 }
 
 void

@@ -111,18 +111,26 @@ committed(struct query_run *q, const struct sql_error *error)
         answer_ok(q);
 }
 
+/* Nothing is left of the statement. */
+static void
+fail(struct query_run *q)
+{
+    if (!query_insert_again(q))
+        query_fail(q, &q->error);
+}
+
 static void
 rolled_back(struct query_run *q, const struct sql_error *error)
 {
     (void)error;
-    query_fail(q, &q->error);
+    fail(q);
 }
 
 static void
 undone(struct query_run *q)
 {
     if (--writing_of(q)->n_undo == 0 && !q->finished)
-        query_fail(q, &q->error);
+        fail(q);
 }
 
 static void

@@ -21,6 +21,7 @@ struct sequence {
     bool               asking;
     bool               raising;
     uint64_t           raise_to; /* the next number of the row, at least */
+    bool               fresh;    /* what is being taken is for the first request alone */
     uint32_t           taking;   /* numbers asked for by the statement under way */
     struct pool_waiter waiter;
     struct backend    *backend;
@@ -84,13 +85,20 @@ failed(struct sequence *s, const struct sql_error *why)
 static void
 took(struct sequence *s, uint64_t first)
 {
+    slot_count(s->ctx->slot, COUNTER_SEQUENCE_BLOCKS);
+    if (s->fresh) {
+        /* Whoever asked may have gone; the next one asks for itself. */
+        const struct sequence_request *r = front(s);
+        if (r != NULL && r->fresh && r->count <= s->taking)
+            answer(s, first, NULL);
+        return;
+    }
     if (s->at == s->end || first != s->end)
         s->at = first;
     s->end  = first + s->taking;
     s->high = s->end;
     if (s->block < BLOCK_MAX)
         s->block *= 2;
-    slot_count(s->ctx->slot, COUNTER_SEQUENCE_BLOCKS);
 }
 
 static void
@@ -211,8 +219,9 @@ serve(struct sequence *s)
             ask(s);
             return;
         }
-        if (s->end - s->at < r->count) {
-            s->taking = r->count > s->block ? r->count : s->block;
+        s->fresh = r->fresh && r->count != 0;
+        if (s->fresh || s->end - s->at < r->count) {
+            s->taking = s->fresh || r->count > s->block ? r->count : s->block;
             ask(s);
             return;
         }
@@ -230,6 +239,17 @@ sequence_ask(struct context *ctx, struct sequence_request *r)
     list_init(&r->node);
     list_append(&s->requests, &r->node);
     serve(s);
+}
+
+void
+sequence_drop_block(struct context *ctx, uint64_t sequence)
+{
+    struct sequence *s = ctx->sequences != NULL ? ctx->sequences->first : NULL;
+
+    while (s != NULL && s->id != sequence)
+        s = s->next;
+    if (s != NULL)
+        s->at = s->end;
 }
 
 void

@@ -6,7 +6,10 @@
  * server's have after a rollback, and the controller is not needed.
  *
  * An explicit number raises the row first, so that no block taken later can
- * contain it.
+ * contain it. A block that another worker has in hand may: then the number it
+ * hands out exists already. INSERT fails by that and is given another; where a
+ * row that exists would be changed or skipped instead (REPLACE, IGNORE, ON
+ * DUPLICATE KEY UPDATE) the numbers are `fresh`.
  */
 #ifndef WORKERS_QUERY_SEQUENCE_H
 #define WORKERS_QUERY_SEQUENCE_H
@@ -25,11 +28,16 @@ struct sequence_request {
     uint64_t        sequence; /* the row's id */
     uint32_t        shard_id; /* the home shard */
     uint32_t        count;    /* consecutive numbers wanted; 0: none */
+    bool            fresh;    /* from the row itself: none that somebody brought along before */
     uint64_t        above;    /* first make sure that no number <= this comes again; 0: no */
     sequence_ready *ready;    /* called once, perhaps from inside sequence_ask() */
 };
 
 void sequence_ask(struct context *ctx, struct sequence_request *r);
+
+/* A number of the block in hand exists already: another worker's client has brought it
+ * along. The row has passed it, so a new block is free of such. */
+void sequence_drop_block(struct context *ctx, uint64_t sequence);
 
 /* Not interested any more; ready() will not be called. */
 void sequence_forget(struct sequence_request *r);
