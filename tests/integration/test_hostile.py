@@ -514,6 +514,33 @@ def test_waiting_has_a_deadline(narrow):
         assert testbed.Answer(waiter, "SELECT * FROM g").error is None
 
 
+def test_kinds_of_clients_share_the_limit(narrow):
+    """Collations of logins are pools of their own, and pool_max is for all of them."""
+    errors, most = [], []
+    kinds = [{"db": "app"}, {"db": None}, {"charset": "latin1"}, {"charset": "utf8"}]
+    roots = [narrow.shard_connect(shard) for shard in narrow.shard_list()]
+
+    def work(kind):
+        with narrow.connect(**kind) as c:
+            for i in range(12):
+                sql = "SELECT COUNT(*) FROM app.g" if i % 3 else "SELECT SLEEP(0.02) FROM app.g"
+                error = testbed.Answer(c, sql).error
+                if error:
+                    errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(kinds[i % 4],)) for i in range(8)]
+    for t in threads:
+        t.start()
+    while any(t.is_alive() for t in threads):
+        for root in roots:
+            most.append(testbed.Answer(root, "SELECT COUNT(*) FROM information_schema.PROCESSLIST"
+                                       " WHERE USER = 'app' AND COMMAND <> 'Killed'").rows[0][0])
+    for root in roots:
+        root.close()
+    assert errors == []
+    assert max(most) <= 3  # one, one that opens, one that still closes
+
+
 def test_many_kinds_of_clients(small):
     """Every collation of a login is a pool of its own; they do not stay."""
     for charset in range(1, 256):

@@ -29,6 +29,7 @@ struct context {
     struct routes_ref *routes; /* NULL until the first ones arrive */
     struct cache      *plans;  /* see core/route/cache.h */
     struct list        pools;
+    uint32_t           n_starved; /* pools that may open nothing: their user has its share */
     struct list        closing; /* backends whose operations have not all ended */
     struct list        clients;
     uint32_t           n_clients;

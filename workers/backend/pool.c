@@ -21,6 +21,18 @@ same_key(const struct pool_key *a, const struct pool_key *b)
            a->capabilities == b->capabilities && strcmp(a->user, b->user) == 0;
 }
 
+static void
+set_starved(struct pool *pool, bool starved)
+{
+    if (pool->starved == starved)
+        return;
+    pool->starved = starved;
+    if (starved)
+        pool->ctx->n_starved++;
+    else
+        pool->ctx->n_starved--;
+}
+
 /* Clients choose most of a key: what nobody uses any more must not pile up. */
 static void
 drop_unused(struct context *ctx)
@@ -31,6 +43,7 @@ drop_unused(struct context *ctx)
         struct pool *pool = container_of(at, struct pool, node);
         if (pool->n_open != 0 || pool->n_waiting != 0 || now < pool->failed_until_ms)
             continue;
+        set_starved(pool, false);
         list_remove(&pool->node);
         free(pool);
     }
@@ -119,20 +132,84 @@ pick_idle(struct pool *pool, const struct pool_waiter *w)
     return container_of(pool->idle.next, struct backend, node);
 }
 
+/* --- the limit, which pools of one user share ----------------------------- */
+
+static bool
+share(const struct pool *a, const struct pool *b)
+{
+    return a->key.shard_id == b->key.shard_id && a->key.service == b->key.service &&
+           strcmp(a->key.user, b->key.user) == 0;
+}
+
+static bool
+may_open(const struct pool *pool)
+{
+    uint32_t n = 0;
+
+    LIST_EACH(at, &pool->ctx->pools) {
+        const struct pool *other = container_of(at, struct pool, node);
+        if (share(pool, other))
+            n += other->n_open;
+    }
+    return n < pool->ctx->conf.pool_max;
+}
+
+/* The oldest idle backend of another kind makes room. */
+static bool
+close_idle_one(struct pool *pool)
+{
+    LIST_EACH(at, &pool->ctx->pools) {
+        struct pool *other = container_of(at, struct pool, node);
+        if (other == pool || !share(pool, other) || list_empty(&other->idle))
+            continue;
+        backend_close(container_of(other->idle.prev, struct backend, node), NULL);
+        return true;
+    }
+    return false;
+}
+
+static void
+open_one(struct pool *pool)
+{
+    const struct pool_waiter *w = container_of(pool->waiters.prev, struct pool_waiter, node);
+    struct backend           *b = backend_open(pool, w->schema);
+
+    pool->n_opening++;
+    pool->n_open++;
+    list_append(&pool->opening, &b->node);
+}
+
 /* Open as many as there are waiters without one on its way. */
 static void
 open_more(struct pool *pool)
 {
     uint32_t wanted = pool->n_waiting > pool->n_opening ? pool->n_waiting - pool->n_opening : 0;
 
-    while (wanted-- > 0 && pool->n_open < pool->ctx->conf.pool_max) {
-        const struct pool_waiter *w =
-            container_of(pool->waiters.prev, struct pool_waiter, node);
-        struct backend *b = backend_open(pool, w->schema);
-        pool->n_opening++;
-        pool->n_open++;
-        list_append(&pool->opening, &b->node);
+    set_starved(pool, false);
+    for (; wanted > 0; wanted--) {
+        while (!may_open(pool))
+            if (!close_idle_one(pool)) {
+                set_starved(pool, true);
+                return;
+            }
+        open_one(pool);
     }
+}
+
+/* A backend is free or gone: a pool of another kind that has none comes first, one
+ * that has some comes behind our own waiters. */
+static struct pool *
+who_starves(const struct pool *pool)
+{
+    if (pool->ctx->n_starved == 0)
+        return NULL;
+    LIST_EACH(at, &pool->ctx->pools) {
+        struct pool *other = container_of(at, struct pool, node);
+        if (other != pool && other->starved && other->n_waiting > other->n_opening &&
+            share(pool, other) && (other->n_open == 0 || pool->n_waiting == 0))
+            return other;
+    }
+    return NULL;
 }
 
 static void
@@ -237,6 +314,18 @@ make_idle(struct backend *b)
     serve_waiters(b->pool);
 }
 
+static bool
+give_way(struct backend *b)
+{
+    struct pool *starves = who_starves(b->pool);
+
+    if (starves == NULL)
+        return false;
+    open_one(starves); /* before our own waiters can take its place */
+    backend_close(b, NULL);
+    return true;
+}
+
 void
 pool_connected(struct backend *b)
 {
@@ -260,7 +349,8 @@ pool_release(struct backend *b)
     if (b->unclean)
         b->vars_hash = 1; /* of no session */
     b->unclean = false;
-    make_idle(b);
+    if (!give_way(b))
+        make_idle(b);
 }
 
 static void
@@ -309,6 +399,9 @@ pool_lost(struct backend *b, bool opening, const struct sql_error *why)
             fail_waiters(pool, why);
         return;
     }
+    struct pool *starves = who_starves(pool);
+    if (starves != NULL)
+        open_more(starves);
     if (ring_now_ms(pool->ctx->ring) >= pool->failed_until_ms || pool->n_open == 0)
         open_more(pool);
 }

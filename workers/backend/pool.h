@@ -6,7 +6,8 @@
  *                  \                          |
  *                   waiting (FIFO, with a deadline) <--+
  *
- * A waiter is served in order of arrival. When nothing is idle and the limit
+ * The limit is one for all pools of a user on a shard: those with idle backends, and
+ * those that have most, give way. A waiter is served in order of arrival. When nothing is idle and the limit
  * allows, a backend is opened for it. When a server cannot be reached, all who
  * wait hear so at once, and newcomers for a short time after that. A server that
  * only has too many connections is waited for, as long as some of them are here.
@@ -52,6 +53,7 @@ struct pool {
     struct list      waiters;
     uint32_t         n_open, n_idle, n_opening, n_waiting;
     uint64_t         failed_until_ms; /* fail fast until then */
+    bool             starved;         /* pools of other kinds have all that the user may have */
     bool             full;            /* the server takes no more: those that are open must do */
     struct sql_error failure;
 };

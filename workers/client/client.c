@@ -242,8 +242,8 @@ client_run(struct client *c)
         if (c->state == CLIENT_RUNNING && c->query != NULL && c->query->infile != NULL) {
             if (!pass_file(c))
                 break;
-        } else if (c->stream.full) {
-            break;
+        } else if (c->stream.full || c->stream.broken) {
+            break; /* nobody reads now, or ever */
         } else if (c->state == CLIENT_RUNNING && c->query == NULL && c->rest.len != 0) {
             client_run_rest(c);
         } else if (c->state != CLIENT_IDLE || !take_command(c))
