@@ -7,10 +7,11 @@
  *                   waiting (FIFO, with a deadline) <--+
  *
  * The limit is one for all pools of a user on a shard: those with idle backends, and
- * those that have most, give way. A waiter is served in order of arrival. When nothing is idle and the limit
- * allows, a backend is opened for it. When a server cannot be reached, all who
- * wait hear so at once, and newcomers for a short time after that. A server that
- * only has too many connections is waited for, as long as some of them are here.
+ * those that have most, give way. A waiter is served in order of arrival. When
+ * nothing is idle and the limit allows, a backend is opened for it. When a server
+ * cannot be reached, all who wait hear so at once, and newcomers for a short time
+ * after that. A server that only has too many connections is waited for, as long as
+ * some of them are here.
  */
 #ifndef WORKERS_BACKEND_POOL_H
 #define WORKERS_BACKEND_POOL_H
