@@ -69,6 +69,22 @@ insert_inspect(const struct plan *plan, const struct routes *r, const struct pla
 }
 
 bool
+insert_brings_numbers(const struct plan *plan, const struct plan_values *values)
+{
+    for (uint32_t i = 0; i < plan->n_own; i++) {
+        struct value_room room = { .bytes = { 0 } };
+        struct key_value  v;
+        uint64_t          number;
+        operand_value(plan, &plan->own_numbers[i], values, &room, &v);
+        bool own = own_number(&v, &number) && number != 0;
+        buf_fini(&room.bytes);
+        if (!own)
+            return false;
+    }
+    return plan->n_own > 0;
+}
+
+bool
 insert_shard(const struct plan *plan, const struct routes *r, const struct plan_values *values,
              uint32_t row, bool numbered, uint64_t number, uint32_t *shard,
              struct sql_error *error)

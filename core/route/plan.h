@@ -247,6 +247,9 @@ struct plan {
     uint32_t                   n_numbers;    /* HAVING's operands, for plan_merge_args() */
     const struct operand      *numbers;
     const struct insert_spec  *insert;       /* PLAN_INSERT */
+    uint32_t                   n_own;        /* an INSERT whose rows the server numbers: what */
+    const struct operand      *own_numbers;  /* each gives itself; 0: some row gives nothing */
+    bool                       upserts_one;  /* one row, ON DUPLICATE KEY UPDATE */
     const struct txn_spec     *txn;          /* PLAN_TXN */
     const struct set_spec     *set;          /* PLAN_SET */
     const struct ddl_spec     *ddl;          /* PLAN_DDL */
@@ -336,6 +339,9 @@ bool plan_merge_args(const struct plan *plan, const struct plan_values *values,
 bool insert_inspect(const struct plan *plan, const struct routes *routes,
                     const struct plan_values *values, uint32_t row, enum insert_number *number,
                     uint64_t *value, struct sql_error *error) must_check;
+
+/* Whether all rows of an INSERT that a server numbers bring numbers of their own. */
+bool insert_brings_numbers(const struct plan *plan, const struct plan_values *values);
 
 /* The shard that row `row` belongs to. `numbered`: it was INSERT_NUMBER and gets `number`.
  * False and `error`: its key's stored value is not known exactly. */

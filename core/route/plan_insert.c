@@ -410,6 +410,40 @@ scope_values(struct maker *m)
     return true;
 }
 
+static struct expr *
+nth_value(const struct maker *m, const struct row *row, uint32_t at)
+{
+    const struct assignment *a = m->in->set;
+    struct expr             *e = row == NULL ? NULL : row->values;
+    for (; row == NULL && a != NULL && at > 0; at--)
+        a = a->next;
+    for (; row != NULL && e != NULL && at > 0; at--)
+        e = e->next;
+    return row != NULL ? e : a == NULL ? NULL : a->value;
+}
+
+/* Which numbers the rows bring: the server's OK tells them, and LAST_INSERT_ID() is another. */
+static void
+own_numbers(struct maker *m)
+{
+    struct planner *p    = m->p;
+    bool            set  = m->in->source == INSERT_SET;
+    uint32_t        rows = set ? 1 : m->in->n_rows;
+    uint32_t        at   = position(m, m->table->auto_increment);
+    p->out->upserts_one  = rows == 1 && m->in->on_duplicate != NULL;
+    if (at == ROUTES_NONE)
+        return;
+    struct operand   *own = make(p, (rows + 1) * sizeof(*own));
+    const struct row *row = set ? NULL : m->in->rows;
+    for (uint32_t i = 0; i < rows; i++, row = row == NULL ? NULL : row->next) {
+        struct expr *e = set || row != NULL ? nth_value(m, row, at) : NULL;
+        if (e == NULL || !operand_make(p, e, &own[i]))
+            return;
+    }
+    p->out->n_own       = rows;
+    p->out->own_numbers = own;
+}
+
 void
 plan_insert(struct planner *p)
 {
@@ -435,6 +469,8 @@ plan_insert(struct planner *p)
     }
     if (p->refused)
         return;
+    if (m.table != NULL && !sharded && in->query == NULL)
+        own_numbers(&m);
     if (m.table != NULL && m.table->kind == TABLE_REFERENCE) {
         if (scope_values(&m))
             insert_reference(&m, target);

@@ -84,3 +84,16 @@ def test_last_insert_id_stays(both):
                       "INSERT INTO key_t VALUES (6, 1), (7, 1), (8, 1), (9, 1)"):
         both.compare(statement)
         both.compare("SELECT LAST_INSERT_ID()")
+    for name in ("glo_t", "ref_t"):
+        for statement in (f"INSERT INTO {name} VALUES (105, 1)",
+                          f"INSERT INTO {name} VALUES (106, 1), (107, 2)",
+                          f"INSERT INTO {name} (v, id) VALUES (1, 108)",
+                          f"INSERT INTO {name} SET v = 1, id = 109",
+                          f"INSERT INTO {name} VALUES (109, 1) ON DUPLICATE KEY UPDATE v = 7",
+                          f"INSERT INTO {name} (v) VALUES (5)",
+                          f"INSERT INTO {name} VALUES (NULL, 6)",
+                          f"INSERT INTO {name} VALUES (0, 6)",
+                          f"UPDATE {name} SET v = LAST_INSERT_ID(44) WHERE id = 109"
+                          if name == "glo_t" else "SELECT LAST_INSERT_ID(45)"):
+            both.compare(statement)
+            both.compare("SELECT LAST_INSERT_ID()")

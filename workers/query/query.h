@@ -204,6 +204,10 @@ bool query_insert_again(struct query_run *q);
 void query_insert_abandon(struct query_run *q);
 /* The client's number (from 1) of the `row`-th row of a leg's text; 0: there is none. */
 uint32_t query_insert_row(const struct leg *leg, uint32_t row);
+/* Whether `id`, the insert id of an OK, is also what LAST_INSERT_ID() is from now on: it stays
+ * when the rows brought their own. `from_sequence`: the id is a number of ours. */
+bool query_is_numbered(const struct query_run *q, uint64_t id, uint64_t affected,
+                       bool from_sequence);
 /* The text of a copy's leg, when the home copy gave its row `number`. */
 bool query_insert_copy(struct query_run *q, struct leg *leg, uint64_t number,
                        struct sql_error *error) must_check;

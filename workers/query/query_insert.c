@@ -58,6 +58,20 @@ render(struct leg *leg)
     free(binds.items);
 }
 
+bool
+query_is_numbered(const struct query_run *q, uint64_t id, uint64_t affected, bool from_sequence)
+{
+    const struct plan *plan = q->plan != NULL ? &q->plan->plan : NULL;
+
+    if (id == 0)
+        return false;
+    if (plan == NULL || from_sequence || plan->needs_last_insert_id)
+        return true;
+    if (plan->kind == PLAN_INSERT || (plan->upserts_one && affected != 1))
+        return false;
+    return !insert_brings_numbers(plan, &q->values);
+}
+
 uint32_t
 query_insert_row(const struct leg *leg, uint32_t row)
 {

@@ -31,10 +31,8 @@ remember(struct leg *leg)
         s->row_count = -1;
         return;
     }
-    /* Relayed rows of a sharded table bring their own numbers: LAST_INSERT_ID() stays. */
-    const struct plan *plan = leg->q->plan != NULL ? &leg->q->plan->plan : NULL;
-    if (r->insert_id != 0 &&
-        (plan == NULL || plan->kind != PLAN_INSERT || plan->needs_last_insert_id))
+    /* Relayed rows of a sharded table bring their own numbers. */
+    if (query_is_numbered(leg->q, r->insert_id, r->affected_rows, false))
         s->last_insert_id = r->insert_id;
     s->warnings       = r->warnings;
     s->diagnostics_at = leg->shard_id;

@@ -95,9 +95,7 @@ answer_ok(struct query_run *q)
     }
     histogram_record(&q->ctx->slot->latency[LATENCY_WRITE],
                      (ring_now_us(q->ctx->ring) - q->started_us) * 1000);
-    /* Rows that bring their own number are told in the OK, and LAST_INSERT_ID() stays. */
-    if (id != 0 && (w->insert_id != 0 || q->plan->plan.kind != PLAN_INSERT ||
-                    q->plan->plan.needs_last_insert_id))
+    if (query_is_numbered(q, id, affected, w->insert_id != 0))
         q->s->last_insert_id = id;
     query_ok(q, affected, id, warnings - q->n_repeated, add_up_info(q));
 }
