@@ -117,6 +117,28 @@ def test_one_statement_on_many_shards_is_atomic(checked, db):
         assert cursor.execute("DELETE FROM a WHERE n = 101") == 40
 
 
+def test_single_refuses_the_second_shard(new_cluster):
+    cluster = new_cluster(workers=1, settings=["--set", 'commit="single"'])
+    make = "INSERT INTO a VALUES (%s, 100)"
+    cluster.sql("CREATE TABLE a (id BIGINT PRIMARY KEY, n BIGINT NOT NULL)")
+    for i in range(40):
+        cluster.sql(make, (i,))
+    a, b = on_different_shards(cluster, "app")
+    with cluster.connect() as c, c.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("UPDATE a SET n = 1 WHERE id = %s", (a,))
+        cursor.execute("SELECT n FROM a WHERE id = %s", (b,))  # reading is no harm
+        for sql in (f"UPDATE a SET n = 2 WHERE id = {b}", "DELETE FROM a",
+                    f"REPLACE INTO a VALUES ({b}, 3)"):
+            with pytest.raises(pymysql.err.MySQLError) as refused:
+                cursor.execute(sql)
+            assert refused.value.args[0] == 1235
+        cursor.execute("UPDATE a SET n = n + 1 WHERE id = %s", (a,))
+        cursor.execute("COMMIT")
+        cursor.execute("SELECT n FROM a WHERE id IN (%s, %s) ORDER BY id", (a, b))
+        assert cursor.fetchall() == ((2,), (100,))
+
+
 def test_a_statement_that_fails_leaves_the_transaction_open(checked, db):
     make_accounts(checked, db)
     a, b = on_different_shards(checked, db)

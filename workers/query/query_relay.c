@@ -376,6 +376,11 @@ query_relay(struct query_run *q, uint32_t shard)
 {
     struct shard_set one = { 0 };
 
+    if (txn_is_second_writer(q, q->routes->routes->shards[shard].id)) {
+        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: the transaction has written on another shard "
+                     "and the setting commit = \"single\" allows one");
+        return;
+    }
     shard_set_add(&one, shard);
     one.first    = shard;
     q->leg_ready = ready;

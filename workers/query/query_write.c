@@ -289,9 +289,13 @@ write_run(struct query_run *q, uint32_t first, uint64_t insert_id)
 {
     struct writing *w = arena_alloc(&q->arena, sizeof(*w));
 
-    if (q->ctx->conf.commit == COMMIT_SINGLE && q->n_legs > 1) {
-        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: the statement writes on %u shards and the "
-                     "setting commit = \"single\" allows one", q->n_legs);
+    if (q->ctx->conf.commit == COMMIT_SINGLE &&
+        (q->n_legs > 1 || txn_is_second_writer(q, q->legs[0].shard_id))) {
+        for (uint32_t i = 0; i < q->n_legs; i++)
+            buf_fini(&q->legs[i].text);
+        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: the %s writes on several shards and the "
+                     "setting commit = \"single\" allows one",
+                     q->n_legs > 1 ? "statement" : "transaction");
         return;
     }
     if (!q->s->in_txn && q->n_legs > 1)

@@ -356,7 +356,7 @@ txn_commit(struct query_run *q, txn_ended *ended)
                       "it is rolled back: start it again");
         fail(c, &why);
         enter(c, PHASE_ROLLBACK, roll_back);
-    } else if (writers + plain_writes > 1 && q->ctx->conf.commit == COMMIT_ATOMIC)
+    } else if (writers + plain_writes > 1 && q->ctx->conf.commit != COMMIT_BEST_EFFORT)
         enter(c, PHASE_PREPARE, prepare);
     else
         enter(c, PHASE_COMMIT_POINT, commit_plain);
@@ -415,6 +415,20 @@ txn_abandon(struct query_run *q)
         }
     free(c);
     q->committing = NULL;
+}
+
+bool
+txn_is_second_writer(const struct query_run *q, uint32_t shard_id)
+{
+    const struct session *s = q->s;
+
+    if (q->ctx->conf.commit != COMMIT_SINGLE || !s->in_txn || q->plan == NULL ||
+        !q->plan->plan.is_write || q->command == QUERY_PREPARE)
+        return false;
+    for (uint32_t i = 0; i < s->n_held; i++)
+        if (s->held[i].wrote && s->held[i].shard_id != shard_id)
+            return true;
+    return false;
 }
 
 void

@@ -38,6 +38,10 @@ void txn_translate(struct query_run *q, struct sql_error *error);
  * prepared is the resolver's; the caller closes the backends. */
 void txn_abandon(struct query_run *q);
 
+/* With commit = "single": the statement would write on a shard, and the transaction has
+ * written on another. */
+bool txn_is_second_writer(const struct query_run *q, uint32_t shard_id);
+
 /* Open one that ends with the statement: a write on several shards. */
 void txn_begin_implicit(struct session *s);
 
