@@ -355,6 +355,31 @@ def test_a_killed_write_on_several_shards_is_undone(small):
             assert testbed.Answer(victim, "UPDATE t SET n = 0").error is None
 
 
+def test_kill_reaches_the_clients_of_every_worker(new_cluster):
+    cluster = new_cluster(workers=2, settings=["--set", 'steer="random"'])
+    clients = [cluster.connect() for _ in range(16)]
+    assert len({c.thread_id() & 255 for c in clients}) == 2  # whose lowest bits say the worker
+    answers = {}
+
+    def sleep(c):
+        answers[c] = testbed.Answer(c, "SELECT SLEEP(30)")
+
+    threads = [threading.Thread(target=sleep, args=(c,)) for c in clients[1:]]
+    for t in threads:
+        t.start()
+    time.sleep(0.5)
+    start = time.monotonic()
+    for i, c in enumerate(clients[1:]):
+        verb = "KILL QUERY" if i % 2 else "KILL"
+        assert testbed.Answer(clients[0], f"{verb} {c.thread_id()}").error is None
+    for t in threads:
+        t.join()
+    assert time.monotonic() - start < 5
+    for i, c in enumerate(clients[1:]):
+        assert answers[c].error[0] in ((1317,) if i % 2 else (1927, 2013)), answers[c]
+        assert (testbed.Answer(c, "SELECT 1").rows == [(1,)]) == bool(i % 2)
+
+
 # --- transactions ------------------------------------------------------------------
 
 
