@@ -292,6 +292,8 @@ run_plan(struct query_run *q)
         query_relay(q, shard);
         return;
     }
+    if (query_bulk_lock(q))
+        return;
     switch (plan->kind) {
     case PLAN_ONE:
     case PLAN_SCATTER:

@@ -194,6 +194,9 @@ bool query_fill_counts(struct query_run *q);
  * true when it is asked; leg_over() then comes from here. */
 bool query_read_insert_id(struct leg *leg);
 
+/* LOCK TABLES of a dump that is restored: true when it was answered. */
+bool query_bulk_lock(struct query_run *q);
+
 /* How each kind of plan runs. */
 void query_relay(struct query_run *q, uint32_t shard);       /* query_relay.c */
 void query_write(struct query_run *q, const struct shard_set *shards); /* query_write.c */

@@ -249,6 +249,11 @@ query_ddl(struct query_run *q)
     struct err       err;
 
     slot_count(q->ctx->slot, COUNTER_STATEMENTS_DDL);
+    if (q->s->pin != NULL && strcmp(q->s->pin, "lock_tables") == 0) {
+        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: DDL is the controller's and would wait for the "
+                     "tables that this session has locked: UNLOCK TABLES first");
+        return;
+    }
     if (q->ctx->conf.controller[0] == 0 ||
         !sock_parse(&addr, q->ctx->conf.controller, 0, &err)) {
         query_refuse(q, ERR_NO_CONTROLLER, "shardd: DDL needs the controller: set controller = "
