@@ -17,7 +17,8 @@ WHAT = ["SELECT * FROM t ORDER BY id", "SELECT * FROM u ORDER BY id",
 
 
 @pytest.mark.parametrize("options", [["--single-transaction"], ["--skip-lock-tables"],
-                                     ["--single-transaction", "--skip-extended-insert"]], ids=" ".join)
+                                     ["--single-transaction", "--skip-extended-insert"]],
+                         ids=" ".join)
 def test_dump_and_restore(checked, db, options):
     for sql in TABLES:
         checked.sql(sql, db=db)

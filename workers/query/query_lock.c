@@ -31,8 +31,8 @@ query_bulk_lock(struct query_run *q)
     struct session  *s = q->s;
     struct sql_error note;
 
-    if (q->command != QUERY_TEXT || s->modes == NULL || !s->modes->no_foreign_key_checks || s->in_txn ||
-        !locks_for_writing(q))
+    if (q->command != QUERY_TEXT || s->modes == NULL || !s->modes->no_foreign_key_checks ||
+        s->in_txn || !locks_for_writing(q))
         return false;
     sql_error_set(&note, SQL_NOT_SUPPORTED, "shardd: the tables are not locked; the session "
                   "loads data (foreign_key_checks = 0), so it goes on without");
