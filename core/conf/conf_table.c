@@ -82,7 +82,7 @@ const struct conf_setting conf_settings[] = {
 
     { INT(ring_entries, "4096", 64, 32768, "entries"), CONF_RESTART,
       "Size of each worker's io_uring submission queue. A power of two." },
-    { INT(recv_buffers, "256", 16, 32768, "buffers"), CONF_RESTART,
+    { INT(recv_buffers, "64", 16, 32768, "buffers"), CONF_RESTART,
       "Receive buffers per worker, shared by all its connections. A power of two." },
     { INT(recv_buffer_bytes, "64K", KIB, MIB, "bytes"), CONF_RESTART,
       "Size of each receive buffer." },
