@@ -190,8 +190,7 @@ class Generator:
         if form == 4:
             return f"{name} <=> {value}"
         if form == 5 and column.kind in NUMBERS:
-            # Whether a sum that is out of range is computed at all is the server's choice.
-            return f"{name} + {0.5 if 'BIGINT' in column.definition else 1} > {value}"
+            return f"{name} + {step(column)} > {value}"
         op = rng.choice(["=", "=", "=", "<", ">", "<=", ">=", "<>"])
         return f"{name} {op} {value}"
 
@@ -219,7 +218,7 @@ class Generator:
             return f"COUNT(DISTINCT {name})"
         forms = ["COUNT(*)", f"COUNT({name})", f"MIN({name})", f"MAX({name})"]
         if column.kind in NUMBERS:
-            forms += [f"SUM({name})", f"AVG({name})", f"SUM({name} + 1)"] * 2
+            forms += [f"SUM({name})", f"AVG({name})", f"SUM({name} + {step(column)})"] * 2
         return rng.choice(forms)
 
     # --- statements -------------------------------------------------------------
@@ -379,6 +378,11 @@ class Generator:
                 body.append(self.dml(tables) if self.chance(0.3) else self.select(tables))
         return Case(tables, rows, body, found_rows=self.chance(0.5),
                     prepared=style == "prepared")
+
+
+def step(column):
+    """Whether a sum that is out of range is computed at all is the server's choice."""
+    return 0.5 if "BIGINT" in column.definition else 1
 
 
 def like(rng):
