@@ -128,6 +128,8 @@ def run_step(cluster, step, victim):
     try:
         go_to(step, first, second, commit)
         kill(cluster, victim, first, second)
+        if (step, victim) == ("prepare", "first"):
+            time.sleep(0.3)  # its end is noticed while nobody talks to it
     finally:
         for shard in first, second:
             shard.signal(signal.SIGCONT)
@@ -145,8 +147,6 @@ def run_step(cluster, step, victim):
     assert moved in ((0, 0), (1, 1)), (step, victim, told, moved)
     if told[0] is None or step == "finish":
         assert moved == (1, 1), (step, victim, told)
-    if step == "decide" and victim == "worker":
-        assert moved == (0, 0), (step, victim, told)
     assert cluster.sql("SELECT SUM(n), COUNT(*) FROM a") == ((4000, 40),)
     assert cluster.sql("UPDATE a SET n = n + 0") == ()
 
@@ -164,7 +164,7 @@ def test_a_worker_is_killed(bank, step):
 
 
 @pytest.mark.parametrize("step,victim", [
-    ("prepare", "second"), ("commit", "first"), ("finish", "second")])
+    ("prepare", "first"), ("prepare", "second"), ("commit", "first"), ("finish", "second")])
 def test_a_shard_is_killed(bank, step, victim):
     run_step(bank, step, victim)
 

@@ -295,9 +295,24 @@ enter(struct commit *c, enum phase phase, void (*speak)(struct commit *))
         advance(c);
 }
 
+/* Before the decision nothing may be missing, also not what nobody was talking to. */
+static void
+fail_lost(struct commit *c)
+{
+    struct sql_error why;
+
+    if (c->failed || !any_lost(c->q->s))
+        return;
+    sql_error_set(&why, ERR_TXN_LOST, "shardd: a connection of the transaction was lost; "
+                  "it is rolled back: start it again");
+    fail(c, &why);
+}
+
 static void
 advance(struct commit *c)
 {
+    if (c->phase == PHASE_PREPARE || c->phase == PHASE_DECIDE)
+        fail_lost(c);
     switch (c->phase) {
     case PHASE_PREPARE:
         if (c->failed)
@@ -350,11 +365,8 @@ txn_commit(struct query_run *q, txn_ended *ended)
     for (uint32_t i = 0; i < s->n_held; i++)
         plain_writes |= s->held[i].role == HELD_PLAIN && s->held[i].wrote;
 
-    if (any_lost(s)) {
-        struct sql_error why;
-        sql_error_set(&why, ERR_TXN_LOST, "shardd: a connection of the transaction was lost; "
-                      "it is rolled back: start it again");
-        fail(c, &why);
+    fail_lost(c);
+    if (c->failed) {
         enter(c, PHASE_ROLLBACK, roll_back);
     } else if (writers + plain_writes > 1 && q->ctx->conf.commit != COMMIT_BEST_EFFORT)
         enter(c, PHASE_PREPARE, prepare);
