@@ -242,15 +242,15 @@ def test_files_and_long_results_in_a_spread_transaction(checked, db, tmp_path):
     make_accounts(checked, db)
     a, b = on_different_shards(checked, db)
     path = tmp_path / "rows"
-    path.write_text("".join(f"{i}\t{'x' * 1000}\n" for i in range(3000)))
+    path.write_text("".join(f"{i}\t{'x' * 1000}\n" for i in range(20000)))  # waits for room
     with checked.connect(db=db, local_infile=True) as c, c.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute(UPDATE, (a,))
         cursor.execute(UPDATE, (b,))
-        assert cursor.execute(f"LOAD DATA LOCAL INFILE '{path}' INTO TABLE g") == 3000
+        assert cursor.execute(f"LOAD DATA LOCAL INFILE '{path}' INTO TABLE g") == 20000
         cursor.execute("SELECT t FROM g")
         rows = cursor.fetchall()
-        assert len(rows) == 3000 and all(len(t) == 1000 for (t,) in rows)
+        assert len(rows) == 20000 and all(len(t) == 1000 for (t,) in rows)
         cursor.execute("INSERT INTO g VALUES (100000, REPEAT('y', 20000000))")
         cursor.execute("SELECT t FROM g WHERE id = 100000")
         assert len(cursor.fetchone()[0]) == 20_000_000
@@ -258,4 +258,4 @@ def test_files_and_long_results_in_a_spread_transaction(checked, db, tmp_path):
             cursor.execute("INSERT INTO g VALUES (1, '')")
         cursor.execute("COMMIT")
         cursor.execute("SELECT COUNT(*) FROM g")
-        assert cursor.fetchone() == (3001,)
+        assert cursor.fetchone() == (20001,)

@@ -336,6 +336,7 @@ static const struct exchange_ops byte_ops = {
 static const struct exchange_ops message_ops = {
     .on_message = relay_message,
     .on_infile  = relay_infile,
+    .on_room    = relay_room,
     .on_lost    = relay_lost,
 };
 
