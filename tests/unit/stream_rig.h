@@ -218,4 +218,16 @@ part(struct end *end)
     buf_fini(&end->bytes);
 }
 
+/* Both ends of n pairs, and their arrays. */
+static inline void
+part_all(struct end *a, struct end *b, int n)
+{
+    for (int i = 0; i < n; i++) {
+        part(&a[i]);
+        part(&b[i]);
+    }
+    free(a);
+    free(b);
+}
+
 #endif

@@ -6,11 +6,9 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "tests/unit/plan_world.h"
+#include "tests/unit/plan_cases.h"
 
-static const struct {
-    const char *sql, *plan;
-} cases[] = {
+static const struct plan_case cases[] = {
     { "UPDATE users SET name='x' WHERE id = 5",
       "write keys users.id=(:1)" },
     { "UPDATE users SET age = age + 1",
@@ -335,21 +333,7 @@ static void
 test_plans(void **state)
 {
     (void)state;
-    int wrong = 0;
-    for (size_t i = 0; i < countof(cases); i++) {
-        struct planned c;
-        struct buf     words = { 0 };
-        planned_make(&c, cases[i].sql, "app", false);
-        plan_describe(&c.plan, &world, &words);
-        if (strcmp(buf_cstr(&words), cases[i].plan) != 0) {
-            print_error("%s\n     is %s\n    not %s\n", cases[i].sql, buf_cstr(&words),
-                        cases[i].plan);
-            wrong++;
-        }
-        buf_fini(&words);
-        planned_fini(&c);
-    }
-    assert_int_equal(wrong, 0);
+    plans_are(cases, countof(cases));
 }
 
 /* An INSERT's rows, where they go and what is sent there. */

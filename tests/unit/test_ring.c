@@ -280,12 +280,7 @@ a_turn_is_one_system_call(void **state)
         assert_true(ring_turn(ring, 100) >= 0);
     assert_int_equal(ring_stats(ring)->turns, ring_stats(ring)->enters);
     assert_true(ring_stats(ring)->sends > 10000);
-    for (int i = 0; i < N; i++) {
-        part(&a[i]);
-        part(&b[i]);
-    }
-    free(a);
-    free(b);
+    part_all(a, b, N);
     rig_close();
 }
 

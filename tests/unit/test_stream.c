@@ -223,12 +223,7 @@ two_buffers_serve_many(void **state)
     for (int i = 0; i < N; i++)
         UNTIL(a[i].received == 20000);
     assert_true(ring_stats(ring)->recv_starved > 0);
-    for (int i = 0; i < N; i++) {
-        part(&a[i]);
-        part(&b[i]);
-    }
-    free(a);
-    free(b);
+    part_all(a, b, N);
     rig_close();
 }
 
@@ -251,12 +246,7 @@ a_small_submission_queue_is_enough(void **state)
         end_write(&a[i], 5000);
     for (int i = 0; i < N; i++)
         UNTIL(a[i].received == 10000);
-    for (int i = 0; i < N; i++) {
-        part(&a[i]);
-        part(&b[i]);
-    }
-    free(a);
-    free(b);
+    part_all(a, b, N);
     rig_close();
 }
 
