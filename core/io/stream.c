@@ -50,6 +50,21 @@ drop_connecting(struct stream *s)
     s->connecting = NULL;
 }
 
+/* The other end hears of it behind all that was handed over. */
+static void
+leave_pair(struct stream *s)
+{
+    struct stream *other = s->other;
+
+    if (other == NULL)
+        return;
+    s->other     = NULL;
+    other->other = NULL;
+    other->ended = true;
+    ring_post(s->ring, &other->deliver);
+    stream_post_send(other); /* a waiting send must fail */
+}
+
 static void
 finish(struct stream *s)
 {
@@ -62,6 +77,7 @@ finish(struct stream *s)
     spare_give_back(ring_spares(s->ring), &s->out);
     spare_give_back(ring_spares(s->ring), &s->sending);
     s->state = STREAM_CLOSED;
+    leave_pair(s);
     if (s->ops->on_closed != NULL)
         s->ops->on_closed(s);
 }
@@ -105,7 +121,7 @@ shut(struct op *op, int result, uint32_t flags)
 void
 stream_flushed(struct stream *s)
 {
-    if (s->ended || s->broken) {
+    if (s->ended || s->broken || s->local) {
         close_now(s);
         return;
     }
@@ -121,12 +137,12 @@ close_flushing(struct stream *s, uint32_t linger_ms)
     s->view  = (struct span){ 0 };
     timer_start(ring_timers(s->ring), &s->deadline, linger_ms ? linger_ms : DEFAULT_LINGER_MS,
                 linger_over);
-    if (!s->recv.armed && !s->ended)
+    if (!s->recv.armed && !s->ended && !s->local)
         ring_recv(s->ring, &s->recv, s->file);
     if (stream_pending(s) == 0)
         stream_flushed(s);
     else
-        ring_post_flush(s->ring, &s->flush);
+        stream_post_send(s);
 }
 
 void
@@ -147,8 +163,12 @@ stream_close(struct stream *s, enum stream_close_how how, uint32_t linger_ms)
 static void
 rearm(struct stream *s)
 {
-    if (!s->recv.armed && !s->ended && !s->paused)
+    if (s->recv.armed || s->ended || s->paused)
+        return;
+    if (!s->local)
         ring_recv(s->ring, &s->recv, s->file);
+    else if (s->other != NULL)
+        stream_post_send(s->other);
 }
 
 static void
@@ -162,11 +182,10 @@ tell_end(struct stream *s)
     s->ops->on_end(s, s->end_error);
 }
 
-/* New bytes that lie in the ring's buffer. */
-static void
-take(struct stream *s, struct span bytes)
+/* New bytes that lie in the ring's buffer, or in the other end's. */
+void
+stream_take(struct stream *s, struct span bytes)
 {
-    ring_stats(s->ring)->recv_bytes += bytes.len;
     if (s->paused || buf_len(&s->in) > 0) {
         spare_lend(ring_spares(s->ring), &s->in);
         buf_append_span(&s->in, bytes);
@@ -219,8 +238,10 @@ received(struct op *op, int result, uint32_t flags)
     struct stream *s = container_of(op, struct stream, recv);
 
     if (result > 0) {
-        if (s->state == STREAM_OPEN && !s->ended)
-            take(s, ring_received(s->ring, result, flags));
+        if (s->state == STREAM_OPEN && !s->ended) {
+            ring_stats(s->ring)->recv_bytes += (uint64_t)result;
+            stream_take(s, ring_received(s->ring, result, flags));
+        }
         ring_recycle(s->ring, flags);
     }
     if (!op->armed)
@@ -362,6 +383,18 @@ stream_open(struct stream *s, struct ring *ring, struct ring_file file,
     ring_recv(ring, &s->recv, file);
 }
 
+void
+stream_open_pair(struct stream *a, const struct stream_ops *a_ops, struct stream *b,
+                 const struct stream_ops *b_ops, struct ring *ring)
+{
+    init(a, ring, a_ops);
+    init(b, ring, b_ops);
+    a->local = b->local = true;
+    a->state = b->state = STREAM_OPEN;
+    a->other = b;
+    b->other = a;
+}
+
 static void
 connected(struct op *op, int result, uint32_t flags)
 {
@@ -380,7 +413,7 @@ connected(struct op *op, int result, uint32_t flags)
         s->state = STREAM_OPEN;
         rearm(s);
         if (stream_pending(s) > 0)
-            ring_post_flush(s->ring, &s->flush);
+            stream_post_send(s);
     }
     s->ops->on_connect(s, result);
 }

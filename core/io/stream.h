@@ -73,6 +73,7 @@ struct stream {
     struct task               deliver, flush;
     struct timer              deadline;
     struct stream_connecting *connecting; /* owned, only while connecting */
+    struct stream            *other;      /* of a local pair; NULL when it is closed */
     struct ring_file          file;
     uint32_t                  high_bytes, low_bytes;
     int                       zerocopy_result;
@@ -84,6 +85,7 @@ struct stream {
     bool full;               /* on_drained is due */
     bool broken;             /* sending failed: output is thrown away */
     bool no_zerocopy;
+    bool local; /* no socket: see stream_open_pair() */
 };
 
 /* Takes over `file` (from listener_accepted, or an ordinary connected fd that
@@ -96,6 +98,13 @@ void stream_open(struct stream *stream, struct ring *ring, struct ring_file file
  * Output written before that is sent when connected. */
 void stream_connect(struct stream *stream, struct ring *ring, const struct sock_addr *peer,
                     uint32_t timeout_ms, const struct stream_ops *ops);
+
+/* A connection within the process: what one end writes the other receives, in a later
+ * task of the ring, without a system call. Everything else is as with sockets: a paused
+ * end fills the other's output, a closed end is the other's on_end(0). Both must be all
+ * zeroes or closed. */
+void stream_open_pair(struct stream *a, const struct stream_ops *a_ops, struct stream *b,
+                      const struct stream_ops *b_ops, struct ring *ring);
 
 /* Output high mark ("full") and low mark (on_drained); 256 and 64 KiB. */
 void stream_set_marks(struct stream *stream, uint32_t low_bytes, uint32_t high_bytes);

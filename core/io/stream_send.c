@@ -33,13 +33,24 @@ stream_out(struct stream *s)
     return &s->out;
 }
 
+/* Sends are armed behind all tasks; what goes to the other end calls back, so it is a
+ * task itself. */
+void
+stream_post_send(struct stream *s)
+{
+    if (s->local)
+        ring_post(s->ring, &s->flush);
+    else
+        ring_post_flush(s->ring, &s->flush);
+}
+
 bool
 stream_flush(struct stream *s)
 {
     if (!takes_output(s))
         return true;
     if (!s->send.armed && s->state == STREAM_OPEN)
-        ring_post_flush(s->ring, &s->flush);
+        stream_post_send(s);
     if (stream_pending(s) < s->high_bytes)
         return true;
     s->full = true;
@@ -79,6 +90,49 @@ give_back_idle(struct stream *s)
         spare_give_back(ring_spares(s->ring), &s->sending);
 }
 
+static void
+tell_drained(struct stream *s)
+{
+    if (!s->full || s->state != STREAM_OPEN || stream_pending(s) > s->low_bytes)
+        return;
+    s->full = false;
+    if (s->ops->on_drained != NULL)
+        s->ops->on_drained(s);
+}
+
+/* What a send has left or has let come. */
+static void
+go_on(struct stream *s)
+{
+    if (stream_pending(s) == 0)
+        give_back_idle(s);
+    else
+        stream_post_send(s); /* at the end: what is written until then joins */
+    if (s->state == STREAM_FLUSHING && stream_pending(s) == 0)
+        stream_flushed(s);
+    tell_drained(s);
+}
+
+/* To the other end of a local pair. It may do anything meanwhile, also close us. */
+static void
+hand_over(struct stream *s)
+{
+    struct stream *other = s->other;
+    size_t         len   = buf_len(&s->sending);
+
+    if (other == NULL) {
+        stream_broke(s, -EPIPE);
+        return;
+    }
+    if (other->paused && other->state == STREAM_OPEN)
+        return; /* its stream_resume_read() comes back to us */
+    if (other->state == STREAM_OPEN)
+        stream_take(other, buf_unread(&s->sending));
+    buf_consume(&s->sending, len);
+    if (s->state != STREAM_CLOSING)
+        go_on(s);
+}
+
 void
 stream_send_task(struct task *task)
 {
@@ -91,10 +145,12 @@ stream_send_task(struct task *task)
         s->out     = s->sending;
         s->sending = filled;
     }
-    if (buf_len(&s->sending) > 0)
-        arm(s);
-    else
+    if (buf_len(&s->sending) == 0)
         give_back_idle(s);
+    else if (s->local)
+        hand_over(s);
+    else
+        arm(s);
 }
 
 /* True when the send is over and `*result` says how. */
@@ -123,16 +179,6 @@ take_result(struct stream *s, int result)
     }
 }
 
-static void
-tell_drained(struct stream *s)
-{
-    if (!s->full || s->state != STREAM_OPEN || stream_pending(s) > s->low_bytes)
-        return;
-    s->full = false;
-    if (s->ops->on_drained != NULL)
-        s->ops->on_drained(s);
-}
-
 void
 stream_sent(struct op *op, int result, uint32_t flags)
 {
@@ -147,11 +193,5 @@ stream_sent(struct op *op, int result, uint32_t flags)
         return;
     }
 
-    if (stream_pending(s) == 0)
-        give_back_idle(s);
-    else
-        ring_post_flush(s->ring, &s->flush); /* at the end: what is written until then joins */
-    if (s->state == STREAM_FLUSHING && stream_pending(s) == 0)
-        stream_flushed(s);
-    tell_drained(s);
+    go_on(s);
 }

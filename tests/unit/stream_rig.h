@@ -173,7 +173,9 @@ static const struct stream_ops end_ops = {
     .on_closed  = end_on_closed,
 };
 
-/* A connected pair, by TCP or by a Unix socket. */
+/* How two ends are connected. */
+enum way { BY_UNIX, BY_TCP, LOCALLY, N_WAYS };
+
 static inline void
 make_pair(int fds[2], bool tcp)
 {
@@ -195,13 +197,17 @@ make_pair(int fds[2], bool tcp)
 }
 
 static inline void
-join(struct end *a, struct end *b, bool tcp)
+join(struct end *a, struct end *b, enum way way)
 {
     int fds[2];
 
-    make_pair(fds, tcp);
     a->other = b;
     b->other = a;
+    if (way == LOCALLY) {
+        stream_open_pair(&a->s, &end_ops, &b->s, &end_ops, ring);
+        return;
+    }
+    make_pair(fds, way == BY_TCP);
     stream_open(&a->s, ring, (struct ring_file){ fds[0], false }, &end_ops);
     stream_open(&b->s, ring, (struct ring_file){ fds[1], false }, &end_ops);
 }

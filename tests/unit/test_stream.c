@@ -18,10 +18,10 @@ echo_of_many_sizes(void **state)
     static const size_t sizes[] = { 1, 2, 100, 4095, 4096, 16383, 16384, 16385, 65536,
                                     100000, 1000000, 3 };
 
-    for (int tcp = 0; tcp < 2; tcp++) {
+    for (enum way way = 0; way < N_WAYS; way++) {
         struct end a = { 0 }, b = { .data = echo };
         rig_open((struct ring_config){ 0 });
-        join(&a, &b, tcp);
+        join(&a, &b, way);
         for (size_t i = 0; i < countof(sizes); i++) {
             end_write(&a, sizes[i]);
             UNTIL(a.received == a.written);
@@ -47,13 +47,12 @@ take_sevens(struct end *end)
 }
 
 static void
-one_byte_at_a_time(void **state)
+bytes_one_by_one(enum way way)
 {
-    (void)state;
     struct end a = { 0 }, b = { .data = take_sevens };
 
     rig_open((struct ring_config){ 0 });
-    join(&a, &b, true);
+    join(&a, &b, way);
     for (int i = 0; i < 700; i++) {
         end_write(&a, 1);
         turns(1);
@@ -69,13 +68,21 @@ one_byte_at_a_time(void **state)
 }
 
 static void
+one_byte_at_a_time(void **state)
+{
+    (void)state;
+    for (enum way way = 0; way < N_WAYS; way++)
+        bytes_one_by_one(way);
+}
+
+static void
 writes_of_a_turn_are_one_send(void **state)
 {
     (void)state;
     struct end a = { 0 }, b = { 0 };
 
     rig_open((struct ring_config){ 0 });
-    join(&a, &b, true);
+    join(&a, &b, BY_TCP);
     for (int i = 0; i < 100; i++)
         end_write(&a, 10);
     UNTIL(b.received == 1000);
@@ -116,15 +123,14 @@ take_slowly(struct end *end)
 }
 
 static void
-a_slow_reader_bounds_memory(void **state)
+read_slowly(enum way way)
 {
-    (void)state;
     struct end a = { .drained = fill, .to_write = 100 * 1000 * 1000, .unchecked = true };
     struct end b = { .data = take_slowly, .unchecked = true };
     size_t     most_in = 0, most_out = 0;
 
     rig_open((struct ring_config){ .n_recv_buffers = 32 });
-    join(&a, &b, true);
+    join(&a, &b, way);
     fill(&a);
     while (b.received < a.to_write) {
         assert_true(ring_turn(ring, 1000) >= 0);
@@ -141,13 +147,20 @@ a_slow_reader_bounds_memory(void **state)
 }
 
 static void
-paused_means_silent(void **state)
+a_slow_reader_bounds_memory(void **state)
 {
     (void)state;
+    for (enum way way = 0; way < N_WAYS; way++)
+        read_slowly(way);
+}
+
+static void
+be_silent(enum way way)
+{
     struct end a = { 0 }, b = { 0 };
 
     rig_open((struct ring_config){ 0 });
-    join(&a, &b, true);
+    join(&a, &b, way);
     stream_pause_read(&b.s);
     end_write(&a, 1000);
     turns(20);
@@ -170,19 +183,26 @@ paused_means_silent(void **state)
 }
 
 static void
+paused_means_silent(void **state)
+{
+    (void)state;
+    for (enum way way = 0; way < N_WAYS; way++)
+        be_silent(way);
+}
+
+static void
 look_only(struct end *end)
 {
     (void)end;
 }
 
 static void
-resume_shows_the_rest_again(void **state)
+leave_a_rest(enum way way)
 {
-    (void)state;
     struct end a = { 0 }, b = { .data = look_only };
 
     rig_open((struct ring_config){ 0 });
-    join(&a, &b, false);
+    join(&a, &b, way);
     end_write(&a, 500);
     UNTIL(b.data_calls == 1);
     assert_int_equal(stream_unread(&b.s).len, 500);
@@ -208,6 +228,14 @@ resume_shows_the_rest_again(void **state)
 }
 
 static void
+resume_shows_the_rest_again(void **state)
+{
+    (void)state;
+    for (enum way way = 0; way < N_WAYS; way++)
+        leave_a_rest(way);
+}
+
+static void
 two_buffers_serve_many(void **state)
 {
     (void)state;
@@ -217,7 +245,7 @@ two_buffers_serve_many(void **state)
     rig_open((struct ring_config){ .n_recv_buffers = 2, .recv_buffer_bytes = 512 });
     for (int i = 0; i < N; i++) {
         b[i].data = echo;
-        join(&a[i], &b[i], i % 2);
+        join(&a[i], &b[i], i % N_WAYS);
         end_write(&a[i], 20000);
     }
     for (int i = 0; i < N; i++)
@@ -237,7 +265,7 @@ a_small_submission_queue_is_enough(void **state)
     rig_open((struct ring_config){ .entries = 4, .n_recv_buffers = 256 });
     for (int i = 0; i < N; i++) {
         b[i].data = echo;
-        join(&a[i], &b[i], false);
+        join(&a[i], &b[i], BY_UNIX);
         end_write(&a[i], 5000);
     }
     for (int i = 0; i < N; i++)

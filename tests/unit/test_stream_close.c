@@ -265,7 +265,7 @@ flush_lets_the_peer_read_the_last_words(void **state)
     struct end a = { .to_write = 1 }, b = { 0 };
 
     rig_open((struct ring_config){ 0 });
-    join(&a, &b, true);
+    join(&a, &b, BY_TCP);
     b.close_on_end = true;
     for (int i = 0; i < 50; i++)
         end_write(&b, 100000);
@@ -345,7 +345,7 @@ flush_while_paused(void **state)
     struct end a = { 0 }, b = { .close_on_end = true };
 
     rig_open((struct ring_config){ 0 });
-    join(&a, &b, true);
+    join(&a, &b, BY_TCP);
     stream_pause_read(&a.s);
     end_write(&b, 1000000);
     UNTIL(!a.s.recv.armed);
