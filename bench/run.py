@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT / "tests" / "integration"))
 
 import rawclient  # noqa: E402
 import testbed  # noqa: E402
+from certs import Certs  # noqa: E402
 
 OUT = ROOT / "build" / "bench"
 ROWS = 100_000
@@ -93,7 +94,14 @@ class Setup:
             self.server.sql("CREATE USER bench@'%' IDENTIFIED BY 'app'")
             self.server.sql("GRANT ALL ON *.* TO bench@'%'")
         else:
-            self.cluster = testbed.Cluster(f"{folder}/c", shards=1, workers=threads)
+            self.certs = Certs(f"{folder}/certs")
+            for name, source in (("cacert.pem", "ca.pem"), ("client-cert.pem", "client.pem"),
+                                 ("client-key.pem", "client.key")):  # as sysbench wants them
+                (self.certs.folder / source).rename(self.certs.folder / name)
+            self.cluster = testbed.Cluster(
+                f"{folder}/c", shards=1, workers=threads,
+                settings=["--set", f'tls_cert = "{self.certs.cert}"',
+                          "--set", f'tls_key = "{self.certs.key}"'])
             shard = self.cluster.shard_list()[0]
             server_port, socket_path = shard["port"], shard["socket"]
             prepare_port = self.cluster.port
@@ -126,12 +134,13 @@ class Setup:
             self.server.stop()
 
 
-def sysbench(target, command, *, threads, seconds=0, ps="disable"):
+def sysbench(target, command, *, threads, seconds=0, ps="disable", tls=None):
     done = subprocess.run(
         ["sysbench", "oltp_point_select", "--db-driver=mysql", "--mysql-host=127.0.0.1",
          f"--mysql-port={target.port}", f"--mysql-user={target.user}", "--mysql-password=app",
          "--mysql-db=app", f"--table-size={ROWS}", "--tables=1", f"--threads={threads}",
-         f"--db-ps-mode={ps}", f"--time={seconds}", "--events=0", "--histogram=on", command],
+         f"--db-ps-mode={ps}", f"--time={seconds}", "--events=0", "--histogram=on",
+         f"--mysql-ssl={'on' if tls else 'off'}", command], cwd=tls,
         capture_output=True, text=True, timeout=300 + 2 * seconds)
     if done.returncode != 0:
         sys.exit(f"sysbench {command} on {target.name}: {done.stdout}{done.stderr}")
@@ -204,6 +213,22 @@ def point_selects(setup, options):
                 setup, options.rounds, lambda t: measure_sysbench(
                     t, threads=threads, seconds=options.seconds, ps=ps))
     return results
+
+
+def tls(setup, options):
+    """What TLS adds: the same statements with and without it, in turn."""
+    if not setup.cluster:
+        return {}
+    shardd = setup.targets[-1]
+    runs = {None: [], setup.certs.folder: []}
+    for i in range(2 * options.rounds):
+        how = list(runs)[(i + i // 2) % 2]
+        runs[how].append(measure_sysbench(shardd, threads=64, seconds=options.seconds, tls=how))
+    plain, secure = ({what: statistics.median(r[what] for r in each) for what in each[0]}
+                     for each in runs.values())
+    return {"point select over TLS, 64 clients": {"shardd": secure | {
+        "times_cpu": secure["cpu_us"] / plain["cpu_us"],
+        "times_rate": secure["rate"] / plain["rate"]}}}
 
 
 def connections(setup, options):
@@ -321,8 +346,8 @@ def read_rows(port, sql):
             del data[:at]
 
 
-MEASUREMENTS = {"point": point_selects, "connect": connections, "result": large_result,
-                "idle": idle_clients, "http": http, "scatter": scatter}
+MEASUREMENTS = {"point": point_selects, "tls": tls, "connect": connections,
+                "result": large_result, "idle": idle_clients, "http": http, "scatter": scatter}
 
 # what, which value, better when, bound, against whom (None: absolute)
 TARGETS = [
@@ -334,6 +359,8 @@ TARGETS = [
     ("point select, text, 1 clients", "p99_ms", "<=", 1.1, "haproxy"),
     ("point select, prepared, 1 clients", "p50_ms", "<=", 1.1, "haproxy"),
     ("point select, prepared, 1 clients", "p99_ms", "<=", 1.1, "haproxy"),
+    ("point select over TLS, 64 clients", "times_cpu", "<=", 2, None),
+    ("point select over TLS, 64 clients", "times_rate", ">=", 0.5, None),
     ("new connections", "rate", ">=", 1.0, "haproxy"),
     ("result of 1 GB", "rate", ">=", 0.9, "haproxy"),
     ("result of 1 GB", "growth_kib", "<=", 32 << 10, None),

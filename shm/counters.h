@@ -37,6 +37,11 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
   X(LOGIN_FAILED_DATABASE, TOTAL, "logins_failed_total", "reason=\"database\"", "") \
   X(LOGIN_FAILED_PROTOCOL, TOTAL, "logins_failed_total", "reason=\"protocol\"", "") \
   X(LOGIN_FAILED_TIMEOUT, TOTAL, "logins_failed_total", "reason=\"timeout\"", "") \
+  X(LOGIN_FAILED_TLS, TOTAL, "logins_failed_total", "reason=\"tls\"", "") \
+  X(LOGIN_FAILED_INSECURE, TOTAL, "logins_failed_total", "reason=\"insecure\"", "") \
+  X(TLS_FULL, TOTAL, "tls_handshakes_total", "session=\"new\"", \
+    "TLS handshakes with clients that came to a login.") \
+  X(TLS_RESUMED, TOTAL, "tls_handshakes_total", "session=\"resumed\"", "") \
   X(CLIENT_BYTES_IN, TOTAL, "client_received_bytes_total", "", "Bytes received from clients.") \
   X(CLIENT_BYTES_OUT, TOTAL, "client_sent_bytes_total", "", "Bytes sent to clients.") \
   X(BACKEND_BYTES_IN, TOTAL, "backend_received_bytes_total", "", "Bytes received from servers.") \

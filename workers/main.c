@@ -5,6 +5,7 @@
 
 #include "core/base/log.h"
 #include "core/conf/conf.h"
+#include "workers/backend/secure.h"
 #include "workers/master.h"
 #include "workers/version.h"
 
@@ -41,13 +42,20 @@ load(const char *path, bool only_test)
     struct conf          conf;
     struct conf_mistakes mistakes = { 0 };
     bool                 good     = conf_load(path, &conf, &mistakes);
+    struct secure        secure   = { 0 };
+    struct err           err;
 
     if (!good)
         fputs(buf_cstr(&mistakes.lines), stderr);
     buf_fini(&mistakes.lines);
     if (!good)
         return EXIT_FAILED;
+    if (only_test && !secure_load(&secure, &conf, &err)) {
+        fprintf(stderr, "%s: %s\n", path != NULL ? path : "built-in", err.text);
+        return EXIT_FAILED;
+    }
     if (only_test) {
+        secure_fini(&secure);
         printf("%s: settings are good\n", path != NULL ? path : "built-in");
         return EXIT_OK;
     }

@@ -138,6 +138,7 @@ static void
 take_over(struct master *m, const struct conf *loaded)
 {
     struct buf changed = { 0 }, restart = { 0 };
+    struct err err;
     uint32_t   workers = m->conf.workers;
 
     conf_reload(&m->conf, loaded, &changed, &restart);
@@ -146,6 +147,8 @@ take_over(struct master *m, const struct conf *loaded)
     log_info("settings read: %s", buf_len(&changed) ? buf_cstr(&changed) : "nothing has changed");
     if (buf_len(&restart) > 0)
         log_warn("changed, but used only after a restart: %s", buf_cstr(&restart));
+    if (!secure_load(&m->watch.secure, &m->conf, &err))
+        log_error("TLS stays as it was: %s", err.text);
     buf_fini(&changed);
     buf_fini(&restart);
 }

@@ -228,6 +228,7 @@ be_worker(struct watch *w, unsigned number, uint32_t epoch, pid_t master, uint64
     struct worker_start start = {
         .conf         = w->conf,
         .path         = w->path,
+        .secure       = &w->secure,
         .slots        = &w->slots,
         .pokes        = w->pokes,
         .row          = seat->row,
@@ -413,7 +414,8 @@ watch_open(struct watch *w, const struct conf *conf, const char *path, struct er
     }
     enum sock_steer steer = make_seats(w);
     plan_files(w);
-    if (!look_for_others(conf->instance, &orphans, err) ||
+    if (!secure_load(&w->secure, conf, err) ||
+        !look_for_others(conf->instance, &orphans, err) ||
         !sockets_open(&w->listen, conf->listen, w->n_seats, conf->backlog, !orphans, err) ||
         !sockets_open(&w->http, conf->http, w->n_seats, conf->backlog, !orphans, err))
         goto fail;
@@ -446,6 +448,7 @@ watch_close(struct watch *w)
     sockets_close(&w->listen, w->listen.n);
     sockets_close(&w->http, w->http.n);
     slots_close(&w->slots);
+    secure_fini(&w->secure);
     free(w->seats);
     w->seats   = NULL;
     w->n_seats = 0;

@@ -16,6 +16,7 @@
 #include <sched.h>
 
 #include "shm/slots.h"
+#include "workers/backend/secure.h"
 #include "workers/sockets.h"
 #include "workers/worker.h"
 
@@ -43,6 +44,7 @@ struct seat {
 struct watch {
     const struct conf *conf;
     const char        *path;
+    struct secure      secure; /* for workers to inherit */
     struct slots       slots;
     struct sockets     listen, http;
     unsigned           n_seats, n_files;

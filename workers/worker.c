@@ -47,6 +47,7 @@ struct worker {
     struct ring_watch          poke, signals;
     struct timer               tick, deadline;
     int                        listen_fd, signal_fd;
+    bool                       local; /* the socket is a Unix one */
     bool                       listening, orphan, poked, late; /* late: drain_s has passed */
     uint64_t                   mails[SLOTS_WORKERS_MAX]; /* cursors, by sender */
     uint64_t                   turns, cpu_ns, evicted;   /* counted so far */
@@ -62,7 +63,7 @@ on_accept(struct listener *listener, struct ring_file file, const struct sock_ad
     struct worker *w = container_of(listener, struct worker, listener);
 
     (void)peer;
-    client_open(&w->ctx, file);
+    client_open(&w->ctx, file, w->local);
     if (w->ctx.n_clients >= w->ctx.conf.max_clients + FLOOD)
         listener_pause(&w->listener);
 }
@@ -81,7 +82,7 @@ empty_queue(struct worker *w)
         int fd = accept4(w->listen_fd, NULL, NULL, SOCK_CLOEXEC);
         if (fd < 0)
             break;
-        client_open(&w->ctx, (struct ring_file){ fd, false });
+        client_open(&w->ctx, (struct ring_file){ fd, false }, false);
     }
 }
 
@@ -193,10 +194,13 @@ reload(struct worker *w)
     struct conf          loaded;
     struct conf_mistakes mistakes = { 0 };
     struct buf           changed = { 0 }, restart = { 0 };
+    struct err           err;
 
     if (conf_load(w->start->path, &loaded, &mistakes)) {
         conf_reload(&w->ctx.conf, &loaded, &changed, &restart);
         limit_clients(w);
+        if (!secure_load(&w->ctx.secure, &w->ctx.conf, &err))
+            log_debug("TLS stays as it was: %s", err.text);
     }
     buf_fini(&changed);
     buf_fini(&restart);
@@ -367,6 +371,7 @@ static bool
 worker_open(struct worker *w, struct err *err)
 {
     const struct worker_start *start = w->start;
+    struct sock_addr           own;
 
     name_log(w);
     pin(start->cpu);
@@ -385,6 +390,7 @@ worker_open(struct worker *w, struct err *err)
     follow_init(&w->follow, &w->ctx);
     slot_enter(w->ctx.slot, SLOT_UNREADY);
     follow_tick(&w->follow);
+    w->local     = sock_local(w->listen_fd, &own) == 0 && sock_is_unix(&own);
     w->listening = true;
     listener_open(&w->listener, w->ctx.ring, w->listen_fd, false, on_accept, on_listener_closed);
     if (start->http_fd >= 0)
@@ -444,6 +450,7 @@ worker_main(const struct worker_start *start)
 
     w->start     = start;
     w->ctx.conf  = *start->conf;
+    w->ctx.secure = *start->secure;
     w->listen_fd = start->listen_fd;
     if (!worker_open(w, &err)) {
         log_error("cannot start: %s", err.text);

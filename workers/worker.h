@@ -15,11 +15,13 @@
 
 #include "core/conf/conf.h"
 #include "shm/slots.h"
+#include "workers/backend/secure.h"
 
 /* What a worker inherits; all of it outlives the process. */
 struct worker_start {
     const struct conf *conf;    /* `workers` is their true number */
     const char        *path;    /* of the settings, NULL: none */
+    const struct secure *secure; /* the worker takes it over */
     struct slots      *slots;   /* of slots_create(), in the parent */
     const int         *pokes;   /* eventfds, [slots->n_workers] */
     uint32_t           row;     /* our slot; the worker's number */

@@ -210,6 +210,27 @@ take(const char *path, const config_setting_t *value, struct conf *conf, struct 
     buf_fini(&allowed);
 }
 
+static void
+check_tls(const char *path, const config_t *file, const struct conf *conf,
+          struct conf_mistakes *m)
+{
+    const struct {
+        const char *name, *needs;
+        bool        is_set, has;
+    } rules[] = {
+        { "tls_cert", "tls_key", conf->tls_cert[0] != 0, conf->tls_key[0] != 0 },
+        { "tls_key", "tls_cert", conf->tls_key[0] != 0, conf->tls_cert[0] != 0 },
+        { "tls_ca", "tls_cert", conf->tls_ca[0] != 0, conf->tls_cert[0] != 0 },
+        { "tls_require_client_cert", "tls_ca", conf->tls_require_client_cert,
+          conf->tls_ca[0] != 0 },
+    };
+
+    for (size_t i = 0; i < countof(rules); i++)
+        if (rules[i].is_set && !rules[i].has)
+            mistake(m, path, config_setting_source_line(config_lookup(file, rules[i].name)),
+                    "%s: it needs %s, which is not set", rules[i].name, rules[i].needs);
+}
+
 /* What one row of the table cannot say. */
 static void
 check_together(const char *path, const config_t *file, const struct conf *conf,
@@ -234,6 +255,7 @@ check_together(const char *path, const config_t *file, const struct conf *conf,
                 "pool_min_idle: %u is more than pool_max, which is %u", conf->pool_min_idle,
                 conf->pool_max);
     }
+    check_tls(path, file, conf, m);
     if (conf->http[0] != 0 && strcmp(conf->http, conf->listen) == 0) {
         const config_setting_t *at = config_lookup(file, "http");
         if (at == NULL)

@@ -28,6 +28,8 @@ enum conf_commit {
     COMMIT_SINGLE,      /* an error as soon as a second shard is written to */
 };
 
+enum conf_tls_min { TLS_MIN_12, TLS_MIN_13 };
+
 enum conf_log_format {
     CONF_LOG_AUTO, /* journal when stderr is the journal, human on a terminal, else JSON */
     CONF_LOG_HUMAN,
@@ -58,6 +60,13 @@ struct conf {
     uint32_t         client_idle_s;
     uint32_t         query_timeout_s; /* 0: none */
     uint32_t         drain_s;
+    /* TLS with clients */
+    char             tls_cert[256];
+    char             tls_key[256];
+    char             tls_ca[256];
+    bool             tls_require_client_cert;
+    enum conf_tls_min tls_min_version;
+    bool             require_secure_transport;
     /* pools: per worker, server and user */
     uint32_t         pool_max;
     uint32_t         pool_min_idle;

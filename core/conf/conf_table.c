@@ -58,6 +58,22 @@ const struct conf_setting conf_settings[] = {
     { INT(drain_s, "30", 0, 86400, "s"), CONF_RELOAD,
       "After SIGTERM, how long open transactions may take to end before they are cut." },
 
+    { STR(tls_cert, CONF_PATH, "", 0), CONF_RELOAD,
+      "The certificate for clients that ask for TLS: a PEM file, intermediate certificates "
+      "behind it. SIGHUP reads the file again. Empty: TLS is not offered; shardd never makes a "
+      "certificate of its own." },
+    { STR(tls_key, CONF_PATH, "", 0), CONF_RELOAD,
+      "The certificate's private key: a PEM file without a passphrase." },
+    { STR(tls_ca, CONF_PATH, "", 0), CONF_RELOAD,
+      "CA certificates: a PEM file. Certificates that clients show are verified against them. "
+      "Empty: clients are not asked for one." },
+    { BOOL(tls_require_client_cert, "false"), CONF_RELOAD,
+      "A client that uses TLS must show a certificate that tls_ca has signed." },
+    { ENUM(tls_min_version, "1.2", "1.2|1.3"), CONF_RELOAD,
+      "The oldest version of TLS that clients may use." },
+    { BOOL(require_secure_transport, "false"), CONF_RELOAD,
+      "Logins are refused that come neither by TLS nor through a Unix socket." },
+
     { INT(pool_max, "64", 1, 100000, "connections"), CONF_RELOAD,
       "Connections to one server as one user, per worker. The servers' max_connections "
       "must allow for all workers." },
@@ -104,6 +120,7 @@ const size_t conf_n_settings = countof(conf_settings);
 const struct conf_section conf_sections[] = {
     { "instance", "Who and where" },
     { "max_clients", "Clients" },
+    { "tls_cert", "TLS with clients" },
     { "pool_max", "Connections to the servers" },
     { "plan_cache_entries", "Statements" },
     { "ring_entries", "Input and output" },

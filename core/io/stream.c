@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "core/base/memory.h"
+#include "core/io/stream_filter.h"
 #include "core/io/stream_send.h"
 
 enum {
@@ -76,6 +77,7 @@ finish(struct stream *s)
     spare_give_back(ring_spares(s->ring), &s->in);
     spare_give_back(ring_spares(s->ring), &s->out);
     spare_give_back(ring_spares(s->ring), &s->sending);
+    stream_filter_free(s);
     s->state = STREAM_CLOSED;
     leave_pair(s);
     if (s->ops->on_closed != NULL)
@@ -139,6 +141,8 @@ close_flushing(struct stream *s, uint32_t linger_ms)
                 linger_over);
     if (!s->recv.armed && !s->ended && !s->local)
         ring_recv(s->ring, &s->recv, s->file);
+    if (s->filter != NULL)
+        stream_filter_finish(s);
     if (stream_pending(s) == 0)
         stream_flushed(s);
     else
@@ -186,6 +190,10 @@ tell_end(struct stream *s)
 void
 stream_take(struct stream *s, struct span bytes)
 {
+    if (s->filter != NULL) {
+        stream_filter_received(s, bytes);
+        return;
+    }
     if (s->paused || buf_len(&s->in) > 0) {
         spare_lend(ring_spares(s->ring), &s->in);
         buf_append_span(&s->in, bytes);
@@ -289,7 +297,7 @@ stream_resume_read(struct stream *s)
     if (s->state != STREAM_OPEN)
         return;
     rearm(s);
-    if (stream_unread(s).len == 0 && !s->ended)
+    if (stream_unread(s).len == 0 && !s->ended && !stream_filter_waits(s))
         return;
     s->offer = true;
     ring_post(s->ring, &s->deliver);
@@ -304,9 +312,13 @@ deliver_open(struct stream *s)
         s->offer = false;
         if (buf_len(&s->in) > 0 && !s->end_told)
             s->ops->on_data(s);
+        if (s->filter != NULL)
+            stream_filter_pump(s);
     }
     if (buf_len(&s->in) == 0)
         spare_give_back(ring_spares(s->ring), &s->in);
+    if (s->filter != NULL)
+        stream_filter_give_back(s);
     tell_end(s);
 }
 
@@ -344,6 +356,7 @@ stream_broke(struct stream *s, int error)
     s->broken = true;
     buf_clear(&s->out);
     buf_clear(&s->sending);
+    stream_filter_drop(s);
     if (s->state == STREAM_FLUSHING) {
         close_now(s);
         return;

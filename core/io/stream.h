@@ -21,6 +21,7 @@
 #ifndef CORE_IO_STREAM_H
 #define CORE_IO_STREAM_H
 
+#include "core/io/filter.h"
 #include "core/io/ring.h"
 #include "core/io/sock.h"
 
@@ -74,6 +75,7 @@ struct stream {
     struct timer              deadline;
     struct stream_connecting *connecting; /* owned, only while connecting */
     struct stream            *other;      /* of a local pair; NULL when it is closed */
+    struct filter            *filter;     /* owned, see stream_add_filter(); NULL: none */
     struct ring_file          file;
     uint32_t                  high_bytes, low_bytes;
     int                       zerocopy_result;
@@ -86,6 +88,7 @@ struct stream {
     bool broken;             /* sending failed: output is thrown away */
     bool no_zerocopy;
     bool local; /* no socket: see stream_open_pair() */
+    bool filter_over; /* nothing after this is decoded */
 };
 
 /* Takes over `file` (from listener_accepted, or an ordinary connected fd that
@@ -144,12 +147,26 @@ bool stream_flush(struct stream *stream);
 /* stream_out + append + stream_flush. */
 bool stream_write(struct stream *stream, struct span bytes);
 
+/* Of these, what has been encoded and not sent. */
+size_t stream_filter_pending(const struct stream *stream);
+
 /* Bytes written and not yet taken by the kernel. */
 static inline size_t
 stream_pending(const struct stream *stream)
 {
-    return buf_len(&stream->out) + buf_len(&stream->sending);
+    size_t n = buf_len(&stream->out) + buf_len(&stream->sending);
+
+    return stream->filter == NULL ? n : n + stream_filter_pending(stream);
 }
+
+/* --- filters --- */
+
+/* From here on the stream's bytes pass `filter` (all zeroes but for its ops), which
+ * it owns then: what is unread now and what is received later is the filter's to
+ * decode, what is written later its to encode; what was written before goes out as
+ * it is. The last one added is the farthest from the socket. Spans into unread bytes
+ * die. Its failure is the on_end of the stream. */
+void stream_add_filter(struct stream *stream, struct filter *filter);
 
 /* --- the end --- */
 

@@ -11,6 +11,8 @@
 
 #include <errno.h>
 
+#include "core/io/stream_filter.h"
+
 static bool
 takes_output(const struct stream *s)
 {
@@ -88,6 +90,8 @@ give_back_idle(struct stream *s)
         spare_give_back(ring_spares(s->ring), &s->out);
     if (buf_len(&s->sending) == 0)
         spare_give_back(ring_spares(s->ring), &s->sending);
+    if (s->filter != NULL)
+        stream_filter_give_back(s);
 }
 
 static void
@@ -140,7 +144,9 @@ stream_send_task(struct task *task)
 
     if (s->send.armed || s->broken || (s->state != STREAM_OPEN && s->state != STREAM_FLUSHING))
         return;
-    if (buf_len(&s->sending) == 0) {
+    if (buf_len(&s->sending) == 0 && s->filter != NULL)
+        stream_filter_encode(s);
+    else if (buf_len(&s->sending) == 0) {
         struct buf filled = s->out;
         s->out     = s->sending;
         s->sending = filled;

@@ -29,7 +29,7 @@ def node_path():
     return str(folder / "node_modules")
 
 
-def command(client, port, db):
+def command(client, port, db, how=None):
     at = ["127.0.0.1", str(port), db]
     return {
         "mysqlclient": ["/usr/bin/python3", CLIENTS / "work.py", *at],
@@ -37,26 +37,40 @@ def command(client, port, db):
         "php": ["php", CLIENTS / "work.php", *at],
         "node": ["node", CLIENTS / "work.js", *at],
         "cli": ["mariadb", "-h127.0.0.1", f"-P{port}", "-uapp", "-papp", "--force", "--comments",
-                "-vvv", "--table", "--default-character-set=utf8mb4", db],
+                "-vvv", "--table", "--default-character-set=utf8mb4", *cli_options(how or {}), db],
     }[client]
 
 
-@pytest.mark.parametrize("client", ["cli", "mysqlclient", "perl", "php", "node"])
-def test_a_client_sees_what_a_server_shows(client, checked, plain, db):
-    environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+def cli_options(how):
+    options = []
+    if "WORK_TLS" in how:
+        options += [f"--ssl-ca={how['WORK_TLS']}", "--ssl-verify-server-cert"]
+    if "WORK_COMPRESS" in how:
+        options += ["--compress"]
+    if "WORK_USER" in how:
+        options += [f"-u{how['WORK_USER']}"]
+    return options
+
+
+def run_client(client, port, db, **how):
+    """What `client` prints after the work; `how` is the environment of clients/work.*."""
+    environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", **how}
     if client == "node":
         path = node_path()
         if path is None:
             pytest.skip("mysql2 cannot be installed here")
         environment["NODE_PATH"] = path
         environment["PATH"] = f"{pathlib.Path(shutil.which('node')).parent}:/usr/bin:/bin"
+    work = open(CLIENTS / "work.sql") if client == "cli" else subprocess.DEVNULL
+    done = subprocess.run(command(client, port, db, how), stdin=work, capture_output=True,
+                          text=True, timeout=120, env=environment)
+    return done.returncode, without_times(done.stdout), done.stderr
+
+
+@pytest.mark.parametrize("client", ["cli", "mysqlclient", "perl", "php", "node"])
+def test_a_client_sees_what_a_server_shows(client, checked, plain, db):
     plain.sql(f"CREATE DATABASE {db}")
-    seen = []
-    for port in plain.port, checked.port:
-        work = open(CLIENTS / "work.sql") if client == "cli" else subprocess.DEVNULL
-        done = subprocess.run(command(client, port, db), stdin=work, capture_output=True,
-                              text=True, timeout=120, env=environment)
-        seen.append((done.returncode, without_times(done.stdout), done.stderr))
+    seen = [run_client(client, port, db) for port in (plain.port, checked.port)]
     plain.sql(f"DROP DATABASE {db}")
     assert client == "cli" or seen[0][0] == 0, seen[0]
     assert seen[0] == seen[1]

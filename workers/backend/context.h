@@ -9,6 +9,7 @@
 #include "core/io/timer.h"
 #include "core/route/table.h"
 #include "shm/slots.h"
+#include "workers/backend/secure.h"
 
 /* A copy of the routes that statements hold on to while they run. */
 struct routes_ref {
@@ -23,6 +24,7 @@ struct sequences;
 struct context {
     struct ring       *ring;
     struct conf        conf;
+    struct secure      secure;
     struct slots      *slots;  /* everybody's, read-only */
     struct slot       *slot;   /* our own, writable */
     unsigned           number; /* of the worker, from 0 */

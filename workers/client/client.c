@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/base/memory.h"
+#include "core/io/tls.h"
 #include "workers/query/txn.h"
 
 enum {
@@ -89,8 +90,13 @@ client_hang_up(struct client *c, enum counter reason)
 static void
 on_end(struct stream *stream, int error)
 {
+    struct client *c = container_of(stream, struct client, stream);
+
     (void)error;
-    client_close(container_of(stream, struct client, stream), COUNTER_CLOSED_LOST, NULL);
+    if (c->state == CLIENT_LOGIN && tls_failure(stream->filter)[0] != 0)
+        client_tls_failed(c);
+    else
+        client_close(c, COUNTER_CLOSED_LOST, NULL);
 }
 
 void
@@ -313,7 +319,7 @@ admit(struct client *c, struct sql_error *error)
 }
 
 void
-client_open(struct context *ctx, struct ring_file file)
+client_open(struct context *ctx, struct ring_file file, bool local)
 {
     struct client   *c = mem_alloc(sizeof(*c));
     struct sql_error error;
@@ -341,7 +347,7 @@ client_open(struct context *ctx, struct ring_file file)
     }
     timer_start(ring_timers(ctx->ring), &c->timer, (uint64_t)ctx->conf.login_timeout_s * 1000,
                 login_too_long);
-    client_greet(c);
+    client_greet(c, local);
 }
 
 /* --- from outside -------------------------------------------------------- */

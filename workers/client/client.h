@@ -27,6 +27,7 @@ struct client_login {
     uint32_t user;      /* index in the routes of the moment, or ROUTES_NONE */
     uint8_t  verifier[20];
     bool     has_password, known;
+    bool     local;     /* through a Unix socket */
     char    *schema;    /* owned */
 };
 
@@ -52,8 +53,9 @@ struct client {
     bool                 in_run;  /* inside client_run(): no recursion */
 };
 
-/* An accepted connection. Greets it, or refuses it (limits, no routes, leaving). */
-void client_open(struct context *ctx, struct ring_file file);
+/* An accepted connection, `local` when through a Unix socket. Greets it, or refuses
+ * it (limits, no routes, leaving). */
+void client_open(struct context *ctx, struct ring_file file, bool local);
 
 /* Close for a reason that is counted; `error` (or NULL) is said first. */
 void client_close(struct client *c, enum counter reason, const struct sql_error *error);
@@ -73,8 +75,9 @@ void client_drain_all(struct context *ctx);
 
 /* --- between the files of this folder --- */
 
-void client_greet(struct client *c);
+void client_greet(struct client *c, bool local);
 void client_log_in(struct client *c);                     /* client_login.c */
+void client_tls_failed(struct client *c);
 void client_dispatch(struct client *c, struct span payload); /* client_command.c */
 void client_run_rest(struct client *c);                     /* the next of several */
 

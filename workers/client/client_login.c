@@ -9,7 +9,8 @@
 #include <stdlib.h>
 
 #include "core/base/memory.h"
-#include "core/io/sock.h"
+#include "core/base/log.h"
+#include "core/io/tls.h"
 #include "core/mysql/auth.h"
 #include "workers/client/client.h"
 
@@ -18,6 +19,7 @@ enum {
     ERR_DENIED    = 1045, /* ER_ACCESS_DENIED_ERROR */
     ERR_BAD_DB    = 1049, /* ER_BAD_DB_ERROR */
     ERR_TOO_MANY  = 1203, /* ER_TOO_MANY_USER_CONNECTIONS */
+    ERR_INSECURE  = 3159, /* ER_SECURE_TRANSPORT_REQUIRED, MySQL's */
 };
 
 /* What we can do between any client and any server. */
@@ -42,19 +44,21 @@ static const uint64_t always =
     CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA;
 
 void
-client_greet(struct client *c)
+client_greet(struct client *c, bool local)
 {
+    uint64_t        offers   = offered | (c->ctx->secure.clients != NULL ? CLIENT_SSL : 0);
     struct greeting greeting = {
         .version      = span_of(c->ctx->conf.server_version),
         .thread_id    = (uint32_t)c->session.id,
-        .capabilities = offered,
+        .capabilities = offers,
         .charset      = CHARSET_UTF8MB4_GENERAL_CI,
         .status       = SERVER_STATUS_AUTOCOMMIT,
         .plugin       = SPAN(PLUGIN_NATIVE_PASSWORD),
     };
 
     c->login          = mem_alloc(sizeof(*c->login));
-    c->login->offered = offered;
+    c->login->offered = offers;
+    c->login->local   = local;
     if (auth_nonce(c->login->nonce) != 0) {
         client_close(c, COUNTER_CLOSED_LOGIN, NULL);
         return;
@@ -168,6 +172,45 @@ proves(const struct client *c, struct span answer)
     return auth_verify(answer, l->nonce, l->verifier) && l->known;
 }
 
+/* --- TLS ------------------------------------------------------------------ */
+
+static void
+begin_tls(struct client *c)
+{
+    if (c->stream.filter == NULL && c->ctx->secure.clients != NULL)
+        stream_add_filter(&c->stream, tls_accept(c->ctx->secure.clients));
+    else
+        refuse(c, COUNTER_LOGIN_FAILED_PROTOCOL, ERR_HANDSHAKE,
+               "shardd: TLS is not offered; connect without it");
+}
+
+/* Our alert is on its way: it says why. */
+void
+client_tls_failed(struct client *c)
+{
+    slot_count(c->ctx->slot, COUNTER_LOGIN_FAILED_TLS);
+    log_debug("a client's TLS handshake failed: %s", tls_failure(c->stream.filter));
+    client_hang_up(c, COUNTER_CLOSED_LOGIN);
+}
+
+/* Counts the handshake; false when the login was refused. */
+static bool
+is_secure_enough(struct client *c)
+{
+    struct tls_info info;
+
+    if (tls_info(c->stream.filter, &info)) {
+        slot_count(c->ctx->slot, info.resumed ? COUNTER_TLS_RESUMED : COUNTER_TLS_FULL);
+        return true;
+    }
+    if (c->login->local || !c->ctx->conf.require_secure_transport)
+        return true;
+    refuse(c, COUNTER_LOGIN_FAILED_INSECURE, ERR_INSECURE,
+           "Connections using insecure transport are prohibited while "
+           "--require_secure_transport=ON. (shardd: connect with TLS)");
+    return false;
+}
+
 /* --- packets ------------------------------------------------------------- */
 
 static void
@@ -207,8 +250,7 @@ read_response(struct client *c, struct span payload)
     switch (login_decode(payload, l->offered, &login)) {
     case LOGIN_RESPONSE: break;
     case LOGIN_TLS_REQUEST:
-        refuse(c, COUNTER_LOGIN_FAILED_PROTOCOL, ERR_HANDSHAKE,
-               "shardd: TLS is not offered; connect without it");
+        begin_tls(c);
         return;
     case LOGIN_TOO_OLD:
     case LOGIN_MALFORMED:
@@ -216,6 +258,8 @@ read_response(struct client *c, struct span payload)
         refuse(c, COUNTER_LOGIN_FAILED_PROTOCOL, ERR_HANDSHAKE, "Bad handshake");
         return;
     }
+    if (!is_secure_enough(c))
+        return;
     struct session *s = &c->session;
     s->capabilities     = (login.capabilities & shared) | always;
     s->charset          = login.charset != 0 ? login.charset : CHARSET_UTF8MB4_GENERAL_CI;

@@ -1,5 +1,6 @@
 // work.js HOST PORT DATABASE - the same work as the other work.*, by mysql2: text and prepared.
-// What it prints must not depend on what it talks to.
+// What it prints must not depend on what it talks to, nor on how: see work.py.
+const fs = require('fs');
 const mysql = require('mysql2/promise');
 const [host, port, database] = process.argv.slice(2);
 
@@ -9,8 +10,13 @@ function show(what, rows) {
 }
 
 async function main() {
-    const c = await mysql.createConnection({ host, port: Number(port), database, user: 'app',
-        password: 'app', rowsAsArray: true, dateStrings: true, charset: 'utf8mb4' });
+    const env = process.env;
+    const how = { compress: 'WORK_COMPRESS' in env };
+    if ('WORK_TLS' in env)
+        how.ssl = { ca: fs.readFileSync(env.WORK_TLS), servername: 'localhost' };
+    const c = await mysql.createConnection({ host, port: Number(port), database,
+        user: env.WORK_USER || 'app', password: 'app', ...how,
+        rowsAsArray: true, dateStrings: true, charset: 'utf8mb4' });
     await c.query('CREATE TABLE w (id BIGINT PRIMARY KEY, s VARCHAR(60), b LONGBLOB,' +
         ' d DECIMAL(20,4), f DOUBLE, t DATETIME(3), j INT UNSIGNED NULL)');
     for (let i = 1; i <= 20; i++)

@@ -10,7 +10,13 @@ function show($what, $rows)
     echo "$what: ", implode(" | ", $line), "\n";
 }
 
-$m = new mysqli($host, "app", "app", $db, (int)$port);
+$user = getenv("WORK_USER") ?: "app"; // and how it connects: see work.py
+$tls = getenv("WORK_TLS");
+$flags = (getenv("WORK_COMPRESS") ? MYSQLI_CLIENT_COMPRESS : 0) | ($tls ? MYSQLI_CLIENT_SSL : 0);
+$m = mysqli_init();
+if ($tls)
+    $m->ssl_set(null, null, $tls, null, null);
+$m->real_connect($host, $user, "app", $db, (int)$port, null, $flags);
 $m->set_charset("utf8mb4");
 $m->query("CREATE TABLE w (id BIGINT PRIMARY KEY, s VARCHAR(60), b LONGBLOB, d DECIMAL(20,4),"
     . " f DOUBLE, t DATETIME(3), j INT UNSIGNED NULL)");
@@ -49,7 +55,9 @@ do {
     show("multi", $m->store_result()->fetch_all());
 } while ($m->next_result());
 
-$p = new PDO("mysql:host=$host;port=$port;dbname=$db;charset=utf8mb4", "app", "app",
+$p = new PDO("mysql:host=$host;port=$port;dbname=$db;charset=utf8mb4", $user, "app",
+    ($tls ? [PDO::MYSQL_ATTR_SSL_CA => $tls] : []) +
+    (getenv("WORK_COMPRESS") ? [PDO::MYSQL_ATTR_COMPRESS => true] : []) +
     [PDO::ATTR_EMULATE_PREPARES => false, PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION]);
 $one = $p->prepare("SELECT id, s, d, f, t, j FROM w WHERE id = ? OR id = ? ORDER BY id");
 foreach ([[1, 2], [3, 19], [50, 60]] as $ids) {

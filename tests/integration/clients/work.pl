@@ -1,13 +1,17 @@
 # work.pl HOST PORT DATABASE - the same work as the other work.*, by DBD::MariaDB with
-# statements prepared on the server. What it prints must not depend on what it talks to.
+# statements prepared on the server. What it prints must not depend on what it talks to,
+# nor on how: see work.py.
 use strict;
 use warnings;
 use DBI;
 
 binmode(STDOUT, ":utf8");
 my ($host, $port, $db) = @ARGV;
-my $dbh = DBI->connect("DBI:MariaDB:database=$db;host=$host;port=$port;mariadb_server_prepare=1",
-    "app", "app", { RaiseError => 1, PrintError => 0, AutoCommit => 1 });
+my $how = "";
+$how .= ";mariadb_ssl=1;mariadb_ssl_ca_file=$ENV{WORK_TLS}" if $ENV{WORK_TLS};
+$how .= ";mariadb_compression=1" if $ENV{WORK_COMPRESS};
+my $dbh = DBI->connect("DBI:MariaDB:database=$db;host=$host;port=$port;mariadb_server_prepare=1$how",
+    $ENV{WORK_USER} // "app", "app", { RaiseError => 1, PrintError => 0, AutoCommit => 1 });
 
 sub show {
     my ($what, $rows) = @_;

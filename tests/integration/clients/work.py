@@ -1,11 +1,19 @@
 """work.py HOST PORT DATABASE - the same work as the other work.*, by mysqlclient. What it
-prints must not depend on what it talks to."""
+prints must not depend on what it talks to, nor on how: WORK_TLS is a file with the CA to
+connect with TLS, WORK_COMPRESS=1 compresses, WORK_USER logs in as somebody else."""
+import os
 import sys
 
 import MySQLdb
 
 host, port, db = sys.argv[1:]
-c = MySQLdb.connect(host=host, port=int(port), user="app", password="app", database=db,
+how = {}
+if "WORK_TLS" in os.environ:
+    how["ssl"] = {"ca": os.environ["WORK_TLS"]}
+if "WORK_COMPRESS" in os.environ:
+    how["compress"] = True
+c = MySQLdb.connect(host=host, port=int(port), user=os.environ.get("WORK_USER", "app"),
+                    password="app", database=db, **how,
                     charset="utf8mb4", autocommit=True, client_flag=1 << 16)
 cursor = c.cursor()
 
