@@ -143,8 +143,8 @@ struct insert_row {
 };
 
 /* Of a PLAN_INSERT; and of a PLAN_WRITE to a reference table with an AUTO_INCREMENT
- * column: the home copy runs the statement as written, and when a row is INSERT_NUMBER
- * (there is one row then) its insert id is the number for insert_render() elsewhere. */
+ * column: the home copy runs the statement as written, and when rows are INSERT_NUMBER
+ * (all or none are) its insert ids are the numbers for insert_render() elsewhere. */
 struct insert_spec {
     uint32_t                 table;     /* index in routes */
     uint32_t                 n_rows;
@@ -153,7 +153,7 @@ struct insert_spec {
     struct sql_template      tail;      /* " ON DUPLICATE KEY UPDATE ...", often empty */
     bool                     numbered;  /* the table has an AUTO_INCREMENT column */
     bool                     zero_is_number; /* sql_mode NO_AUTO_VALUE_ON_ZERO */
-    bool                     returning; /* RETURNING: rows must be of one shard */
+    bool                     overwrites; /* REPLACE, IGNORE, ON DUPLICATE KEY UPDATE */
 };
 /* When no row is INSERT_NUMBER and all are for one shard, the original text does. */
 
@@ -233,6 +233,9 @@ struct plan {
     bool                       opaque;       /* may do more to the server's session than we
                                                 can see: CALL, what we cannot parse */
     bool                       diagnostics;  /* SHOW WARNINGS and the like */
+    bool                       returning;    /* a write that answers rows: ... RETURNING */
+    bool                       asks_insert_id; /* INSERT ... RETURNING that the server numbers:
+                                                its answer does not say how */
     bool                       reference_write; /* PLAN_WRITE: home copy first; it alone counts */
     bool                       same_time;    /* every copy must run with the same `timestamp`
                                                 (SET STATEMENT timestamp=... FOR, say) */

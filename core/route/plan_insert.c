@@ -204,7 +204,7 @@ make_spec(struct maker *m, uint32_t table_index)
         .table = table_index, .n_rows = n, .rows = rows,
         .numbered       = m->table->auto_increment != ROUTES_NONE,
         .zero_is_number = m->p->context->zero_is_number,
-        .returning      = in->returning != NULL,
+        .overwrites     = in->replace || in->ignore || in->on_duplicate != NULL,
     };
     if (in->source == INSERT_SET) {
         uint32_t start;
@@ -371,14 +371,10 @@ insert_reference(struct maker *m, struct instance *target)
     p->out->reason          = "every shard has a copy";
     if (m->table->auto_increment == ROUTES_NONE)
         return;
-    bool one = m->in->source != INSERT_QUERY &&
-               (m->in->source == INSERT_SET || m->in->n_rows == 1);
     m->auto_at = position(m, m->table->auto_increment);
-    if (!one || m->in->ignore || m->in->replace || m->in->on_duplicate != NULL) {
-        if (m->auto_at == ROUTES_NONE || m->in->source == INSERT_QUERY)
-            NOT_YET(p, "shardd: give the AUTO_INCREMENT column of the reference table '%.*s', or "
-                       "insert its rows one by one", SHOWN(m->table->name));
-    }
+    if (m->in->source == INSERT_QUERY && m->auto_at == ROUTES_NONE)
+        NOT_YET(p, "shardd: give the AUTO_INCREMENT column of the reference table '%.*s', or "
+                   "insert its rows one by one", SHOWN(m->table->name));
     if (!p->refused && m->in->source != INSERT_QUERY)
         p->out->insert = make_spec(m, target->table_index);
 }
@@ -392,6 +388,8 @@ insert_global(struct planner *p)
     p->out->kind   = PLAN_ONE;
     t->one_shard   = true;
     p->out->reason = "a global table";
+    /* The first number given, and none when the rows bring theirs: insert_brings_numbers(). */
+    p->out->asks_insert_id = p->out->returning;
     sql_error_set(&p->out->error, SQL_NOT_SUPPORTED,
                   "shardd: INSERT ... SELECT into a global table from rows of other shards is not "
                   "supported; read the rows and insert them");
@@ -452,6 +450,7 @@ plan_insert(struct planner *p)
     struct instance     *target = scope_add_path(p, m.scope, &in->table, (struct span){ 0 });
     struct scope        *source = NULL;
     p->out->is_write           = true;
+    p->out->returning          = in->returning != NULL;
     m.table                    = target->table;
     bool sharded               = instance_sharded(target);
     if (in->query != NULL) {

@@ -91,7 +91,8 @@ static void
 finish(struct planner *p, struct scope *s, const struct written *w, bool limited, bool returning)
 {
     struct target *t = &p->out->target;
-    p->out->is_write = true;
+    p->out->is_write  = true;
+    p->out->returning = returning;
     if (w->reference) {
         write_reference(p, w, limited);
         return;
@@ -109,8 +110,6 @@ finish(struct planner *p, struct scope *s, const struct written *w, bool limited
         only_one_shard(p, "a write that combines tables");
     if (limited)
         only_one_shard(p, "UPDATE or DELETE with LIMIT");
-    if (returning)
-        only_one_shard(p, "DELETE ... RETURNING");
     if (p->out->pins)
         only_one_shard(p, "a write with user variables");
 }

@@ -277,6 +277,25 @@ record(struct ddl *d, struct alter *a)
     return ok;
 }
 
+/* Sharded so far, and empty: it goes home first, where the other tables of its foreign
+ * keys are, and is changed there. */
+static bool
+go_home(struct ddl *d, struct alter *a)
+{
+    char  *name = catalog_table_name(a->t.database, a->t.name);
+    size_t done;
+    bool   ok;
+
+    json_object_set_new_nocheck(a->how.also_global, name, json_true());
+    free(name);
+    ok = ddl_bring_home(d, a->how.also_global, a->how.reason) &&
+         ddl_find(d, &d->stmt->alter_table->table, &a->t) &&
+         ddl_run_text(d, d->request->sql, a->t.home, a->t.home, &done);
+    if (ok)
+        d->end = JOB_STUCK;
+    return ok && record(d, a);
+}
+
 static bool
 alter(struct ddl *d, struct alter *a)
 {
@@ -288,6 +307,8 @@ alter(struct ddl *d, struct alter *a)
         return false;
     if (!decide_again(d, a))
         return false;
+    if (!wish.given && a->how.kind == TABLE_GLOBAL && ddl_kind(&a->t) == TABLE_SHARDED)
+        return go_home(d, a);
     if (!ddl_bring_home(d, a->how.also_global,
                         "a foreign key joins rows of different shards") ||
         !run(d, a))

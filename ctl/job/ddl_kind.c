@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/log.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/ddl_step.h"
 #include "ctl/job/facts.h"
@@ -203,7 +204,9 @@ rebuild(struct ddl *d, const struct ddl_table *t, json_t *object, int64_t to)
              server_name(t->name));
     ddl_unlock(d);
     ok = record_one(d, t, object);
-    publish_drained(d->c->publisher, DRAIN_MS);
+    if (!publish_drained(d->c->publisher, DRAIN_MS))
+        log_warn("%s.%s changes its kind while statements of before are still under way",
+                 t->database, t->name);
     for (size_t i = 0; ok && i < d->n_shards; i++)
         if (to == DDL_ALL || i == ddl_index(d, to))
             ok = create_on(d, i, t, text);

@@ -162,3 +162,31 @@ def test_show_shardd(checked):
             assert len(rows) == checked.shards
         if what == "CLIENTS":
             assert len(rows) >= 1
+
+
+def test_alter_that_ends_sharding(checked, db):
+    """A migration creates tables first and their keys afterwards: empty tables go home."""
+    with checked.connect(db=db) as c, c.cursor() as cursor:
+        cursor.execute("CREATE TABLE kinds (id BIGINT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(20))")
+        cursor.execute("CREATE TABLE things (id BIGINT AUTO_INCREMENT PRIMARY KEY, kind BIGINT)")
+        cursor.execute("ALTER TABLE kinds ADD CONSTRAINT kinds_name UNIQUE (name)")
+        cursor.execute("ALTER TABLE things ADD CONSTRAINT things_kind FOREIGN KEY (kind) "
+                       "REFERENCES kinds (id)")
+        cursor.execute("INSERT INTO kinds (name) VALUES ('a')")
+        cursor.execute("INSERT INTO things (kind) SELECT id FROM kinds")
+        with pytest.raises(pymysql.err.IntegrityError):
+            cursor.execute("INSERT INTO things (kind) VALUES (-1)")
+    kinds = {t["name"]: t for t in checked.ctl("table list", db)["tables"]}
+    assert {n: t["kind"] for n, t in kinds.items()} == {"kinds": "global", "things": "global"}
+    assert "kinds_name" in kinds["kinds"]["reason"] and "things_kind" in kinds["things"]["reason"]
+
+
+def test_comment_changes_the_kind_at_once(checked, db):
+    with checked.connect(db=db) as c, c.cursor() as cursor:
+        cursor.execute("CREATE TABLE t (a BIGINT, b BIGINT, PRIMARY KEY (a, b))")
+        cursor.execute("ALTER TABLE t COMMENT 'shardd: key(b)'")
+        cursor.execute("INSERT INTO t VALUES (1, 1), (1, 2), (2, 1)")
+        cursor.execute("SELECT COUNT(*) FROM t WHERE b = 1")
+        assert cursor.fetchone() == (2,)
+    log = (checked.home / "shardctl.log").read_text()
+    assert "statements of before" not in log, "it waited for its own client"

@@ -205,6 +205,9 @@ static const struct plan_case cases[] = {
       "refuse 1235: shardd: the reference table 'countries' is written on every shard, "
       "so its rows can be read from reference tables only" },
     { "INSERT INTO tags (name) VALUES ('a'), ('b')",
+      "write all reference; header: INSERT INTO tags (name, `id`) VALUES ; row (:0, {auto}) "
+      "key=:0; row (:1, {auto}) key=:0" },
+    { "INSERT INTO tags (name) SELECT name FROM countries",
       "refuse 1235: shardd: give the AUTO_INCREMENT column of the reference table "
       "'tags', or insert its rows one by one" },
     { "INSERT INTO tags (id, name) VALUES (1, 'a'), (2, 'b')",

@@ -228,7 +228,9 @@ step_insert_id(struct leg *leg)
     struct session *s = leg->q->s;
     char            text[64];
 
-    if (!(leg->q->digest_flags & DIGEST_LAST_INSERT_ID))
+    /* What RETURNING hides is asked for afterwards, and may not be another session's. */
+    bool asks = leg->q->plan != NULL && leg->q->plan->plan.asks_insert_id;
+    if (!asks && !(leg->q->digest_flags & DIGEST_LAST_INSERT_ID))
         return false;
     snprintf(text, sizeof(text), "SET last_insert_id = %llu",
              (unsigned long long)s->last_insert_id);

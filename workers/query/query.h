@@ -211,9 +211,14 @@ uint32_t query_insert_row(const struct leg *leg, uint32_t row);
  * when the rows brought their own. `from_sequence`: the id is a number of ours. */
 bool query_is_numbered(const struct query_run *q, uint64_t id, uint64_t affected,
                        bool from_sequence);
-/* The text of a copy's leg, when the home copy gave its row `number`. */
-bool query_insert_copy(struct query_run *q, struct leg *leg, uint64_t number,
-                       struct sql_error *error) must_check;
+/* The leg that has the `row`-th row (from 0) of the client's statement. */
+uint32_t query_insert_leg(const struct query_run *q, uint32_t row);
+/* Whether the server numbers the rows of a reference table's INSERT; false with `error`: it
+ * would number some only, or nobody could say how. */
+bool query_insert_copies(const struct query_run *q, bool *numbered,
+                         struct sql_error *error) must_check;
+/* The text of a copy's leg, when the home copy gave its rows `number`, `number` + `step`... */
+void query_insert_copy(struct query_run *q, struct leg *leg, uint64_t number, uint64_t step);
 void query_merge(struct query_run *q, const struct shard_set *shards); /* query_merge.c */
 void query_merge_resume(struct query_run *q);
 void query_merge_free(struct query_run *q);

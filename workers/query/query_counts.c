@@ -148,6 +148,8 @@ sets_insert_id(const struct query_run *q)
     struct lex   l;
     struct token t;
 
+    if (q->plan->plan.asks_insert_id)
+        return !insert_brings_numbers(&q->plan->plan, &q->values);
     if (!(q->digest_flags & DIGEST_LAST_INSERT_ID) || !q->plan->plan.is_read)
         return false;
     lex_init(&l, q->text, q->s->lex);

@@ -33,6 +33,7 @@ give_up(struct asking *a, const char *what)
     if (q == NULL)
         return;
     q->asking = NULL;
+    q->routes = routes_hold(q->ctx);
     query_refuse(q, ERR_NO_CONTROLLER, "shardd: DDL needs the controller and it does not answer "
                  "at %s (%s): is shardctl serve running?", q->ctx->conf.controller, what);
 }
@@ -106,6 +107,7 @@ answer(struct asking *a, struct span head)
 
     a->q      = NULL;
     q->asking = NULL;
+    q->routes = routes_hold(q->ctx);
     if (!header(head, "X-Shardd-Code", &value)) {
         query_refuse(q, ERR_NO_CONTROLLER, "shardd: the controller's answer cannot be read: are "
                      "shardd and shardctl of one version?");
@@ -266,6 +268,9 @@ query_ddl(struct query_run *q)
     stream_connect(&a->stream, q->ctx->ring, &addr, CONNECT_MS, &ops);
     encode(stream_out(&a->stream), q);
     stream_flush(&a->stream);
+    /* The controller may wait until nobody uses the routes of before: not even this statement. */
+    routes_drop(q->routes);
+    q->routes = NULL;
 }
 
 /* The controller goes on; nobody hears its answer. */
@@ -275,6 +280,7 @@ query_ddl_abandon(struct query_run *q)
     if (q->asking == NULL)
         return;
     q->asking->q = NULL;
+    q->routes    = routes_hold(q->ctx);
     stream_close(&q->asking->stream, STREAM_CLOSE_NOW, 0);
     q->asking = NULL;
 }

@@ -84,29 +84,60 @@ query_insert_row(const struct leg *leg, uint32_t row)
     return 0;
 }
 
-/* A reference table numbers its row on the home copy; the others are told. */
-bool
-query_insert_copy(struct query_run *q, struct leg *leg, uint64_t number,
-                  struct sql_error *error)
+uint32_t
+query_insert_leg(const struct query_run *q, uint32_t row)
 {
-    const struct insert_spec *spec  = spec_of(q);
-    uint32_t                  row   = 0;
-    uint64_t                  value = 0;
-    bool                      has   = true;
-    enum insert_number        kind;
-    struct bind_list          binds = { 0 };
+    uint32_t i = 0;
 
-    if (!insert_inspect(&q->plan->plan, q->routes->routes, &q->values, 0, &kind, &value, error))
-        return false;
-    if (kind != INSERT_NUMBER || spec->n_rows != 1)
+    while (q->legs[i].shard != q->inserting->shard[row])
+        i++;
+    return i;
+}
+
+/* --- reference tables: the home copy numbers, the others are told ---------- */
+
+bool
+query_insert_copies(const struct query_run *q, bool *numbered, struct sql_error *error)
+{
+    const struct insert_spec *spec = spec_of(q);
+    uint32_t                  n    = 0;
+
+    for (uint32_t row = 0; row < spec->n_rows; row++) {
+        enum insert_number kind;
+        uint64_t           value;
+        if (!insert_inspect(&q->plan->plan, q->routes->routes, &q->values, row, &kind, &value,
+                            error))
+            return false;
+        n += kind == INSERT_NUMBER;
+    }
+    *numbered = n > 0;
+    if (n == 0 || spec->n_rows == 1 || (n == spec->n_rows && !spec->overwrites))
         return true;
+    return sql_error_set(error, SQL_NOT_SUPPORTED,
+                         "shardd: give the AUTO_INCREMENT column of the reference table '%.*s' "
+                         "in every row, or insert its rows one by one",
+                         (int)q->routes->routes->tables[spec->table].name.len,
+                         (const char *)q->routes->routes->tables[spec->table].name.ptr);
+}
+
+void
+query_insert_copy(struct query_run *q, struct leg *leg, uint64_t number, uint64_t step)
+{
+    const struct insert_spec *spec    = spec_of(q);
+    uint32_t                 *rows    = arena_alloc(&q->arena, spec->n_rows * sizeof(*rows));
+    uint64_t                 *numbers = arena_alloc(&q->arena, spec->n_rows * sizeof(*numbers));
+    struct bind_list          binds   = { 0 };
+
+    for (uint32_t i = 0; i < spec->n_rows; i++) {
+        rows[i]    = i;
+        numbers[i] = number + i * step;
+    }
     insert_render(&q->plan->plan, &q->values,
-                  q->command == QUERY_EXECUTE ? RENDER_PREPARE : RENDER_TEXT, &row, 1, &number,
-                  &has, &leg->text, &binds);
+                  q->command == QUERY_EXECUTE ? RENDER_PREPARE : RENDER_TEXT, rows, spec->n_rows,
+                  numbers, NULL, &leg->text, &binds);
     if (q->command == QUERY_EXECUTE)
         query_bind(q, &binds, 0, &leg->params, &leg->n_params);
     free(binds.items);
-    return true;
 }
 
 /* --- shards -------------------------------------------------------------- */
@@ -137,11 +168,6 @@ run(struct query_run *q)
 
     if (!place_rows(q, &shards))
         return;
-    if (spec_of(q)->returning && (shards.n > 1 || ins->first_number != 0)) {
-        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: INSERT ... RETURNING works for rows of one "
-                     "shard that bring their own AUTO_INCREMENT values");
-        return;
-    }
     if (shards.n == 1 && ins->first_number == 0) {
         slot_count(q->ctx->slot, COUNTER_ROUTE_ONE);
         query_relay(q, shards.first);

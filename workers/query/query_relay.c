@@ -88,7 +88,8 @@ note_write(struct leg *leg)
     const struct plan *plan = &leg->q->plan->plan;
 
     /* What we know nothing about (CALL) may have written. */
-    if (h != NULL && (plan->is_write ? leg->affected != 0 : !plan->is_read && !plan->locks))
+    bool wrote = leg->affected != 0 || (plan->returning && leg->x.reader.n_rows != 0);
+    if (h != NULL && (plan->is_write ? wrote : !plan->is_read && !plan->locks))
         h->wrote = true;
 }
 

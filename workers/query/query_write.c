@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/mysql/row.h"
 #include "workers/query/diagnostics.h"
 #include "workers/query/leg.h"
+#include "workers/query/returning.h"
 #include "workers/query/txn.h"
 #include "workers/query/write.h"
 
@@ -19,6 +21,10 @@ struct writing {
     uint32_t first;     /* leg that goes first and alone counts, or ROUTES_NONE */
     uint64_t insert_id;
     uint32_t n_undo;
+    bool     numbered;  /* the first one gives the rows' numbers to its copies, */
+    uint64_t number;    /* this one first */
+    uint64_t step;
+    struct returning *returning; /* NULL: no rows are wanted */
 };
 
 static struct writing *
@@ -95,8 +101,12 @@ answer_ok(struct query_run *q)
     }
     histogram_record(&q->ctx->slot->latency[LATENCY_WRITE],
                      (ring_now_us(q->ctx->ring) - q->started_us) * 1000);
-    if (query_is_numbered(q, id, affected, w->insert_id != 0))
+    if (query_is_numbered(q, id, affected, w->insert_id != 0 || w->numbered))
         q->s->last_insert_id = id;
+    if (w->returning != NULL) {
+        returning_answer(w->returning, warnings - q->n_repeated);
+        return;
+    }
     query_ok(q, affected, id, warnings - q->n_repeated, add_up_info(q));
 }
 
@@ -208,61 +218,23 @@ start_others(struct query_run *q)
             leg_start(&q->legs[i]);
 }
 
-/* Copies of a reference table get the number that the first one's row got. */
-static bool
-copy_numbers(struct query_run *q, struct leg *first)
-{
-    for (uint32_t i = 0; q->plan->plan.insert != NULL && i < q->n_legs; i++)
-        if (i != first->number &&
-            !query_insert_copy(q, &q->legs[i], first->insert_id, &first->error)) {
-            first->ok = false;
-            q->failed = true;
-            q->error  = first->error;
-        }
-    return first->ok;
-}
-
 /* Where the first one failed the others have nothing to do. */
 static void
 first_over(struct leg *leg)
 {
-    struct query_run *q = leg->q;
+    struct query_run     *q = leg->q;
+    const struct writing *w = writing_of(q);
 
-    if (writing_of(q)->first != leg->number)
+    if (w->first != leg->number)
         return;
-    if (leg->ok && copy_numbers(q, leg))
+    for (uint32_t i = 0; leg->ok && w->numbered && i < q->n_legs; i++)
+        if (i != w->first)
+            query_insert_copy(q, &q->legs[i], w->number, w->step);
+    if (leg->ok)
         start_others(q);
     for (uint32_t i = 0; !leg->ok && i < q->n_legs; i++)
         if (q->legs[i].state == LEG_NEW)
             leg_over(&q->legs[i], &leg->error);
-}
-
-static void
-leg_answered(struct exchange *x, struct backend *b, struct span bytes, bool last)
-{
-    struct leg      *leg = container_of(x, struct leg, x);
-    struct query_run    *q   = leg->q;
-    struct held     *h   = session_held(q->s, leg->shard_id);
-    struct sql_error why;
-    struct ok        ok;
-
-    (void)b, (void)bytes;
-    if (!last)
-        return;
-    leg_read_outcome(leg, &x->reader);
-    bool  failed = result_error(&x->reader, &why);
-    if (!failed && reply_ok_decode(result_last(&x->reader), q->s->capabilities, &ok))
-        leg->info = arena_copy(&q->arena, ok.info);
-    if (h != NULL && leg->affected > 0)
-        h->wrote = true;
-    if (failed) {
-        diagnostics_renumber(leg, why.message, sizeof(why.message));
-        leg_over(leg, &why);
-    } else if (writing_of(q)->first != ROUTES_NONE && writing_of(q)->first != leg->number) {
-        leg_over(leg, NULL); /* a copy says the same as the first one */
-    } else {
-        diagnostics_take(leg);
-    }
 }
 
 static void
@@ -276,12 +248,134 @@ leg_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
     leg_over(leg, why);
 }
 
+/* "12", as the server writes it. */
+static uint64_t
+number_of(struct cell cell)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < cell.bytes.len; i++)
+        n = n * 10 + (uint64_t)(cell.bytes.ptr[i] - '0');
+    return n;
+}
+
+static void
+numbers_told(struct exchange *x, struct backend *b, const struct result_message *m, bool last)
+{
+    struct leg      *leg = container_of(x, struct leg, x);
+    struct writing  *w   = writing_of(leg->q);
+    struct cell      cells[2];
+    struct sql_error why;
+
+    (void)b;
+    if (m->kind == RESULT_IS_ROW && row_text_decode(m->message.payload, 2, cells)) {
+        w->number      = number_of(cells[0]);
+        w->step        = number_of(cells[1]);
+        leg->insert_id = w->number;
+    }
+    if (!last)
+        return;
+    if (w->number != 0 && w->step != 0) {
+        x->reader.warnings = leg->warnings; /* a SELECT without tables leaves them there */
+        diagnostics_take(leg);
+        return;
+    }
+    sql_error_set(&why, SQL_UNKNOWN_ERROR, "shardd: the server does not say which numbers it gave "
+                  "to the rows");
+    leg_over(leg, &why);
+}
+
+static const struct exchange_ops number_ops = { .on_message = numbers_told, .on_lost = leg_lost };
+
+/* Copies of a reference table get the numbers that the first one's rows got. An OK
+ * tells the first; of more, and behind RETURNING, the server has to be asked. */
+static void
+first_answered(struct leg *leg)
+{
+    struct query_run *q = leg->q;
+    struct writing   *w = writing_of(q);
+
+    w->number = leg->insert_id;
+    if (!w->numbered || (q->plan->plan.insert->n_rows == 1 && w->returning == NULL)) {
+        diagnostics_take(leg);
+        return;
+    }
+    leg->state = LEG_ASKING;
+    backend_resume(leg->backend);
+    backend_send(leg->backend, COM_QUERY,
+                 SPAN("SELECT LAST_INSERT_ID(), @@auto_increment_increment"), &leg->x,
+                 &number_ops);
+}
+
+static void
+leg_result(struct leg *leg, struct sql_error *why)
+{
+    struct query_run     *q = leg->q;
+    const struct writing *w = writing_of(q);
+    struct held          *h = session_held(q->s, leg->shard_id);
+
+    leg_read_outcome(leg, &leg->x.reader);
+    if (h != NULL && (leg->affected > 0 || leg->x.reader.n_rows > 0))
+        h->wrote = true;
+    if (why != NULL) {
+        diagnostics_renumber(leg, why->message, sizeof(why->message));
+        leg_over(leg, why);
+    } else if (w->first == leg->number) {
+        first_answered(leg);
+    } else if (w->first != ROUTES_NONE) {
+        leg_over(leg, NULL); /* a copy says the same as the first one */
+    } else {
+        diagnostics_take(leg);
+    }
+}
+
+static void
+leg_answered(struct exchange *x, struct backend *b, struct span bytes, bool last)
+{
+    struct leg      *leg = container_of(x, struct leg, x);
+    struct sql_error why;
+    struct ok        ok;
+
+    (void)b, (void)bytes;
+    if (!last)
+        return;
+    bool failed = result_error(&x->reader, &why);
+    if (!failed && reply_ok_decode(result_last(&x->reader), leg->q->s->capabilities, &ok))
+        leg->info = arena_copy(&leg->q->arena, ok.info);
+    leg_result(leg, failed ? &why : NULL);
+}
+
 static const struct exchange_ops leg_ops = { .on_bytes = leg_answered, .on_lost = leg_lost };
+
+/* With RETURNING: rows are kept; the error of a leg is too, until its answer ends. */
+static void
+leg_returned(struct exchange *x, struct backend *b, const struct result_message *m, bool last)
+{
+    struct leg       *leg  = container_of(x, struct leg, x);
+    struct query_run *q    = leg->q;
+    struct writing   *w    = writing_of(q);
+    const struct leg *only = w->first == ROUTES_NONE ? NULL : &q->legs[w->first];
+
+    (void)b;
+    if (m->kind == RESULT_IS_ERR) {
+        if (!reply_err_decode(m->message.payload, &leg->error))
+            sql_error_set(&leg->error, SQL_UNKNOWN_ERROR,
+                          "shardd: a shard sent an unreadable error");
+    } else if (leg->error.code == 0 && !returning_take(w->returning, leg, only, m, &leg->error))
+        q->s->doomed = q->s->in_txn; /* this shard has written */
+    if (last) {
+        struct sql_error why = leg->error;
+        leg_result(leg, why.code != 0 ? &why : NULL);
+    }
+}
+
+static const struct exchange_ops returning_ops = { .on_message = leg_returned,
+                                                   .on_lost    = leg_lost };
 
 static void
 leg_ready(struct leg *leg)
 {
-    leg_send(leg, &leg_ops);
+    leg_send(leg, writing_of(leg->q)->returning != NULL ? &returning_ops : &leg_ops);
 }
 
 void
@@ -300,7 +394,16 @@ write_run(struct query_run *q, uint32_t first, uint64_t insert_id)
     }
     if (!q->s->in_txn && q->n_legs > 1)
         txn_begin_implicit(q->s);
-    *w           = (struct writing){ .first = first, .insert_id = insert_id };
+    *w = (struct writing){ .first = first, .insert_id = insert_id, .step = 1 };
+    if (first != ROUTES_NONE && q->plan->plan.insert != NULL) {
+        struct sql_error error;
+        if (!query_insert_copies(q, &w->numbered, &error)) {
+            query_fail(q, &error);
+            return;
+        }
+    }
+    if (q->plan->plan.returning)
+        w->returning = returning_new(q);
     q->local     = w;
     q->leg_ready = leg_ready;
     q->all_over  = all_over;
