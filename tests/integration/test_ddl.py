@@ -167,7 +167,8 @@ def test_show_shardd(checked):
 def test_alter_that_ends_sharding(checked, db):
     """A migration creates tables first and their keys afterwards: empty tables go home."""
     with checked.connect(db=db) as c, c.cursor() as cursor:
-        cursor.execute("CREATE TABLE kinds (id BIGINT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(20))")
+        cursor.execute("CREATE TABLE kinds (id BIGINT AUTO_INCREMENT PRIMARY KEY, "
+                       "name VARCHAR(20))")
         cursor.execute("CREATE TABLE things (id BIGINT AUTO_INCREMENT PRIMARY KEY, kind BIGINT)")
         cursor.execute("ALTER TABLE kinds ADD CONSTRAINT kinds_name UNIQUE (name)")
         cursor.execute("ALTER TABLE things ADD CONSTRAINT things_kind FOREIGN KEY (kind) "

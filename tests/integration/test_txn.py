@@ -334,3 +334,14 @@ def test_the_controller_killed_in_commits(new_cluster):
         cluster.up()
 
     killing(cluster, "app", kill, 1)
+
+
+def test_a_savepoint_opens_a_transaction_without_autocommit(both):
+    both.run("CREATE TABLE t (name VARCHAR(30) PRIMARY KEY)")
+    both.run("SET autocommit = 0")
+    for i in range(8):  # of which some pairs are on different shards
+        for step in ("SAVEPOINT a", f"INSERT INTO t VALUES ('gone{i}')", "ROLLBACK TO SAVEPOINT a",
+                     "SAVEPOINT b", f"INSERT INTO t VALUES ('kept{i}')", "RELEASE SAVEPOINT b",
+                     "RELEASE SAVEPOINT b", "COMMIT"):
+            both.compare(step)
+    both.compare("SELECT * FROM t ORDER BY name")

@@ -172,10 +172,11 @@ savepoint(struct query_run *q)
         if (h != NULL && h->role != HELD_PIN)
             shard_set_add(&set, i);
     }
-    if (!s->in_txn) { /* without a transaction it means nothing, as on a server */
+    if (!s->in_txn && s->autocommit) { /* without a transaction it means nothing, as on a server */
         ok(q);
         return;
     }
+    s->in_txn = true; /* without autocommit it is the first thing in one */
     if (session_broken(s)) {
         query_refuse(q, ERR_LOST, "shardd: a connection of the transaction is lost and its work "
                      "with it: roll back and start again");
