@@ -28,6 +28,22 @@ in_list(const char *list, const char *word)
     return false;
 }
 
+/* Whether `word` is one of "up|draining"; any word is where there is no choice. */
+static bool
+is_choice(const char *choices, const char *word)
+{
+    size_t len = strlen(word), n;
+
+    if (!strchr(choices, '|'))
+        return true;
+    for (const char *at = choices; *at; at += n + (at[n] == '|')) {
+        n = strcspn(at, "|");
+        if (n == len && strncmp(at, word, n) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void
 keep_option(struct cli *cli, const struct cli_option *option, const char *value)
 {
@@ -64,6 +80,8 @@ take_option(struct cli *cli, int argc, char *const argv[], int *i, struct err *e
                            option->name, option->value);
         value = argv[++*i];
     }
+    if (option->value && !is_choice(option->value, value))
+        return err_set(err, "--%s %s: it is one of %s", option->name, value, option->value);
     keep_option(cli, option, value ? value : "");
     return true;
 }

@@ -35,7 +35,7 @@ struct cli_verb {
 
 struct cli_option {
     const char *name;
-    const char *value; /* "DIR"; NULL: a flag */
+    const char *value; /* "DIR", "up|draining" for one of these; NULL: a flag */
     const char *help;
 };
 

@@ -44,7 +44,7 @@ const struct cli_verb cli_verbs[] = {
       "shardd knows. It may do everything in every database of the catalog." },
     { "user list", "", "", verb_user_list, "List the users", "" },
     { "user passwd", "NAME", "password password-stdin", verb_user_passwd,
-      "Change a password", "Without --password or --password-stdin it becomes empty." },
+      "Change a password", "Say --password '' for an empty one." },
     { "user remove", "NAME", "", verb_user_remove, "Let somebody in no more", "" },
     { "fsck", "[DATABASE]", "", verb_fsck, "Check that every row is where it belongs",
       "It reads only, and works while applications run. Every row of a sharded table must lie\n"
@@ -67,7 +67,7 @@ const struct cli_option cli_options[] = {
     { "port", "PORT", "where applications connect, on 127.0.0.1 (7306)" },
     { "http-port", "PORT", "where metrics are, on 127.0.0.1 (7380)" },
     { "workers", "N", "processes of shardd; 0: one per CPU (0)" },
-    { "set", "'NAME = VALUE'", "a setting of shardd.conf(5); may be given several times" },
+    { "set", "'NAME = VALUE'", "a setting of shardd.conf(5), in place of all before; '' for none" },
     { "detach", NULL, "return when it is ready, and leave it running" },
     { "instance", "NAME", "as in shardd.conf(5); for a new home (default)" },
     { "policy", "auto|global", "how new tables are spread (auto)" },

@@ -19,6 +19,7 @@
 #include "ctl/provision/spawn.h"
 
 enum {
+    LOG_TAIL         = 64 << 10,
     BACKOFF_FIRST_MS = 100,
     BACKOFF_LAST_MS  = 5000,
     STEADY_MS        = 30000,
@@ -308,6 +309,43 @@ bool
 dataplane_failed(const struct dataplane *d)
 {
     return d->state == DATAPLANE_BACKOFF && !d->was_ready;
+}
+
+/* The message of the last error among these lines of JSON. */
+static void
+last_error(char *lines, struct err *out)
+{
+    char *state = NULL;
+
+    err_set(out, "it said nothing");
+    for (char *line = strtok_r(lines, "\n", &state); line; line = strtok_r(NULL, "\n", &state)) {
+        json_t *entry = json_loads(line, 0, NULL);
+
+        if (strcmp(model_text(entry, "level"), "error") == 0)
+            err_set(out, "%s", model_text(entry, "message"));
+        json_decref(entry);
+    }
+}
+
+bool
+dataplane_last_words(const struct dataplane *d, struct err *err)
+{
+    const char *home = d->cluster->path.home;
+    char        path[CLUSTER_PATH_MAX + 16], *tail = mem_alloc(LOG_TAIL + 1);
+    struct err  why;
+    FILE       *log;
+
+    snprintf(path, sizeof(path), "%s/shardd.log", home);
+    log = fopen(path, "re");
+    if (log) {
+        if (fseek(log, -LOG_TAIL, SEEK_END) != 0)
+            rewind(log);
+        tail[fread(tail, 1, LOG_TAIL, log)] = '\0';
+        fclose(log);
+    }
+    last_error(tail, &why);
+    free(tail);
+    return err_set(err, "shardd ended at once: %.300s; see %.150s/shardd.log", why.text, home);
 }
 
 static void

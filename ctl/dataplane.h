@@ -29,6 +29,9 @@ bool dataplane_ready(const struct dataplane *d);
 /* It ended before it was ever ready. */
 bool dataplane_failed(const struct dataplane *d);
 
+/* What it logged as the reason, and where to read more. Returns false. */
+bool dataplane_last_words(const struct dataplane *d, struct err *err);
+
 /* Orderly: clients end their transactions, for a few seconds. `hurry` is asked
  * all the time and cuts that short. */
 void dataplane_stop(struct dataplane *d, bool (*hurry)(void));

@@ -73,7 +73,7 @@ stop_left(const struct cluster_paths *paths, bool servers, int *found)
 }
 
 int
-up_down(const struct cluster_paths *paths)
+up_down(const struct cluster_paths *paths, bool json)
 {
     pid_t pid   = cluster_owner(paths);
     int   found = pid > 0;
@@ -89,6 +89,9 @@ up_down(const struct cluster_paths *paths)
                 paths->home);
         return 1;
     }
-    printf(found ? "stopped %s\n" : "nothing runs for %s\n", paths->home);
+    if (json)
+        printf("{\"stopped\": %s}\n", found ? "true" : "false");
+    else
+        printf(found ? "stopped %s\n" : "nothing runs for %s\n", paths->home);
     return 0;
 }

@@ -139,7 +139,12 @@ make_cluster(struct cluster *c, const struct up_options *o, struct err *err)
     json_t *map    = catalog_get(c->catalog, CATALOG_RANGES, "map", NULL);
     int     have   = (int)json_object_size(shards);
     bool    ok     = true;
+    char    text[64];
 
+    if (o->shards > 0 && model_flag(meta, "made") && o->shards_given && o->shards != have) {
+        snprintf(text, sizeof(text), "the cluster has %d shards since its first start", have);
+        progress(text);
+    }
     if (o->shards > 0 && !model_flag(meta, "made"))
         ok = (map || make_shards(c, o->shards - have, err)) &&
              (map || cluster_cut_ranges(c, err)) && make_first_objects(c, err) &&
@@ -176,28 +181,37 @@ remembered(const json_t *meta, const char *key, int given, int fallback)
     return json_object_get(meta, key) ? (int)model_number(meta, key) : fallback;
 }
 
-/* The options of shardd: as given, else as last time. */
+/* The options of shardd: as given, else as last time. The settings live as long as the
+ * object that is returned. */
 static json_t *
-remember(struct cluster *c, const struct up_options *o, struct dataplane_options *out,
-         struct err *err)
+recall(struct cluster *c, const struct up_options *o, struct dataplane_options *out)
 {
-    struct catalog_change *change = catalog_begin(c->catalog, "shardctl");
-    json_t                *meta   = catalog_read(change, CATALOG_META, "cluster", NULL);
+    json_t *meta = catalog_get(c->catalog, CATALOG_META, "cluster", NULL);
 
     out->port      = remembered(meta, "port", o->port, 7306);
     out->http_port = remembered(meta, "http_port", o->http_port, 7380);
     out->workers   = remembered(meta, "workers", o->workers, 0);
-    json_object_set_new(meta, "port", json_integer(out->port));
-    json_object_set_new(meta, "http_port", json_integer(out->http_port));
-    json_object_set_new(meta, "workers", json_integer(out->workers));
     if (o->settings)
         json_object_set(meta, "settings", (json_t *)(uintptr_t)o->settings);
     out->settings = json_object_get(meta, "settings");
+    return meta;
+}
+
+/* Only what has worked: a port that was taken is not tried again for ever. */
+static bool
+remember(struct cluster *c, const struct dataplane_options *o, struct err *err)
+{
+    struct catalog_change *change = catalog_begin(c->catalog, "shardctl");
+    json_t                *meta   = catalog_read(change, CATALOG_META, "cluster", NULL);
+
+    json_object_set_new(meta, "port", json_integer(o->port));
+    json_object_set_new(meta, "http_port", json_integer(o->http_port));
+    json_object_set_new(meta, "workers", json_integer(o->workers));
+    if (o->settings)
+        json_object_set(meta, "settings", (json_t *)(uintptr_t)o->settings);
     catalog_put(change, CATALOG_META, "cluster", meta, CATALOG_ANY);
-    if (catalog_commit(change, err) == 0)
-        return meta;
     json_decref(meta);
-    return NULL;
+    return catalog_commit(change, err) == 0;
 }
 
 static bool
@@ -212,7 +226,7 @@ start_shardd(struct cluster *c, struct dataplane *d, struct err *err)
         if (stop_wanted(c))
             return err_set(err, "interrupted");
         if (dataplane_failed(d))
-            return err_set(err, "shardd ended at once; see %s/shardd.log", c->path.home);
+            return dataplane_last_words(d, err);
         if (spawn_now_ms() > deadline)
             return err_set(err, "shardd is not ready after %d s; see %s/shardd.log",
                            SHARDD_READY_MS / 1000, c->path.home);
@@ -221,6 +235,18 @@ start_shardd(struct cluster *c, struct dataplane *d, struct err *err)
         cluster_tick(c);
     }
     return true;
+}
+
+static void
+announce_json(const struct cluster *c, int fd)
+{
+    json_t *answer = json_pack("{s:s, s:s, s:s, s:s}", "home", c->path.home, "instance",
+                               c->instance, "listen", c->listen, "http", c->http);
+
+    if (json_dumpfd(answer, fd, JSON_INDENT(2)) != 0 || write(fd, "\n", 1) != 1)
+        log_warn("cannot write that it is ready: %s", strerror(errno));
+    close(fd);
+    json_decref(answer);
 }
 
 static void
@@ -297,9 +323,7 @@ run(const struct up_options *o, int done_fd)
 
     if (!c)
         goto fail;
-    meta = remember(c, o, &shardd_options, &err);
-    if (!meta)
-        goto fail;
+    meta = recall(c, o, &shardd_options);
     if (o->with_shardd && !(d = dataplane_open(c, &shardd_options, &err)))
         goto fail;
     if (!start_servers(c, o, &err))
@@ -307,12 +331,14 @@ run(const struct up_options *o, int done_fd)
     resolver = resolver_start(c);
     deadlock = deadlock_start(c);
     api = api_open(c, c->path.socket, &err);
-    if (!api || (d && !start_shardd(c, d, &err)))
+    if (!api || (d && (!start_shardd(c, d, &err) || !remember(c, &shardd_options, &err))))
         goto fail;
 
     atomic_store(&c->ready, true);
     sd_notify(0, "READY=1");
-    if (d)
+    if (d && o->json_fd >= 0)
+        announce_json(c, o->json_fd);
+    else if (d)
         announce(c, done_fd >= 0);
     if (done_fd >= 0)
         detach_output(c, done_fd);
@@ -332,7 +358,7 @@ fail:
         cluster_stop_local(c);
     dataplane_close(d);
     json_decref(meta);
-    if (c && status == 0 && o->with_shardd)
+    if (c && o->with_shardd && (d || status == 0))
         remove_segments(c->instance);
     cluster_close(c);
     if (status == 0)

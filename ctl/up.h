@@ -15,15 +15,17 @@ struct up_options {
     struct cluster_paths paths;
     bool                 with_shardd, detach;
     int                  shards;    /* made at the first start; 0: none */
+    bool                 shards_given;
     int                  port, http_port, workers; /* -1: as last time */
     const char          *instance;  /* NULL: after the home */
     const json_t        *settings;  /* lines for shardd.conf; NULL: as last time */
+    int                  json_fd;   /* where is said that it is ready; -1: stdout, for people */
 };
 
 /* Until it is stopped. Returns the exit status. */
 int up_run(const struct up_options *options);
 
 /* Waits for the end of everything. Returns the exit status. */
-int up_down(const struct cluster_paths *paths);
+int up_down(const struct cluster_paths *paths, bool json);
 
 #endif

@@ -4,8 +4,6 @@
 
 #include "ctl/cli.h"
 
-#define SHARDCTL_VERSION "0.1"
-
 int verb_up(struct cli *cli);
 int verb_serve(struct cli *cli);
 int verb_down(struct cli *cli);

@@ -6,6 +6,8 @@
 #include "ctl/client.h"
 #include "ctl/verbs.h"
 
+#define TABLE_COLUMNS "database name kind key home state reason remedy"
+
 static json_t *
 text_or_null(const char *text)
 {
@@ -69,9 +71,10 @@ verb_database_show(struct cli *cli)
     if (!answer)
         return status;
     cli_members(answer, "name policy home collation");
-    json_decref(answer);
     printf("\n");
-    return verb_table_list(cli);
+    cli_table(json_object_get(answer, "tables"), TABLE_COLUMNS);
+    json_decref(answer);
+    return status;
 }
 
 int
@@ -85,7 +88,7 @@ verb_table_list(struct cli *cli)
 {
     char *path = cli->n_arguments ? client_path("/v1/tables?database=", cli->argument[0])
                                   : client_path("/v1/tables", "");
-    int   status = list(cli, path, "tables", "database name kind key home state reason remedy");
+    int   status = list(cli, path, "tables", TABLE_COLUMNS);
 
     free(path);
     return status;
@@ -214,7 +217,9 @@ verb_user_passwd(struct cli *cli)
     json_t *body   = json_object();
     int     status = CLI_FAILED;
 
-    if (password_of(cli, body))
+    if (!cli_option(cli, "password") && !cli_option(cli, "password-stdin"))
+        status = cli_wrong(cli, "say --password TEXT or --password-stdin");
+    else if (password_of(cli, body))
         status = change_named(cli, "PUT", "/v1/users/", body, "changed the password of");
     json_decref(body);
     return status;

@@ -1,11 +1,14 @@
 /* verbs_run.c - up, serve, down, status, version. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <curl/curl.h>
 #include <mariadb/mysql.h>
 
 #include "core/base/log.h"
+#include "core/base/version.h"
 #include "ctl/catalog/model.h"
 #include "ctl/up.h"
 #include "ctl/verbs.h"
@@ -25,6 +28,8 @@ verb_up(struct cli *cli)
                             .detach   = cli_option(cli, "detach") != NULL,
                             .settings = json_object_get(cli->options, "set") };
 
+    o.json_fd      = -1;
+    o.shards_given = cli_option(cli, "shards") != NULL;
     if (!cli_number(cli, "shards", 1, ROUTES_SHARDS_MAX, &o.shards, 2) ||
         !cli_number(cli, "port", 1, 65535, &o.port, -1) ||
         !cli_number(cli, "http-port", 1, 65535, &o.http_port, -1) ||
@@ -32,7 +37,12 @@ verb_up(struct cli *cli)
         return CLI_USAGE;
     log_init("shardctl", LOG_LEVEL_INFO, LOG_HUMAN);
     wake_libraries();
+    if (cli_option(cli, "json")) { /* what is for people goes elsewhere */
+        o.json_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+        dup2(STDERR_FILENO, STDOUT_FILENO);
+    }
     printf("shardd in %s\n", cli->paths.home);
+    fflush(stdout);
     return up_run(&o);
 }
 
@@ -41,7 +51,7 @@ verb_serve(struct cli *cli)
 {
     const char       *instance = cli_option(cli, "instance");
     struct up_options o = { .paths = cli->paths, .port = -1, .http_port = -1, .workers = -1,
-                            .instance = instance ? instance : "default" };
+                            .json_fd = -1, .instance = instance ? instance : "default" };
 
     if (!cli_number(cli, "shards", 0, ROUTES_SHARDS_MAX, &o.shards, 0))
         return CLI_USAGE;
@@ -53,14 +63,14 @@ verb_serve(struct cli *cli)
 int
 verb_down(struct cli *cli)
 {
-    return up_down(&cli->paths);
+    return up_down(&cli->paths, cli_option(cli, "json") != NULL);
 }
 
 int
 verb_version(struct cli *cli)
 {
     printf(cli_option(cli, "json") ? "{\"version\": \"%s\"}\n" : "shardctl %s\n",
-           SHARDCTL_VERSION);
+           SHARDD_VERSION);
     return CLI_OK;
 }
 

@@ -4,16 +4,16 @@
 #include <string.h>
 
 #include "core/base/log.h"
+#include "core/base/version.h"
 #include "core/conf/conf.h"
 #include "workers/backend/secure.h"
 #include "workers/master.h"
-#include "workers/version.h"
 
 enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE };
 
 static const char usage_text[] =
     "Usage: shardd [-c FILE] [-t]\n"
-    "The data plane of shardd: a sharding proxy for MariaDB and MySQL.\n"
+    "The data plane of shardd: a sharding proxy for MariaDB.\n"
     "\n"
     "  -c, --config FILE  read the settings from FILE (default: the built-in ones)\n"
     "  -t, --test         check the settings, name every mistake, and exit\n"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "core/base/memory.h"
-#include "workers/version.h"
+#include "core/base/version.h"
 
 #define NOW(word) atomic_load_explicit(&(word), memory_order_relaxed)
 

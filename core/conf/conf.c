@@ -316,15 +316,29 @@ skip_text(const char *p)
     return end != NULL ? end + 2 : p + strlen(p);
 }
 
-/* libconfig 1.5 silently takes 5000000000 for 705032704, without an L behind it. */
+/* Whether the string or comment from `p` to the end of the file is never closed. */
+static bool
+is_open(const char *p)
+{
+    const char *end = skip_text(p);
+
+    if (*p == '"')
+        return end == p + 1 || end[-1] != '"' || end[-2] == '\\';
+    return strncmp(p, "/*", 2) == 0 && (end < p + 4 || strncmp(end - 2, "*/", 2) != 0);
+}
+
+/* libconfig 1.5 silently takes 5000000000 for 705032704, without an L behind it, and a
+ * string or comment that is never closed for the end of the file. */
 static void
-find_clipped_numbers(const char *path, const char *text, struct conf_mistakes *m)
+find_what_is_skipped(const char *path, const char *text, struct conf_mistakes *m)
 {
     const char *p = text, *next;
     unsigned    line = 1;
 
     for (; *p != 0; p = next) {
         next = skip_text(p);
+        if (*next == 0 && is_open(p))
+            mistake(m, path, line, "%s is never closed", *p == '"' ? "a string" : "a comment");
         if (next == p && isdigit((unsigned char)*p)) {
             char *end;
             if (strtoull(p, &end, 0) > INT32_MAX && *end != 'L' && *end != '.')
@@ -349,6 +363,14 @@ load_settings(const char *path, const config_t *file, struct conf *conf, struct 
         check_together(path, file, conf, m);
 }
 
+static const char *
+line_of(const char *text, unsigned line)
+{
+    for (; line > 1 && *text; line--)
+        text += strcspn(text, "\n") + (text[strcspn(text, "\n")] == '\n');
+    return text;
+}
+
 static void
 load_text(const char *path, const char *text, struct conf *conf, struct conf_mistakes *m)
 {
@@ -356,12 +378,15 @@ load_text(const char *path, const char *text, struct conf *conf, struct conf_mis
 
     config_init(&file);
     if (config_read_string(&file, text)) {
-        find_clipped_numbers(path, text, m);
+        find_what_is_skipped(path, text, m);
         load_settings(path, &file, conf, m);
     } else {
         const char *included = config_error_file(&file);
-        mistake(m, included ? included : path, (unsigned)config_error_line(&file), "%s",
-                config_error_text(&file));
+        unsigned    line     = (unsigned)config_error_line(&file);
+        const char *at       = included ? "" : line_of(text, line);
+
+        mistake(m, included ? included : path, line, "%s%s%.*s", config_error_text(&file),
+                *at ? ": " : "", (int)strcspn(at, "\r\n"), at);
     }
     config_destroy(&file);
 }

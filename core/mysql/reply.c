@@ -122,6 +122,13 @@ reply_err_decode(struct span payload, struct sql_error *out)
     return true;
 }
 
+/* CR_MIN_ERROR to CR_MAX_ERROR, and Connector/C's CER_MIN_ERROR to CER_MAX_ERROR. */
+static bool
+is_library_code(uint16_t code)
+{
+    return (code >= 2000 && code <= 2999) || (code >= 5000 && code <= 5999);
+}
+
 void
 reply_err_encode(struct buf *out, uint8_t *seq, uint64_t capabilities,
                  const struct sql_error *error)
@@ -129,7 +136,7 @@ reply_err_encode(struct buf *out, uint8_t *seq, uint64_t capabilities,
     size_t at = packet_begin(out);
 
     wire_put_u8(out, REPLY_ERR);
-    wire_put_u16(out, error->code);
+    wire_put_u16(out, is_library_code(error->code) ? SQL_UNKNOWN_ERROR : error->code);
     if (capabilities & CLIENT_PROTOCOL_41) {
         wire_put_u8(out, '#');
         buf_append(out, error->sqlstate, SQLSTATE_BYTES);

@@ -47,7 +47,8 @@ void reply_end_encode(struct buf *out, uint8_t *seq, uint64_t capabilities, cons
 bool track_next(struct span *rest, uint8_t *kind, struct span *data);
 
 /* Without an SQLSTATE in the packet (errors before the login) it follows from
- * the code. A message too long for struct sql_error is cut. */
+ * the code. A message too long for struct sql_error is cut. Clients take a code of
+ * their own library in an ERR for a malformed packet: 1105 is sent instead. */
 bool reply_err_decode(struct span payload, struct sql_error *out) must_check;
 void reply_err_encode(struct buf *out, uint8_t *seq, uint64_t capabilities,
                       const struct sql_error *error);

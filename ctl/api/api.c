@@ -53,11 +53,27 @@ request_refuse(struct request *r, unsigned status, const char *fmt, ...)
 }
 
 unsigned
+request_no_such(struct request *r, const char *what, const char *name)
+{
+    return request_refuse(r, MHD_HTTP_NOT_FOUND, "there is no %s '%s'; see 'shardctl %s list'",
+                          what, name, what);
+}
+
+bool
+request_knows_database(const struct request *r, const char *name)
+{
+    json_t *database = catalog_get(r->cluster->catalog, CATALOG_DATABASE, name, NULL);
+
+    json_decref(database);
+    return database != NULL;
+}
+
+unsigned
 request_done(struct request *r, bool ok, const struct sql_error *error)
 {
     if (ok)
         return MHD_HTTP_OK;
-    if (error->code >= 2000 && error->code < 3000)
+    if (error->code == 1429 || error->code == 1430) /* a shard does not answer */
         return request_fail(r, MHD_HTTP_SERVICE_UNAVAILABLE, error);
     return request_fail(r, MHD_HTTP_BAD_REQUEST, error);
 }
@@ -133,9 +149,22 @@ dispatch(struct request *r)
 static enum MHD_Result
 take_query(void *context, enum MHD_ValueKind kind, const char *key, const char *value)
 {
+    char *plain = mem_strdup(value ? value : "");
+
     (void)kind;
-    json_object_set_new_nocheck(context, key, json_string_nocheck(value ? value : ""));
+    MHD_http_unescape(plain);
+    json_object_set_new_nocheck(context, key, json_string_nocheck(plain));
+    free(plain);
     return MHD_YES;
+}
+
+/* Each part is decoded after the path is split: a name may have a slash in it. */
+static size_t
+keep_escaped(void *context, struct MHD_Connection *connection, char *text)
+{
+    (void)context;
+    (void)connection;
+    return strlen(text);
 }
 
 static unsigned
@@ -263,7 +292,8 @@ api_open(struct cluster *cluster, const char *path, struct err *err)
         MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL, 0, NULL,
         NULL, on_request, api, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED,
         on_end, NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_UNESCAPE_CALLBACK,
+        keep_escaped, NULL, MHD_OPTION_END);
     if (!api->daemon) {
         err_set(err, "cannot start the REST server on %s: %s", path, strerror(errno));
         close(fd);

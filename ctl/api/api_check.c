@@ -14,9 +14,12 @@ enum { INTERVAL_MIN_MS = 100, INTERVAL_MAX_MS = 10000 };
 unsigned
 api_fsck(struct request *r)
 {
+    const char      *database = request_text(r, "database");
     struct sql_error error;
 
-    r->answer = fsck_run(r->cluster, request_text(r, "database"), &error);
+    if (database && !request_knows_database(r, database))
+        return request_no_such(r, "database", database);
+    r->answer = fsck_run(r->cluster, database, &error);
     return request_done(r, r->answer != NULL, &error);
 }
 
@@ -28,6 +31,8 @@ api_explain(struct request *r)
 
     if (!sql)
         return request_refuse(r, 400, "the body lacks \"sql\"");
+    if (database && database[0] && !request_knows_database(r, database))
+        return request_no_such(r, "database", database);
     r->answer = explain_run(r->cluster, span_of(sql), database ? database : "", &error);
     return request_done(r, r->answer != NULL, &error);
 }

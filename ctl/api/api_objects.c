@@ -9,13 +9,6 @@
 /* Who asks over the socket is the owner of the cluster. */
 static const char who[] = "shardctl";
 
-static unsigned
-no_such(struct request *r, const char *what, const char *name)
-{
-    return request_refuse(r, 404, "there is no %s '%s'; see 'shardctl %s list'", what, name,
-                          what);
-}
-
 static json_t *
 shard_name_of(struct cluster *c, int64_t id)
 {
@@ -61,6 +54,34 @@ api_database_list(struct request *r)
     return 200;
 }
 
+/* A table without what only the routing code needs. */
+static json_t *
+show_table(struct cluster *c, json_t *table, bool columns)
+{
+    json_t *out = json_copy(table);
+    json_t *database;
+
+    if (!columns)
+        json_object_del(out, "columns");
+    database = catalog_get(c->catalog, CATALOG_DATABASE, model_text(table, "database"), NULL);
+    json_object_set_new(out, "home", shard_name_of(c, model_number(database, "home")));
+    json_decref(database);
+    return out;
+}
+
+/* Of one database, or with NULL of all. */
+static json_t *
+show_tables(struct cluster *c, const json_t *tables, const char *wanted)
+{
+    json_t     *list = json_array(), *table;
+    const char *key;
+
+    json_object_foreach((json_t *)(uintptr_t)tables, key, table)
+        if (!wanted || strcmp(wanted, model_text(table, "database")) == 0)
+            json_array_append_new(list, show_table(c, table, false));
+    return list;
+}
+
 unsigned
 api_database_show(struct request *r)
 {
@@ -68,9 +89,10 @@ api_database_show(struct request *r)
     json_t *tables;
 
     if (!database)
-        return no_such(r, "database", r->part[1]);
+        return request_no_such(r, "database", r->part[1]);
     tables    = catalog_all(r->cluster->catalog, CATALOG_TABLE);
     r->answer = show_database(r->cluster, database, tables);
+    json_object_set_new(r->answer, "tables", show_tables(r->cluster, tables, r->part[1]));
     json_decref(database);
     json_decref(tables);
     return 200;
@@ -101,35 +123,19 @@ api_database_drop(struct request *r)
         r, admin_database_drop(r->cluster, who, r->part[1], false, NULL, &error), &error);
 }
 
-/* A table without what only the routing code needs. */
-static json_t *
-show_table(struct cluster *c, json_t *table, bool columns)
-{
-    json_t *out = json_copy(table);
-    json_t *database;
-
-    if (!columns)
-        json_object_del(out, "columns");
-    database = catalog_get(c->catalog, CATALOG_DATABASE, model_text(table, "database"), NULL);
-    json_object_set_new(out, "home", shard_name_of(c, model_number(database, "home")));
-    json_decref(database);
-    return out;
-}
-
 unsigned
 api_table_list(struct request *r)
 {
-    json_t     *all    = catalog_all(r->cluster->catalog, CATALOG_TABLE), *table;
-    json_t     *list   = json_array();
+    json_t     *all    = catalog_all(r->cluster->catalog, CATALOG_TABLE);
     const char *wanted = json_string_value(json_object_get(r->query, "database"));
-    const char *key;
+    unsigned    status = 200;
 
-    json_object_foreach(all, key, table)
-        if (!wanted || strcmp(wanted, model_text(table, "database")) == 0)
-            json_array_append_new(list, show_table(r->cluster, table, false));
+    if (wanted && !request_knows_database(r, wanted))
+        status = request_no_such(r, "database", wanted);
+    else
+        r->answer = json_pack("{s:o}", "tables", show_tables(r->cluster, all, wanted));
     json_decref(all);
-    r->answer = json_pack("{s:o}", "tables", list);
-    return 200;
+    return status;
 }
 
 unsigned
@@ -140,7 +146,7 @@ api_table_show(struct request *r)
 
     free(name);
     if (!table)
-        return no_such(r, "table", r->part[2]);
+        return request_no_such(r, "table", r->part[2]);
     r->answer = show_table(r->cluster, table, true);
     json_decref(table);
     return 200;

@@ -42,6 +42,10 @@ unsigned request_fail(struct request *r, unsigned status, const struct sql_error
 unsigned request_refuse(struct request *r, unsigned status, const char *fmt, ...)
     printf_like(3, 4);
 
+/* 404, with the command that lists what there is. */
+unsigned request_no_such(struct request *r, const char *what, const char *name);
+bool     request_knows_database(const struct request *r, const char *name);
+
 /* 200 or, with the error, 400 (404 when the thing is not there, 503 when a server is not). */
 unsigned request_done(struct request *r, bool ok, const struct sql_error *error);
 

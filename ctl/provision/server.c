@@ -9,20 +9,39 @@
 #include "ctl/catalog/model.h"
 #include "ctl/provision/server.h"
 
-enum { CONNECT_TIMEOUT_S = 5 };
+enum {
+    CONNECT_TIMEOUT_S = 5,
+    ERR_UNREACHABLE   = 1429, /* ER_CONNECT_TO_FOREIGN_DATA_SOURCE */
+    ERR_LOST          = 1430, /* ER_QUERY_ON_FOREIGN_DATA_SOURCE */
+};
+
+/* Applications get these errors too, and take no codes of a client's library from a server. */
+static uint16_t
+code_of(unsigned code)
+{
+    switch (code) {
+    case CR_CONNECTION_ERROR:
+    case CR_CONN_HOST_ERROR:
+    case CR_UNKNOWN_HOST:   return ERR_UNREACHABLE;
+    case CR_SERVER_GONE_ERROR:
+    case CR_SERVER_LOST:
+    case CR_SERVER_LOST_EXTENDED: return ERR_LOST;
+    default:                return SQL_UNKNOWN_ERROR;
+    }
+}
 
 static bool
 failed(struct server *s, struct sql_error *error)
 {
     unsigned code = mysql_errno(s->mysql);
 
+    if ((code >= CR_MIN_ERROR && code <= CR_MAX_ERROR) ||
+        (code >= CER_MIN_ERROR && code <= CER_MAX_ERROR))
+        return sql_error_set(error, code_of(code), "shardd: shard %s: %s", s->name,
+                             mysql_error(s->mysql));
     error->code = (uint16_t)code;
     snprintf(error->sqlstate, sizeof(error->sqlstate), "%s", mysql_sqlstate(s->mysql));
-    if (code >= CR_MIN_ERROR && code <= CR_MAX_ERROR)
-        snprintf(error->message, sizeof(error->message), "shardd: shard %s: %s", s->name,
-                 mysql_error(s->mysql));
-    else
-        snprintf(error->message, sizeof(error->message), "%s", mysql_error(s->mysql));
+    snprintf(error->message, sizeof(error->message), "%s", mysql_error(s->mysql));
     return false;
 }
 

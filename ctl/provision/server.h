@@ -2,7 +2,7 @@
  *
  * Connections are short: one per job step or check. Texts are utf8mb4. A
  * server's refusal arrives as struct sql_error, in its own words; a server
- * that cannot be reached has code 2002 or 2003 and the shard's name in it.
+ * that cannot be reached has code 1429, one that is lost 1430, and the shard's name in it.
  */
 #ifndef CTL_PROVISION_SERVER_H
 #define CTL_PROVISION_SERVER_H

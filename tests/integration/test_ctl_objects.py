@@ -26,6 +26,7 @@ def test_databases_are_on_every_shard(c):
     c.ctl("database", "create", "one", "--collation", "latin1_swedish_ci", "--policy", "global")
     shown = c.json("database", "show", "one")
     assert (shown["policy"], shown["collation"]) == ("global", "latin1_swedish_ci")
+    assert shown["tables"] == []
     assert all("one" in database_names(c, n) for n in (0, 1))
     c.ddl("CREATE TABLE t (id INT PRIMARY KEY)", database="one")
     assert c.json("table", "show", "one.t")["kind"] == "global"
@@ -35,6 +36,23 @@ def test_databases_are_on_every_shard(c):
     assert not any("one" in database_names(c, n) for n in (0, 1))
     assert all(t["database"] != "one" for t in c.json("table", "list")["tables"])
     assert c.ctl_raw("database", "drop", "one").returncode == 1
+
+
+def test_a_name_is_decoded_once(c):
+    for name in ("a/../b", "a%41b", "ä b?c=d&e"):
+        c.ctl("database", "create", name)
+        assert c.json("database", "show", name)["name"] == name
+        assert c.json("table", "list", name)["tables"] == []
+        c.ctl("database", "drop", name)
+
+
+@pytest.mark.parametrize("args", [
+    ["fsck", "nowhere"], ["explain", "SELECT 1", "--database", "nowhere"],
+    ["table", "list", "nowhere"], ["database", "show", "nowhere"],
+])
+def test_a_database_that_is_not_there_is_named(c, args):
+    done = c.ctl_raw(*args)
+    assert done.returncode == 1 and "no database 'nowhere'" in done.stderr
 
 
 def test_homes_spread_over_the_shards(c):

@@ -1,4 +1,5 @@
 """test_ctl_run.py - shardctl as a program: start, stop, takeover, exit status, help."""
+import json
 import os
 import signal
 import socket
@@ -7,7 +8,7 @@ import subprocess
 import pytest
 
 from controlbed import Controller
-from testbed import SHARDCTL, alive, wait_for
+from testbed import SHARDCTL, alive, free_port, wait_for
 
 
 def run(*args):
@@ -34,6 +35,10 @@ def test_every_verb_has_help(line):
     (["user"], 2, "user what?"),
     (["user", "add"], 2, "needs NAME"),
     (["user", "list", "x"], 2, "does not take 'x'"),
+    (["user", "passwd", "x", "--home", "/nonexistent/x"], 2, "say --password"),
+    (["shard", "set", "x", "--state", "off"], 2, "one of up|draining"),
+    (["shard", "set", "x", "--state", "u"], 2, "one of up|draining"),
+    (["database", "create", "x", "--policy", ""], 2, "one of auto|global"),
     (["status", "--detach"], 2, "no option --detach"),
     (["status", "--bogus"], 2, "no option --bogus"),
     (["up", "--shards"], 2, "needs a value"),
@@ -66,6 +71,20 @@ def test_a_wrong_setting_is_named(scratch):
     done = run("up", "--home", scratch / "setting", "--set", "nonsense = 5")
     assert done.returncode == 1
     assert "nonsense" in done.stderr
+
+
+def test_only_what_worked_is_remembered(scratch):
+    home, port, http_port = scratch / "memory", free_port(), free_port()
+    assert run("up", "--home", home, "--port", port, "--http-port", http_port, "--shards", 1,
+               "--set", "recv_buffer_bytes = 1").returncode == 1
+    done = run("up", "--home", home, "--port", port, "--http-port", http_port, "--shards", 1,
+               "--detach", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["listen"] == f"127.0.0.1:{port}"
+    done = run("up", "--home", home)
+    assert done.returncode == 1 and "already runs" in done.stderr
+    assert json.loads(run("down", "--home", home, "--json").stdout) == {"stopped": True}
+    assert json.loads(run("down", "--home", home, "--json").stdout) == {"stopped": False}
 
 
 def server_pids(c):

@@ -310,7 +310,7 @@ def test_a_shard_that_is_down(new_cluster):
 
     testbed.wait_for("the shard to be back", back, 60)
     codes = {e[0] for e in errors if e}
-    assert codes <= {1105, 1429, 2013, 1053, 1205, 1203, 1158, 1159}, errors
+    assert codes <= {1105, 1429, 1430, 1053, 1205, 1203, 1158, 1159}, errors
     assert len(cluster.sql("SELECT id FROM t")) == 100
 
 

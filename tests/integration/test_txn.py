@@ -10,7 +10,7 @@ import pytest
 
 import testbed
 
-CUT = (2006, 2013, 1053, 1105, 1927)  # the connection or the statement died
+CUT = (2006, 2013, 1053, 1105, 1430, 1927)  # the connection or the statement died
 
 
 def make_accounts(cluster, db, n=40, start=100):

@@ -23,12 +23,12 @@ static const struct {
     { "greeting",          { HELLO },                     LOGIN_STEP_WAIT, 1, 0 },
     { "plain login",       { HELLO, OK },                 LOGIN_STEP_DONE, 1, 0 },
     { "switch",            { HELLO, SWITCH, OK },         LOGIN_STEP_DONE, 2, 0 },
-    { "foreign plugin",    { HELLO, SWITCH_OTHER },       LOGIN_STEP_FAIL, 1, 2027 },
+    { "foreign plugin",    { HELLO, SWITCH_OTHER },       LOGIN_STEP_FAIL, 1, 1429 },
     { "refused",           { HELLO, DENIED },             LOGIN_STEP_FAIL, 1, 1045 },
     { "refused at once",   { BUSY },                      LOGIN_STEP_FAIL, 0, 1040 },
-    { "lacks capabilities", { HELLO_OLD },                LOGIN_STEP_FAIL, 0, 2027 },
-    { "not MySQL",         { JUNK },                      LOGIN_STEP_FAIL, 0, 2027 },
-    { "empty packet",      { HELLO, EMPTY },              LOGIN_STEP_FAIL, 1, 2027 },
+    { "lacks capabilities", { HELLO_OLD },                LOGIN_STEP_FAIL, 0, 1429 },
+    { "not MySQL",         { JUNK },                      LOGIN_STEP_FAIL, 0, 1429 },
+    { "empty packet",      { HELLO, EMPTY },              LOGIN_STEP_FAIL, 1, 1429 },
 };
 
 static void

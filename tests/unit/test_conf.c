@@ -155,8 +155,11 @@ static const struct {
       "2: pool_min_idle: 5 is more than pool_max, which is 4" },
     { "taken", "listen = \"127.0.0.1:7380\";",
       "1: http: \"127.0.0.1:7380\" is what listen is already" },
-    { "syntax", "workers = 1\nlisten == 2;", "2: syntax error" },
-    { "twice", "workers = 1;\nworkers = 2;", "2: duplicate setting name" },
+    { "syntax", "workers = 1\nlisten == 2;", "2: syntax error: listen == 2;" },
+    { "twice", "workers = 1;\nworkers = 2;", "2: duplicate setting name: workers = 2;" },
+    { "open string", "workers = 1;\n\"", "2: a string is never closed" },
+    { "open comment", "workers = 1;\n/* listen = 2;\n/", "2: a comment is never closed" },
+    { "open tail", "workers = 1; /*/", "1: a comment is never closed" },
     { "all of them", "workers = 1000;\nlistn = 1;\nlog_format = \"x\";",
       "1: workers: '1000' is not an integer from 0 to 256\n"
       "2: listn: there is no such setting; did you mean listen?\n"

@@ -225,7 +225,7 @@ static const struct {
     { 1062, "",       RESOLVER_WAIT },
     { 1205, "",       RESOLVER_WAIT },
     { 1213, "",       RESOLVER_WAIT },
-    { 2013, "",       RESOLVER_WAIT }, /* it may have been inserted */
+    { 1430, "",       RESOLVER_WAIT }, /* it may have been inserted */
     { 1205, "commit", RESOLVER_WAIT },
 };
 

@@ -128,6 +128,27 @@ err_packets(void **state)
     }
 }
 
+/* Connector/C ends the connection when a server sends a code of the client's library. */
+static void
+codes_of_libraries_are_not_sent(void **state)
+{
+    (void)state;
+    static const uint16_t codes[][2] = {
+        { 1999, 1999 }, { 2000, 1105 }, { 2013, 1105 }, { 2999, 1105 }, { 3000, 3000 },
+        { 4999, 4999 }, { 5000, 1105 }, { 5999, 1105 }, { 6000, 6000 },
+    };
+    for (size_t i = 0; i < countof(codes); i++) {
+        struct sql_error error = { .code = codes[i][0], .sqlstate = "HY000" };
+        struct buf       out   = { 0 };
+        uint8_t          seq   = 0;
+
+        reply_err_encode(&out, &seq, CLIENT_PROTOCOL_41, &error);
+        assert_true(reply_err_decode(payload_of(&out), &error));
+        assert_int_equal(error.code, codes[i][1]);
+        buf_fini(&out);
+    }
+}
+
 static void
 a_long_message_is_cut(void **state)
 {
@@ -244,6 +265,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ok_packets),            cmocka_unit_test(ok_packets_survive),
         cmocka_unit_test(err_packets),           cmocka_unit_test(a_long_message_is_cut),
+        cmocka_unit_test(codes_of_libraries_are_not_sent),
         cmocka_unit_test(eof_and_prepare_ok),    cmocka_unit_test(columns_survive),
         cmocka_unit_test(a_result_set_of_our_own),
     };

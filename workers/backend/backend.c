@@ -10,7 +10,7 @@
 
 enum {
     ERR_UNREACHABLE = 1429, /* ER_CONNECT_TO_FOREIGN_DATA_SOURCE */
-    ERR_LOST        = 2013, /* CR_SERVER_LOST */
+    ERR_LOST        = 1430, /* ER_QUERY_ON_FOREIGN_DATA_SOURCE */
     MARK_LOW        = 64 << 10,
     MARK_HIGH       = 1 << 20,
 };

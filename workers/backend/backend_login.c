@@ -16,7 +16,7 @@
 #include "core/mysql/auth.h"
 #include "core/mysql/reply.h"
 
-enum { MALFORMED = 2027 /* CR_MALFORMED_PACKET */ };
+enum { MALFORMED = 1429 /* ER_CONNECT_TO_FOREIGN_DATA_SOURCE */ };
 
 static enum login_step
 fail(struct backend_login *l, const char *what)
