@@ -1,10 +1,13 @@
 /* down.c - `shardctl down`: by the controller when it lives, else by the pid files. */
 #include <dirent.h>
-#include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
+#include "core/base/memory.h"
 #include "ctl/client.h"
 #include "ctl/provision/spawn.h"
 #include "ctl/up.h"
@@ -30,17 +33,18 @@ stop_controller(const struct cluster_paths *paths, pid_t pid)
     return true;
 }
 
-/* Sends the signal to shardd and all servers that are left; counts them. */
-static int
-signal_left(const struct cluster_paths *paths, int signal, bool servers)
+/* shardd, or the servers, that are left: their pidfds. A pid file is no sign that one still
+ * runs: it goes long before the files are closed. */
+static size_t
+find_left(const struct cluster_paths *paths, bool servers, struct pollfd *out)
 {
     char           pid_file[CLUSTER_PATH_MAX + 300], needle[CLUSTER_PATH_MAX + 300];
     DIR           *dir = opendir(paths->home);
     struct dirent *entry;
-    int            n = 0;
+    size_t         n = 0;
     pid_t          pid;
 
-    while (dir && (entry = readdir(dir))) {
+    while (dir && n < SERVERS_MAX && (entry = readdir(dir))) {
         bool is_server = strncmp(entry->d_name, "shard-", 6) == 0;
 
         if (is_server != servers || (!is_server && strcmp(entry->d_name, "shardd.pid") != 0))
@@ -49,9 +53,9 @@ signal_left(const struct cluster_paths *paths, int signal, bool servers)
                  is_server ? "/mariadbd.pid" : "");
         snprintf(needle, sizeof(needle), "%s/%s", paths->home,
                  is_server ? entry->d_name : "shardd.conf");
-        pid = local_find(pid_file, needle);
-        if (pid > 0 && kill(pid, signal) == 0)
-            n++;
+        pid    = local_find(pid_file, needle);
+        out[n] = (struct pollfd){ .fd = pid > 0 ? pidfd_open(pid, 0) : -1, .events = POLLIN };
+        n += out[n].fd >= 0;
     }
     if (dir)
         closedir(dir);
@@ -61,15 +65,22 @@ signal_left(const struct cluster_paths *paths, int signal, bool servers)
 static bool
 stop_left(const struct cluster_paths *paths, bool servers, int *found)
 {
-    int64_t deadline = spawn_now_ms() + PATIENCE_MS / 2;
+    struct pollfd *left     = mem_alloc(SERVERS_MAX * sizeof(*left));
+    int64_t        deadline = spawn_now_ms() + PATIENCE_MS / 2;
+    size_t         n        = find_left(paths, servers, left);
+    bool           all      = true;
 
-    *found += signal_left(paths, SIGTERM, servers);
-    while (signal_left(paths, 0, servers) > 0) {
-        if (spawn_now_ms() > deadline)
-            return false;
-        usleep(10000);
+    *found += (int)n;
+    for (size_t i = 0; i < n; i++)
+        pidfd_send_signal(left[i].fd, SIGTERM, NULL, 0);
+    for (size_t i = 0; i < n; i++) {
+        int64_t room = deadline - spawn_now_ms();
+
+        all = poll(&left[i], 1, room > 0 ? (int)room : 0) == 1 && all;
+        close(left[i].fd);
     }
-    return true;
+    free(left);
+    return all;
 }
 
 int

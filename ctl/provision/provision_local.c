@@ -1,8 +1,10 @@
 /* provision_local.c - the life of a private mariadbd; see the picture in the header. */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,7 +30,8 @@ struct local_server {
     char            *directory;
     enum local_state state;
     pid_t            pid;
-    bool             is_child; /* else taken over: its end is seen by kill(pid, 0) */
+    bool             is_child; /* else taken over: */
+    int              pidfd;    /* ... its end is seen here; -1: none */
     int              backoff_ms;
     int64_t          since_ms; /* in this state */
 };
@@ -83,7 +86,8 @@ local_open(const json_t *shard)
     s->shard      = json_deep_copy(shard);
     s->directory  = mem_strdup(model_text(shard, "directory"));
     s->backoff_ms = BACKOFF_FIRST_MS;
-    s->pid = find(s);
+    s->pid    = find(s);
+    s->pidfd  = s->pid ? pidfd_open(s->pid, 0) : -1;
     enter(s, s->pid ? LOCAL_ALIVE : LOCAL_STOPPED);
     return s;
 }
@@ -93,6 +97,8 @@ local_close(struct local_server *s)
 {
     if (!s)
         return;
+    if (s->pidfd >= 0)
+        close(s->pidfd);
     json_decref(s->shard);
     free(s->directory);
     free(s);
@@ -150,15 +156,17 @@ local_stop(struct local_server *s)
 }
 
 /* Reaps, and says whether the process is still there. One that we took over is
- * somebody else's to reap: a zombie has no command line and is not found. */
+ * somebody else's to reap. Its pid file is no sign: it goes long before the files are closed. */
 static bool
 alive(struct local_server *s)
 {
-    int status;
+    int           status;
+    struct pollfd end = { .fd = s->pidfd, .events = POLLIN };
 
     if (s->pid == 0)
         return false;
-    if (s->is_child ? waitpid(s->pid, &status, WNOHANG) != s->pid : find(s) == s->pid)
+    if (s->is_child ? waitpid(s->pid, &status, WNOHANG) != s->pid
+                    : s->pidfd >= 0 && poll(&end, 1, 0) == 0)
         return true;
     s->pid = 0;
     return false;
