@@ -117,10 +117,17 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
   X(HTTP_CONNECTIONS, GAUGE, "http_connections_open", "", "HTTP connections open now.") \
   X(HTTP_REQUESTS_OK, TOTAL, "http_requests_total", "code=\"200\"", "HTTP requests by status.") \
   X(HTTP_REQUESTS_BAD, TOTAL, "http_requests_total", "code=\"400\"", "") \
+  X(HTTP_REQUESTS_UNAUTHORIZED, TOTAL, "http_requests_total", "code=\"401\"", "") \
+  X(HTTP_REQUESTS_FORBIDDEN, TOTAL, "http_requests_total", "code=\"403\"", "") \
   X(HTTP_REQUESTS_MISSING, TOTAL, "http_requests_total", "code=\"404\"", "") \
   X(HTTP_REQUESTS_METHOD, TOTAL, "http_requests_total", "code=\"405\"", "") \
+  X(HTTP_REQUESTS_CONFLICT, TOTAL, "http_requests_total", "code=\"409\"", "") \
+  X(HTTP_REQUESTS_BODY, TOTAL, "http_requests_total", "code=\"413\"", "") \
+  X(HTTP_REQUESTS_TOO_MANY, TOTAL, "http_requests_total", "code=\"429\"", "") \
   X(HTTP_REQUESTS_LARGE, TOTAL, "http_requests_total", "code=\"431\"", "") \
+  X(HTTP_REQUESTS_GATEWAY, TOTAL, "http_requests_total", "code=\"502\"", "") \
   X(HTTP_REQUESTS_UNREADY, TOTAL, "http_requests_total", "code=\"503\"", "") \
+  X(HTTP_REQUESTS_TIMEOUT, TOTAL, "http_requests_total", "code=\"504\"", "") \
   X(LOOP_TURNS, TOTAL, "loop_turns_total", "", "Turns of the worker's loop.") \
   X(LOOP_BUSY_NS, NANOSECONDS, "loop_busy_seconds_total", "", "Time the worker's loop was at work.")
 

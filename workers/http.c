@@ -7,7 +7,7 @@
 
 #include "core/base/memory.h"
 #include "core/io/stream.h"
-#include "workers/http_message.h"
+#include "workers/http_query.h"
 #include "workers/metrics.h"
 
 enum { IDLE_MS = 10000, LINGER_MS = 10000, FULL_BYTES = 64 << 10 };
@@ -20,9 +20,13 @@ struct connection {
     struct list   node; /* in http.connections */
     struct http  *http;
     struct timer  idle;
-    bool          full;   /* the peer reads slowly: its next request waits */
-    bool          ending; /* the peer sends no more */
+    struct http_query *query; /* owned; from the first one on */
+    bool          answering; /* by `query`: what else comes waits */
+    bool          continued; /* the peer knows that it may send the body */
+    bool          full;      /* the peer reads slowly: its next request waits */
+    bool          ending;    /* the peer sends no more */
     bool          closing;
+    bool          in_run;    /* inside run(): no recursion */
 };
 
 static void
@@ -30,8 +34,12 @@ leave(struct connection *c, enum stream_close_how how)
 {
     if (c->closing && how == STREAM_CLOSE_FLUSH)
         return;
-    if (!c->closing)
+    if (!c->closing) {
         timer_stop(ring_timers(c->http->ctx->ring), &c->idle);
+        if (c->query != NULL)
+            http_query_close(c->query);
+        c->query = NULL;
+    }
     c->closing = true;
     stream_close(&c->stream, how, LINGER_MS);
 }
@@ -73,7 +81,6 @@ readiness(const struct context *ctx, struct span *body)
 static enum http_status
 page(struct http *h, struct span path, struct span *body, const char **type)
 {
-    *type = plain_type;
     *body = SPAN("ok\n");
     if (span_equal(path, SPAN("/healthz")))
         return HTTP_OK;
@@ -84,62 +91,176 @@ page(struct http *h, struct span path, struct span *body, const char **type)
         *body = metrics_page(h);
         return HTTP_OK;
     }
-    *body = SPAN("there are /metrics, /healthz and /readyz\n");
+    if (h->ctx->conf.http_query)
+        *body = SPAN("there are /metrics, /healthz, /readyz and POST /v1/query\n");
+    else
+        *body = SPAN("there are /metrics, /healthz and /readyz\n");
     return HTTP_NOT_FOUND;
 }
 
 static enum counter
 counter_of(enum http_status status)
 {
-    switch (status) {
-    case HTTP_OK: return COUNTER_HTTP_REQUESTS_OK;
-    case HTTP_NOT_FOUND: return COUNTER_HTTP_REQUESTS_MISSING;
-    case HTTP_METHOD_NOT_ALLOWED: return COUNTER_HTTP_REQUESTS_METHOD;
-    case HTTP_HEAD_TOO_LARGE: return COUNTER_HTTP_REQUESTS_LARGE;
-    case HTTP_UNAVAILABLE: return COUNTER_HTTP_REQUESTS_UNREADY;
-    case HTTP_PARTIAL:
-    case HTTP_BAD_REQUEST:
-    case HTTP_VERSION_NOT_SUPPORTED: break;
-    }
+    static const struct {
+        enum http_status status;
+        enum counter     counter;
+    } counters[] = {
+        { HTTP_OK, COUNTER_HTTP_REQUESTS_OK },
+        { HTTP_UNAUTHORIZED, COUNTER_HTTP_REQUESTS_UNAUTHORIZED },
+        { HTTP_FORBIDDEN, COUNTER_HTTP_REQUESTS_FORBIDDEN },
+        { HTTP_NOT_FOUND, COUNTER_HTTP_REQUESTS_MISSING },
+        { HTTP_METHOD_NOT_ALLOWED, COUNTER_HTTP_REQUESTS_METHOD },
+        { HTTP_CONFLICT, COUNTER_HTTP_REQUESTS_CONFLICT },
+        { HTTP_BODY_TOO_LARGE, COUNTER_HTTP_REQUESTS_BODY },
+        { HTTP_TOO_MANY, COUNTER_HTTP_REQUESTS_TOO_MANY },
+        { HTTP_HEAD_TOO_LARGE, COUNTER_HTTP_REQUESTS_LARGE },
+        { HTTP_BAD_GATEWAY, COUNTER_HTTP_REQUESTS_GATEWAY },
+        { HTTP_UNAVAILABLE, COUNTER_HTTP_REQUESTS_UNREADY },
+        { HTTP_GATEWAY_TIMEOUT, COUNTER_HTTP_REQUESTS_TIMEOUT },
+    };
+
+    for (size_t i = 0; i < countof(counters); i++)
+        if (counters[i].status == status)
+            return counters[i].counter;
     return COUNTER_HTTP_REQUESTS_BAD;
 }
 
 /* --- requests ------------------------------------------------------------- */
 
+static void run(struct connection *c);
+
+static void
+wait_for_next(struct connection *c)
+{
+    timer_start(ring_timers(c->http->ctx->ring), &c->idle, IDLE_MS, on_idle);
+}
+
+static struct span
+words_for(enum http_status status)
+{
+    switch ((int)status) {
+    case HTTP_METHOD_NOT_ALLOWED: return SPAN("this method is not for this path\n");
+    case HTTP_LENGTH_REQUIRED:    return SPAN("the body needs a Content-Length\n");
+    case HTTP_BODY_TOO_LARGE:     return SPAN("the body is larger than http_body_max_bytes\n");
+    default:                      return SPAN("this is not a request that shardd understands\n");
+    }
+}
+
 static void
 answer(struct connection *c, enum http_status status, const struct http_request *r)
 {
-    struct span body;
+    struct span body = { 0 };
     const char *type = plain_type;
 
     if (status == HTTP_OK)
         status = page(c->http, r->path, &body, &type);
-    else if (status == HTTP_METHOD_NOT_ALLOWED)
-        body = SPAN("only GET and HEAD\n");
     else
-        body = SPAN("this is not a request that shardd understands\n");
+        body = words_for(status);
     slot_count(c->http->ctx->slot, counter_of(status));
     http_answer(stream_out(&c->stream), status, r, type, body, (int64_t)time(NULL));
     c->full = !stream_flush(&c->stream);
-    timer_start(ring_timers(c->http->ctx->ring), &c->idle, IDLE_MS, on_idle);
+    wait_for_next(c);
+}
+
+static void
+query_done(void *owner, enum http_status status, bool keep)
+{
+    struct connection *c = owner;
+
+    slot_count(c->http->ctx->slot, counter_of(status));
+    c->answering = false;
+    c->full      = stream_pending(&c->stream) >= FULL_BYTES;
+    if (!keep)
+        leave(c, STREAM_CLOSE_FLUSH);
+    else {
+        wait_for_next(c);
+        run(c);
+    }
+}
+
+static const struct http_query_ops query_ops = { .done = query_done };
+
+/* False: its body is not there yet. */
+static bool
+take_query(struct connection *c, const struct http_request *r)
+{
+    struct context *ctx = c->http->ctx;
+    struct span     in  = stream_unread(&c->stream);
+
+    if (in.len - r->used < r->body_bytes) {
+        if (r->expects && !c->continued)
+            stream_write(&c->stream, SPAN("HTTP/1.1 100 Continue\r\n\r\n"));
+        c->continued = true;
+        wait_for_next(c);
+        return false;
+    }
+    if (c->query == NULL)
+        c->query = http_query_new(ctx, &c->stream, c, &query_ops);
+    c->continued = false;
+    c->answering = true;
+    timer_stop(ring_timers(ctx->ring), &c->idle);
+    http_query_start(c->query, r, (struct span){ in.ptr + r->used, (size_t)r->body_bytes });
+    return true;
+}
+
+/* What shall be done with a request that could be read. */
+static enum http_status
+check(const struct http *h, struct http_request *r, bool *query)
+{
+    const struct conf *conf = &h->ctx->conf;
+    bool               ours = conf->http_query && span_equal(r->path, SPAN("/v1/query"));
+
+    *query = ours && r->post;
+    if (ours != r->post) {
+        r->allow = ours ? "POST" : "GET, HEAD";
+        if (r->post)
+            r->keep_alive = r->keep_alive && r->body_bytes == 0; /* nobody reads it */
+        return HTTP_METHOD_NOT_ALLOWED;
+    }
+    if (r->body_bytes > conf->http_body_max_bytes)
+        r->keep_alive = false;
+    return *query && r->body_bytes > conf->http_body_max_bytes ? HTTP_BODY_TOO_LARGE : HTTP_OK;
+}
+
+/* Takes one request. False: it is not complete. */
+static bool
+take(struct connection *c)
+{
+    struct http_request r      = { 0 };
+    enum http_status    status = http_parse(stream_unread(&c->stream), &r);
+    bool                query  = false;
+
+    if (status == HTTP_PARTIAL)
+        return false;
+    if (status == HTTP_OK)
+        status = check(c->http, &r, &query);
+    if (status == HTTP_OK && query) {
+        size_t whole = r.used + (size_t)r.body_bytes;
+        if (!take_query(c, &r))
+            return false;
+        if (!c->closing)
+            stream_consume(&c->stream, whole);
+        return true;
+    }
+    answer(c, status, &r);
+    if (!r.keep_alive)
+        leave(c, STREAM_CLOSE_FLUSH);
+    else
+        stream_consume(&c->stream, r.used);
+    return true;
 }
 
 /* Answers what has come, until the output is full. */
 static void
 run(struct connection *c)
 {
-    while (!c->full && !c->closing) {
-        struct http_request r      = { 0 };
-        enum http_status    status = http_parse(stream_unread(&c->stream), &r);
-        if (status == HTTP_PARTIAL)
-            break;
-        answer(c, status, &r);
-        if (!r.keep_alive)
-            leave(c, STREAM_CLOSE_FLUSH);
-        else
-            stream_consume(&c->stream, r.used);
-    }
-    if (c->ending && !c->full)
+    if (c->in_run)
+        return;
+    c->in_run = true;
+    while (!c->full && !c->closing && !c->answering && take(c))
+        ;
+    c->in_run = false;
+    if (c->ending && !c->full && !c->answering)
         leave(c, STREAM_CLOSE_FLUSH);
 }
 
@@ -149,7 +270,7 @@ on_data(struct stream *stream)
     struct connection *c = container_of(stream, struct connection, stream);
 
     run(c);
-    if (c->full && !c->closing)
+    if ((c->full || (c->answering && stream_unread(stream).len > FULL_BYTES)) && !c->closing)
         stream_pause_read(stream);
 }
 
@@ -160,6 +281,10 @@ on_drained(struct stream *stream)
 
     if (c->closing)
         return;
+    if (c->answering) {
+        http_query_resume(c->query);
+        return;
+    }
     c->full = false;
     stream_resume_read(stream);
     run(c);
@@ -173,7 +298,7 @@ on_end(struct stream *stream, int error)
     c->ending = true;
     if (error != 0)
         leave(c, STREAM_CLOSE_NOW);
-    else if (!c->full)
+    else if (!c->full && !c->answering)
         leave(c, STREAM_CLOSE_FLUSH);
 }
 

@@ -1,6 +1,6 @@
-/* http.h - GET /metrics, /healthz, /readyz of a worker.
+/* http.h - GET /metrics, /healthz, /readyz and POST /v1/query of a worker.
  *
- *   accept --> read a head --> answer --> read the next ... --> close
+ *   accept --> read a request --> answer --> read the next ... --> close
  *                    \ 10 s without a request: close
  *
  * Any worker answers for all: it reads everybody's slots.

@@ -93,7 +93,9 @@ parse_request_line(struct span line, struct http_request *r)
     if (status != HTTP_OK || !parse_target(target, r))
         return status != HTTP_OK ? status : HTTP_BAD_REQUEST;
     r->head = span_equal(method, SPAN("HEAD"));
-    return r->head || span_equal(method, SPAN("GET")) ? HTTP_OK : HTTP_METHOD_NOT_ALLOWED;
+    r->post = span_equal(method, SPAN("POST"));
+    return r->head || r->post || span_equal(method, SPAN("GET")) ? HTTP_OK
+                                                                 : HTTP_METHOD_NOT_ALLOWED;
 }
 
 /* "close", "keep-alive" or others, separated by commas. */
@@ -113,8 +115,28 @@ parse_connection(struct span value, struct http_request *r)
 }
 
 struct fields {
-    bool host, body, close;
+    bool host, authorization, length, chunks;
 };
+
+/* Repeated lengths must agree: else where the next request begins is anybody's guess. */
+static bool
+parse_length(struct span value, struct http_request *r, struct fields *seen)
+{
+    uint64_t n = 0;
+
+    if (value.len == 0 || value.len > 18)
+        return false;
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.ptr[i] < '0' || value.ptr[i] > '9')
+            return false;
+        n = n * 10 + (uint64_t)(value.ptr[i] - '0');
+    }
+    if (seen->length && n != r->body_bytes)
+        return false;
+    seen->length  = true;
+    r->body_bytes = n;
+    return true;
+}
 
 static bool
 parse_field(struct span line, struct http_request *r, struct fields *seen)
@@ -131,12 +153,19 @@ parse_field(struct span line, struct http_request *r, struct fields *seen)
         if (seen->host)
             return false;
         seen->host = true;
+    } else if (span_equal_nocase(name, SPAN("Authorization"))) {
+        if (seen->authorization)
+            return false;
+        seen->authorization = true;
+        r->authorization    = value;
     } else if (span_equal_nocase(name, SPAN("Connection")))
         parse_connection(value, r);
     else if (span_equal_nocase(name, SPAN("Transfer-Encoding")))
-        seen->body = true;
+        seen->chunks = true;
     else if (span_equal_nocase(name, SPAN("Content-Length")))
-        seen->body = seen->body || !span_equal(value, SPAN("0"));
+        return parse_length(value, r, seen);
+    else if (span_equal_nocase(name, SPAN("Expect")))
+        r->expects = span_equal_nocase(value, SPAN("100-continue"));
     return true;
 }
 
@@ -184,9 +213,12 @@ http_parse(struct span in, struct http_request *out)
     r.used = (size_t)(rest.ptr - in.ptr);
     if (r.used > HTTP_HEAD_MAX)
         return HTTP_HEAD_TOO_LARGE;
-    if (!r.old && !seen.host)
+    if ((!r.old && !seen.host) || (seen.chunks && seen.length))
         return HTTP_BAD_REQUEST;
-    r.keep_alive = r.keep_alive && !seen.body;
+    if (r.post && (seen.chunks || !seen.length))
+        return HTTP_LENGTH_REQUIRED;
+    if (!r.post)
+        r.keep_alive = r.keep_alive && !seen.chunks && r.body_bytes == 0;
     *out = r;
     return status;
 }
@@ -197,8 +229,16 @@ reason(enum http_status status)
     switch (status) {
     case HTTP_OK: return "OK";
     case HTTP_BAD_REQUEST: return "Bad Request";
+    case HTTP_UNAUTHORIZED: return "Unauthorized";
+    case HTTP_FORBIDDEN: return "Forbidden";
     case HTTP_NOT_FOUND: return "Not Found";
     case HTTP_METHOD_NOT_ALLOWED: return "Method Not Allowed";
+    case HTTP_CONFLICT: return "Conflict";
+    case HTTP_LENGTH_REQUIRED: return "Length Required";
+    case HTTP_BODY_TOO_LARGE: return "Content Too Large";
+    case HTTP_TOO_MANY: return "Too Many Requests";
+    case HTTP_BAD_GATEWAY: return "Bad Gateway";
+    case HTTP_GATEWAY_TIMEOUT: return "Gateway Timeout";
     case HTTP_HEAD_TOO_LARGE: return "Request Header Fields Too Large";
     case HTTP_UNAVAILABLE: return "Service Unavailable";
     case HTTP_VERSION_NOT_SUPPORTED: return "HTTP Version Not Supported";
@@ -208,8 +248,8 @@ reason(enum http_status status)
 }
 
 void
-http_answer(struct buf *out, enum http_status status, const struct http_request *request,
-            const char *type, struct span body, int64_t now_s)
+http_head(struct buf *out, enum http_status status, const struct http_request *request,
+          const char *type, uint64_t body_bytes, int64_t now_s)
 {
     char      date[64];
     time_t    now = (time_t)now_s;
@@ -217,15 +257,41 @@ http_answer(struct buf *out, enum http_status status, const struct http_request 
 
     gmtime_r(&now, &tm);
     strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
-    buf_printf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-               "Cache-Control: no-store\r\n", (int)status, reason(status), date, type, body.len);
+    buf_printf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\n", (int)status,
+               reason(status), date, type);
+    if (body_bytes != HTTP_CHUNKED)
+        buf_printf(out, "Content-Length: %llu\r\n", (unsigned long long)body_bytes);
+    else if (!request->old)
+        buf_append_text(out, "Transfer-Encoding: chunked\r\n");
+    buf_append_text(out, "Cache-Control: no-store\r\n");
     if (status == HTTP_METHOD_NOT_ALLOWED)
-        buf_append_text(out, "Allow: GET, HEAD\r\n");
+        buf_printf(out, "Allow: %s\r\n", request->allow ? request->allow : "GET, HEAD, POST");
+    if (status == HTTP_UNAUTHORIZED)
+        buf_append_text(out, "WWW-Authenticate: Basic realm=\"shardd\", charset=\"UTF-8\"\r\n");
     if (!request->keep_alive)
         buf_append_text(out, "Connection: close\r\n");
     else if (request->old)
         buf_append_text(out, "Connection: keep-alive\r\n");
     buf_append_text(out, "\r\n");
+}
+
+void
+http_answer(struct buf *out, enum http_status status, const struct http_request *request,
+            const char *type, struct span body, int64_t now_s)
+{
+    http_head(out, status, request, type, body.len, now_s);
     if (!request->head)
         buf_append_span(out, body);
+}
+
+void
+http_chunk(struct buf *out, const struct http_request *request, struct span bytes)
+{
+    if (request->old) {
+        buf_append_span(out, bytes);
+        return;
+    }
+    buf_printf(out, "%zx\r\n", bytes.len);
+    buf_append_span(out, bytes);
+    buf_append_text(out, "\r\n");
 }

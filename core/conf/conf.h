@@ -45,6 +45,8 @@ struct conf {
     char             instance[32];
     char             listen[64];
     char             http[64];
+    bool             http_query;
+    uint64_t         http_body_max_bytes;
     char             controller[108];
     char             control[108];
     char             server_version[64];

@@ -167,3 +167,13 @@ def test_wide_and_long_results(both):
     both.compare("SELECT " + ", ".join(f"id + {i} AS c{i}" for i in range(300))
                  + " FROM t WHERE id = 77")
     both.compare("SELECT * FROM t WHERE id = -1")
+
+
+def test_spatial_functions_are_the_servers_own(both):
+    both.compare("CREATE TABLE g (id INT PRIMARY KEY, p POINT NOT NULL)")
+    both.compare("INSERT INTO g VALUES " + ",".join(
+        f"({i}, ST_PointFromText('POINT({i} {i * 2})'))" for i in range(20)))
+    both.compare("SELECT id, ST_X(p), Y(p), ST_AsText(p), AsText(p) FROM g ORDER BY id")
+    both.compare("SELECT COUNT(*) FROM g WHERE MBRContains(ST_GeomFromText("
+                 "'POLYGON((0 0, 0 11, 11 11, 11 0, 0 0))'), p)")
+    both.compare("SELECT id FROM g WHERE ST_Distance(p, POINT(5, 5)) < 4 ORDER BY id")

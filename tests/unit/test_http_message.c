@@ -38,15 +38,29 @@ static const struct {
     { "more words", "GET / x HTTP/1.1\r\n" H "\r\n", HTTP_BAD_REQUEST, NULL, false, false },
     { "no host", "GET / HTTP/1.1\r\n\r\n", HTTP_BAD_REQUEST, NULL, false, false },
     { "two hosts", "GET / HTTP/1.1\r\n" H H "\r\n", HTTP_BAD_REQUEST, NULL, false, false },
-    { "POST", "POST / HTTP/1.1\r\n" H "Content-Length: 0\r\n\r\n", HTTP_METHOD_NOT_ALLOWED, "/",
+    { "POST", "POST / HTTP/1.1\r\n" H "Content-Length: 0\r\n\r\n", HTTP_OK, "/", false, true },
+    { "POST with a body", "POST / HTTP/1.1\r\n" H "Content-Length: 1\r\n\r\n", HTTP_OK, "/",
       false, true },
-    { "POST with a body", "POST / HTTP/1.1\r\n" H "Content-Length: 1\r\n\r\n",
-      HTTP_METHOD_NOT_ALLOWED, "/", false, false },
+    { "POST without a length", "POST / HTTP/1.1\r\n" H "\r\n", HTTP_LENGTH_REQUIRED, NULL, false,
+      false },
+    { "POST in chunks", "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n",
+      HTTP_LENGTH_REQUIRED, NULL, false, false },
+    { "a length and chunks", "POST / HTTP/1.1\r\n" H "Content-Length: 1\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n", HTTP_BAD_REQUEST, NULL, false, false },
+    { "the same length twice", "POST / HTTP/1.1\r\n" H "Content-Length: 1\r\nContent-Length: 1"
+      "\r\n\r\n", HTTP_OK, "/", false, true },
+    { "no length", "POST / HTTP/1.1\r\n" H "Content-Length: +1\r\n\r\n", HTTP_BAD_REQUEST, NULL,
+      false, false },
+    { "endless length", "POST / HTTP/1.1\r\n" H "Content-Length: 1234567890123456789\r\n\r\n",
+      HTTP_BAD_REQUEST, NULL, false, false },
+    { "DELETE", "DELETE / HTTP/1.1\r\n" H "\r\n", HTTP_METHOD_NOT_ALLOWED, "/", false, true },
+    { "two authorizations", "GET / HTTP/1.1\r\n" H "Authorization: a\r\nAuthorization: b\r\n\r\n",
+      HTTP_BAD_REQUEST, NULL, false, false },
     { "GET with a body", "GET / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n", HTTP_OK,
       "/", false, false },
     { "lengths that differ",
       "GET / HTTP/1.1\r\n" H "Content-Length: 5\r\nContent-Length: 0\r\n\r\n",
-      HTTP_OK, "/", false, false },
+      HTTP_BAD_REQUEST, NULL, false, false },
     { "no colon", "GET / HTTP/1.1\r\n" H "nonsense\r\n\r\n", HTTP_BAD_REQUEST, NULL, false, false },
     { "space before the colon", "GET / HTTP/1.1\r\nHost : x\r\n\r\n", HTTP_BAD_REQUEST, NULL,
       false, false },
@@ -163,12 +177,33 @@ answers_are_written(void **state)
                         "HTTP/1.1 405 Method Not Allowed\r\n"
                         "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
                         "Content-Type: text/plain\r\nContent-Length: 2\r\n"
-                        "Cache-Control: no-store\r\nAllow: GET, HEAD\r\n"
+                        "Cache-Control: no-store\r\nAllow: GET, HEAD, POST\r\n"
                         "Connection: close\r\n\r\n");
     buf_clear(&out);
     r = (struct http_request){ .old = true, .keep_alive = true };
     http_answer(&out, HTTP_OK, &r, "text/plain", SPAN(""), 0);
     assert_non_null(strstr(buf_cstr(&out), "Connection: keep-alive\r\n"));
+    buf_fini(&out);
+}
+
+static void
+long_answers_come_in_chunks(void **state)
+{
+    (void)state;
+    struct buf          out = { 0 };
+    struct http_request r   = { .keep_alive = true };
+
+    http_head(&out, HTTP_OK, &r, "text/plain", HTTP_CHUNKED, 0);
+    assert_non_null(strstr(buf_cstr(&out), "Transfer-Encoding: chunked\r\n"));
+    assert_null(strstr(buf_cstr(&out), "Content-Length"));
+    buf_clear(&out);
+    http_chunk(&out, &r, SPAN("0123456789abcdef!"));
+    http_chunk(&out, &r, SPAN(""));
+    assert_string_equal(buf_cstr(&out), "11\r\n0123456789abcdef!\r\n0\r\n\r\n");
+    buf_clear(&out);
+    r.old = true;
+    http_chunk(&out, &r, SPAN("plain"));
+    assert_string_equal(buf_cstr(&out), "plain");
     buf_fini(&out);
 }
 
@@ -179,6 +214,7 @@ main(void)
         cmocka_unit_test(requests_are_read),    cmocka_unit_test(requests_come_in_pieces),
         cmocka_unit_test(two_requests_are_two), cmocka_unit_test(heads_are_limited),
         cmocka_unit_test(answers_are_written),
+        cmocka_unit_test(long_answers_come_in_chunks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -318,11 +318,10 @@ admit(struct client *c, struct sql_error *error)
     return true;
 }
 
-void
-client_open(struct context *ctx, struct ring_file file, bool local)
+static struct client *
+client_new(struct context *ctx)
 {
-    struct client   *c = mem_alloc(sizeof(*c));
-    struct sql_error error;
+    struct client *c = mem_alloc(sizeof(*c));
 
     c->ctx   = ctx;
     c->state = CLIENT_LOGIN;
@@ -334,6 +333,15 @@ client_open(struct context *ctx, struct ring_file file, bool local)
     slot_count(ctx->slot, COUNTER_CLIENTS_ACCEPTED);
     session_init(&c->session, ctx);
     c->session.id = context_next_id(ctx);
+    return c;
+}
+
+void
+client_open(struct context *ctx, struct ring_file file, bool local)
+{
+    struct client   *c = client_new(ctx);
+    struct sql_error error;
+
     stream_open(&c->stream, ctx->ring, file, &stream_ops);
     stream_set_marks(&c->stream, LOW_WATER, (uint32_t)ctx->conf.client_out_high_water_bytes);
 
@@ -348,6 +356,27 @@ client_open(struct context *ctx, struct ring_file file, bool local)
     timer_start(ring_timers(ctx->ring), &c->timer, (uint64_t)ctx->conf.login_timeout_s * 1000,
                 login_too_long);
     client_greet(c, local);
+}
+
+struct client *
+client_open_inner(struct context *ctx, struct stream *peer, const struct stream_ops *peer_ops,
+                  const char *user, const char *schema, struct sql_error *error)
+{
+    struct client *c = client_new(ctx);
+
+    if (!admit(c, error)) {
+        on_closed(&c->stream);
+        return NULL;
+    }
+    if (!client_enter(c, user, schema, error)) {
+        context_release_row(ctx, c->row);
+        session_fini(&c->session);
+        on_closed(&c->stream);
+        return NULL;
+    }
+    stream_open_pair(&c->stream, &stream_ops, peer, peer_ops, ctx->ring);
+    stream_set_marks(&c->stream, LOW_WATER, (uint32_t)ctx->conf.client_out_high_water_bytes);
+    return c;
 }
 
 /* --- from outside -------------------------------------------------------- */

@@ -57,6 +57,16 @@ struct client {
  * it (limits, no routes, leaving). */
 void client_open(struct context *ctx, struct ring_file file, bool local);
 
+/* A client within the process, for `user`, whose name was proven otherwise: logged in, at
+ * the other end of `peer`, which is opened. `schema` may be empty. NULL and `error`: refused,
+ * `peer` as before. It is gone when `peer` hears its end. */
+struct client *client_open_inner(struct context *ctx, struct stream *peer,
+                                 const struct stream_ops *peer_ops, const char *user,
+                                 const char *schema, struct sql_error *error);
+
+/* As COM_RESET_CONNECTION: as after the login, but for the schema. No command is under way. */
+void client_forget(struct client *c);
+
 /* Close for a reason that is counted; `error` (or NULL) is said first. */
 void client_close(struct client *c, enum counter reason, const struct sql_error *error);
 
@@ -78,6 +88,8 @@ void client_drain_all(struct context *ctx);
 void client_greet(struct client *c, bool local);
 void client_log_in(struct client *c);                     /* client_login.c */
 void client_tls_failed(struct client *c);
+bool client_enter(struct client *c, const char *user, const char *schema,
+                  struct sql_error *error) must_check;
 void client_dispatch(struct client *c, struct span payload); /* client_command.c */
 void client_run_rest(struct client *c);                     /* the next of several */
 

@@ -493,12 +493,18 @@ set_option(struct client *c, struct span payload)
     client_command_done(c);
 }
 
+void
+client_forget(struct client *c)
+{
+    session_reset(&c->session);
+    stmts_clear(&c->stmts);
+}
+
 static void
 reset_connection(struct client *c, struct span payload)
 {
     (void)payload;
-    session_reset(&c->session);
-    stmts_clear(&c->stmts);
+    client_forget(c);
     client_reply_ok(c);
 }
 

@@ -112,17 +112,35 @@ within_user_limit(struct client *c, const struct route_user *user)
     return n < user->max_connections;
 }
 
-static void
-enter_session(struct client *c, const struct route_user *user)
+/* Everything but the proof: the schema is there, the limit is not reached. */
+static bool
+may_enter(struct client *c, const char *schema, struct sql_error *error)
 {
+    const struct routes *r  = c->ctx->routes->routes;
+    uint32_t             at = routes_user(r, span_of(c->session.user));
+
+    if (schema != NULL && routes_database(r, span_of(schema)) == ROUTES_NONE &&
+        !session_is_system_schema(span_of(schema))) {
+        slot_count(c->ctx->slot, COUNTER_LOGIN_FAILED_DATABASE);
+        return sql_error_set(error, ERR_BAD_DB, "Unknown database '%s'", schema);
+    }
+    if (!within_user_limit(c, &r->users[at])) {
+        slot_count(c->ctx->slot, COUNTER_REFUSED_USER_LIMIT);
+        return sql_error_set(error, ERR_TOO_MANY, "User %s already has more than "
+                             "'max_user_connections' active connections", c->session.user);
+    }
+    return true;
+}
+
+static void
+enter_session(struct client *c, const char *schema)
+{
+    struct routes  *r = c->ctx->routes->routes;
     struct session *s = &c->session;
 
-    s->admin = user->admin;
-    if (c->login->schema != NULL)
-        session_set_schema(s, span_of(c->login->schema));
-    free(c->login->schema);
-    free(c->login);
-    c->login = NULL;
+    s->admin = r->users[routes_user(r, span_of(s->user))].admin;
+    if (schema != NULL)
+        session_set_schema(s, span_of(schema));
     c->state     = CLIENT_IDLE;
     c->active_ms = ring_now_ms(c->ctx->ring);
     c->reader.next_seq = 0;
@@ -138,27 +156,37 @@ enter_session(struct client *c, const struct route_user *user)
 static void
 welcome(struct client *c)
 {
-    struct routes           *r    = c->ctx->routes->routes;
-    uint32_t                 at   = routes_user(r, span_of(c->session.user));
-    const struct route_user *user = &r->users[at];
-    struct ok                ok   = { .status = SERVER_STATUS_AUTOCOMMIT };
-    char                    *db   = c->login->schema;
+    struct ok        ok     = { .status = SERVER_STATUS_AUTOCOMMIT };
+    char            *schema = c->login->schema;
+    struct sql_error error;
 
-    if (db != NULL && routes_database(r, span_of(db)) == ROUTES_NONE &&
-        !session_is_system_schema(span_of(db))) {
-        refuse(c, COUNTER_LOGIN_FAILED_DATABASE, ERR_BAD_DB, "Unknown database '%s'", db);
-        return;
-    }
-    if (!within_user_limit(c, user)) {
-        refuse(c, COUNTER_REFUSED_USER_LIMIT, ERR_TOO_MANY,
-               "User %s already has more than 'max_user_connections' active connections",
-               c->session.user);
+    if (!may_enter(c, schema, &error)) {
+        client_close(c, COUNTER_CLOSED_LOGIN, &error);
         return;
     }
     uint8_t seq = c->reader.next_seq;
     reply_ok_encode(stream_out(&c->stream), &seq, c->session.capabilities, &ok);
     stream_flush(&c->stream);
-    enter_session(c, user);
+    free(c->login);
+    c->login = NULL;
+    enter_session(c, schema);
+    free(schema);
+}
+
+bool
+client_enter(struct client *c, const char *user, const char *schema, struct sql_error *error)
+{
+    struct session *s = &c->session;
+
+    s->user         = mem_strdup(user);
+    s->capabilities = always | CLIENT_DEPRECATE_EOF;
+    s->charset      = CHARSET_UTF8MB4_GENERAL_CI;
+    session_reset(s);
+    schema = schema[0] != 0 ? schema : NULL;
+    if (!may_enter(c, schema, error))
+        return false;
+    enter_session(c, schema);
+    return true;
 }
 
 static bool

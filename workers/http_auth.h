@@ -1,0 +1,18 @@
+/* http_auth.h - who sends an HTTP request: Basic authentication, RFC 7617.
+ *
+ * User and password are those of the MySQL protocol. They pass unencrypted: the listener
+ * belongs behind a proxy that speaks TLS, or on loopback.
+ */
+#ifndef WORKERS_HTTP_AUTH_H
+#define WORKERS_HTTP_AUTH_H
+
+#include "workers/backend/context.h"
+
+enum { HTTP_CREDENTIALS_MAX = 1024 };
+
+/* Whose credentials the Authorization field's value has: the name, NUL-terminated, in
+ * `user`. False: nobody's, which is counted as a failed login. There are routes. */
+bool http_authenticate(const struct context *ctx, struct span value,
+                       char user[HTTP_CREDENTIALS_MAX]) must_check;
+
+#endif
