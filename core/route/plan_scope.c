@@ -129,7 +129,27 @@ find_cte(struct planner *p, struct cte_scope *from, struct span name, struct cte
     return NULL;
 }
 
-/* A derived table or CTE: a region of its own, perhaps exported as one keyed table. */
+/* The item of `q` that is the key of a table inside it; q->n_items where none is to be seen. */
+static uint32_t
+key_item(struct planner *p, const struct scope *inner, const struct query *q, struct instance **of,
+         uint32_t *column)
+{
+    uint32_t at = 0;
+    for (struct select_item *item = q->items; item != NULL; item = item->next, at++) {
+        struct expr *e = bare(item->expr);
+        if (e->kind == EXPR_STAR)
+            break;
+        if (e->kind != EXPR_COLUMN)
+            continue;
+        *of = scope_column(inner, e->path, column);
+        if (*of != NULL && where_is_key(p, *of, *column))
+            return at;
+    }
+    return q->n_items;
+}
+
+/* A derived table or CTE: a region of its own, perhaps exported as one table that is cut
+ * into parts by a key, which the outer query may or may not be able to name. */
 static bool
 add_derived(struct planner *p, struct scope *s, struct query *q, struct span alias,
             bool renamed, struct cte_scope *ctes, struct region *region)
@@ -145,23 +165,19 @@ add_derived(struct planner *p, struct scope *s, struct query *q, struct span ali
     i->derived = q;
     if (key == NULL)
         return true;
-    uint32_t at = 0;
-    for (struct select_item *item = q->items; item != NULL; item = item->next, at++) {
-        struct expr *e = bare(item->expr);
-        uint32_t     column;
-        if (e->kind == EXPR_STAR)
+    struct instance *of     = key;
+    uint32_t         column = key->key;
+    uint32_t         at     = key_item(p, inner, q, &of, &column);
+    if (at == q->n_items) {
+        if (q->distinct) /* equal rows may be on several shards */
             return true;
-        if (e->kind != EXPR_COLUMN)
-            continue;
-        struct instance *of = scope_column(inner, e->path, &column);
-        if (of == NULL || !where_is_key(p, of, column))
-            continue;
-        i->key         = at;
-        i->derived_key = instance_column(of, column);
-        i->table_index = key->table_index;
-        where_exported(p, key, i); /* what is inside counts through `i` from now on */
-        return true;
+        of     = key;
+        column = key->key;
     }
+    i->key         = at;
+    i->derived_key = instance_column(of, column);
+    i->table_index = key->table_index;
+    where_exported(p, key, i); /* what is inside counts through `i` from now on */
     return true;
 }
 

@@ -395,6 +395,7 @@ where_items_have_key(struct planner *p, struct scope *s, struct query *q)
         if (e->kind == EXPR_STAR)
             for (struct instance *i = s->first; i != NULL; i = i->next)
                 if (instance_sharded(i) && i->region == s->region &&
+                    (i->derived == NULL || i->key < i->derived->n_items) &&
                     (e->path == NULL || e->path->table.ptr == NULL ||
                      span_equal_nocase(e->path->table, i->alias)))
                     return true;

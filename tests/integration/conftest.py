@@ -10,6 +10,7 @@ import pytest
 import testbed
 
 counter = itertools.count()
+collect_ignore = ["frameworks"]  # test_frameworks.py runs them
 
 
 def pytest_addoption(parser):

@@ -480,6 +480,19 @@ static const struct plan_case cases[] = {
       "t.a",
       "scatter all; merge: 2=count group 1 sort 1; text: SELECT t.a, COUNT(*) FROM "
       "(SELECT id, age a FROM users) t GROUP BY t.a ORDER BY NULL" },
+    { "SELECT COUNT(*) FROM (SELECT age + 1 a FROM users WHERE age > 2) t",
+      "scatter all; merge: 1=count one group; text: SELECT COUNT(*) FROM (SELECT age + :0 a "
+      "FROM users WHERE age > :1) t" },
+    { "SELECT COUNT(*) FROM (SELECT * FROM users) t",
+      "scatter all; merge: 1=count one group; text: SELECT COUNT(*) FROM (SELECT * FROM users) "
+      "t" },
+    { "SELECT DISTINCT t.* FROM (SELECT age FROM users) t",
+      "refuse 1235: shardd: SELECT DISTINCT * over several shards needs the key among the "
+      "columns; name the columns" },
+    { "SELECT DISTINCT user_id FROM orders JOIN (SELECT age FROM users) t ON user_id = t.age",
+      "refuse 1235: shardd: the rows of 'orders' that this statement needs are on other shards "
+      "than those they are combined with; join the tables on their keys, or give the key of "
+      "each" },
     { "SELECT COUNT(*) FROM (SELECT DISTINCT user_id FROM orders) t",
       "scatter all; merge: 1=count one group; text: SELECT COUNT(*) FROM (SELECT "
       "DISTINCT user_id FROM orders) t" },

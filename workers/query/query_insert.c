@@ -173,7 +173,7 @@ run(struct query_run *q)
         query_relay(q, shards.first);
         return;
     }
-    slot_count(q->ctx->slot, COUNTER_ROUTE_INSERT_SPLIT);
+    slot_count(q->ctx->slot, shards.n == 1 ? COUNTER_ROUTE_ONE : COUNTER_ROUTE_INSERT_SPLIT);
     legs_make(q, &shards);
     for (uint32_t i = 0; i < q->n_legs; i++)
         render(&q->legs[i]);
