@@ -19,8 +19,8 @@ from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
 from django.core.cache import cache  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
-from django.db.models import (Avg, Case, Count, Exists, F, Max, Min, OuterRef, Prefetch,  # noqa: E402
-                              Q, StdDev, Subquery, Sum, Value, When, Window)
+from django.db.models import (Avg, Case, Count, Exists, F, Max, Min, OuterRef,  # noqa: E402
+                              Prefetch, Q, StdDev, Subquery, Sum, Value, When, Window)
 from django.db.models.functions import (Coalesce, Concat, ExtractYear, Length, Lower,  # noqa: E402
                                         Rank, TruncMonth, Upper)
 from django.db.utils import DatabaseError  # noqa: E402
@@ -240,7 +240,8 @@ def prefetching():
     orders = Order.objects.order_by("number").prefetch_related(
         Prefetch("lines", queryset=Line.objects.select_related("product").order_by("pieces")))
     say([(o.number, [(li.product.name, li.pieces) for li in o.lines.all()]) for o in orders[:4]])
-    say([o.customer.name for o in Order.objects.prefetch_related("customer").order_by("number")[:3]])
+    say([o.customer.name
+         for o in Order.objects.prefetch_related("customer").order_by("number")[:3]])
     say([(c.name, c.order_set.count()) for c in Customer.objects.order_by("name")[:3]])
 
 

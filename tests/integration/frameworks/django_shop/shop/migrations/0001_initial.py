@@ -2,11 +2,13 @@
 
 from django.conf import settings
 from django.db import migrations, models
-import django.db.models.deletion
+from django.db.models.deletion import CASCADE, PROTECT, SET_NULL
 import uuid
 
 
 CONSTRAINT = not settings.FORCED
+BIG_ID = models.BigAutoField(auto_created=True, primary_key=True, serialize=False,
+                             verbose_name="ID")
 
 
 class Migration(migrations.Migration):
@@ -20,9 +22,10 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Category',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', BIG_ID),
                 ('name', models.CharField(max_length=40, unique=True)),
-                ('parent', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='children', to='shop.category')),
+                ('parent', models.ForeignKey(null=True, on_delete=CASCADE,
+                    related_name='children', to='shop.category')),
             ],
         ),
         migrations.CreateModel(
@@ -35,7 +38,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Customer',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', BIG_ID),
                 ('name', models.CharField(db_index=True, max_length=80)),
                 ('joined', models.DateField()),
                 ('active', models.BooleanField(default=True)),
@@ -54,7 +57,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Event',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', BIG_ID),
                 ('kind', models.CharField(db_index=True, max_length=20)),
                 ('payload', models.JSONField()),
                 ('at', models.DateTimeField(db_index=True)),
@@ -63,7 +66,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Job',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', BIG_ID),
                 ('state', models.CharField(db_index=True, default='new', max_length=10)),
                 ('priority', models.IntegerField(default=0)),
                 ('input', models.JSONField(default=list)),
@@ -72,7 +75,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Measurement',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', BIG_ID),
                 ('sensor', models.CharField(max_length=20)),
                 ('value', models.FloatField()),
                 ('exact', models.DecimalField(decimal_places=8, max_digits=20)),
@@ -85,17 +88,18 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Order',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', BIG_ID),
                 ('number', models.CharField(db_index=True, max_length=20)),
                 ('placed', models.DateTimeField()),
                 ('state', models.CharField(default='open', max_length=10)),
-                ('customer', models.ForeignKey(db_constraint=CONSTRAINT, on_delete=django.db.models.deletion.CASCADE, to='shop.customer')),
+                ('customer', models.ForeignKey(db_constraint=CONSTRAINT, on_delete=CASCADE,
+                    to='shop.customer')),
             ],
         ),
         migrations.CreateModel(
             name='Page',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', BIG_ID),
                 ('path', models.CharField(db_index=True, max_length=100)),
                 ('hits', models.IntegerField(default=0)),
             ],
@@ -103,11 +107,11 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Product',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', BIG_ID),
                 ('name', models.CharField(db_index=True, max_length=80)),
                 ('price', models.DecimalField(decimal_places=2, max_digits=10)),
                 ('stock', models.PositiveIntegerField(default=0)),
-                ('category', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='shop.category')),
+                ('category', models.ForeignKey(on_delete=PROTECT, to='shop.category')),
             ],
             options={
                 'ordering': ['name'],
@@ -116,14 +120,14 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Region',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', BIG_ID),
                 ('code', models.CharField(max_length=8, unique=True)),
             ],
         ),
         migrations.CreateModel(
             name='Tag',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', BIG_ID),
                 ('word', models.SlugField(unique=True)),
             ],
         ),
@@ -137,14 +141,16 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Payment',
             fields=[
-                ('order', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, serialize=False, to='shop.order')),
+                ('order', models.OneToOneField(on_delete=CASCADE, primary_key=True,
+                    serialize=False, to='shop.order')),
                 ('cents', models.BigIntegerField()),
             ],
         ),
         migrations.CreateModel(
             name='Profile',
             fields=[
-                ('customer', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, serialize=False, to='shop.customer')),
+                ('customer', models.OneToOneField(on_delete=CASCADE, primary_key=True,
+                    serialize=False, to='shop.customer')),
                 ('bio', models.TextField(blank=True)),
                 ('settings', models.JSONField(default=dict)),
             ],
@@ -152,34 +158,37 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Shipment',
             fields=[
-                ('order', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, serialize=False, to='shop.order')),
+                ('order', models.OneToOneField(on_delete=CASCADE, primary_key=True,
+                    serialize=False, to='shop.order')),
                 ('sent', models.DateTimeField(null=True)),
             ],
         ),
         migrations.CreateModel(
             name='Wallet',
             fields=[
-                ('customer', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, serialize=False, to='shop.customer')),
+                ('customer', models.OneToOneField(on_delete=CASCADE, primary_key=True,
+                    serialize=False, to='shop.customer')),
                 ('cents', models.BigIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
             name='Subscription',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', BIG_ID),
                 ('email', models.CharField(max_length=100)),
                 ('until', models.DateField(null=True)),
-                ('region', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to='shop.region')),
+                ('region', models.ForeignKey(null=True, on_delete=SET_NULL, to='shop.region')),
             ],
         ),
         migrations.CreateModel(
             name='Review',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', BIG_ID),
                 ('stars', models.SmallIntegerField()),
                 ('text', models.TextField()),
-                ('customer', models.ForeignKey(db_constraint=CONSTRAINT, on_delete=django.db.models.deletion.CASCADE, to='shop.customer')),
-                ('product', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='shop.product')),
+                ('customer', models.ForeignKey(db_constraint=CONSTRAINT, on_delete=CASCADE,
+                    to='shop.customer')),
+                ('product', models.ForeignKey(on_delete=CASCADE, to='shop.product')),
             ],
         ),
         migrations.AddField(
@@ -190,25 +199,27 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='order',
             name='region',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='shop.region'),
+            field=models.ForeignKey(on_delete=CASCADE, to='shop.region'),
         ),
         migrations.CreateModel(
             name='Line',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', BIG_ID),
                 ('pieces', models.IntegerField()),
-                ('order', models.ForeignKey(db_constraint=CONSTRAINT, on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='shop.order')),
-                ('product', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='shop.product')),
+                ('order', models.ForeignKey(db_constraint=CONSTRAINT, on_delete=CASCADE,
+                    related_name='lines', to='shop.order')),
+                ('product', models.ForeignKey(on_delete=CASCADE, to='shop.product')),
             ],
         ),
         migrations.AddField(
             model_name='customer',
             name='region',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='shop.region'),
+            field=models.ForeignKey(on_delete=CASCADE, to='shop.region'),
         ),
         migrations.AddConstraint(
             model_name='product',
-            constraint=models.CheckConstraint(check=models.Q(('price__gte', 0)), name='price_positive'),
+            constraint=models.CheckConstraint(check=models.Q(('price__gte', 0)),
+                name='price_positive'),
         ),
         migrations.AddIndex(
             model_name='order',
