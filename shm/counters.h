@@ -95,6 +95,13 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
   X(TXN_MULTI_IN_DOUBT, TOTAL, "transactions_in_doubt_total", "", "Commits left to the resolver.") \
   X(TXN_MULTI_OPEN, GAUGE, "transactions_spread", "", \
     "Transactions that are on several shards now.") \
+  X(SNAPSHOTS_OPENED, TOTAL, "snapshots_total", "end=\"opened\"", \
+    "Snapshots of several shards.") \
+  X(SNAPSHOTS_FAILED, TOTAL, "snapshots_total", "end=\"failed\"", "") \
+  X(SNAPSHOTS_REPEATED, TOTAL, "snapshots_repeated_total", "", \
+    "Snapshots opened again because a commit among them was in doubt.") \
+  X(COMMITS_HELD, TOTAL, "commits_held_total", "", \
+    "Commits on several shards that waited for snapshots to open.") \
   X(DEADLOCKS, TOTAL, "deadlocks_total", "", \
     "Transactions on several shards that were ended to break a deadlock between shards.") \
   X(PINNED, GAUGE, "clients_pinned", "", "Clients pinned to a connection now.") \
@@ -154,7 +161,10 @@ extern const struct counter_info counter_info[COUNTERS_N];
   X(LOCAL, "statement_seconds", "route=\"local\"", "") \
   X(POOL_WAIT, "pool_wait_seconds", "", "Waiting for a connection to a server.") \
   X(CONNECT, "backend_connect_seconds", "", "Connecting to a server and logging in.") \
-  X(COMMIT, "commit_seconds", "", "Commits of transactions on several shards.")
+  X(COMMIT, "commit_seconds", "", "Commits of transactions on several shards.") \
+  X(COMMIT_HELD, "commit_held_seconds", "", \
+    "Commits on several shards that waited for snapshots to open: how long.") \
+  X(SNAPSHOT, "snapshot_seconds", "", "Opening a snapshot of several shards.")
 
 #define LATENCY_ENUM(name, metric, labels, help) LATENCY_##name,
 enum latency { LATENCIES(LATENCY_ENUM) LATENCIES_N };

@@ -13,10 +13,13 @@
 #define NOW(word)        atomic_load_explicit(&(word), memory_order_relaxed)
 #define PUT(word, value) atomic_store_explicit(&(word), (value), memory_order_relaxed)
 
+enum { STRANGERS_MAX = 240 };
+
 /* Behind the segment's header, in its first page; only the master writes it. */
 struct control {
     _Atomic uint64_t epoch, master_pid;
     _Atomic uint64_t n_workers, n_clients, stride;
+    _Atomic uint64_t n_strangers, stranger[STRANGERS_MAX]; /* pids, see slots_has_strangers() */
 };
 
 enum { CONTROL_AT = SEGMENT_HEADER / 2, PAGE = 4096 };
@@ -63,10 +66,49 @@ back(const struct slots *s, size_t offset, size_t len, struct err *err)
                    len, strerror(-failed));
 }
 
+static bool
+process_lives(uint64_t pid)
+{
+    return pid != 0 && (kill((pid_t)pid, 0) == 0 || errno != ESRCH);
+}
+
+struct strangers {
+    uint64_t n, pid[STRANGERS_MAX];
+};
+
+static void
+add_stranger(struct strangers *all, uint64_t pid)
+{
+    if (!process_lives(pid))
+        return;
+    if (all->n < STRANGERS_MAX)
+        all->pid[all->n] = pid;
+    all->n++;
+}
+
+/* Who still works by a segment that makes way, perhaps one of another build. */
+static void
+find_strangers(const struct segment *old, struct strangers *out)
+{
+    const struct slots    as     = { .seg = *old };
+    const struct control *c      = control_of(&as);
+    uint64_t              stride = NOW(c->stride), n = NOW(c->n_strangers);
+
+    for (uint64_t i = 0; i < n && i < STRANGERS_MAX; i++)
+        add_stranger(out, NOW(c->stranger[i]));
+    for (uint64_t i = 0; i < NOW(c->n_workers) && i < SLOTS_WORKERS_MAX; i++) {
+        uint64_t at = SEGMENT_HEADER + i * stride;
+        if (stride % PAGE != 0 || at + sizeof(struct slot_life) > old->size)
+            return;
+        const struct slot_life *life = (const struct slot_life *)(old->base + at);
+        add_stranger(out, NOW(life->pid));
+    }
+}
+
 /* A segment of other dimensions than this one cannot be grown under its
  * workers: it makes way. Errors are left to the real attempt. */
 static void
-replace_if_other(const char *instance, size_t size)
+replace_if_other(const char *instance, size_t size, struct strangers *out)
 {
     struct segment old;
     struct err     err;
@@ -74,6 +116,8 @@ replace_if_other(const char *instance, size_t size)
     if (!segment_open(&old, SEGMENT_SLOTS, instance, &err))
         return;
     bool other = old.size != size && segment_writer(&old) == 0;
+    if (other)
+        find_strangers(&old, out);
     segment_close(&old);
     if (other)
         segment_unlink(SEGMENT_SLOTS, instance);
@@ -85,11 +129,12 @@ slots_create(struct slots *s, const char *instance, uint32_t n_workers,
 {
     struct slots made = { .n_workers = n_workers, .n_clients = n_clients,
                           .stride = stride_for(n_clients) };
-    size_t size = SEGMENT_HEADER + n_workers * made.stride;
+    size_t           size      = SEGMENT_HEADER + n_workers * made.stride;
+    struct strangers strangers = { 0 };
 
     assert(n_workers >= 1 && n_workers <= SLOTS_WORKERS_MAX);
     assert(n_clients >= 1 && n_clients <= SLOTS_CLIENTS_MAX);
-    replace_if_other(instance, size);
+    replace_if_other(instance, size, &strangers);
     if (!segment_create(&made.seg, SEGMENT_SLOTS, instance, size, NULL, err))
         return false;
     for (uint32_t i = 0; i < n_workers; i++)
@@ -103,6 +148,10 @@ slots_create(struct slots *s, const char *instance, uint32_t n_workers,
     PUT(c->n_clients, n_clients);
     PUT(c->stride, made.stride);
     PUT(c->master_pid, (uint64_t)getpid());
+    for (uint64_t i = 0; i < strangers.n && i < STRANGERS_MAX; i++)
+        PUT(c->stranger[i], strangers.pid[i]);
+    if (strangers.n > 0)
+        PUT(c->n_strangers, strangers.n);
     atomic_store_explicit(&c->epoch, NOW(c->epoch) + 1, memory_order_release);
     *s = made;
     return true;
@@ -164,6 +213,18 @@ slots_master_gone(const struct slots *s, const char *instance)
            named.st_ino != mine.st_ino || named.st_dev != mine.st_dev;
 }
 
+bool
+slots_has_strangers(const struct slots *s)
+{
+    const struct control *c = control_of(s);
+    uint64_t              n = NOW(c->n_strangers);
+
+    for (uint64_t i = 0; i < n && i < STRANGERS_MAX; i++)
+        if (process_lives(NOW(c->stranger[i])))
+            return true;
+    return n > STRANGERS_MAX;
+}
+
 const struct slot *
 slots_at(const struct slots *s, uint32_t worker)
 {
@@ -177,6 +238,11 @@ clear(struct slot *slot, uint32_t n_clients)
 {
     uint64_t used = NOW(slot->rows);
 
+    PUT(slot->gate.ask, 0);
+    for (uint32_t i = 0; i < SLOTS_WORKERS_MAX; i++)
+        PUT(slot->gate.honours[i], 0);
+    for (uint32_t i = 0; i < GATE_UNDECIDED_MAX; i++)
+        PUT(slot->gate.undecided[i], 0);
     for (int i = 0; i < COUNTERS_N; i++)
         if (counter_info[i].role == COUNTER_GAUGE)
             PUT(slot->counter[i], 0);
@@ -272,7 +338,7 @@ slot_alive(const struct slot *slot, uint64_t now_ms, uint64_t stale_ms)
 
     if (pid == 0 || NOW(slot->life.state) == SLOT_EMPTY)
         return false;
-    if (kill((pid_t)pid, 0) != 0 && errno == ESRCH)
+    if (!process_lives(pid))
         return false;
     return stale_ms == 0 || now_ms < beat || now_ms - beat <= stale_ms;
 }

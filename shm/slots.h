@@ -31,6 +31,7 @@ enum {
     SLOTS_WORKERS_MAX   = 256,
     SLOTS_CLIENTS_MAX   = 1 << 20,
     SLOT_MAILS          = 64,
+    GATE_UNDECIDED_MAX  = 64,   /* a worker's further ones are looked up on their shards */
     CLIENT_USER_MAX     = 80, /* bytes kept, longer ones are cut at a character */
     CLIENT_SCHEMA_MAX   = 64,
     CLIENT_HOST_MAX     = 48,
@@ -127,8 +128,21 @@ struct client_row {
     _Atomic uint64_t word[CLIENT_WORDS]; /* a struct client_info */
 } __attribute__((aligned(64)));
 
+/* The commit gate. Whoever opens snapshots on several shards asks all workers to hold
+ * back the commits that several shards take part in; each tells by whose ask it does,
+ * and none under way is left. An ask is a time: so long does it count, at most. See
+ * workers/query/gate.h. */
+struct slot_gate {
+    _Atomic uint64_t ask; /* our own, in us of CLOCK_MONOTONIC; 0: none */
+    _Atomic uint64_t honours[SLOTS_WORKERS_MAX]; /* by row: the ask of that worker */
+    _Atomic uint64_t doubts; /* commits ever left to the resolver */
+    _Atomic uint64_t undecided[GATE_UNDECIDED_MAX]; /* of our commits that are being prepared
+                                                       or parked: gate_word(); 0: free */
+} __attribute__((aligned(64)));
+
 struct slot {
     struct slot_life  life;
+    struct slot_gate  gate;
     _Atomic uint64_t  counter[COUNTERS_N] __attribute__((aligned(64)));
     struct histogram  latency[LATENCIES_N];
     struct slot_shard shard[ROUTES_SHARDS_MAX];
@@ -279,6 +293,35 @@ bool client_read(const struct slot *slot, uint32_t row,
 void     mail_post(struct slot *own, struct mail mail);
 uint64_t mail_cursor(const struct slot *sender);
 bool     mail_take(const struct slot *sender, uint64_t *cursor, struct mail *out);
+
+/* The gate; times in us of CLOCK_MONOTONIC, see shm/gate.c. */
+uint64_t slots_now_us(void);
+void     gate_ask(struct slot *own, uint64_t until_us); /* 0: no longer */
+void     gate_honour(struct slot *own, uint32_t row, uint64_t ask);
+
+/* The ask of the worker in `row` when it counts: its time is not over and, where
+ * `look` (a system call), its process lives. 0: none. */
+uint64_t gate_asked(const struct slots *s, uint32_t row, uint64_t now_us, bool look);
+
+/* Every worker that lives honours `ask` of the one in `row`. */
+bool gate_honoured(const struct slots *s, uint32_t row, uint64_t ask);
+
+/* A transaction in `undecided`. */
+static inline uint64_t
+gate_word(uint32_t epoch, uint64_t counter)
+{
+    return (uint64_t)epoch << 32 | (uint32_t)(counter + 1);
+}
+
+/* Whether a live worker in `row` says that it has not decided it yet. */
+bool gate_undecided(const struct slots *s, uint32_t row, uint64_t word);
+
+/* Equal while no worker died, began, or left a commit to the resolver. */
+uint64_t gate_mark(const struct slots *s);
+
+/* Processes that wrote to a segment that ours has replaced, and live: nobody can see
+ * their commits. */
+bool slots_has_strangers(const struct slots *s);
 
 /* Sums over all slots, for a scrape. */
 struct slots_sum {

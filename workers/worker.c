@@ -26,6 +26,7 @@
 #include "workers/client/client.h"
 #include "workers/follow.h"
 #include "workers/http.h"
+#include "workers/query/gate.h"
 
 enum {
     TURN_MS       = 100,
@@ -352,6 +353,7 @@ fill_context(struct worker *w)
     list_init(&ctx->pools);
     list_init(&ctx->closing);
     list_init(&ctx->clients);
+    ctx->gate = gate_new(ctx);
 }
 
 static void
@@ -388,6 +390,7 @@ worker_open(struct worker *w, struct err *err)
     ring_watch_fd(w->ctx.ring, &w->poke, start->pokes[start->row], on_poke);
     ring_watch_fd(w->ctx.ring, &w->signals, w->signal_fd, on_signal);
     follow_init(&w->follow, &w->ctx);
+    gate_look(w->ctx.gate);
     slot_enter(w->ctx.slot, SLOT_UNREADY);
     follow_tick(&w->follow);
     w->local     = sock_local(w->listen_fd, &own) == 0 && sock_is_unix(&own);
@@ -410,8 +413,10 @@ turn(struct worker *w)
     }
     slot_beat(w->ctx.slot, ring_now_ms(w->ctx.ring));
     follow_look(&w->follow);
-    if (w->poked)
+    if (w->poked) {
         take_mail(w);
+        gate_look(w->ctx.gate);
+    }
     return true;
 }
 

@@ -79,6 +79,8 @@ struct conf {
     uint32_t         plan_cache_entries;
     uint64_t         merge_memory_bytes; /* per statement */
     enum conf_commit commit;
+    uint32_t         snapshot_wait_ms;
+    bool             snapshot_reads;
     /* io */
     uint32_t         ring_entries;
     uint32_t         recv_buffers;

@@ -100,6 +100,12 @@ const struct conf_setting conf_settings[] = {
     { ENUM(commit, "atomic", "atomic|best_effort|single"), CONF_RELOAD,
       "A transaction that writes on several shards: atomic commits everywhere or nowhere, "
       "best_effort commits one shard after the other, single refuses the second shard." },
+    { INT(snapshot_wait_ms, "1000", 10, 60000, "ms"), CONF_RELOAD,
+      "How long commits on several shards are held back, at most, while a snapshot opens on "
+      "all of them. What has not opened by then gets error 1205, and commits go on." },
+    { BOOL(snapshot_reads, "false"), CONF_RELOAD,
+      "A read on several shards outside of a transaction is taken from one snapshot of them, "
+      "so that it never sees half of a commit. Costs two round trips and holds commits." },
 
     { INT(ring_entries, "4096", 64, 32768, "entries"), CONF_RESTART,
       "Size of each worker's io_uring submission queue. A power of two." },

@@ -17,12 +17,18 @@ static const char *const statements[] = {
     "CREATE DEFINER='" SCHEMA_SERVICE_USER "'@'%' PROCEDURE IF NOT EXISTS"
     " shardd.decide(gtrid VARBINARY(64)) MODIFIES SQL DATA SQL SECURITY DEFINER"
     " INSERT INTO shardd.decision (xid, state) VALUES (gtrid, 'commit')",
+    /* Whoever reads it inside a branch has a view from then on: see workers/query/snapshot.c. */
+    "CREATE TABLE IF NOT EXISTS shardd.nothing (id INT NOT NULL PRIMARY KEY) ENGINE=InnoDB",
+    "CREATE DEFINER='" SCHEMA_SERVICE_USER "'@'%' PROCEDURE IF NOT EXISTS"
+    " shardd.open_view() READS SQL DATA SQL SECURITY DEFINER"
+    " BEGIN DECLARE n INT; SELECT COUNT(*) INTO n FROM shardd.nothing; END",
     /* Through a role that is not on by default: a right of their own would show
      * applications our schema. */
     "CREATE ROLE IF NOT EXISTS shardd_committer",
     "GRANT EXECUTE ON PROCEDURE shardd.decide TO shardd_committer",
     "GRANT ALL PRIVILEGES ON shardd.* TO '" SCHEMA_SERVICE_USER "'@'%'",
     "GRANT PROCESS, BINLOG MONITOR, CONNECTION ADMIN ON *.* TO '" SCHEMA_SERVICE_USER "'@'%'",
+    "GRANT EXECUTE ON PROCEDURE shardd.open_view TO shardd_committer", /* the last: see below */
 };
 
 /* 'user'@'host', as one of the server_text() buffers would be. */
@@ -68,10 +74,10 @@ schema_ensure(struct server *s, const char *service_secret, struct sql_error *er
 
     if (!ensure_login(s, SCHEMA_SERVICE_USER, "%", service_secret, "", error) ||
         !server_value(s, ready, sizeof(ready), error,
-                      "SELECT COUNT(*) FROM information_schema.ROUTINES"
-                      " WHERE ROUTINE_SCHEMA = 'shardd' AND ROUTINE_NAME = 'decide'"))
+                      "SELECT COUNT(*) FROM mysql.procs_priv WHERE Db = 'shardd'"
+                      " AND Routine_name = 'open_view'"))
         return false;
-    /* The routine is made after the tables. */
+    /* The last of them is there: all are. */
     for (size_t i = 0; i < countof(statements); i++) {
         bool made_before = strcmp(ready, "1") == 0;
 

@@ -4,6 +4,7 @@
  *   shardd.sequence   id -> next_value: AUTO_INCREMENT of sharded tables, on the home shard
  *   shardd.decide(xid)  called by an application's account in its transaction; it runs
  *                       with the rights of the service account
+ *   shardd.open_view()  the same; reads shardd.nothing, which opens the view of a branch
  *
  * Everything here compares first and writes only what is missing or differs,
  * so that it can run at every start of the controller.

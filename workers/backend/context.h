@@ -20,6 +20,7 @@ struct routes_ref {
 struct cache;
 struct query_run;
 struct sequences;
+struct gate;
 
 struct context {
     struct ring       *ring;
@@ -43,6 +44,7 @@ struct context {
     uint64_t           epoch;       /* of this process: xids are never reused */
     bool               leaving;     /* draining: no new clients, no idle ones */
     struct sequences  *sequences;   /* see workers/query/sequence.h */
+    struct gate       *gate;        /* see workers/query/gate.h */
     struct query_run      *spare_query; /* see workers/query/query.h; owned */
     uint32_t           n_spare_queries;
 

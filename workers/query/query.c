@@ -11,9 +11,11 @@
 #include "workers/query/diagnostics.h"
 #include "workers/backend/reaper.h"
 #include "workers/query/leg.h"
+#include "workers/query/snapshot.h"
 #include "workers/query/txn.h"
 
 enum { SPARE_QUERIES = 256, ERR_LOST = 1927 /* ER_CONNECTION_KILLED */,
+       ERR_CHANGED = 1412 /* ER_TABLE_DEF_CHANGED */,
        ERR_BAD_DB = 1049 /* ER_BAD_DB_ERROR */ };
 
 /* --- answers of our own -------------------------------------------------- */
@@ -164,6 +166,11 @@ run_on_shards(struct query_run *q)
     struct session    *s    = q->s;
     struct shard_set   shards;
 
+    if (s->snapshot && q->routes->routes->n_shards > s->n_held && q->command != QUERY_PREPARE) {
+        query_refuse(q, ERR_CHANGED, "shardd: a shard was added after the snapshot was opened: "
+                     "roll back and start again");
+        return;
+    }
     /* Without autocommit the first statement opens the transaction; what opened
      * it over there is the statement itself. */
     if (!s->autocommit && !s->in_txn && q->command != QUERY_PREPARE)
@@ -194,7 +201,7 @@ run_on_shards(struct query_run *q)
         query_relay(q, shards.first);
     } else if (plan->kind == PLAN_SCATTER) {
         slot_count(q->ctx->slot, COUNTER_ROUTE_SCATTER);
-        query_merge(q, &shards);
+        query_scatter(q, &shards);
     } else {
         slot_count(q->ctx->slot, COUNTER_ROUTE_WRITE_ALL);
         query_write(q, &shards);
@@ -382,6 +389,7 @@ query_abandon(struct query_run *q)
 {
     q->finished = true;
     txn_abandon(q);
+    snapshot_abandon(q);
     query_insert_abandon(q);
     query_ddl_abandon(q);
     drop_legs(q, NULL);
@@ -397,6 +405,7 @@ query_kill(struct query_run *q, const struct sql_error *why)
     if (q->committing != NULL)
         return;
     q->finished = true; /* what the lost backends say is not for the client */
+    snapshot_abandon(q);
     query_insert_abandon(q);
     query_ddl_abandon(q);
     drop_legs(q, why);

@@ -27,6 +27,7 @@ struct merging;
 struct commit;
 struct inserting;
 struct asking;
+struct snapshot;
 
 enum query_command {
     QUERY_TEXT,    /* COM_QUERY */
@@ -130,6 +131,7 @@ struct query_run {
     struct leg       *infile;   /* the client's next packets are a file for this leg */
     bool              file_full; /* its server is slow: take no more of them */
     struct commit    *committing; /* txn.c's own */
+    struct snapshot  *opening;    /* snapshot.c's own */
     struct asking    *asking;     /* query_ddl.c's own */
     struct inserting *inserting;  /* query_insert.c's own */
     struct merging   *merging;    /* query_merge.c's own */
@@ -220,6 +222,8 @@ bool query_insert_copies(const struct query_run *q, bool *numbered,
 /* The text of a copy's leg, when the home copy gave its rows `number`, `number` + `step`... */
 void query_insert_copy(struct query_run *q, struct leg *leg, uint64_t number, uint64_t step);
 void query_merge(struct query_run *q, const struct shard_set *shards); /* query_merge.c */
+/* The same from one moment of all of them, when that is wanted. */
+void query_scatter(struct query_run *q, const struct shard_set *shards);
 void query_merge_resume(struct query_run *q);
 void query_merge_free(struct query_run *q);
 void query_set(struct query_run *q);                         /* query_set.c */

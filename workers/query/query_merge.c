@@ -11,6 +11,7 @@
 
 #include "workers/query/diagnostics.h"
 #include "workers/query/leg.h"
+#include "workers/query/snapshot.h"
 #include "workers/query/txn.h"
 
 struct merging {
@@ -89,6 +90,14 @@ answer(struct query_run *q)
     query_done(q);
 }
 
+/* The snapshot was for this statement. */
+static void
+let_go(struct query_run *q, const struct sql_error *error)
+{
+    (void)error; /* what was read was read */
+    answer(q);
+}
+
 static void
 stop(struct merging *m, const struct sql_error *why)
 {
@@ -158,7 +167,10 @@ pump(struct merging *m)
         stop(m, merge_error(m->merge));
     if (m->over && m->legs_over && !m->answering) {
         m->answering = true;
-        txn_settle(q, m->failed ? m->error.code : 0, answer);
+        if (q->s->implicit)
+            txn_rollback(q, let_go);
+        else
+            txn_settle(q, m->failed ? m->error.code : 0, answer);
     } else if (!m->over && m->merge != NULL)
         wait_for_legs(m);
 }
@@ -348,6 +360,33 @@ query_merge(struct query_run *q, const struct shard_set *shards)
     m->n_got = arena_alloc(&q->arena, q->n_legs * sizeof(*m->n_got));
     for (uint32_t i = 0; i < q->n_legs; i++)
         leg_start(&q->legs[i]);
+}
+
+static void
+opened(struct query_run *q, const struct sql_error *error)
+{
+    const struct shard_set *shards = q->local;
+
+    if (error != NULL)
+        query_fail(q, error);
+    else
+        query_merge(q, shards);
+}
+
+void
+query_scatter(struct query_run *q, const struct shard_set *shards)
+{
+    const struct plan   *plan = &q->plan->plan;
+    struct snapshot_spec spec = { .shards = *shards, .read_only = true, .implicit = true };
+
+    if (!q->ctx->conf.snapshot_reads || q->s->in_txn || !plan->is_read || plan->locks) {
+        query_merge(q, shards);
+        return;
+    }
+    spec.begin = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
+    q->local   = arena_alloc(&q->arena, sizeof(*shards));
+    memcpy(q->local, shards, sizeof(*shards));
+    snapshot_open(q, &spec, opened);
 }
 
 void

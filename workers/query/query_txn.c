@@ -8,6 +8,7 @@
 
 #include "core/base/memory.h"
 #include "workers/query/leg.h"
+#include "workers/query/snapshot.h"
 #include "workers/query/txn.h"
 
 enum { ERR_NO_SAVEPOINT = 1305 /* ER_SP_DOES_NOT_EXIST */, ERR_LOST = 1927 };
@@ -66,33 +67,30 @@ ready(struct leg *leg)
     leg_send(leg, &outcome_ops);
 }
 
+/* The session's own warnings are the server's: it says when the isolation level has no
+ * snapshots. */
 static void
-snapshots_open(struct query_run *q)
+opened(struct query_run *q, const struct sql_error *error)
 {
-    if (!q->failed) {
-        ok(q);
-        return;
-    }
-    session_abort(q->s);
-    query_fail(q, &q->error);
+    if (error != NULL)
+        query_fail(q, error);
+    else
+        query_ok(q, 0, 0, q->warnings, (struct span){ 0 });
 }
 
-/* One server: its snapshot is the snapshot. Several: each shard's own is opened
- * now, one as close to the other as the network allows. */
+/* Every shard's own is opened now. */
 static void
 open_snapshots(struct query_run *q)
 {
-    struct shard_set all = { 0 };
+    struct snapshot_spec spec = { .read_only = q->s->read_only };
+    char                *begin = q->s->begin;
 
     for (uint32_t i = 0; i < q->routes->routes->n_shards; i++)
-        shard_set_add(&all, i);
-    q->text      = SPAN("DO 0"); /* BEGIN travels in front of it */
-    q->leg_ready = ready;
-    q->all_over  = snapshots_open;
-    q->command   = QUERY_TEXT;
-    legs_make(q, &all);
-    for (uint32_t i = 0; i < q->n_legs; i++)
-        leg_start(&q->legs[i]);
+        shard_set_add(&spec.shards, i);
+    spec.begin  = arena_cstr(&q->arena, span_of(begin));
+    q->s->begin = NULL;
+    free(begin);
+    snapshot_open(q, &spec, opened);
 }
 
 static void

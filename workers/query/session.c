@@ -95,7 +95,7 @@ static void
 forget_txn(struct session *s)
 {
     unpublish(s);
-    s->in_txn = s->read_only = s->implicit = s->doomed = false;
+    s->in_txn = s->read_only = s->implicit = s->snapshot = s->doomed = false;
     s->gtrid[0] = 0;
     free(s->begin);
     s->begin = NULL;
@@ -369,7 +369,7 @@ session_status(const struct session *s)
         status |= SERVER_STATUS_AUTOCOMMIT;
     if (s->in_txn && !s->implicit)
         status |= SERVER_STATUS_IN_TRANS;
-    if (s->in_txn && s->read_only)
+    if (s->in_txn && s->read_only && !s->implicit)
         status |= SERVER_STATUS_IN_TRANS_READONLY;
     if (s->lex.no_backslash_escapes)
         status |= SERVER_STATUS_NO_BACKSLASH_ESCAPES;

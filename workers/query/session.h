@@ -62,6 +62,7 @@ struct session {
     bool              in_txn;     /* explicit, or begun by a statement without autocommit */
     bool              read_only;  /* several plain participants will do */
     bool              implicit;   /* one write on several shards: ends with its statement */
+    bool              snapshot;   /* opened everywhere at one moment: no shard joins later */
     bool              doomed;     /* a participant is lost: only ROLLBACK is left */
     bool              published;  /* the process list tells its participants */
     char             *begin;      /* owned: opens it on the first shard; NULL: nothing to say */

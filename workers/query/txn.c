@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "core/base/memory.h"
+#include "workers/query/gate.h"
 
 enum {
     ERR_TXN_LOST  = 1927, /* ER_CONNECTION_KILLED */
@@ -20,7 +21,9 @@ enum {
     SAYS_PER_TURN = 3,
 };
 
-enum phase { PHASE_PREPARE, PHASE_DECIDE, PHASE_COMMIT_POINT, PHASE_FINISH, PHASE_ROLLBACK };
+enum phase {
+    PHASE_PREPARE, PHASE_GATE, PHASE_DECIDE, PHASE_COMMIT_POINT, PHASE_FINISH, PHASE_ROLLBACK,
+};
 
 struct commit;
 
@@ -39,8 +42,10 @@ struct commit {
     uint32_t         n_said;   /* in `said` */
     bool             starting; /* answers do not move the phase on yet */
     bool             failed, in_doubt, prepared;
+    bool             left_over; /* a branch is for the resolver */
     uint64_t         started_us;
     struct sql_error error;
+    struct gate_passage passage;
     struct said      said[];
 };
 
@@ -101,6 +106,7 @@ on_answer(struct exchange *x, struct backend *b, struct span bytes, bool last)
         /* What is left of the branch is the resolver's, once nobody owns it. */
         if (c->phase >= PHASE_FINISH && is_last_word(c, said))
             backend_close(b, &why);
+        c->left_over |= c->phase == PHASE_FINISH;
     }
     answered(c);
 }
@@ -114,6 +120,7 @@ on_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
     (void)b;
     if (c->phase == PHASE_COMMIT_POINT || (c->phase == PHASE_FINISH && matters(c, said)))
         c->in_doubt = true;
+    c->left_over |= c->phase == PHASE_FINISH;
     if (matters(c, said))
         fail(c, why);
     answered(c);
@@ -178,6 +185,7 @@ prepare(struct commit *c)
             say_xa(c, i, "END", "");
             say_xa(c, i, "PREPARE", "");
         }
+    gate_prepare(c->q->ctx->gate, &c->passage, s->gtrid);
     c->prepared = true;
 }
 
@@ -269,6 +277,9 @@ over(struct commit *c)
     struct sql_error error  = c->error;
 
     count(c, q->s->n_held);
+    if (c->in_doubt || c->left_over)
+        gate_doubt(q->ctx->gate);
+    gate_leave(q->ctx->gate, &c->passage);
     if (c->in_doubt) {
         sql_error_set(&error, ERR_IN_DOUBT, "shardd: %s was lost while it committed; the "
                       "transaction is being resolved: read before you try again",
@@ -308,17 +319,41 @@ fail_lost(struct commit *c)
     fail(c, &why);
 }
 
+/* From here to the end no snapshot of several shards opens, or all of them before. */
+static void
+passed_gate(struct gate_passage *p)
+{
+    advance(container_of(p, struct commit, passage));
+}
+
+static void
+pass_gate(struct commit *c)
+{
+    c->phase          = PHASE_GATE;
+    c->passage.opened = passed_gate;
+    if (gate_enter(c->q->ctx->gate, &c->passage))
+        advance(c);
+}
+
 static void
 advance(struct commit *c)
 {
-    if (c->phase == PHASE_PREPARE || c->phase == PHASE_DECIDE)
+    if (c->phase <= PHASE_DECIDE)
         fail_lost(c);
     switch (c->phase) {
     case PHASE_PREPARE:
         if (c->failed)
             enter(c, PHASE_ROLLBACK, roll_back);
         else
+            pass_gate(c);
+        return;
+    case PHASE_GATE:
+        if (c->failed)
+            enter(c, PHASE_ROLLBACK, roll_back);
+        else if (c->prepared)
             enter(c, PHASE_DECIDE, decide);
+        else
+            enter(c, PHASE_COMMIT_POINT, commit_plain);
         return;
     case PHASE_DECIDE:
         if (c->failed)
@@ -370,6 +405,8 @@ txn_commit(struct query_run *q, txn_ended *ended)
         enter(c, PHASE_ROLLBACK, roll_back);
     } else if (writers + plain_writes > 1 && q->ctx->conf.commit != COMMIT_BEST_EFFORT)
         enter(c, PHASE_PREPARE, prepare);
+    else if (writers + plain_writes > 1)
+        pass_gate(c);
     else
         enter(c, PHASE_COMMIT_POINT, commit_plain);
 }
@@ -425,6 +462,9 @@ txn_abandon(struct query_run *q)
             list_remove(&c->said[i].x.node);
             c->said[i].x.armed = false;
         }
+    if (c->passage.inside)
+        gate_doubt(q->ctx->gate);
+    gate_leave(q->ctx->gate, &c->passage);
     free(c);
     q->committing = NULL;
 }

@@ -5,6 +5,7 @@
  *                    COMMIT / XA COMMIT ... ONE PHASE everywhere
  *   several writers:
  *      PREPARE   XA END, XA PREPARE on the branches          (all at once)
+ *      GATE      no snapshot of several shards opens now: see gate.h
  *      DECIDE    the decision row and COMMIT on the first    <-- decided now
  *      FINISH    XA COMMIT on the branches                   (all at once)
  *
