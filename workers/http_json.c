@@ -336,25 +336,30 @@ json_answer_fini(struct json_answer *a)
     *a = (struct json_answer){ 0 };
 }
 
-static void
+static bool
 open_result(struct json_answer *a, struct buf *out)
 {
     static const char *const openings[] = { "{", ",\"more\":[{", ",{" };
 
+    if (a->in_result) /* rows without an end: those of a cursor, which nobody asked for */
+        return false;
     buf_append_text(out, openings[a->n_results < 2 ? a->n_results : 2]);
     a->n_results++;
     a->in_result = true;
+    return true;
 }
 
-static void
+static bool
 open_columns(struct json_answer *a, struct buf *out, uint32_t n)
 {
-    open_result(a, out);
+    if (!open_result(a, out))
+        return false;
     a->columns   = mem_resize(a->columns, n * sizeof(*a->columns));
     a->cells     = mem_resize(a->cells, n * sizeof(*a->cells));
     a->n_columns = n;
     a->n_seen    = 0;
     buf_append_text(out, "\"columns\":[");
+    return true;
 }
 
 static bool
@@ -409,9 +414,8 @@ add_ok(struct json_answer *a, struct buf *out, struct span payload)
 {
     struct ok ok;
 
-    if (!reply_ok_decode(payload, a->capabilities, &ok))
+    if (!reply_ok_decode(payload, a->capabilities, &ok) || !open_result(a, out))
         return false;
-    open_result(a, out);
     buf_append_text(out, "\"affected_rows\":");
     add_number(out, ok.affected_rows);
     buf_append_text(out, ",\"insert_id\":");
@@ -433,8 +437,7 @@ json_answer_add(struct json_answer *a, struct buf *out, const struct result_read
 
     switch (m->kind) {
     case RESULT_IS_COUNT:
-        open_columns(a, out, r->n_columns);
-        return true;
+        return open_columns(a, out, r->n_columns);
     case RESULT_IS_OK:     return add_ok(a, out, payload);
     case RESULT_IS_COLUMN: return take_column(a, out, payload);
     case RESULT_IS_ROW:    return a->in_rows && add_row(a, out, payload);
