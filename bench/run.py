@@ -101,7 +101,8 @@ class Setup:
             self.cluster = testbed.Cluster(
                 f"{folder}/c", shards=1, workers=threads,
                 settings=["--set", f'tls_cert = "{self.certs.cert}"',
-                          "--set", f'tls_key = "{self.certs.key}"'])
+                          "--set", f'tls_key = "{self.certs.key}"',
+                          "--set", "http_query = true"])
             shard = self.cluster.shard_list()[0]
             server_port, socket_path = shard["port"], shard["socket"]
             prepare_port = self.cluster.port
@@ -265,20 +266,39 @@ def idle_clients(setup, options):
     return {"idle clients": {"shardd": {"base_kib": base, "each_kib": (full - base) / wanted}}}
 
 
+POST = """
+local headers = {["Authorization"] = "Basic YXBwOmFwcA==", ["Content-Type"] = "application/json"}
+request = function()
+    return wrk.format("POST", nil, headers, string.format(
+        '{"database":"app","query":"SELECT c FROM sbtest1 WHERE id=%d"}', math.random(ROWS)))
+end
+"""
+
+
+def wrk(setup, path, seconds, script=None):
+    out = subprocess.run(
+        ["wrk", "-t1", "-c64", f"-d{seconds}s", *(["-s", script] if script else []),
+         f"http://127.0.0.1:{setup.cluster.http_port}{path}"],
+        capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in out or "Socket errors" in out:
+        sys.exit(f"wrk {path}: {out}")
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
+
+
 def http(setup, options):
+    """Pages; and point selects by POST against those of sysbench, in turn."""
     if not setup.cluster:
         return {}
-    rates = {}
-    for path in "/healthz", "/metrics":
-        out = subprocess.run(
-            ["wrk", "-t1", "-c64", f"-d{options.seconds}s", "--latency",
-             f"http://127.0.0.1:{setup.cluster.http_port}{path}"],
-            capture_output=True, text=True, check=True).stdout
-        errors = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
-        if errors or "Socket errors" in out:
-            sys.exit(f"wrk {path}: {out}")
-        rates[path] = float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
-    return {"http": {"shardd": rates}}
+    rates = {path: wrk(setup, path, options.seconds) for path in ("/healthz", "/metrics")}
+    script = OUT / "post.lua"
+    script.write_text(POST.replace("ROWS", str(ROWS)))
+    pairs = [(wrk(setup, "/v1/query", options.seconds, script),
+              measure_sysbench(setup.targets[-1], threads=64, seconds=options.seconds)["rate"])
+             for _ in range(options.rounds)]
+    ratio = statistics.median(post / mysql for post, mysql in pairs)
+    return {"http": {"shardd": rates},
+            "point select by HTTP, 64 clients": {"shardd": {
+                "rate": statistics.median(post for post, _ in pairs), "times_rate": ratio}}}
 
 
 def scatter(setup, options):
@@ -371,6 +391,7 @@ TARGETS = [
     ("scatter, ORDER BY ... LIMIT", "rows_per_cpu_s", ">=", 1e6, None),
     ("http", "/healthz", ">=", 0, None),
     ("http", "/metrics", ">=", 0, None),
+    ("point select by HTTP, 64 clients", "times_rate", ">=", 0.6, None),
 ]
 
 
