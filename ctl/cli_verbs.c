@@ -33,18 +33,22 @@ const struct cli_verb cli_verbs[] = {
       "Without --adopt a server of our own is made. It gets the schemas, the accounts and the\n"
       "reference tables, and owns no ranges of the key space: no rows of sharded tables come\n"
       "to it yet. With --adopt an existing MariaDB server is taken over with its data: its\n"
-      "databases appear with all tables global, its mysql_native_password accounts become users\n"
-      "with the same password and rights; nothing on it is rewritten." },
+      "databases appear with all tables global, its accounts with mysql_native_password or\n"
+      "ed25519 become users with the same password and rights; nothing on it is rewritten." },
     { "shard remove", "NAME", "", verb_shard_remove,
       "Remove a shard that owns no ranges and is no database's home",
       "A server of our own is stopped and its data removed; an adopted one is left alone." },
     { "shard set", "NAME", "state name", verb_shard_set, "Change a shard's state or name", "" },
-    { "user add", "NAME", "password password-stdin admin max-connections", verb_user_add,
+    { "user add", "NAME", "password password-stdin plugin admin max-connections",
+      verb_user_add,
       "Let somebody in", "The account is made on every shard with a random secret that only\n"
       "shardd knows. It may do everything in every database of the catalog." },
     { "user list", "", "", verb_user_list, "List the users", "" },
-    { "user passwd", "NAME", "password password-stdin", verb_user_passwd,
-      "Change a password", "Say --password '' for an empty one." },
+    { "user passwd", "NAME", "password password-stdin plugin retain discard-old",
+      verb_user_passwd, "Change a password",
+      "Say --password '' for an empty one. With --retain the one before\n"
+      "stays good as well, so that applications can change over one by one; --discard-old ends\n"
+      "that." },
     { "user remove", "NAME", "", verb_user_remove, "Let somebody in no more", "" },
     { "fsck", "[DATABASE]", "", verb_fsck, "Check that every row is where it belongs",
       "It reads only, and works while applications run. Every row of a sharded table must lie\n"
@@ -84,6 +88,10 @@ const struct cli_option cli_options[] = {
     { "global", NULL, "whole, on the database's home shard" },
     { "password", "TEXT", "the password; others may see it in the process list" },
     { "password-stdin", NULL, "read the password from standard input, up to a line's end" },
+    { "plugin", "NAME", "how the password is proven: mysql_native_password, caching_sha2_password "
+      "or client_ed25519 (add: the first; passwd: as before)" },
+    { "retain", NULL, "the password before stays good as well" },
+    { "discard-old", NULL, "the password before is no longer good" },
     { "admin", NULL, "may see and kill what others run" },
     { "max-connections", "N", "at most so many at a time; 0: no limit (0)" },
 };

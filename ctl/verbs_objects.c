@@ -170,6 +170,8 @@ password_of(struct cli *cli, json_t *body)
     size_t  room = 0;
     ssize_t n;
 
+    if (cli_option(cli, "plugin"))
+        json_object_set_new(body, "plugin", json_string_nocheck(cli_option(cli, "plugin")));
     if (cli_option(cli, "password"))
         json_object_set_new(body, "password",
                             json_string_nocheck(cli_option(cli, "password")));
@@ -208,7 +210,8 @@ verb_user_add(struct cli *cli)
 int
 verb_user_list(struct cli *cli)
 {
-    return list(cli, "/v1/users", "users", "name has_password admin max_connections");
+    return list(cli, "/v1/users", "users",
+                "name plugin has_password old_password admin max_connections");
 }
 
 int
@@ -217,8 +220,13 @@ verb_user_passwd(struct cli *cli)
     json_t *body   = json_object();
     int     status = CLI_FAILED;
 
-    if (!cli_option(cli, "password") && !cli_option(cli, "password-stdin"))
-        status = cli_wrong(cli, "say --password TEXT or --password-stdin");
+    if (cli_option(cli, "retain"))
+        json_object_set_new(body, "retain", json_true());
+    if (cli_option(cli, "discard-old"))
+        json_object_set_new(body, "discard_old", json_true());
+    if (!cli_option(cli, "password") && !cli_option(cli, "password-stdin") &&
+        !cli_option(cli, "discard-old"))
+        status = cli_wrong(cli, "say --password TEXT or --password-stdin, or --discard-old");
     else if (password_of(cli, body))
         status = change_named(cli, "PUT", "/v1/users/", body, "changed the password of");
     json_decref(body);

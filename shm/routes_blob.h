@@ -75,12 +75,11 @@ struct blob_column {
     uint32_t        zero;
 };
 
-enum { BLOB_HAS_PASSWORD = 1 << 0, BLOB_ADMIN = 1 << 1, BLOB_USER_FLAGS = 3 };
+enum { BLOB_ADMIN = 1 << 1, BLOB_USER_FLAGS = 2 };
 
 struct blob_user {
-    struct blob_ref name, secret;
-    uint8_t         verifier[20];
-    uint32_t        flags, max_connections, zero;
+    struct blob_ref name, secret, verifier, old_verifier;
+    uint32_t        flags, max_connections, plugin, zero;
 };
 
 static const size_t blob_record[BLOB_PARTS] = {

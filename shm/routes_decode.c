@@ -89,13 +89,21 @@ header_check(const struct blob_header *h, struct span blob, struct err *err)
 
 /* A text that people and servers see: of bounded length, without a NUL. */
 static bool
-name_get(struct decoder *d, struct blob_ref ref, size_t max, const char *what,
-         struct span *out)
+bytes_get(struct decoder *d, struct blob_ref ref, const char *what, struct span *out)
 {
     if (ref.offset > count(d, BLOB_BYTES) ||
         ref.len > count(d, BLOB_BYTES) - ref.offset)
         return err_set(d->err, "routes blob: a %s lies outside of it", what);
     *out = (struct span){ d->bytes + ref.offset, ref.len };
+    return true;
+}
+
+static bool
+name_get(struct decoder *d, struct blob_ref ref, size_t max, const char *what,
+         struct span *out)
+{
+    if (!bytes_get(d, ref, what, out))
+        return false;
     if (out->len > max)
         return err_set(d->err, "routes: a %s of %zu bytes is too long", what,
                        out->len);
@@ -334,6 +342,16 @@ tables_decode(struct decoder *d)
 }
 
 static bool
+verifier_get(struct decoder *d, struct blob_ref ref, enum auth_plugin plugin, struct span *out)
+{
+    if (!bytes_get(d, ref, "verifier", out))
+        return false;
+    return out->len == 0 || out->len == auth_plugin_bytes(plugin) ||
+           err_set(d->err, "routes: a verifier of %zu bytes is none of %s", out->len,
+                   auth_plugin_name(plugin));
+}
+
+static bool
 users_decode(struct decoder *d)
 {
     uint32_t           n     = count(d, BLOB_USERS);
@@ -351,8 +369,13 @@ users_decode(struct decoder *d)
         if ((b->flags & ~(uint32_t)BLOB_USER_FLAGS) != 0)
             return err_set(d->err, "routes: user %.*s has flags %u",
                            (int)u->name.len, u->name.ptr, b->flags);
-        memcpy(u->verifier, b->verifier, sizeof(u->verifier));
-        u->has_password    = b->flags & BLOB_HAS_PASSWORD;
+        if (b->plugin >= AUTH_PLUGINS)
+            return err_set(d->err, "routes: user %.*s logs in by method %u",
+                           (int)u->name.len, u->name.ptr, b->plugin);
+        u->plugin          = (enum auth_plugin)b->plugin;
+        if (!verifier_get(d, b->verifier, u->plugin, &u->verifier) ||
+            !verifier_get(d, b->old_verifier, u->plugin, &u->old_verifier))
+            return false;
         u->admin           = b->flags & BLOB_ADMIN;
         u->max_connections = b->max_connections;
     }

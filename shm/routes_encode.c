@@ -176,11 +176,11 @@ encode_users(struct encoder *e)
         const struct route_user *u = &e->r->users[order[i]];
         struct blob_user record = {
             .name = ref(e, u->name), .secret = ref(e, u->secret),
-            .flags = (u->has_password ? BLOB_HAS_PASSWORD : 0u) |
-                     (u->admin ? BLOB_ADMIN : 0u),
+            .verifier = ref(e, u->verifier), .old_verifier = ref(e, u->old_verifier),
+            .flags = u->admin ? BLOB_ADMIN : 0u,
             .max_connections = u->max_connections,
+            .plugin = u->plugin,
         };
-        memcpy(record.verifier, u->verifier, sizeof(record.verifier));
         buf_append(&e->records, &record, sizeof(record));
     }
     free(order);

@@ -1,10 +1,9 @@
 /* http_auth.c - see http_auth.h. */
 #include "workers/http_auth.h"
 
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
-#include "core/mysql/auth.h"
+#include "workers/client/client.h"
 
 /* "Basic", and user:password in base64, in UTF-8. */
 static bool
@@ -32,20 +31,8 @@ read_basic(struct span value, char *user, struct span *password)
     return true;
 }
 
-static bool
-proves(const struct route_user *user, struct span password)
-{
-    uint8_t verifier[AUTH_HASH_BYTES];
-
-    if (!user->has_password)
-        return password.len == 0;
-    auth_verifier(password, verifier);
-    return password.len != 0 &&
-           CRYPTO_memcmp(verifier, user->verifier, sizeof(verifier)) == 0;
-}
-
 bool
-http_authenticate(const struct context *ctx, struct span value, char user[HTTP_CREDENTIALS_MAX])
+http_authenticate(struct context *ctx, struct span value, char user[HTTP_CREDENTIALS_MAX])
 {
     const struct routes *routes = ctx->routes->routes;
     struct span          password;
@@ -58,7 +45,7 @@ http_authenticate(const struct context *ctx, struct span value, char user[HTTP_C
     at = routes_user(routes, span_of(user));
     if (at == ROUTES_NONE)
         slot_count(ctx->slot, COUNTER_LOGIN_FAILED_USER);
-    else if (!proves(&routes->users[at], password))
+    else if (!client_password_is(ctx, &routes->users[at], password))
         slot_count(ctx->slot, COUNTER_LOGIN_FAILED_PASSWORD);
     else
         return true;

@@ -12,7 +12,7 @@ enum { HTTP_CREDENTIALS_MAX = 1024 };
 
 /* Whose credentials the Authorization field's value has: the name, NUL-terminated, in
  * `user`. False: nobody's, which is counted as a failed login. There are routes. */
-bool http_authenticate(const struct context *ctx, struct span value,
+bool http_authenticate(struct context *ctx, struct span value,
                        char user[HTTP_CREDENTIALS_MAX]) must_check;
 
 #endif

@@ -62,13 +62,14 @@ struct conf {
     uint32_t         client_idle_s;
     uint32_t         query_timeout_s; /* 0: none */
     uint32_t         drain_s;
-    /* TLS with clients */
+    /* TLS and logins */
     char             tls_cert[256];
     char             tls_key[256];
     char             tls_ca[256];
     bool             tls_require_client_cert;
     enum conf_tls_min tls_min_version;
     bool             require_secure_transport;
+    char             rsa_key[256];
     /* pools: per worker, server and user */
     uint32_t         pool_max;
     uint32_t         pool_min_idle;

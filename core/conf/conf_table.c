@@ -78,6 +78,10 @@ const struct conf_setting conf_settings[] = {
       "The oldest version of TLS that clients may use." },
     { BOOL(require_secure_transport, "false"), CONF_RELOAD,
       "Logins are refused that come neither by TLS nor through a Unix socket." },
+    { STR(rsa_key, CONF_PATH, "", 0), CONF_RELOAD,
+      "A private RSA key of at least 2048 bits: a PEM file without a passphrase. With it "
+      "clients that use caching_sha2_password can send their password encrypted when they do "
+      "not use TLS. Empty: they must use TLS or a Unix socket." },
 
     { INT(pool_max, "64", 1, 100000, "connections"), CONF_RELOAD,
       "Connections to one server as one user, per worker. The servers' max_connections "
@@ -131,7 +135,7 @@ const size_t conf_n_settings = countof(conf_settings);
 const struct conf_section conf_sections[] = {
     { "instance", "Who and where" },
     { "max_clients", "Clients" },
-    { "tls_cert", "TLS with clients" },
+    { "tls_cert", "TLS and logins" },
     { "pool_max", "Connections to the servers" },
     { "plan_cache_entries", "Statements" },
     { "ring_entries", "Input and output" },

@@ -260,6 +260,14 @@ attribute_put(struct buf *attributes, const char *name, const char *value)
     wire_put_lenenc_bytes(attributes, span_of(value));
 }
 
+/* Nonces end with a NUL, which is not part of them; MariaDB's ed25519 has none, and its
+ * bytes are any. */
+static bool
+has_nul(struct span plugin)
+{
+    return !span_equal(plugin, SPAN(PLUGIN_ED25519));
+}
+
 void
 auth_switch_encode(struct buf *out, uint8_t *seq, const struct auth_switch *request)
 {
@@ -267,7 +275,9 @@ auth_switch_encode(struct buf *out, uint8_t *seq, const struct auth_switch *requ
 
     wire_put_u8(out, 0xfe);
     wire_put_nul(out, request->plugin);
-    wire_put_nul(out, request->data);
+    buf_append_span(out, request->data);
+    if (has_nul(request->plugin))
+        wire_put_u8(out, 0);
     packet_end(out, at, seq);
 }
 
@@ -281,10 +291,20 @@ auth_switch_decode(struct span payload, struct auth_switch *out)
     struct span data   = wire_rest(&c);
     if (first != 0xfe || c.bad)
         return false;
-    if (data.len != 0 && data.ptr[data.len - 1] == 0)
+    if (data.len != 0 && data.ptr[data.len - 1] == 0 && has_nul(plugin))
         data.len--;
     *out = (struct auth_switch){ plugin, data };
     return true;
+}
+
+void
+auth_more_encode(struct buf *out, uint8_t *seq, struct span data)
+{
+    size_t at = packet_begin(out);
+
+    wire_put_u8(out, 1);
+    buf_append_span(out, data);
+    packet_end(out, at, seq);
 }
 
 void

@@ -21,6 +21,7 @@
 
 #define NONCE_BYTES 20
 #define PLUGIN_NATIVE_PASSWORD "mysql_native_password"
+#define PLUGIN_ED25519         "client_ed25519"
 
 struct greeting {
     struct span version;      /* as sent: "5.5.5-10.11.6-MariaDB" */
@@ -92,6 +93,9 @@ void auth_switch_encode(struct buf *out, uint8_t *seq, const struct auth_switch 
 
 /* First byte 0xfe. False for the one-byte request of pre-4.1 passwords, too. */
 bool auth_switch_decode(struct span payload, struct auth_switch *out) must_check;
+
+/* What a plugin has to say further: first byte 1. */
+void auth_more_encode(struct buf *out, uint8_t *seq, struct span data);
 
 /* A packet that is nothing but these bytes: the answer to an auth switch. */
 void auth_answer_encode(struct buf *out, uint8_t *seq, struct span answer);

@@ -15,6 +15,7 @@
 #define CORE_ROUTE_TABLE_H
 
 #include "core/base/base.h"
+#include "core/mysql/auth_plugin.h"
 
 #define ROUTES_SHARDS_MAX 1024
 #define ROUTES_NONE       UINT32_MAX /* "no such index" */
@@ -90,8 +91,9 @@ struct route_range {
 
 struct route_user {
     struct span name;
-    uint8_t     verifier[20]; /* SHA1(SHA1(password)) */
-    bool        has_password; /* false: logs in with an empty one */
+    enum auth_plugin plugin;   /* of both: */
+    struct span verifier;     /* auth_plugin_bytes() bytes; empty: no password */
+    struct span old_verifier; /* the password before is good as well; empty: it is not */
     bool        admin;        /* may use SHOW SHARDD CLIENTS of others, KILL ... */
     struct span secret;       /* password of the account of the same name on every shard */
     uint32_t    max_connections; /* 0: unlimited */

@@ -161,7 +161,12 @@ api_user_list(struct request *r)
 
     json_object_foreach(all, name, user) {
         json_object_del(user, "secret");
+        json_object_set_new(user, "plugin",
+                            json_string(auth_plugin_name(model_plugin(user))));
+        json_object_set_new(user, "old_password",
+                            json_boolean(model_text(user, "old_verifier")[0] != 0));
         json_object_del(user, "verifier");
+        json_object_del(user, "old_verifier");
         json_array_append(list, user);
     }
     json_decref(all);
@@ -169,28 +174,35 @@ api_user_list(struct request *r)
     return 200;
 }
 
-/* NULL: no password was given, or an empty one. */
-static const char *
-verifier_of(const struct request *r, char out[USER_VERIFIER_LEN + 1])
+/* False when the body names a plugin that there is not. */
+static bool
+plugin_of(const struct request *r, enum auth_plugin *out)
 {
-    const char *password = request_text(r, "password");
+    const char *name = request_text(r, "plugin");
 
-    if (!password || !password[0])
-        return NULL;
-    user_verifier(password, out);
-    return out;
+    *out = AUTH_NATIVE;
+    return !name || auth_plugin_find(span_of(name), out);
 }
+
+static const char unknown_plugin[] = "\"plugin\" is one of mysql_native_password, "
+                                     "caching_sha2_password, client_ed25519";
 
 unsigned
 api_user_add(struct request *r)
 {
-    const char      *name = request_text(r, "name");
+    const char      *name = request_text(r, "name"), *password = request_text(r, "password");
     char             verifier[USER_VERIFIER_LEN + 1];
+    bool             some = password && password[0];
+    enum auth_plugin plugin;
     struct sql_error error;
 
     if (!name)
         return request_refuse(r, 400, "the body lacks \"name\"");
-    return request_done(r, admin_user_add(r->cluster, who, name, verifier_of(r, verifier),
+    if (!plugin_of(r, &plugin))
+        return request_refuse(r, 400, unknown_plugin);
+    if (some)
+        user_verifier(plugin, password, verifier);
+    return request_done(r, admin_user_add(r->cluster, who, name, plugin, some ? verifier : NULL,
                                           model_flag(r->body, "admin"),
                                           model_number(r->body, "max_connections"), &error),
                         &error);
@@ -199,11 +211,21 @@ api_user_add(struct request *r)
 unsigned
 api_user_change(struct request *r)
 {
-    char             verifier[USER_VERIFIER_LEN + 1];
+    enum auth_plugin       plugin = AUTH_NATIVE;
+    struct password_change change = {
+        .password = request_text(r, "password"),
+        .plugin   = request_text(r, "plugin") ? &plugin : NULL,
+        .retain   = model_flag(r->body, "retain"),
+        .discard  = model_flag(r->body, "discard_old"),
+    };
     struct sql_error error;
 
-    return request_done(r, admin_user_password(r->cluster, who, r->part[1],
-                                               verifier_of(r, verifier), &error), &error);
+    if (!plugin_of(r, &plugin))
+        return request_refuse(r, 400, unknown_plugin);
+    if (change.discard && (change.password || change.plugin || change.retain))
+        return request_refuse(r, 400, "\"discard_old\" goes with nothing else");
+    return request_done(r, admin_user_password(r->cluster, who, r->part[1], &change, &error),
+                        &error);
 }
 
 unsigned

@@ -239,7 +239,8 @@ check_version(struct catalog_change *change, enum catalog_kind kind, const char 
 static char *
 audit_text(json_t *object)
 {
-    static const char *const hidden[] = { "secret", "verifier", "password", "service_secret",
+    static const char *const hidden[] = { "secret", "verifier", "old_verifier",
+                                          "password", "service_secret",
                                           "admin_password" };
     json_t *copy = json_copy(object);
     char   *text;

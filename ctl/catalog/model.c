@@ -50,6 +50,14 @@ model_kind(const char *name, enum table_kind fallback)
     return fallback;
 }
 
+enum auth_plugin
+model_plugin(const json_t *user)
+{
+    enum auth_plugin plugin;
+
+    return auth_plugin_find(span_of(model_text(user, "plugin")), &plugin) ? plugin : AUTH_NATIVE;
+}
+
 static const struct {
     const char      *name;
     enum column_type type;

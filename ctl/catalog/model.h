@@ -9,7 +9,8 @@
  *   database/NAME  name, policy (auto|global), home (shard id), collation, collation_id
  *   table/NAME     database, name, kind (global|sharded|reference|view), key, sequence,
  *                  reason, remedy, view_kind, state (ok|stuck), columns: [...]
- *   user/NAME      name, verifier (40 hex digits), has_password, admin, secret,
+ *   user/NAME      name, plugin (absent: mysql_native_password), verifier (hex digits),
+ *                  old_verifier (also good; "" or absent: none), has_password, admin, secret,
  *                  max_connections, grants: ["SELECT ON `a`.*", ...] (adopted users only;
  *                  others may do everything in every database)
  *   job/NUMBER     see ctl/job/job.h
@@ -38,6 +39,9 @@ enum table_kind model_kind(const char *name, enum table_kind fallback);
 /* The server's name of a type ("int", any case) and back; COLUMN_OTHER for what is not known. */
 const char      *model_type_name(enum column_type type);
 enum column_type model_type(const char *name);
+
+/* How a user proves who it is. */
+enum auth_plugin model_plugin(const json_t *user);
 
 /* A table's column as stored, and as the routing code sees it (texts borrowed
  * from `object`). */

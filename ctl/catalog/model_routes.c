@@ -191,6 +191,21 @@ build_tables(struct builder *b, json_t *all)
     return true;
 }
 
+/* Hexadecimal digits as the bytes they stand for. */
+static struct span
+keep_hex(struct builder *b, const json_t *object, const char *key)
+{
+    const char *text  = model_text(object, key);
+    size_t      n     = strlen(text) / 2;
+    uint8_t    *bytes = arena_alloc(b->arena, n + 1);
+
+    for (size_t i = 0; i < n; i++) {
+        char digits[3] = { text[2 * i], text[2 * i + 1], '\0' };
+        bytes[i] = (uint8_t)strtoul(digits, NULL, 16);
+    }
+    return (struct span){ bytes, n };
+}
+
 static void
 build_users(struct builder *b, json_t *all)
 {
@@ -201,20 +216,15 @@ build_users(struct builder *b, json_t *all)
     uint32_t           i = 0;
 
     json_object_foreach(all, name, object) {
-        const char *verifier = model_text(object, "verifier");
-
         users[i] = (struct route_user){
             .name            = arena_copy(b->arena, span_of(name)),
-            .has_password    = model_flag(object, "has_password"),
+            .plugin          = model_plugin(object),
+            .verifier        = keep_hex(b, object, "verifier"),
+            .old_verifier    = keep_hex(b, object, "old_verifier"),
             .admin           = model_flag(object, "admin"),
             .secret          = keep(b, object, "secret"),
             .max_connections = (uint32_t)model_number(object, "max_connections"),
         };
-        for (size_t k = 0; k < 20 && strlen(verifier) == 40; k++) {
-            char digits[3] = { verifier[2 * k], verifier[2 * k + 1], '\0' };
-
-            users[i].verifier[k] = (uint8_t)strtoul(digits, NULL, 16);
-        }
         i++;
     }
     b->routes->n_users = i;

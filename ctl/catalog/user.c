@@ -1,10 +1,14 @@
-/* user.c - hashes and random secrets by OpenSSL. */
+/* user.c - accounts; random secrets by OpenSSL. */
 #include <assert.h>
+#include <ctype.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include "core/mysql/auth_ed25519.h"
 #include "ctl/catalog/model.h"
 #include "ctl/catalog/user.h"
+
+enum { ED25519_HASH_LEN = 43 }; /* base64 without its = */
 
 static void
 hex(const uint8_t *bytes, size_t len, char *out)
@@ -28,23 +32,75 @@ user_secret(char out[USER_SECRET_LEN + 1])
 }
 
 void
-user_verifier(const char *password, char out[USER_VERIFIER_LEN + 1])
+user_verifier(enum auth_plugin plugin, const char *password, char out[USER_VERIFIER_LEN + 1])
 {
-    uint8_t once[20], twice[20];
+    uint8_t verifier[AUTH_VERIFIER_MAX];
+    int     failed = auth_plugin_verifier(plugin, span_of(password), verifier);
 
-    assert(EVP_Digest(password, strlen(password), once, NULL, EVP_sha1(), NULL) == 1);
-    assert(EVP_Digest(once, sizeof(once), twice, NULL, EVP_sha1(), NULL) == 1);
-    hex(twice, sizeof(twice), out);
+    assert(failed == 0);
+    hex(verifier, auth_plugin_bytes(plugin), out);
+}
+
+bool
+user_verifier_of(const char *plugin, const char *hash, enum auth_plugin *out_plugin,
+                 char out[USER_VERIFIER_LEN + 1])
+{
+    unsigned char key[ED25519_KEY_BYTES + 1];
+    char          padded[ED25519_HASH_LEN + 2];
+
+    out[0] = '\0';
+    if (strcmp(plugin, "ed25519") == 0 && strlen(hash) == ED25519_HASH_LEN) {
+        snprintf(padded, sizeof(padded), "%s=", hash);
+        *out_plugin = AUTH_ED25519;
+        if (EVP_DecodeBlock(key, (const unsigned char *)padded, ED25519_HASH_LEN + 1) < 0)
+            return false;
+        hex(key, ED25519_KEY_BYTES, out);
+        return true;
+    }
+    *out_plugin = AUTH_NATIVE;
+    if (plugin[0] && strcmp(plugin, "mysql_native_password") != 0)
+        return false;
+    if (hash[0] && strlen(hash) != USER_NATIVE_VERIFIER_LEN + 1)
+        return false;
+    for (size_t i = 0; hash[0] && hash[i + 1]; i++) {
+        out[i]     = (char)tolower((unsigned char)hash[i + 1]);
+        out[i + 1] = '\0';
+    }
+    return true;
+}
+
+void
+user_identified(const json_t *user, char out[160])
+{
+    const char     *verifier = model_text(user, "verifier");
+    enum auth_plugin plugin  = model_plugin(user);
+    unsigned char   text[2 * ED25519_KEY_BYTES], key[ED25519_KEY_BYTES];
+
+    out[0] = '\0';
+    if (strlen(verifier) != 2 * auth_plugin_bytes(plugin))
+        return;
+    if (plugin == AUTH_NATIVE)
+        snprintf(out, 160, "mysql_native_password USING '*%s'", verifier);
+    if (plugin != AUTH_ED25519)
+        return;
+    for (size_t i = 0; i < sizeof(key); i++) {
+        char digits[3] = { verifier[2 * i], verifier[2 * i + 1], '\0' };
+        key[i] = (unsigned char)strtoul(digits, NULL, 16);
+    }
+    EVP_EncodeBlock(text, key, sizeof(key));
+    snprintf(out, 160, "ed25519 USING '%.*s'", (int)ED25519_HASH_LEN, (const char *)text);
 }
 
 json_t *
-user_new(const char *name, const char *verifier, bool admin, int64_t max_connections)
+user_new(const char *name, enum auth_plugin plugin, const char *verifier, bool admin,
+         int64_t max_connections)
 {
     json_t *user = json_object();
     char    secret[USER_SECRET_LEN + 1];
 
     user_secret(secret);
     model_set(user, "name", name);
+    model_set(user, "plugin", auth_plugin_name(plugin));
     model_set(user, "verifier", verifier ? verifier : "");
     model_set(user, "secret", secret);
     json_object_set_new(user, "has_password", json_boolean(verifier != NULL));

@@ -2,19 +2,34 @@
 #ifndef CTL_CATALOG_USER_H
 #define CTL_CATALOG_USER_H
 
+#include "core/mysql/auth_plugin.h"
 #include "ctl/catalog/catalog.h"
 
-enum { USER_SECRET_LEN = 32, USER_VERIFIER_LEN = 40 };
+enum {
+    USER_SECRET_LEN         = 32,
+    USER_VERIFIER_LEN       = 2 * AUTH_VERIFIER_MAX, /* at most */
+    USER_NATIVE_VERIFIER_LEN = 40,
+};
 
 /* 128 random bits as hexadecimal digits. */
 void user_secret(char out[USER_SECRET_LEN + 1]);
 
-/* SHA1(SHA1(password)) in lower case hexadecimal digits: the verifier of
- * mysql_native_password. */
-void user_verifier(const char *password, char out[USER_VERIFIER_LEN + 1]);
+/* The plugin's verifier of `password` in lower case hexadecimal digits. */
+void user_verifier(enum auth_plugin plugin, const char *password,
+                   char out[USER_VERIFIER_LEN + 1]);
+
+/* The verifier, as above, of an account of a server: its plugin and hash as in
+ * mysql.global_priv; "" for no password. False: not one that shardd can check. */
+bool user_verifier_of(const char *plugin, const char *hash, enum auth_plugin *out_plugin,
+                      char out[USER_VERIFIER_LEN + 1]) must_check;
+
+/* The other way: what MariaDB wants behind IDENTIFIED VIA, "plugin USING 'hash'"; ""
+ * for no password and for plugins that it lacks. */
+void user_identified(const json_t *user, char out[160]);
 
 /* A new user object. `verifier` NULL: no password. The caller owns it. */
-json_t *user_new(const char *name, const char *verifier, bool admin, int64_t max_connections);
+json_t *user_new(const char *name, enum auth_plugin plugin, const char *verifier, bool admin,
+                 int64_t max_connections);
 
 /* False with `err`: empty, longer than 80 characters, or a name shardd needs. */
 bool user_name_ok(const char *name, struct err *err) must_check;

@@ -32,10 +32,20 @@ bool admin_database_drop(struct cluster *c, const char *who, const char *name, b
                          unsigned *warnings, struct sql_error *error) must_check;
 
 /* `verifier`: see user.h; NULL: no password. */
-bool admin_user_add(struct cluster *c, const char *who, const char *name, const char *verifier,
-                    bool admin, int64_t max_connections, struct sql_error *error) must_check;
+bool admin_user_add(struct cluster *c, const char *who, const char *name,
+                    enum auth_plugin plugin, const char *verifier, bool admin,
+                    int64_t max_connections, struct sql_error *error) must_check;
+
+struct password_change {
+    const char       *password; /* NULL or "": none */
+    enum auth_plugin *plugin;   /* NULL: as before */
+    bool              retain;   /* the one before stays good until it is discarded */
+    bool              discard;  /* nothing else: the one before is no longer good */
+};
+
 bool admin_user_password(struct cluster *c, const char *who, const char *name,
-                         const char *verifier, struct sql_error *error) must_check;
+                         const struct password_change *change,
+                         struct sql_error *error) must_check;
 bool admin_user_remove(struct cluster *c, const char *who, const char *name,
                        struct sql_error *error) must_check;
 

@@ -45,8 +45,9 @@ put(struct cluster *c, const char *who, const char *name, json_t *user, int64_t 
 }
 
 bool
-admin_user_add(struct cluster *c, const char *who, const char *name, const char *verifier,
-               bool admin, int64_t max_connections, struct sql_error *error)
+admin_user_add(struct cluster *c, const char *who, const char *name, enum auth_plugin plugin,
+               const char *verifier, bool admin, int64_t max_connections,
+               struct sql_error *error)
 {
     struct job job;
     struct err err;
@@ -61,7 +62,7 @@ admin_user_add(struct cluster *c, const char *who, const char *name, const char 
     if (!job_begin(&job, c, "user", who, "add a user", "", name, error))
         return false;
     there = catalog_get(c->catalog, CATALOG_USER, name, NULL);
-    user  = user_new(name, verifier, admin, max_connections);
+    user  = user_new(name, plugin, verifier, admin, max_connections);
     if (there)
         ok = sql_error_set(error, CANNOT_USER,
                            "shardd: there is a user %s already; 'shardctl user passwd' changes "
@@ -81,9 +82,36 @@ no_user(const char *name, struct sql_error *error)
                          "shardd: there is no user %s; see 'shardctl user list'", name);
 }
 
+static bool
+set_password(json_t *user, const struct password_change *change, struct sql_error *error)
+{
+    enum auth_plugin before = model_plugin(user);
+    enum auth_plugin plugin = change->plugin ? *change->plugin : before;
+    bool             empty  = !change->password || !change->password[0];
+    char             verifier[USER_VERIFIER_LEN + 1] = "";
+
+    if (change->discard) {
+        model_set(user, "old_verifier", "");
+        return true;
+    }
+    if (change->retain && (empty || plugin != before || !model_flag(user, "has_password")))
+        return sql_error_set(error, CANNOT_USER,
+                             "shardd: the password before can be kept only beside another one "
+                             "of the same plugin, and neither may be empty");
+    if (!empty)
+        user_verifier(plugin, change->password, verifier);
+    json_object_set_new(user, "old_verifier",
+                        change->retain ? json_string(model_text(user, "verifier"))
+                                       : json_string(""));
+    model_set(user, "plugin", auth_plugin_name(plugin));
+    model_set(user, "verifier", verifier);
+    json_object_set_new(user, "has_password", json_boolean(!empty));
+    return true;
+}
+
 bool
-admin_user_password(struct cluster *c, const char *who, const char *name, const char *verifier,
-                    struct sql_error *error)
+admin_user_password(struct cluster *c, const char *who, const char *name,
+                    const struct password_change *change, struct sql_error *error)
 {
     struct job job;
     int64_t    version;
@@ -94,9 +122,7 @@ admin_user_password(struct cluster *c, const char *who, const char *name, const 
         return false;
     user = catalog_get(c->catalog, CATALOG_USER, name, &version);
     if (user) {
-        model_set(user, "verifier", verifier ? verifier : "");
-        json_object_set_new(user, "has_password", json_boolean(verifier != NULL));
-        ok = put(c, who, name, user, version, error);
+        ok = set_password(user, change, error) && put(c, who, name, user, version, error);
     } else {
         ok = no_user(name, error);
     }

@@ -17,7 +17,7 @@ struct adopted {
 };
 
 /* Takes over a server that exists, with its data: its databases appear with all
- * tables global and it as their home; accounts of mysql_native_password become
+ * tables global and it as their home; accounts of mysql_native_password and ed25519 become
  * users with the same password and rights. On it only shardd's schema, service
  * account, and accounts for the workers are added. `address` is HOST or
  * HOST:PORT; `user` may do everything there. */

@@ -1,5 +1,4 @@
 /* shard_adopt.c - an existing server becomes a shard, as it is. */
-#include <ctype.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -220,21 +219,19 @@ read_user(struct adoption *a, const json_t *row)
     json_t     *there = catalog_get(a->c->catalog, CATALOG_USER, name, NULL), *user, *grants;
     bool        taken = there && has_tables(a->c, NULL);
     struct err  err;
-    char        verifier[USER_VERIFIER_LEN + 1] = "";
+    char        verifier[USER_VERIFIER_LEN + 1];
+    enum auth_plugin chosen;
 
     json_decref(there);
     if (!user_name_ok(name, &err) || json_object_get(a->users, name))
         return true;
-    if (taken || (strcmp(plugin, "mysql_native_password") != 0 && plugin[0]) ||
-        (hash[0] && strlen(hash) != USER_VERIFIER_LEN + 1)) {
+    if (taken || !user_verifier_of(plugin, hash, &chosen, verifier)) {
         note(a, taken ? "the user %s exists in the cluster; it keeps that password"
-                      : "the account %s does not log in with mysql_native_password; add it with "
-                        "'shardctl user add'", name);
+                      : "the account %s logs in neither with mysql_native_password nor with "
+                        "ed25519; add it with 'shardctl user add'", name);
         return true;
     }
-    for (size_t i = 0; i < USER_VERIFIER_LEN && hash[0]; i++)
-        verifier[i] = (char)tolower((unsigned char)hash[i + 1]);
-    user   = user_new(name, hash[0] ? verifier : NULL, false, 0);
+    user   = user_new(name, chosen, hash[0] ? verifier : NULL, false, 0);
     grants = json_array();
     json_object_set_new(user, "grants", grants);
     json_object_set_new_nocheck(a->users, name, user);

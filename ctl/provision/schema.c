@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "ctl/catalog/model.h"
+#include "ctl/catalog/user.h"
 #include "ctl/provision/schema.h"
 
 static const char *const statements[] = {
@@ -42,11 +43,11 @@ account(const char *user, const char *host)
 }
 
 /* Makes the account, or gives it the secret that the workers know. On an
- * adopted server the password that applications use (`verifier`) stays good
+ * adopted server the password that applications use (`also`) stays good
  * beside it: they may still connect directly. */
 static bool
 ensure_login(struct server *s, const char *user, const char *host, const char *secret,
-             const char *verifier, struct sql_error *error)
+             const char *also, struct sql_error *error)
 {
     const char *verb;
     char        same[8];
@@ -59,12 +60,12 @@ ensure_login(struct server *s, const char *user, const char *host, const char *s
     if (strcmp(same, "1") == 0)
         return true;
     verb = same[0] ? "ALTER" : "CREATE";
-    if (strcmp(host, "%") == 0 || strlen(verifier) != 40)
+    if (strcmp(host, "%") == 0 || !also[0])
         return server_run(s, error, "%s USER %s IDENTIFIED BY %s", verb, account(user, host),
                           server_text(secret));
-    return server_run(s, error, "%s USER %s IDENTIFIED VIA mysql_native_password USING '*%s'"
+    return server_run(s, error, "%s USER %s IDENTIFIED VIA %s"
                       " OR mysql_native_password USING PASSWORD(%s)", verb,
-                      account(user, host), verifier, server_text(secret));
+                      account(user, host), also, server_text(secret));
 }
 
 bool
@@ -174,16 +175,29 @@ grant_adopted(struct server *s, const char *user, const json_t *grants)
     return true;
 }
 
+/* Another server may have another user's plugins. */
+static bool
+has_ed25519(struct server *s, struct sql_error *error)
+{
+    char n[8];
+
+    return server_value(s, n, sizeof(n), error, "SELECT COUNT(*) FROM information_schema.plugins"
+                        " WHERE plugin_name = 'ed25519' AND plugin_status = 'ACTIVE'") &&
+           strcmp(n, "1") == 0;
+}
+
 bool
 account_ensure(struct server *s, const json_t *user, const json_t *databases,
                struct sql_error *error)
 {
     const char   *name   = model_text(user, "name");
     const json_t *grants = json_object_get(user, "grants");
-    char          may[8];
+    char          may[8], also[160];
 
-    if (!ensure_login(s, name, s->account_host, model_text(user, "secret"),
-                      model_text(user, "verifier"), error) ||
+    user_identified(user, also);
+    if (model_plugin(user) == AUTH_ED25519 && !has_ed25519(s, error))
+        also[0] = 0;
+    if (!ensure_login(s, name, s->account_host, model_text(user, "secret"), also, error) ||
         !server_value(s, may, sizeof(may), error,
                       "SELECT COUNT(*) FROM mysql.roles_mapping WHERE User = %s AND Host = %s"
                       " AND Role = 'shardd_committer'", server_text(name),

@@ -42,9 +42,12 @@ static const struct route_table tables[] = {
       .auto_increment = ROUTES_NONE, .n_columns = 1, .columns = columns },
 };
 static const struct route_user users[] = {
-    { .name = S("root"), .verifier = { 1, 2, 3 }, .has_password = true, .admin = true,
-      .secret = S("s3cret"), .max_connections = 9 },
+    { .name = S("root"), .plugin = AUTH_NATIVE, .verifier = S("a native verifier 20"),
+      .admin = true,       .secret = S("s3cret"), .max_connections = 9 },
     { .name = S("") },
+    { .name = S("second"), .plugin = AUTH_ED25519,
+      .verifier     = { (const uint8_t *)"a key may have a NUL\0 within it 32", 32 },
+      .old_verifier = { (const uint8_t *)"the one before may have one,\0too", 32 } },
 };
 
 static struct routes
@@ -55,7 +58,7 @@ example(void)
         .service_user = S("shardd"), .service_secret = S("xyz"),
         .n_shards = 2, .shards = shards, .n_ranges = 3, .ranges = ranges,
         .n_databases = 2, .databases = databases, .n_tables = 4, .tables = tables,
-        .n_users = 2, .users = users,
+        .n_users = 3, .users = users,
     };
 }
 
@@ -110,8 +113,12 @@ what_goes_in_comes_out(void **state)
     assert_int_equal(routes_table(got, app, SPAN("z")), ROUTES_NONE);
 
     const struct route_user *root = &got->users[routes_user(got, SPAN("root"))];
-    assert_memory_equal(root->verifier, users[0].verifier, 20);
-    assert_true(root->has_password && root->admin);
+    assert_true(span_equal(root->verifier, users[0].verifier) && root->old_verifier.len == 0);
+    assert_true(root->plugin == AUTH_NATIVE && root->admin);
+    const struct route_user *other = &got->users[routes_user(got, SPAN("second"))];
+    assert_int_equal(other->plugin, AUTH_ED25519);
+    assert_true(span_equal(other->verifier, users[2].verifier));
+    assert_true(span_equal(other->old_verifier, users[2].old_verifier));
     assert_true(span_equal(root->secret, SPAN("s3cret")));
     assert_int_equal(root->max_connections, 9);
     assert_int_equal(routes_user(got, SPAN("")), 0);
@@ -143,7 +150,7 @@ struct spoilt {
     struct route_database databases[2];
     struct route_table    tables[4];
     struct route_column   columns[3];
-    struct route_user     users[2];
+    struct route_user     users[3];
 };
 
 #define SPOIL(name, change) static void spoil_##name(struct spoilt *s) { change; }
@@ -172,6 +179,8 @@ SPOIL(key_generated, s->columns[1].generated = true)
 SPOIL(column_twice, s->columns[2].name = SPAN("ID"))
 SPOIL(column_type, s->columns[2].type = (enum column_type)99)
 SPOIL(user_twice, s->users[1].name = s->users[0].name)
+SPOIL(user_plugin, s->users[1].plugin = AUTH_PLUGINS)
+SPOIL(user_verifier, s->users[2].old_verifier.len = 31)
 
 static const struct {
     const char *name;
@@ -204,6 +213,8 @@ static const struct {
     ROW(column_twice, "column 'ID' is there twice"),
     ROW(column_type, "column price: type 99"),
     ROW(user_twice, "user 'root' is there twice"),
+    ROW(user_plugin, "user  logs in by method 3"),
+    ROW(user_verifier, "a verifier of 31 bytes is none of client_ed25519"),
 #undef ROW
 };
 

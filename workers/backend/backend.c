@@ -342,6 +342,7 @@ backend_open(struct pool *pool, struct span schema)
         if (!sock_parse(&addr, where, shard->port, &err))
             addr.len = 0;
         set_params(b, ctx->routes->routes, schema);
+        b->login.params.secure = sock_is_unix(&addr);
     }
     /* Without an address the connect fails, and by the one way failures take. */
     stream_connect(&b->stream, ctx->ring, &addr, ctx->conf.connect_timeout_ms, &stream_ops);

@@ -4,7 +4,10 @@
  *                             +------+
  *                             |      v
  *   GREETING --------------> VERDICT ------> READY
+ *                             |      ^
+ *                             +-KEY--+       caching_sha2_password, in the clear
  *
+ * We begin with mysql_native_password; a server that wants another plugin says so.
  *   (every state can also go to FAILED, which is the end)
  *
  * A step looks at the state, takes a packet, says what it has to say, and
@@ -14,6 +17,8 @@
 #include "workers/backend/backend_login.h"
 
 #include "core/mysql/auth.h"
+#include "core/mysql/auth_ed25519.h"
+#include "core/mysql/auth_sha2.h"
 #include "core/mysql/reply.h"
 
 enum { MALFORMED = 1429 /* ER_CONNECT_TO_FOREIGN_DATA_SOURCE */ };
@@ -68,19 +73,92 @@ read_greeting(struct backend_login *l, struct span payload, struct buf *out)
     return LOGIN_STEP_AGAIN;
 }
 
+/* --- plugins -------------------------------------------------------------- */
+
+static void
+answer(struct backend_login *l, struct span bytes, struct buf *out)
+{
+    auth_answer_encode(out, &l->reader.next_seq, bytes);
+}
+
 static enum login_step
 switch_plugin(struct backend_login *l, struct span payload, struct buf *out)
 {
     struct auth_switch request;
-    uint8_t            scramble[AUTH_HASH_BYTES];
+    enum auth_plugin   plugin;
+    uint8_t            proof[ED25519_ANSWER_BYTES];
+    size_t             len = 0;
 
-    if (!auth_switch_decode(payload, &request) || request.data.len < NONCE_BYTES ||
-        !span_equal(request.plugin, SPAN(PLUGIN_NATIVE_PASSWORD)))
-        return fail(l, "the server wants an authentication plugin other than "
-                       PLUGIN_NATIVE_PASSWORD);
+    if (!auth_switch_decode(payload, &request) || !auth_plugin_find(request.plugin, &plugin))
+        return fail(l, "the server wants an authentication plugin that shardd does not know");
+    if (request.data.len < (plugin == AUTH_ED25519 ? ED25519_NONCE_BYTES : NONCE_BYTES))
+        return fail(l, "the server's question is too short");
     memcpy(l->nonce, request.data.ptr, NONCE_BYTES);
-    size_t len = auth_scramble(l->params.password, l->nonce, scramble);
-    auth_answer_encode(out, &l->reader.next_seq, (struct span){ scramble, len });
+    switch (plugin) {
+    case AUTH_NATIVE:
+        len = auth_scramble(l->params.password, l->nonce, proof);
+        break;
+    case AUTH_SHA2:
+        len = sha2_scramble(l->params.password, l->nonce, proof);
+        break;
+    case AUTH_ED25519:
+    case AUTH_PLUGINS:
+        len = ED25519_ANSWER_BYTES;
+        ed25519_sign(l->params.password, request.data.ptr, proof);
+        break;
+    }
+    l->plugin = plugin;
+    answer(l, (struct span){ proof, len }, out);
+    return LOGIN_STEP_AGAIN;
+}
+
+/* The password itself, to a server that does not remember it. */
+static enum login_step
+say_password(struct backend_login *l, struct buf *out)
+{
+    static const uint8_t key_please = SHA2_KEY_PLEASE;
+
+    if (!l->params.secure) {
+        l->state = LOGIN_KEY;
+        answer(l, (struct span){ &key_please, 1 }, out);
+        return LOGIN_STEP_AGAIN;
+    }
+    struct buf text = { 0 };
+    buf_append_span(&text, l->params.password);
+    buf_append_byte(&text, 0);
+    answer(l, buf_unread(&text), out);
+    explicit_bzero(text.bytes, text.cap);
+    buf_fini(&text);
+    return LOGIN_STEP_AGAIN;
+}
+
+static enum login_step
+read_more(struct backend_login *l, struct span payload, struct buf *out)
+{
+    if (l->plugin != AUTH_SHA2 || payload.len != 2)
+        return fail(l, "unexpected reply");
+    if (payload.ptr[1] == SHA2_QUICK_WORKS)
+        return LOGIN_STEP_AGAIN;
+    if (payload.ptr[1] == SHA2_FULL_PLEASE)
+        return say_password(l, out);
+    return fail(l, "unexpected reply");
+}
+
+static enum login_step
+read_key(struct backend_login *l, struct span payload, struct buf *out)
+{
+    struct buf cipher = { 0 };
+
+    if (payload.ptr[0] == REPLY_ERR)
+        return refused(l, payload);
+    if (payload.ptr[0] != SHA2_MORE ||
+        !sha2_encrypt(span_from(payload, 1), l->params.password, l->nonce, &cipher)) {
+        buf_fini(&cipher);
+        return fail(l, "the server's RSA key cannot be used");
+    }
+    answer(l, buf_unread(&cipher), out);
+    buf_fini(&cipher);
+    l->state = LOGIN_VERDICT;
     return LOGIN_STEP_AGAIN;
 }
 
@@ -93,6 +171,8 @@ read_verdict(struct backend_login *l, struct span payload, struct buf *out)
         return LOGIN_STEP_DONE;
     case REPLY_EOF: /* the same byte: auth switch */
         return switch_plugin(l, payload, out);
+    case SHA2_MORE:
+        return read_more(l, payload, out);
     case REPLY_ERR:
         return refused(l, payload);
     default:
@@ -108,6 +188,7 @@ login_step(struct backend_login *l, struct span payload, struct buf *out)
     switch (l->state) {
     case LOGIN_GREETING: return read_greeting(l, payload, out);
     case LOGIN_VERDICT:  return read_verdict(l, payload, out);
+    case LOGIN_KEY:      return read_key(l, payload, out);
     case LOGIN_READY:    return LOGIN_STEP_DONE;
     case LOGIN_FAILED:   return LOGIN_STEP_FAIL;
     }
@@ -140,6 +221,7 @@ login_state_name(enum login_state state)
     static const char *const names[] = {
         [LOGIN_GREETING] = "greeting",
         [LOGIN_VERDICT]  = "verdict",
+        [LOGIN_KEY]      = "key",
         [LOGIN_READY]    = "ready",
         [LOGIN_FAILED]   = "failed",
     };

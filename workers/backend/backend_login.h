@@ -3,6 +3,7 @@
 #define WORKERS_BACKEND_BACKEND_LOGIN_H
 
 #include "core/base/err.h"
+#include "core/mysql/auth_plugin.h"
 #include "core/mysql/handshake.h"
 #include "core/mysql/packet.h"
 
@@ -17,6 +18,7 @@ enum login_step {
 enum login_state {
     LOGIN_GREETING, /* the server speaks first */
     LOGIN_VERDICT,  /* OK, ERR, or one more question */
+    LOGIN_KEY,     /* the server's RSA key, to send the password */
     LOGIN_READY,
     LOGIN_FAILED,
 };
@@ -25,12 +27,14 @@ struct login_params {
     struct span user, password, schema;
     uint64_t    capabilities; /* all of them are needed: answers are relayed as they are */
     uint16_t    charset;
+    bool        secure;       /* nobody reads the wire: passwords may be said as they are */
 };
 
 struct backend_login {
     enum login_state     state;
     struct packet_reader reader;
     struct login_params  params; /* spans outlive the login */
+    enum auth_plugin     plugin; /* of the last question */
     uint8_t              nonce[NONCE_BYTES];
     uint64_t             thread_id;
     struct sql_error     error; /* set in LOGIN_FAILED */

@@ -18,6 +18,7 @@ struct routes_ref {
 };
 
 struct cache;
+struct logins;
 struct query_run;
 struct sequences;
 struct gate;
@@ -26,6 +27,7 @@ struct context {
     struct ring       *ring;
     struct conf        conf;
     struct secure      secure;
+    struct logins     *logins; /* owned, see workers/client/client_auth.c; NULL: not needed yet */
     struct slots      *slots;  /* everybody's, read-only */
     struct slot       *slot;   /* our own, writable */
     unsigned           number; /* of the worker, from 0 */

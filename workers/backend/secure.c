@@ -19,6 +19,7 @@ bool
 secure_load(struct secure *s, const struct conf *conf, struct err *err)
 {
     struct tls_context      *clients = NULL;
+    struct sha2_key         *rsa     = NULL;
     struct tls_server_params params  = {
         .cert         = conf->tls_cert,
         .key          = conf->tls_key,
@@ -35,8 +36,17 @@ secure_load(struct secure *s, const struct conf *conf, struct err *err)
         if (clients == NULL)
             return false;
     }
+    if (conf->rsa_key[0] != 0) {
+        rsa = sha2_key_load(conf->rsa_key, err);
+        if (rsa == NULL) {
+            tls_context_drop(clients);
+            return false;
+        }
+    }
     tls_context_drop(s->clients);
+    sha2_key_free(s->rsa);
     s->clients = clients;
+    s->rsa     = rsa;
     return true;
 }
 
@@ -44,5 +54,6 @@ void
 secure_fini(struct secure *s)
 {
     tls_context_drop(s->clients);
+    sha2_key_free(s->rsa);
     explicit_bzero(s, sizeof(*s));
 }

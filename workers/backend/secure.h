@@ -1,4 +1,4 @@
-/* secure.h - the TLS contexts of a process, from its settings.
+/* secure.h - the certificates and keys of a process, from its settings.
  *
  *   master: secure_load() --fork--> worker: inherits them
  *      | SIGHUP: loads anew, says     | SIGHUP: loads anew, silently; files
@@ -12,9 +12,11 @@
 
 #include "core/conf/conf.h"
 #include "core/io/tls.h"
+#include "core/mysql/auth_sha2.h"
 
 struct secure {
     struct tls_context *clients; /* owned; NULL: TLS is not offered */
+    struct sha2_key    *rsa;     /* owned; NULL: passwords are not sent by RSA */
     uint8_t             ticket_key[TLS_TICKET_KEY_BYTES];
     bool                has_key;
 };

@@ -56,9 +56,7 @@ end(struct client *c, enum counter reason, enum stream_close_how how)
     timer_stop(ring_timers(c->ctx->ring), &c->timer);
     drop_query(c);
     if (c->login != NULL) {
-        free(c->login->schema);
-        free(c->login);
-        c->login = NULL;
+        client_login_free(c);
     } else
         client_logout(c->ctx->slot, c->row);
     context_release_row(c->ctx, c->row);

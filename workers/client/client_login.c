@@ -1,8 +1,8 @@
 /* client_login.c - who is there.
  *
  * The greeting promises exactly what answers can be relayed with: backends agree
- * on the same capabilities as their clients. A client that comes with another
- * plugin's answer is asked for mysql_native_password's.
+ * on the same capabilities as their clients. It names mysql_native_password; a
+ * client whose user has another plugin is asked to switch (client_auth.c).
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -57,6 +57,8 @@ client_greet(struct client *c, bool local)
     };
 
     c->login          = mem_alloc(sizeof(*c->login));
+    c->login->client  = c;
+    list_init(&c->login->turn);
     c->login->offered = offers;
     c->login->local   = local;
     if (auth_nonce(c->login->nonce) != 0) {
@@ -87,8 +89,8 @@ refuse(struct client *c, enum counter why, uint16_t code, const char *fmt, ...)
     client_close(c, COUNTER_CLOSED_LOGIN, &error);
 }
 
-static void
-deny(struct client *c, bool used_password)
+void
+client_deny(struct client *c, bool used_password)
 {
     refuse(c, c->login->known ? COUNTER_LOGIN_FAILED_PASSWORD : COUNTER_LOGIN_FAILED_USER,
            ERR_DENIED, "Access denied for user '%s'@'%s' (using password: %s)", c->session.user,
@@ -153,22 +155,26 @@ enter_session(struct client *c, const char *schema)
                 (uint64_t)c->ctx->conf.client_idle_s * 1000, client_idle_too_long);
 }
 
-static void
-welcome(struct client *c)
+void
+client_welcome(struct client *c)
 {
-    struct ok        ok     = { .status = SERVER_STATUS_AUTOCOMMIT };
-    char            *schema = c->login->schema;
+    struct ok        ok = { .status = SERVER_STATUS_AUTOCOMMIT };
     struct sql_error error;
 
-    if (!may_enter(c, schema, &error)) {
+    if (routes_user(c->ctx->routes->routes, span_of(c->session.user)) == ROUTES_NONE) {
+        client_deny(c, true); /* removed while it logged in */
+        return;
+    }
+    if (!may_enter(c, c->login->schema, &error)) {
         client_close(c, COUNTER_CLOSED_LOGIN, &error);
         return;
     }
     uint8_t seq = c->reader.next_seq;
     reply_ok_encode(stream_out(&c->stream), &seq, c->session.capabilities, &ok);
     stream_flush(&c->stream);
-    free(c->login);
-    c->login = NULL;
+    char *schema = c->login->schema;
+    c->login->schema = NULL;
+    client_login_free(c);
     enter_session(c, schema);
     free(schema);
 }
@@ -187,17 +193,6 @@ client_enter(struct client *c, const char *user, const char *schema, struct sql_
         return false;
     enter_session(c, schema);
     return true;
-}
-
-static bool
-proves(const struct client *c, struct span answer)
-{
-    const struct client_login *l = c->login;
-
-    /* Someone unknown fails as late as someone with a wrong password. */
-    if (!l->has_password && l->known)
-        return answer.len == 0;
-    return auth_verify(answer, l->nonce, l->verifier) && l->known;
 }
 
 /* --- TLS ------------------------------------------------------------------ */
@@ -221,6 +216,14 @@ client_tls_failed(struct client *c)
     client_hang_up(c, COUNTER_CLOSED_LOGIN);
 }
 
+bool
+client_is_secure(const struct client *c)
+{
+    struct tls_info info;
+
+    return c->login->local || tls_info(c->stream.filter, &info);
+}
+
 /* Counts the handshake; false when the login was refused. */
 static bool
 is_secure_enough(struct client *c)
@@ -231,7 +234,7 @@ is_secure_enough(struct client *c)
         slot_count(c->ctx->slot, info.resumed ? COUNTER_TLS_RESUMED : COUNTER_TLS_FULL);
         return true;
     }
-    if (c->login->local || !c->ctx->conf.require_secure_transport)
+    if (client_is_secure(c) || !c->ctx->conf.require_secure_transport)
         return true;
     refuse(c, COUNTER_LOGIN_FAILED_INSECURE, ERR_INSECURE,
            "Connections using insecure transport are prohibited while "
@@ -252,21 +255,30 @@ find_user(struct client *c, struct span name)
     l->known        = u != ROUTES_NONE;
     if (!l->known)
         return;
-    l->has_password = r->users[u].has_password;
-    memcpy(l->verifier, r->users[u].verifier, sizeof(l->verifier));
+    const struct route_user *user = &r->users[u];
+    l->plugin = user->plugin;
+    const struct span proofs[] = { user->verifier, user->old_verifier };
+    for (size_t i = 0; i < countof(proofs); i++)
+        if (proofs[i].len != 0)
+            memcpy(l->verifier[l->n_verifiers++], proofs[i].ptr, proofs[i].len);
 }
 
-static void
-switch_plugin(struct client *c)
+/* A native answer that came with no name, or a wrong one, may be asked for again;
+ * those of client_ed25519 sign a longer nonce than a greeting has. */
+static bool
+answers_plugin(const struct client_login *l, const struct login *login)
 {
-    struct auth_switch request = {
-        .plugin = SPAN(PLUGIN_NATIVE_PASSWORD),
-        .data   = { c->login->nonce, NONCE_BYTES },
-    };
+    bool native = login->plugin.len == 0
+                      ? !(login->capabilities & CLIENT_PLUGIN_AUTH)
+                      : span_equal(login->plugin, SPAN(PLUGIN_NATIVE_PASSWORD));
 
-    c->login->switched = true;
-    auth_switch_encode(stream_out(&c->stream), &c->reader.next_seq, &request);
-    stream_flush(&c->stream);
+    switch (l->plugin) {
+    case AUTH_NATIVE: return native;
+    case AUTH_SHA2: return span_equal(login->plugin, span_of(auth_plugin_name(AUTH_SHA2)));
+    case AUTH_ED25519:
+    case AUTH_PLUGINS: break;
+    }
+    return false;
 }
 
 static void
@@ -300,20 +312,21 @@ read_response(struct client *c, struct span payload)
     find_user(c, login.user);
     if (login.schema.len != 0)
         l->schema = mem_strndup(login.schema.ptr, login.schema.len);
-    bool native = login.plugin.len == 0 ||
-                  span_equal(login.plugin, SPAN(PLUGIN_NATIVE_PASSWORD));
-    if (native && proves(c, login.auth))
-        welcome(c);
-    else if (login.plugin.len == 0 ? (login.capabilities & CLIENT_PLUGIN_AUTH) != 0 : !native)
-        switch_plugin(c); /* what it sent is for another plugin, or for none */
+    if (answers_plugin(l, &login))
+        client_answer(c, login.auth);
+    else if (login.capabilities & CLIENT_PLUGIN_AUTH)
+        client_ask(c); /* what it sent is for another plugin, or for none */
     else
-        deny(c, login.auth.len != 0);
+        client_deny(c, login.auth.len != 0);
 }
 
 void
 client_log_in(struct client *c)
 {
     struct message     message;
+
+    if (c->login->wait == LOGIN_WAIT_TURN)
+        return;
     enum packet_status status = message_next(&c->reader, stream_unread(&c->stream), &c->command,
                                              &message);
 
@@ -326,11 +339,9 @@ client_log_in(struct client *c)
     }
     struct span payload = message.payload; /* good until we return, consumed or not */
     stream_consume(&c->stream, message.used);
-    if (!c->login->switched)
+    if (c->login->wait == LOGIN_WAIT_RESPONSE)
         read_response(c, payload);
-    else if (proves(c, payload))
-        welcome(c);
     else
-        deny(c, payload.len != 0);
+        client_answer(c, payload);
     buf_fini(&c->command);
 }
