@@ -63,6 +63,7 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
   X(ROUTE_SCATTER, TOTAL, "statements_routed_total", "route=\"scatter\"", "") \
   X(ROUTE_WRITE_ALL, TOTAL, "statements_routed_total", "route=\"write\"", "") \
   X(ROUTE_INSERT_SPLIT, TOTAL, "statements_routed_total", "route=\"insert_split\"", "") \
+  X(ROUTE_LOAD, TOTAL, "statements_routed_total", "route=\"load\"", "") \
   X(ROUTE_LOCAL, TOTAL, "statements_routed_total", "route=\"local\"", "") \
   X(ROUTE_REFUSED, TOTAL, "statements_routed_total", "route=\"refused\"", "") \
   X(ERRORS_SHARDD, TOTAL, "errors_sent_total", "source=\"shardd\"", \

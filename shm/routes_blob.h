@@ -64,7 +64,8 @@ enum {
     BLOB_AUTO_INCREMENT = 1 << 2,
     BLOB_GENERATED      = 1 << 3,
     BLOB_HAS_DEFAULT    = 1 << 4,
-    BLOB_COLUMN_FLAGS   = (1 << 5) - 1,
+    BLOB_INVISIBLE      = 1 << 5,
+    BLOB_COLUMN_FLAGS   = (1 << 6) - 1,
 };
 
 struct blob_column {

@@ -250,6 +250,7 @@ column_decode(struct decoder *d, uint32_t at, struct route_column *c)
     c->auto_increment = b->flags & BLOB_AUTO_INCREMENT;
     c->generated      = b->flags & BLOB_GENERATED;
     c->has_default    = b->flags & BLOB_HAS_DEFAULT;
+    c->invisible      = b->flags & BLOB_INVISIBLE;
     c->collation      = b->collation;
     c->length         = b->length;
     c->scale          = (uint8_t)b->scale;

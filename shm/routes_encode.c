@@ -133,7 +133,8 @@ encode_columns(struct encoder *e, const struct route_table *t)
                     (c->nullable ? BLOB_NULLABLE : 0) |
                     (c->auto_increment ? BLOB_AUTO_INCREMENT : 0) |
                     (c->generated ? BLOB_GENERATED : 0) |
-                    (c->has_default ? BLOB_HAS_DEFAULT : 0);
+                    (c->has_default ? BLOB_HAS_DEFAULT : 0) |
+                    (c->invisible ? BLOB_INVISIBLE : 0);
         struct blob_column record = {
             .name = ref(e, c->name), .type = (uint16_t)c->type,
             .collation = c->collation, .length = c->length, .scale = c->scale,

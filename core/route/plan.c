@@ -162,6 +162,7 @@ dispatch(struct planner *p)
     case STMT_INSERT:  plan_insert(p); break;
     case STMT_UPDATE:  plan_update(p); break;
     case STMT_DELETE:  plan_delete(p); break;
+    case STMT_LOAD:    plan_load(p); break;
     case STMT_UNKNOWN: plan_unknown(p); break;
     case STMT_SHOW: case STMT_EXPLAIN: plan_show(p); break;
     default: plan_session(p); break;
@@ -207,6 +208,7 @@ plan_kind_name(enum plan_kind kind)
     case PLAN_SCATTER: return "scatter";
     case PLAN_WRITE:   return "write";
     case PLAN_INSERT:  return "insert";
+    case PLAN_LOAD:    return "load";
     case PLAN_TXN:     return "transaction";
     case PLAN_SET:     return "set";
     case PLAN_USE:     return "use";

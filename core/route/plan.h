@@ -22,6 +22,7 @@
 #include "core/base/buf.h"
 #include "core/base/err.h"
 #include "core/route/keyhash.h"
+#include "core/route/load_file.h"
 #include "core/route/merge.h"
 #include "core/route/table.h"
 #include "core/sql/lex.h"
@@ -37,6 +38,7 @@ enum plan_kind {
     PLAN_WRITE,   /* UPDATE/DELETE/TRUNCATE... on each target shard; affected rows add up;
                      for a reference table the home copy goes first and alone counts */
     PLAN_INSERT,  /* INSERT/REPLACE ... VALUES into a sharded table: rows split per shard */
+    PLAN_LOAD,    /* LOAD DATA LOCAL INFILE into a sharded or reference table: `load` */
     PLAN_TXN,     /* BEGIN, COMMIT, ROLLBACK, SAVEPOINT...: see `txn` */
     PLAN_SET,     /* SET of session state: see `set` */
     PLAN_USE,     /* USE schema: `name` */
@@ -157,6 +159,36 @@ struct insert_spec {
 };
 /* When no row is INSERT_NUMBER and all are for one shard, the original text does. */
 
+/* ---- LOAD DATA LOCAL INFILE into a sharded or reference table ---- */
+
+/* A user variable that takes a column of the file, and keeps what the last line had. */
+struct load_variable {
+    uint32_t    column;
+    struct span name;
+};
+
+/* `text` is for every shard alike: it skips no lines, names the character set, and the
+ * AUTO_INCREMENT column as the first one where the file lacks it. */
+struct load_spec {
+    uint32_t            table;     /* index in routes */
+    bool                reference; /* every shard gets every line; target.home's copy counts */
+    struct load_format  format;
+    struct span         file;      /* the name to ask the client for */
+    uint64_t            skip;      /* IGNORE n LINES */
+    bool                default_charset; /* the schema's: none was named */
+    const char         *charset;   /* of the file */
+    uint16_t            collation; /* one of that character set */
+    uint32_t            key;       /* the key's column in the file, ROUTES_NONE: it has none */
+    bool                key_null;  /* then every row's key is NULL; else it is the number */
+    uint32_t            number;    /* the AUTO_INCREMENT column's, likewise */
+    bool                numbered;  /* the table has one */
+    bool                adds_number; /* each line gets a first column */
+    bool                zero_is_number; /* sql_mode NO_AUTO_VALUE_ON_ZERO */
+    uint32_t                    n_variables;
+    const struct load_variable *variables;
+    struct sql_template         text;
+};
+
 /* ---- transactions ---- */
 
 enum txn_verb {
@@ -253,6 +285,7 @@ struct plan {
     uint32_t                   n_own;        /* an INSERT whose rows the server numbers: what */
     const struct operand      *own_numbers;  /* each gives itself; 0: some row gives nothing */
     bool                       upserts_one;  /* one row, ON DUPLICATE KEY UPDATE */
+    const struct load_spec    *load;         /* PLAN_LOAD */
     const struct txn_spec     *txn;          /* PLAN_TXN */
     const struct set_spec     *set;          /* PLAN_SET */
     const struct ddl_spec     *ddl;          /* PLAN_DDL */

@@ -141,6 +141,27 @@ describe_insert(const struct insert_spec *s, struct buf *out)
 }
 
 static void
+describe_load(const struct load_spec *s, struct buf *out)
+{
+    if (s->reference)
+        buf_append_text(out, " reference");
+    else if (s->key != ROUTES_NONE)
+        buf_printf(out, " key=#%u", s->key);
+    else
+        buf_append_text(out, s->key_null ? " key=NULL" : " key=auto");
+    if (s->number != ROUTES_NONE)
+        buf_printf(out, " number=#%u", s->number);
+    if (s->adds_number)
+        buf_append_text(out, " adds number");
+    if (s->skip != 0)
+        buf_printf(out, " skip=%llu", (unsigned long long)s->skip);
+    for (uint32_t i = 0; i < s->n_variables; i++)
+        buf_printf(out, " @%.*s=#%u", SHOWN(s->variables[i].name), s->variables[i].column);
+    buf_printf(out, " columns=%u; text: ", s->format.n_columns);
+    describe_template(&s->text, out);
+}
+
+static void
 describe_set(const struct set_spec *s, struct buf *out)
 {
     static const char *const scopes[] = { "session", "global", "once" };
@@ -174,6 +195,8 @@ plan_describe(const struct plan *plan, const struct routes *r, struct buf *out)
         describe_merge(plan, out);
     if (plan->insert != NULL)
         describe_insert(plan->insert, out);
+    if (plan->load != NULL)
+        describe_load(plan->load, out);
     if (plan->set != NULL)
         describe_set(plan->set, out);
     if (plan->text != NULL) {

@@ -23,7 +23,7 @@ position(const struct maker *m, uint32_t column)
         return ROUTES_NONE;
     }
     if (m->in->columns_range.end == 0)
-        return column;
+        return routes_visible(m->table, column);
     for (const struct name_item *n = m->in->columns; n != NULL; n = n->next, at++)
         if (routes_column(m->table, n->name) == column)
             return at;
@@ -123,7 +123,8 @@ make_row(struct maker *m, const struct row *values, struct insert_row *out)
 {
     struct expr *key = NULL, *number = NULL;
     uint32_t     at  = 0;
-    uint32_t     expected = m->in->columns_range.end == 0 ? m->table->n_columns : m->in->n_columns;
+    uint32_t     expected = m->in->columns_range.end == 0 ? routes_count_visible(m->table)
+                                                          : m->in->n_columns;
     if (values->n_values != expected && values->n_values != 0)
         return refuse(m->p, 1136, "Column count doesn't match value count at row 1");
     for (struct expr *e = values->values; e != NULL; e = e->next, at++) {
@@ -315,21 +316,25 @@ insert_query_sharded(struct maker *m, struct scope *source)
     p->out->reason = "rows are copied within each shard";
 }
 
-/* Functions whose value differs between the copies of a reference table. */
-static bool
-find_unsafe(struct visitor *v, struct expr *e)
+bool
+function_differs(const struct func *f)
 {
     static const char *const names[] = {
         "USER", "CURRENT_USER", "SESSION_USER", "SYSTEM_USER", "CONNECTION_ID", "LAST_INSERT_ID",
         "ROW_COUNT", "FOUND_ROWS", "SYSDATE", "NEXTVAL", "GET_LOCK", "VERSION",
     };
-    if (e->kind == EXPR_USER_VAR || e->kind == EXPR_SYSTEM_VAR || e->kind == EXPR_ASSIGN)
-        *(bool *)v->context = true;
-    if (e->kind != EXPR_FUNC)
-        return true;
     for (size_t i = 0; i < countof(names); i++)
-        if (span_equal_nocase(e->func->name.name, span_of(names[i])))
-            *(bool *)v->context = true;
+        if (span_equal_nocase(f->name.name, span_of(names[i])))
+            return true;
+    return false;
+}
+
+static bool
+find_unsafe(struct visitor *v, struct expr *e)
+{
+    if (e->kind == EXPR_USER_VAR || e->kind == EXPR_SYSTEM_VAR || e->kind == EXPR_ASSIGN ||
+        (e->kind == EXPR_FUNC && function_differs(e->func)))
+        *(bool *)v->context = true;
     return true;
 }
 

@@ -8,6 +8,7 @@
  * plan_route.c  run time: operands to shards
  * plan_select.c, plan_scatter.c, plan_item.c, plan_group.c, plan_having.c  reads
  * plan_write.c, plan_insert.c, insert_run.c     writes
+ * plan_load.c, load_run.c                       LOAD DATA
  * plan_session.c, plan_show.c                   everything else
  */
 #ifndef CORE_ROUTE_PLAN_INTERNAL_H
@@ -261,9 +262,14 @@ const struct merge_expr *having_make(struct scatter *c, struct expr *e);
 void plan_insert(struct planner *p);
 /* Every copy of a reference table would get the same values. False: refused. */
 bool write_is_repeatable(struct planner *p);
+/* The function's value may differ between the copies of a reference table. */
+bool function_differs(const struct func *f);
 void plan_update(struct planner *p);
 void plan_delete(struct planner *p);
+void plan_load(struct planner *p);
 void plan_session(struct planner *p);
+/* plan_session.c: to the one home of the statement's tables, or refused. */
+void one_home(struct planner *p, const char *what, bool reference_too, const char *reason);
 void plan_show(struct planner *p);
 
 #endif

@@ -174,7 +174,7 @@ note_tables(struct planner *p, struct scope *s)
         scope_add_path(p, s, &t->table, t->alias);
 }
 
-static void
+void
 one_home(struct planner *p, const char *what, bool reference_too, const char *reason)
 {
     if (p->any_sharded || (p->any_reference && !reference_too)) {
@@ -340,15 +340,6 @@ plan_do(struct planner *p)
 }
 
 static void
-plan_load(struct planner *p)
-{
-    struct scope *s = scope_new(p, NULL, NULL);
-    scope_add_path(p, s, &p->stmt->load->table, (struct span){ 0 });
-    one_home(p, "LOAD DATA", false, "a global table");
-    p->out->is_write = true;
-}
-
-static void
 plan_admin_table(struct planner *p)
 {
     struct scope *s = scope_new(p, NULL, NULL);
@@ -418,7 +409,6 @@ plan_session(struct planner *p)
     case STMT_CALL:        plan_call(p); break;
     case STMT_DO:          plan_do(p); break;
     case STMT_KILL:        plan_kill(p); break;
-    case STMT_LOAD:        plan_load(p); break;
     case STMT_ADMIN_TABLE: plan_admin_table(p); break;
     case STMT_XA:
         NOT_YET(p, "shardd: XA statements are not supported; transactions over several shards are "

@@ -215,3 +215,25 @@ routes_column(const struct route_table *t, struct span name)
             return i;
     return ROUTES_NONE;
 }
+
+uint32_t
+routes_count_visible(const struct route_table *t)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < t->n_columns; i++)
+        n += !t->columns[i].invisible;
+    return n;
+}
+
+uint32_t
+routes_visible(const struct route_table *t, uint32_t column)
+{
+    uint32_t at = 0;
+
+    if (t->columns[column].invisible)
+        return ROUTES_NONE;
+    for (uint32_t i = 0; i < column; i++)
+        at += !t->columns[i].invisible;
+    return at;
+}

@@ -48,6 +48,7 @@ struct route_column {
     bool             auto_increment;
     bool             generated;    /* value computed by the server */
     bool             has_default;  /* an explicit DEFAULT other than NULL */
+    bool             invisible;    /* left out where a statement names no columns */
     uint16_t         collation;    /* the server's collation id; 63 = binary, 0 = none */
     uint32_t         length;       /* CHAR/VARCHAR/BINARY: in characters; BIT: bits;
                                       DECIMAL: precision; TIME...: fsp */
@@ -153,5 +154,9 @@ uint32_t routes_user(const struct routes *r, struct span name);
 
 /* Column names are compared without case. */
 uint32_t routes_column(const struct route_table *t, struct span name);
+
+/* Where statements that name no columns have the column; ROUTES_NONE: they lack it. */
+uint32_t routes_visible(const struct route_table *t, uint32_t column);
+uint32_t routes_count_visible(const struct route_table *t);
 
 #endif

@@ -1,4 +1,4 @@
-/* parse_dml.c - INSERT, REPLACE, UPDATE, DELETE, LOAD. */
+/* parse_dml.c - INSERT, REPLACE, UPDATE, DELETE. */
 #include "core/sql/parser.h"
 
 static struct range
@@ -13,8 +13,8 @@ partition(struct parser *p)
 }
 
 /* [[schema.]table.]column */
-static struct path
-column_path(struct parser *p)
+struct path
+parser_column_path(struct parser *p)
 {
     uint32_t    start = p->t.start;
     struct path path  = { .name = parser_name(p) };
@@ -29,8 +29,8 @@ column_path(struct parser *p)
 }
 
 /* column = value, ... */
-static struct assignment *
-assignments(struct parser *p)
+struct assignment *
+parser_assignments(struct parser *p)
 {
     struct assignment *first = NULL, **tail = &first;
 
@@ -38,7 +38,7 @@ assignments(struct parser *p)
         struct assignment *a     = parser_new(p, sizeof(*a));
         uint32_t           start = p->t.start;
 
-        a->column = column_path(p);
+        a->column = parser_column_path(p);
         if (!parser_accept_op(p, OP_ASSIGN))
             parser_expect_op(p, '=');
         a->value = parser_expr_or_default(p);
@@ -59,7 +59,7 @@ on_duplicate(struct parser *p, struct insert *i)
     parser_expect(p, KW_DUPLICATE);
     parser_expect(p, KW_KEY);
     parser_expect(p, KW_UPDATE);
-    i->on_duplicate       = assignments(p);
+    i->on_duplicate       = parser_assignments(p);
     i->on_duplicate_range = parser_range(p, start);
 }
 
@@ -114,7 +114,7 @@ insert_source(struct parser *p, struct insert *i)
 {
     if (parser_accept(p, KW_SET)) {
         i->source = INSERT_SET;
-        i->set    = assignments(p);
+        i->set    = parser_assignments(p);
     } else if (parser_accept(p, KW_VALUES) || parser_accept(p, KW_VALUE)) {
         uint32_t start  = p->t.start;
         i->source       = INSERT_VALUES;
@@ -206,7 +206,7 @@ parser_update(struct parser *p, struct stmt *s)
     u->portion      = portion(p);
     start           = p->t.start;
     parser_expect(p, KW_SET);
-    u->set       = assignments(p);
+    u->set       = parser_assignments(p);
     u->set_range = parser_range(p, start);
     u->where     = where(p, &u->where_range);
     u->order_by  = order_by(p);
@@ -290,31 +290,4 @@ parser_delete(struct parser *p, struct stmt *s)
     d->order_by  = order_by(p);
     d->limit     = limit(p);
     d->returning = returning(p, NULL);
-}
-
-/* LOAD DATA|XML [LOW_PRIORITY|CONCURRENT] [LOCAL] INFILE 'f' [REPLACE|IGNORE] INTO TABLE t ...
- * What follows the table is the server's. */
-void
-parser_load(struct parser *p, struct stmt *s)
-{
-    struct load *l = parser_new(p, sizeof(*l));
-
-    s->kind = STMT_LOAD;
-    s->load = l;
-    parser_take(p);
-    l->xml = parser_accept(p, KW_XML);
-    if (!l->xml)
-        parser_expect(p, KW_DATA);
-    if (!parser_accept(p, KW_LOW_PRIORITY))
-        parser_accept(p, KW_CONCURRENT);
-    l->local = parser_accept(p, KW_LOCAL);
-    parser_expect(p, KW_INFILE);
-    l->file = token_text(&p->lex, p->t);
-    parser_literal(p);
-    l->replace = parser_accept(p, KW_REPLACE);
-    l->ignore  = !l->replace && parser_accept(p, KW_IGNORE);
-    parser_expect(p, KW_INTO);
-    parser_expect(p, KW_TABLE);
-    l->table = parser_path(p);
-    parser_skip_rest(p);
 }

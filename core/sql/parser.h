@@ -144,7 +144,9 @@ struct table_item *parser_tables(struct parser *p);
 void parser_insert(struct parser *p, struct stmt *s);
 void parser_update(struct parser *p, struct stmt *s);
 void parser_delete(struct parser *p, struct stmt *s);
-void parser_load(struct parser *p, struct stmt *s);
+void parser_load(struct parser *p, struct stmt *s); /* parse_load.c */
+struct path        parser_column_path(struct parser *p);
+struct assignment *parser_assignments(struct parser *p); /* a = 1, b = DEFAULT */
 void parser_set(struct parser *p, struct stmt *s);
 void parser_show(struct parser *p, struct stmt *s);
 void parser_explain(struct parser *p, struct stmt *s);

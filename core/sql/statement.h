@@ -202,10 +202,28 @@ struct kill {
     struct expr *id;       /* NULL with `user` */
 };
 
+/* A column of the file, or the user variable that takes it. */
+struct load_item {
+    bool              variable;
+    struct span       name;
+    struct load_item *next;
+};
+
+/* Separators are as written in the statement, escapes undone; ptr NULL: not given. */
 struct load {
-    bool        local, xml, replace, ignore;
-    struct span file; /* the string literal as written */
-    struct path table;
+    bool              local, xml, replace, ignore;
+    struct span       file;          /* the string literal as written */
+    struct path       table;
+    uint32_t          charset_at;    /* where CHARACTER SET stands or would stand */
+    struct range      charset_range; /* the clause; end 0: none */
+    struct span       charset;       /* its name; ptr NULL: DEFAULT or none */
+    struct span       field_term, enclosed, escaped, line_start, line_term;
+    struct range      ignore_range;  /* IGNORE n LINES; end 0: none */
+    uint64_t          ignore_lines;
+    struct range      items_range;   /* "(a, @b)"; end 0: none */
+    uint32_t          n_items;
+    struct load_item *items;
+    struct assignment *set;
 };
 
 /* Data definition. */

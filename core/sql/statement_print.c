@@ -338,11 +338,17 @@ put_view(struct buf *out, struct span text, const struct create_view *v)
 }
 
 static void
-put_load(struct buf *out, const struct load *l)
+put_load(struct buf *out, struct span text, const struct load *l)
 {
     buf_printf(out, "load%s", l->local ? " local" : "");
     put_text(out, " ", l->file);
     put_path(out, " ", &l->table);
+    put_text(out, " charset ", l->charset);
+    if (l->ignore_lines != 0)
+        buf_printf(out, " skip %llu", (unsigned long long)l->ignore_lines);
+    for (const struct load_item *i = l->items; i != NULL; i = i->next)
+        put_text(out, i->variable ? " @" : " ", i->name);
+    put_assignments(out, text, "set", l->set);
 }
 
 static void
@@ -414,7 +420,7 @@ ast_print_stmt(struct buf *out, struct span text, const struct stmt *s)
     case STMT_DATABASE: put_database(out, s->database); break;
     case STMT_CREATE_VIEW: put_view(out, text, s->create_view); break;
     case STMT_KILL: put_kill(out, text, s->kill); break;
-    case STMT_LOAD: put_load(out, s->load); break;
+    case STMT_LOAD: put_load(out, text, s->load); break;
     default: put_common(out, text, s); break;
     }
     buf_append_byte(out, ')');

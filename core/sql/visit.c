@@ -172,6 +172,7 @@ visit_statement(struct visitor *v, struct stmt *s)
         visit_expr(v, s->show->like);
         visit_expr(v, s->show->where);
         break;
+    case STMT_LOAD: visit_assignments(v, s->load->set); break;
     case STMT_KILL: visit_expr(v, s->kill->id); break;
     case STMT_CREATE_TABLE: visit_query(v, s->create_table->query); break;
     case STMT_CREATE_VIEW: visit_query(v, s->create_view->query); break;

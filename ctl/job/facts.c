@@ -54,6 +54,7 @@ column_of(const json_t *row)
         .nullable       = strcmp(server_cell(row, C_NULLABLE), "YES") == 0,
         .auto_increment = strstr(server_cell(row, C_EXTRA), "auto_increment") != NULL,
         .generated      = strcmp(server_cell(row, C_GENERATED), "ALWAYS") == 0,
+        .invisible      = strstr(server_cell(row, C_EXTRA), "INVISIBLE") != NULL,
         .has_default    = preset[0] && strcmp(preset, "NULL") != 0,
         .collation      = (uint16_t)(is_binary(type) ? COLLATION_BINARY : collation),
         .length         = column_length(type, row),

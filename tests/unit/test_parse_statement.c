@@ -252,7 +252,15 @@ static const struct parse_row rows[] = {
     { "HANDLER t CLOSE",
       "(handler CLOSE (tables t))" },
     { "LOAD DATA LOCAL INFILE 'x' REPLACE INTO TABLE s.t FIELDS TERMINATED BY ',' (a, b)",
-      "(load local 'x' s.t)" },
+      "(load local 'x' s.t a b)" },
+    { "LOAD DATA CONCURRENT LOCAL INFILE 'x' IGNORE INTO TABLE t PARTITION (p) CHARACTER SET utf8"
+      " COLUMNS OPTIONALLY ENCLOSED BY '\"' ESCAPED BY '' TERMINATED BY 0x2c LINES STARTING BY '>'"
+      " TERMINATED BY '\\n' IGNORE 3 ROWS (a, @b, s.t.c) SET d = @b + 1, e = DEFAULT",
+      "(load local 'x' t charset utf8 skip 3 a @b c (set (d (+ @b 1)) (e (default))))" },
+    { "LOAD DATA INFILE 'x' INTO TABLE t FIELDS (a)",
+      "(unknown t a)" },
+    { "LOAD XML LOCAL INFILE 'x' INTO TABLE t ROWS IDENTIFIED BY '<r>'",
+      "(load local 'x' t)" },
     { "LOAD DATA INFILE 'x' INTO TABLE t",
       "(load 'x' t)" },
     { "ANALYZE TABLE a, b",

@@ -270,6 +270,29 @@ static const struct plan_case cases[] = {
     { "HANDLER users OPEN",
       "refuse 1235: shardd: HANDLER is possible for global tables only" },
     { "LOAD DATA LOCAL INFILE 'x' INTO TABLE users",
+      "load key=#0 number=#0 columns=10; text: LOAD DATA LOCAL INFILE 'x' INTO TABLE users "
+      "CHARACTER SET utf8mb4 " },
+    { "LOAD DATA LOCAL INFILE 'x' IGNORE INTO TABLE orders CHARACTER SET latin1 FIELDS "
+      "TERMINATED BY ',' IGNORE 2 LINES (@a, user_id) SET amount = @a",
+      "load key=#1 adds number skip=2 @a=#0 columns=2; text: LOAD DATA LOCAL INFILE 'x' IGNORE "
+      "INTO TABLE orders CHARACTER SET latin1  FIELDS TERMINATED BY ','   (`id`, @a, user_id)  "
+      "SET amount = @a" },
+    { "LOAD DATA LOCAL INFILE 'x' INTO TABLE countries (name, id) SET name = RAND()",
+      "refuse 1235: shardd: a reference table is written on every shard, so its values cannot "
+      "come from functions such as RAND, UUID or USER; compute the value first" },
+    { "LOAD DATA LOCAL INFILE 'x' INTO TABLE countries (id)",
+      "load reference columns=1; text: LOAD DATA LOCAL INFILE 'x' INTO TABLE countries CHARACTER "
+      "SET utf8mb4   (id) " },
+    { "LOAD DATA LOCAL INFILE 'x' INTO TABLE tags (name)",
+      "refuse 1235: shardd: a file for the reference table 'tags' must have its AUTO_INCREMENT "
+      "column, so that all copies get the same numbers" },
+    { "LOAD DATA LOCAL INFILE 'x' INTO TABLE names (value)",
+      "refuse 1235: shardd: LOAD DATA into 'names' needs its key 'name' as a column of the file, "
+      "not by way of a variable" },
+    { "LOAD DATA INFILE 'x' INTO TABLE users",
+      "refuse 1235: shardd: LOAD DATA INFILE reads a file of one server, and 'users' is on "
+      "several: use LOAD DATA LOCAL INFILE" },
+    { "LOAD DATA INFILE 'x' INTO TABLE log SET name = (SELECT name FROM users)",
       "refuse 1235: shardd: LOAD DATA is possible for global tables only" },
     { "LOAD DATA LOCAL INFILE 'x' INTO TABLE config",
       "one home (s0)" },

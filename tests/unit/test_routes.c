@@ -28,7 +28,7 @@ static const struct route_database databases[] = {
 static const struct route_column columns[] = {
     { .name = S("id"), .type = COLUMN_BIGINT, .is_unsigned = true, .auto_increment = true },
     { .name = S("name"), .type = COLUMN_VARCHAR, .collation = 45, .length = 40,
-      .nullable = true, .has_default = true },
+      .nullable = true, .has_default = true, .invisible = true },
     { .name = S("price"), .type = COLUMN_DECIMAL, .length = 10, .scale = 2, .generated = true },
 };
 static const struct route_table tables[] = {
@@ -104,6 +104,7 @@ what_goes_in_comes_out(void **state)
     assert_int_equal(z->n_columns, 3);
     assert_true(z->columns[0].is_unsigned && z->columns[0].auto_increment);
     assert_true(z->columns[1].nullable && z->columns[1].has_default);
+    assert_true(z->columns[1].invisible);
     assert_int_equal(z->columns[1].collation, 45);
     assert_int_equal(z->columns[1].length, 40);
     assert_true(z->columns[2].generated);

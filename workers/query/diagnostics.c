@@ -83,12 +83,38 @@ diagnostics_errors(const struct session *s)
 
 /* --- rows of a split INSERT ---------------------------------------------- */
 
+/* "Row 3 was truncated; ...", "... at row 3": the row of the client's file. */
+static void
+renumber_file(const struct leg *leg, char *message, size_t size)
+{
+    static const char words[] = " at row ";
+    bool              first   = strncmp(message, "Row ", 4) == 0;
+    char             *at      = first ? message + 4 : NULL, *end;
+    char              rest[600];
+
+    for (char *p = strstr(message, words); !first && p != NULL; p = strstr(p + 1, words))
+        at = p + sizeof(words) - 1;
+    if (at == NULL)
+        return;
+    uint64_t row = strtoull(at, &end, 10);
+    if (end == at || (!first && *end != '\0'))
+        return;
+    snprintf(rest, sizeof(rest), "%s", end);
+    row = query_load_row(leg, row);
+    if (row != 0)
+        snprintf(at, size - (size_t)(at - message), "%llu%s", (unsigned long long)row, rest);
+}
+
 void
 diagnostics_renumber(const struct leg *leg, char *message, size_t size)
 {
     static const char words[] = " at row ";
     char             *at = NULL, *end;
 
+    if (leg->q->loading != NULL) {
+        renumber_file(leg, message, size);
+        return;
+    }
     for (char *p = strstr(message, words); p != NULL; p = strstr(p + 1, words))
         at = p + sizeof(words) - 1;
     if (at == NULL || buf_len(&leg->text) == 0)

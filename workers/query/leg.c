@@ -366,7 +366,9 @@ step_statement_savepoint(struct leg *leg)
 {
     const struct query_run *q = leg->q;
 
-    if (q->n_legs < 2 || !q->plan->plan.is_write || !q->s->in_txn || q->s->implicit)
+    bool may_be_undone = q->n_legs > 1 || q->loading != NULL;
+
+    if (!may_be_undone || !q->plan->plan.is_write || !q->s->in_txn || q->s->implicit)
         return false;
     say(leg, COM_QUERY, SPAN("SAVEPOINT `shardd statement`"));
     return true;

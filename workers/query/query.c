@@ -179,6 +179,10 @@ run_on_shards(struct query_run *q)
         query_insert(q);
         return;
     }
+    if (plan->kind == PLAN_LOAD && q->command != QUERY_PREPARE) {
+        query_load(q);
+        return;
+    }
     if (q->command == QUERY_PREPARE) {
         /* Only its metadata is wanted: any shard that has the tables knows. */
         bool home = plan->target.kind == TARGET_HOME || plan->target.at_home;
@@ -305,7 +309,8 @@ run_plan(struct query_run *q)
     case PLAN_ONE:
     case PLAN_SCATTER:
     case PLAN_WRITE:
-    case PLAN_INSERT: run_on_shards(q); return;
+    case PLAN_INSERT:
+    case PLAN_LOAD:   run_on_shards(q); return;
     case PLAN_TXN:    query_txn(q); return;
     case PLAN_SET:    query_set(q); return;
     case PLAN_USE:    query_schema(q, plan->name); return;
@@ -391,9 +396,22 @@ query_abandon(struct query_run *q)
     txn_abandon(q);
     snapshot_abandon(q);
     query_insert_abandon(q);
+    query_load_abandon(q);
     query_ddl_abandon(q);
     drop_legs(q, NULL);
     session_abort(q->s);
+}
+
+/* The client is sending its file: it listens when that is over. */
+static void
+swallow_file(struct query_run *q, const struct sql_error *why)
+{
+    q->error     = *why;
+    q->file_lost = true;
+    if (!q->file_full)
+        return;
+    q->file_full = false;
+    q->ops->room(q);
 }
 
 void
@@ -402,20 +420,23 @@ query_kill(struct query_run *q, const struct sql_error *why)
     if (q->finished)
         return;
     /* Inside a commit it is too late: what is decided stays decided. */
-    if (q->committing != NULL)
+    if (q->committing != NULL || q->file_lost)
         return;
     q->finished = true; /* what the lost backends say is not for the client */
     snapshot_abandon(q);
     query_insert_abandon(q);
+    query_load_abandon(q);
     query_ddl_abandon(q);
     drop_legs(q, why);
     if (q->s->implicit)
         session_abort(q->s); /* it ends with its statement */
     else if (q->s->in_txn)
         q->s->doomed = true;
-    q->infile   = NULL;
     q->finished = false;
-    query_fail(q, why);
+    if (q->infile != NULL)
+        swallow_file(q, why);
+    else
+        query_fail(q, why);
 }
 
 struct query_run *
@@ -440,6 +461,7 @@ query_free(struct query_run *q)
     struct context *ctx = q->ctx;
 
     query_merge_free(q);
+    query_load_free(q);
     plan_ref_release(q->plan);
     routes_drop(q->routes);
     if (ctx->n_spare_queries == SPARE_QUERIES) {
@@ -491,6 +513,18 @@ query_file(struct query_run *q, struct span packet, bool last)
     if (last) {
         q->infile = NULL;
         q->seq    = (uint8_t)(packet.ptr[3] + 1); /* the answer counts on from the file */
+    }
+    if (q->file_lost) {
+        if (last) {
+            struct sql_error why = q->error;
+            q->answered = false;
+            query_fail(q, &why);
+        }
+        return;
+    }
+    if (q->loading != NULL) {
+        query_load_file(q, packet, last);
+        return;
     }
     if (leg->backend != NULL) {
         buf_append_span(backend_out(leg->backend), packet);

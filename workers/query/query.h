@@ -28,6 +28,7 @@ struct commit;
 struct inserting;
 struct asking;
 struct snapshot;
+struct loading;
 
 enum query_command {
     QUERY_TEXT,    /* COM_QUERY */
@@ -130,11 +131,13 @@ struct query_run {
 
     struct leg       *infile;   /* the client's next packets are a file for this leg */
     bool              file_full; /* its server is slow: take no more of them */
+    bool              file_lost; /* the rest of them is swallowed, then comes `error` */
     struct commit    *committing; /* txn.c's own */
     struct snapshot  *opening;    /* snapshot.c's own */
     struct asking    *asking;     /* query_ddl.c's own */
     struct inserting *inserting;  /* query_insert.c's own */
     struct merging   *merging;    /* query_merge.c's own */
+    struct loading   *loading;    /* query_load.c's own */
     struct prepare_ok prepared; /* QUERY_PREPARE: what the server said */
 
     void      (*settled)(struct query_run *q); /* txn_settle()'s */
@@ -221,6 +224,15 @@ bool query_insert_copies(const struct query_run *q, bool *numbered,
                          struct sql_error *error) must_check;
 /* The text of a copy's leg, when the home copy gave its rows `number`, `number` + `step`... */
 void query_insert_copy(struct query_run *q, struct leg *leg, uint64_t number, uint64_t step);
+void query_load(struct query_run *q);                        /* query_load.c */
+void query_load_file(struct query_run *q, struct span packet, bool last);
+void query_load_abandon(struct query_run *q);
+void query_load_free(struct query_run *q);
+void query_load_wanted(struct exchange *x, struct backend *b); /* a server asks for its part */
+void query_load_room(struct exchange *x, struct backend *b);
+void query_load_answer(struct query_run *q, uint64_t affected);
+/* As query_insert_row(): the row of the client's file. */
+uint64_t query_load_row(const struct leg *leg, uint64_t row);
 void query_merge(struct query_run *q, const struct shard_set *shards); /* query_merge.c */
 /* The same from one moment of all of them, when that is wanted. */
 void query_scatter(struct query_run *q, const struct shard_set *shards);

@@ -101,6 +101,10 @@ answer_ok(struct query_run *q)
     }
     histogram_record(&q->ctx->slot->latency[LATENCY_WRITE],
                      (ring_now_us(q->ctx->ring) - q->started_us) * 1000);
+    if (q->loading != NULL) {
+        query_load_answer(q, affected);
+        return;
+    }
     if (query_is_numbered(q, id, affected, w->insert_id != 0 || w->numbered))
         q->s->last_insert_id = id;
     if (w->returning != NULL) {
@@ -188,8 +192,8 @@ undo_statement(struct query_run *q)
     undone(q);
 }
 
-static void
-all_over(struct query_run *q)
+void
+write_finish(struct query_run *q)
 {
     struct session *s = q->s;
 
@@ -345,7 +349,12 @@ leg_answered(struct exchange *x, struct backend *b, struct span bytes, bool last
     leg_result(leg, failed ? &why : NULL);
 }
 
-static const struct exchange_ops leg_ops = { .on_bytes = leg_answered, .on_lost = leg_lost };
+static const struct exchange_ops leg_ops = {
+    .on_bytes  = leg_answered,
+    .on_infile = query_load_wanted,
+    .on_room   = query_load_room,
+    .on_lost   = leg_lost,
+};
 
 /* With RETURNING: rows are kept; the error of a leg is too, until its answer ends. */
 static void
@@ -379,35 +388,52 @@ leg_ready(struct leg *leg)
 }
 
 void
-write_run(struct query_run *q, uint32_t first, uint64_t insert_id)
+write_refuse_second(const struct query_run *q, struct sql_error *error)
+{
+    sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: the %s writes on several shards and the "
+                  "setting commit = \"single\" allows one",
+                  q->n_legs > 1 ? "statement" : "transaction");
+}
+
+void
+write_prepare(struct query_run *q, uint32_t first)
 {
     struct writing *w = arena_alloc(&q->arena, sizeof(*w));
+
+    w->first     = first;
+    w->step      = 1;
+    q->local     = w;
+    q->leg_ready = leg_ready;
+    q->all_over  = write_finish;
+    q->leg_ended = first_over;
+}
+
+void
+write_run(struct query_run *q, uint32_t first, uint64_t insert_id)
+{
+    struct sql_error error;
 
     if (q->ctx->conf.commit == COMMIT_SINGLE &&
         (q->n_legs > 1 || txn_is_second_writer(q, q->legs[0].shard_id))) {
         for (uint32_t i = 0; i < q->n_legs; i++)
             buf_fini(&q->legs[i].text);
-        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: the %s writes on several shards and the "
-                     "setting commit = \"single\" allows one",
-                     q->n_legs > 1 ? "statement" : "transaction");
+        write_refuse_second(q, &error);
+        slot_count(q->ctx->slot, COUNTER_ERRORS_SHARDD);
+        query_fail(q, &error);
         return;
     }
     if (!q->s->in_txn && q->n_legs > 1)
         txn_begin_implicit(q->s);
-    *w = (struct writing){ .first = first, .insert_id = insert_id, .step = 1 };
-    if (first != ROUTES_NONE && q->plan->plan.insert != NULL) {
-        struct sql_error error;
-        if (!query_insert_copies(q, &w->numbered, &error)) {
-            query_fail(q, &error);
-            return;
-        }
+    write_prepare(q, first);
+    struct writing *w = writing_of(q);
+    w->insert_id      = insert_id;
+    if (first != ROUTES_NONE && q->plan->plan.insert != NULL &&
+        !query_insert_copies(q, &w->numbered, &error)) {
+        query_fail(q, &error);
+        return;
     }
     if (q->plan->plan.returning)
         w->returning = returning_new(q);
-    q->local     = w;
-    q->leg_ready = leg_ready;
-    q->all_over  = all_over;
-    q->leg_ended = first_over;
     if (first != ROUTES_NONE)
         leg_start(&q->legs[first]);
     else

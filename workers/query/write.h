@@ -10,4 +10,14 @@
  * is not 0. */
 void write_run(struct query_run *q, uint32_t first, uint64_t insert_id);
 
+/* The same without starting any leg: the caller does that, leg by leg, and gives those
+ * that have nothing to do up with leg_over(). */
+void write_prepare(struct query_run *q, uint32_t first);
+
+/* What happens when all legs are over: commit or undo, and the answer. */
+void write_finish(struct query_run *q);
+
+/* With commit = "single": the statement would write on a second shard. */
+void write_refuse_second(const struct query_run *q, struct sql_error *error);
+
 #endif
