@@ -317,12 +317,12 @@ class Cluster:
             cursor.execute(text)
             return cursor.fetchall()
 
-    def shard_connect(self, shard, db=None):
+    def shard_connect(self, shard, db=None, **more):
         """As root: known by its user id, or by the password in the file that sets it."""
         init = pathlib.Path(shard.get("directory", "/nowhere"), "init.sql")
         secret = re.search(r"PASSWORD\('(.*)'\)", init.read_text()) if init.exists() else None
         return pymysql.connect(unix_socket=shard["socket"], user="root", database=db,
-                               password=secret.group(1) if secret else "", autocommit=True)
+                               password=secret.group(1) if secret else "", autocommit=True, **more)
 
     def spread(self, table, db="app"):
         """How many rows of `table` lie on each shard; None where there is no such table."""

@@ -258,7 +258,7 @@ static const struct parse_row rows[] = {
       " TERMINATED BY '\\n' IGNORE 3 ROWS (a, @b, s.t.c) SET d = @b + 1, e = DEFAULT",
       "(load local 'x' t charset utf8 skip 3 a @b c (set (d (+ @b 1)) (e (default))))" },
     { "LOAD DATA INFILE 'x' INTO TABLE t FIELDS (a)",
-      "(unknown t a)" },
+      "(unknown DATA t FIELDS a)" },
     { "LOAD XML LOCAL INFILE 'x' INTO TABLE t ROWS IDENTIFIED BY '<r>'",
       "(load local 'x' t)" },
     { "LOAD DATA INFILE 'x' INTO TABLE t",

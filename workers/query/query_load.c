@@ -211,11 +211,11 @@ query_load_room(struct exchange *x, struct backend *b)
 static void
 choose_error(struct loading *l, const struct leg *leg)
 {
-    const char *at  = strstr(leg->error.message, "row ");
+    const char *at  = strcasestr(leg->error.message, "row ");
     uint64_t    row = at != NULL ? strtoull(at + 4, NULL, 10) : 0;
 
     row = row == 0 ? UINT64_MAX : row;
-    if (l->stopped && row >= l->error_row)
+    if (l->error_row != 0 && row >= l->error_row)
         return;
     l->error_row = row;
     l->q->error  = leg->error;
@@ -229,9 +229,11 @@ leg_ended(struct leg *leg)
     load_enter(l);
     l->parts[leg->number].ended = true;
     l->parts[leg->number].full  = false;
-    if (!leg->ok) {
+    if (!leg->ok && !l->stopped) {
         choose_error(l, leg);
-        load_stop(l, &leg->error);
+        /* What the other servers say to lines that are all here may be about earlier ones. */
+        if (!l->ended || leg->lost)
+            load_stop(l, &leg->error);
     }
     update_full(l);
     l->inside--; /* the end comes by legs_over() */
