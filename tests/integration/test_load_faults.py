@@ -93,7 +93,8 @@ def test_a_bad_row_far_behind(one):
         load.send(b"abc\t1\tx\n")
         load.lines(5000, 5000)
         assert load.end() == 1235
-        assert load.c.query("SELECT COUNT(*) FROM t")[1] == [rawclient.lenenc(1) + (b"1" if before else b"0")]
+        count = load.c.query("SELECT COUNT(*) FROM t")[1]
+        assert count == [b"\1" + (b"1" if before else b"0")]
         if before:
             load.c.query("COMMIT")
         load.c.close()
@@ -109,7 +110,7 @@ def test_a_server_is_lost(one, table, before):
         shard, "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'LOAD DATA%'"))
     one.on_shard(shard, f"KILL {thread[0][0]}")
     load.lines(3000, 20000)
-    assert load.end() in (2013, 1927)
+    assert load.end() in (1430, 1927)
     assert load.c.query("SELECT 7")[1]
     if before:
         load.c.query("COMMIT")
