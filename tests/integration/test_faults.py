@@ -1,5 +1,6 @@
 """What bad things get: a clear MySQL error or a closed connection, a counter, and a worker
 that lives within bounded memory."""
+import concurrent.futures
 import os
 import pathlib
 import random
@@ -312,6 +313,30 @@ def test_a_shard_that_is_down(new_cluster):
     codes = {e[0] for e in errors if e}
     assert codes <= {1105, 1429, 1430, 1053, 1205, 1203, 1158, 1159}, errors
     assert len(cluster.sql("SELECT id FROM t")) == 100
+
+
+def test_a_server_too_busy_for_logins(new_cluster):
+    """As long as it answers those that are in, the others wait for these."""
+    cluster = new_cluster(workers=1, settings=["--set", "connect_timeout_ms=300"])
+    cluster.sql("CREATE TABLE t (id BIGINT PRIMARY KEY) COMMENT 'shardd: global'")
+    (shard,) = [s for s in cluster.shard_list()
+                if cluster.on_shard(s, "SHOW TABLES LIKE 't'", "app")]
+    path = shard["socket"]
+    with cluster.connect() as first:
+        first.cursor().execute("SELECT SLEEP(0.1) FROM (SELECT COUNT(*) FROM t) x")
+        os.rename(path, path + ".real")
+        with socket.socket(socket.AF_UNIX) as deaf:  # takes connections, and says nothing
+            deaf.bind(path)
+            deaf.listen(100)
+
+            def ask(_):
+                with cluster.connect() as c:
+                    return testbed.Answer(c, "SELECT SLEEP(0.2) FROM (SELECT COUNT(*) FROM t) x")
+
+            with concurrent.futures.ThreadPoolExecutor(8) as threads:
+                answers = list(threads.map(ask, range(8)))
+        os.rename(path + ".real", path)
+    assert [a.rows for a in answers] == [[(0,)]] * 8, [a.error for a in answers]
 
 
 def is_server_of(pid, shard):

@@ -330,6 +330,7 @@ void
 pool_connected(struct backend *b)
 {
     b->pool->failed_until_ms = 0;
+    b->pool->alive_ms        = ring_now_ms(b->pool->ctx->ring);
     b->pool->full            = false;
     b->pool->n_opening--;
     make_idle(b);
@@ -340,6 +341,7 @@ pool_release(struct backend *b)
 {
     if (b->state == BACKEND_CLOSING)
         return;
+    b->pool->alive_ms = ring_now_ms(b->pool->ctx->ring);
     if (b->pool->ctx->leaving || b->dirty || !list_empty(&b->fifo)) {
         /* Locks and temporary tables end with the session that has them; an answer
          * that nobody waits for may never end. */
@@ -375,6 +377,14 @@ says_full(const struct sql_error *why)
     return why->code == 1040 || why->code == 1203 || why->code == 1226;
 }
 
+/* Whether those that are open go on: the server takes no more, or it is so busy that it
+ * answers them and has no time for a new one. */
+static bool
+others_go_on(const struct pool *pool, const struct backend *b, const struct sql_error *why)
+{
+    return pool->n_open > pool->n_opening && (says_full(why) || pool->alive_ms > b->opened_ms);
+}
+
 void
 pool_lost(struct backend *b, bool opening, const struct sql_error *why)
 {
@@ -390,7 +400,7 @@ pool_lost(struct backend *b, bool opening, const struct sql_error *why)
     if (opening && why != NULL) {
         slot_count(pool->ctx->slot, COUNTER_BACKENDS_FAILED);
         pool->failure = *why;
-        pool->full    = says_full(why) && pool->n_open > pool->n_opening;
+        pool->full    = others_go_on(pool, b, why);
         /* A refusal is quick: the next one may ask again. Silence is not, and a
          * server that is full wants to be left alone. */
         if (says_full(why) || ring_now_ms(pool->ctx->ring) - b->opened_ms > SLOW_FAILURE_MS)

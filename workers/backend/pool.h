@@ -54,8 +54,9 @@ struct pool {
     struct list      waiters;
     uint32_t         n_open, n_idle, n_opening, n_waiting;
     uint64_t         failed_until_ms; /* fail fast until then */
+    uint64_t         alive_ms;        /* when a backend last came back from its work */
     bool             starved;         /* pools of other kinds have all that the user may have */
-    bool             full;            /* the server takes no more: those that are open must do */
+    bool             full;            /* no more can be opened: those that are open must do */
     struct sql_error failure;
 };
 
