@@ -209,6 +209,23 @@ read_grants(struct adoption *a, const char *user, const char *host, json_t *gran
     return rows != NULL;
 }
 
+/* Another account of a user that is taken over already. Returns true. */
+static bool
+same_user(struct adoption *a, const json_t *row)
+{
+    const char *name = server_cell(row, 0), *hash = server_cell(row, 2);
+    const char *kept = model_text(json_object_get(a->users, name), "verifier");
+    char        account[300], verifier[USER_VERIFIER_LEN + 1];
+    enum auth_plugin plugin;
+
+    snprintf(account, sizeof(account), "%.128s@%.128s", name, server_cell(row, 1));
+    if (!user_verifier_of(server_cell(row, 3), hash, &plugin, verifier) ||
+        strcmp(hash[0] ? verifier : "", kept) != 0)
+        note(a, "the account %s has a password of its own and is left out: shardd knows users "
+                "by their name alone", account);
+    return true;
+}
+
 /* An account as a user with the same password. One name at several hosts: the
  * first, and '%' comes first. */
 static bool
@@ -223,8 +240,10 @@ read_user(struct adoption *a, const json_t *row)
     enum auth_plugin chosen;
 
     json_decref(there);
-    if (!user_name_ok(name, &err) || json_object_get(a->users, name))
+    if (!user_name_ok(name, &err))
         return true;
+    if (json_object_get(a->users, name))
+        return same_user(a, row);
     if (taken || !user_verifier_of(plugin, hash, &chosen, verifier)) {
         note(a, taken ? "the user %s exists in the cluster; it keeps that password"
                       : "the account %s logs in neither with mysql_native_password nor with "

@@ -68,6 +68,7 @@ def test_adopt_a_server_with_its_data(c, scratch):
     theirs.sql("CREATE VIEW w AS SELECT v FROM t", db="shop")
     theirs.sql("CREATE USER reader@'%' IDENTIFIED BY 'their own'")
     theirs.sql("GRANT SELECT ON shop.* TO reader@'%'")
+    theirs.sql("CREATE USER reader@'10.%' IDENTIFIED BY 'another'")
     before = theirs.sql("SHOW CREATE TABLE t", db="shop")
     c.ctl("user", "add", "mine", "--password", "x")
     try:
@@ -78,6 +79,7 @@ def test_adopt_a_server_with_its_data(c, scratch):
         done = c.json("shard", "add", "--adopt", address, "--user", "app", "--password", "app",
                       "--name", "adopted")
         assert (done["databases"], done["tables"]) == (1, 2)
+        assert any("reader@10.%" in note for note in done["notes"]), done["notes"]
         shard = c.shard_list()[2]
         assert (shard["host"], shard["port"], shard["ranges"]) == ("127.0.0.1", theirs.port, 0)
         assert c.json("database", "show", "shop")["home"] == "adopted"
