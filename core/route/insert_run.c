@@ -84,6 +84,41 @@ insert_brings_numbers(const struct plan *plan, const struct plan_values *values)
     return plan->n_own > 0;
 }
 
+/* What the row's key column is given; `digits` and `room` hold it. */
+static void
+key_of(const struct plan *plan, const struct plan_values *values, const struct insert_row *in,
+       bool numbered, uint64_t number, char digits[24], struct value_room *room,
+       struct key_value *v)
+{
+    if (!in->key_auto || !numbered) {
+        operand_value(plan, in->key_auto ? &in->auto_value : &in->key, values, room, v);
+        return;
+    }
+    int len = snprintf(digits, 24, "%llu", (unsigned long long)number);
+    *v = (struct key_value){ .kind  = KEY_VALUE_INT,
+                             .bytes = { (const uint8_t *)digits, (size_t)len } };
+}
+
+bool
+insert_begins(const struct plan *plan, const struct plan_values *values, uint32_t row,
+              bool numbered, uint64_t number, struct span entry)
+{
+    const struct insert_row *in = &plan->insert->rows[row];
+    struct value_room        room;
+    struct key_value         v;
+    char                     digits[24];
+
+    if (in->key_null)
+        return false;
+    room.bytes = (struct buf){ 0 };
+    key_of(plan, values, in, numbered, number, digits, &room, &v);
+    bool same = v.bytes.len != 0 && v.bytes.len <= entry.len &&
+                memcmp(v.bytes.ptr, entry.ptr, v.bytes.len) == 0 &&
+                (entry.len == v.bytes.len || entry.ptr[v.bytes.len] == '-');
+    buf_fini(&room.bytes);
+    return same;
+}
+
 bool
 insert_shard(const struct plan *plan, const struct routes *r, const struct plan_values *values,
              uint32_t row, bool numbered, uint64_t number, uint32_t *shard,
@@ -99,13 +134,7 @@ insert_shard(const struct plan *plan, const struct routes *r, const struct plan_
     bool                       ok = true;
     room.bytes                    = (struct buf){ 0 };
     if (!in->key_null) {
-        if (in->key_auto && numbered) {
-            int len = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)number);
-            v = (struct key_value){ .kind  = KEY_VALUE_INT,
-                                    .bytes = { (const uint8_t *)digits, (size_t)len } };
-        } else {
-            operand_value(plan, in->key_auto ? &in->auto_value : &in->key, values, &room, &v);
-        }
+        key_of(plan, values, in, numbered, number, digits, &room, &v);
         ok = keyhash_stored(c, &v, false, &hash) == KEY_HASH || undecided(t, c, error);
     }
     if (ok)

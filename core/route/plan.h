@@ -379,6 +379,11 @@ bool insert_inspect(const struct plan *plan, const struct routes *routes,
 /* Whether all rows of an INSERT that a server numbers bring numbers of their own. */
 bool insert_brings_numbers(const struct plan *plan, const struct plan_values *values);
 
+/* Whether `entry`, as "Duplicate entry '5-a' for key" has it, begins with what row `row` gives
+ * the key column. A value that the server stores otherwise than it is written is not found. */
+bool insert_begins(const struct plan *plan, const struct plan_values *values, uint32_t row,
+                   bool numbered, uint64_t number, struct span entry);
+
 /* The shard that row `row` belongs to. `numbered`: it was INSERT_NUMBER and gets `number`.
  * False and `error`: its key's stored value is not known exactly. */
 bool insert_shard(const struct plan *plan, const struct routes *routes,

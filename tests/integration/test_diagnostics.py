@@ -72,6 +72,20 @@ def test_counts(filled, where):
                        else "SELECT ROW_COUNT()")
 
 
+@pytest.mark.parametrize("rows", [
+    "(90,1,'a'),(5,1,'b'),(2,1,'c'),(7,1,'d'),(1,1,'e'),(3,1,'f')",
+    "(90,1,'a'),(3,1,'b'),(1,1,'c'),(2,1,'d'),(8,1,'e')",
+    "(90,1,'a'),(4,1,'b'),(91,1,'far too long a text'),(2,1,'d'),(8,1,'e'),(7,1,'e')",
+    "(90,1,'a'),(91,1,'far too long a text'),(4,1,'b'),(2,1,'d'),(92,'x','e'),(7,1,'e')",
+    "('90',1,'a'),('6',1,'b'),('2',1,'d'),('7',1,'e'),('1',1,'e')",
+])
+def test_the_first_wrong_row_is_told(filled, rows):
+    """Whichever shard is the first to answer."""
+    for _ in range(3):
+        error = filled.compare(f"INSERT INTO t VALUES {rows}", messages=True).error
+        assert error is not None
+
+
 def test_last_insert_id_stays(both):
     """Rows that bring their own numbers are told in the OK; LAST_INSERT_ID() is about
     generated ones."""

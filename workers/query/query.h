@@ -217,6 +217,9 @@ uint32_t query_insert_row(const struct leg *leg, uint32_t row);
 bool query_is_numbered(const struct query_run *q, uint64_t id, uint64_t affected,
                        bool from_sequence);
 /* The leg that has the `row`-th row (from 0) of the client's statement. */
+/* Of several shards that refused their rows: the error of the row that comes first in the
+ * statement, which is what one server would say. */
+void query_insert_first_error(struct query_run *q);
 uint32_t query_insert_leg(const struct query_run *q, uint32_t row);
 /* Whether the server numbers the rows of a reference table's INSERT; false with `error`: it
  * would number some only, or nobody could say how. */

@@ -10,7 +10,10 @@
 #include "workers/query/sequence.h"
 #include "workers/query/write.h"
 
-enum { ERR_DUPLICATE = 1062 /* ER_DUP_ENTRY */ };
+enum {
+    ERR_DUPLICATE = 1062, /* ER_DUP_ENTRY */
+    ERR_DEADLOCK  = 1213,
+};
 
 struct inserting {
     struct sequence_request request;
@@ -271,6 +274,72 @@ query_insert(struct query_run *q)
     ins->request.fresh    = overwrites(spec, q->s->lex);
     ins->waiting          = true;
     sequence_ask(q->ctx, &ins->request);
+}
+
+/* The number behind the last " at row " of a message that ends with it; 0: none. */
+static uint32_t
+row_said(const char *message)
+{
+    static const char words[] = " at row ";
+    const char       *at = NULL;
+    char             *end;
+
+    for (const char *p = message; (p = strstr(p, words)) != NULL; p++)
+        at = p + sizeof(words) - 1;
+    if (at == NULL)
+        return 0;
+    unsigned long row = strtoul(at, &end, 10);
+    return *end == '\0' && row <= UINT32_MAX ? (uint32_t)row : 0;
+}
+
+/* The row, from 0, at which this shard stopped; its first one when nothing tells. */
+static uint32_t
+failed_row(const struct leg *leg)
+{
+    const struct query_run *q       = leg->q;
+    const struct inserting *ins     = q->inserting;
+    static const char       words[] = "Duplicate entry '";
+    uint32_t                first   = UINT32_MAX, said = row_said(leg->error.message);
+    struct span             entry   = { .ptr = NULL };
+
+    if (said != 0)
+        return said - 1;
+    if (leg->error.code == ERR_DUPLICATE &&
+        strncmp(leg->error.message, words, sizeof(words) - 1) == 0) {
+        entry     = span_of(leg->error.message + sizeof(words) - 1);
+        entry.len = strcspn((const char *)entry.ptr, "'");
+    }
+    for (uint32_t row = 0; row < spec_of(q)->n_rows; row++) {
+        if (ins->shard[row] != leg->shard)
+            continue;
+        if (entry.ptr != NULL &&
+            insert_begins(&q->plan->plan, &q->values, row, ins->has_number[row],
+                          ins->number[row], entry))
+            return row;
+        if (first == UINT32_MAX)
+            first = row;
+    }
+    return first;
+}
+
+void
+query_insert_first_error(struct query_run *q)
+{
+    uint32_t best = UINT32_MAX;
+
+    for (uint32_t i = 0; i < q->n_legs; i++) {
+        const struct leg *leg = &q->legs[i];
+        if (!leg->ok && (leg->lost || leg->error.code == ERR_DEADLOCK))
+            return; /* that decides what becomes of the transaction */
+    }
+    for (uint32_t i = 0; i < q->n_legs; i++) {
+        const struct leg *leg = &q->legs[i];
+        uint32_t          row = leg->ok ? UINT32_MAX : failed_row(leg);
+        if (row < best) {
+            best     = row;
+            q->error = leg->error;
+        }
+    }
 }
 
 /* "Duplicate entry '20' for key 'PRIMARY'": a number of ours? */

@@ -205,6 +205,8 @@ write_finish(struct query_run *q)
         return;
     }
     slot_count(q->ctx->slot, COUNTER_ERRORS_SERVER);
+    if (q->inserting != NULL && writing_of(q)->first == ROUTES_NONE)
+        query_insert_first_error(q);
     if (s->implicit || q->error.code == ERR_DEADLOCK || session_broken(s))
         /* The server that saw the deadlock rolled everything back there. */
         txn_rollback(q, rolled_back);
