@@ -141,3 +141,18 @@ def test_what_nobody_waits_for_ends_on_the_server(checked, db, how):
     running.join(10)
     assert not running.is_alive()
     b.close()
+
+
+def test_names_among_computed_settings(both):
+    """As Active Record begins a connection."""
+    both.run("SET NAMES latin1 COLLATE latin1_german1_ci, @@SESSION.sql_mode = "
+             "CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), @@SESSION.wait_timeout = 2147483")
+    both.compare("SELECT @@sql_mode, @@wait_timeout, @@character_set_client, "
+                 "@@character_set_results, @@collation_connection")
+    both.run("SET CHARACTER SET utf8mb4, @@SESSION.sql_mode = REPLACE(@@sql_mode, 'STRICT_ALL', "
+             "'STRICT_TRANS')")
+    both.run("CREATE TABLE t (id INT PRIMARY KEY)")
+    for i in range(8):  # on backends of all shards
+        both.compare(f"SELECT @@sql_mode, @@character_set_results, @@collation_connection, id "
+                     f"FROM t WHERE id = {i}")
+    both.compare("SELECT @@sql_mode, @@character_set_client, @@collation_connection")

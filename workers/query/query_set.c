@@ -193,6 +193,22 @@ say_value(struct buf *out, const struct setting *item, const struct column *colu
         literal_quote(out, cell->bytes, &mode);
 }
 
+static bool
+is_names(const struct setting *item)
+{
+    return item->kind == SETTING_NAMES || item->kind == SETTING_CHARSET;
+}
+
+/* SET NAMES and SET CHARACTER SET, as the first cells of the read-back tell what they did. */
+static void
+say_names(struct buf *out, const struct setting *item, const struct cell *cells)
+{
+    buf_printf(out, "%s %.*s", item->kind == SETTING_NAMES ? "NAMES" : "CHARACTER SET",
+               (int)cells[2].bytes.len, cells[2].bytes.ptr);
+    if (item->kind == SETTING_NAMES)
+        buf_printf(out, " COLLATE %.*s", (int)cells[5].bytes.len, cells[5].bytes.ptr);
+}
+
 /* The statement with the values that it had: what other backends hear. */
 static void
 say_constants(struct buf *out, const struct setting_run *r, const struct cell *cells)
@@ -204,6 +220,10 @@ say_constants(struct buf *out, const struct setting_run *r, const struct cell *c
         const struct setting *item = &spec->items[i];
         if (i != 0)
             buf_append_text(out, ", ");
+        if (is_names(item)) {
+            say_names(out, item, cells);
+            continue;
+        }
         if (item->kind == SETTING_USER) {
             buf_append_text(out, "@");
             literal_identifier(out, item->name);
@@ -333,6 +353,10 @@ read_back(struct setting_run *r, struct backend *b)
     buf_append_text(&text, reads);
     for (uint32_t i = 0; !spec->replayable && i < spec->n; i++) {
         const struct setting *item = &spec->items[i];
+        if (is_names(item)) {
+            buf_append_text(&text, ", NULL");
+            continue;
+        }
         buf_append_text(&text, item->kind == SETTING_USER ? ", @" : ", @@SESSION.");
         if (item->kind == SETTING_USER)
             literal_identifier(&text, item->name);
