@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+import rawclient
 import testbed
 
 # What one client sets, what to ask for, and what a client that set nothing must see is
@@ -156,3 +157,17 @@ def test_names_among_computed_settings(both):
         both.compare(f"SELECT @@sql_mode, @@character_set_results, @@collation_connection, id "
                      f"FROM t WHERE id = {i}")
     both.compare("SELECT @@sql_mode, @@character_set_client, @@collation_connection")
+
+
+def test_what_waits_behind_a_set(checked, db):
+    """Connector/J sends what it wants to know right behind its first SET."""
+    before = set(checked.worker_pids())
+    for _ in range(4):
+        with rawclient.RawClient(checked.port) as c:
+            c.login(db=db)
+            c.command(rawclient.QUERY, b"SET autocommit = 1, session_track_schema = 1, sql_mode = "
+                                       b"CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')")
+            c.command(rawclient.QUERY, b"SELECT 1, @@autocommit")
+            c.result()
+            assert [rawclient.text_row(r) for r in c.result()[1]] == [[b"1", b"1"]]
+    assert set(checked.worker_pids()) == before

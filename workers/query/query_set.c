@@ -270,11 +270,11 @@ all_over(struct query_run *q)
 {
     struct setting_run *r = q->local;
 
+    vars_fini(&r->vars); /* the answer may start the client's next statement, and q is gone */
     if (q->failed)
         query_fail(q, &q->error);
     else
         query_ok(q, 0, 0, r->warnings, (struct span){ 0 });
-    vars_fini(&r->vars);
 }
 
 /* --- the read-back ------------------------------------------------------- */
