@@ -44,6 +44,8 @@ const struct cli_verb cli_verbs[] = {
       "Let somebody in", "The account is made on every shard with a random secret that only\n"
       "shardd knows. It may do everything in every database of the catalog." },
     { "user list", "", "", verb_user_list, "List the users", "" },
+    { "user set", "NAME", "commit max-connections", verb_user_set, "Change a user's defaults",
+      "They hold for connections made from then on." },
     { "user passwd", "NAME", "password password-stdin plugin retain discard-old",
       verb_user_passwd, "Change a password",
       "Say --password '' for an empty one. With --retain the one before\n"
@@ -93,6 +95,8 @@ const struct cli_option cli_options[] = {
     { "retain", NULL, "the password before stays good as well" },
     { "discard-old", NULL, "the password before is no longer good" },
     { "admin", NULL, "may see and kill what others run" },
+    { "commit", "MODE", "transactions that write on several shards: atomic, best_effort, single "
+      "or default (as in shardd.conf)" },
     { "max-connections", "N", "at most so many at a time; 0: no limit (0)" },
 };
 

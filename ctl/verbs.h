@@ -25,6 +25,7 @@ int verb_shard_remove(struct cli *cli);
 int verb_shard_set(struct cli *cli);
 int verb_user_add(struct cli *cli);
 int verb_user_list(struct cli *cli);
+int verb_user_set(struct cli *cli);
 int verb_user_passwd(struct cli *cli);
 int verb_user_remove(struct cli *cli);
 

@@ -211,7 +211,27 @@ int
 verb_user_list(struct cli *cli)
 {
     return list(cli, "/v1/users", "users",
-                "name plugin has_password old_password admin max_connections");
+                "name plugin has_password old_password admin max_connections commit");
+}
+
+int
+verb_user_set(struct cli *cli)
+{
+    json_t     *body   = json_object();
+    const char *commit = cli_option(cli, "commit");
+    int         limit, status = CLI_USAGE;
+
+    if (!commit && !cli_option(cli, "max-connections"))
+        status = cli_wrong(cli, "say --commit MODE or --max-connections N");
+    else if (cli_number(cli, "max-connections", 0, INT32_MAX, &limit, 0)) {
+        if (commit)
+            json_object_set_new(body, "commit", json_string_nocheck(commit));
+        if (cli_option(cli, "max-connections"))
+            json_object_set_new(body, "max_connections", json_integer(limit));
+        status = change_named(cli, "PUT", "/v1/users/", body, "changed user");
+    }
+    json_decref(body);
+    return status;
 }
 
 int

@@ -76,7 +76,8 @@ struct blob_column {
     uint32_t        zero;
 };
 
-enum { BLOB_ADMIN = 1 << 1, BLOB_USER_FLAGS = 2 };
+/* Two bits for route_user.commit. */
+enum { BLOB_ADMIN = 1 << 1, BLOB_COMMIT_SHIFT = 2, BLOB_USER_FLAGS = 14 };
 
 struct blob_user {
     struct blob_ref name, secret, verifier, old_verifier;

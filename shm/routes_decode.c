@@ -379,6 +379,7 @@ users_decode(struct decoder *d)
             return false;
         u->admin           = b->flags & BLOB_ADMIN;
         u->max_connections = b->max_connections;
+        u->commit          = (uint8_t)(b->flags >> BLOB_COMMIT_SHIFT);
     }
     d->r->n_users = n;
     d->r->users   = users;

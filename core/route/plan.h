@@ -291,6 +291,7 @@ struct plan {
     const struct ddl_spec     *ddl;          /* PLAN_DDL */
     enum shardd_show           show;         /* PLAN_SHARDD */
     struct operand             kill_id;      /* PLAN_KILL */
+    bool                       variables;    /* SHOW VARIABLES LIKE: some are the proxy's own */
     bool                       kill_query;   /* KILL QUERY: the statement only */
     struct span                name;         /* PLAN_USE */
     struct sql_error           error;        /* PLAN_REFUSE, and target.one_shard */

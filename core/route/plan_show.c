@@ -40,6 +40,7 @@ show(struct planner *p)
         schema = s->table.name;
     to_home(p, home_of(p, schema, &p->home_database), "the home of the database knows");
     p->out->is_read     = true;
+    p->out->variables   = s->kind == KW_VARIABLES && s->like != NULL;
     p->out->diagnostics = s->kind == KW_WARNINGS || s->kind == KW_ERRORS;
 }
 

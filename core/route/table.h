@@ -98,6 +98,7 @@ struct route_user {
     bool        admin;        /* may use SHOW SHARDD CLIENTS of others, KILL ... */
     struct span secret;       /* password of the account of the same name on every shard */
     uint32_t    max_connections; /* 0: unlimited */
+    uint8_t     commit;       /* 1 + enum conf_commit; 0: as the setting says */
 };
 
 struct routes {

@@ -219,7 +219,13 @@ api_user_change(struct request *r)
         .discard  = model_flag(r->body, "discard_old"),
     };
     struct sql_error error;
+    const json_t    *limit = json_object_get(r->body, "max_connections");
 
+    if (json_object_get(r->body, "commit") || limit)
+        return request_done(r, admin_user_set(r->cluster, who, r->part[1],
+                                              request_text(r, "commit"),
+                                              limit ? json_integer_value(limit) : -1, &error),
+                            &error);
     if (!plugin_of(r, &plugin))
         return request_refuse(r, 400, unknown_plugin);
     if (change.discard && (change.password || change.plugin || change.retain))

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "ctl/catalog/model.h"
+#include "ctl/catalog/user.h"
 
 struct builder {
     struct arena  *arena;
@@ -206,6 +207,15 @@ keep_hex(struct builder *b, const json_t *object, const char *key)
     return (struct span){ bytes, n };
 }
 
+/* Of a mode that a later shardd wrote we know nothing: the setting decides. */
+static uint8_t
+commit_of(const json_t *user)
+{
+    int mode = user_commit(model_text(user, "commit"));
+
+    return (uint8_t)(mode > 0 ? mode : 0);
+}
+
 static void
 build_users(struct builder *b, json_t *all)
 {
@@ -224,6 +234,7 @@ build_users(struct builder *b, json_t *all)
             .admin           = model_flag(object, "admin"),
             .secret          = keep(b, object, "secret"),
             .max_connections = (uint32_t)model_number(object, "max_connections"),
+            .commit          = commit_of(object),
         };
         i++;
     }

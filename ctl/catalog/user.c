@@ -109,6 +109,17 @@ user_new(const char *name, enum auth_plugin plugin, const char *verifier, bool a
     return user;
 }
 
+int
+user_commit(const char *word)
+{
+    static const char *const words[] = { "default", "atomic", "best_effort", "single" };
+
+    for (int i = 0; i < (int)countof(words); i++)
+        if (strcmp(word, words[i]) == 0)
+            return i;
+    return word[0] == '\0' ? 0 : -1;
+}
+
 bool
 user_name_ok(const char *name, struct err *err)
 {

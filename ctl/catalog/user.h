@@ -31,6 +31,10 @@ void user_identified(const json_t *user, char out[160]);
 json_t *user_new(const char *name, enum auth_plugin plugin, const char *verifier, bool admin,
                  int64_t max_connections);
 
+/* 1 + enum conf_commit of "atomic", "best_effort", "single"; 0: as the setting says, for
+ * "default" and ""; -1: none of these. */
+int user_commit(const char *word);
+
 /* False with `err`: empty, longer than 80 characters, or a name shardd needs. */
 bool user_name_ok(const char *name, struct err *err) must_check;
 

@@ -43,6 +43,9 @@ struct password_change {
     bool              discard;  /* nothing else: the one before is no longer good */
 };
 
+/* The commit mode and the limit of connections, each when it is given (NULL, -1: not). */
+bool admin_user_set(struct cluster *c, const char *who, const char *name, const char *commit,
+                    int64_t max_connections, struct sql_error *error) must_check;
 bool admin_user_password(struct cluster *c, const char *who, const char *name,
                          const struct password_change *change,
                          struct sql_error *error) must_check;

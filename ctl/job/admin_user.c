@@ -131,6 +131,38 @@ admin_user_password(struct cluster *c, const char *who, const char *name,
     return ok;
 }
 
+bool
+admin_user_set(struct cluster *c, const char *who, const char *name, const char *commit,
+               int64_t max_connections, struct sql_error *error)
+{
+    struct job job;
+    int64_t    version;
+    json_t    *user;
+    bool       ok;
+
+    if (commit && user_commit(commit) < 0)
+        return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: commit is atomic, best_effort, "
+                             "single or default, not '%.40s'", commit);
+    if (max_connections > UINT32_MAX)
+        return sql_error_set(error, SQL_UNKNOWN_ERROR,
+                             "shardd: max_connections is 0 (no limit) or more");
+    if (!job_begin(&job, c, "user", who, "change a user", "", name, error))
+        return false;
+    user = catalog_get(c->catalog, CATALOG_USER, name, &version);
+    if (user) {
+        if (commit)
+            model_set(user, "commit", commit);
+        if (max_connections >= 0)
+            json_object_set_new(user, "max_connections", json_integer(max_connections));
+        ok = put(c, who, name, user, version, error);
+    } else {
+        ok = no_user(name, error);
+    }
+    json_decref(user);
+    job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
+    return ok;
+}
+
 /* Out of the routes first: the accounts on the shards are of no use to anybody then. */
 static bool
 remove_user(struct cluster *c, const char *who, const char *name, struct sql_error *error)

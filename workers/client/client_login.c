@@ -140,7 +140,8 @@ enter_session(struct client *c, const char *schema)
     struct routes  *r = c->ctx->routes->routes;
     struct session *s = &c->session;
 
-    s->admin = r->users[routes_user(r, span_of(s->user))].admin;
+    s->admin       = r->users[routes_user(r, span_of(s->user))].admin;
+    s->user_commit = r->users[routes_user(r, span_of(s->user))].commit;
     if (schema != NULL)
         session_set_schema(s, span_of(schema));
     c->state     = CLIENT_IDLE;

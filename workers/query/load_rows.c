@@ -3,6 +3,7 @@
 
 #include "core/base/memory.h"
 #include "workers/query/load.h"
+#include "workers/query/own_vars.h"
 #include "workers/query/txn.h"
 #include "workers/query/write.h"
 
@@ -70,7 +71,7 @@ may_write(struct loading *l, uint32_t shard)
     struct query_run *q = l->q;
     struct sql_error  error;
 
-    if (q->ctx->conf.commit != COMMIT_SINGLE)
+    if (session_commit(q->s) != COMMIT_SINGLE)
         return true;
     if (l->writer == ROUTES_NONE && !txn_is_second_writer(q, q->legs[shard].shard_id))
         l->writer = shard;

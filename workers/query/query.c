@@ -11,6 +11,7 @@
 #include "workers/query/diagnostics.h"
 #include "workers/backend/reaper.h"
 #include "workers/query/leg.h"
+#include "workers/query/own_vars.h"
 #include "workers/query/snapshot.h"
 #include "workers/query/txn.h"
 
@@ -303,7 +304,7 @@ run_plan(struct query_run *q)
         query_relay(q, shard);
         return;
     }
-    if (query_bulk_lock(q))
+    if (query_bulk_lock(q) || (plan->variables && own_show(q)))
         return;
     switch (plan->kind) {
     case PLAN_ONE:

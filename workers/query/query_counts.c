@@ -8,11 +8,13 @@
 #include "core/mysql/row.h"
 #include "workers/query/diagnostics.h"
 #include "workers/query/leg.h"
+#include "workers/query/own_vars.h"
 
-enum count { COUNT_NONE, COUNT_ROWS, COUNT_FOUND, COUNT_WARNINGS, COUNT_ERRORS };
+enum count { COUNT_NONE, COUNT_ROWS, COUNT_FOUND, COUNT_WARNINGS, COUNT_ERRORS, COUNT_OWN };
 
 struct call {
     enum count what;
+    enum own_var own;      /* COUNT_OWN */
     uint32_t   start, end; /* in the text */
     bool       column;     /* stands alone between SELECT or a comma and a comma or the end */
 };
@@ -26,7 +28,7 @@ is_name(const struct lex *l, struct token t, const char *name)
 
 /* @@warning_count, @@session.warning_count; *l stands behind @@. */
 static enum count
-variable(struct lex *l, uint32_t *end)
+variable(struct lex *l, uint32_t *end, enum own_var *own)
 {
     struct lex   ahead = *l;
     struct token t     = lex_next(&ahead);
@@ -39,6 +41,10 @@ variable(struct lex *l, uint32_t *end)
     enum count what = is_name(l, t, "warning_count") ? COUNT_WARNINGS
                       : is_name(l, t, "error_count") ? COUNT_ERRORS
                                                      : COUNT_NONE;
+    if (what == COUNT_NONE && own_find(token_text(l, t)) != OWN_VARS_N) {
+        what = COUNT_OWN;
+        *own = own_find(token_text(l, t));
+    }
     if (what != COUNT_NONE) {
         *l   = ahead;
         *end = t.end;
@@ -71,14 +77,16 @@ next_call(struct lex *l, struct token *before, struct call *out)
         struct token t = lex_next(l);
         if (t.kind == TOK_END || t.kind == TOK_BAD)
             return false;
-        uint32_t   end  = 0;
-        enum count what = token_is_op(t, OP_SYSTEM_VAR) ? variable(l, &end)
+        uint32_t     end = 0;
+        enum own_var own = OWN_VARS_N;
+        enum count what = token_is_op(t, OP_SYSTEM_VAR) ? variable(l, &end, &own)
                                                         : function(l, t, &end);
         if (what != COUNT_NONE) {
             struct lex   ahead = *l;
             struct token after = lex_next(&ahead);
             *out = (struct call){
                 .what   = what,
+                .own    = own,
                 .start  = t.start,
                 .end    = end,
                 .column = (is_name(l, *before, "SELECT") || token_is_op(*before, ',')) &&
@@ -100,6 +108,7 @@ value_of(const struct session *s, enum count what)
     case COUNT_FOUND:    return (int64_t)s->found_rows;
     case COUNT_WARNINGS: return s->warnings;
     case COUNT_ERRORS:   return diagnostics_errors(s);
+    case COUNT_OWN:
     case COUNT_NONE:     break;
     }
     __builtin_unreachable();
@@ -126,7 +135,11 @@ query_fill_counts(struct query_run *q)
             continue; /* its backend is asked */
         buf_append(&text, q->text.ptr + at, call.start - at);
         /* Both arguments matter for the column's type only: a BIGINT. */
-        buf_printf(&text, "IFNULL(%lld,9223372036854775807)", (long long)value_of(s, call.what));
+        if (call.what == COUNT_OWN)
+            buf_append_text(&text, own_literal(s, call.own));
+        else
+            buf_printf(&text, "IFNULL(%lld,9223372036854775807)",
+                       (long long)value_of(s, call.what));
         if (call.column) {
             buf_append_text(&text, " AS ");
             literal_identifier(&text, (struct span){ q->text.ptr + call.start,

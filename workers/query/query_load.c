@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "workers/query/leg.h"
+#include "workers/query/own_vars.h"
 #include "workers/query/load.h"
 #include "workers/query/txn.h"
 #include "workers/query/write.h"
@@ -436,7 +437,7 @@ refuse(struct query_run *q)
                      "file's character set in the statement (CHARACTER SET ...)");
         return true;
     }
-    if (spec->reference && q->ctx->conf.commit == COMMIT_SINGLE && q->n_legs > 1) {
+    if (spec->reference && session_commit(q->s) == COMMIT_SINGLE && q->n_legs > 1) {
         struct sql_error error;
         write_refuse_second(q, &error);
         slot_count(q->ctx->slot, COUNTER_ERRORS_SHARDD);

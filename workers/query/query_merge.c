@@ -11,6 +11,7 @@
 
 #include "workers/query/diagnostics.h"
 #include "workers/query/leg.h"
+#include "workers/query/own_vars.h"
 #include "workers/query/snapshot.h"
 #include "workers/query/txn.h"
 
@@ -379,7 +380,7 @@ query_scatter(struct query_run *q, const struct shard_set *shards)
     const struct plan   *plan = &q->plan->plan;
     struct snapshot_spec spec = { .shards = *shards, .read_only = true, .implicit = true };
 
-    if (!q->ctx->conf.snapshot_reads || q->s->in_txn || !plan->is_read || plan->locks) {
+    if (!session_snapshot_reads(q->s) || q->s->in_txn || !plan->is_read || plan->locks) {
         query_merge(q, shards);
         return;
     }

@@ -380,7 +380,7 @@ query_relay(struct query_run *q, uint32_t shard)
 
     if (txn_is_second_writer(q, q->routes->routes->shards[shard].id)) {
         query_refuse(q, SQL_NOT_SUPPORTED, "shardd: the transaction has written on another shard "
-                     "and the setting commit = \"single\" allows one");
+                     "and the commit mode \"single\" allows one");
         return;
     }
     shard_set_add(&one, shard);

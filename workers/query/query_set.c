@@ -14,6 +14,7 @@
 #include "core/base/memory.h"
 #include "core/mysql/row.h"
 #include "workers/query/leg.h"
+#include "workers/query/own_vars.h"
 #include "workers/query/txn.h"
 
 enum { KNOWN_STATES = 256, CELLS_MAX = 64, VARS_MAX = 1024, ERR_IN_TRANSACTION = 1568 };
@@ -518,7 +519,7 @@ query_set(struct query_run *q)
     struct session     *s = q->s;
 
     slot_count(q->ctx->slot, COUNTER_STATEMENTS_SET);
-    if (refused(q) || for_next_transaction(q) || too_many(q))
+    if (own_set(q) || refused(q) || for_next_transaction(q) || too_many(q))
         return;
     r->q     = q;
     q->local = r;

@@ -11,6 +11,7 @@
 #include "core/mysql/row.h"
 #include "workers/query/diagnostics.h"
 #include "workers/query/leg.h"
+#include "workers/query/own_vars.h"
 #include "workers/query/returning.h"
 #include "workers/query/txn.h"
 #include "workers/query/write.h"
@@ -415,7 +416,7 @@ write_run(struct query_run *q, uint32_t first, uint64_t insert_id)
 {
     struct sql_error error;
 
-    if (q->ctx->conf.commit == COMMIT_SINGLE &&
+    if (session_commit(q->s) == COMMIT_SINGLE &&
         (q->n_legs > 1 || txn_is_second_writer(q, q->legs[0].shard_id))) {
         for (uint32_t i = 0; i < q->n_legs; i++)
             buf_fini(&q->legs[i].text);

@@ -184,6 +184,7 @@ session_reset(struct session *s)
     s->next_transaction = NULL;
     unpin(s);
     s->autocommit     = true;
+    s->own_commit     = s->own_snapshot_reads = 0;
     s->lex            = (struct lex_options){ .charset = session_lex_charset(s->charset) };
     s->zero_is_number = false;
     s->collation      = s->charset;

@@ -55,6 +55,8 @@ struct session {
     bool               zero_is_number;
     uint16_t           collation;  /* collation_connection; 0 when the client's set differs */
     bool               autocommit;
+    uint8_t            own_commit, user_commit, own_snapshot_reads; /* 1 + value; 0: see
+                                                                       own_vars.h */
     struct session_modes *modes;   /* owned: how a server reads DDL; NULL: as after the login */
     char              *next_transaction; /* owned: SET TRANSACTION ... for the next one */
 

@@ -12,6 +12,7 @@
 
 #include "core/base/memory.h"
 #include "workers/query/gate.h"
+#include "workers/query/own_vars.h"
 
 enum {
     ERR_TXN_LOST  = 1927, /* ER_CONNECTION_KILLED */
@@ -403,7 +404,7 @@ txn_commit(struct query_run *q, txn_ended *ended)
     fail_lost(c);
     if (c->failed) {
         enter(c, PHASE_ROLLBACK, roll_back);
-    } else if (writers + plain_writes > 1 && q->ctx->conf.commit != COMMIT_BEST_EFFORT)
+    } else if (writers + plain_writes > 1 && session_commit(s) != COMMIT_BEST_EFFORT)
         enter(c, PHASE_PREPARE, prepare);
     else if (writers + plain_writes > 1)
         pass_gate(c);
@@ -474,7 +475,7 @@ txn_is_second_writer(const struct query_run *q, uint32_t shard_id)
 {
     const struct session *s = q->s;
 
-    if (q->ctx->conf.commit != COMMIT_SINGLE || !s->in_txn || q->plan == NULL ||
+    if (session_commit(s) != COMMIT_SINGLE || !s->in_txn || q->plan == NULL ||
         !q->plan->plan.is_write || q->command == QUERY_PREPARE)
         return false;
     for (uint32_t i = 0; i < s->n_held; i++)
