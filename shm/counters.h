@@ -87,6 +87,12 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
   X(POOL_WAITING, GAUGE, "pool_waiting", "", "Statements waiting for a connection now.") \
   X(POOL_WAITS, TOTAL, "pool_waits_total", "", "Statements that waited for a connection.") \
   X(POOL_TIMEOUTS, TOTAL, "pool_timeouts_total", "", "Waits that reached their deadline.") \
+  X(PIPELINED, TOTAL, "pipelined_total", "", \
+    "Reads sent on a shared connection while others were on it.") \
+  X(PIPELINE_MOVED, TOTAL, "pipeline_moved_total", "", \
+    "Reads sent again on another connection because those before them took too long.") \
+  X(PIPELINE_REPEATED, TOTAL, "pipeline_repeated_total", "", \
+    "Reads run again alone because of an error, a warning or a large answer.") \
   X(RETRIES, TOTAL, "retries_total", "", "Reads retried on another connection.") \
   X(TXN_SINGLE_COMMIT, TOTAL, "transactions_total", "shards=\"one\",end=\"commit\"", \
     "Transactions.") \

@@ -76,6 +76,8 @@ struct conf {
     uint32_t         pool_idle_s;
     uint32_t         pool_wait_ms;
     uint32_t         connect_timeout_ms;
+    uint32_t         pipeline;         /* statements on one backend; 1: off */
+    uint32_t         pipeline_wait_ms;
     /* statements */
     uint32_t         plan_cache_entries;
     uint64_t         merge_memory_bytes; /* per statement */

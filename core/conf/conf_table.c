@@ -95,6 +95,13 @@ const struct conf_setting conf_settings[] = {
       "it gets error 1203." },
     { INT(connect_timeout_ms, "10000", 1, 600000, "ms"), CONF_RELOAD,
       "A server that has not accepted a connection and login by then counts as down." },
+    { INT(pipeline, "16", 1, 256, "statements"), CONF_RELOAD,
+      "Reads that are known to be quick, need nothing of their connection and are in no "
+      "transaction share connections to a server: at most so many are sent back to back on "
+      "one. 1: every statement has a connection to itself." },
+    { INT(pipeline_wait_ms, "50", 1, 60000, "ms"), CONF_RELOAD,
+      "A read that has waited so long behind others on a shared connection is sent again on "
+      "another one." },
 
     { INT(plan_cache_entries, "4096", 16, 1048576, "plans"), CONF_RESTART,
       "Statements, without their literals, whose plan each worker remembers." },

@@ -12,6 +12,7 @@
 #define CORE_ROUTE_CACHE_H
 
 #include "core/base/arena.h"
+#include "core/route/pace.h"
 #include "core/route/plan.h"
 
 struct cache_key {
@@ -30,6 +31,7 @@ struct plan_ref {
     struct arena arena;
     uint32_t     references;
     uint64_t     uses; /* times found in the cache */
+    struct pace  pace; /* of its executions here; kept by the caller */
 };
 
 struct cache;

@@ -191,6 +191,7 @@ plan_make(struct arena *arena, const struct plan_context *context, struct span t
     note_flags(&p);
     find_params(&p);
     dispatch(&p);
+    out->stateless = statement != NULL && !p.refused && plan_is_stateless(&p);
     if (p.refused) {
         out->kind     = PLAN_REFUSE;
         out->is_read  = out->is_write = false;

@@ -256,6 +256,8 @@ struct plan {
     struct target              target;
     bool                       is_read;      /* SELECT, SHOW without locks: may be retried */
     bool                       is_write;     /* changes rows */
+    bool                       stateless;    /* a read that sees tables and the session's
+                                                settings, and changes nothing at all */
     bool                       locks;        /* FOR UPDATE / LOCK IN SHARE MODE */
     bool                       pins;         /* touches state that lives on one backend */
     const char                *pin_reason;   /* a metrics label, static */

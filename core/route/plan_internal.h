@@ -3,6 +3,7 @@
  * plan.c        dispatch, refusals, names
  * plan_scope.c  which tables a statement uses, what its column names mean
  * plan_function.c  which functions are the server's own
+ * plan_stateless.c  which reads need nothing of their connection
  * plan_where.c  which equalities hold: keys fixed, tables joined on the key
  * plan_text.c   templates: made from ranges of the statement, rendered
  * plan_route.c  run time: operands to shards
@@ -153,6 +154,9 @@ instance_sharded(const struct instance *i)
 
 /* plan_function.c: not a stored function, which may read any table. */
 bool function_is_builtin(const struct func *f);
+
+/* plan_stateless.c: see plan.stateless. */
+bool plan_is_stateless(const struct planner *p);
 
 /* ---- plan_where.c ---- */
 

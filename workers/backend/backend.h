@@ -19,6 +19,7 @@
 #include "core/mysql/result.h"
 #include "workers/backend/backend_login.h"
 #include "workers/backend/pool.h"
+#include "workers/backend/share.h"
 #include "workers/backend/statements.h"
 
 struct exchange;
@@ -38,6 +39,9 @@ struct exchange_ops {
     void (*on_room)(struct exchange *x, struct backend *b);
     /* The backend is lost before the answer was complete, and closing. */
     void (*on_lost)(struct exchange *x, struct backend *b, const struct sql_error *why);
+    /* Sharers only (see share.h): those before it take too long. The exchange is off the
+     * FIFO and what it asked for must be asked elsewhere. */
+    void (*on_moved)(struct exchange *x, struct backend *b);
 };
 
 struct exchange {
@@ -45,6 +49,8 @@ struct exchange {
     const struct exchange_ops *ops;
     struct result_reader       reader;
     bool                       armed; /* on a FIFO */
+    uint32_t                   cost_us; /* of sharers: expected */
+    uint64_t                   sent_us;
 };
 
 enum backend_state {
@@ -77,6 +83,8 @@ struct backend {
     bool              unclean;    /* may have state that we cannot see: the next holder resets */
     bool              fixed_time; /* SET timestamp is in force */
     struct statements statements;
+
+    struct sharing share; /* see share.h */
 
     /* Whoever holds it between statements learns of its end. NULL: nobody. */
     void (*on_holder_lost)(struct backend *b);

@@ -65,6 +65,7 @@ pool_get(struct context *ctx, const struct pool_key *key)
     list_init(&pool->idle);
     list_init(&pool->busy);
     list_init(&pool->opening);
+    list_init(&pool->shared);
     list_init(&pool->waiters);
     list_append(&ctx->pools, &pool->node);
     return pool;
@@ -85,6 +86,13 @@ pool_service(struct context *ctx, uint32_t shard_id)
 }
 
 static void
+leave_shared(struct backend *b)
+{
+    b->pool->n_shared -= b->share.on;
+    b->share.on = false;
+}
+
+static void
 move(struct backend *b, enum backend_state state, struct list *to)
 {
     struct pool *pool = b->pool;
@@ -93,6 +101,7 @@ move(struct backend *b, enum backend_state state, struct list *to)
         pool->n_idle--;
     if (state == BACKEND_IDLE)
         pool->n_idle++;
+    leave_shared(b);
     b->state = state;
     list_remove(&b->node);
     list_prepend(to, &b->node);
@@ -106,8 +115,20 @@ hand_out(struct backend *b)
     return b;
 }
 
-static bool
-fits(const struct backend *b, const struct pool_waiter *w)
+void
+pool_shared(struct backend *b)
+{
+    if (b->share.on)
+        return;
+    (void)hand_out(b);
+    list_remove(&b->node);
+    list_prepend(&b->pool->shared, &b->node);
+    b->share.on = true;
+    b->pool->n_shared++;
+}
+
+bool
+pool_fits(const struct backend *b, const struct pool_waiter *w)
 {
     return !b->dirty && b->vars_hash == w->vars_hash &&
            span_equal(span_of(b->schema), w->schema);
@@ -124,12 +145,27 @@ pick_idle(struct pool *pool, const struct pool_waiter *w)
         return NULL;
     LIST_EACH(at, &pool->idle) {
         struct backend *b = container_of(at, struct backend, node);
-        if (fits(b, w))
+        if (pool_fits(b, w))
             return b;
         if (++looked == LOOK_AT_IDLE)
             break;
     }
     return container_of(pool->idle.next, struct backend, node);
+}
+
+struct backend *
+pool_idle_for(struct pool *pool, const struct pool_waiter *w)
+{
+    int looked = 0;
+
+    LIST_EACH(at, &pool->idle) {
+        struct backend *b = container_of(at, struct backend, node);
+        if (pool_fits(b, w) && !b->fixed_time && share_knows(b, w))
+            return b;
+        if (++looked == LOOK_AT_IDLE)
+            break;
+    }
+    return NULL;
 }
 
 /* --- the limit, which pools of one user share ----------------------------- */
@@ -141,8 +177,8 @@ share(const struct pool *a, const struct pool *b)
            strcmp(a->key.user, b->key.user) == 0;
 }
 
-static bool
-may_open(const struct pool *pool)
+bool
+pool_may_open(const struct pool *pool)
 {
     uint32_t n = 0;
 
@@ -187,7 +223,7 @@ open_more(struct pool *pool)
 
     set_starved(pool, false);
     for (; wanted > 0; wanted--) {
-        while (!may_open(pool))
+        while (!pool_may_open(pool))
             if (!close_idle_one(pool)) {
                 set_starved(pool, true);
                 return;
@@ -210,6 +246,12 @@ who_starves(const struct pool *pool)
             return other;
     }
     return NULL;
+}
+
+bool
+pool_must_yield(const struct pool *pool)
+{
+    return who_starves(pool) != NULL;
 }
 
 static void
@@ -242,6 +284,18 @@ fail_fast(struct timer *timer)
     answer(w, NULL, &why);
 }
 
+/* Shared, when that will do, or for the waiter alone. */
+static struct backend *
+take(struct pool *pool, struct pool_waiter *w)
+{
+    struct backend *b = w->may_share ? share_pick(pool, w) : NULL;
+
+    w->shared = b != NULL;
+    if (b == NULL && (b = pick_idle(pool, w)) != NULL)
+        (void)hand_out(b);
+    return b;
+}
+
 struct backend *
 pool_acquire(struct pool *pool, struct pool_waiter *w)
 {
@@ -249,11 +303,12 @@ pool_acquire(struct pool *pool, struct pool_waiter *w)
 
     w->pool = pool;
     list_init(&w->node);
+    w->shared = false;
     if (list_empty(&pool->waiters)) { /* else it is their turn */
-        struct backend *b = pick_idle(pool, w);
+        struct backend *b = take(pool, w);
         if (b != NULL) {
             w->pool = NULL;
-            return hand_out(b);
+            return b;
         }
     }
     slot_count(ctx->slot, COUNTER_POOL_WAITS);
@@ -281,16 +336,16 @@ pool_cancel(struct pool_waiter *w)
     w->pool = NULL;
 }
 
-/* Hand an idle backend to whoever waits longest. */
-static void
-serve_waiters(struct pool *pool)
+/* Hand an idle backend, or room on a shared one, to whoever waits longest. */
+void
+pool_serve(struct pool *pool)
 {
     while (!list_empty(&pool->waiters)) {
         struct pool_waiter *w = container_of(pool->waiters.next, struct pool_waiter, node);
-        struct backend     *b = pick_idle(pool, w);
+        struct backend     *b = take(pool, w);
         if (b == NULL)
             return;
-        answer(w, hand_out(b), NULL);
+        answer(w, b, NULL);
     }
 }
 
@@ -311,7 +366,7 @@ make_idle(struct backend *b)
     move(b, BACKEND_IDLE, &b->pool->idle);
     timer_start(ring_timers(ctx->ring), &b->timer, (uint64_t)ctx->conf.pool_idle_s * 1000,
                 idle_too_long);
-    serve_waiters(b->pool);
+    pool_serve(b->pool);
 }
 
 static bool
@@ -392,6 +447,7 @@ pool_lost(struct backend *b, bool opening, const struct sql_error *why)
 
     if (b->state == BACKEND_IDLE)
         pool->n_idle--;
+    leave_shared(b);
     b->state = BACKEND_CLOSING;
     list_remove(&b->node);
     list_append(&pool->ctx->closing, &b->node);

@@ -22,6 +22,7 @@
 
 struct pool_waiter;
 struct backend;
+struct statement_key;
 
 /* Everything in which two backends may not differ. */
 struct pool_key {
@@ -44,6 +45,9 @@ struct pool_waiter {
     struct pool *pool;
     uint64_t     vars_hash; /* what the waiter's session looks like: the best match wins */
     struct span  schema;
+    bool         may_share; /* in: a shared backend is welcome; see share.h */
+    bool         shared;    /* out: it is one */
+    const struct statement_key *prepared; /* may_share: what must be prepared there; or NULL */
 };
 
 struct pool {
@@ -51,8 +55,9 @@ struct pool {
     struct context  *ctx;
     struct pool_key  key;
     struct list      idle, busy, opening; /* backends */
+    struct list      shared;              /* busy ones: see share.h */
     struct list      waiters;
-    uint32_t         n_open, n_idle, n_opening, n_waiting;
+    uint32_t         n_open, n_idle, n_opening, n_waiting, n_shared;
     uint64_t         failed_until_ms; /* fail fast until then */
     uint64_t         alive_ms;        /* when a backend last came back from its work */
     bool             starved;         /* pools of other kinds have all that the user may have */
@@ -75,6 +80,18 @@ void pool_cancel(struct pool_waiter *w);
 
 /* Give a backend back. A dirty one is closed. */
 void pool_release(struct backend *b);
+
+/* For share.c: the backend that is idle or shared is a shared one; the newest idle one
+ * that `w` could join as it is, NULL: none; may one more be opened; somebody waits and a
+ * shared backend has room. */
+void            pool_shared(struct backend *b);
+struct backend *pool_idle_for(struct pool *pool, const struct pool_waiter *w);
+bool            pool_may_open(const struct pool *pool);
+void            pool_serve(struct pool *pool);
+bool            pool_fits(const struct backend *b, const struct pool_waiter *w);
+
+/* A pool of another kind needs a backend of this one. */
+bool pool_must_yield(const struct pool *pool);
 
 /* From backend.c: the login succeeded; a backend is gone (`opening`: it never
  * became usable, and why). */

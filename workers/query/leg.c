@@ -434,6 +434,8 @@ got_backend(struct pool_waiter *w, struct backend *b, const struct sql_error *wh
 
     if (b == NULL)
         leg_over(leg, why);
+    else if (w->shared)
+        query_share(leg, b);
     else
         synchronise(leg, b);
 }
@@ -453,9 +455,12 @@ leg_start(struct leg *leg)
     leg->waiter.vars_hash = s->vars.hash;
     leg->waiter.schema    = span_of(s->schema);
 
+    leg->key = (struct statement_key){ leg_text(leg), span_of(s->schema), s->vars.hash };
+    leg->waiter.prepared = leg->q->command == QUERY_EXECUTE ? &leg->key : NULL;
+
     struct backend *b = pool_acquire(session_pool(s, leg->shard_id), &leg->waiter);
     if (b != NULL)
-        synchronise(leg, b);
+        got_backend(&leg->waiter, b, NULL);
 }
 
 /* --- the statement ------------------------------------------------------- */

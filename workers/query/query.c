@@ -377,6 +377,7 @@ drop_legs(struct query_run *q, const struct sql_error *why)
         struct backend *b   = leg->backend;
 
         pool_cancel(&leg->waiter);
+        query_share_drop(leg);
         if (leg->state != LEG_OVER)
             buf_fini(&leg->text);
         leg->state   = LEG_OVER;

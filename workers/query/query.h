@@ -58,6 +58,10 @@ struct leg {
     bool               lost;     /* OVER, because the backend is gone */
     bool               retried;
     struct backend    *backend;
+    struct backend    *shared;   /* instead of one of its own: see query_share.c */
+    uint64_t           sent_us;
+    struct buf         answer;   /* owned: what has come by `shared` */
+    struct statement_key key;    /* QUERY_EXECUTE: what a shared one has prepared */
     struct pool_waiter waiter;
     struct exchange    x;        /* of the step, then of the command */
     struct exchange    begin;    /* BEGIN travels with what follows */
@@ -201,6 +205,14 @@ bool query_read_insert_id(struct leg *leg);
 
 /* LOCK TABLES of a dump that is restored: true when it was answered. */
 bool query_bulk_lock(struct query_run *q);
+
+/* query_share.c: on a backend that is shared with other clients' statements, at first. */
+bool query_may_share(const struct query_run *q);
+void query_share(struct leg *leg, struct backend *b);
+void query_share_drop(struct leg *leg);
+
+/* What the answer of a relayed statement did to the session. */
+void query_relay_remember(struct leg *leg);
 
 /* How each kind of plan runs. */
 void query_relay(struct query_run *q, uint32_t shard);       /* query_relay.c */

@@ -19,8 +19,8 @@ leg_of(struct exchange *x)
 
 /* --- what the answer did to the session ---------------------------------- */
 
-static void
-remember(struct leg *leg)
+void
+query_relay_remember(struct leg *leg)
 {
     struct session             *s = leg->q->s;
     const struct result_reader *r = &leg->x.reader;
@@ -146,17 +146,32 @@ follow_schema(struct leg *leg)
 }
 
 static void
+note_pace(const struct leg *leg)
+{
+    const struct query_run     *q = leg->q;
+    const struct result_reader *r = &leg->x.reader;
+
+    if (q->plan == NULL || !q->plan->plan.stateless || q->command == QUERY_PREPARE)
+        return;
+    if (r->error == 0 && r->warnings == 0)
+        pace_note(&q->plan->pace, ring_now_us(q->ctx->ring) - leg->sent_us, r->n_bytes);
+    else
+        pace_slow(&q->plan->pace);
+}
+
+static void
 finish(struct leg *leg)
 {
     struct query_run *q = leg->q;
 
     leg_read_outcome(leg, &leg->x.reader);
+    note_pace(leg);
     if (leg->x.reader.error != 0) {
         slot_count(q->ctx->slot, COUNTER_ERRORS_SERVER);
         slot_shard_add(leg->backend->counters, SHARD_COUNTER_ERRORS, 1);
         q->failed = true;
     }
-    remember(leg);
+    query_relay_remember(leg);
     if (q->command == QUERY_OTHER) {
         follow_schema(leg);
     } else if (q->command != QUERY_PREPARE) {
@@ -346,6 +361,7 @@ ready(struct leg *leg)
 {
     struct query_run *q = leg->q;
 
+    leg->sent_us = ring_now_us(q->ctx->ring);
     leg_send(leg, &byte_ops);
     if (q->more || q->command == QUERY_PREPARE || q->seq != leg->x.reader.next_seq ||
         (q->command != QUERY_OTHER && session_is_spread(q->s)))
@@ -388,5 +404,6 @@ query_relay(struct query_run *q, uint32_t shard)
     q->leg_ready = ready;
     q->all_over  = all_over;
     legs_make(q, &one);
+    q->legs[0].waiter.may_share = query_may_share(q);
     leg_start(&q->legs[0]);
 }

@@ -1,0 +1,136 @@
+/* test_plan_stateless.c - which reads may run beside others on a shared connection, and
+ * what their pace says about it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "core/route/pace.h"
+#include "tests/unit/plan_world.h"
+
+static const struct {
+    const char *sql;
+    bool        stateless;
+} cases[] = {
+    { "SELECT name FROM users WHERE id = 5", true },
+    { "SELECT COUNT(*), MAX(age) FROM users", true },
+    { "SELECT u.name FROM users u JOIN orders o ON o.user_id = u.id WHERE u.id = 7", true },
+    { "SELECT UPPER(name), NOW() FROM users WHERE id IN (1, 2) ORDER BY age LIMIT 3", true },
+    { "SELECT name FROM users WHERE id = 5 AND EXISTS (SELECT 1 FROM orders WHERE user_id = 5)",
+      true },
+    { "SELECT * FROM config", true },
+    { "SELECT * FROM countries", true },
+    { "SELECT 1", false },
+    { "SELECT * FROM nosuch", false },
+    { "SELECT * FROM vg", false },
+    { "SELECT * FROM information_schema.tables", false },
+    { "SELECT name FROM users WHERE id = 5 FOR UPDATE", false },
+    { "SELECT name FROM users WHERE id = 5 LOCK IN SHARE MODE", false },
+    { "SELECT name INTO @a FROM users WHERE id = 5", false },
+    { "SELECT @a, name FROM users WHERE id = 5", false },
+    { "SELECT @a := name FROM users WHERE id = 5", false },
+    { "SELECT @@sql_mode, name FROM users WHERE id = 5", false },
+    { "SELECT f(name) FROM users WHERE id = 5", false },
+    { "SELECT app.f(name) FROM users WHERE id = 5", false },
+    { "SELECT name FROM users WHERE id = 5 AND age = (SELECT f(1))", false },
+    { "SELECT name FROM users WHERE id = 5 ORDER BY f(age)", false },
+    { "SELECT LAST_INSERT_ID(), name FROM users WHERE id = 5", false },
+    { "SELECT FOUND_ROWS(), name FROM users WHERE id = 5", false },
+    { "SELECT ROW_COUNT(), name FROM users WHERE id = 5", false },
+    { "SELECT SQL_CALC_FOUND_ROWS name FROM users WHERE id = 5", false },
+    { "SELECT GET_LOCK('a', 1) FROM users WHERE id = 5", false },
+    { "SELECT SLEEP(1) FROM users WHERE id = 5", false },
+    { "SELECT BENCHMARK(1000, 1) FROM users WHERE id = 5", false },
+    { "SELECT CONNECTION_ID() FROM users WHERE id = 5", false },
+    { "SELECT MASTER_POS_WAIT('a', 1) FROM users WHERE id = 5", false },
+    { "SELECT NEXTVAL(s) FROM users WHERE id = 5", false },
+    { "SELECT NEXT VALUE FOR s FROM users WHERE id = 5", false },
+    { "SELECT /*!50000 name */ FROM users WHERE id = 5", false },
+    { "UPDATE users SET age = 1 WHERE id = 5", false },
+    { "INSERT INTO users (id, name) VALUES (5, 'a') RETURNING id", false },
+    { "SHOW TABLES", false },
+    { "SET STATEMENT max_statement_time = 1 FOR SELECT name FROM users WHERE id = 5", false },
+};
+
+static void
+only_reads_without_a_trace_are_stateless(void **state)
+{
+    size_t wrong = 0;
+
+    (void)state;
+    for (size_t i = 0; i < countof(cases); i++) {
+        struct planned c;
+        planned_make(&c, cases[i].sql, "app", false);
+        if (c.plan.stateless != cases[i].stateless) {
+            print_error("%s\n     is %sstateless\n", cases[i].sql,
+                        c.plan.stateless ? "" : "not ");
+            wrong++;
+        }
+        planned_fini(&c);
+    }
+    assert_int_equal(wrong, 0);
+}
+
+static void
+a_pace_is_known_after_some_small_answers(void **state)
+{
+    struct pace p = { 0 };
+
+    (void)state;
+    for (int i = 0; i < PACE_KNOWN; i++) {
+        assert_false(pace_is_quick(&p));
+        pace_note(&p, 100, 1000);
+    }
+    assert_true(pace_is_quick(&p));
+    pace_note(&p, 100, PACE_SMALL_BYTES + 1);
+    assert_false(pace_is_quick(&p));
+}
+
+static void
+a_pace_falls_at_once_and_rises_slowly(void **state)
+{
+    struct pace p = { 0 };
+
+    (void)state;
+    pace_note(&p, 5000, 1);
+    pace_note(&p, 100, 1);
+    assert_int_equal(p.us, 100);
+    pace_note(&p, 1000000, 1);
+    assert_in_range(p.us, 101, 110);
+    for (int i = 0; i < 1000; i++)
+        pace_note(&p, 3000, 1);
+    assert_int_equal(p.us, 3000);
+    assert_false(pace_is_quick(&p));
+    pace_note(&p, 0, 1);
+    assert_int_equal(p.us, PACE_FLOOR_US);
+}
+
+static void
+who_held_others_up_has_to_earn_it_again(void **state)
+{
+    struct pace p = { 0 };
+
+    (void)state;
+    for (int i = 0; i < PACE_KNOWN; i++)
+        pace_note(&p, 100, 1);
+    pace_slow(&p);
+    for (int i = 0; i < PACE_PENALTY + PACE_KNOWN; i++) {
+        assert_false(pace_is_quick(&p));
+        pace_note(&p, 100, 1);
+    }
+    assert_true(pace_is_quick(&p));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_reads_without_a_trace_are_stateless),
+        cmocka_unit_test(a_pace_is_known_after_some_small_answers),
+        cmocka_unit_test(a_pace_falls_at_once_and_rises_slowly),
+        cmocka_unit_test(who_held_others_up_has_to_earn_it_again),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
