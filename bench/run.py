@@ -2,13 +2,12 @@
 """run.py - measure shardd against its peers, in one run, on one server.
 
     bench/run.py [--rounds N] [--seconds S] [--only NAME,...] [--without-shardd]
-                 [--haproxy-by-socket]
 
 Peers: the server directly, and HAProxy in TCP mode. All are measured in turn within a round,
-the order rotates from round to round, and medians over the rounds are compared. The server is
-as durable as `make run` makes it, and shardd reaches it as it does there: by its Unix socket,
-HAProxy by its port unless told otherwise. Results go to build/bench/results.json, pictures
-beside it.
+the order rotates from round to round, and medians over the rounds are compared. Like is
+compared with like: both proxies reach one server by its port, and both reach another one,
+set up the same, by its Unix socket, as `make run` has it. The servers are as durable as
+there. Results go to build/bench/results.json, pictures beside it.
 """
 import argparse
 import json
@@ -38,8 +37,8 @@ SCATTER_ROWS = 400_000
 class Target:
     """Something to connect to, and the processes whose CPU time it costs."""
 
-    def __init__(self, name, port, user, pids):
-        self.name, self.port, self.user, self.pids = name, port, user, pids
+    def __init__(self, name, port, user, pids, db="app"):
+        self.name, self.port, self.user, self.pids, self.db = name, port, user, pids, db
 
     def cpu(self):
         return sum(testbed.cpu_seconds(p) for p in self.pids())
@@ -48,7 +47,7 @@ class Target:
 class Haproxy:
     def __init__(self, folder, server, threads):
         self.port = testbed.free_port()
-        conf = pathlib.Path(folder) / "haproxy.cfg"
+        conf = pathlib.Path(folder) / f"haproxy-{self.port}.cfg"
         conf.write_text(
             f"global\n  maxconn 9000\n  nbthread {threads}\n"
             "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1h\n"
@@ -74,72 +73,78 @@ class Haproxy:
 
 
 class PlainServer(testbed.Server):
-    """For developing this without shardd: what the one shard would be."""
+    """The server that is reached by its port; a cluster adopts it."""
 
     def __init__(self, folder):
         super().__init__(folder, durable=True, settings="max_connections=12000\n")
-        self.sql("CREATE DATABASE app")
+        self.sql("CREATE DATABASE port")
+        self.sql("CREATE USER bench@'%' IDENTIFIED BY 'app'")
+        self.sql("GRANT ALL ON *.* TO bench@'%'")
 
 
 class Setup:
-    """One server; HAProxy and shardd before it; table sbtest1 and the account bench on it."""
+    """Two servers, one for each way to reach it; HAProxy and shardd before both; on each
+    the tables sbtest1 and thousand, in the databases `port` and `app`."""
 
-    def __init__(self, folder, without_shardd, by_socket=False):
+    def __init__(self, folder, without_shardd):
         threads = os.cpu_count()
         self.cluster = None
+        self.server = PlainServer(f"{folder}/server")
+        self.proxies = [Haproxy(folder, f"127.0.0.1:{self.server.port}", threads)]
+        self.direct = Target("direct", self.server.port, "bench", lambda: [], "port")
+        self.targets = [self.direct, Target("haproxy", self.proxies[0].port, "bench",
+                                            lambda: [self.proxies[0].process.pid], "port")]
+        fill(self.direct)
         if without_shardd:
-            self.server = PlainServer(f"{folder}/server")
-            server_port, socket_path = self.server.port, self.server.socket
-            prepare_port = server_port
-            self.server.sql("CREATE USER bench@'%' IDENTIFIED BY 'app'")
-            self.server.sql("GRANT ALL ON *.* TO bench@'%'")
-        else:
-            self.certs = Certs(f"{folder}/certs")
-            for name, source in (("cacert.pem", "ca.pem"), ("client-cert.pem", "client.pem"),
-                                 ("client-key.pem", "client.key")):  # as sysbench wants them
-                (self.certs.folder / source).rename(self.certs.folder / name)
-            self.cluster = testbed.Cluster(
-                f"{folder}/c", shards=1, workers=threads,
-                settings=["--set", f'tls_cert = "{self.certs.cert}"',
-                          "--set", f'tls_key = "{self.certs.key}"',
-                          "--set", "http_query = true"])
-            shard = self.cluster.shard_list()[0]
-            server_port, socket_path = shard["port"], shard["socket"]
-            prepare_port = self.cluster.port
-            self.cluster.on_shard(shard, "CREATE USER bench@'%' IDENTIFIED BY 'app'")
-            self.cluster.on_shard(shard, "GRANT ALL ON *.* TO bench@'%'")
-        self.haproxy = Haproxy(folder, f"unix@{socket_path}" if by_socket
-                               else f"127.0.0.1:{server_port}", threads)
-        self.direct = Target("direct", server_port, "bench", lambda: [])
-        self.targets = [self.direct, Target("haproxy", self.haproxy.port, "bench",
-                                            lambda: [self.haproxy.process.pid])]
-        if self.cluster:
-            self.targets.append(Target("shardd", self.cluster.port, "app", self.cluster.pids))
-        prepare = Target("prepare", prepare_port, "app", lambda: [])
-        sysbench(prepare, "prepare", threads=1)
-        self.sql(prepare, "CREATE TABLE thousand (id BIGINT PRIMARY KEY)")
-        self.sql(prepare, "INSERT INTO thousand VALUES "
-                 + ",".join(f"({i})" for i in range(1000)))
+            return
+        self.certs = Certs(f"{folder}/certs")
+        for name, source in (("cacert.pem", "ca.pem"), ("client-cert.pem", "client.pem"),
+                             ("client-key.pem", "client.key")):  # as sysbench wants them
+            (self.certs.folder / source).rename(self.certs.folder / name)
+        self.cluster = testbed.Cluster(
+            f"{folder}/c", shards=1, workers=threads,
+            settings=["--set", f'tls_cert = "{self.certs.cert}"',
+                      "--set", f'tls_key = "{self.certs.key}"',
+                      "--set", "http_query = true"])
+        shard = self.cluster.shard_list()[0]
+        self.cluster.on_shard(shard, "CREATE USER bench@'%' IDENTIFIED BY 'app'")
+        self.cluster.on_shard(shard, "GRANT ALL ON *.* TO bench@'%'")
+        self.cluster.ctl("shard add", "--adopt", f"127.0.0.1:{self.server.port}", "--user", "app",
+                         "--password", "app", "--name", "port")
+        self.proxies.append(Haproxy(folder, f"unix@{shard['socket']}", threads))
+        self.targets += [
+            Target("shardd", self.cluster.port, "app", self.cluster.pids, "port"),
+            Target("haproxy_unix", self.proxies[1].port, "bench",
+                   lambda: [self.proxies[1].process.pid]),
+            Target("shardd_unix", self.cluster.port, "app", self.cluster.pids),
+        ]
+        fill(self.targets[-1])
 
     @staticmethod
     def sql(target, text):
         with rawclient.RawClient(target.port, timeout=300) as c:
-            c.login(user=target.user, db="app")
+            c.login(user=target.user, db=target.db)
             return c.query(text)
 
     def stop(self):
-        self.haproxy.stop()
+        for proxy in self.proxies:
+            proxy.stop()
         if self.cluster:
             self.cluster.down()
-        else:
-            self.server.stop()
+        self.server.stop()
+
+
+def fill(target):
+    sysbench(target, "prepare", threads=1)
+    Setup.sql(target, "CREATE TABLE thousand (id BIGINT PRIMARY KEY)")
+    Setup.sql(target, "INSERT INTO thousand VALUES " + ",".join(f"({i})" for i in range(1000)))
 
 
 def sysbench(target, command, *, threads, seconds=0, ps="disable", tls=None):
     done = subprocess.run(
         ["sysbench", "oltp_point_select", "--db-driver=mysql", "--mysql-host=127.0.0.1",
          f"--mysql-port={target.port}", f"--mysql-user={target.user}", "--mysql-password=app",
-         "--mysql-db=app", f"--table-size={ROWS}", "--tables=1", f"--threads={threads}",
+         f"--mysql-db={target.db}", f"--table-size={ROWS}", "--tables=1", f"--threads={threads}",
          f"--db-ps-mode={ps}", f"--time={seconds}", "--events=0", "--histogram=on",
          f"--mysql-ssl={'on' if tls else 'off'}", command], cwd=tls,
         capture_output=True, text=True, timeout=300 + 2 * seconds)
@@ -177,7 +182,7 @@ def measure_result(target, size_mb=1000):
     cpu = target.cpu()
     total, peak, start = 0, before, time.monotonic()
     with rawclient.RawClient(target.port, timeout=60) as c:
-        c.login(user=target.user, db="app")
+        c.login(user=target.user, db=target.db)
         c.command(rawclient.QUERY, b"SELECT REPEAT('x', %d) FROM thousand" % (size_mb * 1000))
         view, wanted = memoryview(bytearray(1 << 20)), size_mb * 1_000_000
         while total < wanted:
@@ -195,12 +200,13 @@ def measure_result(target, size_mb=1000):
 # --- the measurements -----------------------------------------------------------------------
 
 
-def in_turn(setup, rounds, measure):
+def in_turn(setup, rounds, measure, unix=True):
     """{target: {what: median}} over the rounds; the order of the targets rotates."""
-    seen = {t.name: [] for t in setup.targets}
+    targets = [t for t in setup.targets if unix or not t.name.endswith("_unix")]
+    seen = {t.name: [] for t in targets}
     for i in range(rounds):
-        k = i % len(setup.targets)
-        for target in setup.targets[k:] + setup.targets[:k]:
+        k = i % len(targets)
+        for target in targets[k:] + targets[:k]:
             seen[target.name].append(measure(target))
     return {name: {what: statistics.median(r[what] for r in runs) for what in runs[0]}
             for name, runs in seen.items()}
@@ -214,6 +220,14 @@ def point_selects(setup, options):
                 setup, options.rounds, lambda t: measure_sysbench(
                     t, threads=threads, seconds=options.seconds, ps=ps))
     return results
+
+
+def many_clients(setup, options):
+    """More clients than a server likes; by its port only."""
+    return {f"point select, text, {threads} clients": in_turn(
+        setup, options.rounds, lambda t, n=threads: measure_sysbench(
+            t, threads=n, seconds=options.seconds), unix=False)
+            for threads in (256, 1000)}
 
 
 def tls(setup, options):
@@ -236,7 +250,7 @@ def connections(setup, options):
     def measure(target):
         out = subprocess.run(
             [ROOT / "build" / "release" / "bench_login", str(target.port), target.user, "app",
-             "app", "16", str(options.seconds)], capture_output=True, text=True)
+             target.db, "16", str(options.seconds)], capture_output=True, text=True)
         if out.returncode != 0:
             sys.exit(f"logins on {target.name}: {out.stderr}")
         return {"rate": float(out.stdout)}
@@ -366,19 +380,24 @@ def read_rows(port, sql):
             del data[:at]
 
 
-MEASUREMENTS = {"point": point_selects, "tls": tls, "connect": connections,
-                "result": large_result, "idle": idle_clients, "http": http, "scatter": scatter}
+MEASUREMENTS = {"point": point_selects, "many": many_clients, "tls": tls,
+                "connect": connections, "result": large_result, "idle": idle_clients,
+                "http": http, "scatter": scatter}
 
 # what, which value, better when, bound, against whom (None: absolute)
 TARGETS = [
     ("point select, text, 64 clients", "cpu_us", "<=", 0.75, "haproxy"),
     ("point select, prepared, 64 clients", "cpu_us", "<=", 0.75, "haproxy"),
-    ("point select, text, 64 clients", "rate", ">=", 1.1, "haproxy"),
-    ("point select, prepared, 64 clients", "rate", ">=", 1.1, "haproxy"),
+    ("point select, text, 64 clients", "rate", ">=", 1.3, "haproxy"),
+    ("point select, prepared, 64 clients", "rate", ">=", 1.3, "haproxy"),
+    ("point select, text, 64 clients", "rate", ">=", 0.7, "direct"),
     ("point select, text, 1 clients", "p50_ms", "<=", 1.1, "haproxy"),
     ("point select, text, 1 clients", "p99_ms", "<=", 1.1, "haproxy"),
     ("point select, prepared, 1 clients", "p50_ms", "<=", 1.1, "haproxy"),
     ("point select, prepared, 1 clients", "p99_ms", "<=", 1.1, "haproxy"),
+    ("point select, text, 256 clients", "cpu_us", "<=", 0.6, "haproxy"),
+    ("point select, text, 1000 clients", "rate", ">=", 0.8, "direct"),
+    ("point select, text, 1000 clients", "p99_ms", "<=", 0.6, "direct"),
     ("point select over TLS, 64 clients", "times_cpu", "<=", 2, None),
     ("point select over TLS, 64 clients", "times_rate", ">=", 0.5, None),
     ("new connections", "rate", ">=", 1.0, "haproxy"),
@@ -402,23 +421,22 @@ def number(x):
 def report(results):
     """The table, and how many targets are missed."""
     missed = 0
-    print(f"\n{'what':36} {'value':15} {'direct':>10} {'HAProxy':>10} {'shardd':>10} "
-          f"{'ratio':>7} {'target':>9}")
+    print(f"\n{'what':34} {'value':14} {'by':6} {'direct':>9} {'HAProxy':>9} {'shardd':>9} "
+          f"{'ratio':>6} {'target':>9}")
     for what, value, sign, bound, peer in TARGETS:
-        row = results.get(what)
-        if not row:
-            continue
-        seen = {name: row.get(name, {}).get(value) for name in ("direct", "haproxy", "shardd")}
-        cells = [number(seen[n]) if seen[n] is not None else "-" for n in seen]
-        ratio, verdict = "-", ""
-        if seen["shardd"] is not None:
+        for by, suffix in ("port", ""), ("socket", "_unix"):
+            row = results.get(what, {})
+            seen = {name: row.get(name + (suffix if name != "direct" else ""), {}).get(value)
+                    for name in ("direct", "haproxy", "shardd")}
+            if seen["shardd"] is None:
+                continue
+            cells = [number(seen[n]) if seen[n] is not None else "-" for n in seen]
             figure = seen["shardd"] / max(seen[peer], 1e-9) if peer else seen["shardd"]
-            ratio = f"{figure:.2f}" if peer else "-"
             reached = figure <= bound if sign == "<=" else figure >= bound
             missed += not reached
-            verdict = "" if reached else "  missed"
-        print(f"{what:36} {value:15} {cells[0]:>10} {cells[1]:>10} {cells[2]:>10} {ratio:>7} "
-              f"{sign + ' ' + number(bound):>9}{verdict}")
+            print(f"{what:34} {value:14} {by if peer else '':6} {cells[0]:>9} {cells[1]:>9} "
+                  f"{cells[2]:>9} {f'{figure:.2f}' if peer else '-':>6} "
+                  f"{sign + ' ' + number(bound):>9}{'' if reached else '  missed'}")
     return missed
 
 
@@ -457,7 +475,6 @@ def main():
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--only", default=",".join(MEASUREMENTS) + ",micro")
     parser.add_argument("--without-shardd", action="store_true")
-    parser.add_argument("--haproxy-by-socket", action="store_true")
     options = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     chosen = options.only.split(",")
@@ -465,7 +482,7 @@ def main():
         micro()
     results = {}
     with tempfile.TemporaryDirectory(prefix="shardd-bench-") as folder:
-        setup = Setup(folder, options.without_shardd, options.haproxy_by_socket)
+        setup = Setup(folder, options.without_shardd)
         try:
             for name, measure in MEASUREMENTS.items():
                 if name in chosen:
