@@ -51,6 +51,10 @@ const struct cli_verb cli_verbs[] = {
       "Say --password '' for an empty one. With --retain the one before\n"
       "stays good as well, so that applications can change over one by one; --discard-old ends\n"
       "that." },
+    { "user token", "NAME", "revoke", verb_user_token,
+      "Make a token for statements by HTTP",
+      "It is shown once, and takes the place of the one before: POST /v1/query with the header\n"
+      "Authorization: Bearer TOKEN." },
     { "user remove", "NAME", "", verb_user_remove, "Let somebody in no more", "" },
     { "fsck", "[DATABASE]", "", verb_fsck, "Check that every row is where it belongs",
       "It reads only, and works while applications run. Every row of a sharded table must lie\n"
@@ -94,6 +98,7 @@ const struct cli_option cli_options[] = {
       "or client_ed25519 (add: the first; passwd: as before)" },
     { "retain", NULL, "the password before stays good as well" },
     { "discard-old", NULL, "the password before is no longer good" },
+    { "revoke", NULL, "no token is good any more" },
     { "admin", NULL, "may see and kill what others run" },
     { "commit", "MODE", "transactions that write on several shards: atomic, best_effort, single "
       "or default (as in shardd.conf)" },

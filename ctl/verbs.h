@@ -27,6 +27,7 @@ int verb_user_add(struct cli *cli);
 int verb_user_list(struct cli *cli);
 int verb_user_set(struct cli *cli);
 int verb_user_passwd(struct cli *cli);
+int verb_user_token(struct cli *cli);
 int verb_user_remove(struct cli *cli);
 
 /* "/v1/tables/DB/TABLE" of the first argument DB.TABLE; the caller frees it.

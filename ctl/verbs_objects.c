@@ -211,7 +211,7 @@ int
 verb_user_list(struct cli *cli)
 {
     return list(cli, "/v1/users", "users",
-                "name plugin has_password old_password admin max_connections commit");
+                "name plugin has_password old_password token admin max_connections commit");
 }
 
 int
@@ -250,6 +250,24 @@ verb_user_passwd(struct cli *cli)
     else if (password_of(cli, body))
         status = change_named(cli, "PUT", "/v1/users/", body, "changed the password of");
     json_decref(body);
+    return status;
+}
+
+int
+verb_user_token(struct cli *cli)
+{
+    char   *name = client_path("/v1/users/", cli->argument[0]), path[1024];
+    json_t *answer;
+    int     status;
+
+    snprintf(path, sizeof(path), "%s/token", name);
+    free(name);
+    if (cli_option(cli, "revoke"))
+        return cli_change(cli, "DELETE", path, NULL, "revoked the token of %s", cli->argument[0]);
+    status = cli_call(cli, "POST", path, NULL, &answer);
+    if (answer)
+        printf("%s\n", model_text(answer, "token"));
+    json_decref(answer);
     return status;
 }
 

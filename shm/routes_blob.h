@@ -80,7 +80,7 @@ struct blob_column {
 enum { BLOB_ADMIN = 1 << 1, BLOB_COMMIT_SHIFT = 2, BLOB_USER_FLAGS = 14 };
 
 struct blob_user {
-    struct blob_ref name, secret, verifier, old_verifier;
+    struct blob_ref name, secret, verifier, old_verifier, token;
     uint32_t        flags, max_connections, plugin, zero;
 };
 
@@ -97,6 +97,6 @@ static const size_t blob_record[BLOB_PARTS] = {
 _Static_assert(sizeof(struct blob_header) == 88 && sizeof(struct blob_shard) == 24 &&
                sizeof(struct blob_range) == 16 && sizeof(struct blob_database) == 16 &&
                sizeof(struct blob_table) == 48 && sizeof(struct blob_column) == 24 &&
-               sizeof(struct blob_user) == 48, "no padding");
+               sizeof(struct blob_user) == 56, "no padding");
 
 #endif

@@ -375,8 +375,11 @@ users_decode(struct decoder *d)
                            (int)u->name.len, u->name.ptr, b->plugin);
         u->plugin          = (enum auth_plugin)b->plugin;
         if (!verifier_get(d, b->verifier, u->plugin, &u->verifier) ||
-            !verifier_get(d, b->old_verifier, u->plugin, &u->old_verifier))
+            !verifier_get(d, b->old_verifier, u->plugin, &u->old_verifier) ||
+            !bytes_get(d, b->token, "token", &u->token))
             return false;
+        if (u->token.len != 0 && u->token.len != ROUTE_TOKEN_BYTES)
+            return err_set(d->err, "routes: a token of %zu bytes is none", u->token.len);
         u->admin           = b->flags & BLOB_ADMIN;
         u->max_connections = b->max_connections;
         u->commit          = (uint8_t)(b->flags >> BLOB_COMMIT_SHIFT);

@@ -178,6 +178,7 @@ encode_users(struct encoder *e)
         struct blob_user record = {
             .name = ref(e, u->name), .secret = ref(e, u->secret),
             .verifier = ref(e, u->verifier), .old_verifier = ref(e, u->old_verifier),
+            .token = ref(e, u->token),
             .flags = (u->admin ? BLOB_ADMIN : 0u) | (u->commit & 3u) << BLOB_COMMIT_SHIFT,
             .max_connections = u->max_connections,
             .plugin = u->plugin,

@@ -1,7 +1,9 @@
-/* http_auth.h - who sends an HTTP request: Basic authentication, RFC 7617.
+/* http_auth.h - who sends an HTTP request.
  *
- * User and password are those of the MySQL protocol. They pass unencrypted: the listener
- * belongs behind a proxy that speaks TLS, or on loopback.
+ *   Authorization: Bearer TOKEN          of `shardctl user token`; RFC 6750
+ *   Authorization: Basic USER:PASSWORD   those of the MySQL protocol; RFC 7617
+ *
+ * They pass unencrypted: the listener belongs behind a proxy that speaks TLS, or on loopback.
  */
 #ifndef WORKERS_HTTP_AUTH_H
 #define WORKERS_HTTP_AUTH_H

@@ -25,8 +25,8 @@ const struct conf_setting conf_settings[] = {
     { STR(http, CONF_ADDRESS, "127.0.0.1:7380", 0), CONF_RESTART,
       "Where /metrics, /healthz and /readyz are served. Empty: nowhere." },
     { BOOL(http_query, "false"), CONF_RELOAD,
-      "Users may also send statements there, by POST /v1/query with HTTP Basic "
-      "authentication. There is no TLS: loopback, or behind a proxy that has it." },
+      "Users may also send statements there, by POST /v1/query with a token (shardctl user "
+      "token) or their password. There is no TLS: loopback, or behind a proxy that has it." },
     { INT(http_body_max_bytes, "10M", KIB, GIB, "bytes"), CONF_RELOAD,
       "The largest body of a request to /v1/query. A larger one gets status 413." },
     { STR(controller, CONF_PATH, "/var/lib/shardd/controller.sock", 0), CONF_RESTART,

@@ -90,11 +90,14 @@ struct route_range {
     uint32_t shard;
 };
 
+enum { ROUTE_TOKEN_BYTES = 32 };
+
 struct route_user {
     struct span name;
     enum auth_plugin plugin;   /* of both: */
     struct span verifier;     /* auth_plugin_bytes() bytes; empty: no password */
     struct span old_verifier; /* the password before is good as well; empty: it is not */
+    struct span token;        /* ROUTE_TOKEN_BYTES, SHA-256 of the one for HTTP; empty: none */
     bool        admin;        /* may use SHOW SHARDD CLIENTS of others, KILL ... */
     struct span secret;       /* password of the account of the same name on every shard */
     uint32_t    max_connections; /* 0: unlimited */

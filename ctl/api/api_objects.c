@@ -167,6 +167,7 @@ api_user_list(struct request *r)
                             json_boolean(model_text(user, "old_verifier")[0] != 0));
         json_object_del(user, "verifier");
         json_object_del(user, "old_verifier");
+        json_object_set_new(user, "token", json_boolean(model_text(user, "token")[0] != 0));
         json_array_append(list, user);
     }
     json_decref(all);
@@ -232,6 +233,26 @@ api_user_change(struct request *r)
         return request_refuse(r, 400, "\"discard_old\" goes with nothing else");
     return request_done(r, admin_user_password(r->cluster, who, r->part[1], &change, &error),
                         &error);
+}
+
+unsigned
+api_user_token(struct request *r)
+{
+    char             token[USER_TOKEN_LEN + 1];
+    struct sql_error error;
+
+    if (!admin_user_token(r->cluster, who, r->part[1], token, &error))
+        return request_done(r, false, &error);
+    r->answer = json_pack("{s:s}", "token", token);
+    return 200;
+}
+
+unsigned
+api_user_token_revoke(struct request *r)
+{
+    struct sql_error error;
+
+    return request_done(r, admin_user_token(r->cluster, who, r->part[1], NULL, &error), &error);
 }
 
 unsigned

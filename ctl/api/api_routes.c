@@ -26,6 +26,8 @@ const struct route api_routes[] = {
     { "POST",   "users",       api_user_add },
     { "PUT",    "users/+",     api_user_change },
     { "DELETE", "users/+",     api_user_remove },
+    { "POST",   "users/+/token", api_user_token },
+    { "DELETE", "users/+/token", api_user_token_revoke },
 };
 
 const size_t api_n_routes = countof(api_routes);

@@ -76,6 +76,8 @@ unsigned api_shard_show(struct request *r);
 unsigned api_user_list(struct request *r);
 unsigned api_user_add(struct request *r);
 unsigned api_user_change(struct request *r);
+unsigned api_user_token(struct request *r);
+unsigned api_user_token_revoke(struct request *r);
 unsigned api_user_remove(struct request *r);
 
 #endif

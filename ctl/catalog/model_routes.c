@@ -231,6 +231,7 @@ build_users(struct builder *b, json_t *all)
             .plugin          = model_plugin(object),
             .verifier        = keep_hex(b, object, "verifier"),
             .old_verifier    = keep_hex(b, object, "old_verifier"),
+            .token           = keep_hex(b, object, "token"),
             .admin           = model_flag(object, "admin"),
             .secret          = keep(b, object, "secret"),
             .max_connections = (uint32_t)model_number(object, "max_connections"),

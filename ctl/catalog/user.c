@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <openssl/sha.h>
 
 #include "core/mysql/auth_ed25519.h"
 #include "ctl/catalog/model.h"
@@ -29,6 +30,21 @@ user_secret(char out[USER_SECRET_LEN + 1])
 
     assert(RAND_bytes(bytes, sizeof(bytes)) == 1);
     hex(bytes, sizeof(bytes), out);
+}
+
+void
+user_token(char text[USER_TOKEN_LEN + 1], char hash[USER_TOKEN_HASH_LEN + 1])
+{
+    uint8_t       bytes[32], digest[32];
+    unsigned char encoded[45];
+
+    assert(RAND_bytes(bytes, sizeof(bytes)) == 1);
+    EVP_EncodeBlock(encoded, bytes, sizeof(bytes));
+    for (size_t i = 0; i < sizeof(encoded); i++)
+        encoded[i] = encoded[i] == '+' ? '-' : encoded[i] == '/' ? '_' : encoded[i];
+    snprintf(text, USER_TOKEN_LEN + 1, "shardd_%.43s", (const char *)encoded);
+    SHA256((const unsigned char *)text, USER_TOKEN_LEN, digest);
+    hex(digest, sizeof(digest), hash);
 }
 
 void

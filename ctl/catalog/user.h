@@ -9,10 +9,15 @@ enum {
     USER_SECRET_LEN         = 32,
     USER_VERIFIER_LEN       = 2 * AUTH_VERIFIER_MAX, /* at most */
     USER_NATIVE_VERIFIER_LEN = 40,
+    USER_TOKEN_LEN          = 50, /* "shardd_" and 256 bits in base64url */
+    USER_TOKEN_HASH_LEN     = 64,
 };
 
 /* 128 random bits as hexadecimal digits. */
 void user_secret(char out[USER_SECRET_LEN + 1]);
+
+/* A token for HTTP, which is told once, and its SHA-256 in hexadecimal digits, which is kept. */
+void user_token(char text[USER_TOKEN_LEN + 1], char hash[USER_TOKEN_HASH_LEN + 1]);
 
 /* The plugin's verifier of `password` in lower case hexadecimal digits. */
 void user_verifier(enum auth_plugin plugin, const char *password,

@@ -7,6 +7,7 @@
 #ifndef CTL_JOB_ADMIN_H
 #define CTL_JOB_ADMIN_H
 
+#include "ctl/catalog/user.h"
 #include "ctl/job/job.h"
 
 struct database_options {
@@ -49,6 +50,9 @@ bool admin_user_set(struct cluster *c, const char *who, const char *name, const 
 bool admin_user_password(struct cluster *c, const char *who, const char *name,
                          const struct password_change *change,
                          struct sql_error *error) must_check;
+/* A new token for HTTP instead of the one before, in `token`; NULL: none any more. */
+bool admin_user_token(struct cluster *c, const char *who, const char *name,
+                      char token[USER_TOKEN_LEN + 1], struct sql_error *error) must_check;
 bool admin_user_remove(struct cluster *c, const char *who, const char *name,
                        struct sql_error *error) must_check;
 

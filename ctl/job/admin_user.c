@@ -83,8 +83,10 @@ no_user(const char *name, struct sql_error *error)
 }
 
 static bool
-set_password(json_t *user, const struct password_change *change, struct sql_error *error)
+set_password(json_t *user, const void *wish, struct sql_error *error)
 {
+    const struct password_change *change = wish;
+
     enum auth_plugin before = model_plugin(user);
     enum auth_plugin plugin = change->plugin ? *change->plugin : before;
     bool             empty  = !change->password || !change->password[0];
@@ -109,36 +111,57 @@ set_password(json_t *user, const struct password_change *change, struct sql_erro
     return true;
 }
 
-bool
-admin_user_password(struct cluster *c, const char *who, const char *name,
-                    const struct password_change *change, struct sql_error *error)
+/* What only the catalog and the routes know: nothing on the shards changes. */
+static bool
+change_user(struct cluster *c, const char *who, const char *name, const char *what,
+            bool (*set)(json_t *user, const void *wish, struct sql_error *error),
+            const void *wish, struct sql_error *error)
 {
     struct job job;
     int64_t    version;
     json_t    *user;
     bool       ok;
 
-    if (!job_begin(&job, c, "user", who, "change a password", "", name, error))
+    if (!job_begin(&job, c, "user", who, what, "", name, error))
         return false;
     user = catalog_get(c->catalog, CATALOG_USER, name, &version);
-    if (user) {
-        ok = set_password(user, change, error) && put(c, who, name, user, version, error);
-    } else {
-        ok = no_user(name, error);
-    }
+    ok   = user ? set(user, wish, error) && put(c, who, name, user, version, error)
+                : no_user(name, error);
     json_decref(user);
     job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
     return ok;
 }
 
 bool
+admin_user_password(struct cluster *c, const char *who, const char *name,
+                    const struct password_change *change, struct sql_error *error)
+{
+    return change_user(c, who, name, "change a password", set_password, change, error);
+}
+
+struct user_change {
+    const char *commit;
+    int64_t     max_connections;
+};
+
+static bool
+set_user(json_t *user, const void *wish, struct sql_error *error)
+{
+    const struct user_change *change = wish;
+
+    (void)error;
+    if (change->commit)
+        model_set(user, "commit", change->commit);
+    if (change->max_connections >= 0)
+        json_object_set_new(user, "max_connections", json_integer(change->max_connections));
+    return true;
+}
+
+bool
 admin_user_set(struct cluster *c, const char *who, const char *name, const char *commit,
                int64_t max_connections, struct sql_error *error)
 {
-    struct job job;
-    int64_t    version;
-    json_t    *user;
-    bool       ok;
+    struct user_change change = { commit, max_connections };
 
     if (commit && user_commit(commit) < 0)
         return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: commit is atomic, best_effort, "
@@ -146,21 +169,26 @@ admin_user_set(struct cluster *c, const char *who, const char *name, const char 
     if (max_connections > UINT32_MAX)
         return sql_error_set(error, SQL_UNKNOWN_ERROR,
                              "shardd: max_connections is 0 (no limit) or more");
-    if (!job_begin(&job, c, "user", who, "change a user", "", name, error))
-        return false;
-    user = catalog_get(c->catalog, CATALOG_USER, name, &version);
-    if (user) {
-        if (commit)
-            model_set(user, "commit", commit);
-        if (max_connections >= 0)
-            json_object_set_new(user, "max_connections", json_integer(max_connections));
-        ok = put(c, who, name, user, version, error);
-    } else {
-        ok = no_user(name, error);
-    }
-    json_decref(user);
-    job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
-    return ok;
+    return change_user(c, who, name, "change a user", set_user, &change, error);
+}
+
+static bool
+set_token(json_t *user, const void *hash, struct sql_error *error)
+{
+    (void)error;
+    model_set(user, "token", hash);
+    return true;
+}
+
+bool
+admin_user_token(struct cluster *c, const char *who, const char *name,
+                 char token[USER_TOKEN_LEN + 1], struct sql_error *error)
+{
+    char hash[USER_TOKEN_HASH_LEN + 1] = "";
+
+    if (token)
+        user_token(token, hash);
+    return change_user(c, who, name, "change a token", set_token, hash, error);
 }
 
 /* Out of the routes first: the accounts on the shards are of no use to anybody then. */

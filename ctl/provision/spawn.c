@@ -80,18 +80,21 @@ spawn(const char *const argv[], const char *log, const char *extra)
     return pid;
 }
 
+/* The first line that calls itself an error, else the last one. */
 static void
-last_line(int fd, char *line, size_t room)
+telling_line(int fd, char *line, size_t room)
 {
-    FILE *in   = fdopen(fd, "r");
-    char *text = NULL;
-    size_t cap = 0;
+    FILE  *in    = fdopen(fd, "r");
+    char  *text  = NULL;
+    size_t cap   = 0;
+    bool   found = false;
 
     line[0] = '\0';
     while (in && getline(&text, &cap, in) > 0) {
         text[strcspn(text, "\n")] = '\0';
-        if (text[0])
+        if (text[0] && !found)
             snprintf(line, room, "%s", text);
+        found = found || strcasestr(text, "error");
     }
     free(text);
     if (in)
@@ -115,7 +118,7 @@ spawn_run(const char *const argv[], struct err *err)
         close(ends[0]);
         return err_set(err, "cannot start %s: %s", argv[0], strerror(errno));
     }
-    last_line(ends[0], line, sizeof(line));
+    telling_line(ends[0], line, sizeof(line));
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)

@@ -158,6 +158,25 @@ def test_who_may(web):
             assert (status, document["error"]["code"]) == (401, 1045), auth
 
 
+def test_tokens(web):
+    def status(token):
+        with Connection(web, f"Bearer {token}") as connection:
+            return connection.ask("SELECT 1")[0]
+
+    web.ctl("user add", "robot", "--password", "secret")
+    first = web.ctl("user token", "robot")["token"]
+    with Connection(web, f"Bearer {first}") as connection:
+        assert connection.rows("SELECT USER()")[0][0].startswith("robot@")
+    assert status(first[:-1]) == status(first + "x") == status("") == 401
+    second = web.ctl_raw("user token", "robot").stdout.strip()
+    assert second != first and (status(first), status(second)) == (401, 200)
+    assert [u["token"] for u in web.ctl("user list")["users"] if u["name"] == "robot"] == [True]
+    web.ctl("user token", "robot", "--revoke")
+    assert status(second) == 401
+    assert web.ctl_raw("user token", "nobody").returncode == 1
+    web.ctl("user remove", "robot")
+
+
 def test_nothing_of_a_session_stays(web, conn):
     for sql in ("SET @a = 1", "SET SESSION sql_mode = 'ANSI'", "BEGIN",
                 "CREATE TEMPORARY TABLE x (a INT)"):

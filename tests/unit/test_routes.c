@@ -47,7 +47,8 @@ static const struct route_user users[] = {
     { .name = S("") },
     { .name = S("second"), .plugin = AUTH_ED25519,
       .verifier     = { (const uint8_t *)"a key may have a NUL\0 within it 32", 32 },
-      .old_verifier = { (const uint8_t *)"the one before may have one,\0too", 32 } },
+      .old_verifier = { (const uint8_t *)"the one before may have one,\0too", 32 },
+      .token        = S("and a token's hash has 32 bytes.") },
 };
 
 static struct routes
@@ -60,6 +61,22 @@ example(void)
         .n_databases = 2, .databases = databases, .n_tables = 4, .tables = tables,
         .n_users = 3, .users = users,
     };
+}
+
+static void
+has_the_users(const struct routes *got)
+{
+    const struct route_user *root = &got->users[routes_user(got, SPAN("root"))];
+    assert_true(span_equal(root->verifier, users[0].verifier) && root->old_verifier.len == 0);
+    assert_true(root->plugin == AUTH_NATIVE && root->admin);
+    const struct route_user *other = &got->users[routes_user(got, SPAN("second"))];
+    assert_int_equal(other->plugin, AUTH_ED25519);
+    assert_true(span_equal(other->verifier, users[2].verifier));
+    assert_true(span_equal(other->old_verifier, users[2].old_verifier));
+    assert_true(span_equal(other->token, users[2].token) && root->token.len == 0);
+    assert_true(span_equal(root->secret, SPAN("s3cret")));
+    assert_int_equal(root->max_connections, 9);
+    assert_int_equal(routes_user(got, SPAN("")), 0);
 }
 
 static void
@@ -113,16 +130,7 @@ what_goes_in_comes_out(void **state)
     assert_int_equal(got->tables[routes_table(got, app, SPAN("r"))].n_columns, 1);
     assert_int_equal(routes_table(got, app, SPAN("z")), ROUTES_NONE);
 
-    const struct route_user *root = &got->users[routes_user(got, SPAN("root"))];
-    assert_true(span_equal(root->verifier, users[0].verifier) && root->old_verifier.len == 0);
-    assert_true(root->plugin == AUTH_NATIVE && root->admin);
-    const struct route_user *other = &got->users[routes_user(got, SPAN("second"))];
-    assert_int_equal(other->plugin, AUTH_ED25519);
-    assert_true(span_equal(other->verifier, users[2].verifier));
-    assert_true(span_equal(other->old_verifier, users[2].old_verifier));
-    assert_true(span_equal(root->secret, SPAN("s3cret")));
-    assert_int_equal(root->max_connections, 9);
-    assert_int_equal(routes_user(got, SPAN("")), 0);
+    has_the_users(got);
     routes_free(got);
 }
 
@@ -182,6 +190,7 @@ SPOIL(column_type, s->columns[2].type = (enum column_type)99)
 SPOIL(user_twice, s->users[1].name = s->users[0].name)
 SPOIL(user_plugin, s->users[1].plugin = AUTH_PLUGINS)
 SPOIL(user_verifier, s->users[2].old_verifier.len = 31)
+SPOIL(user_token, s->users[2].token.len = 31)
 
 static const struct {
     const char *name;
@@ -216,6 +225,7 @@ static const struct {
     ROW(user_twice, "user 'root' is there twice"),
     ROW(user_plugin, "user  logs in by method 3"),
     ROW(user_verifier, "a verifier of 31 bytes is none of client_ed25519"),
+    ROW(user_token, "a token of 31 bytes is none"),
 #undef ROW
 };
 
