@@ -111,15 +111,14 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
     "Commits on several shards that waited for snapshots to open.") \
   X(DEADLOCKS, TOTAL, "deadlocks_total", "", \
     "Transactions on several shards that were ended to break a deadlock between shards.") \
-  X(PINNED, GAUGE, "clients_pinned", "", "Clients pinned to a connection now.") \
-  X(PIN_USER_VARIABLE, TOTAL, "pins_total", "reason=\"user_variable\"", \
-    "Clients pinned to a connection.") \
-  X(PIN_SET, TOTAL, "pins_total", "reason=\"set\"", "") \
-  X(PIN_TEMPORARY_TABLE, TOTAL, "pins_total", "reason=\"temporary_table\"", "") \
-  X(PIN_GET_LOCK, TOTAL, "pins_total", "reason=\"get_lock\"", "") \
-  X(PIN_LOCK_TABLES, TOTAL, "pins_total", "reason=\"lock_tables\"", "") \
-  X(PIN_PREPARED, TOTAL, "pins_total", "reason=\"prepared\"", "") \
-  X(PIN_OTHER, TOTAL, "pins_total", "reason=\"other\"", "") \
+  X(PINNED_TEMPORARY_TABLE, GAUGE, "pinned_sessions", "reason=\"temporary_table\"", \
+    "Clients that hold a connection for its state now; one may have several reasons.") \
+  X(PINNED_USER_LOCK, GAUGE, "pinned_sessions", "reason=\"user_lock\"", "") \
+  X(PINNED_LOCK_TABLES, GAUGE, "pinned_sessions", "reason=\"lock_tables\"", "") \
+  X(PINNED_HANDLER, GAUGE, "pinned_sessions", "reason=\"handler\"", "") \
+  X(PINNED_SQL_PREPARE, GAUGE, "pinned_sessions", "reason=\"sql_prepare\"", "") \
+  X(PINNED_USER_VARIABLE, GAUGE, "pinned_sessions", "reason=\"user_variable\"", "") \
+  X(PINS, TOTAL, "pins_total", "", "Reasons that began to pin a client to a connection.") \
   X(ROWS_RELAYED, TOTAL, "rows_merged_total", "", "Rows that passed through a merge.") \
   X(MERGE_MEMORY, GAUGE, "merge_memory_bytes", "", "Memory held by merges.") \
   X(MALFORMED_PACKETS, TOTAL, "malformed_packets_total", "", "Packets that broke the protocol.") \

@@ -48,7 +48,8 @@ struct blob_range {
 
 struct blob_database {
     struct blob_ref name;
-    uint32_t        home, collation;
+    uint32_t        home;
+    uint16_t        collation, has_code;
 };
 
 struct blob_table {

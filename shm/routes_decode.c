@@ -222,11 +222,12 @@ databases_decode(struct decoder *d)
             return false;
         if (i > 0 && compare_names(all[i - 1].name, all[i].name) >= 0)
             return name_repeats(d, "database", all[i].name);
-        if (b->home >= d->r->n_shards || b->collation > UINT16_MAX)
-            return err_set(d->err, "routes: database %.*s: home %u, collation %u",
-                           (int)all[i].name.len, all[i].name.ptr, b->home, b->collation);
+        if (b->home >= d->r->n_shards || b->has_code > 1)
+            return err_set(d->err, "routes: database %.*s: home %u, flags %u",
+                           (int)all[i].name.len, all[i].name.ptr, b->home, b->has_code);
         all[i].home      = b->home;
-        all[i].collation = (uint16_t)b->collation;
+        all[i].collation = b->collation;
+        all[i].has_code  = b->has_code != 0;
     }
     d->r->n_databases = n;
     d->r->databases   = all;

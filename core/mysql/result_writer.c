@@ -18,7 +18,7 @@ describe(const struct result_column *column)
         .type     = column->type,
         .charset  = is_text ? CHARSET_UTF8MB4_GENERAL_CI : CHARSET_BINARY,
         .length   = is_text ? 1024 : 21,
-        .flags    = is_text ? 0 : NUM_FLAG | BINARY_FLAG,
+        .flags    = (uint16_t)(column->flags | (is_text ? 0 : NUM_FLAG | BINARY_FLAG)),
         .decimals = column->type == MYSQL_TYPE_DOUBLE ? NOT_FIXED_DEC : 0,
     };
 }

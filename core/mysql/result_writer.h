@@ -18,6 +18,7 @@
 struct result_column {
     const char *name;
     uint8_t     type; /* MYSQL_TYPE_VAR_STRING, MYSQL_TYPE_LONGLONG, MYSQL_TYPE_DOUBLE */
+    uint16_t    flags; /* more of them: UNSIGNED_FLAG */
 };
 
 struct result_writer {

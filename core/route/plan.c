@@ -113,24 +113,91 @@ plan_bad(struct planner *p)
 static void
 note_flags(struct planner *p)
 {
-    static const struct {
-        uint32_t    flag;
-        const char *reason;
-    } pins[] = {
-        { DIGEST_USER_VAR, "user_variable" },   { DIGEST_ASSIGN, "user_variable" },
-        { DIGEST_LOCK_FUNCTION, "user_lock" },  { DIGEST_CALC_FOUND_ROWS, "found_rows" },
-        { DIGEST_TEMPORARY, "temporary_table" },
-    };
     struct plan *out   = p->out;
     uint32_t     flags = p->digest == NULL ? 0 : p->digest->flags;
-    for (size_t i = 0; i < countof(pins); i++) {
-        if ((flags & pins[i].flag) == 0)
-            continue;
-        out->pins       = true;
-        out->pin_reason = pins[i].reason;
-    }
+    if ((flags & DIGEST_LOCK_FUNCTION) != 0)
+        out->pin = PIN_USER_LOCK;
     out->needs_last_insert_id =
         (flags & (DIGEST_LAST_INSERT_ID | DIGEST_FOUND_ROWS | DIGEST_ROW_COUNT)) != 0;
+}
+
+/* Statements that set variables by := and INTO only. */
+static bool
+assigns_visibly(const struct stmt *s)
+{
+    if (s == NULL)
+        return false;
+    switch ((int)s->kind) {
+    case STMT_SELECT: case STMT_INSERT: case STMT_UPDATE: case STMT_DELETE: case STMT_DO:
+    case STMT_SHOW: case STMT_EXPLAIN:
+        return true;
+    default: return false;
+    }
+}
+
+static bool
+keeps_diagnostics(const struct planner *p)
+{
+    if (p->stmt == NULL || p->instances != NULL)
+        return false;
+    switch ((int)p->stmt->kind) {
+    case STMT_SELECT: case STMT_SET: case STMT_DO: case STMT_BEGIN: case STMT_COMMIT:
+    case STMT_ROLLBACK: case STMT_SAVEPOINT: case STMT_RELEASE: case STMT_USE: case STMT_KILL:
+        return true;
+    default: return false;
+    }
+}
+
+static void
+note_variables(struct planner *p)
+{
+    struct plan *out   = p->out;
+    uint32_t     named = DIGEST_USER_VAR | DIGEST_ASSIGN | DIGEST_INTO;
+    uint32_t     flags = p->digest == NULL ? named : p->digest->flags;
+    bool         code  = false;
+    for (uint32_t i = 0; i < p->routes->n_databases; i++)
+        code |= p->routes->databases[i].has_code;
+    out->runs_code = out->opaque || p->any_stored || (code && p->any_view) ||
+                     (p->any_code && !out->is_read);
+    /* What a routine did to the session beyond its variables is undone by a reset. */
+    out->opaque |= out->runs_code;
+    out->assigns = (flags & (DIGEST_ASSIGN | DIGEST_INTO)) != 0 ||
+                   ((flags & DIGEST_USER_VAR) != 0 && !assigns_visibly(p->stmt));
+    if (out->kind == PLAN_INSERT && (flags & DIGEST_ASSIGN) != 0)
+        NOT_YET(p, "shardd: an INSERT into a sharded table cannot assign user variables; SET them "
+                   "before");
+    out->sees_variables = out->runs_code || (flags & named) != 0 || p->any_system;
+}
+
+/* Locks have to meet: all are taken on the first shard. */
+static void
+place_locks(struct planner *p)
+{
+    struct plan   *out = p->out;
+    struct target *t   = &out->target;
+    if (out->pin != PIN_USER_LOCK || p->refused || p->routes->n_shards == 1)
+        return;
+    if (t->kind == TARGET_ANY || t->kind == TARGET_NONE)
+        *t = (struct target){ .kind = TARGET_HOME };
+    if (t->kind != TARGET_HOME || t->home != 0 || out->kind == PLAN_INSERT)
+        NOT_YET(p, "shardd: locks by name are kept on one server, and the tables of this statement "
+                   "are on another: take the lock in a statement of its own");
+}
+
+const char *
+pin_reason_name(enum pin_reason reason)
+{
+    switch (reason) {
+    case PIN_TEMPORARY_TABLE: return "temporary_table";
+    case PIN_USER_LOCK:       return "user_lock";
+    case PIN_LOCK_TABLES:     return "lock_tables";
+    case PIN_HANDLER:         return "handler";
+    case PIN_SQL_PREPARE:     return "sql_prepare";
+    case PIN_USER_VARIABLE:   return "user_variable";
+    case PIN_NONE:
+    case PIN_REASONS:         break;
+    }
+    return "none";
 }
 
 static void
@@ -191,6 +258,9 @@ plan_make(struct arena *arena, const struct plan_context *context, struct span t
     note_flags(&p);
     find_params(&p);
     dispatch(&p);
+    place_locks(&p);
+    out->keeps_diagnostics = keeps_diagnostics(&p);
+    note_variables(&p);
     out->stateless = statement != NULL && !p.refused && plan_is_stateless(&p);
     if (p.refused) {
         out->kind     = PLAN_REFUSE;

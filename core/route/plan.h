@@ -53,6 +53,7 @@ enum operand_kind {
     OPERAND_LITERAL, /* the digest's literal `ordinal` */
     OPERAND_PARAM,   /* the client's parameter `ordinal` */
     OPERAND_CONST,   /* `constant`: TRUE, NULL, a literal that is part of the normalised text */
+    OPERAND_VAR,     /* the user variable plan.user_variables[ordinal] */
 };
 
 struct operand {
@@ -246,6 +247,21 @@ struct ddl_spec {
     struct span   verb;      /* "CREATE", "ALTER"... */
 };
 
+/* What ties a session to a server's connection. */
+enum pin_reason {
+    PIN_NONE,
+    PIN_TEMPORARY_TABLE,
+    PIN_USER_LOCK,
+    PIN_LOCK_TABLES,
+    PIN_HANDLER,
+    PIN_SQL_PREPARE,
+    PIN_USER_VARIABLE, /* one that cannot be told to another server exactly */
+    PIN_REASONS,
+};
+
+/* The metrics' label. */
+const char *pin_reason_name(enum pin_reason reason);
+
 enum shardd_show {
     SHARDD_STATUS, SHARDD_SHARDS, SHARDD_POOLS, SHARDD_CLIENTS, SHARDD_DIGESTS,
     SHARDD_EXPLAIN, /* EXPLAIN SHARDD statement: `name` is the statement's text */
@@ -259,17 +275,26 @@ struct plan {
     bool                       stateless;    /* a read that sees tables and the session's
                                                 settings, and changes nothing at all */
     bool                       locks;        /* FOR UPDATE / LOCK IN SHARE MODE */
-    bool                       pins;         /* touches state that lives on one backend */
-    const char                *pin_reason;   /* a metrics label, static */
+    enum pin_reason            pin;          /* state that lives on one backend begins */
+    enum pin_reason            unpin;        /* ... or ends */
+    uint32_t                   n_names;      /* temporary tables made or dropped: */
+    const struct span         *names;        /* schema.name */
     bool                       implicit_commit;
     bool                       cacheable;
     bool                       needs_last_insert_id; /* or FOUND_ROWS, ROW_COUNT */
+    bool                       sees_variables; /* reads or sets user variables */
+    bool                       assigns;      /* may set those that its text names */
+    bool                       runs_code;    /* routines or triggers: may set any of them */
+    uint32_t                   n_user_variables; /* that are operands; in small letters */
+    const struct span         *user_variables;
     bool                       opaque;       /* may do more to the server's session than we
                                                 can see: CALL, what we cannot parse */
     bool                       diagnostics;  /* SHOW WARNINGS and the like */
     bool                       returning;    /* a write that answers rows: ... RETURNING */
     bool                       asks_insert_id; /* INSERT ... RETURNING that the server numbers:
                                                 its answer does not say how */
+    bool                       keeps_diagnostics; /* without tables: those of the last statement
+                                                stay unless it has some of its own */
     bool                       reference_write; /* PLAN_WRITE: home copy first; it alone counts */
     bool                       same_time;    /* every copy must run with the same `timestamp`
                                                 (SET STATEMENT timestamp=... FOR, say) */
@@ -326,6 +351,7 @@ struct plan_values {
     struct span             text;     /* the statement */
     const struct literal   *literals; /* the digest's, of `text` */
     const struct key_value *params;   /* [n_params) */
+    const struct key_value *variables; /* [plan.n_user_variables), or NULL: not known */
     uint32_t                n_literals, n_params;
 };
 

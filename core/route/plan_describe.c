@@ -14,6 +14,7 @@ describe_operand(const struct operand *o, struct buf *out)
     switch (o->kind) {
     case OPERAND_LITERAL: buf_printf(out, ":%u", o->ordinal); break;
     case OPERAND_PARAM:   buf_printf(out, "?%u", o->ordinal); break;
+    case OPERAND_VAR:     buf_append_text(out, "@v"); break;
     case OPERAND_CONST:
         if (o->constant.kind == KEY_VALUE_NULL)
             buf_append_text(out, "NULL");
@@ -187,8 +188,8 @@ plan_describe(const struct plan *plan, const struct routes *r, struct buf *out)
         describe_target(plan, r, out);
     if (plan->reference_write)
         buf_append_text(out, " reference");
-    if (plan->pins)
-        buf_printf(out, " pins %s", plan->pin_reason);
+    if (plan->pin != PIN_NONE)
+        buf_printf(out, " pins %s", pin_reason_name(plan->pin));
     if (plan->kind == PLAN_USE)
         buf_printf(out, " %.*s", SHOWN(plan->name));
     if (plan->merge != NULL)

@@ -332,7 +332,7 @@ function_differs(const struct func *f)
 static bool
 find_unsafe(struct visitor *v, struct expr *e)
 {
-    if (e->kind == EXPR_USER_VAR || e->kind == EXPR_SYSTEM_VAR || e->kind == EXPR_ASSIGN ||
+    if (e->kind == EXPR_SYSTEM_VAR || e->kind == EXPR_ASSIGN ||
         (e->kind == EXPR_FUNC && function_differs(e->func)))
         *(bool *)v->context = true;
     return true;

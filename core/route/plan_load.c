@@ -349,7 +349,6 @@ load_split(struct loader *m, const struct instance *target)
         p->out->same_time = spec->reference;
         p->out->target    = (struct target){ .kind = TARGET_ALL, .home = home };
         p->out->cacheable = false; /* separators are literals */
-        p->out->pins      = false; /* its variables are the session's afterwards */
         p->out->reason    = spec->reference ? "every shard has a copy"
                                             : "each line goes to the owner of its key";
     }

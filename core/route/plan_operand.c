@@ -1,5 +1,9 @@
 /* plan_operand.c - see plan_internal.h: expressions that are constants of a run. */
+#include <ctype.h>
+
 #include "core/route/plan_internal.h"
+
+enum { VARIABLES_MAX = 32 };
 
 uint16_t
 collation_named(struct span name)
@@ -71,6 +75,30 @@ operand_constant(struct operand *out, enum key_value_kind kind, struct span byte
     return true;
 }
 
+/* Its value is the session's, unless the statement itself changes it. */
+static bool
+operand_variable(struct planner *p, const struct expr *e, struct operand *out)
+{
+    struct plan *plan  = p->out;
+    struct span  name  = arena_copy(p->arena, *e->name);
+    struct span *names = (struct span *)(uintptr_t)plan->user_variables;
+
+    if (p->digest == NULL || (p->digest->flags & DIGEST_ASSIGN) != 0)
+        return false;
+    for (size_t i = 0; i < name.len; i++)
+        ((uint8_t *)(uintptr_t)name.ptr)[i] = (uint8_t)tolower(name.ptr[i]);
+    out->kind = OPERAND_VAR;
+    for (out->ordinal = 0; out->ordinal < plan->n_user_variables; out->ordinal++)
+        if (span_equal(names[out->ordinal], name))
+            return true;
+    if (plan->n_user_variables == VARIABLES_MAX)
+        return false;
+    if (names == NULL)
+        plan->user_variables = names = make(p, VARIABLES_MAX * sizeof(*names));
+    names[plan->n_user_variables++] = name;
+    return true;
+}
+
 bool
 operand_make(struct planner *p, struct expr *e, struct operand *out)
 {
@@ -82,6 +110,7 @@ operand_make(struct planner *p, struct expr *e, struct operand *out)
         out->kind    = OPERAND_PARAM;
         out->ordinal = e->ordinal;
         return true;
+    case EXPR_USER_VAR: return operand_variable(p, e, out);
     case EXPR_NULL: return operand_constant(out, KEY_VALUE_NULL, (struct span){ 0 });
     case EXPR_BOOL:
         return operand_constant(out, KEY_VALUE_INT, e->word == KW_TRUE ? SPAN("1") : SPAN("0"));

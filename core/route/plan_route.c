@@ -115,6 +115,10 @@ operand_value(const struct plan *plan, const struct operand *o, const struct pla
             out->collation = plan->collation;
         }
         break;
+    case OPERAND_VAR:
+        if (values->variables != NULL)
+            *out = values->variables[o->ordinal];
+        break;
     }
     if (o->collation != 0)
         out->collation = o->collation;

@@ -22,14 +22,9 @@ no_scatter(struct scatter *c)
                           "SELECT COUNT(*)");
     if (q->with_rollup)
         return NOT_YET(p, "shardd: WITH ROLLUP over several shards is not supported yet");
-    if ((flags & (DIGEST_USER_VAR | DIGEST_ASSIGN)) != 0)
-        return NOT_YET(p, "shardd: user variables in a statement on several shards are not "
-                          "supported "
-                          "yet; give the key in the WHERE clause");
-    if (p->out->needs_last_insert_id)
-        return NOT_YET(p, "shardd: LAST_INSERT_ID, FOUND_ROWS and ROW_COUNT in a statement on "
-                          "several "
-                          "shards are not supported; select them first");
+    if ((flags & DIGEST_ASSIGN) != 0)
+        return NOT_YET(p, "shardd: user variables cannot be assigned in a statement on several "
+                          "shards; give the key in the WHERE clause");
     if ((flags & (DIGEST_LOCK_FUNCTION | DIGEST_SEQUENCE)) != 0)
         return NOT_YET(p, "shardd: locks and sequences in a statement on several shards are not "
                           "supported");

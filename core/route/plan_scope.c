@@ -19,6 +19,7 @@ static void
 note_global(struct planner *p, uint32_t database, struct span name)
 {
     uint32_t home = p->routes->databases[database].home;
+    p->any_code  |= p->routes->databases[database].has_code;
     p->any_global = true;
     if (p->home != ROUTES_NONE && p->home != home) {
         p->home_conflict = true;
@@ -33,6 +34,7 @@ static void
 note_table(struct planner *p, struct instance *i)
 {
     enum table_kind kind = i->table->kind;
+    p->any_view |= kind == TABLE_VIEW;
     if (kind == TABLE_VIEW)
         kind = i->table->view_kind;
     switch (kind) {
@@ -329,6 +331,7 @@ note_stored(struct planner *p, const struct func *f)
 {
     struct span schema   = f->name.schema.ptr != NULL ? f->name.schema : p->context->schema;
     uint32_t    database = routes_database(p->routes, schema);
+    p->any_stored = true;
     if (schema.len == 0 || system_schema(schema))
         return true;
     if (database == ROUTES_NONE || !all_global(p->routes, database))

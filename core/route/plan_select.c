@@ -67,10 +67,6 @@ plan_select(struct planner *p, struct query *q)
     uint32_t flags = p->digest == NULL ? 0 : p->digest->flags;
     switch (out->target.kind) {
     case TARGET_ANY:
-        if ((flags & DIGEST_LOCK_FUNCTION) != 0) {
-            to_home(p, 0, "locks of all sessions are on one shard");
-            break;
-        }
         if ((flags & DIGEST_SEQUENCE) != 0) {
             to_home(p, home_of(p, p->context->schema, &p->home_database),
                     "sequences are on their database's home");

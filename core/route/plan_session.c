@@ -153,16 +153,10 @@ plan_set(struct planner *p)
     }
     if (!where_target(p, NULL, &p->out->target))
         return;
-    if (p->out->target.kind == TARGET_ANY)
-        p->out->target = (struct target){
-            .kind = TARGET_HOME, .home = home_of(p, p->context->schema, &p->home_database) };
-    p->out->kind   = PLAN_SET;
-    p->out->set    = spec;
-    p->out->reason = "the session's state";
-    if (!spec->replayable && !p->out->pins) {
-        p->out->pins       = true;
-        p->out->pin_reason = "set_expression";
-    }
+    p->out->target.one_shard = true;
+    p->out->kind             = PLAN_SET;
+    p->out->set              = spec;
+    p->out->reason           = "the session's state";
 }
 
 /* ---- tables named by administrative statements ---- */
@@ -186,11 +180,29 @@ one_home(struct planner *p, const char *what, bool reference_too, const char *re
     to_home(p, p->any_global ? p->home : home_of(p, p->context->schema, &p->home_database), reason);
 }
 
-static void
-pin(struct planner *p, const char *reason)
+static struct span
+full_name(struct planner *p, const struct path *path)
 {
-    p->out->pins       = true;
-    p->out->pin_reason = reason;
+    struct span schema = path->schema.ptr != NULL ? path->schema : p->context->schema;
+    uint8_t    *name   = make(p, schema.len + 1 + path->name.len);
+    if (schema.len != 0)
+        memcpy(name, schema.ptr, schema.len);
+    name[schema.len] = '.';
+    memcpy(name + schema.len + 1, path->name.ptr, path->name.len);
+    return (struct span){ name, schema.len + 1 + path->name.len };
+}
+
+/* Tables that may be a session's own. */
+static void
+note_names(struct planner *p, const struct table_item *list)
+{
+    uint32_t n = 0;
+    for (const struct table_item *t = list; t != NULL; t = t->next)
+        n++;
+    struct span *names = make(p, (n + 1) * sizeof(*names));
+    p->out->names      = names;
+    for (const struct table_item *t = list; t != NULL; t = t->next)
+        names[p->out->n_names++] = full_name(p, &t->table);
 }
 
 static bool
@@ -223,7 +235,23 @@ plan_temporary(struct planner *p)
         return;
     one_home(p, "CREATE TEMPORARY TABLE from a SELECT", true,
              "a temporary table lives on one backend");
-    pin(p, "temporary_table");
+    if (p->stmt->kind == STMT_DROP_TABLE) {
+        p->out->unpin = PIN_TEMPORARY_TABLE;
+        note_names(p, p->stmt->tables);
+    }
+    if (p->stmt->kind != STMT_CREATE_TABLE)
+        return;
+    const struct path *path = &p->stmt->create_table->table;
+    if (some_table_known(p, path)) {
+        NOT_YET(p, "shardd: the temporary table '%.*s' would hide a table of the same name on one "
+                   "shard only: give it another name", SHOWN(path->name));
+        return;
+    }
+    struct span *name = make(p, sizeof(*name));
+    *name             = full_name(p, path);
+    p->out->pin       = PIN_TEMPORARY_TABLE;
+    p->out->names     = name;
+    p->out->n_names   = 1;
 }
 
 /* A view must mean on each shard a part of what it means on one server; a table
@@ -253,6 +281,10 @@ plan_ddl(struct planner *p, enum ddl_kind kind)
     }
     p->out->implicit_commit = true;
     p->out->is_write        = true;
+    if (s->kind == STMT_DROP_TABLE) {
+        p->out->unpin = PIN_TEMPORARY_TABLE;
+        note_names(p, s->tables);
+    }
     if (!ddl_names_known_table(p)) {
         to_home(p, home_of(p, p->context->schema, &p->home_database),
                 "none of its tables is known: the home answers");
@@ -321,7 +353,7 @@ plan_sql_prepare(struct planner *p)
         return;
     }
     to_home(p, home_of(p, p->context->schema, &p->home_database), "all tables are global");
-    pin(p, "sql_prepare");
+    p->out->pin = PIN_SQL_PREPARE;
     p->out->is_write = true;
 }
 
@@ -362,7 +394,7 @@ plan_locks(struct planner *p)
     struct scope *s = scope_new(p, NULL, NULL);
     note_tables(p, s);
     one_home(p, p->stmt->kind == STMT_HANDLER ? "HANDLER" : "LOCK TABLES", false, "one backend");
-    pin(p, p->stmt->kind == STMT_HANDLER ? "handler" : "lock_tables");
+    p->out->pin = p->stmt->kind == STMT_HANDLER ? PIN_HANDLER : PIN_LOCK_TABLES;
     p->out->implicit_commit = p->stmt->kind == STMT_LOCK_TABLES;
 }
 
@@ -425,7 +457,9 @@ plan_session(struct planner *p)
         to_home(p, home, "no table's rows");
         p->out->opaque = true;
         if (s->kind == STMT_FLUSH && s->object == KW_LOCK)
-            pin(p, "lock_tables");
+            p->out->pin = PIN_LOCK_TABLES;
+        if (s->kind == STMT_UNLOCK_TABLES)
+            p->out->unpin = PIN_LOCK_TABLES;
         break;
     }
 }

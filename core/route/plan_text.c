@@ -143,6 +143,7 @@ render_operand(const struct operand *o, const struct plan_values *values, struct
         bind_add(binds, (struct bind){ .kind = BIND_PARAM, .ordinal = o->ordinal });
         break;
     case OPERAND_CONST: buf_append_span(out, o->constant.bytes); break;
+    case OPERAND_VAR:   break; /* in a text it is text */
     }
 }
 

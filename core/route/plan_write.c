@@ -110,8 +110,8 @@ finish(struct planner *p, struct scope *s, const struct written *w, bool limited
         only_one_shard(p, "a write that combines tables");
     if (limited)
         only_one_shard(p, "UPDATE or DELETE with LIMIT");
-    if (p->out->pins)
-        only_one_shard(p, "a write with user variables");
+    if (p->digest == NULL || (p->digest->flags & DIGEST_ASSIGN) != 0)
+        only_one_shard(p, "a write that assigns user variables");
 }
 
 static bool

@@ -73,6 +73,7 @@ struct route_database {
     struct span name;
     uint32_t    home;      /* shard index */
     uint16_t    collation; /* default collation id */
+    bool        has_code;  /* has, or once had, routines or triggers */
 };
 
 enum shard_state { SHARD_UP, SHARD_DOWN, SHARD_DRAINING };

@@ -6,7 +6,8 @@
  *                  provisioner (local|static), directory, user, secret (of the controller),
  *                  account_host (static: what users' accounts are bound to there)
  *   ranges/map     ranges: [["<start, 16 hex digits>", shard id], ...] sorted
- *   database/NAME  name, policy (auto|global), home (shard id), collation, collation_id
+ *   database/NAME  name, policy (auto|global), home (shard id), collation, collation_id,
+ *                  code (has, or once had, routines or triggers)
  *   table/NAME     database, name, kind (global|sharded|reference|view), key, sequence,
  *                  reason, remedy, view_kind, state (ok|stuck), columns: [...]
  *   user/NAME      name, plugin (absent: mysql_native_password), verifier (hex digits),

@@ -105,6 +105,7 @@ build_databases(struct builder *b, json_t *all)
     json_object_foreach(all, name, object) {
         databases[i].name      = arena_copy(b->arena, span_of(name));
         databases[i].collation = (uint16_t)model_number(object, "collation_id");
+        databases[i].has_code  = model_flag(object, "code");
         if (!shard_index(b, model_number(object, "home"), &databases[i].home))
             return false;
         i++;

@@ -215,6 +215,29 @@ names_sharded(struct ddl *d, char *which, size_t room)
     return yes;
 }
 
+/* Before the first routine or trigger of a database exists, the workers know that there
+ * may be one: it can change a session in ways that no statement shows. */
+static bool
+note_code(struct ddl *d, const char *database)
+{
+    json_t                *object = catalog_get(d->c->catalog, CATALOG_DATABASE, database, NULL);
+    struct catalog_change *change;
+    struct err             err;
+    bool                   ok;
+
+    if (!object || model_flag(object, "code")) {
+        json_decref(object);
+        return true;
+    }
+    json_object_set_new(object, "code", json_true());
+    change = catalog_begin(d->c->catalog, d->request->user ? d->request->user : "controller");
+    catalog_put(change, CATALOG_DATABASE, database, object, CATALOG_ANY);
+    cluster_bump(d->c, change, "generation");
+    json_decref(object);
+    ok = job_commit(change, d->error);
+    return ok && (cluster_publish(d->c, &err) || job_fail(d->error, &err));
+}
+
 /* Routines, triggers, events and sequences of MariaDB: on the home shard of
  * their database, when all that they name lies there. */
 bool
@@ -241,5 +264,6 @@ ddl_object_statement(struct ddl *d)
                              "shardd: routines, triggers and events that use the sharded or "
                              "reference table %s are not supported yet", which);
     return ddl_find(d, &path, &t) &&
+           (d->stmt->object == KW_SEQUENCE || note_code(d, t.database)) &&
            ddl_run_text(d, d->request->sql, t.home, t.home, &done);
 }

@@ -102,7 +102,10 @@ read_databases(struct adoption *a)
     json_t *rows = server_rows(&a->s, a->error,
             "SELECT SCHEMA_NAME, DEFAULT_COLLATION_NAME,"
             " (SELECT ID FROM information_schema.COLLATIONS"
-            "  WHERE COLLATION_NAME = DEFAULT_COLLATION_NAME)"
+            "  WHERE COLLATION_NAME = DEFAULT_COLLATION_NAME),"
+            " EXISTS (SELECT * FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = SCHEMA_NAME)"
+            " OR EXISTS (SELECT * FROM information_schema.TRIGGERS"
+            "            WHERE TRIGGER_SCHEMA = SCHEMA_NAME)"
             " FROM information_schema.SCHEMATA WHERE SCHEMA_NAME NOT IN ('mysql', 'sys',"
             " 'information_schema', 'performance_schema', 'shardd', 'shardd_probe')"), *row;
     bool    ok   = rows != NULL;
@@ -118,9 +121,10 @@ read_databases(struct adoption *a)
                                "rename one of the two", name);
         json_decref(there);
         json_object_set_new_nocheck(a->databases, name,
-            json_pack("{s:s, s:s, s:I, s:s, s:i}", "name", name, "policy", "global", "home",
-                      (json_int_t)model_number(a->shard, "id"), "collation",
-                      server_cell(row, 1), "collation_id", atoi(server_cell(row, 2))));
+            json_pack("{s:s, s:s, s:I, s:s, s:i, s:b}", "name", name, "policy", "global",
+                      "home", (json_int_t)model_number(a->shard, "id"), "collation",
+                      server_cell(row, 1), "collation_id", atoi(server_cell(row, 2)), "code",
+                      atoi(server_cell(row, 3))));
     }
     json_decref(rows);
     return ok;

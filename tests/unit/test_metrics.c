@@ -37,7 +37,7 @@ work(uint32_t worker)
         slot_add(slot, COUNTER_LOGINS, 10);
         slot_add(slot, COUNTER_LOOP_BUSY_NS, 1250000000);
         if (worker == 1)
-            slot_sub(slot, COUNTER_PINNED, 1); /* read between two changes */
+            slot_sub(slot, COUNTER_PINNED_HANDLER, 1); /* read between two changes */
         histogram_record(&slot->latency[LATENCY_ONE], 300000);
         histogram_record(&slot->latency[LATENCY_ONE], 200000000000);
         histogram_record(&slot->latency[LATENCY_COMMIT], 12000);
@@ -103,7 +103,7 @@ static const char *const lines[] = {
     "shardd_logins_total 20",
     "# TYPE shardd_logins_total counter",
     "shardd_loop_busy_seconds_total 2.5",
-    "shardd_clients_pinned 0",
+    "shardd_pinned_sessions{reason=\"handler\"} 0",
     "# TYPE shardd_statement_seconds histogram",
     "shardd_statement_seconds_bucket{route=\"one\",le=\"0.00025\"} 0",
     "shardd_statement_seconds_bucket{route=\"one\",le=\"0.0005\"} 2",

@@ -56,7 +56,7 @@ static const struct plan_case cases[] = {
     { "SELECT GET_LOCK('a', 1)",
       "one home (s0) pins user_lock" },
     { "SELECT @a",
-      "one any pins user_variable" },
+      "one any" },
     { "SELECT * FROM information_schema.tables",
       "one home (s0)" },
     { "SELECT users FROM blah bleh bluh users",
@@ -140,13 +140,15 @@ static const struct plan_case cases[] = {
     { "SELECT LAST_INSERT_ID()",
       "one any" },
     { "SELECT * FROM users WHERE age = LAST_INSERT_ID()",
-      "refuse 1235: shardd: LAST_INSERT_ID, FOUND_ROWS and ROW_COUNT in a statement on "
-      "several shards are not supported; select them first" },
+      "scatter all; merge: concatenate; text: SELECT * FROM users WHERE age = "
+      "LAST_INSERT_ID()" },
     { "SELECT * FROM users ORDER BY RAND()",
       "refuse 1235: shardd: ORDER BY a random value over several shards is not supported" },
     { "SELECT @x := age FROM users",
-      "refuse 1235: shardd: user variables in a statement on several shards are not "
-      "supported yet; give the key in the WHERE clause" },
+      "refuse 1235: shardd: user variables cannot be assigned in a statement on several "
+      "shards; give the key in the WHERE clause" },
+    { "SELECT * FROM users WHERE id = @x",
+      "scatter keys users.id=(@v); merge: concatenate; text: SELECT * FROM users WHERE id = @x" },
     { "SELECT * FROM mysql.user",
       "one home (s0)" },
     { "SELECT c.name, COUNT(o.id) FROM countries c LEFT JOIN orders o ON c.id = "

@@ -230,7 +230,7 @@ a_result_set_of_our_own(void **state)
 {
     (void)state;
     static const struct result_column columns[] = {
-        { "name", MYSQL_TYPE_VAR_STRING }, { "n", MYSQL_TYPE_LONGLONG },
+        { "name", MYSQL_TYPE_VAR_STRING, 0 }, { "n", MYSQL_TYPE_LONGLONG, 0 },
     };
     static const uint64_t caps[] = {
         0, CLIENT_DEPRECATE_EOF, MARIADB_CLIENT_CACHE_METADATA | MARIADB_CLIENT_EXTENDED_METADATA,

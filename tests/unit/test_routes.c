@@ -23,7 +23,7 @@ static const struct route_range ranges[] = {
     { UINT64_C(1) << 63, 1 }, { 0, 0 }, { UINT64_C(3) << 62, 0 },
 };
 static const struct route_database databases[] = {
-    { S("shop"), 1, 45 }, { S("app"), 0, 224 },
+    { S("shop"), 1, 45, true }, { S("app"), 0, 224, false },
 };
 static const struct route_column columns[] = {
     { .name = S("id"), .type = COLUMN_BIGINT, .is_unsigned = true, .auto_increment = true },
@@ -111,7 +111,7 @@ what_goes_in_comes_out(void **state)
     uint32_t app = routes_database(got, SPAN("app")), shop = routes_database(got, SPAN("shop"));
     assert_int_equal(app, 0);
     assert_int_equal(shop, 1);
-    assert_int_equal(got->databases[shop].home, 1);
+    assert_true(got->databases[shop].home == 1 && got->databases[shop].has_code);
     assert_int_equal(got->databases[app].collation, 224);
     const struct route_table *z = &got->tables[routes_table(got, shop, SPAN("z"))];
     assert_int_equal(z->kind, TABLE_SHARDED);

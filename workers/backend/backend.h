@@ -79,6 +79,7 @@ struct backend {
     /* The session over there. */
     char             *schema;    /* owned; NULL: none */
     uint64_t          vars_hash; /* of the replayed variables; 0: fresh */
+    uint64_t          user_owner, user_version; /* see workers/query/uservars.h; 0: none there */
     bool              dirty;     /* has state that cannot be replayed: never for others */
     bool              unclean;    /* may have state that we cannot see: the next holder resets */
     bool              fixed_time; /* SET timestamp is in force */

@@ -42,6 +42,7 @@ struct context {
     uint32_t           n_free_rows;
     const int         *pokes;       /* [conf.workers] eventfds, one per worker */
     uint64_t           next_client; /* connection ids are unique over all workers */
+    uint64_t           next_uservars;
     uint64_t           next_xid;
     uint64_t           epoch;       /* of this process: xids are never reused */
     bool               leaving;     /* draining: no new clients, no idle ones */

@@ -131,6 +131,7 @@ bool
 pool_fits(const struct backend *b, const struct pool_waiter *w)
 {
     return !b->dirty && b->vars_hash == w->vars_hash &&
+           (!w->sees_user || b->user_owner == 0 || b->user_owner == w->user_owner) &&
            span_equal(span_of(b->schema), w->schema);
 }
 

@@ -48,6 +48,8 @@ struct pool_waiter {
     bool         may_share; /* in: a shared backend is welcome; see share.h */
     bool         shared;    /* out: it is one */
     const struct statement_key *prepared; /* may_share: what must be prepared there; or NULL */
+    bool         sees_user; /* it sees user variables: those of `user_owner`, or none */
+    uint64_t     user_owner;
 };
 
 struct pool {

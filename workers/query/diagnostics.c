@@ -22,9 +22,8 @@ void
 diagnostics_clear(struct session *s)
 {
     buf_clear(&s->diagnostics);
-    s->n_diagnostics  = 0;
-    s->warnings       = 0;
-    s->diagnostics_at = ROUTES_NONE;
+    s->n_diagnostics = 0;
+    s->warnings      = 0;
 }
 
 void
@@ -39,8 +38,6 @@ keep(struct session *s, const struct span cells[N_CELLS], uint32_t leg)
 {
     struct kept head = { .leg = leg };
 
-    if (s->n_diagnostics == KEPT_MAX)
-        return;
     for (int i = 0; i < N_CELLS; i++)
         head.len[i] = (uint32_t)cells[i].len;
     buf_append(&s->diagnostics, &head, sizeof(head));
@@ -72,13 +69,31 @@ diagnostics_note(struct session *s, const struct sql_error *note)
     keep_one(s, SPAN("Note"), note);
 }
 
+/* The next of the kept rows; false: there is none. */
+static bool
+next_kept(struct span *rest, struct kept *head, struct span cells[N_CELLS])
+{
+    if (rest->len < sizeof(*head))
+        return false;
+    memcpy(head, rest->ptr, sizeof(*head));
+    *rest = span_from(*rest, sizeof(*head));
+    for (int i = 0; i < N_CELLS; i++) {
+        cells[i] = (struct span){ rest->ptr, head->len[i] };
+        *rest    = span_from(*rest, head->len[i]);
+    }
+    return true;
+}
+
 int64_t
 diagnostics_errors(const struct session *s)
 {
-    /* An error is the only row. */
-    struct span rows = buf_unread(&s->diagnostics);
+    struct span rest = buf_unread(&s->diagnostics), cells[N_CELLS];
+    struct kept head;
+    int64_t     n = 0;
 
-    return rows.len > sizeof(struct kept) && rows.ptr[sizeof(struct kept)] == 'E';
+    while (next_kept(&rest, &head, cells))
+        n += span_equal(cells[0], SPAN("Error"));
+    return n;
 }
 
 /* --- rows of a split INSERT ---------------------------------------------- */
@@ -129,21 +144,6 @@ diagnostics_renumber(const struct leg *leg, char *message, size_t size)
 
 /* --- from a backend ------------------------------------------------------ */
 
-/* The next of the kept rows; false: there is none. */
-static bool
-next_kept(struct span *rest, struct kept *head, struct span cells[N_CELLS])
-{
-    if (rest->len < sizeof(*head))
-        return false;
-    memcpy(head, rest->ptr, sizeof(*head));
-    *rest = span_from(*rest, sizeof(*head));
-    for (int i = 0; i < N_CELLS; i++) {
-        cells[i] = (struct span){ rest->ptr, head->len[i] };
-        *rest    = span_from(*rest, head->len[i]);
-    }
-    return true;
-}
-
 /* "... value: 'abc'" about a literal of the statement: every shard says it, one server would
  * say it once. */
 static bool
@@ -156,8 +156,13 @@ is_repeated(const struct leg *leg, const struct span cells[N_CELLS])
     struct kept        head;
     struct span        other[N_CELLS];
 
-    if (from == NULL || from == to ||
-        memmem(text.ptr, text.len, from, (size_t)(to - from) + 1) == NULL)
+    if (from == NULL || from == to)
+        return false;
+    struct span value    = { from + 1, (size_t)(to - from) - 1 };
+    bool        literal  = memmem(text.ptr, text.len, from, value.len + 2) != NULL;
+    bool        variable = (leg->q->digest_flags & DIGEST_USER_VAR) != 0 &&
+                    uservars_has_value(&leg->q->s->uservars, value);
+    if (!literal && !variable)
         return false;
     while (next_kept(&rest, &head, other))
         if (head.leg != leg->number && span_equal(other[1], cells[1]) &&
@@ -166,8 +171,8 @@ is_repeated(const struct leg *leg, const struct span cells[N_CELLS])
     return false;
 }
 
-static void
-take_row(struct leg *leg, struct span payload)
+void
+diagnostics_row(struct leg *leg, struct span payload)
 {
     struct span     cells[N_CELLS];
     struct cursor   c = cursor_of(payload);
@@ -185,7 +190,7 @@ take_row(struct leg *leg, struct span payload)
         cells[2] = span_of(message);
     if (is_repeated(leg, cells))
         leg->q->n_repeated++;
-    else
+    else if (leg->q->n_legs == 1 || leg->q->s->n_diagnostics < KEPT_MAX)
         keep(leg->q->s, cells, leg->number);
 }
 
@@ -196,7 +201,7 @@ on_message(struct exchange *x, struct backend *b, const struct result_message *m
 
     (void)b;
     if (m->kind == RESULT_IS_ROW)
-        take_row(leg, m->message.payload);
+        diagnostics_row(leg, m->message.payload);
     if (last)
         leg_over(leg, NULL);
 }
@@ -309,26 +314,22 @@ write_rows(struct query_run *q, const struct show *show, struct result_writer *w
 }
 
 bool
-diagnostics_show(struct query_run *q, uint32_t *shard)
+diagnostics_show(struct query_run *q)
 {
     static const struct result_column columns[] = {
-        { "Level", MYSQL_TYPE_VAR_STRING }, { "Code", MYSQL_TYPE_LONG },
-        { "Message", MYSQL_TYPE_VAR_STRING },
+        { "Level", MYSQL_TYPE_VAR_STRING, 0 }, { "Code", MYSQL_TYPE_LONG, UNSIGNED_FLAG },
+        { "Message", MYSQL_TYPE_VAR_STRING, 0 },
     };
     static const struct result_column counts[2] = {
-        { "@@session.warning_count", MYSQL_TYPE_LONGLONG },
-        { "@@session.error_count", MYSQL_TYPE_LONGLONG },
+        { "@@session.warning_count", MYSQL_TYPE_LONGLONG, UNSIGNED_FLAG },
+        { "@@session.error_count", MYSQL_TYPE_LONGLONG, UNSIGNED_FLAG },
     };
     struct session      *s = q->s;
-    const struct routes *r = q->routes->routes;
     struct result_writer w;
     struct show          show;
     unsigned             status = session_status(s);
 
-    for (uint32_t i = 0; s->diagnostics_at != ROUTES_NONE && i < r->n_shards; i++)
-        if (r->shards[i].id == s->diagnostics_at && session_held(s, s->diagnostics_at) != NULL)
-            *shard = i;
-    if (*shard != ROUTES_NONE || q->command != QUERY_TEXT || !read_show(q, &show))
+    if (q->command != QUERY_TEXT || !read_show(q, &show))
         return false;
     if (show.count) {
         result_writer_begin(&w, stream_out(q->client), &q->seq, s->capabilities,

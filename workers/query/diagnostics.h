@@ -1,9 +1,7 @@
 /* diagnostics.h - what SHOW WARNINGS and SHOW ERRORS tell: the session's own.
  *
- * A statement on one shard leaves its warnings on the backend, which lingers
- * (session_linger()) or is held, and SHOW WARNINGS is relayed there. A statement
- * on several shards asks each backend at once, before a commit or somebody else's
- * statement wipes them out, and the session keeps the rows. So it keeps an error.
+ * Each backend with warnings is asked for them at once, before a commit or somebody
+ * else's statement wipes them out, and the session keeps the rows. So it keeps an error.
  *
  *   leg answered --warnings--> LEG_ASKING --SHOW WARNINGS--> over
  */
@@ -33,8 +31,10 @@ void diagnostics_take(struct leg *leg);
  * client's statement. `message` is changed in place; room for `size` bytes. */
 void diagnostics_renumber(const struct leg *leg, char *message, size_t size);
 
-/* Run SHOW WARNINGS, SHOW ERRORS and SHOW COUNT(*) of them. False: not one of these, or a
- * server knows better: run it as planned, on shard *shard if that is not ROUTES_NONE. */
-bool diagnostics_show(struct query_run *q, uint32_t *shard);
+/* A row of SHOW WARNINGS about the leg's statement. */
+void diagnostics_row(struct leg *leg, struct span payload);
+
+/* Run SHOW WARNINGS, SHOW ERRORS and SHOW COUNT(*) of them. False: not one of these. */
+bool diagnostics_show(struct query_run *q);
 
 #endif

@@ -29,26 +29,26 @@ legs_make(struct query_run *q, const struct shard_set *shards)
 
 /* --- the end ------------------------------------------------------------- */
 
-/* Does the transaction or the pin keep the backend? */
+/* Does the transaction or a pin keep the backend? */
 static bool
 stays_held(const struct leg *leg)
 {
-    const struct session *s = leg->q->s;
+    const struct held *h = session_held(leg->q->s, leg->shard_id);
 
-    return (s->in_txn || s->pin != NULL || s->lingering) &&
-           session_held(s, leg->shard_id) != NULL;
+    return h != NULL && h->backend == leg->backend;
 }
 
 static void
 put_back(struct leg *leg)
 {
-    struct backend *b = leg->backend;
+    struct backend *b    = leg->backend;
+    bool            kept = b != NULL && stays_held(leg);
 
     leg->backend = NULL;
     if (b == NULL)
         return;
     backend_resume(b); /* the last bytes of an answer may have filled the client's stream */
-    if (!stays_held(leg))
+    if (!kept)
         pool_release(b);
 }
 
@@ -168,6 +168,25 @@ pick_nth(void *ctx, struct span name, struct span text)
         nth->text = text;
 }
 
+/* Will somebody look at the backend's user variables, now or as long as it is held? */
+static bool
+sees_variables(const struct leg *leg)
+{
+    const struct query_run *q = leg->q;
+
+    return q->s->in_txn || (q->plan != NULL && (q->plan->plan.sees_variables ||
+                                                q->plan->plan.pin != PIN_NONE));
+}
+
+static bool
+has_foreign_variables(const struct leg *leg)
+{
+    const struct backend *b = leg->backend;
+
+    return b->user_owner != 0 && b->user_owner != leg->q->s->uservars.owner &&
+           sees_variables(leg);
+}
+
 /* Each step says something and returns true, or has nothing to say. */
 static bool
 step_reset(struct leg *leg)
@@ -179,9 +198,10 @@ step_reset(struct leg *leg)
      * end its transaction. */
     if (session_held(s, leg->shard_id) != NULL)
         return false;
-    if (b->vars_hash == s->vars.hash || b->vars_hash == 0)
+    if ((b->vars_hash == s->vars.hash || b->vars_hash == 0) && !has_foreign_variables(leg))
         return false;
     b->vars_hash  = 0;
+    b->user_owner = b->user_version = 0;
     b->fixed_time = false;
     statements_clear(&b->statements);
     command_encode(backend_out(b), COM_RESET_CONNECTION);
@@ -210,6 +230,25 @@ step_vars(struct leg *leg)
 }
 
 static bool
+step_user_vars(struct leg *leg)
+{
+    struct backend        *b    = leg->backend;
+    const struct uservars *v    = &leg->q->s->uservars;
+    struct buf             text = { 0 };
+
+    if (v->owner == 0 || !sees_variables(leg) || b->user_version == v->version)
+        return false;
+    uservars_say(v, b->user_owner == 0 ? 0 : b->user_version, &text);
+    b->user_owner   = v->owner;
+    b->user_version = v->version;
+    bool speaks = buf_len(&text) != 0;
+    if (speaks)
+        say(leg, COM_QUERY, buf_unread(&text));
+    buf_fini(&text);
+    return speaks;
+}
+
+static bool
 step_schema(struct leg *leg)
 {
     struct backend *b = leg->backend;
@@ -229,8 +268,10 @@ step_insert_id(struct leg *leg)
     char            text[64];
 
     /* What RETURNING hides is asked for afterwards, and may not be another session's. */
-    bool asks = leg->q->plan != NULL && leg->q->plan->plan.asks_insert_id;
-    if (!asks && !(leg->q->digest_flags & DIGEST_LAST_INSERT_ID))
+    bool wanted = query_reads_insert_id(leg->q) ||
+                  (leg->q->plan != NULL && (leg->q->plan->plan.runs_code ||
+                                            leg->q->plan->plan.asks_insert_id));
+    if (!wanted)
         return false;
     snprintf(text, sizeof(text), "SET last_insert_id = %llu",
              (unsigned long long)s->last_insert_id);
@@ -380,6 +421,7 @@ do_step(struct leg *leg)
     switch (leg->step) {
     case STEP_RESET:               return step_reset(leg);
     case STEP_VARS:                return step_vars(leg);
+    case STEP_USER_VARS:           return step_user_vars(leg);
     case STEP_SCHEMA:              return step_schema(leg);
     case STEP_INSERT_ID:           return step_insert_id(leg);
     case STEP_TIME:                return step_time(leg);
@@ -454,6 +496,8 @@ leg_start(struct leg *leg)
     leg->waiter.ready     = got_backend;
     leg->waiter.vars_hash = s->vars.hash;
     leg->waiter.schema    = span_of(s->schema);
+    leg->waiter.sees_user  = sees_variables(leg);
+    leg->waiter.user_owner = s->uservars.owner;
 
     leg->key = (struct statement_key){ leg_text(leg), span_of(s->schema), s->vars.hash };
     leg->waiter.prepared = leg->q->command == QUERY_EXECUTE ? &leg->key : NULL;
@@ -527,6 +571,7 @@ leg_send(struct leg *leg, const struct exchange_ops *ops)
 {
     struct query_run *q = leg->q;
 
+    query_fill_leg(leg);
     slot_shard_add(leg->backend->counters, SHARD_COUNTER_STATEMENTS, 1);
     switch (q->command) {
     case QUERY_TEXT:

@@ -194,8 +194,8 @@ pattern_of(const struct query_run *q)
 bool
 own_show(struct query_run *q)
 {
-    static const struct result_column columns[] = { { "Variable_name", MYSQL_TYPE_VAR_STRING },
-                                                    { "Value", MYSQL_TYPE_VAR_STRING } };
+    static const struct result_column columns[] = { { "Variable_name", MYSQL_TYPE_VAR_STRING, 0 },
+                                                    { "Value", MYSQL_TYPE_VAR_STRING, 0 } };
     struct span                       pattern   = pattern_of(q);
     struct result_writer              w;
     unsigned                          status = session_status(q->s);

@@ -61,6 +61,8 @@ query_done(struct query_run *q)
         free(s->next_transaction);
         s->next_transaction = NULL;
     }
+    if (s->n_held != 0 && s->pins.set == 0 && !s->in_txn)
+        session_unpinned(s);
     q->ops->done(q);
 }
 
@@ -111,7 +113,8 @@ query_ok(struct query_run *q, uint64_t affected, uint64_t insert_id, uint32_t wa
     if (q->more)
         ok.status |= SERVER_MORE_RESULTS_EXISTS;
     s->row_count = (int64_t)affected;
-    s->warnings  = warnings;
+    if (warnings != 0)
+        s->warnings = warnings;
     reply_ok_encode(stream_out(q->client), &q->seq, s->capabilities, &ok);
     query_flush(q);
     query_done(q);
@@ -128,8 +131,6 @@ any_shard(const struct query_run *q)
 
     uint32_t              wanted = s->n_held > 0 ? s->held[0].shard_id : ROUTES_NONE;
 
-    if (q->digest_flags & DIGEST_FOUND_ROWS && s->found_rows_at != ROUTES_NONE)
-        wanted = s->found_rows_at;
     for (uint32_t i = 0; wanted != ROUTES_NONE && i < r->n_shards; i++)
         if (r->shards[i].id == wanted)
             return i;
@@ -146,18 +147,34 @@ home_shard(const struct query_run *q)
     return db != ROUTES_NONE ? r->databases[db].home : any_shard(q);
 }
 
-/* User variables of a pinned session live on its backends only. */
+/* A user variable that no other server can be given lives on its backend only. */
 static bool
 reaches_pinned_variables(const struct query_run *q, const struct shard_set *shards)
 {
     const struct session *s = q->s;
 
-    if (s->pin == NULL || !(q->digest_flags & DIGEST_USER_VAR))
+    if (!pins_has(&s->pins, PIN_USER_VARIABLE) || !q->plan->plan.sees_variables)
         return true;
     for (uint32_t i = shards->first; i != ROUTES_NONE; i = shard_set_next(shards, i + 1))
         if (session_held(s, q->routes->routes->shards[i].id) == NULL)
             return false;
     return true;
+}
+
+static void
+find_variables(struct query_run *q)
+{
+    const struct plan    *plan = &q->plan->plan;
+    const struct session *s    = q->s;
+
+    if (plan->n_user_variables == 0 || pins_has(&s->pins, PIN_USER_VARIABLE))
+        return;
+    struct key_value *values = arena_alloc(&q->arena, plan->n_user_variables * sizeof(*values));
+    for (uint32_t i = 0; i < plan->n_user_variables; i++) {
+        uservars_value(&s->uservars, plan->user_variables[i], &values[i]);
+        values[i].bytes = arena_copy(&q->arena, values[i].bytes);
+    }
+    q->values.variables = values;
 }
 
 static void
@@ -176,6 +193,7 @@ run_on_shards(struct query_run *q)
      * it over there is the statement itself. */
     if (!s->autocommit && !s->in_txn && q->command != QUERY_PREPARE)
         s->in_txn = true;
+    find_variables(q);
     if (plan->kind == PLAN_INSERT && q->command != QUERY_PREPARE) {
         query_insert(q);
         return;
@@ -197,14 +215,20 @@ run_on_shards(struct query_run *q)
         return;
     }
     if (!reaches_pinned_variables(q, &shards)) {
-        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: user variables set by a SELECT live on "
-                     "one shard and this statement runs on another: set them with SET @v = ...");
+        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: a user variable of the session has a character "
+                     "set or a size that ties it to one shard, and this statement runs on another: "
+                     "set the variable in utf8mb4");
         return;
     }
     if (shards.n == 1 && !plan->reference_write) {
         slot_count(q->ctx->slot, COUNTER_ROUTE_ONE);
         query_relay(q, shards.first);
     } else if (plan->kind == PLAN_SCATTER) {
+        if (s->modes != NULL && s->modes->select_limit && !plan->has_limit) {
+            query_refuse(q, SQL_NOT_SUPPORTED, "shardd: sql_select_limit is set, and each of "
+                         "several shards would apply it to its part: write LIMIT instead");
+            return;
+        }
         slot_count(q->ctx->slot, COUNTER_ROUTE_SCATTER);
         query_scatter(q, &shards);
     } else {
@@ -280,10 +304,12 @@ refuse_broken(struct query_run *q)
 
     if (!session_broken(s))
         return false;
-    if (!s->in_txn && s->pin != NULL) {
+    if (!s->in_txn && s->pins.set != 0) {
+        char why[128];
+        pins_text(s->pins.set, why, sizeof(why));
         session_unpin(s);
-        query_refuse(q, ERR_LOST, "shardd: the connection that the session was pinned to (%s) is "
-                     "lost, and what it held", "temporary tables, locks, user variables");
+        query_refuse(q, ERR_LOST, "shardd: the connection that the session was pinned to is lost, "
+                     "and what it held (%s)", why);
     } else
         txn_settle(q, ERR_LOST, report_lost);
     return true;
@@ -294,16 +320,10 @@ run_plan(struct query_run *q)
 {
     const struct plan *plan = &q->plan->plan;
 
-    uint32_t shard = ROUTES_NONE;
-
-    if (plan->diagnostics && diagnostics_show(q, &shard))
+    if (plan->diagnostics && diagnostics_show(q))
         return;
     if (plan->kind != PLAN_TXN && plan->kind != PLAN_SHARDD && refuse_broken(q))
         return;
-    if (shard != ROUTES_NONE) {
-        query_relay(q, shard);
-        return;
-    }
     if (query_bulk_lock(q) || (plan->variables && own_show(q)))
         return;
     switch (plan->kind) {
@@ -340,12 +360,9 @@ query_start(struct query_run *q)
 {
     q->started_us = ring_now_us(q->ctx->ring);
     q->s->statements++;
-    /* After SQL_CALC_FOUND_ROWS the backend is asked for FOUND_ROWS(). */
-    bool found_rows = q->s->found_rows_at != ROUTES_NONE && (q->digest_flags & DIGEST_FOUND_ROWS);
     q->keeps_diagnostics = query_fill_counts(q) || (q->plan != NULL && q->plan->plan.diagnostics);
-    if (!q->keeps_diagnostics && !found_rows)
-        session_unlinger(q->s);
-    if (!q->keeps_diagnostics && q->command != QUERY_PREPARE && q->command != QUERY_OTHER)
+    if (!q->keeps_diagnostics && q->command != QUERY_PREPARE && q->command != QUERY_OTHER &&
+        !q->plan->plan.keeps_diagnostics)
         diagnostics_clear(q->s);
     if (q->plan != NULL && q->plan->plan.same_time) {
         struct timespec now;

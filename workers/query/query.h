@@ -29,6 +29,7 @@ struct inserting;
 struct asking;
 struct snapshot;
 struct loading;
+struct aftermath;
 
 enum query_command {
     QUERY_TEXT,    /* COM_QUERY */
@@ -41,7 +42,8 @@ enum leg_state { LEG_NEW, LEG_WAITING, LEG_SYNC, LEG_RUNNING, LEG_ASKING, LEG_OV
 
 /* What has to be said before the statement; one at a time. */
 enum leg_step {
-    STEP_RESET, STEP_VARS, STEP_SCHEMA, STEP_INSERT_ID, STEP_TIME, STEP_NEXT_TRANSACTION,
+    STEP_RESET, STEP_VARS, STEP_USER_VARS, STEP_SCHEMA, STEP_INSERT_ID, STEP_TIME,
+    STEP_NEXT_TRANSACTION,
     STEP_BEGIN, STEP_SAVEPOINTS, STEP_STATEMENT_SAVEPOINT, STEP_READY,
 };
 
@@ -69,6 +71,7 @@ struct leg {
     struct buf         text;     /* owned: this shard's own text; empty: q->text */
     const struct param_value *params; /* with a text of its own, QUERY_EXECUTE */
     uint32_t           n_params;
+    struct aftermath  *after;    /* aftermath.c's own, in q->arena */
     struct sql_error   error;    /* !ok */
     uint64_t           affected, insert_id;
     uint16_t           warnings;
@@ -195,13 +198,17 @@ void query_flush(struct query_run *q);
 void query_bind(struct query_run *q, const struct bind_list *binds, uint64_t limit,
                 const struct param_value **params, uint32_t *n_params);
 
-/* ROW_COUNT(), FOUND_ROWS(), @@warning_count and @@error_count in the text become the
- * session's numbers. True: one of the latter two was there. */
+/* ROW_COUNT(), FOUND_ROWS(), CONNECTION_ID(), @@warning_count and @@error_count in the text
+ * become the session's numbers. True: one of the latter two was there. */
 bool query_fill_counts(struct query_run *q);
+/* The same in the text that a leg has of its own. */
+void query_fill_leg(struct leg *leg);
 
-/* After LAST_INSERT_ID(expression) in a SELECT the number is the backend's to tell:
- * true when it is asked; leg_over() then comes from here. */
-bool query_read_insert_id(struct leg *leg);
+/* LAST_INSERT_ID() or @@identity is in the text. */
+bool query_reads_insert_id(const struct query_run *q);
+
+/* After LAST_INSERT_ID(expression) in a SELECT the number is the backend's to tell. */
+bool query_sets_insert_id(const struct query_run *q);
 
 /* LOCK TABLES of a dump that is restored: true when it was answered. */
 bool query_bulk_lock(struct query_run *q);

@@ -1,4 +1,4 @@
-/* query_counts.c - ROW_COUNT(), FOUND_ROWS(), @@warning_count, @@error_count are the session's.
+/* query_counts.c - ROW_COUNT(), FOUND_ROWS(), CONNECTION_ID() and such are the session's.
  *
  * The backend that will answer may have run somebody else's statement last. So
  * the numbers are written into the text; where the call alone is a column of
@@ -10,7 +10,9 @@
 #include "workers/query/leg.h"
 #include "workers/query/own_vars.h"
 
-enum count { COUNT_NONE, COUNT_ROWS, COUNT_FOUND, COUNT_WARNINGS, COUNT_ERRORS, COUNT_OWN };
+enum count {
+    COUNT_NONE, COUNT_ROWS, COUNT_FOUND, COUNT_WARNINGS, COUNT_ERRORS, COUNT_ID, COUNT_OWN,
+};
 
 struct call {
     enum count what;
@@ -40,7 +42,8 @@ variable(struct lex *l, uint32_t *end, enum own_var *own)
     }
     enum count what = is_name(l, t, "warning_count") ? COUNT_WARNINGS
                       : is_name(l, t, "error_count") ? COUNT_ERRORS
-                                                     : COUNT_NONE;
+                      : is_name(l, t, "pseudo_thread_id") ? COUNT_ID
+                                                          : COUNT_NONE;
     if (what == COUNT_NONE && own_find(token_text(l, t)) != OWN_VARS_N) {
         what = COUNT_OWN;
         *own = own_find(token_text(l, t));
@@ -58,7 +61,8 @@ function(struct lex *l, struct token t, uint32_t *end)
     struct lex ahead = *l;
     enum count what  = is_name(l, t, "FOUND_ROWS")  ? COUNT_FOUND
                        : is_name(l, t, "ROW_COUNT") ? COUNT_ROWS
-                                                    : COUNT_NONE;
+                       : is_name(l, t, "CONNECTION_ID") ? COUNT_ID
+                                                        : COUNT_NONE;
     if (what == COUNT_NONE || !token_is_op(lex_next(&ahead), '('))
         return COUNT_NONE;
     struct token close = lex_next(&ahead);
@@ -100,63 +104,113 @@ next_call(struct lex *l, struct token *before, struct call *out)
     }
 }
 
-static int64_t
-value_of(const struct session *s, enum count what)
+/* Where there is a second argument it matters for the column's type only. */
+static void
+say(struct buf *out, const struct session *s, enum count what)
 {
     switch (what) {
-    case COUNT_ROWS:     return s->row_count;
-    case COUNT_FOUND:    return (int64_t)s->found_rows;
-    case COUNT_WARNINGS: return s->warnings;
-    case COUNT_ERRORS:   return diagnostics_errors(s);
+    case COUNT_ROWS:
+        buf_printf(out, "IFNULL(%lld,9223372036854775807)", (long long)s->row_count);
+        return;
+    case COUNT_FOUND:
+        buf_printf(out, "IFNULL(%lld,9223372036854775807)", (long long)s->found_rows);
+        return;
+    case COUNT_WARNINGS:
+    case COUNT_ERRORS:
+        buf_printf(out, "IFNULL(CAST(%lld AS UNSIGNED),18446744073709551615)",
+                   what == COUNT_ERRORS ? (long long)diagnostics_errors(s)
+                                        : (long long)s->warnings);
+        return;
+    case COUNT_ID:   buf_printf(out, "%llu", (unsigned long long)s->id); return;
     case COUNT_OWN:
-    case COUNT_NONE:     break;
+    case COUNT_NONE: break;
     }
-    __builtin_unreachable();
+}
+
+static bool
+fill(const struct session *s, struct span from, struct buf *out, bool *keeps)
+{
+    uint32_t     at     = 0;
+    struct token before = { 0 };
+    struct lex   l;
+    struct call  call;
+
+    lex_init(&l, from, s->lex);
+    while (next_call(&l, &before, &call)) {
+        *keeps = *keeps || call.what == COUNT_WARNINGS || call.what == COUNT_ERRORS;
+        buf_append(out, from.ptr + at, call.start - at);
+        if (call.what == COUNT_OWN)
+            buf_append_text(out, own_literal(s, call.own));
+        else
+            say(out, s, call.what);
+        if (call.column) {
+            buf_append_text(out, " AS ");
+            literal_identifier(out, (struct span){ from.ptr + call.start, call.end - call.start });
+        }
+        at = call.end;
+    }
+    if (at != 0)
+        buf_append(out, from.ptr + at, from.len - at);
+    return at != 0;
+}
+
+static bool
+may_call(const struct query_run *q)
+{
+    return (q->digest_flags & (DIGEST_ROW_COUNT | DIGEST_FOUND_ROWS | DIGEST_SYSTEM_VAR |
+                               DIGEST_NOT_DETERMINED)) != 0;
 }
 
 bool
 query_fill_counts(struct query_run *q)
 {
-    struct session *s      = q->s;
-    struct buf      text   = { 0 };
-    uint32_t        at     = 0;
-    bool            keeps  = false;
-    struct token    before = { 0 };
-    struct lex      l;
-    struct call     call;
+    struct buf text  = { 0 };
+    bool       keeps = false;
 
-    if (q->command != QUERY_TEXT || q->plan->plan.kind != PLAN_ONE ||
-        !(q->digest_flags & (DIGEST_ROW_COUNT | DIGEST_FOUND_ROWS | DIGEST_SYSTEM_VAR)))
+    if (q->command == QUERY_PREPARE || q->command == QUERY_OTHER || !may_call(q))
         return false;
-    lex_init(&l, q->text, s->lex);
-    while (next_call(&l, &before, &call)) {
-        keeps = keeps || call.what == COUNT_WARNINGS || call.what == COUNT_ERRORS;
-        if (call.what == COUNT_FOUND && session_held(s, s->found_rows_at) != NULL)
-            continue; /* its backend is asked */
-        buf_append(&text, q->text.ptr + at, call.start - at);
-        /* Both arguments matter for the column's type only: a BIGINT. */
-        if (call.what == COUNT_OWN)
-            buf_append_text(&text, own_literal(s, call.own));
-        else
-            buf_printf(&text, "IFNULL(%lld,9223372036854775807)",
-                       (long long)value_of(s, call.what));
-        if (call.column) {
-            buf_append_text(&text, " AS ");
-            literal_identifier(&text, (struct span){ q->text.ptr + call.start,
-                                                     call.end - call.start });
-        }
-        at = call.end;
+    switch ((int)q->plan->plan.kind) {
+    case PLAN_ONE: case PLAN_SCATTER: case PLAN_WRITE: case PLAN_INSERT: case PLAN_SET: break;
+    default: return false;
     }
-    buf_append(&text, q->text.ptr + at, q->text.len - at);
-    q->text = arena_copy(&q->arena, buf_unread(&text));
+    if (fill(q->s, q->text, &text, &keeps))
+        q->text = arena_copy(&q->arena, buf_unread(&text));
     buf_fini(&text);
     return keeps;
 }
 
+void
+query_fill_leg(struct leg *leg)
+{
+    struct buf text  = { 0 };
+    bool       keeps = false;
+
+    if (buf_len(&leg->text) == 0 || !may_call(leg->q) ||
+        !fill(leg->q->s, buf_unread(&leg->text), &text, &keeps))
+        return;
+    buf_fini(&leg->text);
+    leg->text = text;
+}
+
 /* --- LAST_INSERT_ID(expression) ------------------------------------------ */
 
-static bool
-sets_insert_id(const struct query_run *q)
+bool
+query_reads_insert_id(const struct query_run *q)
+{
+    struct lex   l;
+    struct token t;
+
+    if (!(q->digest_flags & DIGEST_SYSTEM_VAR))
+        return (q->digest_flags & DIGEST_LAST_INSERT_ID) != 0;
+    lex_init(&l, q->text, q->s->lex);
+    while ((t = lex_next(&l)).kind != TOK_END && t.kind != TOK_BAD)
+        if (is_name(&l, t, "identity") || is_name(&l, t, "last_insert_id"))
+            return true;
+    return false;
+}
+
+bool
+query_sets_insert_id(const struct query_run *q)
 {
     struct lex   l;
     struct token t;
@@ -174,46 +228,4 @@ sets_insert_id(const struct query_run *q)
             return true;
     }
     return false;
-}
-
-static void
-id_read(struct exchange *x, struct backend *b, const struct result_message *m, bool last)
-{
-    struct leg *leg = container_of(x, struct leg, begin);
-    struct cell cell;
-    uint64_t    id = 0;
-
-    (void)b;
-    if (m->kind == RESULT_IS_ROW && row_text_decode(m->message.payload, 1, &cell)) {
-        for (size_t i = 0; i < cell.bytes.len; i++)
-            id = id * 10 + (uint64_t)(cell.bytes.ptr[i] - '0');
-        leg->q->s->last_insert_id = id;
-    }
-    if (last)
-        leg_over(leg, NULL);
-}
-
-static void
-id_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
-{
-    struct leg *leg = container_of(x, struct leg, begin);
-
-    (void)b, (void)why;
-    leg->backend = NULL; /* the client has its answer */
-    leg_over(leg, NULL);
-}
-
-bool
-query_read_insert_id(struct leg *leg)
-{
-    static const struct exchange_ops ops = { .on_message = id_read, .on_lost = id_lost };
-    struct query_run                *q   = leg->q;
-
-    if (q->plan == NULL || q->command == QUERY_PREPARE || leg->x.reader.error != 0 ||
-        !sets_insert_id(q))
-        return false;
-    leg->state = LEG_ASKING;
-    backend_resume(leg->backend);
-    backend_send(leg->backend, COM_QUERY, SPAN("SELECT LAST_INSERT_ID()"), &leg->begin, &ops);
-    return true;
 }

@@ -251,7 +251,7 @@ query_ddl(struct query_run *q)
     struct err       err;
 
     slot_count(q->ctx->slot, COUNTER_STATEMENTS_DDL);
-    if (q->s->pin != NULL && strcmp(q->s->pin, "lock_tables") == 0) {
+    if (pins_has(&q->s->pins, PIN_LOCK_TABLES)) {
         query_refuse(q, SQL_NOT_SUPPORTED, "shardd: DDL is the controller's and would wait for the "
                      "tables that this session has locked: UNLOCK TABLES first");
         return;

@@ -86,7 +86,6 @@ answer(struct query_run *q)
     query_flush(q);
     s->row_count     = -1;
     s->found_rows    = m->n_rows;
-    s->found_rows_at = ROUTES_NONE;
     s->warnings      = m->warnings;
     query_done(q);
 }

@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "workers/query/aftermath.h"
 #include "workers/query/diagnostics.h"
 #include "workers/query/leg.h"
 #include "workers/query/txn.h"
@@ -28,20 +29,24 @@ query_relay_remember(struct leg *leg)
     struct sql_error why;
 
     if (leg->q->keeps_diagnostics) {
-        s->row_count = -1;
+        s->row_count  = -1;
+        s->found_rows = r->n_rows;
         return;
     }
     /* Relayed rows of a sharded table bring their own numbers. */
     if (query_is_numbered(leg->q, r->insert_id, r->affected_rows, false))
         s->last_insert_id = r->insert_id;
-    s->warnings       = r->warnings;
-    s->diagnostics_at = leg->shard_id;
-    s->row_count      = r->error != 0 ? -1 : r->had_rows ? -1 : (int64_t)r->affected_rows;
-    if (r->had_rows) {
-        s->found_rows    = r->n_rows;
-        s->found_rows_at = leg->q->digest_flags & DIGEST_CALC_FOUND_ROWS ? leg->shard_id
-                                                                         : ROUTES_NONE;
+    if (r->warnings != 0) {
+        diagnostics_clear(s);
+        s->warnings = r->warnings;
     }
+    /* A procedure ends with an OK of its own behind its results. */
+    bool rows    = r->had_rows && r->n_results == 1;
+    s->row_count = r->error != 0 || rows ? -1 : (int64_t)r->affected_rows;
+    if (r->had_rows)
+        s->found_rows = r->n_rows;
+    else if (r->error == 0 && (leg->q->digest_flags & DIGEST_INTO) != 0)
+        s->found_rows = r->affected_rows;
     if (result_error(r, &why))
         diagnostics_error(s, &why);
 }
@@ -76,8 +81,12 @@ follow_txn(struct leg *leg)
     if (!s->in_txn || s->n_held == 0)
         return;
     if (r->error == 0 && s->n_held == 1 && s->held[0].role == HELD_PLAIN &&
-        !(r->status & SERVER_STATUS_IN_TRANS))
+        !(r->status & SERVER_STATUS_IN_TRANS)) {
+        /* The leg still needs the backend, and gives it back. */
+        if (s->pins.set == 0)
+            session_take_back(s, leg->shard_id);
         session_end_txn(s);
+    }
 }
 
 static void
@@ -93,39 +102,22 @@ note_write(struct leg *leg)
         h->wrote = true;
 }
 
-static enum counter
-pin_counter(const char *reason)
-{
-    static const struct {
-        const char  *reason;
-        enum counter counter;
-    } pins[] = {
-        { "user_variable", COUNTER_PIN_USER_VARIABLE },
-        { "set", COUNTER_PIN_SET },
-        { "temporary_table", COUNTER_PIN_TEMPORARY_TABLE },
-        { "get_lock", COUNTER_PIN_GET_LOCK },
-        { "lock_tables", COUNTER_PIN_LOCK_TABLES },
-    };
-
-    for (size_t i = 0; reason != NULL && i < countof(pins); i++)
-        if (strcmp(pins[i].reason, reason) == 0)
-            return pins[i].counter;
-    return COUNTER_PIN_OTHER;
-}
-
 static void
 pin(struct leg *leg)
 {
     struct session    *s    = leg->q->s;
     const struct plan *plan = &leg->q->plan->plan;
 
-    if (!plan->pins || leg->x.reader.error != 0)
+    if (leg->x.reader.error != 0)
         return;
-    if (s->pin == NULL) {
-        slot_count(s->ctx->slot, COUNTER_PINNED);
-        slot_count(s->ctx->slot, pin_counter(plan->pin_reason));
-    }
-    s->pin = plan->pin_reason != NULL ? plan->pin_reason : "other";
+    if (plan->unpin == PIN_TEMPORARY_TABLE ? pins_drop_tables(&s->pins, plan)
+                                           : plan->unpin != PIN_NONE)
+        pins_remove(&s->pins, s->ctx->slot, plan->unpin);
+    if (plan->pin == PIN_NONE)
+        return;
+    pins_add(&s->pins, s->ctx->slot, plan->pin);
+    if (plan->pin == PIN_TEMPORARY_TABLE)
+        pins_add_tables(&s->pins, plan);
     leg->backend->dirty = true;
     if (session_held(s, leg->shard_id) == NULL)
         session_hold(s, leg->shard_id, leg->backend, HELD_PIN);
@@ -182,16 +174,7 @@ finish(struct leg *leg)
         leg->backend->dirty |= q->plan->plan.opaque && leg->x.reader.error != 0;
     }
     follow_txn(leg);
-    bool warned = leg->x.reader.warnings != 0 && leg->x.reader.error == 0;
-    if (warned || (q->s->found_rows_at != ROUTES_NONE && leg->x.reader.error == 0))
-        session_linger(q->s, leg->shard_id, leg->backend);
-    if (query_read_insert_id(leg))
-        return;
-    /* A session that is pinned elsewhere lets this backend go. */
-    if (warned && session_held(q->s, leg->shard_id) == NULL)
-        diagnostics_take(leg);
-    else
-        leg_over(leg, NULL);
+    aftermath_take(leg);
 }
 
 /* --- relaying bytes ------------------------------------------------------ */
@@ -248,7 +231,7 @@ relay_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
         return;
     }
     /* A plain read that has told the client nothing can be asked again. */
-    if (!q->answered && !leg->retried && !q->s->in_txn && q->s->pin == NULL &&
+    if (!q->answered && !leg->retried && !q->s->in_txn && q->s->pins.set == 0 &&
         (q->command == QUERY_PREPARE || (q->plan != NULL && q->plan->plan.is_read))) {
         slot_count(q->ctx->slot, COUNTER_RETRIES);
         leg->retried = true;

@@ -13,6 +13,7 @@
 
 #include "core/base/memory.h"
 #include "core/mysql/row.h"
+#include "workers/query/aftermath.h"
 #include "workers/query/leg.h"
 #include "workers/query/own_vars.h"
 #include "workers/query/txn.h"
@@ -25,8 +26,8 @@ static const char reads[] = "SELECT @@sql_mode, @@autocommit, @@character_set_cl
                             "(SELECT ID FROM information_schema.COLLATIONS WHERE "
                             "COLLATION_NAME = @@collation_connection), "
                             "@@character_set_connection, @@collation_connection, "
-                            "@@foreign_key_checks";
-enum { READS = 7 };
+                            "@@foreign_key_checks, @@sql_select_limit = ~0";
+enum { READS = 8 };
 
 /* What a state of variables means here; found by its hash. */
 struct meaning {
@@ -50,6 +51,7 @@ struct setting_run {
     struct column     *columns;
     uint32_t           n_seen;
     uint32_t           warnings;
+    struct sql_error    error;    /* what the server said */
 };
 
 static const struct set_spec *
@@ -121,6 +123,7 @@ understand(struct meaning *m, const struct cell *cells)
     m->autocommit     = cell_u16(cells[1]) != 0;
     m->collation      = span_equal(cells[2].bytes, cells[4].bytes) ? cell_u16(cells[3]) : 0;
     m->modes.no_foreign_key_checks = cell_u16(cells[6]) == 0;
+    m->modes.select_limit          = cell_u16(cells[7]) == 0;
     copy_name(m->modes.sql_mode, sizeof(m->modes.sql_mode), cells[0]);
     copy_name(m->modes.charset, sizeof(m->modes.charset), cells[2]);
     copy_name(m->modes.collation, sizeof(m->modes.collation), cells[5]);
@@ -150,7 +153,7 @@ key_of(struct query_run *q)
     for (uint32_t i = 0; i < spec->n; i++) {
         const struct setting *item = &spec->items[i];
         if (item->kind == SETTING_USER)
-            buf_append_text(&key, "@");
+            continue;
         if (item->kind == SETTING_NAMES || item->kind == SETTING_CHARSET)
             buf_append_text(&key, "names");
         else
@@ -171,8 +174,8 @@ is_number(uint8_t type)
 
 /* A cell of the read-back as a literal of the same type. */
 static void
-say_value(struct buf *out, const struct setting *item, const struct column *column,
-          const struct cell *cell, const struct session *s)
+say_value(struct buf *out, const struct column *column, const struct cell *cell,
+          const struct session *s)
 {
     struct literal_mode mode = { .charset              = CHARSET_UTF8MB4_GENERAL_CI,
                                  .no_backslash_escapes = s->lex.no_backslash_escapes };
@@ -185,11 +188,6 @@ say_value(struct buf *out, const struct setting *item, const struct column *colu
         buf_append_span(out, cell->bytes);
         if (memchr(cell->bytes.ptr, 'e', cell->bytes.len) == NULL)
             buf_append_text(out, "e0");
-    } else if (column->charset == CHARSET_BINARY && item->kind == SETTING_USER) {
-        buf_append_text(out, "x'");
-        for (size_t i = 0; i < cell->bytes.len; i++)
-            buf_printf(out, "%02x", cell->bytes.ptr[i]);
-        buf_append_text(out, "'");
     } else
         literal_quote(out, cell->bytes, &mode);
 }
@@ -214,24 +212,23 @@ say_names(struct buf *out, const struct setting *item, const struct cell *cells)
 static void
 say_constants(struct buf *out, const struct setting_run *r, const struct cell *cells)
 {
-    const struct set_spec *spec = spec_of(r->q);
+    const struct set_spec *spec      = spec_of(r->q);
+    const char            *separator = "SET ";
+    uint32_t               column    = READS;
 
-    buf_append_text(out, "SET ");
     for (uint32_t i = 0; i < spec->n; i++) {
         const struct setting *item = &spec->items[i];
-        if (i != 0)
-            buf_append_text(out, ", ");
+        if (item->kind == SETTING_USER)
+            continue;
+        buf_append_text(out, separator);
+        separator = ", ";
         if (is_names(item)) {
             say_names(out, item, cells);
             continue;
         }
-        if (item->kind == SETTING_USER) {
-            buf_append_text(out, "@");
-            literal_identifier(out, item->name);
-        } else
-            buf_printf(out, "SESSION %.*s", (int)item->name.len, item->name.ptr);
-        buf_append_text(out, " = ");
-        say_value(out, item, &r->columns[READS + i], &cells[READS + i], r->q->s);
+        buf_printf(out, "SESSION %.*s = ", (int)item->name.len, item->name.ptr);
+        say_value(out, &r->columns[column], &cells[column], r->q->s);
+        column++;
     }
 }
 
@@ -278,6 +275,34 @@ all_over(struct query_run *q)
         query_ok(q, 0, 0, r->warnings, (struct span){ 0 });
 }
 
+/* --- user variables ------------------------------------------------------ */
+
+static bool
+sets_system(const struct query_run *q)
+{
+    const struct set_spec *spec = spec_of(q);
+
+    for (uint32_t i = 0; i < spec->n; i++)
+        if (spec->items[i].kind != SETTING_USER)
+            return true;
+    return false;
+}
+
+static void
+variables_known(struct leg *leg)
+{
+    struct setting_run *r = leg->q->local;
+    struct sql_error    why;
+
+    if (!leg->q->cut) {
+        leg_over(leg, r->error.code != 0 ? &r->error : NULL);
+        return;
+    }
+    leg->q->cut = false; /* the client has not heard anything yet */
+    sql_error_set(&why, SQL_UNKNOWN_ERROR, "shardd: cannot read back what SET did");
+    leg_over(leg, &why);
+}
+
 /* --- the read-back ------------------------------------------------------- */
 
 static void
@@ -311,7 +336,10 @@ finish(struct setting_run *r, struct backend *b)
     }
     adopt(r);
     b->vars_hash = r->q->s->vars.hash;
-    leg_over(leg, NULL);
+    if (r->q->plan->plan.assigns)
+        aftermath_variables(leg, variables_known);
+    else
+        leg_over(leg, NULL);
 }
 
 static void
@@ -354,16 +382,12 @@ read_back(struct setting_run *r, struct backend *b)
     buf_append_text(&text, reads);
     for (uint32_t i = 0; !spec->replayable && i < spec->n; i++) {
         const struct setting *item = &spec->items[i];
-        if (is_names(item)) {
-            buf_append_text(&text, ", NULL");
+        if (item->kind == SETTING_USER || is_names(item))
             continue;
-        }
-        buf_append_text(&text, item->kind == SETTING_USER ? ", @" : ", @@SESSION.");
-        if (item->kind == SETTING_USER)
-            literal_identifier(&text, item->name);
-        else
-            buf_append_span(&text, item->name);
+        buf_append_text(&text, ", @@SESSION.");
+        buf_append_span(&text, item->name);
     }
+    buf_append_text(&text, " LIMIT 1"); /* sql_select_limit may be 0 */
     backend_send(b, COM_QUERY, buf_unread(&text), &r->x, &read_ops);
     buf_fini(&text);
 }
@@ -387,7 +411,13 @@ on_answer(struct exchange *x, struct backend *b, struct span bytes, bool last)
         if (spec_of(leg->q)->n > 1)
             b->vars_hash = 1;
         slot_count(leg->q->ctx->slot, COUNTER_ERRORS_SERVER);
-        leg_over(leg, &why);
+        r->error = why;
+        if (leg->q->plan->plan.assigns)
+            aftermath_variables(leg, variables_known);
+        else
+            leg_over(leg, &why);
+    } else if (!sets_system(leg->q)) {
+        aftermath_variables(leg, variables_known);
     } else if (spec_of(leg->q)->replayable && is_known(s, r->vars.hash)) {
         r->meaning = *known_state(s, r->vars.hash);
         finish(r, b);
@@ -416,11 +446,12 @@ ready(struct leg *leg)
 static void
 run(struct query_run *q)
 {
-    struct setting_run  *r    = q->local;
-    const struct routes *rt   = q->routes->routes;
-    struct session      *s    = q->s;
-    struct shard_set     one  = { 0 };
-    uint32_t             shard = (uint32_t)(s->id % rt->n_shards);
+    struct setting_run  *r   = q->local;
+    const struct routes *rt  = q->routes->routes;
+    struct session      *s   = q->s;
+    uint32_t             any = (uint32_t)(s->id % rt->n_shards);
+    struct shard_set     one;
+    struct sql_error     why;
 
     if (spec_of(q)->replayable && s->n_held == 0 && is_known(s, r->vars.hash)) {
         r->meaning = *known_state(s, r->vars.hash);
@@ -430,9 +461,11 @@ run(struct query_run *q)
     }
     for (uint32_t i = 0; s->n_held > 0 && i < rt->n_shards; i++)
         if (rt->shards[i].id == s->held[0].shard_id)
-            shard = i;
-    shard_set_add(&one, shard);
-    one.first    = shard;
+            any = i;
+    if (!plan_route(&q->plan->plan, rt, &q->values, any, &one, &why)) {
+        query_fail(q, &why);
+        return;
+    }
     q->leg_ready = ready;
     q->all_over  = all_over;
     legs_make(q, &one);

@@ -39,8 +39,8 @@ number(struct table *t, uint64_t n)
     result_writer_number(&t->w, (int64_t)n);
 }
 
-#define TEXT(name)   { name, MYSQL_TYPE_VAR_STRING }
-#define NUMBER(name) { name, MYSQL_TYPE_LONGLONG }
+#define TEXT(name)   { name, MYSQL_TYPE_VAR_STRING, 0 }
+#define NUMBER(name) { name, MYSQL_TYPE_LONGLONG, 0 }
 
 static void
 show_status(struct query_run *q)

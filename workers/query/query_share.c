@@ -38,8 +38,8 @@ query_may_share(const struct query_run *q)
         return false;
     if (q->command != QUERY_TEXT && (q->command != QUERY_EXECUTE || q->cursor_flags != 0))
         return false;
-    if (s->in_txn || !s->autocommit || s->pin != NULL || s->n_held != 0 ||
-        s->next_transaction != NULL || s->found_rows_at != ROUTES_NONE)
+    if (s->in_txn || !s->autocommit || s->pins.set != 0 || s->n_held != 0 ||
+        s->next_transaction != NULL)
         return false;
     return !q->more && q->seq == 1 && !q->keeps_diagnostics &&
            q->text.len + params_bytes(q) <= SHARED_TEXT_MAX;

@@ -138,7 +138,6 @@ returning_answer(struct returning *r, uint32_t warnings)
     slot_add(q->ctx->slot, COUNTER_ROWS_RELAYED, n);
     s->row_count     = -1;
     s->found_rows    = n;
-    s->found_rows_at = ROUTES_NONE;
     s->warnings      = warnings;
     query_done(q);
 }

@@ -9,11 +9,9 @@
 void
 session_init(struct session *s, struct context *ctx)
 {
-    *s = (struct session){ .ctx            = ctx,
-                           .found_rows_at  = ROUTES_NONE,
-                           .diagnostics_at = ROUTES_NONE };
-    s->autocommit = true;
+    *s = (struct session){ .ctx = ctx, .autocommit = true };
     vars_init(&s->vars);
+    uservars_init(&s->uservars);
 }
 
 static void
@@ -125,7 +123,7 @@ end_txn(struct session *s, bool clean)
 {
     for (uint32_t i = 0; i < s->n_held; i++) {
         struct held *h = &s->held[i];
-        if (s->pin != NULL && (clean || h->role == HELD_PIN)) {
+        if (s->pins.set != 0 && (clean || h->role == HELD_PIN)) {
             h->role  = HELD_PIN;
             h->wrote = false;
             continue;
@@ -148,14 +146,6 @@ session_abort(struct session *s)
     end_txn(s, false);
 }
 
-static void
-unpin(struct session *s)
-{
-    if (s->pin != NULL)
-        slot_sub(s->ctx->slot, COUNTER_PINNED, 1);
-    s->pin = NULL;
-}
-
 void
 session_unpin(struct session *s)
 {
@@ -165,13 +155,27 @@ session_unpin(struct session *s)
         let_go(&s->held[i], true);
     }
     shrink_held(s);
-    unpin(s);
+    pins_clear(&s->pins, s->ctx->slot);
+}
+
+void
+session_unpinned(struct session *s)
+{
+    for (uint32_t i = 0; i < s->n_held; i++) {
+        struct backend *b = s->held[i].backend;
+        if (b != NULL) {
+            b->dirty   = false;
+            b->unclean = true;
+        }
+        if (s->held[i].role == HELD_PIN)
+            let_go(&s->held[i], true);
+    }
+    shrink_held(s);
 }
 
 void
 session_reset(struct session *s)
 {
-    session_unlinger(s);
     for (uint32_t i = 0; i < s->n_held; i++) {
         if (s->held[i].backend != NULL)
             s->held[i].backend->dirty = true;
@@ -182,7 +186,8 @@ session_reset(struct session *s)
     vars_clear(&s->vars);
     free(s->next_transaction);
     s->next_transaction = NULL;
-    unpin(s);
+    pins_clear(&s->pins, s->ctx->slot);
+    uservars_clear(&s->uservars);
     s->autocommit     = true;
     s->own_commit     = s->own_snapshot_reads = 0;
     s->lex            = (struct lex_options){ .charset = session_lex_charset(s->charset) };
@@ -191,7 +196,6 @@ session_reset(struct session *s)
     s->last_insert_id = 0;
     free(s->modes);
     s->modes = NULL;
-    s->found_rows_at  = ROUTES_NONE;
     diagnostics_clear(s);
 }
 
@@ -268,34 +272,14 @@ session_hold(struct session *s, uint32_t shard_id, struct backend *b, enum held_
     return h;
 }
 
-enum { LINGER_MS = 300 };
-
-static void
-lingered(struct timer *timer)
-{
-    session_unlinger(container_of(timer, struct session, linger));
-}
-
 void
-session_linger(struct session *s, uint32_t shard_id, struct backend *b)
+session_take_back(struct session *s, uint32_t shard_id)
 {
-    if (s->n_held != 0 || s->in_txn || s->pin != NULL || b->pool->n_waiting != 0)
-        return;
-    session_hold(s, shard_id, b, HELD_PIN);
-    s->lingering = true;
-    timer_start(ring_timers(s->ctx->ring), &s->linger, LINGER_MS, lingered);
-}
+    struct held *h = session_held(s, shard_id);
 
-void
-session_unlinger(struct session *s)
-{
-    if (!s->lingering)
-        return;
-    s->lingering = false;
-    timer_stop(ring_timers(s->ctx->ring), &s->linger);
-    for (uint32_t i = 0; i < s->n_held; i++)
-        let_go(&s->held[i], true);
-    shrink_held(s);
+    h->backend->on_holder_lost = NULL;
+    h->backend->holder         = NULL;
+    h->backend                 = NULL;
 }
 
 bool

@@ -2,7 +2,7 @@
  *
  * Variables, schema, transaction, last insert id. Between transactions a
  * session holds no backend, unless something pins it: state that lives on one
- * server session and cannot be replayed (temporary tables, locks, @v := ...).
+ * server session and cannot be replayed (temporary tables, locks; see pins.h).
  *
  *   held backends:  PIN    kept for its state, no transaction on it
  *                   PLAIN  the transaction's first shard: its commit point
@@ -13,7 +13,10 @@
 
 #include "core/route/xid.h"
 #include "core/sql/lex.h"
+#include "workers/query/pins.h"
 #include "workers/backend/backend.h"
+#include "core/route/plan.h"
+#include "workers/query/uservars.h"
 #include "workers/query/vars.h"
 
 enum held_role { HELD_PIN, HELD_PLAIN, HELD_XA };
@@ -36,6 +39,7 @@ struct savepoint {
 /* Names, as the server says them. */
 struct session_modes {
     bool no_foreign_key_checks;
+    bool select_limit; /* sql_select_limit is in force */
     char charset[33], collation[65], sql_mode[768];
 };
 
@@ -51,6 +55,7 @@ struct session {
 
     /* Variables, and what they mean for reading statements. */
     struct vars        vars;
+    struct uservars    uservars;
     struct lex_options lex;
     bool               zero_is_number;
     uint16_t           collation;  /* collation_connection; 0 when the client's set differs */
@@ -71,22 +76,18 @@ struct session {
     char              gtrid[XID_GTRID_MAX + 1]; /* "" until a second shard is touched */
     struct savepoint *savepoints; /* owned */
 
-    const char  *pin; /* why, or NULL */
-    bool         lingering; /* SHOW WARNINGS may come: the backend that has them is kept a little */
-    struct timer linger;
+    struct pins  pins;
     struct held *held; /* owned */
     uint32_t     n_held;
 
     uint64_t last_insert_id;
     uint64_t found_rows;
     int64_t  row_count;
-    uint32_t found_rows_at; /* shard id: after SQL_CALC_FOUND_ROWS its backend knows; or NONE */
     uint64_t statements;
 
     /* See diagnostics.h. */
     struct buf diagnostics;    /* owned: the last statement's rows for SHOW WARNINGS */
     uint32_t   n_diagnostics;
-    uint32_t   diagnostics_at; /* shard id: its backend has them instead; or ROUTES_NONE */
     uint32_t   warnings;       /* how many there were */
 };
 
@@ -109,6 +110,9 @@ struct held *session_held(const struct session *s, uint32_t shard_id);
 struct held *session_hold(struct session *s, uint32_t shard_id, struct backend *b,
                           enum held_role role);
 
+/* It is no longer the session's, but whoever has it at work gives it back. */
+void session_take_back(struct session *s, uint32_t shard_id);
+
 /* The transaction has come to a further shard: from the second on the process list
  * tells where it is, so that the controller can find deadlocks between shards. */
 void session_joined(struct session *s);
@@ -123,11 +127,6 @@ void session_end_txn(struct session *s);
 /* As session_end_txn(), but what still has an open transaction is closed. */
 void session_abort(struct session *s);
 
-/* Keep the backend that has warnings to tell, until the next statement or for a
- * short time. Nothing when the session holds backends anyway. */
-void session_linger(struct session *s, uint32_t shard_id, struct backend *b);
-void session_unlinger(struct session *s);
-
 /* A held backend is lost, and with it what it was held for. */
 bool session_broken(const struct session *s);
 
@@ -136,8 +135,11 @@ bool session_has_savepoint(const struct session *s, struct span name);
 /* Those made after `name`, and `name` itself when `itself`. */
 void session_drop_savepoints(struct session *s, struct span name, bool itself);
 
-/* Outside of a transaction: the held backends go back, to be reset. */
+/* Outside of a transaction, with all that pins it: the held backends are closed. */
 void session_unpin(struct session *s);
+
+/* Nothing pins it any more: held backends without a transaction go back to their pools. */
+void session_unpinned(struct session *s);
 
 /* The status flags a server would send now. */
 uint16_t session_status(const struct session *s);

@@ -1,0 +1,21 @@
+/* aftermath.h - what a relayed statement has left on its backend for the session.
+ *
+ *   answer is with the client --> SHOW WARNINGS --> FOUND_ROWS(), LAST_INSERT_ID()
+ *        --> names of user variables --> their values --> locks --> leg_over()
+ *
+ * Each is asked only where the statement can have changed it. Afterwards the session
+ * knows it all and any other backend will do.
+ */
+#ifndef WORKERS_QUERY_AFTERMATH_H
+#define WORKERS_QUERY_AFTERMATH_H
+
+#include "workers/query/query.h"
+
+/* The leg's answer is complete; leg_over() comes from here. A failure in between cuts the
+ * client off: nobody knows its state any more. */
+void aftermath_take(struct leg *leg);
+
+/* The same for SET: only the user variables of the text; `done` instead of leg_over(). */
+void aftermath_variables(struct leg *leg, void (*done)(struct leg *leg));
+
+#endif
