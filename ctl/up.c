@@ -162,10 +162,12 @@ start_servers(struct cluster *c, const struct up_options *o, struct err *err)
     bool    ok;
 
     progress("starting the servers of the shards");
-    ok = cluster_start_local(c, err) && ensure_shards(c, err) && make_cluster(c, o, err);
+    if (!cluster_start_local(c, err))
+        return false;
+    ddl_recover(c); /* before a database whose DROP had begun is made again where it lacks */
+    ok = ensure_shards(c, err) && make_cluster(c, o, err);
     if (!ok)
         return false;
-    ddl_recover(c);
     map = catalog_get(c->catalog, CATALOG_RANGES, "map", NULL);
     if (map) /* no routes without a shard */
         ok = publish_now(c->publisher, 0, NULL, err);

@@ -32,6 +32,11 @@ bool admin_database_alter(struct cluster *c, const char *who, const char *name,
 bool admin_database_drop(struct cluster *c, const char *who, const char *name, bool if_exists,
                          unsigned *warnings, struct sql_error *error) must_check;
 
+/* What a controller before this one began: `what` as the job's record has it. Returns the
+ * record's state; `error` may say why it is stuck. */
+enum job_state admin_database_resume(struct cluster *c, const char *what, const char *name,
+                                     struct sql_error *error) must_check;
+
 /* `verifier`: see user.h; NULL: no password. */
 bool admin_user_add(struct cluster *c, const char *who, const char *name,
                     enum auth_plugin plugin, const char *verifier, bool admin,

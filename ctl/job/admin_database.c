@@ -327,3 +327,56 @@ admin_database_drop(struct cluster *c, const char *who, const char *name, bool i
     job_end(&job, state, error);
     return state == JOB_DONE;
 }
+
+/* On how many shards it is, and how many tables are in it there. */
+static bool
+count_database(struct server *servers, size_t n, const char *name, size_t *shards, size_t *tables,
+               struct sql_error *error)
+{
+    char text[24];
+
+    *shards = *tables = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!server_value(&servers[i], text, sizeof(text), error,
+                          "SELECT COUNT(*) FROM information_schema.SCHEMATA"
+                          " WHERE SCHEMA_NAME = %s", server_text(name)))
+            return false;
+        *shards += strcmp(text, "0") != 0;
+        if (!server_value(&servers[i], text, sizeof(text), error,
+                          "SELECT COUNT(*) FROM information_schema.TABLES"
+                          " WHERE TABLE_SCHEMA = %s", server_text(name)))
+            return false;
+        *tables += strcmp(text, "0") != 0;
+    }
+    return true;
+}
+
+enum job_state
+admin_database_resume(struct cluster *c, const char *what, const char *name,
+                      struct sql_error *error)
+{
+    json_t        *known  = catalog_get(c->catalog, CATALOG_DATABASE, name, NULL);
+    json_t        *shards = catalog_all(c->catalog, CATALOG_SHARD);
+    struct server  servers[ROUTES_SHARDS_MAX];
+    size_t         n = 0, on, tables;
+    bool           create = strcmp(what, "CREATE DATABASE") == 0, ok;
+    bool           drop   = strcmp(what, "DROP DATABASE") == 0;
+    enum job_state end    = JOB_FAILED;
+
+    ok = admin_open_all(shards, servers, &n, error) &&
+         count_database(servers, n, name, &on, &tables, error);
+    if (!ok || (!create && !drop) || (create && !known && tables > 0)) {
+        end = JOB_STUCK;
+    } else if ((create && !known) || (drop && known && on < n)) {
+        /* Never promised to anybody, or given up: what is left of it goes. */
+        for (size_t i = 0; ok && i < n; i++)
+            ok = server_run(&servers[i], error, "SET foreign_key_checks = 0") &&
+                 server_run(&servers[i], error, "DROP DATABASE IF EXISTS %s", server_name(name));
+        ok  = ok && (!drop || forget(c, "controller", name, error));
+        end = !ok ? JOB_STUCK : drop ? JOB_DONE : JOB_FAILED;
+    }
+    admin_close_all(servers, n);
+    json_decref(shards);
+    json_decref(known);
+    return end;
+}

@@ -22,8 +22,8 @@ has_mode(const char *sql_mode, const char *word)
     return false;
 }
 
-static struct lex_options
-lex_options_of(const struct ddl_request *r)
+struct lex_options
+ddl_lex_options(const struct ddl_request *r)
 {
     const char *mode = r->sql_mode;
 
@@ -155,11 +155,15 @@ static bool
 run_job(struct ddl *d)
 {
     const char *database, *table;
+    json_t     *session = ddl_session(d->request);
     bool        ok;
 
     names_of(d, &database, &table);
-    if (!job_begin(&d->job, d->c, "ddl", d->request->user ? d->request->user : "controller",
-                   arena_cstr(&d->arena, d->request->sql), database, table, d->error))
+    ok = job_begin_in(&d->job, d->c, "ddl", d->request->user ? d->request->user : "controller",
+                      arena_cstr(&d->arena, d->request->sql), database, table, session,
+                      d->error);
+    json_decref(session);
+    if (!ok)
         return false;
     /* Under the change lock nothing of this moves. */
     d->shards    = catalog_all(d->c->catalog, CATALOG_SHARD);
@@ -238,7 +242,7 @@ ddl_run(struct cluster *c, const struct ddl_request *request, struct ddl_answer 
     d->request = request;
     d->answer  = answer;
     d->error   = error;
-    parsed = parse_statement(&d->arena, request->sql, lex_options_of(request), NULL, &d->stmt);
+    parsed = parse_statement(&d->arena, request->sql, ddl_lex_options(request), NULL, &d->stmt);
     if (parsed != PARSE_OK)
         ok = refuse_unknown(d);
     else if (d->stmt->kind == STMT_DATABASE)

@@ -5,6 +5,7 @@
 #include "core/base/log.h"
 #include "core/base/memory.h"
 #include "ctl/catalog/model.h"
+#include "ctl/job/admin.h"
 #include "ctl/job/ddl_step.h"
 
 static struct ddl *
@@ -88,6 +89,75 @@ drop_remains(struct cluster *c, const char *database, const char *table)
     return ok;
 }
 
+static json_t *
+text_or_null(const char *text)
+{
+    json_t *good = text ? json_string(text) : NULL;
+
+    return good ? good : json_null();
+}
+
+json_t *
+ddl_session(const struct ddl_request *r)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b}", "database", text_or_null(r->database),
+                     "sql_mode", text_or_null(r->sql_mode), "charset", text_or_null(r->charset),
+                     "collation", text_or_null(r->collation), "session",
+                     text_or_null(r->session), "no_foreign_key_checks",
+                     r->no_foreign_key_checks);
+}
+
+void
+ddl_request_of(const json_t *record, struct ddl_request *out)
+{
+    const json_t *s        = json_object_get(record, "session");
+    const char   *database = json_string_value(json_object_get(s, "database"));
+
+    *out = (struct ddl_request){
+        .sql       = span_of(model_text(record, "what")),
+        .database  = database ? database : "",
+        .sql_mode  = json_string_value(json_object_get(s, "sql_mode")),
+        .charset   = json_string_value(json_object_get(s, "charset")),
+        .collation = json_string_value(json_object_get(s, "collation")),
+        .session   = json_string_value(json_object_get(s, "session")),
+        .no_foreign_key_checks = model_flag(s, "no_foreign_key_checks"),
+    };
+}
+
+/* The record keeps the text as UTF-8; what was in another character set and is no ASCII is
+ * not repeated. */
+static bool
+can_repeat(const json_t *record, const struct ddl_request *r)
+{
+    bool utf8 = !r->charset || strncmp(r->charset, "utf8", 4) == 0;
+
+    for (size_t i = 0; i < r->sql.len && !utf8; i++)
+        if (r->sql.ptr[i] >= 0x80)
+            return false;
+    return json_object_get(record, "session") != NULL;
+}
+
+/* Any statement but a CREATE TABLE that the catalog does not know. */
+static enum job_state
+resume(struct cluster *c, const json_t *record, struct sql_error *error)
+{
+    struct ddl_request request;
+    struct ddl_answer  answer = { 0 };
+    struct ddl        *d;
+    enum job_state     end = JOB_STUCK;
+
+    ddl_request_of(record, &request);
+    if (!can_repeat(record, &request))
+        return JOB_STUCK;
+    d      = open_ddl(c, &request, &answer, error);
+    d->job = (struct job){ .cluster = c, .record = (json_t *)(uintptr_t)record };
+    if (parse_statement(&d->arena, request.sql, ddl_lex_options(&request), NULL, &d->stmt) ==
+        PARSE_OK)
+        end = ddl_resume(d);
+    close_ddl(d);
+    return end;
+}
+
 static bool
 is_create_table(const char *what)
 {
@@ -96,7 +166,7 @@ is_create_table(const char *what)
 
 /* Returns the state the record gets. */
 static enum job_state
-recover_one(struct cluster *c, const json_t *record)
+recover_one(struct cluster *c, const json_t *record, struct sql_error *error)
 {
     const char *database = model_text(record, "database"), *table = model_text(record, "table");
     char       *name;
@@ -104,14 +174,18 @@ recover_one(struct cluster *c, const json_t *record)
 
     if (strcmp(model_text(record, "kind"), "user") == 0)
         return JOB_FAILED; /* accounts are compared at each start */
-    if (!is_create_table(model_text(record, "what")) || !database[0] || !table[0])
+    if (strcmp(model_text(record, "kind"), "database") == 0)
+        return admin_database_resume(c, model_text(record, "what"), database, error);
+    if (strcmp(model_text(record, "kind"), "ddl") != 0 || !database[0] || !table[0])
         return JOB_STUCK;
+    if (!is_create_table(model_text(record, "what")))
+        return resume(c, record, error);
     name  = catalog_table_name(database, table);
     known = catalog_get(c->catalog, CATALOG_TABLE, name, NULL);
     free(name);
     json_decref(known);
     if (known)
-        return JOB_STUCK;
+        return resume(c, record, error);
     return drop_remains(c, database, table) ? JOB_FAILED : JOB_STUCK;
 }
 
@@ -124,6 +198,7 @@ ddl_recover(struct cluster *c)
     json_array_foreach(list, i, record) {
         struct sql_error error;
         struct job       job = { .cluster = c };
+        enum job_state   end;
 
         if (strcmp(model_text(record, "state"), "running") != 0)
             continue;
@@ -133,7 +208,10 @@ ddl_recover(struct cluster *c)
                       "shardd: the controller ended while the job was running");
         pthread_mutex_lock(&c->change_lock); /* job_end() gives it back */
         job.record = json_incref(record);
-        job_end(&job, recover_one(c, record), &error);
+        end        = recover_one(c, record, &error);
+        log_warn("job %lld: %s", (long long)model_number(record, "number"),
+                 end == JOB_DONE ? "finished" : error.message);
+        job_end(&job, end, &error);
     }
     json_decref(list);
 }

@@ -54,6 +54,13 @@ struct ddl_table {
  * `return ddl_note(...)`. */
 bool ddl_note(struct ddl *d, uint16_t code, const char *fmt, ...) printf_like(3, 4);
 
+/* How the client's text is read. */
+struct lex_options ddl_lex_options(const struct ddl_request *request);
+
+/* What a job's record keeps of a request, to be owned; and back, borrowed from the record. */
+json_t *ddl_session(const struct ddl_request *request);
+void    ddl_request_of(const json_t *record, struct ddl_request *out);
+
 /* Resolves a path; false: no database selected, or there is none such. */
 bool ddl_find(struct ddl *d, const struct path *path, struct ddl_table *out) must_check;
 enum table_kind ddl_kind(const struct ddl_table *t);
@@ -110,6 +117,10 @@ bool ddl_bring_home(struct ddl *d, const json_t *names, const char *why) must_ch
 /* Makes an empty table what the wish says. */
 bool ddl_change_kind(struct ddl *d, const char *database, const char *table,
                      const struct wish *wish) must_check;
+
+/* Finishes a statement that a controller before this one began, or finds that it did not
+ * begin. Returns the state of its record; d->error says why when it is not DONE. */
+enum job_state ddl_resume(struct ddl *d) must_check;
 
 /* By kind of statement. */
 bool ddl_create_table(struct ddl *d) must_check;

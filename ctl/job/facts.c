@@ -258,3 +258,24 @@ facts_find(const json_t *names, const char *name)
             return i;
     return SIZE_MAX;
 }
+
+bool
+facts_definition(struct server *s, const char *database, const char *table, struct buf *out,
+                 struct sql_error *error)
+{
+    json_t     *rows = server_rows(s, error, "SHOW CREATE TABLE %s.%s", server_name(database),
+                                   server_name(table));
+    const char *text = server_cell(json_array_get(rows, 0), 1);
+    const char *at   = strstr(text, " AUTO_INCREMENT=");
+    bool        ok   = rows != NULL;
+
+    buf_clear(out);
+    if (at) {
+        buf_append(out, text, (size_t)(at - text));
+        at += strlen(" AUTO_INCREMENT=");
+        text = at + strspn(at, "0123456789");
+    }
+    buf_append_text(out, text);
+    json_decref(rows);
+    return ok;
+}

@@ -30,4 +30,8 @@ const char *facts_auto_increment(const json_t *facts);
 /* Position of a name in an array of names, without case; SIZE_MAX: not there. */
 size_t facts_find(const json_t *names, const char *name);
 
+/* SHOW CREATE TABLE without the counter, which differs by right between shards. */
+bool facts_definition(struct server *s, const char *database, const char *table,
+                      struct buf *out, struct sql_error *error) must_check;
+
 #endif

@@ -203,22 +203,12 @@ check_reference(struct fsck *f, const char *name, const json_t *table, uint32_t 
                      "this copy of the reference table is not like the first one");
 }
 
-/* SHOW CREATE TABLE without the counter, which differs by right. */
 static void
 definition(struct server *s, const json_t *table, struct buf *out, struct sql_error *error)
 {
-    json_t     *rows = server_rows(s, error, "SHOW CREATE TABLE %s", quoted_table(table));
-    const char *text = server_cell(json_array_get(rows, 0), 1);
-    const char *at   = strstr(text, " AUTO_INCREMENT=");
-
-    buf_clear(out);
-    if (at) {
-        buf_append(out, text, (size_t)(at - text));
-        at += strlen(" AUTO_INCREMENT=");
-        text = at + strspn(at, "0123456789");
-    }
-    buf_append_text(out, text);
-    json_decref(rows);
+    if (!facts_definition(s, model_text(table, "database"), model_text(table, "name"), out,
+                          error))
+        buf_clear(out);
 }
 
 static void

@@ -78,6 +78,14 @@ bool
 job_begin(struct job *job, struct cluster *c, const char *kind, const char *who,
           const char *what, const char *database, const char *table, struct sql_error *error)
 {
+    return job_begin_in(job, c, kind, who, what, database, table, NULL, error);
+}
+
+bool
+job_begin_in(struct job *job, struct cluster *c, const char *kind, const char *who,
+             const char *what, const char *database, const char *table, json_t *session,
+             struct sql_error *error)
+{
     struct catalog_change *change;
     json_t                *meta;
     int64_t                number;
@@ -95,6 +103,8 @@ job_begin(struct job *job, struct cluster *c, const char *kind, const char *who,
               (json_int_t)number, "kind", kind, "who", text_of(who), "what", text_of(what),
               "database", text_of(database), "table", text_of(table), "state",
               states[JOB_RUNNING], "steps", "started", now());
+    if (session)
+        json_object_set(job->record, "session", session);
     name_of(number, name);
     catalog_put(change, CATALOG_JOB, name, job->record, CATALOG_NEW);
     if (number > JOBS_KEPT) {

@@ -6,8 +6,8 @@
  *                    +--> resolved   a later job on the same table has worked
  *
  * The record is {number, kind, who, what, database, table, state, steps, error,
- * started, ended}, durable before the first step. A controller that starts and
- * finds a running job finishes or undoes it (job_recover.c).
+ * session, started, ended}, durable before the first step. A controller that starts and
+ * finds a running job finishes or undoes it (ddl_recover.c).
  */
 #ifndef CTL_JOB_JOB_H
 #define CTL_JOB_JOB_H
@@ -26,6 +26,11 @@ struct job {
 bool job_begin(struct job *job, struct cluster *c, const char *kind, const char *who,
                const char *what, const char *database, const char *table,
                struct sql_error *error) must_check;
+
+/* As above with what is needed to repeat `what`: an object, kept as "session". */
+bool job_begin_in(struct job *job, struct cluster *c, const char *kind, const char *who,
+                  const char *what, const char *database, const char *table, json_t *session,
+                  struct sql_error *error) must_check;
 
 /* Notes a step, in memory: "created on shard-1". Written with the next write. */
 void job_note(struct job *job, const char *fmt, ...) printf_like(2, 3);

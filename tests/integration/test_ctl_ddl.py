@@ -1,5 +1,7 @@
 """test_ctl_ddl.py - DDL as the workers ask for it: where tables go, and what the shards have."""
 import base64
+import itertools
+import json
 import os
 import signal
 
@@ -7,6 +9,8 @@ import pytest
 
 from controlbed import Controller, Refused
 from testbed import wait_for
+
+interruptions = itertools.count()
 
 
 @pytest.fixture(scope="module")
@@ -260,6 +264,99 @@ def test_a_controller_killed_in_a_create_leaves_nothing(c):
     c.start()
     assert c.json("status")["jobs"] == []
     assert "half" not in c.tables_on(1)
+
+
+UTF8 = {"database": "app", "charset": "utf8mb4"}
+
+
+def interrupted(c, what, table, on=(), kind="ddl", session=UTF8):
+    """As if the controller had been killed when the statement had run on some shards."""
+    number = 5000 + next(interruptions)
+    for shard in on:
+        c.on(shard, what)
+    c.kill()
+    c.catalog("INSERT INTO object VALUES ('job', ?, 1, ?)", (f"{number:010}", json.dumps(
+        {"number": number, "kind": kind, "who": "app", "what": what, "database": "app",
+         "table": table, "state": "running", "steps": [], "session": session})))
+    c.start()
+    return next(j for j in c.call("GET", "/v1/jobs")[2]["jobs"]
+                if j["number"] == number)["state"]
+
+
+@pytest.mark.parametrize("what, table, on, state, column", [
+    ("ALTER TABLE half ADD COLUMN x INT DEFAULT 7", "half", [0], "done", True),
+    ("ALTER TABLE half ADD COLUMN x INT DEFAULT 7", "half", [], "failed", False),
+    ("ALTER TABLE half ADD COLUMN x INT DEFAULT 7", "half", [0, 1], "failed", True),
+    ("CREATE INDEX v ON half (v)", "half", [0], "done", False),
+    ("TRUNCATE TABLE half", "half", [0], "failed", False),
+    ("DROP TABLE half", "half", [], "failed", False),
+])
+def test_a_statement_of_a_killed_controller_is_finished(c, what, table, on, state, column):
+    c.ddl("CREATE TABLE half (id INT PRIMARY KEY, v INT)")
+    c.on(0, f"INSERT INTO half VALUES ({key_of(c, 0)}, 1)")
+    c.on(1, f"INSERT INTO half VALUES ({key_of(c, 1)}, 1)")
+    assert interrupted(c, what, table, on) == state
+    assert ("x" in str(c.json("table", "show", "app.half")["columns"])) == column
+    assert c.json("status")["jobs"] == [] and c.fsck() == []
+    c.ddl("DROP TABLE half")
+
+
+def key_of(c, shard):
+    """A key that belongs there."""
+    names = [s["name"] for s in c.shard_list()]
+    return next(i for i in range(1000) if names[shard] in c.ctl(
+        "explain", f"SELECT * FROM half WHERE id = {i}"))
+
+
+def test_a_drop_and_a_rename_of_a_killed_controller_are_finished(c):
+    c.ddl("CREATE TABLE half (id INT PRIMARY KEY, v INT)")
+    assert interrupted(c, "RENAME TABLE half TO whole", "half", [0]) == "done"
+    assert c.fsck() == [] and c.kind("whole") == "sharded by id"
+    assert interrupted(c, "DROP TABLE whole", "whole", [0]) == "done"
+    assert c.fsck() == [] and "whole" not in c.tables_on(1)
+
+
+def test_a_table_of_a_killed_controller_is_completed_with_its_rows(c):
+    c.ddl("CREATE TABLE half (id INT PRIMARY KEY, v INT)")
+    c.on(1, f"INSERT INTO half VALUES ({key_of(c, 1)}, 1)")
+    c.on(0, "DROP TABLE half")
+    assert interrupted(c, "CREATE TABLE half (id INT PRIMARY KEY, v INT)", "half") == "done"
+    assert c.fsck() == [] and c.on(1, "SELECT v FROM half") == ((1,),)
+    c.ddl("DROP TABLE half")
+    c.ddl("CREATE TABLE half (v INT)")
+    c.on(0, "DROP TABLE half")
+    assert interrupted(c, "CREATE TABLE half (v INT)", "half") == "failed"
+    assert c.fsck() == [] and c.json("table", "list", "app")["tables"] == []
+
+
+def test_a_statement_that_cannot_be_finished_is_stuck_until_it_is_repeated(c):
+    c.ddl("CREATE TABLE half (id INT PRIMARY KEY, v INT)")
+    c.on(1, "ALTER TABLE half DROP COLUMN v")
+    assert interrupted(c, "ALTER TABLE half MODIFY v BIGINT", "half", [0]) == "stuck"
+    assert c.json("table", "show", "app.half")["state"] == "stuck"
+    c.on(1, "ALTER TABLE half ADD COLUMN v BIGINT")
+    c.ddl("ALTER TABLE half MODIFY v BIGINT")
+    assert c.json("status")["jobs"] == [] and c.fsck() == []
+    c.ddl("DROP TABLE half")
+
+
+def test_databases_of_a_killed_controller(c):
+    c.ctl("database", "create", "gone")
+    c.on(0, "DROP DATABASE gone")
+    c.on(1, "CREATE DATABASE never")
+    c.kill()
+    for number, what, name in [(4001, "DROP DATABASE", "gone"),
+                               (4002, "CREATE DATABASE", "never")]:
+        c.catalog("INSERT INTO object VALUES ('job', ?, 1, ?)", (f"{number:010}", json.dumps(
+            {"number": number, "kind": "database", "who": "app", "what": what,
+             "database": name, "table": "", "state": "running", "steps": []})))
+    c.start()
+    assert c.json("status")["jobs"] == [] and c.fsck() == []
+    names = [d["name"] for d in c.json("database", "list")["databases"]]
+    for name in ("gone", "never"):
+        assert name not in names and not c.on(1, f"SHOW DATABASES LIKE '{name}'")
+    c.ctl("database", "create", "never")
+    c.ctl("database", "drop", "never")
 
 
 def test_ddl_while_a_shard_is_down_fails_whole(c):
