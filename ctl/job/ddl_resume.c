@@ -1,9 +1,9 @@
 /* ddl_resume.c - statements that a killed controller left half done.
  *
- * The home shard is the first to have a change (and the last to have a new table), and nobody can change a schema
- * while no controller runs. So the home shard tells whether the change has begun: then it
- * is finished on the others, else there is nothing to do. Rows are never touched again:
- * applications have gone on writing since.
+ * The home shard is the first to have a change (and the last to have a new table), and nobody
+ * can change a schema while no controller runs. So the home shard tells whether the change has
+ * begun: then it is finished on the others, else there is nothing to do. Rows are never touched
+ * again: applications have gone on writing since.
  */
 #include <stdio.h>
 #include <stdlib.h>
