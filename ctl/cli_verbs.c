@@ -56,6 +56,14 @@ const struct cli_verb cli_verbs[] = {
       "It is shown once, and takes the place of the one before: POST /v1/query with the header\n"
       "Authorization: Bearer TOKEN." },
     { "user remove", "NAME", "", verb_user_remove, "Let somebody in no more", "" },
+    { "txn list", "", "", verb_txn_list, "List the transactions that are prepared on shards",
+      "Those of workers that live end in milliseconds; the others are in doubt, and the\n"
+      "controller ends them by their decision as soon as the shard that has it answers." },
+    { "txn show", "TRANSACTION", "", verb_txn_show, "Show one of them", "" },
+    { "txn resolve", "TRANSACTION", "force", verb_txn_resolve, "End one of them now",
+      "By its decision; where there is none yet it is rolled back for good. When the shard that\n"
+      "has the decision is lost for ever, --force chooses: that may leave half of the\n"
+      "transaction, so compare with what is known of that shard." },
     { "fsck", "[DATABASE]", "", verb_fsck, "Check that every row is where it belongs",
       "It reads only, and works while applications run. Every row of a sharded table must lie\n"
       "on the shard that owns its key, the copies of reference tables must be equal, tables must\n"
@@ -102,6 +110,7 @@ const struct cli_option cli_options[] = {
     { "admin", NULL, "may see and kill what others run" },
     { "commit", "MODE", "transactions that write on several shards: atomic, best_effort, single "
       "or default (as in shardd.conf)" },
+    { "force", "commit|rollback", "what to do where the decision cannot be had" },
     { "max-connections", "N", "at most so many at a time; 0: no limit (0)" },
 };
 

@@ -108,6 +108,8 @@ client_login(struct slot *slot, uint32_t row, uint64_t id, struct span user,
     put(r, WORD(shard), 0);
     put(r, WORD(in_transaction), 0);
     put(r, WORD(statements), 0);
+    put(r, WORD(txn_ms), 0);
+    put(r, WORD(phase), CLIENT_PHASE_OPEN);
     put(r, WORD(spread_us), 0);
     put(r, WORD(n_participants), 0);
     TEXT(r, user, user);
@@ -173,7 +175,18 @@ client_state(struct slot *slot, uint32_t row, uint32_t state,
 }
 
 void
-client_idle(struct slot *slot, uint32_t row, uint64_t now_ms)
+client_set_phase(struct slot *slot, uint32_t row, enum client_phase phase)
+{
+    struct client_row *r = begin(slot, row);
+
+    if (r == NULL)
+        return;
+    put(r, WORD(phase), phase);
+    end(r);
+}
+
+void
+client_idle(struct slot *slot, uint32_t row, const struct client_txn *txn, uint64_t now_ms)
 {
     struct client_row *r = begin(slot, row);
 
@@ -181,6 +194,10 @@ client_idle(struct slot *slot, uint32_t row, uint64_t now_ms)
         return;
     put(r, WORD(since_ms), now_ms);
     put(r, WORD(command), 0);
+    put(r, WORD(txn_ms), txn->since_ms);
+    put(r, WORD(txn_statements), txn->statements);
+    put(r, WORD(txn_shard), txn->shard_plus_1);
+    put(r, WORD(phase), CLIENT_PHASE_OPEN);
     end(r);
 }
 

@@ -82,6 +82,12 @@ struct mailbox {
     _Atomic uint64_t target[SLOT_MAILS];
 };
 
+/* How far the end of a transaction on several shards has come. */
+enum client_phase {
+    CLIENT_PHASE_OPEN, CLIENT_PHASE_PREPARE, CLIENT_PHASE_HELD, CLIENT_PHASE_DECIDE,
+    CLIENT_PHASE_COMMIT, CLIENT_PHASE_FINISH, CLIENT_PHASE_ROLLBACK, CLIENT_PHASES_N,
+};
+
 /* One row of the process list, in private memory. Texts are NUL-terminated. */
 struct client_info {
     uint64_t id;         /* connection id; 0: the row is free */
@@ -92,6 +98,10 @@ struct client_info {
     uint64_t shard;      /* shard id + 1 it waits for, 0: none */
     uint64_t in_transaction;
     uint64_t statements; /* ever run */
+    uint64_t txn_ms;     /* when its transaction began; 0: none, as of its last answer */
+    uint64_t txn_statements;
+    uint64_t txn_shard;  /* shard id + 1 where it began; 0: nowhere yet */
+    uint64_t phase;      /* enum client_phase */
     uint64_t spread_us;  /* since when its transaction is on several shards; 0: it is not */
     uint64_t n_participants; /* at most CLIENT_PARTICIPANTS_MAX: further ones are not told */
     uint64_t participant[CLIENT_PARTICIPANTS_MAX]; /* participant_word() */
@@ -259,7 +269,7 @@ bool slots_acknowledged(const struct slots *s, uint64_t edition);
 bool slots_drained(const struct slots *s, uint64_t generation);
 
 /* Client rows; `row` in [0, n_clients), low ones first: memory is taken up to the
- * highest ever used, 704 bytes a row. login() fills a free row, the others change
+ * highest ever used, 736 bytes a row. login() fills a free row, the others change
  * only the words they name; logout() frees it. Texts are cut to fit. When /dev/shm
  * is full the client is missing in the list, and nothing else happens. */
 void client_login(struct slot *slot, uint32_t row, uint64_t id, struct span user,
@@ -271,8 +281,15 @@ void client_command(struct slot *slot, uint32_t row, uint8_t command,
 void client_state(struct slot *slot, uint32_t row, uint32_t state,
                   uint64_t shard_plus_1, bool in_transaction, uint64_t now_ms);
 
-/* The command is answered: the client sleeps. */
-void client_idle(struct slot *slot, uint32_t row, uint64_t now_ms);
+/* The command is answered: the client sleeps, perhaps inside of a transaction. */
+struct client_txn {
+    uint64_t since_ms; /* 0: none */
+    uint64_t statements, shard_plus_1;
+};
+void client_idle(struct slot *slot, uint32_t row, const struct client_txn *txn, uint64_t now_ms);
+
+/* Its transaction is ending. */
+void client_set_phase(struct slot *slot, uint32_t row, enum client_phase phase);
 
 /* The connections that its transaction holds on several shards, for whoever looks for
  * deadlocks between shards; n == 0: the transaction is over. In microseconds, because

@@ -264,6 +264,7 @@ const char *pin_reason_name(enum pin_reason reason);
 
 enum shardd_show {
     SHARDD_STATUS, SHARDD_SHARDS, SHARDD_POOLS, SHARDD_CLIENTS, SHARDD_DIGESTS,
+    SHARDD_TRANSACTIONS,
     SHARDD_EXPLAIN, /* EXPLAIN SHARDD statement: `name` is the statement's text */
 };
 

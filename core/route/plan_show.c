@@ -10,6 +10,7 @@ show_shardd(struct planner *p)
     } shows[] = {
         { "STATUS", SHARDD_STATUS },   { "SHARDS", SHARDD_SHARDS },   { "POOLS", SHARDD_POOLS },
         { "CLIENTS", SHARDD_CLIENTS }, { "DIGESTS", SHARDD_DIGESTS },
+        { "TRANSACTIONS", SHARDD_TRANSACTIONS },
     };
     for (size_t i = 0; i < countof(shows); i++) {
         if (!span_equal_nocase(p->stmt->show->name, span_of(shows[i].name)))
@@ -21,7 +22,7 @@ show_shardd(struct planner *p)
         return;
     }
     refuse(p, SQL_UNKNOWN_ERROR,
-           "shardd: SHOW SHARDD knows STATUS, SHARDS, POOLS, CLIENTS and DIGESTS");
+           "shardd: SHOW SHARDD knows STATUS, SHARDS, POOLS, CLIENTS, TRANSACTIONS and DIGESTS");
 }
 
 static void

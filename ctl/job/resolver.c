@@ -70,15 +70,32 @@ at(struct resolver *r, int64_t id)
     return NULL;
 }
 
-static bool
-worker_is_dead(struct resolver *r, uint32_t worker)
+bool
+resolver_worker_is_dead(struct cluster *c, uint32_t worker)
 {
-    const struct slots *slots = publish_slots(r->cluster->publisher);
+    const struct slots *slots = publish_slots(c->publisher);
     bool                dead  = slots && (worker >= slots->n_workers ||
                  !slot_alive(slots_at(slots, worker), slots_now_ms(), STALE_MS));
 
-    publish_slots_done(r->cluster->publisher);
+    publish_slots_done(c->publisher);
     return dead;
+}
+
+int64_t
+resolver_age_ms(struct resolver *r, const char *gtrid)
+{
+    int64_t     first = INT64_MAX;
+    const char *key;
+    json_t     *since;
+
+    if (!r)
+        return -1;
+    pthread_mutex_lock(&r->lock);
+    json_object_foreach(r->seen, key, since)
+        if (strcmp(strchr(key, ' ') + 1, gtrid) == 0 && json_integer_value(since) < first)
+            first = json_integer_value(since);
+    pthread_mutex_unlock(&r->lock);
+    return first == INT64_MAX ? -1 : spawn_now_ms() - first;
 }
 
 /* True when it is time: nobody else is going to end this branch. */
@@ -90,18 +107,15 @@ is_ours_to_end(struct resolver *r, const struct xid *xid, const char *key, json_
     int64_t first = since ? json_integer_value(since) : now;
 
     json_object_set_new_nocheck(still, key, json_integer(first));
-    return now - first >= PATIENCE_MS || worker_is_dead(r, xid->worker);
+    return now - first >= PATIENCE_MS || resolver_worker_is_dead(r->cluster, xid->worker);
 }
 
-static enum resolver_verdict
-ask(struct resolver *r, const struct xid *xid, const char *gtrid)
+enum resolver_verdict
+resolver_ask(struct server *home, const char *gtrid)
 {
-    struct server   *home     = at(r, xid->home);
-    struct sql_error error    = { 0 };
+    struct sql_error error     = { 0 };
     char             state[16] = "";
 
-    if (!home)
-        return RESOLVER_WAIT;
     if (server_run(home, &error, "INSERT INTO shardd.decision (xid, state) VALUES (%s, 'abort')",
                    server_text(gtrid)))
         error.code = 0;
@@ -115,6 +129,14 @@ ask(struct resolver *r, const struct xid *xid, const char *gtrid)
     return resolver_verdict(error.code, state);
 }
 
+static enum resolver_verdict
+ask(struct resolver *r, const struct xid *xid, const char *gtrid)
+{
+    struct server *home = at(r, xid->home);
+
+    return home ? resolver_ask(home, gtrid) : RESOLVER_WAIT;
+}
+
 static void
 append_hex(struct buf *out, const char *bytes, size_t len)
 {
@@ -125,28 +147,28 @@ append_hex(struct buf *out, const char *bytes, size_t len)
 }
 
 /* One row of XA RECOVER: formatID, length of gtrid, of bqual, both together. */
-static void
-end_branch(struct server *s, const json_t *row, enum resolver_verdict verdict)
+bool
+resolver_end_branch(struct server *s, const json_t *row, bool commit, struct sql_error *error)
 {
-    const char      *data  = server_cell(row, 3);
-    size_t           gtrid = (size_t)atoi(server_cell(row, 1));
-    size_t           bqual = (size_t)atoi(server_cell(row, 2));
-    bool             commit = verdict == RESOLVER_COMMIT;
-    struct buf       sql   = { 0 };
-    struct sql_error error = { 0 };
+    const char *data  = server_cell(row, 3);
+    size_t      gtrid = (size_t)atoi(server_cell(row, 1));
+    size_t      bqual = (size_t)atoi(server_cell(row, 2));
+    struct buf  sql   = { 0 };
 
     buf_append_text(&sql, commit ? "XA COMMIT " : "XA ROLLBACK ");
     append_hex(&sql, data, gtrid);
     buf_append_text(&sql, ",");
     append_hex(&sql, data + gtrid, bqual);
     buf_printf(&sql, ",%s", server_cell(row, 0));
-    if (server_run_text(s, buf_unread(&sql), &error))
+    bool ended = server_run_text(s, buf_unread(&sql), error);
+    if (ended)
         log_info("shard %s: %s the branch %.*s", s->name, commit ? "committed" : "rolled back",
                  (int)gtrid, data);
     else
         log_info("shard %s: the branch %.*s is not ended yet: %s", s->name, (int)gtrid, data,
-                 error.message);
+                 error->message);
     buf_fini(&sql);
+    return ended;
 }
 
 static void
@@ -167,8 +189,10 @@ look_at(struct resolver *r, struct server *s, const json_t *row, json_t *still)
     if (!is_ours_to_end(r, &xid, key, still))
         return;
     verdict = ask(r, &xid, gtrid);
-    if (verdict != RESOLVER_WAIT)
-        end_branch(s, row, verdict);
+    struct sql_error ignored;
+    if (verdict != RESOLVER_WAIT &&
+        !resolver_end_branch(s, row, verdict == RESOLVER_COMMIT, &ignored))
+        return; /* next second */
 }
 
 /* Decisions are kept long after the last branch they could be for. */
@@ -209,8 +233,10 @@ look(struct resolver *r)
             look_at(r, s, row, still);
         json_decref(rows);
     }
+    pthread_mutex_lock(&r->lock);
     json_decref(r->seen);
     r->seen = still;
+    pthread_mutex_unlock(&r->lock);
     if (all && json_object_size(still) == 0)
         clean(r);
 }
@@ -274,8 +300,10 @@ resolver_start(struct cluster *c)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&r->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    if (pthread_create(&r->thread, NULL, run, r) == 0)
+    if (pthread_create(&r->thread, NULL, run, r) == 0) {
+        c->resolver = r;
         return r;
+    }
     log_error("the resolver cannot start: there is no thread for it");
     json_decref(r->seen);
     free(r);

@@ -29,4 +29,18 @@ enum resolver_verdict { RESOLVER_WAIT, RESOLVER_COMMIT, RESOLVER_ROLLBACK };
  * (0: inserted) and the state of the row that is there ("" not known). */
 enum resolver_verdict resolver_verdict(unsigned insert_code, const char *state);
 
+/* Whether no worker of that number lives. */
+bool resolver_worker_is_dead(struct cluster *c, uint32_t worker);
+
+/* For how long the resolver has seen a branch of this transaction; -1: it has not. NULL: no
+ * resolver runs. */
+int64_t resolver_age_ms(struct resolver *r, const char *gtrid);
+
+/* The transaction's decision on its commit shard; without one it is aborted by this. */
+enum resolver_verdict resolver_ask(struct server *home, const char *gtrid);
+
+/* `row`: of XA RECOVER. False with `error`: it is not ended yet. */
+bool resolver_end_branch(struct server *s, const json_t *row, bool commit,
+                         struct sql_error *error) must_check;
+
 #endif

@@ -34,6 +34,8 @@ struct cluster_paths {
     char control[108]; /* the master's */
 };
 
+struct resolver;
+
 struct cluster {
     struct cluster_paths path;
     int                  lock_fd;
@@ -51,6 +53,7 @@ struct cluster {
     atomic_int           shardd_pid; /* 0: none of ours */
     char                 listen[64], http[64]; /* of shardd, "" when it is not ours */
     int64_t              started_ms;
+    struct resolver     *resolver; /* see ctl/job/resolver.h; NULL: none runs */
 };
 
 /* $XDG_STATE_HOME/shardd, ~/.local/state/shardd, or /var/lib/shardd for root.

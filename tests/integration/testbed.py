@@ -427,3 +427,26 @@ class Both:
 
 
 MULTI_STATEMENTS = CLIENT.MULTI_STATEMENTS
+
+
+def half_commit(cluster, counter=1, decided=True, home=None):
+    """As a worker leaves it that dies behind its commit point, or (not `decided`) before it: the
+    first shard has committed +1 on its first row of app.a and knows so, the second is
+    prepared with -1. Returns the name of the transaction."""
+    first, second = cluster.shard_list()[:2]
+    instance = re.search(r'^instance = "(.*)"', (cluster.home / "shardd.conf").read_text(),
+                         re.M)[1]
+    gtrid = f"shardd-{instance}-0-1-{counter:x}-{home or first['id']}"
+    branch = f"'{gtrid}','{second['id']}'"
+    steps = [(second, "- 1", (f"XA START {branch}", "", f"XA END {branch}",
+                              f"XA PREPARE {branch}"))]
+    if decided:
+        steps.append((first, "+ 1", ("BEGIN", "", "INSERT INTO shardd.decision (xid, state) VALUES "
+                                     f"('{gtrid}', 'commit')", "COMMIT")))
+    for shard, change, statements in steps:
+        ((i,),) = cluster.on_shard(shard, "SELECT MIN(id) FROM a", "app")
+        with cluster.shard_connect(shard, "app") as root:
+            for sql in statements:
+                sql = sql or f"UPDATE a SET n = n {change} WHERE id = {i}"
+                assert Answer(root, sql).error is None, sql
+    return gtrid

@@ -317,7 +317,8 @@ static const struct plan_case cases[] = {
     { "SHOW VARIABLES LIKE 'a%'",
       "one home (s0)" },
     { "SHOW SHARDD FOO",
-      "refuse 1105: shardd: SHOW SHARDD knows STATUS, SHARDS, POOLS, CLIENTS and DIGESTS" },
+      "refuse 1105: shardd: SHOW SHARDD knows STATUS, SHARDS, POOLS, CLIENTS, TRANSACTIONS and "
+      "DIGESTS" },
     { "DESCRIBE users",
       "one home (s0)" },
     { "EXPLAIN UPDATE users SET age = 1 WHERE id = 3",

@@ -129,6 +129,23 @@ login_too_long(struct timer *timer)
 
 /* --- replies ------------------------------------------------------------- */
 
+/* For SHOW SHARDD TRANSACTIONS. */
+static struct client_txn
+told_txn(struct client *c)
+{
+    struct session *s = &c->session;
+
+    if (!s->in_txn)
+        return (struct client_txn){ 0 };
+    if (s->txn_ms == 0) {
+        s->txn_ms   = ring_now_ms(c->ctx->ring);
+        s->txn_from = s->statements;
+    }
+    return (struct client_txn){ .since_ms     = s->txn_ms,
+                                .statements   = s->statements - s->txn_from,
+                                .shard_plus_1 = s->n_held > 0 ? s->held[0].shard_id + 1u : 0 };
+}
+
 void
 client_command_done(struct client *c)
 {
@@ -136,7 +153,8 @@ client_command_done(struct client *c)
         return;
     c->state           = CLIENT_IDLE;
     c->active_ms       = ring_now_ms(c->ctx->ring);
-    client_idle(c->ctx->slot, c->row, c->active_ms);
+    struct client_txn txn = told_txn(c);
+    client_idle(c->ctx->slot, c->row, &txn, c->active_ms);
     c->reader.next_seq = 0;
     c->rest            = (struct span){ 0 };
     buf_clear(&c->command);

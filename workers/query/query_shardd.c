@@ -150,6 +150,65 @@ show_clients(struct query_run *q)
     end(&t);
 }
 
+/* "s1, s2": of the participants, or of the one shard it began on. */
+static void
+shards_of(const struct client_info *info, const struct routes *r, struct buf *out)
+{
+    uint64_t n = info->n_participants;
+
+    for (uint64_t i = 0; i < (n ? n : info->txn_shard != 0); i++) {
+        uint32_t id = n ? participant_shard(info->participant[i]) : (uint32_t)info->txn_shard - 1;
+        for (uint32_t k = 0; k < r->n_shards; k++)
+            if (r->shards[k].id == id)
+                buf_printf(out, "%s%.*s", buf_len(out) ? ", " : "", (int)r->shards[k].name.len,
+                           r->shards[k].name.ptr);
+    }
+}
+
+static void
+show_transaction(struct table *t, uint32_t worker, const struct client_info *info)
+{
+    static const char *const phases[CLIENT_PHASES_N] = { "open", "prepare", "held", "decide",
+                                                         "commit", "finish", "rollback" };
+    uint64_t since = info->txn_ms != 0 ? info->txn_ms : info->spread_us / 1000;
+    uint64_t now   = slots_now_ms();
+    struct buf shards = { 0 };
+
+    shards_of(info, t->q->routes->routes, &shards);
+    number(t, info->id);
+    number(t, worker);
+    result_writer_text(&t->w, span_of(info->user));
+    result_writer_text(&t->w, span_of(info->schema));
+    number(t, now > since ? now - since : 0);
+    result_writer_text(&t->w, span_of(info->phase < CLIENT_PHASES_N ? phases[info->phase] : "?"));
+    result_writer_text(&t->w, buf_unread(&shards));
+    number(t, info->txn_ms != 0 ? info->txn_statements : 0);
+    result_writer_text(&t->w, span_of(info->statement));
+    buf_fini(&shards);
+}
+
+/* Of all workers; what began with the statement that runs now is seen when it is on
+ * several shards. Others' are for administrators. */
+static void
+show_transactions(struct query_run *q)
+{
+    static const struct result_column columns[] = {
+        NUMBER("Id"), NUMBER("Worker"), TEXT("User"), TEXT("Schema"), NUMBER("Age_ms"),
+        TEXT("Phase"), TEXT("Shards"), NUMBER("Statements"), TEXT("Statement"),
+    };
+    struct client_info info;
+    struct table       t;
+
+    begin(&t, q, columns, countof(columns));
+    for (uint32_t w = 0; w < q->ctx->slots->n_workers; w++)
+        for (uint32_t row = 0; row < q->ctx->slots->n_clients; row++)
+            if (client_read(slots_at(q->ctx->slots, w), row, &info) &&
+                (info.txn_ms != 0 || info.spread_us != 0) &&
+                (q->s->admin || strcmp(info.user, q->s->user) == 0))
+                show_transaction(&t, w, &info);
+    end(&t);
+}
+
 struct digests {
     struct table *t;
     unsigned      worker;
@@ -306,6 +365,7 @@ query_shardd(struct query_run *q)
     case SHARDD_POOLS:   show_pools(q); return;
     case SHARDD_CLIENTS: show_clients(q); return;
     case SHARDD_DIGESTS: show_digests(q); return;
+    case SHARDD_TRANSACTIONS: show_transactions(q); return;
     case SHARDD_EXPLAIN: explain(q); return;
     }
 }

@@ -95,6 +95,7 @@ forget_txn(struct session *s)
     unpublish(s);
     s->in_txn = s->read_only = s->implicit = s->snapshot = s->doomed = false;
     s->gtrid[0] = 0;
+    s->txn_ms   = 0;
     free(s->begin);
     s->begin = NULL;
     forget_savepoints(s);

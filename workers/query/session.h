@@ -72,6 +72,7 @@ struct session {
     bool              snapshot;   /* opened everywhere at one moment: no shard joins later */
     bool              doomed;     /* a participant is lost: only ROLLBACK is left */
     bool              published;  /* the process list tells its participants */
+    uint64_t          txn_ms, txn_from; /* when it began, at which of the statements; 0: not told */
     char             *begin;      /* owned: opens it on the first shard; NULL: nothing to say */
     char              gtrid[XID_GTRID_MAX + 1]; /* "" until a second shard is touched */
     struct savepoint *savepoints; /* owned */

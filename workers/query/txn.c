@@ -298,6 +298,15 @@ over(struct commit *c)
 static void
 enter(struct commit *c, enum phase phase, void (*speak)(struct commit *))
 {
+    static const uint8_t told[] = {
+        [PHASE_PREPARE] = CLIENT_PHASE_PREPARE, [PHASE_GATE] = CLIENT_PHASE_HELD,
+        [PHASE_DECIDE] = CLIENT_PHASE_DECIDE, [PHASE_COMMIT_POINT] = CLIENT_PHASE_COMMIT,
+        [PHASE_FINISH] = CLIENT_PHASE_FINISH, [PHASE_ROLLBACK] = CLIENT_PHASE_ROLLBACK,
+    };
+    const struct session *s = c->q->s;
+
+    if (s->published)
+        client_set_phase(s->ctx->slot, s->row, (enum client_phase)told[phase]);
     c->phase    = phase;
     c->n_said   = 0;
     c->starting = true;
@@ -334,6 +343,8 @@ pass_gate(struct commit *c)
     c->passage.opened = passed_gate;
     if (gate_enter(c->q->ctx->gate, &c->passage))
         advance(c);
+    else
+        client_set_phase(c->q->ctx->slot, c->q->s->row, CLIENT_PHASE_HELD);
 }
 
 static void
