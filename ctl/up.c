@@ -251,16 +251,25 @@ announce_json(const struct cluster *c, int fd)
     json_decref(answer);
 }
 
+/* What to type next: the program as it was called, and the home when it is not the default. */
 static void
 announce(const struct cluster *c, bool detached)
 {
+    const char          *me = strchr(program_invocation_name, '/') ? program_invocation_name
+                                                                   : "shardctl";
+    struct cluster_paths usual;
+    struct err           ignored;
+    bool        plain  = cluster_paths(NULL, &usual, &ignored) &&
+                         strcmp(usual.home, c->path.home) == 0;
+    const char *option = plain ? "" : " --home ", *home = plain ? "" : c->path.home;
+
     printf("\nshardd is ready.\n\n"
            "  connect   mariadb -h 127.0.0.1 -P %s -u app -papp app\n"
            "  metrics   http://%s/metrics\n"
-           "  look      shardctl status --home %s\n"
-           "  stop      %sshardctl down --home %s\n\n",
-           strchr(c->listen, ':') + 1, c->http, c->path.home, detached ? "" : "Ctrl-C, or ",
-           c->path.home);
+           "  look      %s status%s%s\n"
+           "  stop      %s%s down%s%s\n\n",
+           strchr(c->listen, ':') + 1, c->http, me, option, home, detached ? "" : "Ctrl-C, or ",
+           me, option, home);
     fflush(stdout);
 }
 
