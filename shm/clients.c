@@ -186,13 +186,15 @@ client_set_phase(struct slot *slot, uint32_t row, enum client_phase phase)
 }
 
 void
-client_idle(struct slot *slot, uint32_t row, const struct client_txn *txn, uint64_t now_ms)
+client_idle(struct slot *slot, uint32_t row, uint32_t state, const struct client_txn *txn,
+            uint64_t now_ms)
 {
     struct client_row *r = begin(slot, row);
 
     if (r == NULL)
         return;
     put(r, WORD(since_ms), now_ms);
+    put(r, WORD(state), state);
     put(r, WORD(command), 0);
     put(r, WORD(txn_ms), txn->since_ms);
     put(r, WORD(txn_statements), txn->statements);

@@ -94,7 +94,7 @@ struct client_info {
     uint64_t login_ms;
     uint64_t since_ms;   /* when the command or the idling began */
     uint64_t command;    /* COM_*; 3 = COM_QUERY; 0 = COM_SLEEP */
-    uint64_t state;      /* index into the caller's own table of words */
+    uint64_t state;      /* the caller's own: what pins it (workers/query/pins.h) */
     uint64_t shard;      /* shard id + 1 it waits for, 0: none */
     uint64_t in_transaction;
     uint64_t statements; /* ever run */
@@ -286,7 +286,8 @@ struct client_txn {
     uint64_t since_ms; /* 0: none */
     uint64_t statements, shard_plus_1;
 };
-void client_idle(struct slot *slot, uint32_t row, const struct client_txn *txn, uint64_t now_ms);
+void client_idle(struct slot *slot, uint32_t row, uint32_t state, const struct client_txn *txn,
+                 uint64_t now_ms);
 
 /* Its transaction is ending. */
 void client_set_phase(struct slot *slot, uint32_t row, enum client_phase phase);

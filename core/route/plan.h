@@ -262,6 +262,9 @@ enum pin_reason {
 /* The metrics' label. */
 const char *pin_reason_name(enum pin_reason reason);
 
+/* What of the list of processes a statement reads. */
+enum processlist { PROCESSLIST_NONE, PROCESSLIST_SHOW, PROCESSLIST_FULL, PROCESSLIST_TABLE };
+
 enum shardd_show {
     SHARDD_STATUS, SHARDD_SHARDS, SHARDD_POOLS, SHARDD_CLIENTS, SHARDD_DIGESTS,
     SHARDD_TRANSACTIONS,
@@ -294,6 +297,7 @@ struct plan {
     bool                       returning;    /* a write that answers rows: ... RETURNING */
     bool                       asks_insert_id; /* INSERT ... RETURNING that the server numbers:
                                                 its answer does not say how */
+    enum processlist           processlist;  /* it is the proxy's */
     bool                       keeps_diagnostics; /* without tables: those of the last statement
                                                 stay unless it has some of its own */
     bool                       reference_write; /* PLAN_WRITE: home copy first; it alone counts */

@@ -83,6 +83,9 @@ scope_add_path(struct planner *p, struct scope *s, const struct path *path, stru
     uint32_t         database = routes_database(p->routes, schema);
     if (system_schema(schema)) {
         p->any_system = true;
+        if (span_equal_nocase(path->name, SPAN("PROCESSLIST")) &&
+            span_equal_nocase(schema, SPAN("information_schema")))
+            p->out->processlist = PROCESSLIST_TABLE;
         return i;
     }
     i->table_index = database == ROUTES_NONE ? ROUTES_NONE

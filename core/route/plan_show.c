@@ -42,6 +42,8 @@ show(struct planner *p)
     to_home(p, home_of(p, schema, &p->home_database), "the home of the database knows");
     p->out->is_read     = true;
     p->out->variables   = s->kind == KW_VARIABLES && s->like != NULL;
+    if (s->kind == KW_PROCESSLIST)
+        p->out->processlist = s->full ? PROCESSLIST_FULL : PROCESSLIST_SHOW;
     p->out->diagnostics = s->kind == KW_WARNINGS || s->kind == KW_ERRORS;
 }
 

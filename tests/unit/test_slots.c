@@ -394,7 +394,7 @@ participants_come_and_go(void **state)
     client_login(slot, 5, 10, SPAN("app"), SPAN(""), SPAN(""), 10);
     assert_false(client_is_spread(slot, 5));
     client_command(slot, 5, 3, 0, SPAN("SELECT 1"), 20);
-    client_idle(slot, 5, &(struct client_txn){ 0 }, 30);
+    client_idle(slot, 5, 0, &(struct client_txn){ 0 }, 30);
     assert_true(client_read(slot, 5, &row));
     assert_int_equal(row.command, 0);
     assert_int_equal(row.since_ms, 30);

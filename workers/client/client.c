@@ -154,7 +154,7 @@ client_command_done(struct client *c)
     c->state           = CLIENT_IDLE;
     c->active_ms       = ring_now_ms(c->ctx->ring);
     struct client_txn txn = told_txn(c);
-    client_idle(c->ctx->slot, c->row, &txn, c->active_ms);
+    client_idle(c->ctx->slot, c->row, c->session.pins.set, &txn, c->active_ms);
     c->reader.next_seq = 0;
     c->rest            = (struct span){ 0 };
     buf_clear(&c->command);

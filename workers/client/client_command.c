@@ -522,6 +522,15 @@ process_kill(struct client *c, struct span payload)
     run_text(c, buf_unread(&c->command));
 }
 
+static void
+process_info(struct client *c, struct span payload)
+{
+    (void)payload;
+    buf_clear(&c->command);
+    buf_append_text(&c->command, "SHOW PROCESSLIST");
+    run_text(c, buf_unread(&c->command));
+}
+
 static const struct {
     uint8_t command;
     void  (*run)(struct client *c, struct span payload);
@@ -535,7 +544,7 @@ static const struct {
     { COM_INIT_DB,             pass },
     { COM_FIELD_LIST,          pass },
     { COM_STATISTICS,          pass },
-    { COM_PROCESS_INFO,        pass },
+    { COM_PROCESS_INFO,        process_info },
     { COM_PING,                ping },
     { COM_QUIT,                quit },
     { COM_SET_OPTION,          set_option },
@@ -543,13 +552,34 @@ static const struct {
     { COM_PROCESS_KILL,        process_kill },
 };
 
+/* What the process list shows of a command; never what belongs to a login. */
+static struct span
+shown_text(const struct client *c, struct span payload)
+{
+    struct prepared *p = NULL;
+    uint32_t         id;
+
+    switch (payload.ptr[0]) {
+    case COM_QUERY:
+    case COM_INIT_DB:
+    case COM_STMT_PREPARE: return span_from(payload, 1);
+    case COM_STMT_EXECUTE:
+        if (command_id(payload, &id))
+            p = stmts_find(&c->stmts, id);
+        break;
+    default: break;
+    }
+    return p != NULL ? p->text : (struct span){ 0 };
+}
+
 void
 client_dispatch(struct client *c, struct span payload)
 {
     uint64_t now = ring_now_ms(c->ctx->ring);
 
     c->active_ms = now;
-    client_command(c->ctx->slot, c->row, payload.ptr[0], 0, span_from(payload, 1), now);
+    client_command(c->ctx->slot, c->row, payload.ptr[0], c->session.pins.set,
+                   shown_text(c, payload), now);
     for (size_t i = 0; i < countof(commands); i++)
         if (commands[i].command == payload.ptr[0]) {
             commands[i].run(c, payload);

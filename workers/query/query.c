@@ -12,6 +12,7 @@
 #include "workers/backend/reaper.h"
 #include "workers/query/leg.h"
 #include "workers/query/own_vars.h"
+#include "workers/query/processlist.h"
 #include "workers/query/snapshot.h"
 #include "workers/query/txn.h"
 
@@ -281,6 +282,7 @@ query_schema(struct query_run *q, struct span name)
     }
     ok.track = track_schema(q, name);
     session_set_schema(s, name);
+    client_schema(s->ctx->slot, s->row, name);
     if (q->more)
         ok.status |= SERVER_MORE_RESULTS_EXISTS;
     s->row_count = 0;
@@ -360,6 +362,7 @@ query_start(struct query_run *q)
 {
     q->started_us = ring_now_us(q->ctx->ring);
     q->s->statements++;
+    processlist_fill(q);
     q->keeps_diagnostics = query_fill_counts(q) || (q->plan != NULL && q->plan->plan.diagnostics);
     if (!q->keeps_diagnostics && q->command != QUERY_PREPARE && q->command != QUERY_OTHER &&
         !q->plan->plan.keeps_diagnostics)

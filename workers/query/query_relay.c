@@ -135,6 +135,7 @@ follow_schema(struct leg *leg)
     leg->backend->dirty = leg->backend->dirty || !leg->backend->pool->key.has_schema;
     backend_set_schema(leg->backend, span_from(q->payload, 1));
     session_set_schema(q->s, span_from(q->payload, 1));
+    client_schema(q->ctx->slot, q->s->row, span_from(q->payload, 1));
 }
 
 static void

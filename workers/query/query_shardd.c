@@ -124,10 +124,11 @@ show_clients(struct query_run *q)
 {
     static const struct result_column columns[] = {
         NUMBER("Id"), NUMBER("Worker"), TEXT("User"), TEXT("Schema"), TEXT("Command"),
-        NUMBER("Time_ms"), NUMBER("Statements"), TEXT("Statement"),
+        NUMBER("Time_ms"), NUMBER("Statements"), TEXT("Pinned"), TEXT("Statement"),
     };
     struct client_info info;
     struct table       t;
+    char               pins[128];
     uint64_t           now = slots_now_ms();
 
     begin(&t, q, columns, countof(columns));
@@ -144,6 +145,8 @@ show_clients(struct query_run *q)
             result_writer_text(&t.w, span_of(command_name((uint8_t)info.command)));
             number(&t, now - info.since_ms);
             number(&t, info.statements);
+            pins_text((uint32_t)info.state, pins, sizeof(pins));
+            result_writer_text(&t.w, span_of(pins));
             result_writer_text(&t.w, span_of(info.statement));
         }
     }
