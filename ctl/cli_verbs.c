@@ -39,10 +39,11 @@ const struct cli_verb cli_verbs[] = {
       "Remove a shard that owns no ranges and is no database's home",
       "A server of our own is stopped and its data removed; an adopted one is left alone." },
     { "shard set", "NAME", "state name", verb_shard_set, "Change a shard's state or name", "" },
-    { "user add", "NAME", "password password-stdin plugin admin max-connections",
+    { "user add", "NAME", "password password-stdin plugin admin no-rights max-connections",
       verb_user_add,
       "Let somebody in", "The account is made on every shard with a random secret that only\n"
-      "shardd knows. It may do everything in every database of the catalog." },
+      "shardd knows. It may do everything in every database of the catalog, or with\n"
+      "--no-rights nothing until an administrator GRANTs something by SQL." },
     { "user list", "", "", verb_user_list, "List the users", "" },
     { "user set", "NAME", "commit max-connections", verb_user_set, "Change a user's defaults",
       "They hold for connections made from then on." },
@@ -107,7 +108,8 @@ const struct cli_option cli_options[] = {
     { "retain", NULL, "the password before stays good as well" },
     { "discard-old", NULL, "the password before is no longer good" },
     { "revoke", NULL, "no token is good any more" },
-    { "admin", NULL, "may see and kill what others run" },
+    { "admin", NULL, "may see and kill what others run, and manage users by SQL" },
+    { "no-rights", NULL, "has no rights until some are granted" },
     { "commit", "MODE", "transactions that write on several shards: atomic, best_effort, single "
       "or default (as in shardd.conf)" },
     { "force", "commit|rollback", "what to do where the decision cannot be had" },

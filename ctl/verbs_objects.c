@@ -192,8 +192,9 @@ password_of(struct cli *cli, json_t *body)
 int
 verb_user_add(struct cli *cli)
 {
-    json_t *body = json_pack("{s:s, s:b}", "name", cli->argument[0], "admin",
-                             cli_option(cli, "admin") != NULL);
+    json_t *body = json_pack("{s:s, s:b, s:b}", "name", cli->argument[0], "admin",
+                             cli_option(cli, "admin") != NULL, "no_rights",
+                             cli_option(cli, "no-rights") != NULL);
     int     limit, status = CLI_USAGE;
 
     if (cli_number(cli, "max-connections", 0, INT32_MAX, &limit, 0)) {

@@ -9,6 +9,7 @@
 #include "core/base/memory.h"
 #include "core/route/cache.h"
 #include "shm/routes.h"
+#include "workers/backend/pool.h"
 
 void
 follow_init(struct follow *f, struct context *ctx)
@@ -86,6 +87,8 @@ install(struct follow *f, struct routes *routes, uint64_t edition)
     ctx->routes = ref;
     if (other)
         cache_clear(ctx->plans);
+    if (old != NULL && old->routes->users_generation != routes->users_generation)
+        pool_renew(ctx);
     if (old != NULL)
         retire(f, old);
     keep_shards(ctx, routes);

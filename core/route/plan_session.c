@@ -123,6 +123,20 @@ setting_make(struct planner *p, const struct set_item *item, struct setting *out
     return 1;
 }
 
+/* Users and rights are the catalog's, and the same on all shards. */
+static void
+plan_account(struct planner *p)
+{
+    struct ddl_spec *spec   = make(p, sizeof(*spec));
+    spec->kind              = DDL_ACCOUNT;
+    spec->verb              = SPAN("");
+    p->out->implicit_commit = true;
+    p->out->is_write        = true;
+    p->out->kind            = PLAN_DDL;
+    p->out->ddl             = spec;
+    p->out->reason          = "the controller runs it on every shard";
+}
+
 static void
 plan_set(struct planner *p)
 {
@@ -140,8 +154,12 @@ plan_set(struct planner *p)
     spec->items            = items;
     spec->replayable       = true;
     for (const struct set_item *item = set->items; item != NULL; item = item->next) {
-        if (item->kind == SET_PASSWORD || item->kind == SET_ROLE) {
-            NOT_YET(p, "shardd: accounts are managed by shardctl: see 'shardctl user --help'");
+        if (item->kind == SET_PASSWORD) {
+            plan_account(p);
+            return;
+        }
+        if (item->kind == SET_ROLE) {
+            NOT_YET(p, "shardd: roles are not supported: see 'shardctl user --help'");
             return;
         }
         spec->n += setting_make(p, item, &items[spec->n]);
@@ -435,7 +453,12 @@ plan_session(struct planner *p)
         break;
     case STMT_DATABASE:    plan_ddl(p, DDL_DATABASE); break;
     case STMT_CREATE_VIEW: plan_ddl(p, DDL_VIEW); break;
-    case STMT_OBJECT:      plan_ddl(p, object_kind(s)); break;
+    case STMT_OBJECT:
+        if (object_kind(s) == DDL_ACCOUNT)
+            plan_account(p);
+        else
+            plan_ddl(p, object_kind(s));
+        break;
     case STMT_LOCK_TABLES: case STMT_HANDLER: plan_locks(p); break;
     case STMT_PREPARE: case STMT_EXECUTE: case STMT_DEALLOCATE: plan_sql_prepare(p); break;
     case STMT_CALL:        plan_call(p); break;

@@ -203,9 +203,11 @@ api_user_add(struct request *r)
         return request_refuse(r, 400, unknown_plugin);
     if (some)
         user_verifier(plugin, password, verifier);
+    enum admin_user_kind kind = model_flag(r->body, "admin")       ? ADMIN_USER_ADMIN
+                                : model_flag(r->body, "no_rights") ? ADMIN_USER_NO_RIGHTS
+                                                                   : ADMIN_USER_ALL;
     return request_done(r, admin_user_add(r->cluster, who, name, plugin, some ? verifier : NULL,
-                                          model_flag(r->body, "admin"),
-                                          model_number(r->body, "max_connections"), &error),
+                                          kind, model_number(r->body, "max_connections"), &error),
                         &error);
 }
 

@@ -37,9 +37,12 @@ bool admin_database_drop(struct cluster *c, const char *who, const char *name, b
 enum job_state admin_database_resume(struct cluster *c, const char *what, const char *name,
                                      struct sql_error *error) must_check;
 
+/* NO_RIGHTS: none until some are granted; ALL: on all databases, also those to come. */
+enum admin_user_kind { ADMIN_USER_NO_RIGHTS, ADMIN_USER_ALL, ADMIN_USER_ADMIN };
+
 /* `verifier`: see user.h; NULL: no password. */
 bool admin_user_add(struct cluster *c, const char *who, const char *name,
-                    enum auth_plugin plugin, const char *verifier, bool admin,
+                    enum auth_plugin plugin, const char *verifier, enum admin_user_kind kind,
                     int64_t max_connections, struct sql_error *error) must_check;
 
 struct password_change {
@@ -58,6 +61,13 @@ bool admin_user_password(struct cluster *c, const char *who, const char *name,
 /* A new token for HTTP instead of the one before, in `token`; NULL: none any more. */
 bool admin_user_token(struct cluster *c, const char *who, const char *name,
                       char token[USER_TOKEN_LEN + 1], struct sql_error *error) must_check;
+/* GRANT or REVOKE; `what` is "SELECT, INSERT ON `a`.*". */
+bool admin_user_rights(struct cluster *c, const char *who, const char *name, bool grant,
+                       const char *what, struct sql_error *error) must_check;
+
+/* Writes a user, `user` NULL: removes it; publishes. For the admin_*.c. */
+bool admin_user_put(struct cluster *c, const char *who, const char *name, json_t *user,
+                    int64_t expected, struct sql_error *error) must_check;
 bool admin_user_remove(struct cluster *c, const char *who, const char *name,
                        struct sql_error *error) must_check;
 

@@ -83,7 +83,7 @@ grant_all(struct server *s, const json_t *users, const char *name, struct sql_er
     json_t     *object;
 
     json_object_foreach((json_t *)(uintptr_t)users, user, object)
-        if (!account_grant(s, user, name, error))
+        if (!json_object_get(object, "grants") && !account_grant(s, user, name, error))
             return false;
     return true;
 }

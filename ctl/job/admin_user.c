@@ -26,9 +26,9 @@ on_all(struct cluster *c, const json_t *user, struct sql_error *error)
     return ok;
 }
 
-static bool
-put(struct cluster *c, const char *who, const char *name, json_t *user, int64_t expected,
-    struct sql_error *error)
+bool
+admin_user_put(struct cluster *c, const char *who, const char *name, json_t *user,
+               int64_t expected, struct sql_error *error)
 {
     struct catalog_change *change = catalog_begin(c->catalog, who);
     struct err             ignored;
@@ -46,7 +46,7 @@ put(struct cluster *c, const char *who, const char *name, json_t *user, int64_t 
 
 bool
 admin_user_add(struct cluster *c, const char *who, const char *name, enum auth_plugin plugin,
-               const char *verifier, bool admin, int64_t max_connections,
+               const char *verifier, enum admin_user_kind kind, int64_t max_connections,
                struct sql_error *error)
 {
     struct job job;
@@ -62,13 +62,15 @@ admin_user_add(struct cluster *c, const char *who, const char *name, enum auth_p
     if (!job_begin(&job, c, "user", who, "add a user", "", name, error))
         return false;
     there = catalog_get(c->catalog, CATALOG_USER, name, NULL);
-    user  = user_new(name, plugin, verifier, admin, max_connections);
+    user  = user_new(name, plugin, verifier, kind == ADMIN_USER_ADMIN, max_connections);
+    if (kind == ADMIN_USER_NO_RIGHTS)
+        json_object_set_new(user, "grants", json_array());
     if (there)
         ok = sql_error_set(error, CANNOT_USER,
                            "shardd: there is a user %s already; 'shardctl user passwd' changes "
                            "the password", name);
     else
-        ok = on_all(c, user, error) && put(c, who, name, user, CATALOG_NEW, error);
+        ok = on_all(c, user, error) && admin_user_put(c, who, name, user, CATALOG_NEW, error);
     json_decref(there);
     json_decref(user);
     job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
@@ -125,7 +127,7 @@ change_user(struct cluster *c, const char *who, const char *name, const char *wh
     if (!job_begin(&job, c, "user", who, what, "", name, error))
         return false;
     user = catalog_get(c->catalog, CATALOG_USER, name, &version);
-    ok   = user ? set(user, wish, error) && put(c, who, name, user, version, error)
+    ok   = user ? set(user, wish, error) && admin_user_put(c, who, name, user, version, error)
                 : no_user(name, error);
     json_decref(user);
     job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
@@ -199,7 +201,7 @@ remove_user(struct cluster *c, const char *who, const char *name, struct sql_err
     struct server servers[ROUTES_SHARDS_MAX];
     size_t        n  = 0;
     bool          ok = admin_open_all(shards, servers, &n, error) &&
-              put(c, who, name, NULL, CATALOG_ANY, error);
+              admin_user_put(c, who, name, NULL, CATALOG_ANY, error);
 
     for (size_t i = 0; ok && i < n; i++)
         ok = account_drop(&servers[i], name, error);

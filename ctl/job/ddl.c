@@ -80,6 +80,8 @@ run_database(struct ddl *d)
     const char             *who  = d->request->user ? d->request->user : "controller";
     struct database_options o    = { .if_not_exists = s->if_exists };
 
+    if (!ddl_may_database(d, name[0] ? name : d->request->database))
+        return false;
     if (s->word == KW_DROP)
         return database_drop(d, who, name);
     if (s->word == KW_CREATE && s->or_replace)
@@ -245,6 +247,8 @@ ddl_run(struct cluster *c, const struct ddl_request *request, struct ddl_answer 
     parsed = parse_statement(&d->arena, request->sql, ddl_lex_options(request), NULL, &d->stmt);
     if (parsed != PARSE_OK)
         ok = refuse_unknown(d);
+    else if (ddl_is_account(d->stmt))
+        ok = ddl_account(d, ddl_lex_options(request));
     else if (d->stmt->kind == STMT_DATABASE)
         ok = run_database(d);
     else

@@ -131,4 +131,10 @@ bool ddl_rename_tables(struct ddl *d) must_check;
 bool ddl_create_view(struct ddl *d) must_check;
 bool ddl_object_statement(struct ddl *d) must_check;
 
+/* Accounts and rights: ddl_account.c. */
+bool ddl_is_account(const struct stmt *s);
+bool ddl_account(struct ddl *d, struct lex_options options) must_check;
+/* May the client create, change or drop this database? */
+bool ddl_may_database(struct ddl *d, const char *database) must_check;
+
 #endif

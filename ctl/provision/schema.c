@@ -117,6 +117,26 @@ account_grant(struct server *s, const char *user, const char *database, struct s
     return ok;
 }
 
+const char *
+account_name(const struct server *s, const char *user)
+{
+    return account(user, s->account_host);
+}
+
+bool
+account_change(struct server *s, const char *user, bool grant, const char *what,
+               struct sql_error *error)
+{
+    struct buf sql = { 0 };
+    bool       ok;
+
+    buf_printf(&sql, "%s %s %s %s", grant ? "GRANT" : "REVOKE", what, grant ? "TO" : "FROM",
+               account(user, s->account_host));
+    ok = server_run_text(s, buf_unread(&sql), error);
+    buf_fini(&sql);
+    return ok;
+}
+
 /* The databases the account has rights on, as {pattern: true}. */
 static json_t *
 granted(struct server *s, const char *user, struct sql_error *error)

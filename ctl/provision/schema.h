@@ -27,6 +27,13 @@ bool account_ensure(struct server *s, const json_t *user, const json_t *database
 
 bool account_drop(struct server *s, const char *name, struct sql_error *error) must_check;
 
+/* 'user'@'host' as the server has it; static, until the next call. */
+const char *account_name(const struct server *s, const char *user);
+
+/* GRANT or REVOKE `what` ("SELECT ON `a`.*"). */
+bool account_change(struct server *s, const char *user, bool grant, const char *what,
+                    struct sql_error *error) must_check;
+
 /* ALL on a new database, for one user. */
 bool account_grant(struct server *s, const char *user, const char *database,
                    struct sql_error *error) must_check;

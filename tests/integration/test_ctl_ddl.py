@@ -87,7 +87,7 @@ def test_where_a_new_table_goes(c, definition, kind, reason):
     ("RENAME TABLE there TO there", 1050),
     ("CREATE VIEW v AS SELECT COUNT(*) FROM there", 1235),
     ("CREATE VIEW there AS SELECT 1", 1050),
-    ("CREATE USER x", 1235),
+    ("CREATE ROLE x", 1235),
     ("CREATE DATABASE app", 1007),
     ("DROP DATABASE gone", 1008),
     ("SELECT 1", 1235),

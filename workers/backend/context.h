@@ -34,6 +34,7 @@ struct context {
     struct routes_ref *routes; /* NULL until the first ones arrive */
     struct cache      *plans;  /* see core/route/cache.h */
     struct list        pools;
+    uint64_t           users_since_ms; /* users and rights are as they are since then */
     uint32_t           n_starved; /* pools that may open nothing: their user has its share */
     struct list        closing; /* backends whose operations have not all ended */
     struct list        clients;

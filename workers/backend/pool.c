@@ -392,13 +392,19 @@ pool_connected(struct backend *b)
     make_idle(b);
 }
 
+static bool
+is_outdated(const struct backend *b)
+{
+    return !b->pool->key.service && b->opened_ms <= b->pool->ctx->users_since_ms;
+}
+
 void
 pool_release(struct backend *b)
 {
     if (b->state == BACKEND_CLOSING)
         return;
     b->pool->alive_ms = ring_now_ms(b->pool->ctx->ring);
-    if (b->pool->ctx->leaving || b->dirty || !list_empty(&b->fifo)) {
+    if (b->pool->ctx->leaving || b->dirty || !list_empty(&b->fifo) || is_outdated(b)) {
         /* Locks and temporary tables end with the session that has them; an answer
          * that nobody waits for may never end. */
         backend_close(b, NULL);
@@ -471,6 +477,18 @@ pool_lost(struct backend *b, bool opening, const struct sql_error *why)
         open_more(starves);
     if (ring_now_ms(pool->ctx->ring) >= pool->failed_until_ms || pool->n_open == 0)
         open_more(pool);
+}
+
+void
+pool_renew(struct context *ctx)
+{
+    ctx->users_since_ms = ring_now_ms(ctx->ring);
+    LIST_EACH(at, &ctx->pools) {
+        struct pool *pool = container_of(at, struct pool, node);
+        LIST_EACH_SAFE(b, &pool->idle)
+            if (!pool->key.service)
+                backend_close(container_of(b, struct backend, node), NULL);
+    }
 }
 
 void

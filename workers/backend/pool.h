@@ -103,4 +103,8 @@ void pool_lost(struct backend *b, bool opening, const struct sql_error *why);
 /* Close all idle backends: the worker is leaving. */
 void pool_drain(struct context *ctx);
 
+/* Users or their rights have changed: a server remembers what a session may, so idle
+ * backends of users are closed, and the others when they come back. */
+void pool_renew(struct context *ctx);
+
 #endif
