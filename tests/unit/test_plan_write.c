@@ -316,6 +316,9 @@ static const struct plan_case cases[] = {
       "one home (s1)" },
     { "SHOW VARIABLES LIKE 'a%'",
       "one home (s0)" },
+    { "SHOW SHARDD STATUS LIKE 'x%'",
+      "refuse 1235: shardd: SHOW SHARDD STATUS shows all rows: LIKE, WHERE and LIMIT do not go "
+      "with it" },
     { "SHOW SHARDD FOO",
       "refuse 1105: shardd: SHOW SHARDD knows STATUS, SHARDS, POOLS, CLIENTS, TRANSACTIONS and "
       "DIGESTS" },
