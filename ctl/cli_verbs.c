@@ -28,7 +28,7 @@ const struct cli_verb cli_verbs[] = {
       "With rows in it a table stays what it is. In SQL the same is said by a table's\n"
       "comment: COMMENT 'shardd: key(COLUMN)', 'shardd: reference' or 'shardd: global'." },
     { "shard list", "", "", verb_shard_list, "List the shards and their servers", "" },
-    { "shard add", "", "name adopt user password", verb_shard_add,
+    { "shard add", "", "name adopt user password tls tls-ca", verb_shard_add,
       "Make one more shard, or adopt a server",
       "Without --adopt a server of our own is made. It gets the schemas, the accounts and the\n"
       "reference tables, and owns no ranges of the key space: no rows of sharded tables come\n"
@@ -97,6 +97,10 @@ const struct cli_option cli_options[] = {
     { "name", "NAME", "the shard's name" },
     { "adopt", "HOST[:PORT]", "the server to take over" },
     { "user", "NAME", "an account that may do everything there (root)" },
+    { "tls", NULL, "the controller uses TLS with the server (see also server_tls in "
+      "shardd.conf(5)), whoever it is" },
+    { "tls-ca", "FILE", "TLS, and the server's certificate must be signed by this CA and name "
+      "its address" },
     { "state", "up|draining", "draining: no new work is sent there where another can do it" },
     { "key", "COLUMN", "rows lie where the hash of this column says" },
     { "reference", NULL, "a full copy on every shard" },

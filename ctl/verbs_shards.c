@@ -46,10 +46,14 @@ verb_shard_add(struct cli *cli)
     json_t     *body = json_object(), *answer;
     int         status;
 
-    if (!address && (cli_option(cli, "user") || cli_option(cli, "password"))) {
+    if (!address && (cli_option(cli, "user") || cli_option(cli, "password") ||
+                     cli_option(cli, "tls") || cli_option(cli, "tls-ca"))) {
         json_decref(body);
-        return cli_wrong(cli, "--user and --password go with --adopt");
+        return cli_wrong(cli, "--user, --password, --tls and --tls-ca go with --adopt");
     }
+    if (cli_option(cli, "tls"))
+        json_object_set_new(body, "tls", json_true());
+    set_text(body, "tls_ca", cli_option(cli, "tls-ca"));
     set_text(body, "name", cli_option(cli, "name"));
     set_text(body, "adopt", address);
     set_text(body, "user", cli_option(cli, "user"));

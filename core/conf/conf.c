@@ -223,6 +223,8 @@ check_tls(const char *path, const config_t *file, const struct conf *conf,
         { "tls_ca", "tls_cert", conf->tls_ca[0] != 0, conf->tls_cert[0] != 0 },
         { "tls_require_client_cert", "tls_ca", conf->tls_require_client_cert,
           conf->tls_ca[0] != 0 },
+        { "server_tls_ca", "server_tls", conf->server_tls_ca[0] != 0,
+          conf->server_tls != SERVER_TLS_OFF },
     };
 
     for (size_t i = 0; i < countof(rules); i++)

@@ -28,6 +28,10 @@ enum conf_commit {
     COMMIT_SINGLE,      /* an error as soon as a second shard is written to */
 };
 
+enum conf_compress { CONF_COMPRESS_OFF, CONF_COMPRESS_ZLIB, CONF_COMPRESS_ZSTD };
+
+enum conf_server_tls { SERVER_TLS_OFF, SERVER_TLS_REQUIRED, SERVER_TLS_CA, SERVER_TLS_HOST };
+
 enum conf_tls_min { TLS_MIN_12, TLS_MIN_13 };
 
 enum conf_log_format {
@@ -70,6 +74,7 @@ struct conf {
     enum conf_tls_min tls_min_version;
     bool             require_secure_transport;
     char             rsa_key[256];
+    uint32_t         compression_level; /* 0: not offered */
     /* pools: per worker, server and user */
     uint32_t         pool_max;
     uint32_t         pool_min_idle;
@@ -78,6 +83,9 @@ struct conf {
     uint32_t         connect_timeout_ms;
     uint32_t         pipeline;         /* statements on one backend; 1: off */
     uint32_t         pipeline_wait_ms;
+    enum conf_compress server_compression;
+    enum conf_server_tls server_tls;
+    char             server_tls_ca[256];
     /* statements */
     uint32_t         plan_cache_entries;
     uint64_t         merge_memory_bytes; /* per statement */

@@ -82,6 +82,9 @@ const struct conf_setting conf_settings[] = {
       "A private RSA key of at least 2048 bits: a PEM file without a passphrase. With it "
       "clients that use caching_sha2_password can send their password encrypted when they do "
       "not use TLS. Empty: they must use TLS or a Unix socket." },
+    { INT(compression_level, "6", 0, 9, ""), CONF_RELOAD,
+      "Clients that ask for it get compressed answers: by zlib at this level, or by zstd at the "
+      "level that the client asks for (at most 7). 0: compression is not offered." },
 
     { INT(pool_max, "64", 1, 100000, "connections"), CONF_RELOAD,
       "Connections to one server as one user, per worker. The servers' max_connections "
@@ -102,6 +105,15 @@ const struct conf_setting conf_settings[] = {
     { INT(pipeline_wait_ms, "50", 1, 60000, "ms"), CONF_RELOAD,
       "A read that has waited so long behind others on a shared connection is sent again on "
       "another one." },
+    { ENUM(server_compression, "off", "off|zlib|zstd"), CONF_RELOAD,
+      "New connections to servers by TCP are compressed, when the server offers it: MariaDB has "
+      "zlib, MySQL 8 both. It saves bytes and costs CPU on both sides." },
+    { ENUM(server_tls, "off", "off|required|verify_ca|verify_host"), CONF_RELOAD,
+      "New connections to servers by TCP use TLS: required takes any certificate, verify_ca one "
+      "that server_tls_ca has signed, verify_host one that names the server's address as "
+      "'shardctl shard list' shows it as well. A server that does not offer it counts as down." },
+    { STR(server_tls_ca, CONF_PATH, "", 0), CONF_RELOAD,
+      "CA certificates for server_tls: a PEM file. Empty: those of the system." },
 
     { INT(plan_cache_entries, "4096", 16, 1048576, "plans"), CONF_RESTART,
       "Statements, without their literals, whose plan each worker remembers." },

@@ -21,7 +21,7 @@
 #ifndef CORE_IO_STREAM_H
 #define CORE_IO_STREAM_H
 
-#include "core/io/filter.h"
+#include "core/base/filter.h"
 #include "core/io/ring.h"
 #include "core/io/sock.h"
 

@@ -138,6 +138,14 @@ context_new(const SSL_METHOD *method)
     return ctx;
 }
 
+struct tls_context *
+tls_context_hold(struct tls_context *ctx)
+{
+    if (ctx != NULL)
+        ctx->refs++;
+    return ctx;
+}
+
 void
 tls_context_drop(struct tls_context *ctx)
 {

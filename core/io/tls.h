@@ -12,7 +12,7 @@
 #define CORE_IO_TLS_H
 
 #include "core/base/err.h"
-#include "core/io/filter.h"
+#include "core/base/filter.h"
 
 struct tls_context;
 
@@ -47,6 +47,9 @@ struct tls_context *tls_server_new(const struct tls_server_params *params,
                                    struct err *err) must_check;
 struct tls_context *tls_client_new(const struct tls_client_params *params,
                                    struct err *err) must_check;
+
+/* One more reference; returns `ctx`. NULL is fine. */
+struct tls_context *tls_context_hold(struct tls_context *ctx);
 
 /* The reference is gone; filters keep theirs. NULL is fine. */
 void tls_context_drop(struct tls_context *ctx);

@@ -14,13 +14,13 @@ or_empty(const char *text)
 static unsigned
 adopt(struct request *r, const char *address)
 {
-    const char      *user = request_text(r, "user");
+    const char      *user = request_text(r, "user"), *ca = request_text(r, "tls_ca");
     struct adopted   done;
     struct sql_error error;
 
     if (!shard_adopt(r->cluster, who, or_empty(request_text(r, "name")), address,
-                     user ? user : "root", or_empty(request_text(r, "password")), &done,
-                     &error)) {
+                     user ? user : "root", or_empty(request_text(r, "password")),
+                     ca ? ca : model_flag(r->body, "tls") ? "" : NULL, &done, &error)) {
         json_decref(done.notes);
         return request_done(r, false, &error);
     }

@@ -4,7 +4,8 @@
  *                  next_job, service_user, service_secret, lower_case
  *   shard/ID       id, name, host, port, socket, state (up|draining),
  *                  provisioner (local|static), directory, user, secret (of the controller),
- *                  account_host (static: what users' accounts are bound to there)
+ *                  account_host (static: what users' accounts are bound to there),
+ *                  tls (the controller uses it there), tls_ca (a file; "": unverified)
  *   ranges/map     ranges: [["<start, 16 hex digits>", shard id], ...] sorted
  *   database/NAME  name, policy (auto|global), home (shard id), collation, collation_id,
  *                  code (has, or once had, routines or triggers)

@@ -20,10 +20,11 @@ struct adopted {
  * tables global and it as their home; accounts of mysql_native_password and ed25519 become
  * users with the same password and rights. On it only shardd's schema, service
  * account, and accounts for the workers are added. `address` is HOST or
- * HOST:PORT; `user` may do everything there. */
+ * HOST:PORT; `user` may do everything there. `tls_ca`: the controller uses TLS with it
+ * and verifies its certificate by this file ("": not at all); NULL: no TLS. */
 bool shard_adopt(struct cluster *c, const char *who, const char *name, const char *address,
-                 const char *user, const char *password, struct adopted *out,
-                 struct sql_error *error) must_check;
+                 const char *user, const char *password, const char *tls_ca,
+                 struct adopted *out, struct sql_error *error) must_check;
 
 /* Only when it owns no ranges and is no database's home. A server of ours goes
  * with its data; another is left alone. */

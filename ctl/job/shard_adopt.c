@@ -382,8 +382,8 @@ adopt(struct adoption *a, const char *who, const char *address)
 
 bool
 shard_adopt(struct cluster *c, const char *who, const char *name, const char *address,
-            const char *user, const char *password, struct adopted *out,
-            struct sql_error *error)
+            const char *user, const char *password, const char *tls_ca,
+            struct adopted *out, struct sql_error *error)
 {
     struct adoption a = { .c = c, .out = out, .error = error };
     struct job      job;
@@ -399,6 +399,8 @@ shard_adopt(struct cluster *c, const char *who, const char *name, const char *ad
     a.shard = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s}", "id", (json_int_t)id, "name",
                         name[0] ? name : own_name, "state", "up", "provisioner", "static",
                         "user", user, "secret", password);
+    json_object_set_new(a.shard, "tls", json_boolean(tls_ca != NULL));
+    model_set(a.shard, "tls_ca", tls_ca ? tls_ca : "");
     a.databases = json_object();
     a.tables    = json_object();
     a.users     = json_object();

@@ -45,6 +45,19 @@ failed(struct server *s, struct sql_error *error)
     return false;
 }
 
+static void
+use_tls(MYSQL *mysql, const json_t *shard)
+{
+    const char *ca     = model_text(shard, "tls_ca");
+    my_bool     yes    = 1, verify = ca[0] != 0;
+
+    if (!model_flag(shard, "tls"))
+        return;
+    mysql_ssl_set(mysql, NULL, NULL, verify ? ca : NULL, NULL, NULL);
+    mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &yes);
+    mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
+}
+
 bool
 server_open_as(struct server *s, const json_t *shard, const char *user, const char *secret,
                const char *database, struct sql_error *error)
@@ -61,6 +74,7 @@ server_open_as(struct server *s, const json_t *shard, const char *user, const ch
     mysql_options(s->mysql, MYSQL_OPT_CONNECT_TIMEOUT, &timeout);
     mysql_options(s->mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     mysql_options(s->mysql, MYSQL_OPT_PROTOCOL, &proto);
+    use_tls(s->mysql, shard);
     if (s->answer_s > 0)
         mysql_options(s->mysql, MYSQL_OPT_READ_TIMEOUT, &s->answer_s);
     if (mysql_real_connect(s->mysql, socket[0] ? NULL : model_text(shard, "host"), user, secret,

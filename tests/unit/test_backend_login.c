@@ -84,7 +84,8 @@ static void
 run_case(size_t i, size_t bite)
 {
     struct buf           server = { 0 }, in = { 0 }, out = { 0 };
-    struct backend_login l      = { .params = { SPAN("app"), SPAN("secret"), { 0 }, CAPS, 45,
+    struct backend_login l      = { .params = { SPAN("app"), SPAN("secret"), { 0 },
+                                                           CAPS, 45, 0, false,
                                                false } };
     enum login_step      step   = LOGIN_STEP_WAIT;
     static const uint8_t seq[]  = { 0, 2, 4, 6 };
@@ -151,7 +152,8 @@ greet(bool secure)
     struct buf hello = { 0 };
     size_t     used;
 
-    dialog = (struct backend_login){ .params = { SPAN("app"), SPAN("secret"), { 0 }, CAPS, 45,
+    dialog = (struct backend_login){ .params = { SPAN("app"), SPAN("secret"), { 0 },
+                                                           CAPS, 45, 0, false,
                                                  secure } };
     speak(&hello, HELLO, 0);
     assert_int_equal(backend_login_run(&dialog, buf_unread(&hello), &used, &said),

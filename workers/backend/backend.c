@@ -11,6 +11,7 @@
 enum {
     ERR_UNREACHABLE = 1429, /* ER_CONNECT_TO_FOREIGN_DATA_SOURCE */
     ERR_LOST        = 1430, /* ER_QUERY_ON_FOREIGN_DATA_SOURCE */
+    SERVER_LEVEL    = 3, /* of compression: fast */
     MARK_LOW        = 64 << 10,
     MARK_HIGH       = 1 << 20,
 };
@@ -106,6 +107,7 @@ on_closed(struct stream *stream)
 
     list_remove(&b->node);
     statements_clear(&b->statements);
+    tls_context_drop(b->tls);
     buf_fini(&b->joined);
     free(b->schema);
     free(b);
@@ -133,8 +135,12 @@ lost(struct backend *b, const char *what)
 static void
 on_end(struct stream *stream, int error)
 {
+    const char *tls = tls_failure(stream->filter);
+    char        why[200];
+
+    snprintf(why, sizeof(why), "TLS: %s", tls);
     lost(container_of(stream, struct backend, stream),
-         error == 0 ? "the server closed it" : strerror(-error));
+         tls[0] != 0 ? why : error == 0 ? "the server closed it" : strerror(-error));
 }
 
 static void
@@ -230,8 +236,8 @@ read_answers(struct backend *b)
     }
 }
 
-static void
-log_in(struct backend *b)
+static enum login_step
+login_run(struct backend *b)
 {
     size_t          used;
     enum login_step step = backend_login_run(&b->login, stream_unread(&b->stream), &used,
@@ -239,10 +245,36 @@ log_in(struct backend *b)
 
     stream_consume(&b->stream, used);
     stream_flush(&b->stream);
+    return step;
+}
+
+static enum login_step
+begin_tls(struct backend *b)
+{
+    const struct route_shard *shard = shard_by_id(b->pool->ctx, b->pool->key.shard_id);
+    char                      host[SOCK_NAME_BYTES];
+
+    snprintf(host, sizeof(host), "%.*s", shard != NULL ? (int)shard->host.len : 0,
+             shard != NULL ? (const char *)shard->host.ptr : "");
+    stream_add_filter(&b->stream, tls_connect(b->tls, host, b->pool->key.shard_id));
+    tls_context_drop(b->tls);
+    b->tls = NULL;
+    return login_run(b);
+}
+
+static void
+log_in(struct backend *b)
+{
+    enum login_step step = login_run(b);
+
+    if (step == LOGIN_STEP_TLS)
+        step = begin_tls(b);
     if (step == LOGIN_STEP_FAIL)
         end(b, &b->login.error);
     if (step != LOGIN_STEP_DONE)
         return;
+    if (b->login.compress != COMPRESS_NONE)
+        stream_add_filter(&b->stream, compress_new(b->login.compress, SERVER_LEVEL, true));
     timer_stop(ring_timers(ring_of(b)), &b->timer);
     explicit_bzero(b->secret, sizeof(b->secret));
     pool_connected(b);
@@ -315,6 +347,20 @@ set_params(struct backend *b, const struct routes *r, struct span schema)
     (void)schema;
 }
 
+/* On this host bytes cost less than compressing them. */
+static uint64_t
+compression(const struct context *ctx, const struct sock_addr *addr)
+{
+    if (sock_is_unix(addr))
+        return 0;
+    switch (ctx->conf.server_compression) {
+    case CONF_COMPRESS_ZLIB: return CLIENT_COMPRESS;
+    case CONF_COMPRESS_ZSTD: return CLIENT_ZSTD_COMPRESSION;
+    case CONF_COMPRESS_OFF: break;
+    }
+    return 0;
+}
+
 struct backend *
 backend_open(struct pool *pool, struct span schema)
 {
@@ -342,7 +388,11 @@ backend_open(struct pool *pool, struct span schema)
         if (!sock_parse(&addr, where, shard->port, &err))
             addr.len = 0;
         set_params(b, ctx->routes->routes, schema);
-        b->login.params.secure = sock_is_unix(&addr);
+        if (!sock_is_unix(&addr))
+            b->tls = tls_context_hold(ctx->secure.servers);
+        b->login.params.tls      = b->tls != NULL;
+        b->login.params.secure   = b->tls != NULL || sock_is_unix(&addr);
+        b->login.params.compress = compression(ctx, &addr);
     }
     /* Without an address the connect fails, and by the one way failures take. */
     stream_connect(&b->stream, ctx->ring, &addr, ctx->conf.connect_timeout_ms, &stream_ops);

@@ -69,6 +69,7 @@ struct backend {
     enum backend_state   state;
     struct backend_login login;
     char                 secret[80]; /* for the login only */
+    struct tls_context  *tls;        /* until TLS begins; NULL: it does not */
     struct list          fifo;
     struct timer         timer;     /* connect and login deadline; idle closing */
     struct buf           joined;    /* messages of several packets */

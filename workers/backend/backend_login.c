@@ -5,6 +5,7 @@
  *                             |      v
  *   GREETING --------------> VERDICT ------> READY
  *                             |      ^
+ *            \-> SECURE ---^  |      ^
  *                             +-KEY--+       caching_sha2_password, in the clear
  *
  * We begin with mysql_native_password; a server that wants another plugin says so.
@@ -20,6 +21,8 @@
 #include "core/mysql/auth_ed25519.h"
 #include "core/mysql/auth_sha2.h"
 #include "core/mysql/reply.h"
+
+enum { ZSTD_LEVEL = 3 };
 
 enum { MALFORMED = 1429 /* ER_CONNECT_TO_FOREIGN_DATA_SOURCE */ };
 
@@ -41,11 +44,41 @@ refused(struct backend_login *l, struct span payload)
     return LOGIN_STEP_FAIL;
 }
 
+/* The same in the request for TLS and in the login behind it: servers go by the first. */
+static uint64_t
+claimed(const struct backend_login *l)
+{
+    return l->params.capabilities | (l->params.compress & l->offered) |
+           (l->params.tls ? CLIENT_SSL : 0) |
+           (l->params.schema.len != 0 ? CLIENT_CONNECT_WITH_DB : 0);
+}
+
+static enum login_step
+say_login(struct backend_login *l, struct buf *out)
+{
+    uint8_t      scramble[AUTH_HASH_BYTES];
+    struct login login = {
+        .capabilities = claimed(l),
+        .max_packet   = 1U << 30,
+        .charset      = l->params.charset,
+        .user         = l->params.user,
+        .auth         = { scramble, auth_scramble(l->params.password, l->nonce, scramble) },
+        .schema       = l->params.schema,
+        .plugin       = SPAN(PLUGIN_NATIVE_PASSWORD),
+        .zstd_level   = ZSTD_LEVEL,
+    };
+
+    if (login.capabilities & (CLIENT_COMPRESS | CLIENT_ZSTD_COMPRESSION))
+        l->compress = login.capabilities & CLIENT_COMPRESS ? COMPRESS_ZLIB : COMPRESS_ZSTD;
+    login_encode(out, &l->reader.next_seq, &login);
+    l->state = LOGIN_VERDICT;
+    return LOGIN_STEP_AGAIN;
+}
+
 static enum login_step
 read_greeting(struct backend_login *l, struct span payload, struct buf *out)
 {
     struct greeting greeting;
-    uint8_t         scramble[AUTH_HASH_BYTES];
 
     if (payload.ptr[0] == REPLY_ERR)
         return refused(l, payload);
@@ -56,21 +89,17 @@ read_greeting(struct backend_login *l, struct span payload, struct buf *out)
 
     memcpy(l->nonce, greeting.nonce, sizeof(l->nonce));
     l->thread_id = greeting.thread_id;
-
-    struct login login = {
-        .capabilities = l->params.capabilities,
-        .max_packet   = 1U << 30,
-        .charset      = l->params.charset,
-        .user         = l->params.user,
-        .auth         = { scramble, auth_scramble(l->params.password, l->nonce, scramble) },
-        .schema       = l->params.schema,
-        .plugin       = SPAN(PLUGIN_NATIVE_PASSWORD),
-    };
-    if (login.schema.len != 0)
-        login.capabilities |= CLIENT_CONNECT_WITH_DB;
-    login_encode(out, &l->reader.next_seq, &login);
-    l->state = LOGIN_VERDICT;
-    return LOGIN_STEP_AGAIN;
+    l->offered   = greeting.capabilities;
+    if (!l->params.tls)
+        return say_login(l, out);
+    if (!(l->offered & CLIENT_SSL))
+        return fail(l, "the server does not offer TLS, which server_tls demands");
+    struct login request = { .capabilities = claimed(l),
+                             .max_packet   = 1U << 30,
+                             .charset      = l->params.charset };
+    tls_request_encode(out, &l->reader.next_seq, &request);
+    l->state = LOGIN_SECURE;
+    return LOGIN_STEP_TLS;
 }
 
 /* --- plugins -------------------------------------------------------------- */
@@ -188,6 +217,7 @@ login_step(struct backend_login *l, struct span payload, struct buf *out)
     switch (l->state) {
     case LOGIN_GREETING: return read_greeting(l, payload, out);
     case LOGIN_VERDICT:  return read_verdict(l, payload, out);
+    case LOGIN_SECURE:   break;
     case LOGIN_KEY:      return read_key(l, payload, out);
     case LOGIN_READY:    return LOGIN_STEP_DONE;
     case LOGIN_FAILED:   return LOGIN_STEP_FAIL;
@@ -201,6 +231,8 @@ backend_login_run(struct backend_login *l, struct span in, size_t *used, struct 
     enum login_step step = LOGIN_STEP_AGAIN;
 
     *used = 0;
+    if (l->state == LOGIN_SECURE)
+        step = say_login(l, out);
     while (step == LOGIN_STEP_AGAIN) {
         struct packet      packet;
         enum packet_status status = packet_next(&l->reader, span_from(in, *used), &packet);
@@ -220,6 +252,7 @@ login_state_name(enum login_state state)
 {
     static const char *const names[] = {
         [LOGIN_GREETING] = "greeting",
+        [LOGIN_SECURE]   = "tls",
         [LOGIN_VERDICT]  = "verdict",
         [LOGIN_KEY]      = "key",
         [LOGIN_READY]    = "ready",

@@ -15,12 +15,10 @@ make_key(struct secure *s, struct err *err)
     return true;
 }
 
-bool
-secure_load(struct secure *s, const struct conf *conf, struct err *err)
+static bool
+load_clients(struct secure *s, const struct conf *conf, struct err *err)
 {
-    struct tls_context      *clients = NULL;
-    struct sha2_key         *rsa     = NULL;
-    struct tls_server_params params  = {
+    struct tls_server_params params = {
         .cert         = conf->tls_cert,
         .key          = conf->tls_key,
         .ca           = conf->tls_ca,
@@ -29,24 +27,56 @@ secure_load(struct secure *s, const struct conf *conf, struct err *err)
         .ticket_key   = s->ticket_key,
     };
 
+    if (conf->tls_cert[0] == 0)
+        return true;
+    s->clients = tls_server_new(&params, err);
+    return s->clients != NULL;
+}
+
+static bool
+load_servers(struct secure *s, const struct conf *conf, struct err *err)
+{
+    struct tls_client_params params = {
+        .ca     = conf->server_tls_ca,
+        .cert   = "",
+        .key    = "",
+        .verify = conf->server_tls == SERVER_TLS_HOST ? TLS_VERIFY_HOST
+                  : conf->server_tls == SERVER_TLS_CA ? TLS_VERIFY_CA
+                                                      : TLS_VERIFY_NOTHING,
+    };
+
+    if (conf->server_tls == SERVER_TLS_OFF)
+        return true;
+    s->servers = tls_client_new(&params, err);
+    return s->servers != NULL;
+}
+
+static bool
+load_rsa(struct secure *s, const struct conf *conf, struct err *err)
+{
+    if (conf->rsa_key[0] == 0)
+        return true;
+    s->rsa = sha2_key_load(conf->rsa_key, err);
+    return s->rsa != NULL;
+}
+
+bool
+secure_load(struct secure *s, const struct conf *conf, struct err *err)
+{
+    struct secure loaded = { 0 };
+
     if (!make_key(s, err))
         return false;
-    if (conf->tls_cert[0] != 0) {
-        clients = tls_server_new(&params, err);
-        if (clients == NULL)
-            return false;
+    loaded.has_key = true;
+    memcpy(loaded.ticket_key, s->ticket_key, sizeof(loaded.ticket_key));
+    if (!load_clients(&loaded, conf, err) || !load_servers(&loaded, conf, err) ||
+        !load_rsa(&loaded, conf, err)) {
+        secure_fini(&loaded);
+        return false;
     }
-    if (conf->rsa_key[0] != 0) {
-        rsa = sha2_key_load(conf->rsa_key, err);
-        if (rsa == NULL) {
-            tls_context_drop(clients);
-            return false;
-        }
-    }
-    tls_context_drop(s->clients);
-    sha2_key_free(s->rsa);
-    s->clients = clients;
-    s->rsa     = rsa;
+    struct secure before = *s;
+    *s = loaded;
+    secure_fini(&before);
     return true;
 }
 
@@ -54,6 +84,7 @@ void
 secure_fini(struct secure *s)
 {
     tls_context_drop(s->clients);
+    tls_context_drop(s->servers);
     sha2_key_free(s->rsa);
     explicit_bzero(s, sizeof(*s));
 }

@@ -16,6 +16,7 @@
 
 struct secure {
     struct tls_context *clients; /* owned; NULL: TLS is not offered */
+    struct tls_context *servers; /* owned; NULL: servers are reached without TLS */
     struct sha2_key    *rsa;     /* owned; NULL: passwords are not sent by RSA */
     uint8_t             ticket_key[TLS_TICKET_KEY_BYTES];
     bool                has_key;

@@ -13,6 +13,7 @@
 
 #include "core/io/stream.h"
 #include "core/mysql/auth_plugin.h"
+#include "core/mysql/compress.h"
 #include "core/mysql/handshake.h"
 #include "core/mysql/packet.h"
 #include "workers/client/stmt.h"
@@ -40,6 +41,8 @@ struct client_login {
     struct list      turn;          /* in LOGIN_WAIT_TURN */
     struct client   *client;
     uint64_t offered;
+    uint8_t  zstd_level;            /* asked for */
+    enum compress_how compress;     /* from the OK on */
     bool     known;
     bool     local;     /* through a Unix socket */
     char    *schema;    /* owned */

@@ -43,10 +43,14 @@ static const uint64_t always =
     CLIENT_MULTI_RESULTS | CLIENT_PS_MULTI_RESULTS | CLIENT_PLUGIN_AUTH |
     CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA;
 
+/* MySQL's clients prefer the second when they may use both. */
+static const uint64_t compression = CLIENT_COMPRESS | CLIENT_ZSTD_COMPRESSION;
+
 void
 client_greet(struct client *c, bool local)
 {
-    uint64_t        offers   = offered | (c->ctx->secure.clients != NULL ? CLIENT_SSL : 0);
+    uint64_t        offers   = offered | (c->ctx->secure.clients != NULL ? CLIENT_SSL : 0) |
+                      (c->ctx->conf.compression_level > 0 ? compression : 0);
     struct greeting greeting = {
         .version      = span_of(c->ctx->conf.server_version),
         .thread_id    = (uint32_t)c->session.id,
@@ -156,6 +160,13 @@ enter_session(struct client *c, const char *schema)
                 (uint64_t)c->ctx->conf.client_idle_s * 1000, client_idle_too_long);
 }
 
+static int
+compression_level(const struct client *c)
+{
+    return c->login->compress == COMPRESS_ZSTD ? c->login->zstd_level
+                                               : (int)c->ctx->conf.compression_level;
+}
+
 void
 client_welcome(struct client *c)
 {
@@ -173,6 +184,9 @@ client_welcome(struct client *c)
     uint8_t seq = c->reader.next_seq;
     reply_ok_encode(stream_out(&c->stream), &seq, c->session.capabilities, &ok);
     stream_flush(&c->stream);
+    if (c->login->compress != COMPRESS_NONE)
+        stream_add_filter(&c->stream, compress_new(c->login->compress, compression_level(c),
+                                                   false));
     char *schema = c->login->schema;
     c->login->schema = NULL;
     client_login_free(c);
@@ -301,6 +315,9 @@ read_response(struct client *c, struct span payload)
     }
     if (!is_secure_enough(c))
         return;
+    l->zstd_level = login.zstd_level;
+    if (login.capabilities & compression)
+        l->compress = login.capabilities & CLIENT_COMPRESS ? COMPRESS_ZLIB : COMPRESS_ZSTD;
     struct session *s = &c->session;
     s->capabilities     = (login.capabilities & shared) | always;
     s->charset          = login.charset != 0 ? login.charset : CHARSET_UTF8MB4_GENERAL_CI;

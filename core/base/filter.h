@@ -9,8 +9,8 @@
  * kernel) in `ready`; both are lent memory, so that an idle one keeps nothing
  * but its own state. Filters do no I/O: a test drives them from strings.
  */
-#ifndef CORE_IO_FILTER_H
-#define CORE_IO_FILTER_H
+#ifndef CORE_BASE_FILTER_H
+#define CORE_BASE_FILTER_H
 
 #include "core/base/buf.h"
 
