@@ -231,7 +231,7 @@ def random_file(pick):
 def test_random_files(loader, kind):
     pick = random.Random(zlib.crc32(kind.encode()))
     loader.run(T.replace("key(k)", kind))
-    for _ in range(60):
+    for _ in range(40):
         term, quote = pick.choice(["\t", ",", "||"]), pick.choice(["", '"'])
         end = pick.choice(["\n", "\r\n", ";;"])
         data = "".join(term.join(quote + c.replace("\\t", " ") + quote for c in cells) + end

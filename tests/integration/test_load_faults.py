@@ -21,12 +21,14 @@ def one(scratch):
                 " COMMENT 'shardd: key(k)'")
     cluster.sql("CREATE TABLE ref (k INT PRIMARY KEY, a INT, s VARCHAR(1000))"
                 " COMMENT 'shardd: reference'")
+    cluster.sql("CREATE TABLE glob (k INT PRIMARY KEY, a INT, s VARCHAR(1000))"
+                " COMMENT 'shardd: global'")
     yield cluster
     cluster.fsck()
     cluster.down()
 
 
-@pytest.fixture(params=["t", "ref"])
+@pytest.fixture(params=["t", "ref", "glob"])
 def table(one, request):
     one.sql(f"DELETE FROM {request.param}")
     return request.param
@@ -105,10 +107,10 @@ def test_a_bad_row_far_behind(one):
 def test_a_server_is_lost(one, table, before):
     load = Load(one, table, before)
     load.lines(0, 3000)
-    shard = one.shard_list()[1]
-    thread = testbed.wait_for("the server to load", lambda: one.on_shard(
-        shard, "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'LOAD DATA%'"))
-    one.on_shard(shard, f"KILL {thread[0][0]}")
+    look = "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'LOAD DATA%'"
+    shard, thread = testbed.wait_for("a server to load", lambda: next(
+        ((s, row[0]) for s in reversed(one.shard_list()) for row in one.on_shard(s, look)), None))
+    one.on_shard(shard, f"KILL {thread}")
     load.lines(3000, 20000)
     assert load.end() in (1430, 1927)
     assert load.c.query("SELECT 7")[1]
