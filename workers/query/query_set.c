@@ -518,11 +518,12 @@ too_many(struct query_run *q)
 {
     const struct vars *v     = &q->s->vars;
     size_t             limit = (size_t)q->ctx->conf.max_packet_bytes;
+    size_t             n     = q->plan->plan.assigns ? q->s->uservars.n : v->n;
 
-    if (v->n < VARS_MAX && v->bytes + q->text.len <= limit)
+    if (n < VARS_MAX && v->bytes + q->text.len <= limit)
         return false;
     query_refuse(q, SQL_UNKNOWN_ERROR, "shardd: the session has set too many variables (%zu, of "
-                 "%zu bytes): at most %d are kept, and max_packet_bytes", v->n, v->bytes, VARS_MAX);
+                 "%zu bytes): at most %d are kept, and max_packet_bytes", n, v->bytes, VARS_MAX);
     return true;
 }
 
