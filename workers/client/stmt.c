@@ -6,31 +6,73 @@
 #include "core/base/err.h"
 #include "core/base/memory.h"
 
-enum { ERR_TOO_BIG = 1153 /* ER_NET_PACKET_TOO_LARGE */ };
+enum { ERR_TOO_BIG = 1153 /* ER_NET_PACKET_TOO_LARGE */, BUCKETS_MIN = 8 };
+
+static struct prepared **
+bucket_of(const struct stmts *s, uint32_t id)
+{
+    return &s->buckets[id & (s->n_buckets - 1)];
+}
+
+/* Ids ascend, so that each bucket has one statement, or few when old ones stay. */
+static void
+grow(struct stmts *s)
+{
+    struct stmts larger = *s;
+
+    larger.n_buckets = s->n_buckets == 0 ? BUCKETS_MIN : 2 * s->n_buckets;
+    larger.buckets   = mem_alloc(larger.n_buckets * sizeof(*larger.buckets));
+    for (uint32_t i = 0; i < s->n_buckets; i++)
+        while (s->buckets[i] != NULL) {
+            struct prepared  *p  = s->buckets[i];
+            struct prepared **to = bucket_of(&larger, p->id);
+            s->buckets[i] = p->next;
+            p->next       = *to;
+            *to           = p;
+        }
+    free(s->buckets);
+    *s = larger;
+}
+
+struct prepared *
+stmts_find(const struct stmts *s, uint32_t id)
+{
+    if (s->n_buckets == 0)
+        return NULL;
+    for (struct prepared *p = *bucket_of(s, id); p != NULL; p = p->next)
+        if (p->id == id)
+            return p;
+    return NULL;
+}
+
+/* The protocol has a meaning of its own for the highest number. */
+static uint32_t
+next_id(struct stmts *s)
+{
+    do {
+        s->last_id++;
+    } while (s->last_id == 0 || s->last_id == EXECUTE_LAST_PREPARED ||
+             stmts_find(s, s->last_id) != NULL);
+    return s->last_id;
+}
 
 struct prepared *
 stmts_add(struct stmts *s, struct span text, uint32_t n_params)
 {
     struct prepared *p = mem_alloc(sizeof(*p));
 
-    p->id    = ++s->next_id;
-    p->text  = (struct span){ (uint8_t *)mem_strndup(text.ptr, text.len), text.len };
-    p->next  = s->first;
-    s->first = p;
+    if (s->n >= s->n_buckets)
+        grow(s);
+    p->id   = next_id(s);
+    p->text = (struct span){ (uint8_t *)mem_strndup(text.ptr, text.len), text.len };
+
+    struct prepared **bucket = bucket_of(s, p->id);
+    p->next = *bucket;
+    *bucket = p;
     s->n++;
     s->bytes += text.len;
     prepared_set_params(p, n_params);
     return p;
-}
-
-/* The newest first: clients run what they prepared last. */
-struct prepared *
-stmts_find(const struct stmts *s, uint32_t id)
-{
-    for (struct prepared *p = s->first; p != NULL; p = p->next)
-        if (p->id == id)
-            return p;
-    return NULL;
 }
 
 static void
@@ -43,24 +85,36 @@ prepared_free(struct stmts *s, struct prepared *p)
     free(p);
 }
 
+static void
+remove_from(struct stmts *s, struct prepared **at)
+{
+    struct prepared *old = *at;
+
+    *at = old->next;
+    s->n--;
+    prepared_free(s, old);
+}
+
 void
 stmts_remove(struct stmts *s, uint32_t id)
 {
-    for (struct prepared **at = &s->first; *at != NULL; at = &(*at)->next)
-        if ((*at)->id == id) {
-            struct prepared *old = *at;
-            *at = old->next;
-            s->n--;
-            prepared_free(s, old);
-            return;
-        }
+    if (stmts_find(s, id) == NULL)
+        return;
+    struct prepared **at = bucket_of(s, id);
+    while ((*at)->id != id)
+        at = &(*at)->next;
+    remove_from(s, at);
 }
 
 void
 stmts_clear(struct stmts *s)
 {
-    while (s->first != NULL)
-        stmts_remove(s, s->first->id);
+    for (uint32_t i = 0; i < s->n_buckets; i++)
+        while (s->buckets[i] != NULL)
+            remove_from(s, &s->buckets[i]);
+    free(s->buckets);
+    s->buckets   = NULL;
+    s->n_buckets = 0;
 }
 
 void

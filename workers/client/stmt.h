@@ -15,7 +15,7 @@ struct stmt_long_data {
 };
 
 struct prepared {
-    struct prepared       *next;
+    struct prepared       *next;      /* in its bucket */
     uint32_t               id;
     struct span            text;      /* owned */
     uint32_t               n_params;
@@ -26,9 +26,10 @@ struct prepared {
 };
 
 struct stmts {
-    struct prepared *first; /* owned */
-    uint32_t         next_id, n;
-    size_t           bytes; /* of all texts and long data */
+    struct prepared **buckets; /* owned [n_buckets], by the lowest bits of ids; with statements */
+    uint32_t          n_buckets, n;
+    uint32_t          last_id;
+    size_t            bytes; /* of all texts and long data */
 };
 
 struct prepared *stmts_add(struct stmts *s, struct span text, uint32_t n_params);
