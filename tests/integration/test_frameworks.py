@@ -146,6 +146,24 @@ def test_active_record(three, plain, mode):
         ["ruby", "steps.rb", mode, server.port, "activerecord"], HERE / "activerecord"))
 
 
+# --- JDBC: MariaDB Connector/J ----------------------------------------------------
+
+DRIVER = "/usr/share/java/mariadb-java-client.jar"
+
+
+@pytest.fixture(scope="module")
+def java(scratch):
+    classes = scratch / "classes"
+    run(["javac", "-d", classes, "Steps.java"], HERE / "jdbc")
+    return lambda server, mode: run(["java", "-cp", f"{classes}:{DRIVER}", "Steps", mode,
+                                     server.port, "jdbc"], scratch)
+
+
+@pytest.mark.parametrize("mode", ["auto", "forced"])
+def test_jdbc(three, plain, java, mode):
+    check_transcripts("jdbc", three, plain, mode, java)
+
+
 # --- SQLAlchemy -----------------------------------------------------------------
 
 SMALL = ("InsertBehavior or JoinTest or LastrowidTest or HasTable or Quoted or Sequence or "

@@ -345,3 +345,18 @@ def test_a_savepoint_opens_a_transaction_without_autocommit(both):
                      "RELEASE SAVEPOINT b", "COMMIT"):
             both.compare(step)
     both.compare("SELECT * FROM t ORDER BY name")
+
+
+def test_settings_change_inside_a_transaction_of_all_shards(both):
+    """The backends hear what is new, and not SET autocommit once more: XA refuses that."""
+    both.run("CREATE TABLE t (id INT PRIMARY KEY, v INT)")
+    both.run("INSERT INTO t VALUES " + ", ".join(f"({i}, 1)" for i in range(30)))
+    for step in ("SET autocommit = 1, sql_mode = CONCAT(@@sql_mode, ',ANSI')",
+                 "SET sql_mode = 'STRICT_ALL_TABLES'", "SET autocommit = 0",
+                 "UPDATE t SET v = 2", "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+                 "SELECT SUM(v) FROM t", "SELECT @@sql_mode", "SET sql_mode = ''",
+                 "SELECT SUM(v) FROM t", "SELECT @@sql_mode", "UPDATE t SET v = 3 WHERE id < 9",
+                 "ROLLBACK", "SELECT SUM(v) FROM t", "SELECT @@autocommit",
+                 "SET autocommit = 1", "UPDATE t SET v = 4", "ROLLBACK",
+                 "SELECT SUM(v) FROM t", "SELECT @@autocommit"):
+        both.compare(step)

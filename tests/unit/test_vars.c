@@ -81,12 +81,38 @@ equal_state_has_one_hash(void **state)
     vars_fini(&moved);
 }
 
+static void
+what_was_said_is_known_by_its_hash(void **state)
+{
+    (void)state;
+    struct vars v;
+    uint64_t    one, two;
+
+    vars_init(&v);
+    assert_int_equal(vars_prefix(&v, 0), 0);
+    vars_set(&v, SPAN("a"), SPAN("1"));
+    one = v.hash;
+    vars_set(&v, SPAN("b"), SPAN("2"));
+    two = v.hash;
+    vars_set(&v, SPAN("c"), SPAN("3"));
+    assert_int_equal(vars_prefix(&v, one), 1);
+    assert_int_equal(vars_prefix(&v, two), 2);
+    assert_int_equal(vars_prefix(&v, v.hash), 3);
+    assert_int_equal(vars_prefix(&v, 0), 0);
+    assert_int_equal(vars_prefix(&v, 1), 0);
+    vars_set(&v, SPAN("a"), SPAN("4")); /* b c a: nobody heard just that */
+    assert_int_equal(vars_prefix(&v, one), 0);
+    assert_int_equal(vars_prefix(&v, two), 0);
+    vars_fini(&v);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(they_replay_in_order),
         cmocka_unit_test(equal_state_has_one_hash),
+        cmocka_unit_test(what_was_said_is_known_by_its_hash),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,6 +59,7 @@ struct leg {
     bool               ok;       /* OVER, without error */
     bool               lost;     /* OVER, because the backend is gone */
     bool               retried;
+    bool               vars_skipped; /* a SET that the backend may not hear now */
     struct backend    *backend;
     struct backend    *shared;   /* instead of one of its own: see query_share.c */
     uint64_t           sent_us;

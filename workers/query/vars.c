@@ -18,6 +18,13 @@ vars_init(struct vars *v)
     v->tail = &v->first;
 }
 
+/* Of a list that ends with `at`, where `before` is that of the list before it. */
+static uint64_t
+hash_with(const struct var *at, uint64_t before)
+{
+    return XXH3_64bits_withSeed(at->text.ptr, at->text.len, before);
+}
+
 static void
 rehash(struct vars *v)
 {
@@ -25,7 +32,7 @@ rehash(struct vars *v)
 
     v->bytes = v->n = 0;
     for (struct var *at = v->first; at != NULL; at = at->next) {
-        hash = XXH3_64bits_withSeed(at->text.ptr, at->text.len, hash);
+        hash = hash_with(at, hash);
         v->bytes += at->text.len;
         v->n++;
     }
@@ -90,6 +97,21 @@ vars_each(const struct vars *v, void (*each)(void *ctx, struct span name, struct
 {
     for (const struct var *at = v->first; at != NULL; at = at->next)
         each(ctx, at->name, at->text);
+}
+
+uint32_t
+vars_prefix(const struct vars *v, uint64_t hash)
+{
+    uint64_t so_far = 0;
+    uint32_t n      = 0;
+
+    for (const struct var *at = v->first; at != NULL; at = at->next) {
+        so_far = hash_with(at, so_far);
+        n++;
+        if (so_far == hash && hash > 1)
+            return n;
+    }
+    return 0;
 }
 
 void
