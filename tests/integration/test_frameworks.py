@@ -6,6 +6,7 @@ but for what frameworks/*.known lists, with the reason.
 """
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree
@@ -162,6 +163,30 @@ def java(scratch):
 @pytest.mark.parametrize("mode", ["auto", "forced"])
 def test_jdbc(three, plain, java, mode):
     check_transcripts("jdbc", three, plain, mode, java)
+
+
+# --- Node: Sequelize over mysql2 --------------------------------------------------
+
+@pytest.fixture(scope="module")
+def node(scratch):
+    """Installed once under build/; npm packages, as Debian has no such thing."""
+    folder = testbed.ROOT / "build" / "testbed" / "sequelize"
+    if not (folder / "node_modules" / "sequelize").is_dir():
+        if shutil.which("npm") is None:
+            pytest.skip("there is no npm")
+        folder.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--silent",
+                               "--ignore-scripts", "--prefix", folder, "mysql2@3",
+                               "sequelize@6"], capture_output=True, text=True, timeout=120)
+        if done.returncode != 0:
+            pytest.skip("sequelize cannot be installed here")
+    return lambda server, mode: run(["node", HERE / "node" / "steps.js", mode, server.port, "node"],
+                                    scratch, NODE_PATH=str(folder / "node_modules"))
+
+
+@pytest.mark.parametrize("mode", ["auto", "forced"])
+def test_node(three, plain, node, mode):
+    check_transcripts("node", three, plain, mode, node)
 
 
 # --- SQLAlchemy -----------------------------------------------------------------

@@ -215,15 +215,9 @@ step_reset(struct leg *leg)
 static bool
 is_for_later(const struct leg *leg, struct span text)
 {
-    static const char  word[] = "autocommit";
-    const struct held *h      = session_held(leg->q->s, leg->shard_id);
+    const struct held *h = session_held(leg->q->s, leg->shard_id);
 
-    if (h == NULL || h->role != HELD_XA)
-        return false;
-    for (size_t i = 0; i + sizeof(word) - 1 <= text.len; i++)
-        if (strncasecmp((const char *)text.ptr + i, word, sizeof(word) - 1) == 0)
-            return true;
-    return false;
+    return h != NULL && h->role == HELD_XA && vars_mentions(text, "autocommit");
 }
 
 static bool

@@ -114,6 +114,17 @@ vars_prefix(const struct vars *v, uint64_t hash)
     return 0;
 }
 
+bool
+vars_mentions(struct span text, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (size_t i = 0; i + len <= text.len; i++)
+        if (strncasecmp((const char *)text.ptr + i, word, len) == 0)
+            return true;
+    return false;
+}
+
 void
 vars_move(struct vars *to, struct vars *from)
 {

@@ -36,6 +36,9 @@ void vars_each(const struct vars *v,
  * needs to hear the rest only. 0 when that is not how it came to be. */
 uint32_t vars_prefix(const struct vars *v, uint64_t hash);
 
+/* Whether a statement has the word in it, in capital or small letters. */
+bool vars_mentions(struct span text, const char *word);
+
 /* `from` becomes empty. */
 void vars_move(struct vars *to, struct vars *from);
 
