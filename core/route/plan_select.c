@@ -53,8 +53,8 @@ select_keys(struct planner *p, struct query *q, struct scope *s)
     one(p, "the keys must be of one shard");
 }
 
-void
-plan_select(struct planner *p, struct query *q)
+static void
+read_rows(struct planner *p, struct query *q)
 {
     struct scope *s   = NULL;
     struct plan  *out = p->out;
@@ -84,4 +84,20 @@ plan_select(struct planner *p, struct query *q)
             out->reason = "no key is given";
         break;
     }
+}
+
+void
+plan_select(struct planner *p, struct query *q)
+{
+    struct plan *out = p->out;
+    read_rows(p, q);
+    if (!p->refused || p->routes->n_shards != 1)
+        return;
+    /* All rows are there, whatever is done with them. What was not looked at any more may
+     * run code. */
+    p->refused    = false;
+    p->any_stored = true;
+    out->text     = NULL;
+    out->merge    = NULL;
+    to_home(p, 0, "there is one shard");
 }

@@ -202,3 +202,25 @@ def test_own_servers_are_reached_by_their_sockets(cluster):
         for host, in cluster.on_shard(shard, "SELECT host FROM information_schema.processlist"
                                              " WHERE user = 'app'"):
             assert host == "localhost"
+
+
+def test_one_shard_has_all_rows(new_cluster, plain):
+    """What has to be gathered from several shards is one server's own work on one."""
+    cluster = new_cluster(shards=1, workers=1)
+    for server in cluster, plain:
+        server.sql("CREATE DATABASE alone", db=None)
+    both = testbed.Both(cluster, plain, "alone")
+    both.run("CREATE TABLE t (id INT PRIMARY KEY, v INT, w VARCHAR(9))")
+    both.run("CREATE TABLE u (id INT PRIMARY KEY, v INT) COMMENT 'shardd: global'")
+    both.run("INSERT INTO t VALUES " + ", ".join(f"({i}, {i % 7}, 'w{i % 3}')" for i in range(40)))
+    both.run("INSERT INTO u VALUES " + ", ".join(f"({i}, {i % 5})" for i in range(20)))
+    for sql in ("SELECT a.id, b.id FROM t a JOIN t b ON a.v = b.id ORDER BY 1, 2",
+                "SELECT v, RANK() OVER (ORDER BY v, id) FROM t ORDER BY id",
+                "SELECT id FROM t UNION SELECT v FROM u ORDER BY 1",
+                "SELECT w, GROUP_CONCAT(id ORDER BY id) FROM t GROUP BY w WITH ROLLUP",
+                "SELECT u.v, t.w FROM u LEFT JOIN t ON t.v = u.id ORDER BY 1, 2",
+                "SELECT (SELECT MAX(v) FROM u) + id FROM t WHERE v IN (SELECT v FROM u) ORDER BY 1",
+                "SELECT STDDEV(v) FROM t", "SELECT nothing FROM t"):
+        both.compare(sql)
+    both.close()
+    plain.sql("DROP DATABASE alone", db=None)

@@ -153,21 +153,6 @@ static const struct exchange_ops begin_ops = {
     .on_lost  = begin_lost,
 };
 
-struct nth {
-    uint32_t    wanted, at;
-    struct span text;
-};
-
-static void
-pick_nth(void *ctx, struct span name, struct span text)
-{
-    struct nth *nth = ctx;
-
-    (void)name;
-    if (nth->at++ == nth->wanted)
-        nth->text = text;
-}
-
 /* Will somebody look at the backend's user variables, now or as long as it is held? */
 static bool
 sees_variables(const struct leg *leg)
@@ -225,23 +210,22 @@ step_vars(struct leg *leg)
 {
     struct backend *b = leg->backend;
     struct session *s = leg->q->s;
-    struct nth      nth;
+    struct span     text;
 
     if (b->vars_hash == s->vars.hash)
         return false;
     if (leg->sub_step == 0)
         leg->sub_step = vars_prefix(&s->vars, b->vars_hash);
     do {
-        nth = (struct nth){ .wanted = leg->sub_step++ };
-        vars_each(&s->vars, pick_nth, &nth);
-        leg->vars_skipped |= nth.text.ptr != NULL && is_for_later(leg, nth.text);
-    } while (nth.text.ptr != NULL && is_for_later(leg, nth.text));
-    if (nth.text.ptr == NULL) {
+        text = vars_nth(&s->vars, leg->sub_step++);
+        leg->vars_skipped |= is_for_later(leg, text);
+    } while (is_for_later(leg, text));
+    if (text.ptr == NULL) {
         b->vars_hash = leg->vars_skipped ? 1 : s->vars.hash;
         return false;
     }
     b->vars_hash = 1; /* until all are said: of no session */
-    say(leg, COM_QUERY, nth.text);
+    say(leg, COM_QUERY, text);
     return true;
 }
 

@@ -99,6 +99,16 @@ vars_each(const struct vars *v, void (*each)(void *ctx, struct span name, struct
         each(ctx, at->name, at->text);
 }
 
+struct span
+vars_nth(const struct vars *v, uint32_t n)
+{
+    const struct var *at = v->first;
+
+    while (at != NULL && n-- > 0)
+        at = at->next;
+    return at == NULL ? (struct span){ 0 } : at->text;
+}
+
 uint32_t
 vars_prefix(const struct vars *v, uint64_t hash)
 {

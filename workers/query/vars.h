@@ -32,6 +32,9 @@ void vars_clear(struct vars *v);
 void vars_each(const struct vars *v,
                void (*each)(void *ctx, struct span name, struct span text), void *ctx);
 
+/* The n-th statement, from 0; ptr NULL behind the last. */
+struct span vars_nth(const struct vars *v, uint32_t n);
+
 /* How many of the first statements were said to a backend whose vars_hash is `hash`: it
  * needs to hear the rest only. 0 when that is not how it came to be. */
 uint32_t vars_prefix(const struct vars *v, uint64_t hash);
