@@ -106,7 +106,9 @@ vars_nth(const struct vars *v, uint32_t n)
 
     while (at != NULL && n-- > 0)
         at = at->next;
-    return at == NULL ? (struct span){ 0 } : at->text;
+    if (at == NULL)
+        return (struct span){ 0 };
+    return at->text;
 }
 
 uint32_t
