@@ -199,7 +199,7 @@ enum txn_verb {
 struct txn_spec {
     enum txn_verb verb;
     bool          consistent_snapshot, read_only, read_write; /* BEGIN */
-    bool          chain, release;                             /* COMMIT, ROLLBACK */
+    bool          chain, release, no_chain, no_release;       /* COMMIT, ROLLBACK */
     struct span   name;                                       /* savepoints, unquoted */
 };
 

@@ -26,6 +26,8 @@ plan_txn(struct planner *p, enum txn_verb verb)
         t->read_write            = parsed->read_write;
         t->chain                 = parsed->chain;
         t->release               = parsed->release;
+        t->no_chain              = parsed->no_chain;
+        t->no_release            = parsed->no_release;
     }
     p->out->kind   = PLAN_TXN;
     p->out->txn    = t;

@@ -17,6 +17,7 @@
 #include "workers/query/txn.h"
 
 enum { SPARE_QUERIES = 256, ERR_LOST = 1927 /* ER_CONNECTION_KILLED */,
+       ERR_READ_ONLY = 1792, /* ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION: did not begin */
        ERR_CHANGED = 1412 /* ER_TABLE_DEF_CHANGED */,
        ERR_BAD_DB = 1049 /* ER_BAD_DB_ERROR */ };
 
@@ -49,6 +50,23 @@ query_resume(struct query_run *q)
             backend_resume(q->legs[i].backend);
 }
 
+/* A statement without tables leaves SET TRANSACTION for the next one, and so do savepoints. */
+static bool
+uses_next_transaction(const struct query_run *q)
+{
+    const struct plan *plan = q->plan != NULL ? &q->plan->plan : NULL;
+
+    uint16_t code = q->error.code != 0 || q->n_legs == 0 ? q->error.code
+                                                         : q->legs[0].x.reader.error;
+
+    if (plan == NULL || q->command == QUERY_PREPARE || plan->kind == PLAN_SET ||
+        code == ERR_READ_ONLY)
+        return false;
+    if (plan->kind == PLAN_TXN)
+        return plan->txn->verb == TXN_COMMIT || plan->txn->verb == TXN_ROLLBACK;
+    return plan->kind != PLAN_ONE || plan->target.kind != TARGET_NONE;
+}
+
 void
 query_done(struct query_run *q)
 {
@@ -57,8 +75,7 @@ query_done(struct query_run *q)
     if (q->finished)
         return;
     q->finished = true;
-    if (!s->in_txn && q->plan != NULL && q->plan->plan.kind != PLAN_SET &&
-        q->command != QUERY_PREPARE) {
+    if (!s->in_txn && uses_next_transaction(q)) {
         free(s->next_transaction);
         s->next_transaction = NULL;
     }
@@ -192,8 +209,10 @@ run_on_shards(struct query_run *q)
     }
     /* Without autocommit the first statement opens the transaction; what opened
      * it over there is the statement itself. */
-    if (!s->autocommit && !s->in_txn && q->command != QUERY_PREPARE)
-        s->in_txn = true;
+    if (!s->autocommit && !s->in_txn && q->command != QUERY_PREPARE) {
+        s->in_txn    = true;
+        s->read_only = session_is_read_only(s);
+    }
     find_variables(q);
     if (plan->kind == PLAN_INSERT && q->command != QUERY_PREPARE) {
         query_insert(q);

@@ -16,9 +16,10 @@
 #include "workers/query/aftermath.h"
 #include "workers/query/leg.h"
 #include "workers/query/own_vars.h"
+#include "workers/query/set_transaction.h"
 #include "workers/query/txn.h"
 
-enum { KNOWN_STATES = 256, CELLS_MAX = 64, VARS_MAX = 1024, ERR_IN_TRANSACTION = 1568 };
+enum { KNOWN_STATES = 256, CELLS_MAX = 64, VARS_MAX = 1024 };
 
 /* The words that say how statements read from now on; the first cells of the
  * read-back. */
@@ -26,8 +27,9 @@ static const char reads[] = "SELECT @@sql_mode, @@autocommit, @@character_set_cl
                             "(SELECT ID FROM information_schema.COLLATIONS WHERE "
                             "COLLATION_NAME = @@collation_connection), "
                             "@@character_set_connection, @@collation_connection, "
-                            "@@foreign_key_checks, @@sql_select_limit = ~0";
-enum { READS = 8 };
+                            "@@foreign_key_checks, @@sql_select_limit = ~0, "
+                            "@@tx_read_only, @@completion_type";
+enum { READS = 10 };
 
 /* What a state of variables means here; found by its hash. */
 struct meaning {
@@ -124,6 +126,9 @@ understand(struct meaning *m, const struct cell *cells)
     m->collation      = span_equal(cells[2].bytes, cells[4].bytes) ? cell_u16(cells[3]) : 0;
     m->modes.no_foreign_key_checks = cell_u16(cells[6]) == 0;
     m->modes.select_limit          = cell_u16(cells[7]) == 0;
+    m->modes.read_only             = cell_u16(cells[8]) != 0;
+    m->modes.completion_chain      = span_equal(cells[9].bytes, SPAN("CHAIN"));
+    m->modes.completion_release    = span_equal(cells[9].bytes, SPAN("RELEASE"));
     copy_name(m->modes.sql_mode, sizeof(m->modes.sql_mode), cells[0]);
     copy_name(m->modes.charset, sizeof(m->modes.charset), cells[2]);
     copy_name(m->modes.collation, sizeof(m->modes.collation), cells[5]);
@@ -527,25 +532,6 @@ too_many(struct query_run *q)
     return true;
 }
 
-static bool
-for_next_transaction(struct query_run *q)
-{
-    const struct set_spec *spec = spec_of(q);
-    struct session        *s    = q->s;
-
-    if (spec->n == 0 || spec->items[0].scope != SCOPE_ONCE)
-        return false;
-    if (s->in_txn) {
-        query_refuse(q, ERR_IN_TRANSACTION, "Transaction characteristics can't be changed while "
-                     "a transaction is in progress");
-        return true;
-    }
-    free(s->next_transaction);
-    s->next_transaction = mem_strndup(q->text.ptr, q->text.len);
-    query_ok(q, 0, 0, 0, (struct span){ 0 });
-    return true;
-}
-
 void
 query_set(struct query_run *q)
 {
@@ -553,8 +539,9 @@ query_set(struct query_run *q)
     struct session     *s = q->s;
 
     slot_count(q->ctx->slot, COUNTER_STATEMENTS_SET);
-    if (own_set(q) || refused(q) || for_next_transaction(q) || too_many(q))
+    if (own_set(q) || refused(q) || set_next_transaction(q) || too_many(q))
         return;
+    set_keeps_access(s, spec_of(q));
     r->q     = q;
     q->local = r;
     vars_init(&r->vars);

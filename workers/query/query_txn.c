@@ -27,7 +27,7 @@ open_txn(struct session *s, const struct txn_spec *txn)
     char text[96];
 
     s->in_txn    = true;
-    s->read_only = txn->read_only;
+    s->read_only = txn->read_only || (!txn->read_write && session_is_read_only(s));
     snprintf(text, sizeof(text), "START TRANSACTION%s%s%s",
              txn->consistent_snapshot ? " WITH CONSISTENT SNAPSHOT" : "",
              txn->consistent_snapshot && (txn->read_only || txn->read_write) ? "," : "",
@@ -120,10 +120,11 @@ ended(struct query_run *q, const struct sql_error *error)
         query_fail(q, error);
         return;
     }
-    q->release = txn->release;
-    if (txn->chain) {
+    const struct session_modes *m = q->s->modes;
+    q->release = txn->release || (m != NULL && m->completion_release && !txn->no_release);
+    if (txn->chain || (m != NULL && m->completion_chain && !txn->no_chain)) {
         open_txn(q->s, txn);
-        q->s->read_only = q->chain_read_only;
+        q->s->read_only = q->s->read_only || q->chain_read_only;
         if (q->chain_read_only) {
             free(q->s->begin);
             q->s->begin = mem_strdup("START TRANSACTION READ ONLY");

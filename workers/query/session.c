@@ -346,6 +346,14 @@ session_drop_savepoints(struct session *s, struct span name, bool itself)
     }
 }
 
+bool
+session_is_read_only(const struct session *s)
+{
+    if (s->next_transaction != NULL && s->next_access[0] != 0)
+        return span_equal_nocase(span_of(s->next_access), SPAN("READ ONLY"));
+    return s->modes != NULL && s->modes->read_only;
+}
+
 uint16_t
 session_status(const struct session *s)
 {

@@ -39,6 +39,8 @@ struct savepoint {
 /* Names, as the server says them. */
 struct session_modes {
     bool no_foreign_key_checks;
+    bool read_only;    /* transactions are, when nothing else is said */
+    bool completion_chain, completion_release; /* completion_type */
     bool select_limit; /* sql_select_limit is in force */
     char charset[33], collation[65], sql_mode[768];
 };
@@ -63,7 +65,9 @@ struct session {
     uint8_t            own_commit, user_commit, own_snapshot_reads; /* 1 + value; 0: see
                                                                        own_vars.h */
     struct session_modes *modes;   /* owned: how a server reads DDL; NULL: as after the login */
-    char              *next_transaction; /* owned: SET TRANSACTION ... for the next one */
+    char              *next_transaction; /* owned: SET TRANSACTION ... for the next one, and its
+                                            words; NULL: none, whatever they are */
+    char               next_level[20], next_access[12];
 
     /* The transaction. */
     bool              in_txn;     /* explicit, or begun by a statement without autocommit */
@@ -141,6 +145,9 @@ void session_unpin(struct session *s);
 
 /* Nothing pins it any more: held backends without a transaction go back to their pools. */
 void session_unpinned(struct session *s);
+
+/* Whether a transaction that begins now is, by SET TRANSACTION for one or for all. */
+bool session_is_read_only(const struct session *s);
 
 /* The status flags a server would send now. */
 uint16_t session_status(const struct session *s);

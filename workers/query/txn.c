@@ -214,7 +214,7 @@ commit_plain(struct commit *c)
 
     for (uint32_t i = 0; i < s->n_held; i++)
         if (s->held[i].role == HELD_PLAIN)
-            say(c, i, "COMMIT");
+            say(c, i, "COMMIT AND NO CHAIN NO RELEASE"); /* whatever completion_type says */
 }
 
 /* Branches that only read end in one phase: a prepared branch that wrote
@@ -243,7 +243,7 @@ roll_back(struct commit *c)
 
     for (uint32_t i = 0; i < s->n_held; i++) {
         if (s->held[i].role == HELD_PLAIN)
-            say(c, i, "ROLLBACK");
+            say(c, i, "ROLLBACK AND NO CHAIN NO RELEASE");
         if (s->held[i].role == HELD_XA) {
             /* END is refused when the branch is prepared already, or was rolled
              * back by a deadlock; ROLLBACK is right in either case. */
@@ -276,6 +276,7 @@ over(struct commit *c)
     txn_ended       *ended  = c->ended;
     bool             failed = c->failed;
     struct sql_error error  = c->error;
+    bool             implicit = q->s->implicit;
 
     count(c, q->s->n_held);
     if (c->in_doubt || c->left_over)
@@ -288,8 +289,10 @@ over(struct commit *c)
         session_abort(q->s); /* prepared branches outlive their connections */
     } else
         session_end_txn(q->s);
-    free(q->s->next_transaction);
-    q->s->next_transaction = NULL;
+    if (!implicit) { /* else query_done() knows whether the statement used it */
+        free(q->s->next_transaction);
+        q->s->next_transaction = NULL;
+    }
     free(c);
     q->committing = NULL;
     ended(q, failed ? &error : NULL);

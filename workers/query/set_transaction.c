@@ -1,0 +1,73 @@
+/* set_transaction.c - see set_transaction.h. */
+#include "workers/query/set_transaction.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/memory.h"
+
+enum { ERR_IN_TRANSACTION = 1568 };
+
+/* Level and access mode are set one by one and hold together. */
+static void
+note_next(struct session *s, const struct set_spec *spec)
+{
+    struct buf text = { 0 };
+
+    if (s->next_transaction == NULL)
+        s->next_level[0] = s->next_access[0] = 0;
+    for (uint32_t i = 0; i < spec->n; i++) {
+        const struct setting *item  = &spec->items[i];
+        struct span           words = item->value.n == 1 ? item->value.pieces[0].text
+                                                         : (struct span){ 0 };
+        bool level = span_equal(item->name, SPAN("isolation level"));
+        snprintf(level ? s->next_level : s->next_access,
+                 level ? sizeof(s->next_level) : sizeof(s->next_access), "%.*s",
+                 (int)words.len, words.ptr);
+    }
+    buf_append_text(&text, "SET TRANSACTION ");
+    if (s->next_level[0] != 0)
+        buf_printf(&text, "ISOLATION LEVEL %s%s", s->next_level, s->next_access[0] ? ", " : "");
+    buf_append_text(&text, s->next_access);
+    free(s->next_transaction);
+    s->next_transaction = mem_strdup(buf_cstr(&text));
+    buf_fini(&text);
+}
+
+bool
+set_next_transaction(struct query_run *q)
+{
+    const struct set_spec *spec = q->plan->plan.set;
+    struct session        *s    = q->s;
+
+    if (spec->n == 0 || spec->items[0].scope != SCOPE_ONCE)
+        return false;
+    if (s->in_txn) {
+        query_refuse(q, ERR_IN_TRANSACTION, "Transaction characteristics can't be changed while "
+                     "a transaction is in progress");
+        return true;
+    }
+    note_next(s, spec);
+    query_ok(q, 0, 0, 0, (struct span){ 0 });
+    return true;
+}
+
+void
+set_keeps_access(struct session *s, const struct set_spec *spec)
+{
+    bool access = false;
+
+    for (uint32_t i = 0; i < spec->n; i++)
+        access = access || spec->items[i].kind == SETTING_TRANSACTION ||
+                 span_equal(spec->items[i].name, SPAN("tx_read_only")) ||
+                 span_equal(spec->items[i].name, SPAN("transaction_read_only"));
+    if (!access || !s->in_txn || s->begin == NULL || strstr(s->begin, "READ ") != NULL)
+        return;
+
+    struct buf text = { 0 };
+    buf_printf(&text, "%s%s READ %s", s->begin, strstr(s->begin, "SNAPSHOT") ? "," : "",
+               s->read_only ? "ONLY" : "WRITE");
+    free(s->begin);
+    s->begin = mem_strdup(buf_cstr(&text));
+    buf_fini(&text);
+}

@@ -1,0 +1,14 @@
+/* set_transaction.h - SET TRANSACTION: for the next one, and for the one that is open. */
+#ifndef WORKERS_QUERY_SET_TRANSACTION_H
+#define WORKERS_QUERY_SET_TRANSACTION_H
+
+#include "workers/query/query.h"
+
+/* True when the SET is for the next transaction only, and is answered. */
+bool set_next_transaction(struct query_run *q);
+
+/* What opens the transaction on its first shard may not have been said yet: what is set now
+ * is for the next one. */
+void set_keeps_access(struct session *s, const struct set_spec *spec);
+
+#endif
