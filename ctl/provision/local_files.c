@@ -138,8 +138,8 @@ bool
 local_template(const char *home, struct err *err)
 {
     char        done[LOCAL_PATH_MAX], making[LOCAL_PATH_MAX], datadir[LOCAL_PATH_MAX + 16];
-    char        program[LOCAL_PATH_MAX];
-    const char *argv[] = { program, "--no-defaults", datadir, "--skip-test-db",
+    char        program[LOCAL_PATH_MAX], tmpdir[LOCAL_PATH_MAX + 16];
+    const char *argv[] = { program, "--no-defaults", datadir, tmpdir, "--skip-test-db",
                            "--auth-root-authentication-method=normal",
                            "--innodb-data-file-path=" DATA_FILE,
                            "--innodb-autoextend-increment=" DATA_INCREMENT,
@@ -155,6 +155,9 @@ local_template(const char *home, struct err *err)
     /* Under another name until it is whole. */
     snprintf(making, sizeof(making), "%s/template.new", home);
     snprintf(datadir, sizeof(datadir), "--datadir=%s", making);
+    /* A server that starts removes what looks like leftovers from its tmpdir: in /tmp that
+     * would be the tables of others that are being installed. */
+    snprintf(tmpdir, sizeof(tmpdir), "--tmpdir=%s", home);
     if (!spawn_remove_tree(making, err) || !spawn_mkdir(making, err) || !spawn_run(argv, err))
         return false;
     if (rename(making, done) != 0)

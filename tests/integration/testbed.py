@@ -135,13 +135,15 @@ def template():
     defaults = folder.parent / f"template.{os.getpid()}.cnf"
     defaults.write_text(SMALL)
     subprocess.run([INSTALL_DB, f"--defaults-file={defaults}", f"--datadir={fresh}",
-                    "--auth-root-authentication-method=normal", "--skip-test-db", *AS_ROOT],
+                    "--auth-root-authentication-method=normal", "--skip-test-db",
+                    f"--tmpdir={folder.parent}", *AS_ROOT],
                    check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     accounts = ("CREATE USER app@'%' IDENTIFIED BY 'app';"
                 "GRANT ALL ON *.* TO app@'%' WITH GRANT OPTION;\n")
     subprocess.run([MARIADBD, f"--defaults-file={defaults}", f"--datadir={fresh}", *AS_ROOT,
-                    "--bootstrap"], input=("FLUSH PRIVILEGES;\n" + accounts.replace(";", ";\n")),
-                   text=True, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                    "--bootstrap", f"--tmpdir={folder.parent}"], text=True, check=True,
+                   input="FLUSH PRIVILEGES;\n" + accounts.replace(";", ";\n"),
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     defaults.unlink()
     try:
         fresh.rename(folder)
