@@ -328,6 +328,7 @@ open_ring(struct worker *w, struct err *err)
         .zerocopy_bytes    = conf->zerocopy_bytes > UINT32_MAX ? 0 : (unsigned)conf->zerocopy_bytes,
         .sqpoll_idle_ms    = conf->sqpoll_ms,
         .napi_busy_poll_us = conf->napi_us,
+        .spin_us           = conf->spin_us,
     };
 
     return ring_open(&w->ctx.ring, &config, err);

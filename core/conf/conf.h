@@ -98,6 +98,7 @@ struct conf {
     uint32_t         recv_buffer_bytes;
     uint32_t         sqpoll_ms;      /* 0: off */
     uint32_t         napi_us;        /* 0: off */
+    uint32_t         spin_us;        /* 0: off */
     uint64_t         zerocopy_bytes; /* 0: never */
     /* logs */
     enum log_level       log_level;

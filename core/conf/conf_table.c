@@ -141,6 +141,10 @@ const struct conf_setting conf_settings[] = {
       "without work. It costs a CPU per worker. 0: off." },
     { INT(napi_us, "0", 0, 1000000, "us"), CONF_RESTART,
       "Busy-poll the network card for so long before sleeping. 0: off." },
+    { INT(spin_us, "0", 0, 1000, "us"), CONF_RESTART,
+      "A worker with nothing to do looks for new work so long before it sleeps, and ever less "
+      "often while that is in vain. It makes statements of few clients quicker and costs CPU "
+      "time; try 50 where there are more CPUs than work. 0: off." },
     { INT(zerocopy_bytes, "256K", 0, GIB, "bytes"), CONF_RESTART,
       "Sends at least this long are not copied into the kernel, where it can. 0: never." },
 

@@ -12,11 +12,12 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/base/memory.h"
 #include "core/io/sock.h"
+#include "core/io/spin.h"
 
 enum { RECV_GROUP = 1 }; /* id of our one group of receive buffers */
 
@@ -36,6 +37,7 @@ struct ring {
     uint8_t                  *buffers; /* n_recv_buffers x recv_buffer_bytes */
 
     struct spares spares;
+    struct spin   spin;
 };
 
 /* As Linux 6.9 defines it; liburing 2.3 does not know it yet. */
@@ -194,10 +196,7 @@ make_files(struct ring *ring, struct err *err)
 static void
 read_clock(struct ring *ring)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    ring->now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    ring->now_us        = clock_us();
     ring->timers.now_ms = ring->now_us / 1000;
 }
 
@@ -217,6 +216,7 @@ ring_open(struct ring **out, const struct ring_config *config, struct err *err)
     struct ring *ring = mem_alloc(sizeof(*ring));
 
     ring->config = with_defaults(config);
+    ring->spin   = (struct spin){ .us = ring->config.spin_us };
     list_init(&ring->tasks);
     list_init(&ring->flushes);
     read_clock(ring);
@@ -286,15 +286,30 @@ sleep_ms(const struct ring *ring, int timeout_ms)
     return until_timer < wanted ? until_timer : wanted;
 }
 
+/* Submits; sleeps no more when something has come or `*error` is not 0. */
+static bool
+spin(struct ring *ring, int *error)
+{
+    uint64_t until = clock_us() + ring->spin.us;
+
+    *error = io_uring_submit_and_get_events(&ring->uring);
+    while (io_uring_cq_ready(&ring->uring) == 0 && *error >= 0 && clock_us() < until)
+        *error = io_uring_get_events(&ring->uring);
+    return spin_ended(&ring->spin, io_uring_cq_ready(&ring->uring) > 0) || *error < 0;
+}
+
 /* The one system call of a turn. */
 static int
 submit_and_wait(struct ring *ring, uint64_t ms)
 {
     struct io_uring_cqe *cqe;
+    int                  error;
 
     ring->stats.enters++;
     if (ms == 0)
         return io_uring_submit_and_get_events(&ring->uring);
+    if (spin_wanted(&ring->spin) && spin(ring, &error))
+        return error;
     if (ms == UINT64_MAX)
         return io_uring_submit_and_wait(&ring->uring, 1);
 

@@ -1,4 +1,5 @@
 /* test_ring.c - turns, tasks, timers, watches; and what a turn costs. */
+#include "core/io/spin.h"
 #include "tests/unit/stream_rig.h"
 
 #include <linux/filter.h>
@@ -284,6 +285,28 @@ a_turn_is_one_system_call(void **state)
     rig_close();
 }
 
+/* In vain it looks ever less often, so an idle ring does not burn its CPU. */
+static void
+an_idle_ring_spins_little(void **state)
+{
+    (void)state;
+    struct spin s     = { .us = 50 };
+    int         looks = 0;
+
+    for (int i = 0; i < 10000; i++)
+        if (spin_wanted(&s)) {
+            looks++;
+            (void)spin_ended(&s, false);
+        }
+    assert_in_range(looks, SPIN_MISSED_MAX, 2 * SPIN_MISSED_MAX);
+    while (!spin_wanted(&s))
+        ;
+    assert_true(spin_ended(&s, true));
+    assert_true(spin_wanted(&s));
+    s.us = 0;
+    assert_false(spin_wanted(&s));
+}
+
 /* Each worker makes its own after the fork. */
 static void
 a_ring_works_in_a_child(void **state)
@@ -324,6 +347,7 @@ main(void)
         cmocka_unit_test(bad_configurations_are_explained),
         cmocka_unit_test(a_refusing_kernel_is_explained),
         cmocka_unit_test(a_turn_is_one_system_call),
+        cmocka_unit_test(an_idle_ring_spins_little),
         cmocka_unit_test(a_ring_works_in_a_child),
         cmocka_unit_test(an_idle_stream_is_small),
     };

@@ -307,6 +307,8 @@ zero_copy_and_sqpoll_change_nothing(void **state)
     through((struct ring_config){ .zerocopy_bytes = 16384 }, false);
     through((struct ring_config){ .sqpoll_idle_ms = 10 }, true);
     through((struct ring_config){ .napi_busy_poll_us = 10 }, true);
+    through((struct ring_config){ .spin_us = 100 }, true);
+    through((struct ring_config){ .spin_us = 100, .sqpoll_idle_ms = 10 }, true);
 }
 
 int
