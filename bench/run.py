@@ -107,14 +107,15 @@ class Setup:
                       "--set", f'tls_key = "{self.certs.key}"',
                       "--set", "http_query = true"])
         shard = self.cluster.shard_list()[0]
-        self.cluster.on_shard(shard, "CREATE USER bench@'%' IDENTIFIED BY 'app'")
-        self.cluster.on_shard(shard, "GRANT ALL ON *.* TO bench@'%'")
+        # Another name: the adopted server's accounts become the cluster's.
+        self.cluster.on_shard(shard, "CREATE USER past@'%' IDENTIFIED BY 'app'")
+        self.cluster.on_shard(shard, "GRANT ALL ON *.* TO past@'%'")
         self.cluster.ctl("shard add", "--adopt", f"127.0.0.1:{self.server.port}", "--user", "app",
                          "--password", "app", "--name", "port")
         self.proxies.append(Haproxy(folder, f"unix@{shard['socket']}", threads))
         self.targets += [
             Target("shardd", self.cluster.port, "app", self.cluster.pids, "port"),
-            Target("haproxy_unix", self.proxies[1].port, "bench",
+            Target("haproxy_unix", self.proxies[1].port, "past",
                    lambda: [self.proxies[1].process.pid]),
             Target("shardd_unix", self.cluster.port, "app", self.cluster.pids),
         ]
