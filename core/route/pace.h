@@ -1,9 +1,10 @@
 /* pace.h - how quick the executions of one plan have been, for choosing what may stand
  * before others in a queue.
  *
- * `us` follows the quickest executions: down at once, up slowly. What takes longer does so
- * because the machine is busy, which sharing a connection does not make worse; and what
- * is slow by itself now and then is found out when others wait for it (pace_slow()).
+ * `us` follows the quickest executions: down at once, up slowly. Of an execution beside
+ * others on connections of their own only its part of the time counts: a server that is
+ * busy with many quick statements answers each of them late. That is hopeful about
+ * statements that are slow by themselves; they are found out when they share a connection.
  */
 #ifndef CORE_ROUTE_PACE_H
 #define CORE_ROUTE_PACE_H
@@ -14,6 +15,8 @@ enum {
     PACE_KNOWN       = 4,    /* executions before anything is said */
     PACE_PENALTY     = 64,   /* ... after it has held others up */
     PACE_QUICK_US    = 2000,
+    PACE_STRIKE      = 8,    /* of an execution that was not quick where others wait, */
+    PACE_STRIKES     = 32,   /* ... against 1 for a quick one; then there is a penalty */
     PACE_FLOOR_US    = 20,
     PACE_SMALL_BYTES = 16 << 10,
 };
@@ -22,6 +25,7 @@ enum {
 struct pace {
     uint32_t us;
     int16_t  seen; /* small answers in a row, up to PACE_KNOWN */
+    uint16_t strikes;
 };
 
 static inline void
@@ -31,8 +35,8 @@ pace_note(struct pace *p, uint64_t us, uint64_t bytes)
 
     if (p->us == 0 || now < p->us)
         p->us = now;
-    else if (p->us + p->us / 64 + 1 < now)
-        p->us += p->us / 64 + 1;
+    else if (p->us + p->us / 16 + 1 < now)
+        p->us += p->us / 16 + 1;
     else
         p->us = now;
     if (bytes > PACE_SMALL_BYTES && p->seen > 0)
@@ -46,6 +50,21 @@ static inline void
 pace_slow(struct pace *p)
 {
     p->seen = -PACE_PENALTY;
+}
+
+/* Of an execution on a shared connection: since the answer before it. */
+static inline void
+pace_note_shared(struct pace *p, uint64_t us, uint64_t bytes)
+{
+    pace_note(p, us, bytes);
+    if (us > PACE_QUICK_US)
+        p->strikes = (uint16_t)(p->strikes + PACE_STRIKE);
+    else if (p->strikes > 0)
+        p->strikes--;
+    if (p->strikes < PACE_STRIKES)
+        return;
+    p->strikes = 0;
+    pace_slow(p);
 }
 
 static inline bool

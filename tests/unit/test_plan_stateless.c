@@ -107,6 +107,25 @@ a_pace_falls_at_once_and_rises_slowly(void **state)
 }
 
 static void
+a_few_late_answers_are_forgiven_and_many_are_not(void **state)
+{
+    struct pace p = { 0 };
+
+    (void)state;
+    for (int i = 0; i < 10000; i++) {
+        pace_note_shared(&p, i % 20 == 0 ? 30000 : 50, 1);
+        if (i >= PACE_KNOWN)
+            assert_true(pace_is_quick(&p));
+    }
+    for (int i = 0; i < PACE_STRIKES / PACE_STRIKE; i++)
+        pace_note_shared(&p, 10000, 1);
+    for (int i = 0; i < PACE_PENALTY; i++) {
+        assert_false(pace_is_quick(&p));
+        pace_note(&p, 50, 1);
+    }
+}
+
+static void
 who_held_others_up_has_to_earn_it_again(void **state)
 {
     struct pace p = { 0 };
@@ -129,6 +148,7 @@ main(void)
         cmocka_unit_test(only_reads_without_a_trace_are_stateless),
         cmocka_unit_test(a_pace_is_known_after_some_small_answers),
         cmocka_unit_test(a_pace_falls_at_once_and_rises_slowly),
+        cmocka_unit_test(a_few_late_answers_are_forgiven_and_many_are_not),
         cmocka_unit_test(who_held_others_up_has_to_earn_it_again),
     };
 

@@ -92,6 +92,15 @@ bool            pool_may_open(const struct pool *pool);
 void            pool_serve(struct pool *pool);
 bool            pool_fits(const struct backend *b, const struct pool_waiter *w);
 
+/* Backends that have something to do; at least 1. */
+static inline uint32_t
+pool_n_busy(const struct pool *pool)
+{
+    uint32_t rest = pool->n_idle + pool->n_opening;
+
+    return pool->n_open > rest + 1 ? pool->n_open - rest : 1;
+}
+
 /* A pool of another kind needs a backend of this one. */
 bool pool_must_yield(const struct pool *pool);
 

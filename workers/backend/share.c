@@ -9,7 +9,7 @@
 
 enum {
     FEW     = 2,    /* so many are shared before any gets a second statement */
-    NEAR_US = 300,  /* expected work that is joined although another backend could be had */
+    NEAR_US = 1500, /* expected work that is joined although another backend could be had */
     FAR_US  = 5000, /* ... although it means to wait */
 };
 

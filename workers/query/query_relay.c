@@ -147,7 +147,9 @@ note_pace(const struct leg *leg)
     if (q->plan == NULL || !q->plan->plan.stateless || q->command == QUERY_PREPARE)
         return;
     if (r->error == 0 && r->warnings == 0)
-        pace_note(&q->plan->pace, ring_now_us(q->ctx->ring) - leg->sent_us, r->n_bytes);
+        pace_note(&q->plan->pace,
+                  (ring_now_us(q->ctx->ring) - leg->sent_us) / pool_n_busy(leg->backend->pool),
+                  r->n_bytes);
     else
         pace_slow(&q->plan->pace);
 }

@@ -9,7 +9,6 @@
 
 enum {
     SHARED_TEXT_MAX = 4096, /* of a statement: what stands before others is read quickly */
-    SLOW_US         = 20000, /* no more of those for a while */
 };
 
 static struct leg *
@@ -103,10 +102,8 @@ shared_bytes(struct exchange *x, struct backend *b, struct span bytes, bool last
     }
     leg->shared   = NULL;
     uint32_t took = share_answered(b, x);
-    if (took > SLOW_US)
-        pace_slow(&leg->q->plan->pace);
-    else if (took != 0)
-        pace_note(&leg->q->plan->pace, took, x->reader.n_bytes);
+    if (took != 0)
+        pace_note_shared(&leg->q->plan->pace, took, x->reader.n_bytes);
     if (is_clean(&x->reader))
         pass_on(leg, bytes);
     else
