@@ -166,7 +166,7 @@ alive(struct dataplane *d)
     if (d->pid == 0)
         return false;
     if (d->is_child ? waitpid(d->pid, &status, WNOHANG) != d->pid
-                    : local_find(d->pid_file, d->conf) == d->pid)
+                    : local_is(d->pid, d->conf))
         return true;
     d->pid = 0;
     return false;

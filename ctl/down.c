@@ -1,6 +1,5 @@
-/* down.c - `shardctl down`: by the controller when it lives, else by the pid files. */
+/* down.c - `shardctl down`: by the controller when it lives, else by who still runs. */
 #include <dirent.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,29 +32,46 @@ stop_controller(const struct cluster_paths *paths, pid_t pid)
     return true;
 }
 
-/* shardd, or the servers, that are left: their pidfds. A pid file is no sign that one still
- * runs: it goes long before the files are closed. */
-static size_t
-find_left(const struct cluster_paths *paths, bool servers, struct pollfd *out)
+/* A process that is to end. */
+struct left {
+    pid_t pid;
+    int   pidfd;
+};
+
+static void
+find_shardd(const struct cluster_paths *paths, const char *pid_file, struct left *left)
 {
-    char           pid_file[CLUSTER_PATH_MAX + 300], needle[CLUSTER_PATH_MAX + 300];
+    char conf[CLUSTER_PATH_MAX + 300];
+
+    snprintf(conf, sizeof(conf), "%s/shardd.conf", paths->home);
+    left->pid   = local_find(pid_file, conf);
+    left->pidfd = left->pid > 0 ? pidfd_open(left->pid, 0) : -1;
+    if (left->pidfd < 0 || local_find(pid_file, conf) != left->pid)
+        left->pid = 0; /* it has ended meanwhile */
+    if (left->pid == 0 && left->pidfd >= 0)
+        close(left->pidfd);
+}
+
+/* shardd or all servers that still run. */
+static size_t
+find_left(const struct cluster_paths *paths, bool servers, struct left left[SERVERS_MAX])
+{
     DIR           *dir = opendir(paths->home);
     struct dirent *entry;
     size_t         n = 0;
-    pid_t          pid;
 
     while (dir && n < SERVERS_MAX && (entry = readdir(dir))) {
+        char path[CLUSTER_PATH_MAX + 300];
         bool is_server = strncmp(entry->d_name, "shard-", 6) == 0;
 
         if (is_server != servers || (!is_server && strcmp(entry->d_name, "shardd.pid") != 0))
             continue;
-        snprintf(pid_file, sizeof(pid_file), "%s/%s%s", paths->home, entry->d_name,
-                 is_server ? "/mariadbd.pid" : "");
-        snprintf(needle, sizeof(needle), "%s/%s", paths->home,
-                 is_server ? entry->d_name : "shardd.conf");
-        pid    = local_find(pid_file, needle);
-        out[n] = (struct pollfd){ .fd = pid > 0 ? pidfd_open(pid, 0) : -1, .events = POLLIN };
-        n += out[n].fd >= 0;
+        snprintf(path, sizeof(path), "%s/%s", paths->home, entry->d_name);
+        if (is_server)
+            left[n].pid = local_find_server(path, &left[n].pidfd);
+        else
+            find_shardd(paths, path, &left[n]);
+        n += left[n].pid > 0;
     }
     if (dir)
         closedir(dir);
@@ -63,24 +79,31 @@ find_left(const struct cluster_paths *paths, bool servers, struct pollfd *out)
 }
 
 static bool
+any_alive(const struct left *left, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!local_ended(left[i].pidfd))
+            return true;
+    return false;
+}
+
+static bool
 stop_left(const struct cluster_paths *paths, bool servers, int *found)
 {
-    struct pollfd *left     = mem_alloc(SERVERS_MAX * sizeof(*left));
-    int64_t        deadline = spawn_now_ms() + PATIENCE_MS / 2;
-    size_t         n        = find_left(paths, servers, left);
-    bool           all      = true;
+    int64_t      deadline = spawn_now_ms() + PATIENCE_MS / 2;
+    struct left *left     = mem_alloc(SERVERS_MAX * sizeof(*left));
+    size_t       n        = find_left(paths, servers, left);
+    bool         alive;
 
-    *found += (int)n;
     for (size_t i = 0; i < n; i++)
-        pidfd_send_signal(left[i].fd, SIGTERM, NULL, 0);
-    for (size_t i = 0; i < n; i++) {
-        int64_t room = deadline - spawn_now_ms();
-
-        all = poll(&left[i], 1, room > 0 ? (int)room : 0) == 1 && all;
-        close(left[i].fd);
-    }
+        pidfd_send_signal(left[i].pidfd, SIGTERM, NULL, 0);
+    while ((alive = any_alive(left, n)) && spawn_now_ms() <= deadline)
+        usleep(10000);
+    for (size_t i = 0; i < n; i++)
+        close(left[i].pidfd);
     free(left);
-    return all;
+    *found += (int)n;
+    return !alive;
 }
 
 int

@@ -283,6 +283,7 @@ slots_take(struct slots *s, uint32_t worker, struct err *err)
     PUT(slot->life.generation, 0);
     PUT(slot->life.users_generation, 0);
     PUT(slot->life.drained, 0);
+    PUT(slot->life.process, 0);
     PUT(slot->life.epoch, slots_epoch(s));
     PUT(slot->life.started_ms, now);
     PUT(slot->life.heartbeat_ms, now);
@@ -322,6 +323,12 @@ slot_acknowledge(struct slot *slot, uint64_t edition, uint64_t generation,
     PUT(slot->life.generation, generation);
     PUT(slot->life.users_generation, users_generation);
     atomic_store_explicit(&slot->life.edition, edition, memory_order_release);
+}
+
+void
+slot_process(struct slot *slot, uint64_t epoch)
+{
+    atomic_store_explicit(&slot->life.process, epoch, memory_order_release);
 }
 
 void

@@ -59,6 +59,7 @@ struct slot_life {
     _Atomic uint64_t generation;
     _Atomic uint64_t users_generation;
     _Atomic uint64_t drained;      /* no statement routed by a generation < this is under way */
+    _Atomic uint64_t process;      /* the epoch in its transactions' names; 0: not known yet */
 } __attribute__((aligned(64)));
 
 /* Keyed by the catalog's shard id, because indexes change with generations. */
@@ -258,6 +259,7 @@ void slot_enter(struct slot *slot, enum slot_state state);
 /* Acknowledge an edition: from now on no statement is routed by an older one. */
 void slot_acknowledge(struct slot *slot, uint64_t edition, uint64_t generation,
                       uint64_t users_generation);
+void slot_process(struct slot *slot, uint64_t epoch);
 void slot_drained(struct slot *slot, uint64_t generation);
 
 /* Whether the process that took the slot still lives and beat within the last

@@ -386,6 +386,7 @@ worker_open(struct worker *w, struct err *err)
         return false;
     limit_clients(w);
     fill_context(w);
+    slot_process(w->ctx.slot, start->epoch);
     for (uint32_t row = 0; row < start->slots->n_workers; row++)
         w->mails[row] = mail_cursor(slots_at(start->slots, row));
     ring_watch_fd(w->ctx.ring, &w->poke, start->pokes[start->row], on_poke);

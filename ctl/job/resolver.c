@@ -13,8 +13,10 @@
 #include "shm/slots.h"
 
 enum {
-    PERIOD_MS     = 1000,
-    PATIENCE_MS   = 5000,
+    PERIOD_MS     = 500,
+    PATIENCE_MS   = 3000,
+    ANSWER_S      = 3, /* longer than the wait for a lock that another's decision holds */
+    RETRY_MS      = 1000,
     CLEAN_EVERY_S = 600,
     DUPLICATE     = 1062,
     STALE_MS      = 5000,
@@ -29,6 +31,7 @@ struct resolver {
     json_t         *seen; /* {"shard gtrid": ms when first seen} */
     int64_t         cleaned_ms;
     struct server   server[ROUTES_SHARDS_MAX]; /* in the order of `shards` */
+    int64_t         tried_ms[ROUTES_SHARDS_MAX]; /* when a connect to it failed; 0: it did not */
     json_t         *shards;
 };
 
@@ -44,14 +47,34 @@ resolver_verdict(unsigned insert_code, const char *state)
     return strcmp(state, "abort") == 0 ? RESOLVER_ROLLBACK : RESOLVER_WAIT;
 }
 
+/* A server that hangs costs time that the branches on others wait, so not every time. */
+static struct server *
+open_again(struct resolver *r, size_t i, const json_t *shard)
+{
+    struct server   *s = &r->server[i];
+    struct sql_error ignored;
+
+    server_close(s);
+    if (r->tried_ms[i] != 0 && spawn_now_ms() - r->tried_ms[i] < RETRY_MS)
+        return NULL;
+    s->answer_s = ANSWER_S;
+    if (server_open(s, shard, &ignored) &&
+        server_run(s, &ignored, "SET SESSION innodb_lock_wait_timeout = 1")) {
+        r->tried_ms[i] = 0;
+        return s;
+    }
+    server_close(s);
+    r->tried_ms[i] = spawn_now_ms();
+    return NULL;
+}
+
 /* The open connection, NULL when the shard does not answer. */
 static struct server *
 at(struct resolver *r, int64_t id)
 {
-    const char      *key;
-    json_t          *shard;
-    struct sql_error ignored;
-    size_t           i = 0;
+    const char *key;
+    json_t     *shard;
+    size_t      i = 0;
 
     json_object_foreach(r->shards, key, shard) {
         struct server *s = &r->server[i++];
@@ -60,22 +83,26 @@ at(struct resolver *r, int64_t id)
             continue;
         if (s->mysql && mysql_ping(s->mysql) == 0)
             return s;
-        server_close(s);
-        if (server_open(s, shard, &ignored) &&
-            server_run(s, &ignored, "SET SESSION innodb_lock_wait_timeout = 1"))
-            return s;
-        server_close(s);
-        return NULL;
+        return open_again(r, i - 1, shard);
     }
     return NULL;
 }
 
+static bool
+slot_is_anothers(const struct slot *slot, const struct xid *xid)
+{
+    uint64_t process = atomic_load_explicit(&slot->life.process, memory_order_acquire);
+
+    return process != 0 && (uint32_t)process != xid->epoch;
+}
+
 bool
-resolver_worker_is_dead(struct cluster *c, uint32_t worker)
+resolver_worker_is_dead(struct cluster *c, const struct xid *xid)
 {
     const struct slots *slots = publish_slots(c->publisher);
-    bool                dead  = slots && (worker >= slots->n_workers ||
-                 !slot_alive(slots_at(slots, worker), slots_now_ms(), STALE_MS));
+    bool                dead  = slots && (xid->worker >= slots->n_workers ||
+                 slot_is_anothers(slots_at(slots, xid->worker), xid) ||
+                 !slot_alive(slots_at(slots, xid->worker), slots_now_ms(), STALE_MS));
 
     publish_slots_done(c->publisher);
     return dead;
@@ -107,7 +134,7 @@ is_ours_to_end(struct resolver *r, const struct xid *xid, const char *key, json_
     int64_t first = since ? json_integer_value(since) : now;
 
     json_object_set_new_nocheck(still, key, json_integer(first));
-    return now - first >= PATIENCE_MS || resolver_worker_is_dead(r->cluster, xid->worker);
+    return now - first >= PATIENCE_MS || resolver_worker_is_dead(r->cluster, xid);
 }
 
 enum resolver_verdict
@@ -246,6 +273,7 @@ close_all(struct resolver *r)
 {
     for (size_t i = 0; i < json_object_size(r->shards); i++)
         server_close(&r->server[i]);
+    memset(r->tried_ms, 0, sizeof(r->tried_ms));
     json_decref(r->shards);
     r->shards = NULL;
 }
@@ -257,7 +285,11 @@ sleep_or_stop(struct resolver *r)
     bool            stop;
 
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += PERIOD_MS / 1000;
+    until.tv_nsec += PERIOD_MS * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_nsec -= 1000000000L;
+        until.tv_sec++;
+    }
     pthread_mutex_lock(&r->lock);
     while (!r->stop && pthread_cond_timedwait(&r->wake, &r->lock, &until) == 0)
         ;

@@ -1,11 +1,11 @@
 /* resolver.h - ends the branches that a worker, a shard or a cut connection left prepared.
  *
- *   XA RECOVER on every shard, once a second
- *      branch of ours whose worker is dead, or that is seen for 5 s
+ *   XA RECOVER on every shard, twice a second
+ *      branch of ours whose worker is dead, or that is seen for 3 s
  *        --> INSERT an abort row for it on its commit shard
  *              inserted       it is aborted now, whatever its worker does later: XA ROLLBACK
  *              1062           somebody decided before: XA COMMIT or XA ROLLBACK by that row
- *              1205, no answer   not known yet: next second
+ *              1205, no answer   not known yet: next time
  *
  * An abort is never concluded from the absence of a row. XA COMMIT and XA
  * ROLLBACK are repeated until XA RECOVER no longer shows the branch: 1397 says
@@ -15,6 +15,7 @@
 #ifndef CTL_JOB_RESOLVER_H
 #define CTL_JOB_RESOLVER_H
 
+#include "core/route/xid.h"
 #include "ctl/provision/cluster.h"
 
 struct resolver;
@@ -29,8 +30,9 @@ enum resolver_verdict { RESOLVER_WAIT, RESOLVER_COMMIT, RESOLVER_ROLLBACK };
  * (0: inserted) and the state of the row that is there ("" not known). */
 enum resolver_verdict resolver_verdict(unsigned insert_code, const char *state);
 
-/* Whether no worker of that number lives. */
-bool resolver_worker_is_dead(struct cluster *c, uint32_t worker);
+/* Whether the worker process that named the transaction has ended: its number may be
+ * another one's by now. */
+bool resolver_worker_is_dead(struct cluster *c, const struct xid *xid);
 
 /* For how long the resolver has seen a branch of this transaction; -1: it has not. NULL: no
  * resolver runs. */

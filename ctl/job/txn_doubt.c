@@ -101,7 +101,7 @@ describe(struct cluster *c, struct shards *s, const struct xid *xid, const char 
 {
     json_t *out = json_pack("{s:s, s:n, s:i, s:b, s:b, s:[]}", "transaction", gtrid, "age_s",
                             "worker", (int)xid->worker, "worker_lives",
-                            !resolver_worker_is_dead(c, xid->worker), "ours",
+                            !resolver_worker_is_dead(c, xid), "ours",
                             strcmp(xid->instance, c->instance) == 0, "branches");
     int64_t seen_ms = resolver_age_ms(c->resolver, gtrid);
 

@@ -1,4 +1,5 @@
 /* provision_local.c - the life of a private mariadbd; see the picture in the header. */
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -30,35 +31,49 @@ struct local_server {
     char            *directory;
     enum local_state state;
     pid_t            pid;
-    bool             is_child; /* else taken over: */
-    int              pidfd;    /* ... its end is seen here; -1: none */
+    bool             is_child; /* else taken over */
+    int              pidfd;    /* of one that was taken over, else -1 */
     int              backoff_ms;
     int64_t          since_ms; /* in this state */
 };
 
+bool
+local_is(pid_t pid, const char *needle)
+{
+    char   path[64], line[4096];
+    FILE  *in;
+    size_t n;
+
+    snprintf(path, sizeof(path), "/proc/%ld/cmdline", (long)pid);
+    in = fopen(path, "re");
+    if (!in)
+        return false;
+    n = fread(line, 1, sizeof(line), in);
+    fclose(in);
+    return memmem(line, n, needle, strlen(needle)) != NULL;
+}
+
 pid_t
 local_find(const char *pid_file, const char *needle)
 {
-    char   path[64], line[4096];
-    FILE  *in  = fopen(pid_file, "re");
-    long   pid = 0;
-    size_t n;
+    FILE *in  = fopen(pid_file, "re");
+    long  pid = 0;
 
     if (!in)
         return 0;
     if (fscanf(in, "%ld", &pid) != 1 || pid <= 1)
         pid = 0;
     fclose(in);
-    if (pid == 0)
-        return 0;
+    return pid > 0 && local_is((pid_t)pid, needle) ? (pid_t)pid : 0;
+}
 
-    snprintf(path, sizeof(path), "/proc/%ld/cmdline", pid);
-    in = fopen(path, "re");
-    if (!in)
-        return 0;
-    n = fread(line, 1, sizeof(line), in);
-    fclose(in);
-    return memmem(line, n, needle, strlen(needle)) ? (pid_t)pid : 0;
+static void
+forget_process(struct local_server *s)
+{
+    if (s->pidfd >= 0)
+        close(s->pidfd);
+    s->pidfd = -1;
+    s->pid   = 0;
 }
 
 static void
@@ -68,14 +83,73 @@ enter(struct local_server *s, enum local_state state)
     s->since_ms = spawn_now_ms();
 }
 
-static pid_t
-find(const struct local_server *s)
+/* Is it `DIR/mariadbd --defaults-file=CONF`? */
+static bool
+is_server(const char *pid, const char *conf)
 {
-    char path[LOCAL_PATH_MAX], conf[LOCAL_PATH_MAX];
+    static const char program[] = "/mariadbd", option[] = "--defaults-file=";
+    char              path[300], line[4096] = "";
+    FILE             *in;
+    size_t            n, at;
 
-    snprintf(path, sizeof(path), "%s/mariadbd.pid", s->directory);
-    snprintf(conf, sizeof(conf), "%s/my.cnf", s->directory);
-    return local_find(path, conf);
+    snprintf(path, sizeof(path), "/proc/%s/cmdline", pid);
+    in = fopen(path, "re");
+    if (!in)
+        return false;
+    n = fread(line, 1, sizeof(line) - 1, in);
+    fclose(in);
+    at = strlen(line);
+    if (at < strlen(program) || strcmp(line + at - strlen(program), program) != 0 || at >= n)
+        return false;
+    return strncmp(line + at + 1, option, strlen(option)) == 0 &&
+           strcmp(line + at + 1 + strlen(option), conf) == 0;
+}
+
+/* The pidfd of `pid` when it is that server, else -1. It is looked at again behind the
+ * opening: the number may be another process's by then. */
+static int
+hold_server(const char *pid, const char *conf)
+{
+    int fd;
+
+    if (!is_server(pid, conf))
+        return -1;
+    fd = pidfd_open((pid_t)atol(pid), 0);
+    if (fd >= 0 && !is_server(pid, conf)) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+pid_t
+local_find_server(const char *directory, int *pidfd)
+{
+    char           conf[LOCAL_PATH_MAX];
+    DIR           *dir = opendir("/proc");
+    struct dirent *entry;
+    pid_t          pid = 0;
+
+    *pidfd = -1;
+    snprintf(conf, sizeof(conf), "%s/my.cnf", directory);
+    while (dir && !pid && (entry = readdir(dir))) {
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+            continue;
+        *pidfd = hold_server(entry->d_name, conf);
+        if (*pidfd >= 0)
+            pid = (pid_t)atol(entry->d_name);
+    }
+    if (dir)
+        closedir(dir);
+    return pid;
+}
+
+bool
+local_ended(int pidfd)
+{
+    struct pollfd end = { .fd = pidfd, .events = POLLIN };
+
+    return poll(&end, 1, 0) == 1;
 }
 
 struct local_server *
@@ -86,8 +160,7 @@ local_open(const json_t *shard)
     s->shard      = json_deep_copy(shard);
     s->directory  = mem_strdup(model_text(shard, "directory"));
     s->backoff_ms = BACKOFF_FIRST_MS;
-    s->pid    = find(s);
-    s->pidfd  = s->pid ? pidfd_open(s->pid, 0) : -1;
+    s->pid        = local_find_server(s->directory, &s->pidfd);
     enter(s, s->pid ? LOCAL_ALIVE : LOCAL_STOPPED);
     return s;
 }
@@ -97,8 +170,7 @@ local_close(struct local_server *s)
 {
     if (!s)
         return;
-    if (s->pidfd >= 0)
-        close(s->pidfd);
+    forget_process(s);
     json_decref(s->shard);
     free(s->directory);
     free(s);
@@ -156,19 +228,17 @@ local_stop(struct local_server *s)
 }
 
 /* Reaps, and says whether the process is still there. One that we took over is
- * somebody else's to reap. Its pid file is no sign: it goes long before the files are closed. */
+ * somebody else's to reap. */
 static bool
 alive(struct local_server *s)
 {
-    int           status;
-    struct pollfd end = { .fd = s->pidfd, .events = POLLIN };
+    int status;
 
     if (s->pid == 0)
         return false;
-    if (s->is_child ? waitpid(s->pid, &status, WNOHANG) != s->pid
-                    : s->pidfd >= 0 && poll(&end, 1, 0) == 0)
+    if (s->is_child ? waitpid(s->pid, &status, WNOHANG) != s->pid : !local_ended(s->pidfd))
         return true;
-    s->pid = 0;
+    forget_process(s);
     return false;
 }
 

@@ -10,7 +10,7 @@
  *                          +---------------------^
  *
  * A server outlives a controller that is killed; the next one finds it by its
- * pid file and takes it over. One thread (the supervisor's) calls these.
+ * command line and takes it over. One thread (the supervisor's) calls these.
  */
 #ifndef CTL_PROVISION_PROVISION_LOCAL_H
 #define CTL_PROVISION_PROVISION_LOCAL_H
@@ -57,5 +57,18 @@ int64_t local_shard(const struct local_server *s);
 /* The process in `pid_file` when it lives and `needle` is in its command line,
  * else 0: a number alone could be anybody's by now. */
 pid_t local_find(const char *pid_file, const char *needle);
+
+/* Whether the process lives and has `needle` in its command line. A pid file may be gone
+ * before its process is. */
+bool local_is(pid_t pid, const char *needle);
+
+/* The mariadbd that runs with the settings in `directory`, and a pidfd of it that the
+ * caller closes; else 0 and -1. Its pid file is not asked: a server has none yet while it
+ * starts, and none any more while it stops. */
+pid_t local_find_server(const char *directory, int *pidfd);
+
+/* Is it a zombie or gone? Only then are its files and ports free: the command line of
+ * a process vanishes before. */
+bool local_ended(int pidfd);
 
 #endif

@@ -15,9 +15,20 @@ static const char *const statements[] = {
     "CREATE TABLE IF NOT EXISTS shardd.sequence ("
     " id BIGINT UNSIGNED NOT NULL PRIMARY KEY,"
     " next_value BIGINT UNSIGNED NOT NULL) ENGINE=InnoDB",
-    "CREATE DEFINER='" SCHEMA_SERVICE_USER "'@'%' PROCEDURE IF NOT EXISTS"
-    " shardd.decide(gtrid VARBINARY(64)) MODIFIES SQL DATA SQL SECURITY DEFINER"
-    " INSERT INTO shardd.decision (xid, state) VALUES (gtrid, 'commit')",
+    /* Nothing is decided for a transaction that the server has ended by itself. */
+    "CREATE OR REPLACE DEFINER='" SCHEMA_SERVICE_USER "'@'%' PROCEDURE"
+    " shardd.decide(gtrid VARBINARY(64)) MODIFIES SQL DATA SQL SECURITY DEFINER BEGIN"
+    " IF @@in_transaction = 0 AND @@autocommit = 1 THEN"
+    "  SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213, MESSAGE_TEXT ="
+    "   'shardd: a server has ended its part of the transaction; start it again';"
+    " END IF;"
+    " INSERT INTO shardd.decision (xid, state) VALUES (gtrid, 'commit'); END",
+    "CREATE OR REPLACE DEFINER='" SCHEMA_SERVICE_USER "'@'%' PROCEDURE"
+    " shardd.abort(gtrid VARBINARY(64)) MODIFIES SQL DATA SQL SECURITY DEFINER BEGIN"
+    " INSERT IGNORE INTO shardd.decision (xid, state) VALUES (gtrid, 'abort');"
+    " IF (SELECT state FROM shardd.decision WHERE xid = gtrid LOCK IN SHARE MODE) = 'commit'"
+    " THEN SIGNAL SQLSTATE '23000' SET MYSQL_ERRNO = 1062,"
+    "  MESSAGE_TEXT = 'it is committed'; END IF; END",
     /* Whoever reads it inside a branch has a view from then on: see workers/query/snapshot.c. */
     "CREATE TABLE IF NOT EXISTS shardd.nothing (id INT NOT NULL PRIMARY KEY) ENGINE=InnoDB",
     "CREATE DEFINER='" SCHEMA_SERVICE_USER "'@'%' PROCEDURE IF NOT EXISTS"
@@ -29,7 +40,8 @@ static const char *const statements[] = {
     "GRANT EXECUTE ON PROCEDURE shardd.decide TO shardd_committer",
     "GRANT ALL PRIVILEGES ON shardd.* TO '" SCHEMA_SERVICE_USER "'@'%'",
     "GRANT PROCESS, BINLOG MONITOR, CONNECTION ADMIN ON *.* TO '" SCHEMA_SERVICE_USER "'@'%'",
-    "GRANT EXECUTE ON PROCEDURE shardd.open_view TO shardd_committer", /* the last: see below */
+    "GRANT EXECUTE ON PROCEDURE shardd.open_view TO shardd_committer",
+    "GRANT EXECUTE ON PROCEDURE shardd.abort TO shardd_committer", /* the last: see below */
 };
 
 /* 'user'@'host', as one of the server_text() buffers would be. */
@@ -76,7 +88,7 @@ schema_ensure(struct server *s, const char *service_secret, struct sql_error *er
     if (!ensure_login(s, SCHEMA_SERVICE_USER, "%", service_secret, "", error) ||
         !server_value(s, ready, sizeof(ready), error,
                       "SELECT COUNT(*) FROM mysql.procs_priv WHERE Db = 'shardd'"
-                      " AND Routine_name = 'open_view'"))
+                      " AND Routine_name = 'abort'"))
         return false;
     /* The last of them is there: all are. */
     for (size_t i = 0; i < countof(statements); i++) {

@@ -5,6 +5,8 @@
  *   shardd.decide(xid)  called by an application's account in its transaction; it runs
  *                       with the rights of the service account
  *   shardd.open_view()  the same; reads shardd.nothing, which opens the view of a branch
+ *   shardd.abort(xid)   the same for an abort, when COMMIT was refused: 1062 says that the
+ *                       transaction is committed
  *
  * Everything here compares first and writes only what is missing or differs,
  * so that it can run at every start of the controller.

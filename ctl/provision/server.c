@@ -63,7 +63,8 @@ server_open_as(struct server *s, const json_t *shard, const char *user, const ch
                const char *database, struct sql_error *error)
 {
     const char  *socket  = model_text(shard, "socket");
-    unsigned     timeout = CONNECT_TIMEOUT_S;
+    unsigned     timeout = s->answer_s > 0 && s->answer_s < CONNECT_TIMEOUT_S
+                               ? s->answer_s : CONNECT_TIMEOUT_S;
     unsigned     proto   = socket[0] ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
 
     s->name  = model_text(shard, "name");

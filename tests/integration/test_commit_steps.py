@@ -17,6 +17,11 @@ import pytest
 import testbed
 
 STEPS = ["prepare", "decide", "commit", "finish"]
+# The first shard has not been asked to commit, and who would ask is gone; or what it was
+# to commit is.
+NEVER_COMMITTED = {("prepare", "worker"), ("decide", "worker"), ("prepare", "controller"),
+                   ("decide", "controller"), ("prepare", "first"), ("decide", "first"),
+                   ("prepare", "second")}
 
 
 class Shard:
@@ -40,6 +45,9 @@ class Shard:
     def signal(self, how):
         if testbed.alive(self.pid):
             os.kill(self.pid, how)
+
+    def stop(self):
+        testbed.stop_process(self.pid)
 
     def hold_commits(self):
         assert self.ask("BACKUP STAGE START").error is None
@@ -80,26 +88,40 @@ def two_shards(cluster):
     return found
 
 
-def go_to(step, first, second, commit):
+def go_to(cluster, step, first, second, commit):
     """Starts the commit and stays where the step is under way."""
     if step == "prepare":
-        second.signal(signal.SIGSTOP)
+        second.stop()
         commit.start()
-        time.sleep(0.3)
+        wait_for_commit(cluster)
         return
     if step == "decide":
-        first.signal(signal.SIGSTOP)
+        first.stop()
         commit.start()
         testbed.wait_for("the prepared branch", lambda: second.ask("XA RECOVER").rows)
-        time.sleep(0.1)
+        time.sleep(0.1)  # more often than not the decision is on its way by then
         return
     first.hold_commits()
     commit.start()
     testbed.wait_for("COMMIT", lambda: first.runs("COMMIT"))
     if step == "finish":
-        second.signal(signal.SIGSTOP)
+        second.stop()
         first.let_commits()
-        time.sleep(0.3)
+        time.sleep(0.1)  # XA COMMIT likewise
+
+
+def wait_for_commit(cluster):
+    """Until the only worker has begun a COMMIT: what it says first is said by then."""
+    testbed.wait_for("COMMIT in the worker", lambda: any(
+        row[-1] == "COMMIT" for row in cluster.sql("SHOW SHARDD CLIENTS", db=None)))
+
+
+def kill_and_notice(cluster, shard):
+    """kill -9 of a server nobody talks to, and its end has reached the worker."""
+    before = cluster.metric("shardd_backends_lost_total")
+    shard.signal(signal.SIGKILL)
+    testbed.wait_for("its end to be noticed", lambda: cluster.metric(
+        "shardd_backends_lost_total") > before)
 
 
 def kill(cluster, victim, first, second):
@@ -126,10 +148,11 @@ def run_step(cluster, step, victim):
         assert testbed.Answer(c, sql).error is None
     commit = threading.Thread(target=lambda: told.append(testbed.Answer(c, "COMMIT").error))
     try:
-        go_to(step, first, second, commit)
-        kill(cluster, victim, first, second)
+        go_to(cluster, step, first, second, commit)
         if (step, victim) == ("prepare", "first"):
-            time.sleep(0.3)  # its end is noticed while nobody talks to it
+            kill_and_notice(cluster, first)
+        else:
+            kill(cluster, victim, first, second)
     finally:
         for shard in first, second:
             shard.signal(signal.SIGCONT)
@@ -147,6 +170,8 @@ def run_step(cluster, step, victim):
     assert moved in ((0, 0), (1, 1)), (step, victim, told, moved)
     if told[0] is None or step == "finish":
         assert moved == (1, 1), (step, victim, told)
+    if (step, victim) in NEVER_COMMITTED:
+        assert moved == (0, 0), (step, victim, told)
     assert cluster.sql("SELECT SUM(n), COUNT(*) FROM a") == ((4000, 40),)
     assert cluster.sql("UPDATE a SET n = n + 0") == ()
 
@@ -156,6 +181,83 @@ def look(cluster, a, b):
         return dict(cluster.sql(f"SELECT id, n FROM a WHERE id IN ({a}, {b})"))
     except pymysql.err.MySQLError:
         return None
+
+
+@pytest.mark.parametrize("how", ["KILL QUERY {id}", "KILL {id}"])
+def test_a_refused_commit_rolls_back_everywhere(bank, how):
+    """COMMIT ends with an error at the commit point: that says not whether it committed, the
+    place of the decision row does. (KILL: the connection is lost with it.)"""
+    testbed.wait_for("the shards", lambda: answers(bank), 60)
+    (first, a), (second, b) = two_shards(bank)
+    before = dict(bank.sql(f"SELECT id, n FROM a WHERE id IN ({a}, {b})"))
+    told = []
+    with bank.connect(read_timeout=60) as c:
+        for sql in ("BEGIN", f"UPDATE a SET n = n - 1 WHERE id = {a}",
+                    f"UPDATE a SET n = n + 1 WHERE id = {b}"):
+            assert testbed.Answer(c, sql).error is None
+        commit = threading.Thread(target=lambda: told.append(testbed.Answer(c, "COMMIT").error))
+        first.hold_commits()
+        try:
+            commit.start()
+            testbed.wait_for("COMMIT", lambda: first.runs("COMMIT"))
+            ((thread,),) = first.ask("SELECT ID FROM information_schema.PROCESSLIST WHERE"
+                                     " USER = 'app' AND INFO LIKE 'COMMIT%'").rows
+            assert first.ask(how.format(id=thread)).error is None
+            testbed.wait_for("its end", lambda: not first.runs("COMMIT"))
+        finally:
+            first.let_commits()
+        commit.join(60)
+        # Nobody waits for the resolver where the answer could be had.
+        assert told[0][0] == (1213 if how == "KILL QUERY {id}" else 1105), told
+        if told[0][0] == 1213:
+            assert not second.ask("XA RECOVER").rows
+        testbed.wait_for("the resolver", lambda: not second.ask("XA RECOVER").rows)
+        assert dict(bank.sql(f"SELECT id, n FROM a WHERE id IN ({a}, {b})")) == before
+        assert testbed.Answer(c, f"UPDATE a SET n = n + 0 WHERE id IN ({a}, {b})").error is None
+
+
+def test_the_only_writer_is_lost_while_readers_end(bank):
+    """An OK without the change would be a lost row."""
+    testbed.wait_for("the shards", lambda: answers(bank), 60)
+    (first, a), (second, b) = two_shards(bank)
+    ((before,),) = bank.sql(f"SELECT n FROM a WHERE id = {b}")
+    told = []
+    c = bank.connect(read_timeout=60)
+    for sql in ("BEGIN", f"SELECT n FROM a WHERE id = {a} FOR UPDATE",
+                f"UPDATE a SET n = n + 0.5 + 0.5 WHERE id = {b}"):
+        assert testbed.Answer(c, sql).error is None
+    commit = threading.Thread(target=lambda: told.append(testbed.Answer(c, "COMMIT").error))
+    first.stop()
+    try:
+        commit.start()
+        wait_for_commit(bank)
+        kill_and_notice(bank, second)
+    finally:
+        first.signal(signal.SIGCONT)
+    commit.join(60)
+    testbed.wait_for("the shards to be back", lambda: answers(bank), 60)
+    after = testbed.wait_for("an answer", lambda: look(bank, a, b))[b]
+    assert after in (before, before + 1)
+    if told[0] is None:
+        assert after == before + 1
+    bank.sql(f"UPDATE a SET n = {before} WHERE id = {b}")
+
+
+def test_what_the_only_writer_committed_outlives_its_server(bank):
+    """XA COMMIT ... ONE PHASE does not: the branch is prepared again after a crash."""
+    testbed.wait_for("the shards", lambda: answers(bank), 60)
+    (_, a), (second, b) = two_shards(bank)
+    ((before,),) = bank.sql(f"SELECT n FROM a WHERE id = {b}")
+    with bank.connect(read_timeout=60) as c:
+        for sql in ("BEGIN", f"SELECT n FROM a WHERE id = {a} FOR UPDATE",
+                    f"UPDATE a SET n = n + 1 WHERE id = {b}", "COMMIT"):
+            assert testbed.Answer(c, sql).error is None
+        second.signal(signal.SIGKILL)
+    testbed.wait_for("the shards to be back", lambda: answers(bank), 60)
+    testbed.wait_for("the resolver", lambda: not any(
+        bank.on_shard(s, "XA RECOVER") for s in bank.shard_list()))
+    assert testbed.wait_for("an answer", lambda: look(bank, a, b))[b] == before + 1
+    bank.sql(f"UPDATE a SET n = {before} WHERE id = {b}")
 
 
 @pytest.mark.parametrize("step", STEPS)

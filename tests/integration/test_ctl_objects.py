@@ -6,6 +6,7 @@ import pymysql
 import pytest
 
 from controlbed import Controller
+from testbed import Answer
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +98,14 @@ def test_a_user_has_an_account_on_every_shard_and_rights(c):
             cursor.execute("SET ROLE shardd_committer")
             cursor.execute("CALL shardd.decide('xyz')")
             cursor.execute("ROLLBACK")
+            cursor.execute("CALL shardd.decide('committed')")
+            cursor.execute("COMMIT")
+            cursor.execute("SET autocommit = 1")
+            for sql, code in [("CALL shardd.abort('xyz')", 0), ("CALL shardd.abort('xyz')", 0),
+                              ("CALL shardd.abort('committed')", 1062),
+                              ("CALL shardd.decide('not in a transaction')", 1213)]:
+                error = Answer(db, sql).error
+                assert (error[0] if error else 0) == code, (sql, error)
             with pytest.raises(pymysql.err.MySQLError):
                 cursor.execute("SELECT * FROM shardd.decision")
             with pytest.raises(pymysql.err.MySQLError):

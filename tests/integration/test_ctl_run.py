@@ -127,6 +127,33 @@ def test_data_stays_servers_come_back_and_are_taken_over(scratch):
     assert "nothing runs" in run("down", "--home", c.home).stdout
 
 
+def test_servers_are_found_without_their_pid_files(scratch):
+    """While a server starts it has none yet, while it stops none any more."""
+    c = Controller(scratch / "nopid")
+    before = server_pids(c)
+    c.kill()
+    for pid, number in zip(before, (1, 2)):
+        os.kill(pid, signal.SIGSTOP)  # it must not end before `down` says so
+        os.unlink(os.path.join(c.home, f"shard-{number}", "mariadbd.pid"))
+    down = subprocess.Popen([SHARDCTL, "down", "--home", c.home], stdout=subprocess.DEVNULL)
+    with pytest.raises(subprocess.TimeoutExpired):
+        down.wait(0.5)
+    for pid in before:
+        os.kill(pid, signal.SIGCONT)
+    assert down.wait(60) == 0
+    assert not any(alive(pid) for pid in before)
+
+    c.start()
+    before = server_pids(c)
+    c.kill()
+    for number in (1, 2):
+        os.unlink(os.path.join(c.home, f"shard-{number}", "mariadbd.pid"))
+    c.start()
+    assert server_pids(c) == before
+    c.stop()
+    assert not any(alive(pid) for pid in before)
+
+
 def server_pids_of(c, ports):
     pids = []
     for number in range(1, len(ports) + 1):

@@ -90,6 +90,18 @@ def alive(pid):
         return False
 
 
+def stop_process(pid):
+    """SIGSTOP, and only back when no thread runs any more: the kernel tells one thread of
+    several, and until that one gets a CPU the others go on."""
+    os.kill(pid, signal.SIGSTOP)
+
+    def stopped():
+        states = [pathlib.Path(f"/proc/{pid}/task/{t}/stat").read_text().rsplit(")", 1)[1].split()
+                  for t in os.listdir(f"/proc/{pid}/task")]
+        return all(s[0] == "T" for s in states)
+    wait_for("the process to stop", stopped)
+
+
 def children(pid):
     try:
         return [int(p) for p in

@@ -338,7 +338,8 @@ step_begin(struct leg *leg)
     leg->joins = true;
     if (h == NULL)
         h = session_hold(s, leg->shard_id, b, HELD_PLAIN);
-    if (first == NULL || s->read_only) {
+    /* Without a common end each shard commits for itself, and that is all a plain one does. */
+    if (first == NULL || s->read_only || session_commit(s) != COMMIT_ATOMIC) {
         h->role = HELD_PLAIN;
         session_joined(s);
         if (s->begin == NULL)

@@ -96,9 +96,9 @@ note_write(struct leg *leg)
 
     const struct plan *plan = &leg->q->plan->plan;
 
-    /* What we know nothing about (CALL) may have written. */
-    bool wrote = leg->affected != 0 || (plan->returning && leg->x.reader.n_rows != 0);
-    if (h != NULL && (plan->is_write ? wrote : !plan->is_read && !plan->locks))
+    /* A change of no row may have fired triggers; what we know nothing about (CALL) may
+     * have written even when it failed. */
+    if (h != NULL && (plan->is_write ? leg->x.reader.error == 0 : !plan->is_read && !plan->locks))
         h->wrote = true;
 }
 

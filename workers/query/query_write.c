@@ -314,6 +314,17 @@ first_answered(struct leg *leg)
                  &number_ops);
 }
 
+/* Triggers also fire for rows that stay as they are. */
+static bool
+may_have_written(const struct leg *leg)
+{
+    uint64_t counts[COUNTS] = { 0 };
+
+    read_counts(leg->info, counts);
+    return leg->affected > 0 || leg->x.reader.n_rows > 0 || counts[0] > 0 ||
+           leg->q->plan->plan.kind == PLAN_INSERT;
+}
+
 static void
 leg_result(struct leg *leg, struct sql_error *why)
 {
@@ -322,7 +333,7 @@ leg_result(struct leg *leg, struct sql_error *why)
     struct held          *h = session_held(q->s, leg->shard_id);
 
     leg_read_outcome(leg, &leg->x.reader);
-    if (h != NULL && (leg->affected > 0 || leg->x.reader.n_rows > 0))
+    if (h != NULL && why == NULL && may_have_written(leg))
         h->wrote = true;
     if (why != NULL) {
         diagnostics_renumber(leg, why->message, sizeof(why->message));

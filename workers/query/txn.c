@@ -1,9 +1,21 @@
 /* txn.c - see txn.h.
  *
  * Every phase says something on some of the session's held backends and waits
- * for all answers. A backend that is lost in PREPARE aborts; one that is lost
- * in FINISH leaves its prepared branch to the resolver, which finds the
- * decision. Lost in DECIDE: nobody here knows, and the client hears so.
+ * for all answers. What is lost or refused, by phase:
+ *
+ *   PREPARE, DECIDE   everything rolls back, also when what is lost was not being
+ *                     talked to: its COMMIT has not been sent
+ *   COMMIT_POINT      lost: nobody here knows; the branches are the resolver's and the
+ *                     client hears so. Refused: ASK
+ *   ASK               an abort row in the place of the decision: written, everything
+ *                     rolls back; the decision is there, everything commits
+ *   FINISH            a prepared branch is the resolver's, which finds the decision
+ *
+ * A branch that has written always ends by PREPARE and a decision, also the only one:
+ * XA COMMIT ... ONE PHASE lasts no longer than the server. Killed after its OK it comes
+ * back with the branch prepared, and then nobody knew that it is committed (found on
+ * 10.11 with a binary log). Without such a branch COMMIT on the first is the decision, and
+ * those who only read follow: what they have locked stays so until the change can be seen.
  */
 #include "workers/query/txn.h"
 
@@ -19,11 +31,18 @@ enum {
     ERR_IN_DOUBT  = 1105, /* ER_UNKNOWN_ERROR */
     ERR_DEADLOCK  = 1213, /* ER_LOCK_DEADLOCK */
     ERR_ENDED     = 1317, /* ER_QUERY_INTERRUPTED */
-    SAYS_PER_TURN = 3,
+    ERR_DUPLICATE = 1062, /* ER_DUP_ENTRY */
+    SAYS_PER_TURN = 5,
 };
 
 enum phase {
-    PHASE_PREPARE, PHASE_GATE, PHASE_DECIDE, PHASE_COMMIT_POINT, PHASE_FINISH, PHASE_ROLLBACK,
+    PHASE_PREPARE,
+    PHASE_GATE,
+    PHASE_DECIDE,
+    PHASE_COMMIT_POINT,
+    PHASE_ASK,
+    PHASE_FINISH,
+    PHASE_ROLLBACK,
 };
 
 struct commit;
@@ -44,6 +63,8 @@ struct commit {
     bool             starting; /* answers do not move the phase on yet */
     bool             failed, in_doubt, prepared;
     bool             left_over; /* a branch is for the resolver */
+    bool             committed; /* ASK has found the decision */
+    uint32_t         doubtful; /* in_doubt: a shard's id */
     uint64_t         started_us;
     struct sql_error error;
     struct gate_passage passage;
@@ -75,20 +96,50 @@ is_writer(const struct held *h)
 }
 
 /* After the decision a branch's refusal changes nothing, and before it a
- * rollback's does not. A single writer's one phase is its decision. */
+ * rollback's does not. */
 static bool
-matters(const struct commit *c, const struct said *said)
+matters(const struct commit *c)
 {
-    if (c->phase == PHASE_ROLLBACK)
-        return false;
-    return c->phase != PHASE_FINISH ||
-           (!c->prepared && is_writer(&c->q->s->held[said->held]));
+    return c->phase <= PHASE_COMMIT_POINT;
+}
+
+static void
+doubt(struct commit *c, uint32_t held)
+{
+    c->in_doubt = true;
+    c->doubtful = c->q->s->held[held].shard_id;
 }
 
 static bool
 is_last_word(const struct commit *c, const struct said *said)
 {
     return said + 1 == &c->said[c->n_said] || said[1].held != said->held;
+}
+
+/* The resolver was faster: it takes a commit that does not go on for a dead one's. */
+static void
+explain_refusal(const struct commit *c, struct sql_error *why)
+{
+    if (c->phase == PHASE_DECIDE && why->code == ERR_DUPLICATE)
+        sql_error_set(why, ERR_DEADLOCK, "shardd: the COMMIT took so long that the transaction "
+                      "was rolled back on all shards; start it again");
+}
+
+static void
+on_refusal(struct commit *c, struct said *said, struct backend *b, struct sql_error *why)
+{
+    explain_refusal(c, why);
+    if (c->phase == PHASE_ASK && why->code == ERR_DUPLICATE)
+        c->committed = true;
+    else if (c->phase == PHASE_ASK)
+        doubt(c, said->held);
+    c->left_over |= c->phase == PHASE_FINISH;
+    if (matters(c))
+        fail(c, why);
+    /* Not for others: it may still have our role, or a branch that is the resolver's
+     * once nobody owns it. */
+    if (c->phase != PHASE_PREPARE && c->phase != PHASE_COMMIT_POINT && is_last_word(c, said))
+        backend_close(b, why);
 }
 
 static void
@@ -101,28 +152,23 @@ on_answer(struct exchange *x, struct backend *b, struct span bytes, bool last)
     (void)bytes;
     if (!last)
         return;
-    if (result_error(&x->reader, &why)) {
-        if (matters(c, said))
-            fail(c, &why);
-        /* What is left of the branch is the resolver's, once nobody owns it. */
-        if (c->phase >= PHASE_FINISH && is_last_word(c, said))
-            backend_close(b, &why);
-        c->left_over |= c->phase == PHASE_FINISH;
-    }
+    if (result_error(&x->reader, &why))
+        on_refusal(c, said, b, &why);
     answered(c);
 }
 
 static void
 on_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
 {
-    struct said   *said = container_of(x, struct said, x);
-    struct commit *c    = said->commit;
+    struct said       *said = container_of(x, struct said, x);
+    struct commit     *c    = said->commit;
+    const struct held *h    = &c->q->s->held[said->held];
 
     (void)b;
-    if (c->phase == PHASE_COMMIT_POINT || (c->phase == PHASE_FINISH && matters(c, said)))
-        c->in_doubt = true;
+    if (c->phase == PHASE_ASK || (c->phase == PHASE_COMMIT_POINT && (c->prepared || h->wrote)))
+        doubt(c, said->held);
     c->left_over |= c->phase == PHASE_FINISH;
-    if (matters(c, said))
+    if (matters(c))
         fail(c, why);
     answered(c);
 }
@@ -165,16 +211,6 @@ any_lost(const struct session *s)
     return s->doomed;
 }
 
-static uint32_t
-count_writers(const struct session *s)
-{
-    uint32_t n = 0;
-
-    for (uint32_t i = 0; i < s->n_held; i++)
-        n += is_writer(&s->held[i]);
-    return n;
-}
-
 /* The branches promise to be able to commit. */
 static void
 prepare(struct commit *c)
@@ -207,14 +243,33 @@ decide(struct commit *c)
         }
 }
 
+/* Those that have written, or hold the decision; the others wait for FINISH. */
 static void
-commit_plain(struct commit *c)
+commit_point(struct commit *c)
 {
     const struct session *s = c->q->s;
 
     for (uint32_t i = 0; i < s->n_held; i++)
-        if (s->held[i].role == HELD_PLAIN)
+        if (s->held[i].role == HELD_PLAIN && (c->prepared || s->held[i].wrote))
             say(c, i, "COMMIT AND NO CHAIN NO RELEASE"); /* whatever completion_type says */
+}
+
+/* In the place of the decision. What nobody has prepared is no longer open there. */
+static void
+ask(struct commit *c)
+{
+    const struct session *s = c->q->s;
+    char                  text[128];
+
+    snprintf(text, sizeof(text), "CALL shardd.abort('%s')", s->gtrid);
+    for (uint32_t i = 0; i < s->n_held; i++)
+        if (s->held[i].role == HELD_PLAIN) {
+            say(c, i, "ROLLBACK AND NO CHAIN NO RELEASE");
+            say(c, i, "SET ROLE shardd_committer");
+            say(c, i, text);
+            say(c, i, "COMMIT AND NO CHAIN NO RELEASE");
+            say(c, i, "SET ROLE NONE");
+        }
 }
 
 /* Branches that only read end in one phase: a prepared branch that wrote
@@ -225,9 +280,13 @@ finish(struct commit *c)
     const struct session *s = c->q->s;
 
     for (uint32_t i = 0; i < s->n_held; i++) {
-        if (s->held[i].role != HELD_XA)
+        const struct held *h = &s->held[i];
+
+        if (h->role == HELD_PLAIN && !c->prepared && !h->wrote)
+            say(c, i, "COMMIT AND NO CHAIN NO RELEASE");
+        if (h->role != HELD_XA)
             continue;
-        if (c->prepared && is_writer(&s->held[i])) {
+        if (is_writer(h)) {
             say_xa(c, i, "COMMIT", "");
         } else {
             say_xa(c, i, "END", "");
@@ -285,7 +344,7 @@ over(struct commit *c)
     if (c->in_doubt) {
         sql_error_set(&error, ERR_IN_DOUBT, "shardd: %s was lost while it committed; the "
                       "transaction is being resolved: read before you try again",
-                      backend_name(q->ctx, q->s->held[0].shard_id));
+                      backend_name(q->ctx, c->doubtful));
         session_abort(q->s); /* prepared branches outlive their connections */
     } else
         session_end_txn(q->s);
@@ -319,13 +378,16 @@ enter(struct commit *c, enum phase phase, void (*speak)(struct commit *))
         advance(c);
 }
 
-/* Before the decision nothing may be missing, also not what nobody was talking to. */
+/* Before the decision nothing may be missing, also not what nobody was talking to,
+ * and somebody must have been talked to. */
 static void
 fail_lost(struct commit *c)
 {
     struct sql_error why;
 
-    if (c->failed || !any_lost(c->q->s))
+    bool said_nothing = c->n_said == 0 && c->phase != PHASE_GATE;
+
+    if (c->failed || !(said_nothing || any_lost(c->q->s)))
         return;
     sql_error_set(&why, ERR_TXN_LOST, "shardd: a connection of the transaction was lost; "
                   "it is rolled back: start it again");
@@ -351,6 +413,36 @@ pass_gate(struct commit *c)
 }
 
 static void
+after_commit_point(struct commit *c)
+{
+    if (c->in_doubt && c->prepared) {
+        over(c);
+    } else if (c->failed && c->prepared) {
+        enter(c, PHASE_ASK, ask);
+    } else if (c->failed) {
+        enter(c, PHASE_ROLLBACK, roll_back);
+    } else {
+        enter(c, PHASE_FINISH, finish);
+    }
+}
+
+static void
+after_ask(struct commit *c)
+{
+    if (c->n_said == 0)
+        doubt(c, 0);
+    if (c->in_doubt) {
+        over(c);
+        return;
+    }
+    c->failed = !c->committed;
+    if (c->failed)
+        enter(c, PHASE_ROLLBACK, roll_back);
+    else
+        enter(c, PHASE_FINISH, finish);
+}
+
+static void
 advance(struct commit *c)
 {
     if (c->phase <= PHASE_DECIDE)
@@ -368,21 +460,19 @@ advance(struct commit *c)
         else if (c->prepared)
             enter(c, PHASE_DECIDE, decide);
         else
-            enter(c, PHASE_COMMIT_POINT, commit_plain);
+            enter(c, PHASE_COMMIT_POINT, commit_point);
         return;
     case PHASE_DECIDE:
         if (c->failed)
             enter(c, PHASE_ROLLBACK, roll_back);
         else
-            enter(c, PHASE_COMMIT_POINT, commit_plain);
+            enter(c, PHASE_COMMIT_POINT, commit_point);
         return;
     case PHASE_COMMIT_POINT:
-        if (c->in_doubt && c->prepared)
-            over(c);
-        else if (c->failed)
-            enter(c, PHASE_ROLLBACK, roll_back);
-        else
-            enter(c, PHASE_FINISH, finish);
+        after_commit_point(c);
+        return;
+    case PHASE_ASK:
+        after_ask(c);
         return;
     case PHASE_FINISH:
     case PHASE_ROLLBACK:
@@ -407,23 +497,25 @@ commit_new(struct query_run *q, txn_ended *ended)
 void
 txn_commit(struct query_run *q, txn_ended *ended)
 {
-    struct session *s = q->s;
-    struct commit  *c = commit_new(q, ended);
-    uint32_t        writers = count_writers(s);
-    bool            plain_writes = false;
+    const struct session *s        = q->s;
+    struct commit        *c        = commit_new(q, ended);
+    bool                  branches = false;
+    uint32_t              writers  = 0;
 
-    for (uint32_t i = 0; i < s->n_held; i++)
-        plain_writes |= s->held[i].role == HELD_PLAIN && s->held[i].wrote;
-
-    fail_lost(c);
-    if (c->failed) {
+    for (uint32_t i = 0; i < s->n_held; i++) {
+        branches |= is_writer(&s->held[i]);
+        writers  += s->held[i].role != HELD_PIN && s->held[i].wrote;
+    }
+    if (any_lost(s))
+        fail_lost(c);
+    if (c->failed)
         enter(c, PHASE_ROLLBACK, roll_back);
-    } else if (writers + plain_writes > 1 && session_commit(s) != COMMIT_BEST_EFFORT)
+    else if (branches)
         enter(c, PHASE_PREPARE, prepare);
-    else if (writers + plain_writes > 1)
+    else if (writers > 1)
         pass_gate(c);
     else
-        enter(c, PHASE_COMMIT_POINT, commit_plain);
+        enter(c, PHASE_COMMIT_POINT, commit_point);
 }
 
 void

@@ -1,15 +1,16 @@
 /* txn.h - how a transaction ends on one shard or on several.
  *
- *   one shard:       COMMIT
- *   several, one or no writer among them:
- *                    COMMIT / XA COMMIT ... ONE PHASE everywhere
- *   several writers:
- *      PREPARE   XA END, XA PREPARE on the branches          (all at once)
- *      GATE      no snapshot of several shards opens now: see gate.h
- *      DECIDE    the decision row and COMMIT on the first    <-- decided now
- *      FINISH    XA COMMIT on the branches                   (all at once)
+ *   one shard, or only the first has written, or none:
+ *      COMMIT_POINT  COMMIT on the first
+ *      FINISH        COMMIT / XA COMMIT ... ONE PHASE where only was read
+ *   a further one has written:
+ *      PREPARE       XA END, XA PREPARE on the branches      (all at once)
+ *      GATE          no snapshot of several shards opens now: see gate.h
+ *      DECIDE        the decision row on the first
+ *      COMMIT_POINT  COMMIT on the first                     <-- decided now
+ *      FINISH        XA COMMIT on the branches               (all at once)
  *
- * Until DECIDE succeeds everything rolls back; from then on everything commits,
+ * Until COMMIT_POINT succeeds everything rolls back; from then on everything commits,
  * by us or, when we die, by the controller's resolver, which reads the
  * decision row (or its absence, after inserting an abort row in its place).
  */
