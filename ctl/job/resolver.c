@@ -14,7 +14,7 @@
 
 enum {
     PERIOD_MS     = 500,
-    PATIENCE_MS   = 3000,
+    PATIENCE_MS   = 3500,
     ANSWER_S      = 3, /* longer than the wait for a lock that another's decision holds */
     RETRY_MS      = 1000,
     CLEAN_EVERY_S = 600,

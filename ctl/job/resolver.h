@@ -1,7 +1,7 @@
 /* resolver.h - ends the branches that a worker, a shard or a cut connection left prepared.
  *
  *   XA RECOVER on every shard, twice a second
- *      branch of ours whose worker is dead, or that is seen for 3 s
+ *      branch of ours whose worker is dead, or that is seen for 3.5 s
  *        --> INSERT an abort row for it on its commit shard
  *              inserted       it is aborted now, whatever its worker does later: XA ROLLBACK
  *              1062           somebody decided before: XA COMMIT or XA ROLLBACK by that row

@@ -243,6 +243,38 @@ def test_the_only_writer_is_lost_while_readers_end(bank):
     bank.sql(f"UPDATE a SET n = {before} WHERE id = {b}")
 
 
+@pytest.mark.parametrize("sql,code", [("UPDATE a SET n = n + 1 WHERE id = {b}", None),
+                                      ("INSERT INTO a VALUES ({b}, 1)", 1062)])
+def test_a_shard_is_lost_behind_a_statement_elsewhere(bank, sql, code):
+    """The statement's answer does not say that the transaction is gone: the next one's must,
+    instead of running by itself."""
+    testbed.wait_for("the shards", lambda: answers(bank), 60)
+    (first, a), (second, b) = two_shards(bank)
+    before = dict(bank.sql(f"SELECT id, n FROM a WHERE id IN ({a}, {b})"))
+    said = []
+    with bank.connect(read_timeout=60) as c:
+        for step in "BEGIN", f"UPDATE a SET n = n - 1 WHERE id = {a}":
+            assert testbed.Answer(c, step).error is None
+        assert second.ask("BEGIN").error is None
+        assert second.ask(f"UPDATE app.a SET n = n WHERE id = {b}").error is None
+        waiting = threading.Thread(target=lambda: said.append(
+            testbed.Answer(c, sql.format(b=b)).error))
+        waiting.start()
+        try:
+            testbed.wait_for("the lock", lambda: second.runs(sql[:11]))
+            kill_and_notice(bank, first)
+        finally:
+            second.ask("ROLLBACK")
+        waiting.join(60)
+        assert (said[0] and said[0][0]) == code, said
+        lost = testbed.Answer(c, f"UPDATE a SET n = n + 1 WHERE id = {b}").error
+        assert lost and lost[0] == 1927, lost
+        assert testbed.Answer(c, "COMMIT").error is None
+        testbed.wait_for("the shards to be back", lambda: answers(bank), 60)
+        after = testbed.wait_for("an answer", lambda: look(bank, a, b))
+        assert after == before
+
+
 def test_what_the_only_writer_committed_outlives_its_server(bank):
     """XA COMMIT ... ONE PHASE does not: the branch is prepared again after a crash."""
     testbed.wait_for("the shards", lambda: answers(bank), 60)

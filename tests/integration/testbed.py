@@ -6,6 +6,7 @@
 
 Everything listens on loopback, on ports free at that moment, and is stopped by pid.
 """
+import contextlib
 import glob
 import json
 import os
@@ -15,6 +16,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
 import urllib.request
@@ -304,6 +306,16 @@ class Cluster:
     def worker_pids(self):
         return [p for p in children(self.master() or 0) if alive(p)]
 
+    @contextlib.contextmanager
+    def controller_stopped(self):
+        pids = [p for p in processes_of(self.home)
+                if os.readlink(f"/proc/{p}/exe").endswith("shardctl")]
+        for pid in pids:
+            stop_process(pid)
+        yield
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
     def kill_worker(self, index=0, how=signal.SIGKILL):
         pid = self.worker_pids()[index]
         os.kill(pid, how)
@@ -443,14 +455,28 @@ class Both:
 MULTI_STATEMENTS = CLIENT.MULTI_STATEMENTS
 
 
-def half_commit(cluster, counter=1, decided=True, home=None):
+def worker_epoch(instance, pids):
+    """What the first worker calls its process in the names of transactions, from its slot:
+    pid, state, ... (shm/slots.h)."""
+    with open(f"/dev/shm/shardd-{instance}-slots", "rb") as f:
+        words = f.read()
+    for at in range(0, len(words) - 128, 64):
+        life = struct.unpack_from("<10Q", words, at)
+        if life[0] in pids and 0 < life[1] < 5:
+            return life[9]
+    raise KeyError(pids)
+
+
+def half_commit(cluster, counter=1, decided=True, home=None, shards=None, epoch=None):
     """As a worker leaves it that dies behind its commit point, or (not `decided`) before it: the
     first shard has committed +1 on its first row of app.a and knows so, the second is
-    prepared with -1. Returns the name of the transaction."""
-    first, second = cluster.shard_list()[:2]
+    prepared with -1. Returns the name of the transaction. The name is a living worker's,
+    which the resolver gives some time, or that of `epoch`."""
+    first, second = (shards or cluster.shard_list())[:2]
     instance = re.search(r'^instance = "(.*)"', (cluster.home / "shardd.conf").read_text(),
                          re.M)[1]
-    gtrid = f"shardd-{instance}-0-1-{counter:x}-{home or first['id']}"
+    epoch = epoch or worker_epoch(instance, cluster.worker_pids())
+    gtrid = f"shardd-{instance}-0-{epoch:x}-{counter + 2 ** 32:x}-{home or first['id']}"
     branch = f"'{gtrid}','{second['id']}'"
     steps = [(second, "- 1", (f"XA START {branch}", "", f"XA END {branch}",
                               f"XA PREPARE {branch}"))]

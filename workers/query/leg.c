@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-
+#include "workers/query/own_vars.h"
 #include "workers/query/txn.h"
 
 static void next_step(struct leg *leg);
@@ -299,22 +299,6 @@ step_time(struct leg *leg)
     return true;
 }
 
-static void
-make_gtrid(struct session *s)
-{
-    struct context *ctx = s->ctx;
-    struct xid      xid = {
-             .worker  = ctx->number,
-             .epoch   = (uint32_t)ctx->epoch,
-             .counter = ctx->next_xid++,
-             .home    = s->held[0].shard_id,
-    };
-
-    snprintf(xid.instance, sizeof(xid.instance), "%s", ctx->conf.instance);
-    if (xid_encode(&xid, s->gtrid) == 0)
-        s->gtrid[0] = 0;
-}
-
 /* The first shard is the commit point and runs a plain transaction. */
 static struct held *
 commit_point(struct session *s)
@@ -357,7 +341,7 @@ step_begin(struct leg *leg)
                 s->held[i]      = tmp;
                 break;
             }
-        make_gtrid(s);
+        txn_name(s);
         h = session_held(s, leg->shard_id);
     }
     h->role = HELD_XA;
@@ -489,6 +473,11 @@ leg_start(struct leg *leg)
     struct session    *s = leg->q->s;
     const struct held *h = session_held(s, leg->shard_id);
 
+    if (h != NULL && h->backend == NULL) { /* lost since the statement began */
+        txn_explain_loss(s, leg->shard_id, &leg->error);
+        leg_over(leg, &leg->error);
+        return;
+    }
     if (h != NULL) {
         synchronise(leg, h->backend);
         return;

@@ -167,6 +167,8 @@ pump(struct merging *m)
         stop(m, merge_error(m->merge));
     if (m->over && m->legs_over && !m->answering) {
         m->answering = true;
+        if (m->failed)
+            txn_deadlock(q, &m->error);
         if (q->s->implicit)
             txn_rollback(q, let_go);
         else

@@ -128,7 +128,7 @@ committed(struct query_run *q, const struct sql_error *error)
 static void
 fail(struct query_run *q)
 {
-    if (!query_insert_again(q))
+    if (session_broken(q->s) || !query_insert_again(q))
         query_fail(q, &q->error);
 }
 
@@ -208,7 +208,8 @@ write_finish(struct query_run *q)
     slot_count(q->ctx->slot, COUNTER_ERRORS_SERVER);
     if (q->inserting != NULL && writing_of(q)->first == ROUTES_NONE)
         query_insert_first_error(q);
-    if (s->implicit || q->error.code == ERR_DEADLOCK || session_broken(s))
+    txn_deadlock(q, &q->error);
+    if (s->implicit || txn_is_over(s, q->error.code))
         /* The server that saw the deadlock rolled everything back there. */
         txn_rollback(q, rolled_back);
     else

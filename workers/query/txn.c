@@ -24,13 +24,11 @@
 
 #include "core/base/memory.h"
 #include "workers/query/gate.h"
-#include "workers/query/own_vars.h"
 
 enum {
     ERR_TXN_LOST  = 1927, /* ER_CONNECTION_KILLED */
     ERR_IN_DOUBT  = 1105, /* ER_UNKNOWN_ERROR */
     ERR_DEADLOCK  = 1213, /* ER_LOCK_DEADLOCK */
-    ERR_ENDED     = 1317, /* ER_QUERY_INTERRUPTED */
     ERR_DUPLICATE = 1062, /* ER_DUP_ENTRY */
     SAYS_PER_TURN = 5,
 };
@@ -524,38 +522,6 @@ txn_rollback(struct query_run *q, txn_ended *ended)
     enter(commit_new(q, ended), PHASE_ROLLBACK, roll_back);
 }
 
-static void
-settled(struct query_run *q, const struct sql_error *error)
-{
-    (void)error;
-    q->settled(q);
-}
-
-void
-txn_settle(struct query_run *q, uint16_t code, void (*next)(struct query_run *q))
-{
-    const struct session *s = q->s;
-
-    if (!s->in_txn || (!session_broken(s) && code != ERR_DEADLOCK)) {
-        next(q);
-        return;
-    }
-    q->settled = next;
-    txn_rollback(q, settled);
-}
-
-void
-txn_translate(struct query_run *q, struct sql_error *error)
-{
-    if (error->code != ERR_ENDED || !session_is_spread(q->s))
-        return;
-    sql_error_set(error, ERR_DEADLOCK, "Deadlock found when trying to get lock; try restarting "
-                  "transaction");
-    if (!q->deadlocked) /* several of its legs may have been ended */
-        slot_count(q->ctx->slot, COUNTER_DEADLOCKS);
-    q->deadlocked = true;
-}
-
 void
 txn_abandon(struct query_run *q)
 {
@@ -574,26 +540,4 @@ txn_abandon(struct query_run *q)
     gate_leave(q->ctx->gate, &c->passage);
     free(c);
     q->committing = NULL;
-}
-
-bool
-txn_is_second_writer(const struct query_run *q, uint32_t shard_id)
-{
-    const struct session *s = q->s;
-
-    if (session_commit(s) != COMMIT_SINGLE || !s->in_txn || q->plan == NULL ||
-        !q->plan->plan.is_write || q->command == QUERY_PREPARE)
-        return false;
-    for (uint32_t i = 0; i < s->n_held; i++)
-        if (s->held[i].wrote && s->held[i].shard_id != shard_id)
-            return true;
-    return false;
-}
-
-void
-txn_begin_implicit(struct session *s)
-{
-    s->in_txn   = true;
-    s->implicit = true;
-    s->begin    = mem_strdup("BEGIN");
 }

@@ -27,8 +27,21 @@ typedef void txn_ended(struct query_run *q, const struct sql_error *error);
 void txn_commit(struct query_run *q, txn_ended *ended);
 void txn_rollback(struct query_run *q, txn_ended *ended);
 
-/* A statement has failed with `code`. Where that ended the transaction on one shard (a
- * deadlock, a lost connection) it ends on all; then `next`, perhaps from inside. */
+/* Is the transaction over once the client hears `code` (0: OK) of a statement? Only an
+ * error that says so ends it. Where a connection of it was lost meanwhile and the client
+ * hears something else it stays open and broken, so that the next statement fails: the
+ * client must not believe to be in one when its statements commit by themselves. */
+bool txn_is_over(const struct session *s, uint16_t code);
+
+/* Of several shards one has found a deadlock, and has rolled back: then that is what the
+ * client must hear, whatever the others said. */
+void txn_deadlock(const struct query_run *q, struct sql_error *error);
+
+/* What a statement hears whose backend was lost behind its beginning. */
+void txn_explain_loss(const struct session *s, uint32_t shard_id, struct sql_error *error);
+
+/* A statement has ended with `code`. Where that ends the transaction it ends on all
+ * shards; then `next`, perhaps from inside. */
 void txn_settle(struct query_run *q, uint16_t code, void (*next)(struct query_run *q));
 
 /* A statement of a transaction on several shards was ended on its server, which the
@@ -43,6 +56,9 @@ void txn_abandon(struct query_run *q);
 /* With commit = "single": the statement would write on a shard, and the transaction has
  * written on another. */
 bool txn_is_second_writer(const struct query_run *q, uint32_t shard_id);
+
+/* Gives it the name of its branches; the commit point is session.held[0]. */
+void txn_name(struct session *s);
 
 /* Open one that ends with the statement: a write on several shards. */
 void txn_begin_implicit(struct session *s);
