@@ -220,7 +220,7 @@ apply_definitions_eof(struct result_reader *r, struct span payload)
         enter_columns(r);
     else if (r->shape == RESULT_PREPARE)
         r->state = RESULT_OVER;
-    else if (r->status & SERVER_STATUS_CURSOR_EXISTS)
+    else if (r->cursor && r->status & SERVER_STATUS_CURSOR_EXISTS)
         finish(r); /* the rows wait for COM_STMT_FETCH */
     else
         r->state = RESULT_ROWS;

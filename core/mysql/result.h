@@ -90,6 +90,9 @@ struct result_reader {
     bool     session_changed; /* some OK carried session-track entries */
     bool     had_rows;        /* some result was a result set */
     uint8_t  next_seq;        /* 1 after result_init(); set it when the command took more packets */
+    bool     cursor;          /* false after result_init(); set it when the command asked for
+                                 one. Routines with cursors of their own send the flag, and
+                                 their rows all the same. */
 
     /* Private. */
     uint64_t          capabilities;

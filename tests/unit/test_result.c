@@ -59,7 +59,8 @@ static const struct {
                                 OK_END("\x0a") OK("\0", "\2")), DONE, 2, 0, 3, 0, 2 },
     { "chain, then ERR", Q, DE, P(OK("\1", "\x0a") ERROR), DONE, 0, 1, 1, 1146, 0x0a },
     { "chain goes on", Q, DE, P(OK("\1", "\x0a")), MORE, 0, 1, 1, 0, 0x0a },
-    { "cursor",        Q, 0,  P(COUNT("\1") COLUMN EOF_("\x42")), DONE, 0, 0, 1, 0, 0x42 },
+    { "a routine's cursor", Q, 0, P(COUNT("\1") COLUMN EOF_("\x42") ROW EOF_("\2")), DONE, 1, 0,
+      1, 0, 2 },
     { "cursor, no EOF", Q, DE, P(COUNT("\1") COLUMN OK_END("\x42")), DONE, 0, 0, 1, 0, 0x42 },
     { "tracking",      Q, TR, P("\x0b\0\0." "\0\0\0\2\x40\0\0" "\0\2\2\0"),
       DONE, 0, 0, 1, 0, 0x4002 },
@@ -245,6 +246,21 @@ a_gap_is_fatal(void **state)
 }
 
 static void
+a_cursor_was_asked_for(void **state)
+{
+    (void)state;
+    struct buf           copy = { 0 };
+    struct result_reader r;
+    struct span          in = stream_of((struct span)P(COUNT("\1") COLUMN EOF_("\x42")), &copy);
+
+    result_init(&r, RESULT_QUERY, 0);
+    r.cursor = true;
+    assert_int_equal(feed(&r, in, SIZE_MAX), RESULT_DONE);
+    assert_int_equal(r.status, 0x42);
+    buf_fini(&copy);
+}
+
+static void
 a_file_is_asked_for(void **state)
 {
     (void)state;
@@ -331,6 +347,7 @@ main(void)
         cmocka_unit_test(answers_message_by_message),
         cmocka_unit_test(what_follows_is_left_alone),
         cmocka_unit_test(a_gap_is_fatal),
+        cmocka_unit_test(a_cursor_was_asked_for),
         cmocka_unit_test(a_file_is_asked_for),
         cmocka_unit_test(long_rows),
         cmocka_unit_test(the_last_packet_is_kept),
