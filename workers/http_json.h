@@ -40,7 +40,4 @@ bool json_answer_add(struct json_answer *a, struct buf *out, const struct result
 /* The document ends here, with `error` or (NULL) without. */
 void json_answer_end(struct json_answer *a, struct buf *out, const struct sql_error *error);
 
-/* A string with its quotes. What is not UTF-8 becomes U+FFFD. */
-void json_text(struct buf *out, struct span text);
-
 #endif

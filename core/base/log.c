@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/base/buf.h"
+#include "core/base/json.h"
 
 static struct {
     char            process[32];
@@ -26,19 +26,6 @@ log_init(const char *process, enum log_level level, enum log_format format)
 }
 
 static void
-json_string(struct buf *line, const char *text)
-{
-    for (const char *p = text; *p != 0; p++) {
-        if (*p == '"' || *p == '\\')
-            buf_append_byte(line, '\\');
-        if ((unsigned char)*p < ' ')
-            buf_printf(line, "\\u%04x", (unsigned)*p);
-        else
-            buf_append_byte(line, (uint8_t)*p);
-    }
-}
-
-static void
 format_line(struct buf *line, enum log_level level, char *text)
 {
     struct timespec now;
@@ -51,10 +38,10 @@ format_line(struct buf *line, enum log_level level, char *text)
 
     if (config.format == LOG_JSON) {
         buf_printf(line, "{\"time\":\"%s.%03ldZ\",\"process\":\"%s\","
-                   "\"level\":\"%s\",\"message\":\"", stamp,
+                   "\"level\":\"%s\",\"message\":", stamp,
                    now.tv_nsec / 1000000, config.process, level_names[level]);
-        json_string(line, text);
-        buf_append_text(line, "\"}\n");
+        json_text(line, span_of(text));
+        buf_append_text(line, "}\n");
         return;
     }
     for (char *p = text; *p != 0; p++) /* one event, one line */

@@ -8,6 +8,7 @@
 
 #include <openssl/evp.h>
 
+#include "core/base/json.h"
 #include "core/base/memory.h"
 #include "core/io/sock.h"
 #include "workers/query/diagnostics.h"
@@ -178,19 +179,10 @@ static const struct stream_ops ops = {
 /* --- the request --------------------------------------------------------- */
 
 static void
-json_text(struct buf *out, const char *name, struct span text)
+json_member(struct buf *out, const char *name, struct span text)
 {
-    buf_printf(out, "\"%s\":\"", name);
-    for (size_t i = 0; i < text.len; i++) {
-        uint8_t c = text.ptr[i];
-        if (c == '"' || c == '\\')
-            buf_append_byte(out, '\\');
-        if (c < ' ')
-            buf_printf(out, "\\u%04x", c);
-        else
-            buf_append_byte(out, c);
-    }
-    buf_append_text(out, "\"");
+    buf_printf(out, "\"%s\":", name);
+    json_text(out, text);
 }
 
 static void
@@ -214,11 +206,11 @@ add_modes(struct buf *body, const struct session *s)
         return;
     }
     buf_append_text(body, ",");
-    json_text(body, "sql_mode", span_of(m->sql_mode));
+    json_member(body, "sql_mode", span_of(m->sql_mode));
     buf_append_text(body, ",");
-    json_text(body, "charset", span_of(m->charset));
+    json_member(body, "charset", span_of(m->charset));
     buf_append_text(body, ",");
-    json_text(body, "collation", span_of(m->collation));
+    json_member(body, "collation", span_of(m->collation));
     buf_printf(body, ",\"foreign_key_checks\":%s",
                m->no_foreign_key_checks ? "false" : "true");
 }
@@ -230,9 +222,9 @@ encode(struct buf *out, const struct query_run *q)
     struct buf            body = { 0 };
 
     buf_append_text(&body, "{");
-    json_text(&body, "user", span_of(s->user));
+    json_member(&body, "user", span_of(s->user));
     buf_append_text(&body, ",");
-    json_text(&body, "database", span_of(s->schema));
+    json_member(&body, "database", span_of(s->schema));
     buf_append_text(&body, ",");
     json_base64(&body, "sql_base64", q->text);
     add_modes(&body, s);
