@@ -56,12 +56,26 @@ port_is_free(int port)
     return ok;
 }
 
+/* The kernel closes the sockets of an io_uring a moment after its process was killed. */
+static bool
+port_becomes_free(int port)
+{
+    enum { PATIENCE_MS = 3000, STEP_MS = 50 };
+
+    for (int waited = 0; waited < PATIENCE_MS; waited += STEP_MS) {
+        if (port_is_free(port))
+            return true;
+        usleep(STEP_MS * 1000);
+    }
+    return port_is_free(port);
+}
+
 static bool
 check_port(int port, const char *option, struct err *err)
 {
     if (port < 1 || port > 65535)
         return err_set(err, "%s %d: a port is 1 to 65535", option, port);
-    return port_is_free(port) ||
+    return port_becomes_free(port) ||
            err_set(err, "port %d on 127.0.0.1 is taken by another program; stop it, or choose "
                         "another port with %s", port, option);
 }
