@@ -78,18 +78,6 @@ request_done(struct request *r, bool ok, const struct sql_error *error)
     return request_fail(r, MHD_HTTP_BAD_REQUEST, error);
 }
 
-void
-request_header(struct request *r, const char *name, const char *fmt, ...)
-{
-    va_list args;
-
-    va_start(args, fmt);
-    r->header[r->n_headers].name = name;
-    vsnprintf(r->header[r->n_headers].value, sizeof(r->header[0].value), fmt, args);
-    va_end(args);
-    r->n_headers++;
-}
-
 /* Splits the path in place. False: too many parts. */
 static bool
 split(char *path, struct request *r)
@@ -204,8 +192,6 @@ answer(struct MHD_Connection *connection, struct request *r, unsigned status)
                           "\"message\":\"the answer is not UTF-8\"}}");
     response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
     MHD_add_response_header(response, "Content-Type", "application/json");
-    for (size_t i = 0; i < r->n_headers; i++)
-        MHD_add_response_header(response, r->header[i].name, r->header[i].value);
     queued = MHD_queue_response(connection, status, response);
     MHD_destroy_response(response);
     return queued;

@@ -34,14 +34,9 @@
  *              "foreign_key_checks": bool, "session": "SET ... assignments, optional"}
  *              all but "sql" may be absent; "sql" is UTF-8 (see "sql_base64")
  *              "sql_base64": instead of "sql", when the text is not UTF-8
- *   answer    {"generation": G, "affected": N, "warnings": N}
+ *   answer    {"generation": G, "affected": N, "warnings": N,
+ *              "notes": [[LEVEL, CODE, MESSAGE] ...] as SHOW WARNINGS tells them, if any}
  *   failure   {"error": {...}} as the server said it where it was the server that refused
- * so that a worker needs no JSON parser, the answer says the same in headers, and its
- * failure's message is the header X-Shardd-Message too, percent-encoded (bytes below 0x20,
- * '%' and 0x7f and above):
- *   X-Shardd-Code: 0 or the error's code    X-Shardd-Sqlstate: 00000 or the error's
- *   X-Shardd-Note: the code of the last warning, X-Shardd-Note-Message: its text, where known
- *   X-Shardd-Generation: G                  X-Shardd-Affected: N    X-Shardd-Warnings: N
  */
 #ifndef CTL_API_API_H
 #define CTL_API_API_H

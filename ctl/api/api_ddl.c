@@ -7,45 +7,14 @@
 #include "ctl/catalog/model.h"
 #include "ctl/job/ddl.h"
 
-/* The message in one header line: what is no plain ASCII is percent-encoded. */
-static void
-encode(const char *text, char *out, size_t room)
-{
-    size_t n = 0;
-
-    for (; *text && n + 4 < room; text++) {
-        unsigned char c = (unsigned char)*text;
-
-        if (c < 0x20 || c == '%' || c >= 0x7f)
-            n += (size_t)snprintf(out + n, room - n, "%%%02X", (unsigned)c);
-        else
-            out[n++] = (char)c;
-    }
-    out[n] = '\0';
-}
-
 static unsigned
 say(struct request *r, bool ok, const struct ddl_answer *a, const struct sql_error *error)
 {
-    char message[1600];
-
-    request_header(r, "X-Shardd-Code", "%u", ok ? 0u : (unsigned)error->code);
-    request_header(r, "X-Shardd-Sqlstate", "%s", ok ? "00000" : error->sqlstate);
-    request_header(r, "X-Shardd-Generation", "%llu", (unsigned long long)a->generation);
-    request_header(r, "X-Shardd-Affected", "%llu", (unsigned long long)a->affected);
-    request_header(r, "X-Shardd-Warnings", "%u", a->warnings);
-    if (a->note.code != 0) {
-        encode(a->note.message, message, sizeof(message));
-        request_header(r, "X-Shardd-Note", "%u", (unsigned)a->note.code);
-        request_header(r, "X-Shardd-Note-Message", "%s", message);
-    }
-    if (!ok) {
-        encode(error->message, message, sizeof(message));
-        request_header(r, "X-Shardd-Message", "%s", message);
+    if (!ok)
         return request_done(r, false, error);
-    }
-    r->answer = json_pack("{s:I, s:I, s:i}", "generation", (json_int_t)a->generation,
-                          "affected", (json_int_t)a->affected, "warnings", (int)a->warnings);
+    r->answer = json_pack("{s:I, s:I, s:i, s:O*}", "generation", (json_int_t)a->generation,
+                          "affected", (json_int_t)a->affected, "warnings", (int)a->warnings,
+                          "notes", a->notes);
     return 200;
 }
 
@@ -100,6 +69,7 @@ api_ddl(struct request *r)
     request.sql = buf_unread(&sql);
     ok          = ddl_run(r->cluster, &request, &answer, &error);
     status      = say(r, ok, &answer, &error);
+    json_decref(answer.notes);
     buf_fini(&sql);
     return status;
 }

@@ -5,7 +5,7 @@
 #include "core/base/buf.h"
 #include "ctl/job/job.h"
 
-enum { REQUEST_PARTS = 4, REQUEST_HEADERS = 10 };
+enum { REQUEST_PARTS = 4 };
 
 struct request {
     struct cluster *cluster;
@@ -15,11 +15,6 @@ struct request {
     const json_t   *query;               /* {"database": "x"} */
     /* the answer */
     json_t         *answer; /* owned; NULL: {} */
-    struct {
-        const char *name;
-        char        value[1600];
-    } header[REQUEST_HEADERS];
-    size_t n_headers;
 };
 
 /* Returns the HTTP status; 200 with `answer`, else request_fail(). */
@@ -48,9 +43,6 @@ bool     request_knows_database(const struct request *r, const char *name);
 
 /* 200 or, with the error, 400 (404 when the thing is not there, 503 when a server is not). */
 unsigned request_done(struct request *r, bool ok, const struct sql_error *error);
-
-void request_header(struct request *r, const char *name, const char *fmt, ...)
-    printf_like(3, 4);
 
 /* Handlers, by file. */
 unsigned api_status(struct request *r);

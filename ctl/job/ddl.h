@@ -28,7 +28,8 @@ struct ddl_request {
 struct ddl_answer {
     uint64_t generation, affected;
     unsigned warnings;
-    struct sql_error note; /* the last of them, as SHOW WARNINGS tells it; code 0: not known */
+    json_t  *notes; /* owned by the caller; NULL: none. [level, code, message] as SHOW WARNINGS
+                       tells them, as many as a server keeps */
 };
 
 /* False with `error`: the server's own where it was the server that refused. */

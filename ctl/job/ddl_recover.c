@@ -62,6 +62,7 @@ ddl_set_kind(struct cluster *c, const char *who, const char *database, const cha
     end    = ok ? JOB_DONE : d->end;
     job    = d->job;
     close_ddl(d);
+    json_decref(answer.notes);
     job_end(&job, end, error);
     return ok;
 }
@@ -155,6 +156,7 @@ resume(struct cluster *c, const json_t *record, struct sql_error *error)
         PARSE_OK)
         end = ddl_resume(d);
     close_ddl(d);
+    json_decref(answer.notes);
     return end;
 }
 

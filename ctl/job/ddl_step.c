@@ -9,6 +9,8 @@
 #include "ctl/job/ddl_step.h"
 #include "ctl/job/facts.h"
 
+enum { NOTES_MAX = 64 }; /* a server's max_error_count */
+
 static void
 copy_name(char out[DDL_NAME_MAX], struct span name)
 {
@@ -191,6 +193,56 @@ note_results(struct ddl *d, struct runner *runners, size_t n, size_t *done)
     return ok;
 }
 
+/* What several shards say alike is told once. */
+static void
+add_note(struct ddl *d, const char *level, int code, const char *message)
+{
+    json_t *note = json_pack("[s, i, s]", level, code, message), *known;
+    size_t  i;
+
+    if (!d->answer->notes)
+        d->answer->notes = json_array();
+    json_array_foreach(d->answer->notes, i, known)
+        if (note && json_equal(known, note)) {
+            json_decref(note);
+            return;
+        }
+    if (note && json_array_size(d->answer->notes) < NOTES_MAX)
+        json_array_append_new(d->answer->notes, note);
+    else
+        json_decref(note); /* not UTF-8, or one too many: counted only */
+    d->answer->warnings++;
+}
+
+bool
+ddl_note(struct ddl *d, uint16_t code, const char *fmt, ...)
+{
+    char    text[512];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    add_note(d, "Note", code, text);
+    return true;
+}
+
+/* The warnings of the statement that the server has just run. */
+static void
+take_warnings(struct ddl *d, struct server *s)
+{
+    struct sql_error ignored;
+    json_t          *rows, *row;
+    size_t           i;
+
+    if (s->warnings == 0)
+        return;
+    rows = server_rows(s, &ignored, "SHOW WARNINGS");
+    json_array_foreach(rows, i, row)
+        add_note(d, server_cell(row, 0), atoi(server_cell(row, 1)), server_cell(row, 2));
+    json_decref(rows);
+}
+
 bool
 ddl_run_others(struct ddl *d, struct span sql, int64_t home, size_t *done)
 {
@@ -208,23 +260,12 @@ ddl_run_others(struct ddl *d, struct span sql, int64_t home, size_t *done)
     }
     d->ran = true;
     run_together(runners, n);
-    for (size_t i = 0; i < n && !d->copies; i++)
+    for (size_t i = 0; i < n && !d->copies; i++) {
         d->answer->affected += runners[i].server->affected;
+        if (runners[i].ok)
+            take_warnings(d, runners[i].server);
+    }
     return note_results(d, runners, n, done);
-}
-
-bool
-ddl_note(struct ddl *d, uint16_t code, const char *fmt, ...)
-{
-    char    text[sizeof(d->answer->note.message)];
-    va_list args;
-
-    va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
-    d->answer->warnings++;
-    sql_error_set(&d->answer->note, code, "%s", text);
-    return true;
 }
 
 bool
@@ -239,7 +280,7 @@ ddl_run_text(struct ddl *d, struct span sql, int64_t home, int64_t where, size_t
     if (!s || !server_run_text(s, sql, d->error))
         return false;
     d->answer->affected = s->affected;
-    d->answer->warnings += s->warnings;
+    take_warnings(d, s);
     job_note(&d->job, "done on %s", s->name);
     ++*done;
     return where != DDL_ALL || ddl_run_others(d, sql, home, done);

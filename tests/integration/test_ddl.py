@@ -191,3 +191,21 @@ def test_comment_changes_the_kind_at_once(checked, db):
         assert cursor.fetchone() == (2,)
     log = (checked.home / "shardctl.log").read_text()
     assert "statements of before" not in log, "it waited for its own client"
+
+
+def test_all_warnings_of_ddl_are_told(both):
+    """Those of the server, once, however many shards gave them."""
+    both.compare("CREATE TABLE w (id INT PRIMARY KEY, d DATETIME(6), t TINYTEXT)")
+    both.compare("INSERT INTO w VALUES (1, '2000-12-31 23:59:59.999999', 'a')")
+    for sql in ("CREATE TABLE IF NOT EXISTS w (id INT PRIMARY KEY)",
+                "ALTER TABLE w ADD KEY a (d), ADD KEY b (d)",
+                "ALTER TABLE w ADD COLUMN IF NOT EXISTS d INT, DROP COLUMN IF EXISTS zz,"
+                " DROP INDEX IF EXISTS yy",
+                "DROP INDEX IF EXISTS xx ON w",
+                "CREATE INDEX IF NOT EXISTS a ON w (d)",
+                "CREATE TABLE y (id INT(3) ZEROFILL PRIMARY KEY, f FLOAT(70, 30))",
+                "CREATE TABLE v (id INT PRIMARY KEY, c VARCHAR(70000))",
+                "DROP TABLE IF EXISTS no1, no2, v",
+                "DROP DATABASE IF EXISTS nowhere_at_all"):
+        both.compare(sql)
+        both.compare("SHOW WARNINGS")

@@ -46,27 +46,23 @@ keep(struct session *s, const struct span cells[N_CELLS], uint32_t leg)
     s->n_diagnostics++;
 }
 
-static void
-keep_one(struct session *s, struct span level, const struct sql_error *error)
-{
-    char code[8];
 
-    diagnostics_clear(s);
-    snprintf(code, sizeof(code), "%u", error->code);
-    keep(s, (const struct span[]){ level, span_of(code), span_of(error->message) }, 0);
-    s->warnings = 1;
+void
+diagnostics_add(struct session *s, struct span level, uint16_t code, struct span message)
+{
+    char digits[8];
+
+    snprintf(digits, sizeof(digits), "%u", code);
+    if (s->n_diagnostics < KEPT_MAX)
+        keep(s, (const struct span[]){ level, span_of(digits), message }, 0);
+    s->warnings++;
 }
 
 void
 diagnostics_error(struct session *s, const struct sql_error *error)
 {
-    keep_one(s, SPAN("Error"), error);
-}
-
-void
-diagnostics_note(struct session *s, const struct sql_error *note)
-{
-    keep_one(s, SPAN("Note"), note);
+    diagnostics_clear(s);
+    diagnostics_add(s, SPAN("Error"), error->code, span_of(error->message));
 }
 
 /* The next of the kept rows; false: there is none. */

@@ -17,8 +17,8 @@ void diagnostics_fini(struct session *s);
 /* The statement failed with this: the only row. */
 void diagnostics_error(struct session *s, const struct sql_error *error);
 
-/* As diagnostics_error(), for the note of DDL that succeeded. */
-void diagnostics_note(struct session *s, const struct sql_error *note);
+/* A further row, of a statement that no backend ran for us: DDL's warnings, notes of our own. */
+void diagnostics_add(struct session *s, struct span level, uint16_t code, struct span message);
 
 /* How many of the rows are errors. */
 int64_t diagnostics_errors(const struct session *s);

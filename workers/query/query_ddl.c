@@ -1,11 +1,12 @@
 /* query_ddl.c - DDL is a job of the controller: ask it, and pass on what it says.
  *
- * One HTTP request over the controller's Unix socket (ctl/api/api.h). It answers
- * when all live workers, this one too, use the routes that follow from it.
+ * One HTTP request over the controller's Unix socket (ctl/api/api.h). It answers, and
+ * closes, when all live workers, this one too, use the routes that follow from it.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <jansson.h>
 #include <openssl/evp.h>
 
 #include "core/base/json.h"
@@ -14,9 +15,9 @@
 #include "workers/query/diagnostics.h"
 
 enum {
-    CONNECT_MS     = 5000,
+    CONNECT_MS        = 5000,
     ERR_NO_CONTROLLER = 1105,
-    HEAD_MAX       = 16 << 10,
+    ANSWER_MAX        = 256 << 10,
 };
 
 struct asking {
@@ -41,111 +42,75 @@ give_up(struct asking *a, const char *what)
 
 /* --- the answer ---------------------------------------------------------- */
 
-static bool
-header(struct span head, const char *name, struct span *value)
+static struct span
+text_of(const json_t *value)
 {
-    size_t len = strlen(name);
-
-    for (size_t i = 0; i + len + 1 < head.len; i++) {
-        if ((i != 0 && head.ptr[i - 1] != '\n') ||
-            strncasecmp((const char *)head.ptr + i, name, len) != 0 || head.ptr[i + len] != ':')
-            continue;
-        size_t from = i + len + 1, to;
-        while (from < head.len && head.ptr[from] == ' ')
-            from++;
-        for (to = from; to < head.len && head.ptr[to] != '\r' && head.ptr[to] != '\n';)
-            to++;
-        *value = (struct span){ head.ptr + from, to - from };
-        return true;
-    }
-    return false;
-}
-
-static uint64_t
-number(struct span head, const char *name)
-{
-    struct span value;
-    uint64_t    n = 0;
-
-    if (!header(head, name, &value))
-        return 0;
-    for (size_t i = 0; i < value.len && value.ptr[i] >= '0' && value.ptr[i] <= '9'; i++)
-        n = n * 10 + (uint64_t)(value.ptr[i] - '0');
-    return n;
-}
-
-static int
-hex(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 0;
+    return (struct span){ (const uint8_t *)json_string_value(value), json_string_length(value) };
 }
 
 static void
-percent_decode(struct span in, char *out, size_t cap)
+fail(struct query_run *q, const json_t *error)
 {
-    size_t n = 0;
+    struct sql_error why;
+    struct span      state = text_of(json_object_get(error, "sqlstate"));
 
-    for (size_t i = 0; i < in.len && n + 1 < cap; i++) {
-        if (in.ptr[i] == '%' && i + 2 < in.len) {
-            out[n++] = (char)(hex(in.ptr[i + 1]) << 4 | hex(in.ptr[i + 2]));
-            i += 2;
-        } else
-            out[n++] = (char)in.ptr[i];
-    }
-    out[n] = 0;
+    sql_error_set(&why, (uint16_t)json_integer_value(json_object_get(error, "code")), "%.*s",
+                  (int)json_string_length(json_object_get(error, "message")),
+                  json_string_value(json_object_get(error, "message")));
+    if (state.len == 5)
+        memcpy(why.sqlstate, state.ptr, 5);
+    slot_count(q->ctx->slot, COUNTER_ERRORS_SERVER);
+    query_fail(q, &why);
 }
 
 static void
-answer(struct asking *a, struct span head)
+succeed(struct query_run *q, const json_t *answer)
+{
+    json_t     *note;
+    json_int_t  affected = json_integer_value(json_object_get(answer, "affected"));
+    json_int_t  warnings = json_integer_value(json_object_get(answer, "warnings"));
+    size_t      i;
+
+    json_array_foreach(json_object_get(answer, "notes"), i, note)
+        diagnostics_add(q->s, text_of(json_array_get(note, 0)),
+                        (uint16_t)json_integer_value(json_array_get(note, 1)),
+                        text_of(json_array_get(note, 2)));
+    query_ok(q, (uint64_t)affected, 0, (uint32_t)warnings, (struct span){ 0 });
+}
+
+/* The whole response has come: its head, and a JSON document. */
+static void
+answer(struct asking *a, struct span in)
 {
     struct query_run *q    = a->q;
-    uint64_t          code = number(head, "X-Shardd-Code");
-    struct span       value;
-    struct sql_error  error = { 0 };
+    const uint8_t    *body = memmem(in.ptr, in.len, "\r\n\r\n", 4);
+    json_t           *document, *error;
 
+    if (q == NULL)
+        return;
     a->q      = NULL;
     q->asking = NULL;
     q->routes = routes_hold(q->ctx);
-    if (!header(head, "X-Shardd-Code", &value)) {
+    document  = body == NULL ? NULL
+                             : json_loadb((const char *)body + 4,
+                                          in.len - (size_t)(body + 4 - in.ptr), 0, NULL);
+    error     = json_object_get(document, "error");
+    if (json_is_string(json_object_get(error, "message")))
+        fail(q, error);
+    else if (json_is_integer(json_object_get(document, "generation")))
+        succeed(q, document);
+    else
         query_refuse(q, ERR_NO_CONTROLLER, "shardd: the controller's answer cannot be read: are "
                      "shardd and shardctl of one version?");
-        return;
-    }
-    if (code == 0) {
-        if (header(head, "X-Shardd-Note-Message", &value)) {
-            percent_decode(value, error.message, sizeof(error.message));
-            error.code = (uint16_t)number(head, "X-Shardd-Note");
-            diagnostics_note(q->s, &error);
-        }
-        query_ok(q, number(head, "X-Shardd-Affected"), 0,
-                 (uint32_t)number(head, "X-Shardd-Warnings"), (struct span){ 0 });
-        return;
-    }
-    sql_error_set(&error, (uint16_t)code, "%s", "");
-    if (header(head, "X-Shardd-Sqlstate", &value) && value.len == 5)
-        memcpy(error.sqlstate, value.ptr, 5);
-    if (header(head, "X-Shardd-Message", &value))
-        percent_decode(value, error.message, sizeof(error.message));
-    slot_count(q->ctx->slot, COUNTER_ERRORS_SERVER);
-    query_fail(q, &error);
+    json_decref(document);
 }
 
 static void
 on_data(struct stream *stream)
 {
-    struct asking *a  = container_of(stream, struct asking, stream);
-    struct span    in = stream_unread(stream);
+    struct asking *a = container_of(stream, struct asking, stream);
 
-    for (size_t i = 0; i + 3 < in.len; i++)
-        if (memcmp(in.ptr + i, "\r\n\r\n", 4) == 0) {
-            stream_close(stream, STREAM_CLOSE_NOW, 0);
-            answer(a, (struct span){ in.ptr, i + 2 });
-            return;
-        }
-    if (in.len > HEAD_MAX)
+    if (stream_unread(stream).len > ANSWER_MAX)
         give_up(a, "its answer is too long");
 }
 
@@ -159,8 +124,14 @@ on_connect(struct stream *stream, int error)
 static void
 on_end(struct stream *stream, int error)
 {
-    give_up(container_of(stream, struct asking, stream),
-            error == 0 ? "it closed the connection" : strerror(-error));
+    struct asking *a = container_of(stream, struct asking, stream);
+
+    if (error != 0 || stream_unread(stream).len == 0) {
+        give_up(a, error == 0 ? "it closed the connection" : strerror(-error));
+        return;
+    }
+    answer(a, stream_unread(stream));
+    stream_close(stream, STREAM_CLOSE_NOW, 0);
 }
 
 static void

@@ -28,15 +28,14 @@ locks_for_writing(const struct query_run *q)
 bool
 query_bulk_lock(struct query_run *q)
 {
-    struct session  *s = q->s;
-    struct sql_error note;
+    struct session *s = q->s;
 
     if (q->command != QUERY_TEXT || s->modes == NULL || !s->modes->no_foreign_key_checks ||
         s->in_txn || !locks_for_writing(q))
         return false;
-    sql_error_set(&note, SQL_NOT_SUPPORTED, "shardd: the tables are not locked; the session "
-                  "loads data (foreign_key_checks = 0), so it goes on without");
-    diagnostics_note(s, &note);
+    diagnostics_add(s, SPAN("Note"), SQL_NOT_SUPPORTED,
+                    SPAN("shardd: the tables are not locked; the session loads data "
+                         "(foreign_key_checks = 0), so it goes on without"));
     query_ok(q, 0, 0, 1, (struct span){ 0 });
     return true;
 }
