@@ -222,6 +222,9 @@ void query_share_drop(struct leg *leg);
 /* What the answer of a relayed statement did to the session. */
 void query_relay_remember(struct leg *leg);
 
+/* The numbers in an OK's info ("Rows matched: 3  Changed: 2 ...") are added to counts[n]. */
+void query_add_counts(struct span info, uint64_t *counts, size_t n);
+
 /* How each kind of plan runs. */
 void query_relay(struct query_run *q, uint32_t shard);       /* query_relay.c */
 void query_write(struct query_run *q, const struct shard_set *shards); /* query_write.c */

@@ -306,21 +306,6 @@ query_load_file(struct query_run *q, struct span packet, bool last)
 /* --- the end ------------------------------------------------------------- */
 
 static void
-add_counts(struct span info, uint64_t counts[N_COUNTS])
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < info.len && n < N_COUNTS; i++) {
-        if (info.ptr[i] < '0' || info.ptr[i] > '9')
-            continue;
-        uint64_t value = 0;
-        for (; i < info.len && info.ptr[i] >= '0' && info.ptr[i] <= '9'; i++)
-            value = value * 10 + (uint64_t)(info.ptr[i] - '0');
-        counts[n++] += value;
-    }
-}
-
-static void
 set_variable(struct loading *l, struct span name, const struct load_field *value)
 {
     struct buf key = { 0 }, text = { 0 };
@@ -373,7 +358,7 @@ query_load_answer(struct query_run *q, uint64_t affected)
 
     for (uint32_t i = 0; i < q->n_legs; i++)
         if (!l->spec->reference || i == l->probe)
-            add_counts(q->legs[i].info, counts);
+            query_add_counts(q->legs[i].info, counts, N_COUNTS);
     int len = snprintf(text, sizeof(text), "Records: %llu  Deleted: %llu  Skipped: %llu  "
                        "Warnings: %llu", (unsigned long long)counts[0],
                        (unsigned long long)counts[1], (unsigned long long)counts[2],

@@ -36,12 +36,12 @@ writing_of(const struct query_run *q)
 
 /* --- "Rows matched: 3  Changed: 2  Warnings: 0" --------------------------- */
 
-static void
-read_counts(struct span info, uint64_t counts[COUNTS])
+void
+query_add_counts(struct span info, uint64_t *counts, size_t n_counts)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < info.len && n < COUNTS; i++) {
+    for (size_t i = 0; i < info.len && n < n_counts; i++) {
         if (info.ptr[i] < '0' || info.ptr[i] > '9')
             continue;
         uint64_t value = 0;
@@ -65,7 +65,7 @@ add_up_info(struct query_run *q)
             continue;
         if (q->legs[i].info.len != 0)
             words = q->legs[i].info;
-        read_counts(q->legs[i].info, counts);
+        query_add_counts(q->legs[i].info, counts, COUNTS);
     }
     bool insert = q->plan->plan.kind == PLAN_INSERT && q->plan->plan.insert->n_rows > 1;
     if (words.len == 0 && !insert)
@@ -321,7 +321,7 @@ may_have_written(const struct leg *leg)
 {
     uint64_t counts[COUNTS] = { 0 };
 
-    read_counts(leg->info, counts);
+    query_add_counts(leg->info, counts, COUNTS);
     return leg->affected > 0 || leg->x.reader.n_rows > 0 || counts[0] > 0 ||
            leg->q->plan->plan.kind == PLAN_INSERT;
 }
