@@ -138,7 +138,8 @@ def test_a_statement_that_is_too_long(new_cluster):
             pass  # closed before all was sent: the error may be lost on the way
     assert cluster.sql("SELECT 1") == ((1,),)
     after = [testbed.memory_kib(p) for p in cluster.worker_pids()]
-    assert all(b - a < 200 << 10 for a, b in zip(before, after))
+    if testbed.MODE == "release":  # a sanitizer keeps what was freed
+        assert all(b - a < 200 << 10 for a, b in zip(before, after))
 
 
 def test_a_flood_of_wrong_passwords(unharmed):
