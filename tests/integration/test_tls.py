@@ -133,8 +133,9 @@ def test_a_new_certificate_is_used_after_a_reload(secure, certs):
     # A file that is broken changes nothing, not even for workers that start later.
     certs.cert.write_text("no certificate")
     os.kill(secure.master(), signal.SIGHUP)
-    secure.kill_worker()
-    testbed.wait_for("its successor", lambda: len(secure.worker_pids()) == 2)
+    victim = secure.kill_worker()
+    testbed.wait_for("its successor", lambda: victim not in secure.worker_pids()
+                     and len(secure.worker_pids()) == 2)
     secure.sql("SELECT 1")
     assert "second" in s_client(secure.port)
     certs.server("third")
