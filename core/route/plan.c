@@ -261,7 +261,8 @@ plan_make(struct arena *arena, const struct plan_context *context, struct span t
     place_locks(&p);
     out->keeps_diagnostics = keeps_diagnostics(&p);
     note_variables(&p);
-    out->stateless = statement != NULL && !p.refused && plan_is_stateless(&p);
+    out->stateless = statement != NULL && !p.refused && out->kind != PLAN_GATHER &&
+                     plan_is_stateless(&p);
     if (p.refused) {
         out->kind     = PLAN_REFUSE;
         out->is_read  = out->is_write = false;
@@ -277,6 +278,7 @@ plan_kind_name(enum plan_kind kind)
     switch (kind) {
     case PLAN_ONE:     return "one";
     case PLAN_SCATTER: return "scatter";
+    case PLAN_GATHER:  return "gather";
     case PLAN_WRITE:   return "write";
     case PLAN_INSERT:  return "insert";
     case PLAN_LOAD:    return "load";

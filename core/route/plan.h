@@ -29,12 +29,15 @@
 #include "core/sql/literal.h"
 
 struct digest;
+struct gather_spec;
 struct stmt;
 
 enum plan_kind {
     PLAN_ONE,     /* one shard answers, text as written; bytes are relayed */
     PLAN_SCATTER, /* a read on several shards: `text` runs on each, `merge` joins the answers.
                      With a single target shard at run time the original text is relayed */
+    PLAN_GATHER,  /* a read that one server has to do: its tables' rows are brought to the engine:
+                     `gather`, see gather.h */
     PLAN_WRITE,   /* UPDATE/DELETE/TRUNCATE... on each target shard; affected rows add up;
                      for a reference table the home copy goes first and alone counts */
     PLAN_INSERT,  /* INSERT/REPLACE ... VALUES into a sharded table: rows split per shard */
@@ -311,6 +314,7 @@ struct plan {
     bool                       has_limit;
     struct operand             limit_count, limit_offset; /* offset: CONST 0 when not written */
     const struct merge_spec   *merge;        /* PLAN_SCATTER; see merge.h */
+    const struct gather_spec  *gather;       /* PLAN_GATHER; PLAN_ONE: see gather_needed() */
     uint32_t                   n_numbers;    /* HAVING's operands, for plan_merge_args() */
     const struct operand      *numbers;
     const struct insert_spec  *insert;       /* PLAN_INSERT */

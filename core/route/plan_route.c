@@ -1,7 +1,9 @@
 /* plan_route.c - see plan.h: from an execution's values to shards. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/route/gather.h"
 #include "core/route/plan_internal.h"
 
 void
@@ -181,11 +183,10 @@ spread(const struct plan *plan, struct sql_error *error)
 
 /* All groups, and the home when it takes part, must be one shard. */
 static bool
-route_agreeing(const struct plan *plan, const struct routes *r, const struct plan_values *values,
-               struct shard_set *out, struct sql_error *error)
+route_agreeing(const struct plan *plan, const struct routes *r, const struct target *t,
+               const struct plan_values *values, struct shard_set *out, struct sql_error *error)
 {
-    const struct target *t = &plan->target;
-    struct shard_set     all = { 0 };
+    struct shard_set all = { 0 };
     if (t->at_home)
         shard_set_add(&all, t->home);
     for (uint32_t i = 0; i < t->n_groups; i++)
@@ -196,11 +197,11 @@ route_agreeing(const struct plan *plan, const struct routes *r, const struct pla
     return true;
 }
 
-bool
-plan_route(const struct plan *plan, const struct routes *r, const struct plan_values *values,
-           uint32_t any, struct shard_set *out, struct sql_error *error)
+static bool
+route(const struct plan *plan, const struct routes *r, const struct target *t,
+      const struct plan_values *values, uint32_t any, struct shard_set *out,
+      struct sql_error *error)
 {
-    const struct target *t = &plan->target;
     memset(out, 0, sizeof(*out));
     switch (t->kind) {
     case TARGET_ANY:
@@ -209,7 +210,7 @@ plan_route(const struct plan *plan, const struct routes *r, const struct plan_va
     case TARGET_ALL:  add_all(r, out); break;
     case TARGET_KEYS:
         if (t->n_groups > 1 || t->at_home) {
-            if (!route_agreeing(plan, r, values, out, error))
+            if (!route_agreeing(plan, r, t, values, out, error))
                 return false;
             break;
         }
@@ -226,6 +227,33 @@ plan_route(const struct plan *plan, const struct routes *r, const struct plan_va
     if (out->n == 0)
         shard_set_add(out, any < r->n_shards ? any : 0);
     return true;
+}
+
+bool
+plan_route(const struct plan *plan, const struct routes *r, const struct plan_values *values,
+           uint32_t any, struct shard_set *out, struct sql_error *error)
+{
+    return route(plan, r, &plan->target, values, any, out, error);
+}
+
+bool
+gather_needed(const struct plan *plan, const struct routes *r, const struct plan_values *values)
+{
+    struct shard_set shards;
+    struct sql_error error;
+    if (plan->kind == PLAN_GATHER || plan->gather == NULL)
+        return plan->kind == PLAN_GATHER;
+    return !plan_route(plan, r, values, 0, &shards, &error);
+}
+
+void
+gather_route(const struct plan *plan, const struct routes *r, const struct gather_table *table,
+             const struct plan_values *values, uint32_t any, struct shard_set *out)
+{
+    struct sql_error error;
+    bool             routed = route(plan, r, &table->target, values, any, out, &error);
+    assert(routed); /* one group, and no promise of one shard */
+    (void)routed;
 }
 
 static bool

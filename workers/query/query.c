@@ -359,6 +359,10 @@ run_plan(struct query_run *q)
     case PLAN_DDL:    query_ddl(q); return;
     case PLAN_SHARDD:
     case PLAN_KILL:   query_shardd(q); return;
+    case PLAN_GATHER:
+        slot_count(q->ctx->slot, COUNTER_ROUTE_REFUSED);
+        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: %s", plan->reason);
+        return;
     case PLAN_REFUSE:
         slot_count(q->ctx->slot, COUNTER_ROUTE_REFUSED);
         slot_count(q->ctx->slot, COUNTER_ERRORS_SHARDD);

@@ -1,0 +1,61 @@
+/* gather.h - what a whole server has to be given so that it can answer a read.
+ *
+ *   shards ── fetch ──► temporary tables of the same names, on the engine
+ *                                     │
+ *                       plan.text (or the statement) runs there ──► the client
+ *
+ * A plan's `gather` stands for every statement with its normalised text, as the plan itself
+ * does. It is that of a PLAN_GATHER; or of a PLAN_ONE whose keys may turn out to be of several
+ * shards: gather_needed() tells.
+ *
+ * What makes the answer right:
+ * - each base table of the statement is here once, with every column that any part of the
+ *   statement can name and every row that can matter to any of its occurrences; the statement
+ *   itself runs unchanged, its conditions too, so a row too many does no harm;
+ * - what a fetch's WHERE says, the statement says of that table's rows as well, and it gives one
+ *   answer for a row wherever it is asked: columns of the table, constants of the statement and
+ *   functions of these alone;
+ * - nothing in the statement depends on which server runs it, but for the session's settings and
+ *   user variables, which the engine's connection has to have.
+ *
+ * Not looked at here, as it is the session's: a name may be that of one of its temporary tables.
+ */
+#ifndef CORE_ROUTE_GATHER_H
+#define CORE_ROUTE_GATHER_H
+
+#include "core/route/plan.h"
+
+/* A table whose rows are copied to the engine for one statement. */
+struct gather_table {
+    uint32_t            table;        /* index in the routes; never a view */
+    struct span         schema, name; /* as in the routes: the statement finds it by these */
+    struct target       target;       /* whose rows: a reference table is at any shard */
+    struct sql_template from;         /* " FROM `s`.`t` WHERE ... LIMIT ... FOR UPDATE": the fetch,
+                                         but for its list of columns. For a session with all the
+                                         client's settings: they are what conditions mean */
+    bool                filtered;     /* it has a WHERE */
+    bool                locks;        /* FOR UPDATE or LOCK IN SHARE MODE stands in it */
+    uint32_t            n_columns;    /* fetched, at least one */
+    const uint32_t     *columns;      /* [n_columns), indexes in the routes' table, ascending */
+    uint32_t            n_keys;
+    const uint32_t     *keys;         /* [n_keys) of these: compared for equality with columns of
+                                         other tables, and of a type that can be a key */
+};
+
+struct gather_spec {
+    uint32_t                   n_tables; /* at least one */
+    const struct gather_table *tables;
+    const struct sql_template *text;     /* for the engine; NULL: the statement as written */
+};
+
+/* Whether this execution has to be gathered: always that of a PLAN_GATHER. */
+bool gather_needed(const struct plan *plan, const struct routes *routes,
+                   const struct plan_values *values) must_check;
+
+/* The shards to fetch a table from, at least one; `any` as for plan_route(), and for TARGET_ANY
+ * it is the one. Allocates nothing. */
+void gather_route(const struct plan *plan, const struct routes *routes,
+                  const struct gather_table *table, const struct plan_values *values,
+                  uint32_t any, struct shard_set *out);
+
+#endif
