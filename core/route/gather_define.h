@@ -1,0 +1,85 @@
+/* gather_define.h - a table of the shards as a temporary table of the engine, as SQL text.
+ *
+ *   SHOW CREATE TABLE --gather_define()--> definition --+--> CREATE TEMPORARY TABLE
+ *                                                       +--> the list behind SELECT
+ *                                                       +--> LOAD DATA LOCAL INFILE
+ *
+ * The copy has the names, types, collations, defaults and visibility of the original, so that
+ * results have the same columns; it has no constraints, no keys but those asked for, and what
+ * is generated is stored as it came.
+ *
+ * A value travels as bytes in its column's own character set, and where its text would lose
+ * something it is fetched as something else that does not:
+ *   FLOAT            times 1e0: a DOUBLE with all digits
+ *   TIMESTAMP        UNIX_TIMESTAMP(): in local time some hours come twice
+ *   UUID, INET4/6    as binary strings, which they are read from
+ *
+ * All texts are for sessions with gather_neutral() in force.
+ */
+#ifndef CORE_ROUTE_GATHER_DEFINE_H
+#define CORE_ROUTE_GATHER_DEFINE_H
+
+#include "core/base/arena.h"
+#include "core/base/buf.h"
+#include "core/base/err.h"
+
+enum gather_form {
+    GATHER_PLAIN,
+    GATHER_FLOAT,
+    GATHER_EPOCH,
+    GATHER_BYTES, /* CAST(... AS BINARY(n)) */
+};
+
+struct gather_column {
+    struct span      name;
+    struct span      type;      /* with its character set and collation */
+    struct span      ending;    /* DEFAULT ..., ON UPDATE ...; often empty */
+    enum gather_form form;
+    uint32_t         n_bytes;   /* GATHER_BYTES */
+    bool             not_null, invisible, json;
+    bool             is_blob;   /* no MEMORY table has it */
+    uint32_t         width;     /* bytes in a row of a MEMORY table, at most */
+};
+
+struct gather_definition {
+    uint32_t                    n_columns;
+    const struct gather_column *columns; /* in the table's order */
+    struct span                 charset; /* DEFAULT CHARSET=... COLLATE=..., for the columns */
+};
+
+/* Reads what SHOW CREATE TABLE says (in utf8mb4, under sql_mode ''). What `out` points to is
+ * in `a` or in `create`. False: it is not a table, or one that cannot be copied. */
+bool gather_define(struct arena *a, struct span create, struct gather_definition *out,
+                   struct err *err) must_check;
+
+/* ROUTES_NONE: it has no such column. Names compare without case. */
+uint32_t gather_find(const struct gather_definition *d, struct span name);
+
+/* The copy: which columns (indexes in `definition`, ascending), and of these the keys. */
+struct gather_copy {
+    const struct gather_definition *definition;
+    struct span                     schema, name;
+    uint32_t                        n;
+    const uint32_t                 *columns;
+    uint32_t                        n_keys;
+    const uint32_t                 *keys;
+};
+
+/* Bytes a row takes in a MEMORY table, or 0: it cannot be one. */
+uint32_t gather_width(const struct gather_copy *c);
+
+enum gather_engine { GATHER_MEMORY, GATHER_ARIA };
+
+void gather_create_text(const struct gather_copy *c, enum gather_engine engine, struct buf *out);
+void gather_select_text(const struct gather_copy *c, struct buf *out); /* "SELECT `a`,..." */
+void gather_load_text(const struct gather_copy *c, struct buf *out);
+
+/* Into an Aria table, with all that is in it. */
+void gather_spill_text(const struct gather_copy *c, struct buf *out);
+
+/* What a session has to say before the texts, and afterwards to be as its login has left
+ * it (`collation`: the login's), but for what it has been told itself. */
+const char *gather_neutral(void);
+void gather_restore_text(uint16_t collation, struct buf *out);
+
+#endif

@@ -1,0 +1,177 @@
+/* gather_text.c - see gather_define.h: what the engine and the shards are told. */
+#include "core/route/gather_define.h"
+
+#include "core/mysql/literal.h"
+#include "core/mysql/load_line.h"
+
+enum {
+    KEY_BYTES_MAX = 1000, /* of a key that every engine takes; above: of so many characters */
+    KEY_PREFIX    = 191,
+};
+
+static const struct gather_column *
+column_at(const struct gather_copy *c, uint32_t i)
+{
+    return &c->definition->columns[c->columns[i]];
+}
+
+static void
+put_table(const struct gather_copy *c, struct buf *out)
+{
+    literal_identifier(out, c->schema);
+    buf_append_byte(out, '.');
+    literal_identifier(out, c->name);
+}
+
+uint32_t
+gather_width(const struct gather_copy *c)
+{
+    uint32_t width = 1 + (c->n + 7) / 8;
+
+    for (uint32_t i = 0; i < c->n; i++) {
+        if (column_at(c, i)->is_blob)
+            return 0;
+        width += column_at(c, i)->width;
+    }
+    return width;
+}
+
+/* A table must have a column that is visible. */
+static bool
+has_visible(const struct gather_copy *c)
+{
+    for (uint32_t i = 0; i < c->n; i++)
+        if (!column_at(c, i)->invisible)
+            return true;
+    return false;
+}
+
+static void
+put_column(const struct gather_column *column, bool may_hide, struct buf *out)
+{
+    literal_identifier(out, column->name);
+    buf_append_byte(out, ' ');
+    buf_append_span(out, column->type);
+    if (column->not_null)
+        buf_append_text(out, " NOT NULL");
+    else
+        buf_append_text(out, " NULL");
+    if (column->invisible && may_hide)
+        buf_append_text(out, " INVISIBLE");
+    buf_append_span(out, column->ending);
+    if (column->json) {
+        buf_append_text(out, " CHECK (json_valid(");
+        literal_identifier(out, column->name);
+        buf_append_text(out, "))");
+    }
+}
+
+static void
+put_key(const struct gather_column *column, struct buf *out)
+{
+    if (column->is_blob)
+        return;
+    buf_append_text(out, ", KEY (");
+    literal_identifier(out, column->name);
+    if (column->width > KEY_BYTES_MAX)
+        buf_printf(out, "(%d)", KEY_PREFIX);
+    buf_append_byte(out, ')');
+}
+
+static const char *
+words_of(enum gather_engine engine)
+{
+    switch (engine) {
+    case GATHER_MEMORY: return "ENGINE=MEMORY";
+    case GATHER_ARIA:   return "ENGINE=Aria TRANSACTIONAL=0 ROW_FORMAT=DYNAMIC";
+    }
+    __builtin_unreachable();
+}
+
+void
+gather_create_text(const struct gather_copy *c, enum gather_engine engine, struct buf *out)
+{
+    bool may_hide = has_visible(c);
+
+    buf_append_text(out, "CREATE TEMPORARY TABLE ");
+    put_table(c, out);
+    buf_append_text(out, " (");
+    for (uint32_t i = 0; i < c->n; i++) {
+        if (i > 0)
+            buf_append_text(out, ", ");
+        put_column(column_at(c, i), may_hide, out);
+    }
+    for (uint32_t i = 0; i < c->n_keys; i++)
+        put_key(&c->definition->columns[c->keys[i]], out);
+    buf_printf(out, ") %s", words_of(engine));
+    buf_append_span(out, c->definition->charset);
+}
+
+void
+gather_spill_text(const struct gather_copy *c, struct buf *out)
+{
+    buf_append_text(out, "ALTER TABLE ");
+    put_table(c, out);
+    buf_printf(out, " %s", words_of(GATHER_ARIA));
+}
+
+void
+gather_select_text(const struct gather_copy *c, struct buf *out)
+{
+    buf_append_text(out, "SELECT ");
+    for (uint32_t i = 0; i < c->n; i++) {
+        const struct gather_column *column = column_at(c, i);
+        if (i > 0)
+            buf_append_byte(out, ',');
+        switch (column->form) {
+        case GATHER_PLAIN: literal_identifier(out, column->name); break;
+        case GATHER_FLOAT:
+            literal_identifier(out, column->name);
+            buf_append_text(out, "*1e0");
+            break;
+        case GATHER_EPOCH:
+            buf_append_text(out, "UNIX_TIMESTAMP(");
+            literal_identifier(out, column->name);
+            buf_append_byte(out, ')');
+            break;
+        case GATHER_BYTES:
+            buf_append_text(out, "CAST(");
+            literal_identifier(out, column->name);
+            buf_printf(out, " AS BINARY(%u))", column->n_bytes);
+            break;
+        }
+    }
+}
+
+/* The columns are named: an invisible one has no place in a line else. */
+void
+gather_load_text(const struct gather_copy *c, struct buf *out)
+{
+    buf_append_text(out, "LOAD DATA LOCAL INFILE 'rows' INTO TABLE ");
+    put_table(c, out);
+    buf_append_text(out, " CHARACTER SET binary " LOAD_LINE_FORMAT " (");
+    for (uint32_t i = 0; i < c->n; i++) {
+        if (i > 0)
+            buf_append_byte(out, ',');
+        literal_identifier(out, column_at(c, i)->name);
+    }
+    buf_append_byte(out, ')');
+}
+
+/* Values are stored as they are, whatever the client's sql_mode says of new ones. */
+const char *
+gather_neutral(void)
+{
+    return "SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', "
+           "time_zone='+00:00', check_constraint_checks=0, character_set_client=utf8mb4, "
+           "collation_connection=utf8mb4_general_ci, max_heap_table_size=4294967295";
+}
+
+/* A login sets the sets of client, connection and results to its collation's. */
+void
+gather_restore_text(uint16_t collation, struct buf *out)
+{
+    buf_printf(out, "SET SESSION sql_mode=DEFAULT, time_zone=DEFAULT, "
+               "check_constraint_checks=DEFAULT, max_heap_table_size=DEFAULT, "
+               "character_set_client=%u, collation_connection=%u", collation, collation);
+}
