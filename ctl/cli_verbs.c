@@ -3,6 +3,8 @@
 #include "ctl/verbs.h"
 
 #define SERVE_OPTIONS "shards instance"
+#define USER_LIMITS   "max-connections connection-rate statement-timeout " \
+                      "transaction-timeout idle-timeout max-rows max-bytes"
 #define UP_OPTIONS    "shards port http-port workers set detach"
 
 const struct cli_verb cli_verbs[] = {
@@ -39,14 +41,18 @@ const struct cli_verb cli_verbs[] = {
       "Remove a shard that owns no ranges and is no database's home",
       "A server of our own is stopped and its data removed; an adopted one is left alone." },
     { "shard set", "NAME", "state name", verb_shard_set, "Change a shard's state or name", "" },
-    { "user add", "NAME", "password password-stdin plugin admin no-rights max-connections",
+    { "user add", "NAME", "password password-stdin plugin admin no-rights " USER_LIMITS,
       verb_user_add,
       "Let somebody in", "The account is made on every shard with a random secret that only\n"
       "shardd knows. It may do everything in every database of the catalog, or with\n"
       "--no-rights nothing until an administrator GRANTs something by SQL." },
     { "user list", "", "", verb_user_list, "List the users", "" },
-    { "user set", "NAME", "commit max-connections", verb_user_set, "Change a user's defaults",
-      "They hold for connections made from then on." },
+    { "user show", "NAME", "", verb_user_show, "Show one user and its limits", "" },
+    { "user set", "NAME", "commit " USER_LIMITS, verb_user_set,
+      "Change a user's defaults and limits",
+      "They hold for connections made from then on, those to /v1/query included. Connections\n"
+      "are counted over all workers. A session may set max_statement_time and wait_timeout\n"
+      "to less, and what shardd.conf says for everybody holds where a user has no limit." },
     { "user passwd", "NAME", "password password-stdin plugin retain discard-old",
       verb_user_passwd, "Change a password",
       "Say --password '' for an empty one. With --retain the one before\n"
@@ -118,6 +124,16 @@ const struct cli_option cli_options[] = {
       "or default (as in shardd.conf)" },
     { "force", "commit|rollback", "what to do where the decision cannot be had" },
     { "max-connections", "N", "at most so many at a time; 0: no limit (0)" },
+    { "connection-rate", "N", "at most so many new ones per second; 0: no limit (0)" },
+    { "statement-timeout", "SECONDS", "statements that take longer are ended; 0.25 will do; 0: as "
+      "query_timeout_s says (0)" },
+    { "transaction-timeout", "SECONDS", "connections whose transaction is open for longer are "
+      "ended; 0: as transaction_timeout_s says (0)" },
+    { "idle-timeout", "SECONDS", "connections that say nothing for so long are ended; 0: as "
+      "client_idle_s says (0)" },
+    { "max-rows", "N", "a read that answers with more rows is ended; 0: no limit (0)" },
+    { "max-bytes", "N", "a read whose rows have more bytes (or 64K, 10M, 1G) is ended; 0: no "
+      "limit (0)" },
 };
 
 const size_t cli_n_options = countof(cli_options);

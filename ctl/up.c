@@ -111,8 +111,8 @@ make_first_objects(struct cluster *c, struct err *err)
 
     json_decref(user);
     user_verifier(AUTH_NATIVE, "app", verifier);
-    if ((have || admin_user_add(c, "controller", "app", AUTH_NATIVE, verifier, ADMIN_USER_ADMIN, 0,
-                        &error)) &&
+    if ((have || admin_user_add(c, "controller", "app", AUTH_NATIVE, verifier, ADMIN_USER_ADMIN,
+                                NULL, &error)) &&
         admin_database_create(c, "controller", "app", &options, NULL, &error))
         return true;
     return err_set(err, "%s", error.message);

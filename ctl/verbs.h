@@ -28,6 +28,7 @@ int verb_txn_show(struct cli *cli);
 int verb_txn_resolve(struct cli *cli);
 int verb_user_add(struct cli *cli);
 int verb_user_list(struct cli *cli);
+int verb_user_show(struct cli *cli);
 int verb_user_set(struct cli *cli);
 int verb_user_passwd(struct cli *cli);
 int verb_user_token(struct cli *cli);

@@ -1,8 +1,10 @@
 /* verbs_objects.c - databases, tables and users. */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "ctl/catalog/model.h"
+#include "ctl/catalog/user.h"
 #include "ctl/client.h"
 #include "ctl/verbs.h"
 
@@ -189,16 +191,62 @@ password_of(struct cli *cli, json_t *body)
     return true;
 }
 
+/* "1.5" seconds as 1500, "64K" as 65536; digits behind what the unit has are refused. */
+static bool
+read_limit(const char *text, const struct user_limit *limit, json_int_t *out)
+{
+    static const char suffixes[] = "KMG";
+    uint64_t          value      = 0, unit = limit->factor;
+    const char       *at         = text, *suffix;
+
+    for (; isdigit((unsigned char)*at) && value <= limit->max; at++)
+        value = value * 10 + (uint64_t)(*at - '0');
+    bool some = at > text;
+    value = value > limit->max ? value : value * unit;
+    if (*at == '.' && unit > 1)
+        for (at++; isdigit((unsigned char)*at) && unit > 1; at++)
+            value += (uint64_t)(*at - '0') * (unit /= 10);
+    suffix = *at != '\0' && strcmp(limit->key, "max_bytes") == 0 ? strchr(suffixes, *at) : NULL;
+    if (suffix) {
+        unsigned shift = 10 * (unsigned)(suffix - suffixes + 1);
+        value = value > limit->max >> shift ? limit->max + 1 : value << shift;
+        at++;
+    }
+    *out = (json_int_t)value;
+    return some && *at == '\0' && value <= limit->max;
+}
+
+/* The limits that were given. False, after saying why, when one is none. */
+static bool
+limits_of(struct cli *cli, json_t *body)
+{
+    json_int_t value;
+
+    for (size_t i = 0; i < LIMITS_N; i++) {
+        const struct user_limit *limit = &user_limits[i];
+        const char              *text  = cli_option(cli, limit->option);
+
+        if (!text)
+            continue;
+        if (!read_limit(text, limit, &value)) {
+            cli_wrong(cli, "--%s %s: it is a number from 0 (no limit) to %llu", limit->option, text,
+                      (unsigned long long)limit->max / limit->factor);
+            return false;
+        }
+        json_object_set_new(body, limit->key, json_integer(value));
+    }
+    return true;
+}
+
 int
 verb_user_add(struct cli *cli)
 {
     json_t *body = json_pack("{s:s, s:b, s:b}", "name", cli->argument[0], "admin",
                              cli_option(cli, "admin") != NULL, "no_rights",
                              cli_option(cli, "no-rights") != NULL);
-    int     limit, status = CLI_USAGE;
+    int     status = CLI_USAGE;
 
-    if (cli_number(cli, "max-connections", 0, INT32_MAX, &limit, 0)) {
-        json_object_set_new(body, "max_connections", json_integer(limit));
+    if (limits_of(cli, body)) {
         status = CLI_FAILED;
         if (password_of(cli, body))
             status = cli_change(cli, "POST", "/v1/users", body, "made user %s",
@@ -212,7 +260,28 @@ int
 verb_user_list(struct cli *cli)
 {
     return list(cli, "/v1/users", "users",
-                "name plugin has_password old_password token admin max_connections commit");
+                "name plugin has_password old_password token admin commit limits");
+}
+
+int
+verb_user_show(struct cli *cli)
+{
+    json_t *answer;
+    char   *path   = client_path("/v1/users/", cli->argument[0]);
+    int     status = cli_call(cli, "GET", path, NULL, &answer);
+    struct buf members = { 0 };
+
+    free(path);
+    if (!answer)
+        return status;
+    buf_append_text(&members, "name plugin has_password old_password token admin commit");
+    for (size_t i = 0; i < LIMITS_N; i++)
+        if (model_number(answer, user_limits[i].key) != 0)
+            buf_printf(&members, " %s", user_limits[i].key);
+    cli_members(answer, buf_cstr(&members));
+    buf_fini(&members);
+    json_decref(answer);
+    return status;
 }
 
 int
@@ -220,17 +289,14 @@ verb_user_set(struct cli *cli)
 {
     json_t     *body   = json_object();
     const char *commit = cli_option(cli, "commit");
-    int         limit, status = CLI_USAGE;
+    int         status = CLI_USAGE;
 
-    if (!commit && !cli_option(cli, "max-connections"))
-        status = cli_wrong(cli, "say --commit MODE or --max-connections N");
-    else if (cli_number(cli, "max-connections", 0, INT32_MAX, &limit, 0)) {
-        if (commit)
-            json_object_set_new(body, "commit", json_string_nocheck(commit));
-        if (cli_option(cli, "max-connections"))
-            json_object_set_new(body, "max_connections", json_integer(limit));
-        status = change_named(cli, "PUT", "/v1/users/", body, "changed user");
-    }
+    if (commit)
+        json_object_set_new(body, "commit", json_string_nocheck(commit));
+    if (limits_of(cli, body))
+        status = json_object_size(body) == 0
+                     ? cli_wrong(cli, "say --commit MODE or a limit: see shardctl user set --help")
+                     : change_named(cli, "PUT", "/v1/users/", body, "changed user");
     json_decref(body);
     return status;
 }

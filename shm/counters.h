@@ -20,6 +20,7 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
   X(REFUSED_LIMIT, TOTAL, "clients_refused_total", "reason=\"limit\"", \
     "Client connections refused.") \
   X(REFUSED_USER_LIMIT, TOTAL, "clients_refused_total", "reason=\"user_limit\"", "") \
+  X(REFUSED_USER_RATE, TOTAL, "clients_refused_total", "reason=\"user_rate\"", "") \
   X(REFUSED_MEMORY, TOTAL, "clients_refused_total", "reason=\"memory\"", "") \
   X(REFUSED_NOT_READY, TOTAL, "clients_refused_total", "reason=\"not_ready\"", "") \
   X(REFUSED_DRAINING, TOTAL, "clients_refused_total", "reason=\"draining\"", "") \

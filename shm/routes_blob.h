@@ -8,6 +8,7 @@
 #define SHM_ROUTES_BLOB_H
 
 #include "core/base/base.h"
+#include "core/route/table.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the blob is little-endian");
 
@@ -82,7 +83,8 @@ enum { BLOB_ADMIN = 1 << 1, BLOB_COMMIT_SHIFT = 2, BLOB_USER_FLAGS = 14 };
 
 struct blob_user {
     struct blob_ref name, secret, verifier, old_verifier, token;
-    uint32_t        flags, max_connections, plugin, zero;
+    uint32_t        flags, plugin;
+    uint64_t        limit[LIMITS_N];
 };
 
 static const size_t blob_record[BLOB_PARTS] = {
@@ -98,6 +100,6 @@ static const size_t blob_record[BLOB_PARTS] = {
 _Static_assert(sizeof(struct blob_header) == 88 && sizeof(struct blob_shard) == 24 &&
                sizeof(struct blob_range) == 16 && sizeof(struct blob_database) == 16 &&
                sizeof(struct blob_table) == 48 && sizeof(struct blob_column) == 24 &&
-               sizeof(struct blob_user) == 56, "no padding");
+               sizeof(struct blob_user) == 48 + 8 * LIMITS_N, "no padding");
 
 #endif

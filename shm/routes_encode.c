@@ -181,9 +181,9 @@ encode_users(struct encoder *e)
             .verifier = ref(e, u->verifier), .old_verifier = ref(e, u->old_verifier),
             .token = ref(e, u->token),
             .flags = (u->admin ? BLOB_ADMIN : 0u) | (u->commit & 3u) << BLOB_COMMIT_SHIFT,
-            .max_connections = u->max_connections,
             .plugin = u->plugin,
         };
+        memcpy(record.limit, u->limit, sizeof(record.limit));
         buf_append(&e->records, &record, sizeof(record));
     }
     free(order);

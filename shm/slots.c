@@ -243,6 +243,8 @@ clear(struct slot *slot, uint32_t n_clients)
         PUT(slot->gate.honours[i], 0);
     for (uint32_t i = 0; i < GATE_UNDECIDED_MAX; i++)
         PUT(slot->gate.undecided[i], 0);
+    for (uint32_t i = 0; i < SLOT_USERS; i++)
+        PUT(slot->user[i].connections, 0);
     for (int i = 0; i < COUNTERS_N; i++)
         if (counter_info[i].role == COUNTER_GAUGE)
             PUT(slot->counter[i], 0);

@@ -31,6 +31,7 @@ enum {
     SLOTS_WORKERS_MAX   = 256,
     SLOTS_CLIENTS_MAX   = 1 << 20,
     SLOT_MAILS          = 64,
+    SLOT_USERS          = 1024, /* names whose connections a worker can count */
     GATE_UNDECIDED_MAX  = 64,   /* a worker's further ones are looked up on their shards */
     CLIENT_USER_MAX     = 80, /* bytes kept, longer ones are cut at a character */
     CLIENT_SCHEMA_MAX   = 64,
@@ -151,9 +152,18 @@ struct slot_gate {
                                                        or parked: gate_word(); 0: free */
 } __attribute__((aligned(64)));
 
+/* The connections of one user; see shm/users.c. */
+struct slot_user {
+    _Atomic uint64_t key;         /* user_key(); 0: free */
+    _Atomic uint64_t connections; /* open now */
+    _Atomic uint64_t second;      /* of CLOCK_MONOTONIC: the last one with new ones */
+    _Atomic uint64_t fresh[2];    /* how many in it, and in the one before */
+};
+
 struct slot {
     struct slot_life  life;
     struct slot_gate  gate;
+    struct slot_user  user[SLOT_USERS] __attribute__((aligned(64)));
     _Atomic uint64_t  counter[COUNTERS_N] __attribute__((aligned(64)));
     struct histogram  latency[LATENCIES_N];
     struct slot_shard shard[ROUTES_SHARDS_MAX];
@@ -342,6 +352,25 @@ uint64_t gate_mark(const struct slots *s);
 /* Processes that wrote to a segment that ours has replaced, and live: nobody can see
  * their commits. */
 bool slots_has_strangers(const struct slots *s);
+
+/* What a user has of the limits that hold for all workers together. */
+struct user_count {
+    uint64_t connections;
+    uint64_t per_second; /* new ones within the last second */
+};
+
+/* Never 0. */
+uint64_t user_key(struct span name);
+
+/* Counts one more connection in the own slot, and then tells how many there are in all:
+ * when two workers do so at once, at least one of them sees both. False: the slot has no
+ * room for a further user, and nothing is counted. */
+bool slot_user_enter(const struct slots *s, struct slot *own, uint64_t key, uint64_t now_ms,
+                     struct user_count *out) must_check;
+
+/* It is over. `refused`: it never was, and does not count as a new one either; said right
+ * after slot_user_enter(). */
+void slot_user_leave(struct slot *own, uint64_t key, bool refused);
 
 /* Sums over all slots, for a scrape. */
 struct slots_sum {

@@ -65,6 +65,7 @@ struct conf {
     uint32_t         login_timeout_s;
     uint32_t         client_idle_s;
     uint32_t         query_timeout_s; /* 0: none */
+    uint32_t         transaction_timeout_s; /* 0: none */
     uint32_t         drain_s;
     /* TLS and logins */
     char             tls_cert[256];

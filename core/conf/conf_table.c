@@ -57,9 +57,16 @@ const struct conf_setting conf_settings[] = {
     { INT(login_timeout_s, "10", 1, 3600, "s"), CONF_RELOAD,
       "A client that has not logged in by then is disconnected." },
     { INT(client_idle_s, "28800", 0, 31536000, "s"), CONF_RELOAD,
-      "A client that sends nothing for so long is disconnected. 0: never." },
+      "A client that sends nothing for so long is disconnected, with error 4031. 0: never. A "
+      "user may have a limit of its own (shardctl user set), and a session less by SET "
+      "wait_timeout." },
     { INT(query_timeout_s, "0", 0, 31536000, "s"), CONF_RELOAD,
-      "A statement that takes longer is killed on the servers and gets error 1969. 0: never." },
+      "A statement that takes longer is ended on the servers and gets error 1969: sessions begin "
+      "with max_statement_time = this. 0: never. A user may have a limit of its own, and a "
+      "session or statement less by SET max_statement_time." },
+    { INT(transaction_timeout_s, "0", 0, 31536000, "s"), CONF_RELOAD,
+      "A client whose transaction is open for longer is disconnected, with error 1927, and the "
+      "transaction rolled back. 0: never. A user may have a limit of its own." },
     { INT(drain_s, "30", 0, 86400, "s"), CONF_RELOAD,
       "After SIGTERM, how long open transactions may take to end before they are cut." },
 

@@ -93,6 +93,18 @@ struct route_range {
 
 enum { ROUTE_TOKEN_BYTES = 32 };
 
+/* What a user may take. */
+enum route_limit {
+    LIMIT_CONNECTIONS,     /* at a time, on all workers */
+    LIMIT_CONNECTION_RATE, /* new ones per second, on all workers */
+    LIMIT_STATEMENT_MS,
+    LIMIT_TRANSACTION_S,
+    LIMIT_IDLE_S,
+    LIMIT_ROWS,            /* of an answer */
+    LIMIT_BYTES,           /* of an answer's rows */
+    LIMITS_N,
+};
+
 struct route_user {
     struct span name;
     enum auth_plugin plugin;   /* of both: */
@@ -101,7 +113,7 @@ struct route_user {
     struct span token;        /* ROUTE_TOKEN_BYTES, SHA-256 of the one for HTTP; empty: none */
     bool        admin;        /* may use SHOW SHARDD CLIENTS of others, KILL ... */
     struct span secret;       /* password of the account of the same name on every shard */
-    uint32_t    max_connections; /* 0: unlimited */
+    uint64_t    limit[LIMITS_N]; /* 0: none, or as the setting says */
     uint8_t     commit;       /* 1 + enum conf_commit; 0: as the setting says */
 };
 

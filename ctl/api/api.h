@@ -17,8 +17,10 @@
  *   GET    /v1/tables/DB/TABLE         PUT {"kind": "sharded|reference|global", "key": "COLUMN"}
  *   GET    /v1/shards                  POST {"name"} or {"adopt": "HOST:PORT", "user", "password"}
  *   GET    /v1/shards/NAME             PUT {"state": "up|draining", "name"}, DELETE
- *   GET    /v1/users                   POST {"name", "password", "admin", "max_connections"}
- *   PUT    /v1/users/NAME              {"password"}, DELETE
+ *   GET    /v1/users                   POST {"name", "password", "admin", limits}
+ *   GET    /v1/users/NAME              PUT {"password"} or {"commit", limits}, DELETE
+ *             limits: "max_connections", "connection_rate", "statement_timeout_ms",
+ *             "transaction_timeout_s", "idle_timeout_s", "max_rows", "max_bytes"; 0: none
  *   GET    /v1/jobs                    newest first
  *   GET    /v1/audit                   newest first
  *   GET    /v1/top[?interval_ms=1000]  rates and latencies, by two looks at the counters

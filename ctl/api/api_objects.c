@@ -152,6 +152,40 @@ api_table_show(struct request *r)
     return 200;
 }
 
+/* Nothing that could be used to log in. */
+static void
+show_user(json_t *user)
+{
+    struct buf limits = { 0 };
+
+    user_limits_text(user, &limits);
+    json_object_del(user, "secret");
+    json_object_set_new(user, "plugin", json_string(auth_plugin_name(model_plugin(user))));
+    json_object_set_new(user, "old_password",
+                        json_boolean(model_text(user, "old_verifier")[0] != 0));
+    json_object_del(user, "verifier");
+    json_object_del(user, "old_verifier");
+    json_object_set_new(user, "token", json_boolean(model_text(user, "token")[0] != 0));
+    for (size_t i = 0; i < LIMITS_N; i++)
+        json_object_set_new(user, user_limits[i].key,
+                            json_integer(model_number(user, user_limits[i].key)));
+    json_object_set_new(user, "limits",
+                        buf_len(&limits) ? json_string(buf_cstr(&limits)) : json_null());
+    buf_fini(&limits);
+}
+
+unsigned
+api_user_show(struct request *r)
+{
+    json_t *user = catalog_get(r->cluster->catalog, CATALOG_USER, r->part[1], NULL);
+
+    if (!user)
+        return request_no_such(r, "user", r->part[1]);
+    show_user(user);
+    r->answer = user;
+    return 200;
+}
+
 unsigned
 api_user_list(struct request *r)
 {
@@ -160,14 +194,7 @@ api_user_list(struct request *r)
     const char *name;
 
     json_object_foreach(all, name, user) {
-        json_object_del(user, "secret");
-        json_object_set_new(user, "plugin",
-                            json_string(auth_plugin_name(model_plugin(user))));
-        json_object_set_new(user, "old_password",
-                            json_boolean(model_text(user, "old_verifier")[0] != 0));
-        json_object_del(user, "verifier");
-        json_object_del(user, "old_verifier");
-        json_object_set_new(user, "token", json_boolean(model_text(user, "token")[0] != 0));
+        show_user(user);
         json_array_append(list, user);
     }
     json_decref(all);
@@ -207,8 +234,7 @@ api_user_add(struct request *r)
                                 : model_flag(r->body, "no_rights") ? ADMIN_USER_NO_RIGHTS
                                                                    : ADMIN_USER_ALL;
     return request_done(r, admin_user_add(r->cluster, who, name, plugin, some ? verifier : NULL,
-                                          kind, model_number(r->body, "max_connections"), &error),
-                        &error);
+                                          kind, r->body, &error), &error);
 }
 
 unsigned
@@ -222,12 +248,10 @@ api_user_change(struct request *r)
         .discard  = model_flag(r->body, "discard_old"),
     };
     struct sql_error error;
-    const json_t    *limit = json_object_get(r->body, "max_connections");
 
-    if (json_object_get(r->body, "commit") || limit)
+    if (json_object_get(r->body, "commit") || user_has_limits(r->body))
         return request_done(r, admin_user_set(r->cluster, who, r->part[1],
-                                              request_text(r, "commit"),
-                                              limit ? json_integer_value(limit) : -1, &error),
+                                              request_text(r, "commit"), r->body, &error),
                             &error);
     if (!plugin_of(r, &plugin))
         return request_refuse(r, 400, unknown_plugin);

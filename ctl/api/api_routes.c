@@ -27,6 +27,7 @@ const struct route api_routes[] = {
     { "POST",   "transactions/+", api_txn_resolve },
     { "GET",    "users",       api_user_list },
     { "POST",   "users",       api_user_add },
+    { "GET",    "users/+",     api_user_show },
     { "PUT",    "users/+",     api_user_change },
     { "DELETE", "users/+",     api_user_remove },
     { "POST",   "users/+/token", api_user_token },

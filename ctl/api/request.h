@@ -69,6 +69,7 @@ unsigned api_txn_list(struct request *r);
 unsigned api_txn_show(struct request *r);
 unsigned api_txn_resolve(struct request *r);
 unsigned api_user_list(struct request *r);
+unsigned api_user_show(struct request *r);
 unsigned api_user_add(struct request *r);
 unsigned api_user_change(struct request *r);
 unsigned api_user_token(struct request *r);

@@ -13,7 +13,8 @@
  *                  reason, remedy, view_kind, state (ok|stuck), columns: [...]
  *   user/NAME      name, plugin (absent: mysql_native_password), verifier (hex digits),
  *                  old_verifier (also good; "" or absent: none), has_password, admin, secret,
- *                  max_connections, grants: ["SELECT ON `a`.*", ...] (adopted users only;
+ *                  commit, token, the limits of user.h,
+ *                  grants: ["SELECT ON `a`.*", ...] (adopted users only;
  *                  others may do everything in every database)
  *   job/NUMBER     see ctl/job/job.h
  *

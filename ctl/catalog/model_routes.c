@@ -235,9 +235,10 @@ build_users(struct builder *b, json_t *all)
             .token           = keep_hex(b, object, "token"),
             .admin           = model_flag(object, "admin"),
             .secret          = keep(b, object, "secret"),
-            .max_connections = (uint32_t)model_number(object, "max_connections"),
             .commit          = commit_of(object),
         };
+        for (size_t k = 0; k < LIMITS_N; k++)
+            users[i].limit[k] = (uint64_t)model_number(object, user_limits[k].key);
         i++;
     }
     b->routes->n_users = i;

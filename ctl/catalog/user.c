@@ -108,8 +108,7 @@ user_identified(const json_t *user, char out[160])
 }
 
 json_t *
-user_new(const char *name, enum auth_plugin plugin, const char *verifier, bool admin,
-         int64_t max_connections)
+user_new(const char *name, enum auth_plugin plugin, const char *verifier, bool admin)
 {
     json_t *user = json_object();
     char    secret[USER_SECRET_LEN + 1];
@@ -121,8 +120,56 @@ user_new(const char *name, enum auth_plugin plugin, const char *verifier, bool a
     model_set(user, "secret", secret);
     json_object_set_new(user, "has_password", json_boolean(verifier != NULL));
     json_object_set_new(user, "admin", json_boolean(admin));
-    json_object_set_new(user, "max_connections", json_integer(max_connections));
     return user;
+}
+
+const struct user_limit user_limits[LIMITS_N] = {
+    [LIMIT_CONNECTIONS]     = { "max_connections", "max-connections", UINT32_MAX, 1 },
+    [LIMIT_CONNECTION_RATE] = { "connection_rate", "connection-rate", UINT32_MAX, 1 },
+    [LIMIT_STATEMENT_MS]    = { "statement_timeout_ms", "statement-timeout", 31536000000, 1000 },
+    [LIMIT_TRANSACTION_S]   = { "transaction_timeout_s", "transaction-timeout", 31536000, 1 },
+    [LIMIT_IDLE_S]          = { "idle_timeout_s", "idle-timeout", 31536000, 1 },
+    [LIMIT_ROWS]            = { "max_rows", "max-rows", INT64_MAX, 1 },
+    [LIMIT_BYTES]           = { "max_bytes", "max-bytes", INT64_MAX, 1 },
+};
+
+bool
+user_set_limits(json_t *user, const json_t *wish, struct err *err)
+{
+    for (size_t i = 0; i < countof(user_limits); i++) {
+        const struct user_limit *limit = &user_limits[i];
+        json_t                  *value = json_object_get(wish, limit->key);
+
+        if (!value)
+            continue;
+        if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+            (uint64_t)json_integer_value(value) > limit->max)
+            return err_set(err, "%s is a number from 0 (no limit) to %llu", limit->key,
+                           (unsigned long long)limit->max);
+        json_object_set(user, limit->key, value);
+    }
+    return true;
+}
+
+bool
+user_has_limits(const json_t *wish)
+{
+    for (size_t i = 0; i < countof(user_limits); i++)
+        if (json_object_get(wish, user_limits[i].key))
+            return true;
+    return false;
+}
+
+void
+user_limits_text(const json_t *user, struct buf *out)
+{
+    for (size_t i = 0; i < countof(user_limits); i++) {
+        int64_t value = model_number(user, user_limits[i].key);
+
+        if (value > 0)
+            buf_printf(out, "%s%s %lld", buf_len(out) ? ", " : "", user_limits[i].key,
+                       (long long)value);
+    }
 }
 
 int

@@ -2,7 +2,9 @@
 #ifndef CTL_CATALOG_USER_H
 #define CTL_CATALOG_USER_H
 
+#include "core/base/buf.h"
 #include "core/mysql/auth_plugin.h"
+#include "core/route/table.h"
 #include "ctl/catalog/catalog.h"
 
 enum {
@@ -32,9 +34,27 @@ bool user_verifier_of(const char *plugin, const char *hash, enum auth_plugin *ou
  * for no password and for plugins that it lacks. */
 void user_identified(const json_t *user, char out[160]);
 
-/* A new user object. `verifier` NULL: no password. The caller owns it. */
-json_t *user_new(const char *name, enum auth_plugin plugin, const char *verifier, bool admin,
-                 int64_t max_connections);
+/* A new user object, without limits. `verifier` NULL: no password. The caller owns it. */
+json_t *user_new(const char *name, enum auth_plugin plugin, const char *verifier, bool admin);
+
+/* The limits, as the catalog and REST call them and `shardctl user set` does. */
+struct user_limit {
+    const char *key;    /* "max_rows" */
+    const char *option; /* "max-rows" */
+    uint64_t    max;
+    uint32_t    factor; /* the option's unit in the key's: 1000 when it is told in seconds and kept
+                           in milliseconds */
+};
+extern const struct user_limit user_limits[LIMITS_N];
+
+/* Takes over those of `wish` into `user`. False with `err`: one is no number, or too large. */
+bool user_set_limits(json_t *user, const json_t *wish, struct err *err) must_check;
+
+/* Whether there is any among the members. */
+bool user_has_limits(const json_t *wish);
+
+/* "statement_timeout_ms 1500, max_rows 7"; "" when there are none. */
+void user_limits_text(const json_t *user, struct buf *out);
 
 /* 1 + enum conf_commit of "atomic", "best_effort", "single"; 0: as the setting says, for
  * "default" and ""; -1: none of these. */

@@ -40,10 +40,11 @@ enum job_state admin_database_resume(struct cluster *c, const char *what, const 
 /* NO_RIGHTS: none until some are granted; ALL: on all databases, also those to come. */
 enum admin_user_kind { ADMIN_USER_NO_RIGHTS, ADMIN_USER_ALL, ADMIN_USER_ADMIN };
 
-/* `verifier`: see user.h; NULL: no password. */
+/* `verifier`: see user.h; NULL: no password. `limits`: its members that are limits hold; or
+ * NULL. */
 bool admin_user_add(struct cluster *c, const char *who, const char *name,
                     enum auth_plugin plugin, const char *verifier, enum admin_user_kind kind,
-                    int64_t max_connections, struct sql_error *error) must_check;
+                    const json_t *limits, struct sql_error *error) must_check;
 
 struct password_change {
     const char       *password; /* NULL or "": none */
@@ -52,9 +53,9 @@ struct password_change {
     bool              discard;  /* nothing else: the one before is no longer good */
 };
 
-/* The commit mode and the limit of connections, each when it is given (NULL, -1: not). */
+/* The commit mode (NULL: as before), and those limits that are members of `limits`. */
 bool admin_user_set(struct cluster *c, const char *who, const char *name, const char *commit,
-                    int64_t max_connections, struct sql_error *error) must_check;
+                    const json_t *limits, struct sql_error *error) must_check;
 bool admin_user_password(struct cluster *c, const char *who, const char *name,
                          const struct password_change *change,
                          struct sql_error *error) must_check;

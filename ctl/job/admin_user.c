@@ -46,23 +46,23 @@ admin_user_put(struct cluster *c, const char *who, const char *name, json_t *use
 
 bool
 admin_user_add(struct cluster *c, const char *who, const char *name, enum auth_plugin plugin,
-               const char *verifier, enum admin_user_kind kind, int64_t max_connections,
+               const char *verifier, enum admin_user_kind kind, const json_t *limits,
                struct sql_error *error)
 {
     struct job job;
-    struct err err;
+    struct err err = { 0 };
     json_t    *user, *there;
     bool       ok;
 
     if (!user_name_ok(name, &err))
         return job_fail(error, &err);
-    if (max_connections < 0 || max_connections > UINT32_MAX)
-        return sql_error_set(error, SQL_UNKNOWN_ERROR,
-                             "shardd: max_connections is 0 (no limit) or more");
-    if (!job_begin(&job, c, "user", who, "add a user", "", name, error))
-        return false;
+    user = user_new(name, plugin, verifier, kind == ADMIN_USER_ADMIN);
+    if (!user_set_limits(user, limits, &err) ||
+        !job_begin(&job, c, "user", who, "add a user", "", name, error)) {
+        json_decref(user);
+        return err.text[0] != '\0' ? job_fail(error, &err) : false;
+    }
     there = catalog_get(c->catalog, CATALOG_USER, name, NULL);
-    user  = user_new(name, plugin, verifier, kind == ADMIN_USER_ADMIN, max_connections);
     if (kind == ADMIN_USER_NO_RIGHTS)
         json_object_set_new(user, "grants", json_array());
     if (there)
@@ -142,35 +142,30 @@ admin_user_password(struct cluster *c, const char *who, const char *name,
 }
 
 struct user_change {
-    const char *commit;
-    int64_t     max_connections;
+    const char   *commit;
+    const json_t *limits;
 };
 
 static bool
 set_user(json_t *user, const void *wish, struct sql_error *error)
 {
     const struct user_change *change = wish;
+    struct err                err;
 
-    (void)error;
     if (change->commit)
         model_set(user, "commit", change->commit);
-    if (change->max_connections >= 0)
-        json_object_set_new(user, "max_connections", json_integer(change->max_connections));
-    return true;
+    return user_set_limits(user, change->limits, &err) || job_fail(error, &err);
 }
 
 bool
 admin_user_set(struct cluster *c, const char *who, const char *name, const char *commit,
-               int64_t max_connections, struct sql_error *error)
+               const json_t *limits, struct sql_error *error)
 {
-    struct user_change change = { commit, max_connections };
+    struct user_change change = { commit, limits };
 
     if (commit && user_commit(commit) < 0)
         return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: commit is atomic, best_effort, "
                              "single or default, not '%.40s'", commit);
-    if (max_connections > UINT32_MAX)
-        return sql_error_set(error, SQL_UNKNOWN_ERROR,
-                             "shardd: max_connections is 0 (no limit) or more");
     return change_user(c, who, name, "change a user", set_user, &change, error);
 }
 

@@ -243,7 +243,7 @@ create_one(struct words *w, const char *whose, const char *password, bool if_not
         user_verifier(AUTH_NATIVE, password, verifier);
     return admin_user_add(d->c, who(d), whose, AUTH_NATIVE,
                           password != NULL && password[0] != '\0' ? verifier : NULL,
-                          ADMIN_USER_NO_RIGHTS, 0, d->error);
+                          ADMIN_USER_NO_RIGHTS, NULL, d->error);
 }
 
 static bool

@@ -254,7 +254,7 @@ read_user(struct adoption *a, const json_t *row)
                         "ed25519; add it with 'shardctl user add'", name);
         return true;
     }
-    user   = user_new(name, chosen, hash[0] ? verifier : NULL, false, 0);
+    user   = user_new(name, chosen, hash[0] ? verifier : NULL, false);
     grants = json_array();
     json_object_set_new(user, "grants", grants);
     json_object_set_new_nocheck(a->users, name, user);

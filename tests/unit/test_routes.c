@@ -43,7 +43,8 @@ static const struct route_table tables[] = {
 };
 static const struct route_user users[] = {
     { .name = S("root"), .plugin = AUTH_NATIVE, .verifier = S("a native verifier 20"),
-      .admin = true,       .secret = S("s3cret"), .max_connections = 9 },
+      .admin = true,       .secret = S("s3cret"),
+      .limit = { [LIMIT_CONNECTIONS] = 9, [LIMIT_BYTES] = UINT64_C(1) << 40 } },
     { .name = S("") },
     { .name = S("second"), .plugin = AUTH_ED25519,
       .verifier     = { (const uint8_t *)"a key may have a NUL\0 within it 32", 32 },
@@ -75,7 +76,8 @@ has_the_users(const struct routes *got)
     assert_true(span_equal(other->old_verifier, users[2].old_verifier));
     assert_true(span_equal(other->token, users[2].token) && root->token.len == 0);
     assert_true(span_equal(root->secret, SPAN("s3cret")));
-    assert_int_equal(root->max_connections, 9);
+    assert_int_equal(root->limit[LIMIT_CONNECTIONS], 9);
+    assert_true(root->limit[LIMIT_BYTES] == UINT64_C(1) << 40 && root->limit[LIMIT_ROWS] == 0);
     assert_int_equal(routes_user(got, SPAN("")), 0);
 }
 

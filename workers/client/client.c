@@ -14,10 +14,8 @@ enum {
     ERR_TOO_BIG   = 1153, /* ER_NET_PACKET_TOO_LARGE */
     ERR_KILLED    = 1927, /* ER_CONNECTION_KILLED */
     ERR_INTERRUPTED = 1317, /* ER_QUERY_INTERRUPTED */
-    ERR_TIMEOUT   = 1969, /* ER_STATEMENT_TIMEOUT */
     LINGER_MS     = 1000,
     READ_AHEAD    = 256 << 10,
-    NEVER_MS      = 60000,
     LOW_WATER     = 64 << 10,
     LOGIN_BYTES   = 128 << 10, /* a login with 64 KiB of attributes, and some */
 };
@@ -55,6 +53,7 @@ end(struct client *c, enum counter reason, enum stream_close_how how)
     slot_count(c->ctx->slot, reason);
     timer_stop(ring_timers(c->ctx->ring), &c->timer);
     drop_query(c);
+    client_uncount(c);
     if (c->login != NULL) {
         client_login_free(c);
     } else
@@ -79,6 +78,15 @@ client_close(struct client *c, enum counter reason, const struct sql_error *erro
 }
 
 void
+client_cut(struct client *c, enum counter reason, const struct sql_error *why)
+{
+    if (c->query != NULL)
+        c->reader.next_seq = 1;
+    drop_query(c);
+    client_close(c, reason, why);
+}
+
+void
 client_hang_up(struct client *c, enum counter reason)
 {
     if (c->state != CLIENT_CLOSING)
@@ -95,27 +103,6 @@ on_end(struct stream *stream, int error)
         client_tls_failed(c);
     else
         client_close(c, COUNTER_CLOSED_LOST, NULL);
-}
-
-void
-client_idle_too_long(struct timer *timer)
-{
-    struct client *c     = container_of(timer, struct client, timer);
-    uint64_t       limit = (uint64_t)c->ctx->conf.client_idle_s * 1000;
-    uint64_t       idle  = ring_now_ms(c->ctx->ring) - c->active_ms;
-
-    if (limit == 0) { /* never; look again in case the setting changes */
-        timer_start(ring_timers(c->ctx->ring), timer, NEVER_MS, client_idle_too_long);
-        return;
-    }
-
-    /* Commands do not touch the timer: it looks how long ago the last one was. */
-    if (c->state == CLIENT_RUNNING)
-        idle = 0;
-    if (idle >= limit)
-        client_close(c, COUNTER_CLOSED_TIMEOUT, NULL);
-    else
-        timer_start(ring_timers(c->ctx->ring), timer, limit - idle, client_idle_too_long);
 }
 
 static void
@@ -159,6 +146,7 @@ client_command_done(struct client *c)
     c->rest            = (struct span){ 0 };
     buf_clear(&c->command);
     spare_give_back(ring_spares(c->ctx->ring), &c->command);
+    client_watch(c);
 }
 
 void

@@ -55,7 +55,7 @@ struct client {
     enum client_state    state;
     enum counter         reason; /* why it closes */
     uint32_t             row;    /* in the slot's process list */
-    struct timer         timer;  /* login deadline, idle deadline, statement deadline */
+    struct timer         timer;  /* login deadline; then see client_limits.c */
     struct packet_reader reader;
     struct session       session;
     struct stmts         stmts;
@@ -65,8 +65,10 @@ struct client {
     struct span          rest;    /* of a multi-statement text: what is still to run */
     bool                 multi_statements; /* allowed */
     struct prepared     *preparing, *executing; /* of `stmts` */
-    uint64_t             active_ms; /* when the last command came */
-    bool                 timed;   /* the timer is the statement's deadline */
+    uint64_t             active_ms; /* when the last command came, or was answered */
+    uint64_t             started_ms; /* when the statement under way began */
+    uint64_t             user_key; /* counted as one of the user's; 0: not */
+    bool                 grace;   /* the server may end the statement, which is late */
     bool                 in_run;  /* inside client_run(): no recursion */
 };
 
@@ -122,7 +124,17 @@ void client_login_free(struct client *c);                 /* ends it, in any sta
 void client_dispatch(struct client *c, struct span payload); /* client_command.c */
 void client_run_rest(struct client *c);                     /* the next of several */
 
-void client_idle_too_long(struct timer *timer);
+/* The connection ends in the middle of whatever it does: what runs is stopped, and its
+ * transaction rolled back. */
+void client_cut(struct client *c, enum counter reason, const struct sql_error *why);
+
+/* client_limits.c: one more connection of the user; false with `error`: one too many. */
+bool client_count(struct client *c, const struct route_user *user,
+                  struct sql_error *error) must_check;
+void client_uncount(struct client *c);
+/* After the login and each command; when a statement begins, which is c->query. */
+void client_watch(struct client *c);
+void client_watch_statement(struct client *c);
 
 /* A reply of our own that ends the command. */
 void client_reply_ok(struct client *c);

@@ -5,6 +5,7 @@
 #include "core/base/memory.h"
 #include "core/sql/parse.h"
 #include "workers/client/client.h"
+#include "workers/query/limits.h"
 
 enum {
     ERR_UNKNOWN_COMMAND = 1047, /* ER_UNKNOWN_COM_ERROR */
@@ -14,7 +15,6 @@ enum {
     ERR_UNKNOWN_STMT    = 1243, /* ER_UNKNOWN_STMT_HANDLER */
     ERR_UNSUPPORTED_PS  = 1295, /* ER_UNSUPPORTED_PS */
     ERR_TOO_MANY_STMTS  = 1461, /* ER_MAX_PREPARED_STMT_COUNT_REACHED */
-    ERR_TIMEOUT         = 1969, /* ER_STATEMENT_TIMEOUT */
     STMTS_MAX           = 16382,
     MODE_ANSI_QUOTES = 1, MODE_NO_BACKSLASH = 2, MODE_PIPES = 4, MODE_HIGH_NOT = 8,
     MODE_ZERO_IS_NUMBER = 16,
@@ -154,26 +154,10 @@ query_of(struct client *c, enum query_command command)
 }
 
 static void
-too_long(struct timer *timer)
-{
-    struct client   *c = container_of(timer, struct client, timer);
-    struct sql_error why;
-
-    sql_error_set(&why, ERR_TIMEOUT, "Query execution was interrupted (shardd: query_timeout_s "
-                  "is %u)", c->ctx->conf.query_timeout_s);
-    slot_count(c->ctx->slot, COUNTER_ERRORS_TIMEOUT);
-    if (c->query != NULL)
-        query_kill(c->query, &why);
-}
-
-static void
 start(struct client *c, struct query_run *q)
 {
     c->query = q;
-    c->timed = c->ctx->conf.query_timeout_s != 0;
-    if (c->timed)
-        timer_start(ring_timers(c->ctx->ring), &c->timer,
-                    (uint64_t)c->ctx->conf.query_timeout_s * 1000, too_long);
+    client_watch_statement(c);
     query_start(q);
 }
 
@@ -388,7 +372,8 @@ run_text(struct client *c, struct span text)
              "the connection does not allow that (CLIENT_MULTI_STATEMENTS)");
         return;
     }
-    q->text        = (struct span){ text.ptr, len };
+    q->text = (struct span){ text.ptr, len };
+    query_take_limit(q, &q->text);
     q->values.text = q->text;
     q->more        = more.len != 0;
     q->plan        = find_plan(c, q, q->text, false);
@@ -432,12 +417,8 @@ statement_done(struct query_run *q)
         return;
     }
     /* The next of several statements begins in client_run(). */
-    if (c->rest.len == 0 || failed) {
-        if (c->timed)
-            timer_start(ring_timers(c->ctx->ring), &c->timer, 0, client_idle_too_long);
-        c->timed = false;
+    if (c->rest.len == 0 || failed)
         client_command_done(c);
-    }
     client_run(c);
 }
 

@@ -13,12 +13,12 @@
 #include "core/io/tls.h"
 #include "core/mysql/auth.h"
 #include "workers/client/client.h"
+#include "workers/query/limits.h"
 
 enum {
     ERR_HANDSHAKE = 1043, /* ER_HANDSHAKE_ERROR */
     ERR_DENIED    = 1045, /* ER_ACCESS_DENIED_ERROR */
     ERR_BAD_DB    = 1049, /* ER_BAD_DB_ERROR */
-    ERR_TOO_MANY  = 1203, /* ER_TOO_MANY_USER_CONNECTIONS */
     ERR_INSECURE  = 3159, /* ER_SECURE_TRANSPORT_REQUIRED, MySQL's */
 };
 
@@ -103,22 +103,8 @@ client_deny(struct client *c, bool used_password)
 
 /* --- after the proof ----------------------------------------------------- */
 
-static bool
-within_user_limit(struct client *c, const struct route_user *user)
-{
-    uint32_t n = 0;
-
-    if (user->max_connections == 0)
-        return true;
-    LIST_EACH(at, &c->ctx->clients) {
-        struct client *other = container_of(at, struct client, node);
-        n += other->state != CLIENT_LOGIN && other->session.user != NULL &&
-             strcmp(other->session.user, c->session.user) == 0;
-    }
-    return n < user->max_connections;
-}
-
-/* Everything but the proof: the schema is there, the limit is not reached. */
+/* Everything but the proof: the schema is there, the limits are not reached. From then on
+ * the connection counts as one of the user's. */
 static bool
 may_enter(struct client *c, const char *schema, struct sql_error *error)
 {
@@ -130,12 +116,7 @@ may_enter(struct client *c, const char *schema, struct sql_error *error)
         slot_count(c->ctx->slot, COUNTER_LOGIN_FAILED_DATABASE);
         return sql_error_set(error, ERR_BAD_DB, "Unknown database '%s'", schema);
     }
-    if (!within_user_limit(c, &r->users[at])) {
-        slot_count(c->ctx->slot, COUNTER_REFUSED_USER_LIMIT);
-        return sql_error_set(error, ERR_TOO_MANY, "User %s already has more than "
-                             "'max_user_connections' active connections", c->session.user);
-    }
-    return true;
+    return client_count(c, &r->users[at], error);
 }
 
 static void
@@ -144,8 +125,12 @@ enter_session(struct client *c, const char *schema)
     struct routes  *r = c->ctx->routes->routes;
     struct session *s = &c->session;
 
-    s->admin       = r->users[routes_user(r, span_of(s->user))].admin;
-    s->user_commit = r->users[routes_user(r, span_of(s->user))].commit;
+    const struct route_user *user = &r->users[routes_user(r, span_of(s->user))];
+
+    s->admin       = user->admin;
+    s->user_commit = user->commit;
+    memcpy(s->limit, user->limit, sizeof(s->limit));
+    limits_begin(s);
     if (schema != NULL)
         session_set_schema(s, span_of(schema));
     c->state     = CLIENT_IDLE;
@@ -156,8 +141,8 @@ enter_session(struct client *c, const char *schema)
     slot_count(c->ctx->slot, COUNTER_LOGINS);
     client_login(c->ctx->slot, c->row, s->id, span_of(s->user), SPAN(""), span_of(s->schema),
                  slots_now_ms());
-    timer_start(ring_timers(c->ctx->ring), &c->timer,
-                (uint64_t)c->ctx->conf.client_idle_s * 1000, client_idle_too_long);
+    timer_stop(ring_timers(c->ctx->ring), &c->timer);
+    client_watch(c);
 }
 
 static int

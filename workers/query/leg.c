@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "workers/query/limits.h"
 #include "workers/query/own_vars.h"
 #include "workers/query/txn.h"
 
@@ -565,7 +566,10 @@ leg_send(struct leg *leg, const struct exchange_ops *ops)
     slot_shard_add(leg->backend->counters, SHARD_COUNTER_STATEMENTS, 1);
     switch (q->command) {
     case QUERY_TEXT:
-        backend_send(leg->backend, COM_QUERY, leg_text(leg), &leg->x, ops);
+        if (q->limit_text.len != 0)
+            leg_send_limited(leg, ops);
+        else
+            backend_send(leg->backend, COM_QUERY, leg_text(leg), &leg->x, ops);
         return;
     case QUERY_EXECUTE:
         send_execute(leg, ops);

@@ -11,6 +11,7 @@
 
 #include "workers/query/diagnostics.h"
 #include "workers/query/leg.h"
+#include "workers/query/limits.h"
 #include "workers/query/own_vars.h"
 #include "workers/query/snapshot.h"
 #include "workers/query/txn.h"
@@ -145,12 +146,18 @@ pump(struct merging *m)
     struct query_run     *q      = m->q;
     struct buf       *out    = stream_out(q->client);
     enum merge_status status = MERGE_WAIT;
+    bool              counted = query_counts_rows(q);
     struct span       row;
 
     while (!m->over && !q->paused && m->merge != NULL) {
         status = merge_next(m->merge, &row);
         if (status != MERGE_ROW)
             break;
+        struct sql_error why;
+        if (counted && !query_may_send_row(q, row.len, &why)) {
+            stop(m, &why);
+            break;
+        }
         size_t at = packet_begin(out);
         buf_append_span(out, row);
         packet_end(out, at, &q->seq);

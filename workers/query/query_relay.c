@@ -9,7 +9,9 @@
 
 #include "workers/query/aftermath.h"
 #include "workers/query/diagnostics.h"
+#include "workers/backend/reaper.h"
 #include "workers/query/leg.h"
+#include "workers/query/limits.h"
 #include "workers/query/txn.h"
 
 static struct leg *
@@ -226,6 +228,11 @@ relay_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
     leg->lost    = true;
     if (q->finished)
         return;
+    if (q->stopped) {
+        struct sql_error said = leg->error;
+        leg_over(leg, &said);
+        return;
+    }
     if (q->infile == leg) {
         /* The client is talking: query_file() swallows the rest and then answers. */
         leg->error = *why;
@@ -312,6 +319,35 @@ relay_as_it_is(struct leg *leg, const struct result_message *m)
     packet_end(out, at, &q->seq);
 }
 
+/* The client has its error. What the server still has to say is dropped: with its
+ * connection where nothing is lost by that, else when it has been said. */
+static void
+stop_answer(struct leg *leg, const struct sql_error *why)
+{
+    struct query_run *q = leg->q;
+    struct backend   *b = leg->backend;
+
+    q->stopped = true;
+    reply_err_encode(stream_out(q->client), &q->seq, q->s->capabilities, why);
+    query_flush(q);
+    diagnostics_error(q->s, why);
+    q->s->row_count = -1;
+    leg->error      = *why;
+    if (session_held(q->s, leg->shard_id) != NULL)
+        return;
+    reaper_kill(q->ctx, leg->shard_id, b->login.thread_id);
+    backend_close(b, why);
+}
+
+static void
+finish_stopped(struct leg *leg)
+{
+    struct sql_error why = leg->error;
+
+    follow_txn(leg);
+    leg_over(leg, &why);
+}
+
 static void
 relay_message(struct exchange *x, struct backend *b, const struct result_message *m, bool last)
 {
@@ -319,6 +355,18 @@ relay_message(struct exchange *x, struct backend *b, const struct result_message
     struct query_run *q   = leg->q;
 
     (void)b;
+    if (m->kind == RESULT_IS_ROW && !q->stopped && query_counts_rows(q)) {
+        struct sql_error why;
+        if (!query_may_send_row(q, m->message.payload.len, &why)) {
+            stop_answer(leg, &why);
+            return;
+        }
+    }
+    if (q->stopped) {
+        if (last)
+            finish_stopped(leg);
+        return;
+    }
     if (m->kind != RESULT_IS_ERR || !replace_error(leg, m->message.payload))
         relay_as_it_is(leg, m);
     query_flush(q);
@@ -350,7 +398,7 @@ ready(struct leg *leg)
     leg->sent_us = ring_now_us(q->ctx->ring);
     leg_send(leg, &byte_ops);
     if (q->more || q->command == QUERY_PREPARE || q->seq != leg->x.reader.next_seq ||
-        (q->command != QUERY_OTHER && session_is_spread(q->s)))
+        (q->command != QUERY_OTHER && session_is_spread(q->s)) || query_counts_rows(q))
         leg->x.ops = &message_ops;
 }
 
@@ -359,7 +407,7 @@ answered(struct query_run *q)
 {
     struct leg *leg = &q->legs[0];
 
-    if (!leg->ok)
+    if (!leg->ok && !q->stopped)
         query_fail(q, &leg->error);
     else
         query_done(q);

@@ -28,8 +28,10 @@ static const char reads[] = "SELECT @@sql_mode, @@autocommit, @@character_set_cl
                             "COLLATION_NAME = @@collation_connection), "
                             "@@character_set_connection, @@collation_connection, "
                             "@@foreign_key_checks, @@sql_select_limit = ~0, "
-                            "@@tx_read_only, @@completion_type";
-enum { READS = 10 };
+                            "@@tx_read_only, @@completion_type, "
+                            "CEIL(@@max_statement_time * 1000), "
+                            "IF(@@wait_timeout = @@GLOBAL.wait_timeout, 0, @@wait_timeout)";
+enum { READS = 12 };
 
 /* What a state of variables means here; found by its hash. */
 struct meaning {
@@ -103,6 +105,17 @@ cell_u16(struct cell cell)
     return (uint16_t)value;
 }
 
+static uint64_t
+cell_u64(struct cell cell)
+{
+    uint64_t value = 0;
+
+    for (size_t i = 0; !cell.is_null && i < cell.bytes.len && cell.bytes.ptr[i] >= '0' &&
+                       cell.bytes.ptr[i] <= '9'; i++)
+        value = value * 10 + (uint64_t)(cell.bytes.ptr[i] - '0');
+    return value;
+}
+
 static void
 copy_name(char *out, size_t cap, struct cell cell)
 {
@@ -129,6 +142,8 @@ understand(struct meaning *m, const struct cell *cells)
     m->modes.read_only             = cell_u16(cells[8]) != 0;
     m->modes.completion_chain      = span_equal(cells[9].bytes, SPAN("CHAIN"));
     m->modes.completion_release    = span_equal(cells[9].bytes, SPAN("RELEASE"));
+    m->modes.statement_ms          = cell_u64(cells[10]);
+    m->modes.wait_s                = cell_u64(cells[11]);
     copy_name(m->modes.sql_mode, sizeof(m->modes.sql_mode), cells[0]);
     copy_name(m->modes.charset, sizeof(m->modes.charset), cells[2]);
     copy_name(m->modes.collation, sizeof(m->modes.collation), cells[5]);

@@ -6,6 +6,7 @@
  * client can see depends on whether it shared.
  */
 #include "workers/query/leg.h"
+#include "workers/query/limits.h"
 
 enum {
     SHARED_TEXT_MAX = 4096, /* of a statement: what stands before others is read quickly */
@@ -64,6 +65,16 @@ is_clean(const struct result_reader *r)
            !(r->status & (SERVER_STATUS_IN_TRANS | SERVER_MORE_RESULTS_EXISTS));
 }
 
+/* Where rows are counted one by one the exact answer is found. */
+static bool
+is_within(const struct query_run *q, const struct result_reader *r)
+{
+    const uint64_t *limit = q->s->limit;
+
+    return !query_counts_rows(q) || ((limit[LIMIT_ROWS] == 0 || r->n_rows <= limit[LIMIT_ROWS]) &&
+                                     (limit[LIMIT_BYTES] == 0 || r->n_bytes <= limit[LIMIT_BYTES]));
+}
+
 static void
 pass_on(struct leg *leg, struct span bytes)
 {
@@ -104,7 +115,7 @@ shared_bytes(struct exchange *x, struct backend *b, struct span bytes, bool last
     uint32_t took = share_answered(b, x);
     if (took != 0)
         pace_note_shared(&leg->q->plan->pace, took, x->reader.n_bytes);
-    if (is_clean(&x->reader))
+    if (is_clean(&x->reader) && is_within(leg->q, &x->reader))
         pass_on(leg, bytes);
     else
         repeat(leg);

@@ -1,5 +1,6 @@
 /* session.c - see session.h. */
 #include "workers/query/diagnostics.h"
+#include "workers/query/limits.h"
 
 #include <stdlib.h>
 
@@ -198,6 +199,7 @@ session_reset(struct session *s)
     free(s->modes);
     s->modes = NULL;
     diagnostics_clear(s);
+    limits_begin(s);
 }
 
 void

@@ -42,6 +42,7 @@ struct session_modes {
     bool read_only;    /* transactions are, when nothing else is said */
     bool completion_chain, completion_release; /* completion_type */
     bool select_limit; /* sql_select_limit is in force */
+    uint64_t statement_ms, wait_s; /* max_statement_time; wait_timeout, when it was set; 0: none */
     char charset[33], collation[65], sql_mode[768];
 };
 
@@ -51,6 +52,7 @@ struct session {
     uint32_t        row;   /* in the slot's process list */
     char           *user;  /* owned */
     bool            admin;
+    uint64_t        limit[LIMITS_N]; /* the user's, see limits.h */
     uint64_t        capabilities; /* agreed with the client, and so with backends */
     uint16_t        charset;      /* collation id of the login */
     char           *schema;       /* owned; NULL: none */
