@@ -5,13 +5,13 @@
 #define SERVE_OPTIONS "shards instance"
 #define USER_LIMITS   "max-connections connection-rate statement-timeout " \
                       "transaction-timeout idle-timeout max-rows max-bytes"
-#define UP_OPTIONS    "shards port http-port workers set detach"
+#define UP_OPTIONS    "shards no-engine port http-port workers set detach"
 
 const struct cli_verb cli_verbs[] = {
     { "up", "", UP_OPTIONS, verb_up, "Start an embedded cluster: servers, controller, shardd",
       "It runs until Ctrl-C, SIGTERM or 'shardctl down'; started again it goes on with the\n"
-      "same data. The first start makes the shards, a database app and a user app with the\n"
-      "password app. Ports, workers and settings are remembered." },
+      "same data. The first start makes the shards, an engine, a database app and a user app\n"
+      "with the password app. Ports, workers and settings are remembered." },
     { "down", "", "", verb_down, "Stop the cluster of this home, orderly", "" },
     { "status", "", "", verb_status, "Show what runs, and what is wrong", "" },
     { "serve", "", SERVE_OPTIONS, verb_serve, "Run the controller as a service",
@@ -41,6 +41,15 @@ const struct cli_verb cli_verbs[] = {
       "Remove a shard that owns no ranges and is no database's home",
       "A server of our own is stopped and its data removed; an adopted one is left alone." },
     { "shard set", "NAME", "state name", verb_shard_set, "Change a shard's state or name", "" },
+    { "engine list", "", "", verb_engine_list, "List the servers that run what shards cannot", "" },
+    { "engine add", "", "name adopt user password tls tls-ca", verb_engine_add,
+      "Make one more engine, or use a server as one",
+      "An engine keeps no rows: it gets copies of those that a statement needs, for as long as\n"
+      "the statement runs. With --adopt an existing MariaDB server is used, which must have no\n"
+      "tables of its own; databases and accounts of the cluster are made on it." },
+    { "engine remove", "NAME", "", verb_engine_remove, "Do without an engine",
+      "A server of our own is stopped and removed; another keeps what was not made by shardd.\n"
+      "Statements that need an engine are refused when there is none." },
     { "user add", "NAME", "password password-stdin plugin admin no-rights " USER_LIMITS,
       verb_user_add,
       "Let somebody in", "The account is made on every shard with a random secret that only\n"
@@ -89,6 +98,7 @@ const struct cli_option cli_options[] = {
     { "json", NULL, "print the answer as JSON" },
     { "help", NULL, "print this" },
     { "shards", "N", "shards made at the first start (up: 2, serve: 0)" },
+    { "no-engine", NULL, "none is made at the first start; see shardctl engine add" },
     { "port", "PORT", "where applications connect, on 127.0.0.1 (7306)" },
     { "http-port", "PORT", "where metrics are, on 127.0.0.1 (7380)" },
     { "workers", "N", "processes of shardd; 0: one per CPU (0)" },
@@ -100,8 +110,8 @@ const struct cli_option cli_options[] = {
     { "collation", "NAME", "the database's default collation" },
     { "database", "NAME", "the current database of the statement (app)" },
     { "once", NULL, "print once and end" },
-    { "name", "NAME", "the shard's name" },
-    { "adopt", "HOST[:PORT]", "the server to take over" },
+    { "name", "NAME", "the shard's or engine's name" },
+    { "adopt", "HOST[:PORT]", "the server to take over; an engine's may be /PATH of a socket" },
     { "user", "NAME", "an account that may do everything there (root)" },
     { "tls", NULL, "the controller uses TLS with the server (see also server_tls in "
       "shardd.conf(5)), whoever it is" },

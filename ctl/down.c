@@ -11,7 +11,7 @@
 #include "ctl/provision/spawn.h"
 #include "ctl/up.h"
 
-enum { PATIENCE_MS = 110000, SERVERS_MAX = ROUTES_SHARDS_MAX };
+enum { PATIENCE_MS = 110000, SERVERS_MAX = ROUTES_SHARDS_MAX + ROUTES_ENGINES_MAX };
 
 /* Asks the controller, and waits for the end of the process. */
 static bool
@@ -62,7 +62,8 @@ find_left(const struct cluster_paths *paths, bool servers, struct left left[SERV
 
     while (dir && n < SERVERS_MAX && (entry = readdir(dir))) {
         char path[CLUSTER_PATH_MAX + 300];
-        bool is_server = strncmp(entry->d_name, "shard-", 6) == 0;
+        bool is_server = strncmp(entry->d_name, "shard-", 6) == 0 ||
+                         strncmp(entry->d_name, "engine-", 7) == 0;
 
         if (is_server != servers || (!is_server && strcmp(entry->d_name, "shardd.pid") != 0))
             continue;

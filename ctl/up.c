@@ -1,6 +1,7 @@
 /* up.c - start everything in order, watch it, stop it in the reverse order.
  *
  *   lock, catalog, segment -> servers -> first objects -> routes -> REST -> shardd -> READY
+ *                                 +----> engine, in a thread of its own ---------------^
  *
  * Every child is in a session of its own, so that a Ctrl-C reaches only this
  * process, and outlives it when it is killed; the next start takes it over.
@@ -24,10 +25,11 @@
 #include "ctl/job/ddl.h"
 #include "ctl/job/deadlock.h"
 #include "ctl/job/resolver.h"
+#include "ctl/provision/engines.h"
 #include "ctl/provision/spawn.h"
 #include "ctl/up.h"
 
-enum { TICK_MS = 100, SHARDD_READY_MS = 30000 };
+enum { TICK_MS = 100, SHARDD_READY_MS = 30000, ENGINES_WAIT_MS = 15000 };
 
 static volatile sig_atomic_t interrupts; /* SIGINT and SIGTERM seen */
 
@@ -165,6 +167,7 @@ start_servers(struct cluster *c, const struct up_options *o, struct err *err)
     progress("starting the servers of the shards");
     if (!cluster_start_local(c, err))
         return false;
+    engines_start(c, o->with_shardd && !o->no_engine); /* beside the shards */
     ddl_recover(c); /* before a database whose DROP had begun is made again where it lacks */
     ok = ensure_shards(c, err) && make_cluster(c, o, err);
     if (!ok)
@@ -238,6 +241,20 @@ start_shardd(struct cluster *c, struct dataplane *d, struct err *err)
         cluster_tick(c);
     }
     return true;
+}
+
+/* The cluster is of use without; whoever waits for it wants all of it. */
+static void
+wait_for_engines(struct cluster *c, struct dataplane *d)
+{
+    int64_t deadline = spawn_now_ms() + ENGINES_WAIT_MS;
+
+    while (engines_pending(c) && !stop_wanted(c) && spawn_now_ms() < deadline) {
+        usleep(5000);
+        cluster_tick(c);
+        if (d)
+            dataplane_tick(d);
+    }
 }
 
 static void
@@ -345,6 +362,7 @@ run(const struct up_options *o, int done_fd)
     api = api_open(c, c->path.socket, &err);
     if (!api || (d && (!start_shardd(c, d, &err) || !remember(c, &shardd_options, &err))))
         goto fail;
+    wait_for_engines(c, d);
 
     atomic_store(&c->ready, true);
     sd_notify(0, "READY=1");
@@ -366,8 +384,10 @@ fail:
     api_close(api);
     deadlock_stop(deadlock);
     resolver_stop(resolver);
-    if (c)
+    if (c) {
+        engines_stop(c);
         cluster_stop_local(c);
+    }
     dataplane_close(d);
     json_decref(meta);
     if (c && o->with_shardd && (d || status == 0))

@@ -16,6 +16,7 @@ struct up_options {
     bool                 with_shardd, detach;
     int                  shards;    /* made at the first start; 0: none */
     bool                 shards_given;
+    bool                 no_engine; /* none is made at the first start */
     int                  port, http_port, workers; /* -1: as last time */
     const char          *instance;  /* NULL: after the home */
     const json_t        *settings;  /* lines for shardd.conf; NULL: as last time */

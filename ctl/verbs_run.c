@@ -30,6 +30,7 @@ verb_up(struct cli *cli)
 
     o.json_fd      = -1;
     o.shards_given = cli_option(cli, "shards") != NULL;
+    o.no_engine    = cli_option(cli, "no-engine") != NULL;
     if (!cli_number(cli, "shards", 1, ROUTES_SHARDS_MAX, &o.shards, 2) ||
         !cli_number(cli, "port", 1, 65535, &o.port, -1) ||
         !cli_number(cli, "http-port", 1, 65535, &o.http_port, -1) ||
@@ -90,6 +91,10 @@ verb_status(struct cli *cli)
                model_text(shardd, "http"));
     printf("\n");
     cli_table(json_object_get(answer, "shards"), "name host port state ranges answers problem");
+    if (json_array_size(json_object_get(answer, "engines")) > 0) {
+        printf("\n");
+        cli_table(json_object_get(answer, "engines"), "engine host port state answers problem");
+    }
     if (json_array_size(json_object_get(answer, "workers")) > 0) {
         printf("\n");
         cli_table(json_object_get(answer, "workers"),

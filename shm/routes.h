@@ -1,7 +1,7 @@
 /* routes.h - struct routes as a flat blob, and back.
  *
  *   +------------------------+--------+--------+-----+---------+-------+
- *   | magic, version, sizes, | shards | ranges | ... | columns | bytes |
+ *   | magic, version, sizes, | shards | ranges | ... | engines | bytes |
  *   | checksum, counts       |        |        |     |         |       |
  *   +------------------------+--------+--------+-----+---------+-------+
  *
@@ -17,7 +17,7 @@
 #include "core/base/err.h"
 #include "core/route/table.h"
 
-enum { ROUTES_BLOB_VERSION = 4 };
+enum { ROUTES_BLOB_VERSION = 5 };
 
 /* Append the blob to `out`. `index` need not be there. Arrays need not be
  * sorted: the blob has them sorted, and shards as they are. False, with `err`

@@ -21,7 +21,7 @@ struct blob_ref {
 
 enum blob_part {
     BLOB_SHARDS, BLOB_RANGES, BLOB_DATABASES, BLOB_TABLES, BLOB_COLUMNS,
-    BLOB_USERS, BLOB_BYTES, BLOB_PARTS,
+    BLOB_USERS, BLOB_ENGINES, BLOB_BYTES, BLOB_PARTS,
 };
 
 struct blob_header {
@@ -31,11 +31,12 @@ struct blob_header {
     uint64_t        generation, users_generation;
     struct blob_ref service_user, service_secret;
     uint32_t        count[BLOB_PARTS];
-    uint32_t        lower_case;
+    uint32_t        lower_case, zero;
 };
 
 enum { BLOB_CHECKED_FROM = offsetof(struct blob_header, generation) };
 
+/* Also an engine. */
 struct blob_shard {
     uint32_t        id;
     uint16_t        port, state;
@@ -94,10 +95,11 @@ static const size_t blob_record[BLOB_PARTS] = {
     [BLOB_TABLES]    = sizeof(struct blob_table),
     [BLOB_COLUMNS]   = sizeof(struct blob_column),
     [BLOB_USERS]     = sizeof(struct blob_user),
+    [BLOB_ENGINES]   = sizeof(struct blob_shard),
     [BLOB_BYTES]     = 1,
 };
 
-_Static_assert(sizeof(struct blob_header) == 88 && sizeof(struct blob_shard) == 24 &&
+_Static_assert(sizeof(struct blob_header) == 96 && sizeof(struct blob_shard) == 24 &&
                sizeof(struct blob_range) == 16 && sizeof(struct blob_database) == 16 &&
                sizeof(struct blob_table) == 48 && sizeof(struct blob_column) == 24 &&
                sizeof(struct blob_user) == 48 + 8 * LIMITS_N, "no padding");

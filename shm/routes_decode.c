@@ -76,11 +76,14 @@ header_check(const struct blob_header *h, struct span blob, struct err *err)
     if (h->checksum != XXH3_64bits(blob.ptr + BLOB_CHECKED_FROM,
                                    blob.len - BLOB_CHECKED_FROM))
         return err_set(err, "routes blob: wrong checksum");
-    if (h->lower_case > 1)
+    if (h->lower_case > 1 || h->zero != 0)
         return err_set(err, "routes blob: lower_case is %u", h->lower_case);
     if (h->count[BLOB_SHARDS] > ROUTES_SHARDS_MAX)
         return err_set(err, "routes: %u shards, at most %d are possible",
                        h->count[BLOB_SHARDS], ROUTES_SHARDS_MAX);
+    if (h->count[BLOB_ENGINES] > ROUTES_ENGINES_MAX)
+        return err_set(err, "routes: %u engines, at most %d are possible",
+                       h->count[BLOB_ENGINES], ROUTES_ENGINES_MAX);
     if ((h->count[BLOB_SHARDS] == 0) != (h->count[BLOB_RANGES] == 0))
         return err_set(err, "routes: %u shards with %u ranges",
                        h->count[BLOB_SHARDS], h->count[BLOB_RANGES]);
@@ -148,35 +151,58 @@ name_repeats(struct decoder *d, const char *what, struct span name)
                    what, (int)name.len, name.ptr);
 }
 
+/* Record `i` of shards or engines. */
+static bool
+server_decode(struct decoder *d, enum blob_part part, uint32_t i, struct route_shard *s)
+{
+    const struct blob_shard *b      = RECORD(d, part, struct blob_shard, i);
+    bool                     engine = part == BLOB_ENGINES;
+    const char              *what   = engine ? "engine" : "shard";
+
+    if (!name_get_full(d, b->name, engine ? "engine name" : "shard name", &s->name) ||
+        !name_get_full(d, b->host, engine ? "engine host" : "shard host", &s->host))
+        return false;
+    if (b->state > SHARD_DRAINING)
+        return err_set(d->err, "routes: %s %.*s is in state %u", what,
+                       (int)s->name.len, s->name.ptr, b->state);
+    if ((b->port == 0) != (s->host.ptr[0] == '/'))
+        return err_set(d->err, "routes: %s %.*s: port %u of %.*s", what,
+                       (int)s->name.len, s->name.ptr, b->port,
+                       (int)s->host.len, s->host.ptr);
+    if (routes_is_engine(b->id) != engine || b->id == ROUTES_NONE)
+        return err_set(d->err, "routes: %s %.*s has the number %u", what,
+                       (int)s->name.len, s->name.ptr, b->id);
+    s->id    = b->id;
+    s->port  = b->port;
+    s->state = (enum shard_state)b->state;
+    return true;
+}
+
+static bool
+servers_decode(struct decoder *d, enum blob_part part, const struct route_shard **out)
+{
+    uint32_t            n   = count(d, part);
+    struct route_shard *all = arena_alloc(d->arena, n * sizeof(*all));
+
+    for (uint32_t i = 0; i < n; i++) {
+        if (!server_decode(d, part, i, &all[i]))
+            return false;
+        for (uint32_t k = 0; k < i; k++)
+            if (all[k].id == all[i].id || span_equal(all[k].name, all[i].name))
+                return name_repeats(d, part == BLOB_ENGINES ? "engine" : "shard",
+                                    all[i].name);
+    }
+    *out = all;
+    return true;
+}
+
 static bool
 shards_decode(struct decoder *d)
 {
-    uint32_t            n      = count(d, BLOB_SHARDS);
-    struct route_shard *shards = arena_alloc(d->arena, n * sizeof(*shards));
-
-    for (uint32_t i = 0; i < n; i++) {
-        const struct blob_shard *b = RECORD(d, BLOB_SHARDS, struct blob_shard, i);
-        struct route_shard      *s = &shards[i];
-        if (!name_get_full(d, b->name, "shard name", &s->name) ||
-            !name_get_full(d, b->host, "shard host", &s->host))
-            return false;
-        if (b->state > SHARD_DRAINING)
-            return err_set(d->err, "routes: shard %.*s is in state %u",
-                           (int)s->name.len, s->name.ptr, b->state);
-        if ((b->port == 0) != (s->host.ptr[0] == '/'))
-            return err_set(d->err, "routes: shard %.*s: port %u of %.*s",
-                           (int)s->name.len, s->name.ptr, b->port,
-                           (int)s->host.len, s->host.ptr);
-        s->id    = b->id;
-        s->port  = b->port;
-        s->state = (enum shard_state)b->state;
-        for (uint32_t k = 0; k < i; k++)
-            if (shards[k].id == s->id || span_equal(shards[k].name, s->name))
-                return name_repeats(d, "shard", s->name);
-    }
-    d->r->n_shards = n;
-    d->r->shards   = shards;
-    return true;
+    d->r->n_shards  = count(d, BLOB_SHARDS);
+    d->r->n_engines = count(d, BLOB_ENGINES);
+    return servers_decode(d, BLOB_SHARDS, &d->r->shards) &&
+           servers_decode(d, BLOB_ENGINES, &d->r->engines);
 }
 
 static bool

@@ -85,10 +85,10 @@ sorted(struct encoder *e, uint32_t n,
 }
 
 static void
-encode_shards(struct encoder *e)
+encode_servers(struct encoder *e, const struct route_shard *all, uint32_t n)
 {
-    for (uint32_t i = 0; i < e->r->n_shards; i++) {
-        const struct route_shard *s = &e->r->shards[i];
+    for (uint32_t i = 0; i < n; i++) {
+        const struct route_shard *s = &all[i];
         struct blob_shard record = {
             .id = s->id, .port = s->port, .state = (uint16_t)s->state,
             .name = ref(e, s->name), .host = ref(e, s->host),
@@ -248,15 +248,16 @@ routes_encode(const struct routes *r, struct buf *out, struct err *err)
         .count = {
             [BLOB_SHARDS] = r->n_shards, [BLOB_RANGES] = r->n_ranges,
             [BLOB_DATABASES] = r->n_databases, [BLOB_TABLES] = r->n_tables,
-            [BLOB_USERS] = r->n_users,
+            [BLOB_USERS] = r->n_users, [BLOB_ENGINES] = r->n_engines,
         },
         .lower_case = r->lower_case,
     };
-    encode_shards(&e);
+    encode_servers(&e, r->shards, r->n_shards);
     encode_ranges(&e);
     encode_databases(&e);
     header.count[BLOB_COLUMNS] = encode_tables(&e);
     encode_users(&e);
+    encode_servers(&e, r->engines, r->n_engines);
 
     bool good = append_checked(&e, &header, out, err);
     buf_fini(&e.records);

@@ -54,11 +54,12 @@ publish_drained(struct follow *f)
 static void
 keep_shards(struct context *ctx, const struct routes *r)
 {
-    uint32_t *ids = mem_alloc((r->n_shards + 1) * sizeof(*ids));
+    uint32_t  n   = r->n_shards + r->n_engines;
+    uint32_t *ids = mem_alloc((n + 1) * sizeof(*ids));
 
-    for (uint32_t i = 0; i < r->n_shards; i++)
-        ids[i] = r->shards[i].id;
-    slot_keep_shards(ctx->slot, ids, r->n_shards);
+    for (uint32_t i = 0; i < n; i++)
+        ids[i] = i < r->n_shards ? r->shards[i].id : r->engines[i - r->n_shards].id;
+    slot_keep_shards(ctx->slot, ids, n);
     free(ids);
 }
 

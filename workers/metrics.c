@@ -1,6 +1,7 @@
 /* metrics.c - see metrics.h. */
 #include "workers/metrics.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/memory.h"
@@ -83,7 +84,7 @@ latencies(struct buf *out, const struct slots_sum *sum)
     }
 }
 
-/* --- shards --------------------------------------------------------------- */
+/* --- shards and engines ---------------------------------------------------- */
 
 struct shard_sum {
     uint32_t    id;
@@ -114,17 +115,34 @@ add_record(struct shard_sum *sums, uint32_t n, const struct slot_shard *record)
 
 /* One pass over the records, however many shards there are. */
 static struct shard_sum *
-sum_shards(const struct slots *slots, const struct routes *routes)
+sum_servers(const struct slots *slots, const struct route_shard *all, uint32_t n)
 {
-    struct shard_sum *sums = mem_alloc(routes->n_shards * sizeof(*sums));
+    struct shard_sum *sums = mem_alloc(n * sizeof(*sums));
 
-    for (uint32_t i = 0; i < routes->n_shards; i++)
-        sums[i] = (struct shard_sum){ .id = routes->shards[i].id, .name = routes->shards[i].name };
-    qsort(sums, routes->n_shards, sizeof(*sums), by_id);
+    for (uint32_t i = 0; i < n; i++)
+        sums[i] = (struct shard_sum){ .id = all[i].id, .name = all[i].name };
+    qsort(sums, n, sizeof(*sums), by_id);
     for (uint32_t worker = 0; worker < slots->n_workers; worker++)
         for (uint32_t i = 0; i < ROUTES_SHARDS_MAX; i++)
-            add_record(sums, routes->n_shards, &slots_at(slots, worker)->shard[i]);
+            add_record(sums, n, &slots_at(slots, worker)->shard[i]);
     return sums;
+}
+
+/* The names and help texts are those of shards: "shard" becomes `what` in them. */
+static const char *
+renamed(const char *text, const char *what, char *out, size_t room)
+{
+    size_t at = 0;
+
+    for (out[0] = 0; *text != 0 && at + 1 < room;) {
+        /* Not in "shardd". */
+        bool word = strncmp(text, "shard", 5) == 0 && text[5] != 'd';
+        int  n    = word ? snprintf(out + at, room - at, "%s", what)
+                         : snprintf(out + at, room - at, "%c", *text);
+        at += (size_t)n;
+        text += word ? 5 : 1;
+    }
+    return out;
 }
 
 static void
@@ -142,16 +160,21 @@ label(struct buf *out, struct span text)
 }
 
 static void
-shards(struct buf *out, const struct slots *slots, const struct routes *routes)
+servers(struct buf *out, const struct slots *slots, const struct route_shard *all, uint32_t n,
+        const char *what)
 {
-    if (routes->n_shards == 0)
+    char metric[128], help[256];
+
+    if (n == 0)
         return;
-    struct shard_sum *sums = sum_shards(slots, routes);
+    struct shard_sum *sums = sum_servers(slots, all, n);
     for (int c = 0; c < SHARD_COUNTERS_N; c++) {
         const struct counter_info *info = &shard_counter_info[c];
-        head(out, info->metric, type_of(info->role), info->help);
-        for (uint32_t i = 0; i < routes->n_shards; i++) {
-            buf_printf(out, "%s{shard=\"", info->metric);
+        renamed(info->metric, what, metric, sizeof(metric));
+        renamed(info->help, what, help, sizeof(help));
+        head(out, metric, type_of(info->role), help);
+        for (uint32_t i = 0; i < n; i++) {
+            buf_printf(out, "%s{%s=\"", metric, what);
             label(out, sums[i].name);
             buf_append_text(out, "\"}");
             value(out, info, sums[i].counter[c]);
@@ -220,6 +243,8 @@ routes_info(struct buf *out, const struct routes *routes)
                (unsigned long long)(routes != NULL ? routes->generation : 0));
     head(out, "shardd_shards", "gauge", "Shards in the routes.");
     buf_printf(out, "shardd_shards %u\n", routes != NULL ? routes->n_shards : 0);
+    head(out, "shardd_engines", "gauge", "Engines in the routes.");
+    buf_printf(out, "shardd_engines %u\n", routes != NULL ? routes->n_engines : 0);
 }
 
 void
@@ -236,7 +261,9 @@ metrics_render(struct buf *out, const struct slots *slots, const struct routes *
     workers(out, slots, now_ms);
     counters(out, sum);
     latencies(out, sum);
-    if (routes != NULL)
-        shards(out, slots, routes);
+    if (routes != NULL) {
+        servers(out, slots, routes->shards, routes->n_shards, "shard");
+        servers(out, slots, routes->engines, routes->n_engines, "engine");
+    }
     free(sum);
 }

@@ -10,7 +10,7 @@ show_shardd(struct planner *p)
     } shows[] = {
         { "STATUS", SHARDD_STATUS },   { "SHARDS", SHARDD_SHARDS },   { "POOLS", SHARDD_POOLS },
         { "CLIENTS", SHARDD_CLIENTS }, { "DIGESTS", SHARDD_DIGESTS },
-        { "TRANSACTIONS", SHARDD_TRANSACTIONS },
+        { "TRANSACTIONS", SHARDD_TRANSACTIONS }, { "ENGINES", SHARDD_ENGINES },
     };
     const struct show *s = p->stmt->show;
     if (s->like != NULL || s->where != NULL || s->limit != NULL) {
@@ -28,7 +28,8 @@ show_shardd(struct planner *p)
         return;
     }
     refuse(p, SQL_UNKNOWN_ERROR,
-           "shardd: SHOW SHARDD knows STATUS, SHARDS, POOLS, CLIENTS, TRANSACTIONS and DIGESTS");
+           "shardd: SHOW SHARDD knows STATUS, SHARDS, ENGINES, POOLS, CLIENTS, TRANSACTIONS and "
+           "DIGESTS");
 }
 
 static void

@@ -207,6 +207,29 @@ routes_user(const struct routes *r, struct span name)
     return find(r->users, sizeof(*r->users), 0, r->n_users, name, false);
 }
 
+const struct route_shard *
+routes_server(const struct routes *r, uint32_t id)
+{
+    const struct route_shard *all = routes_is_engine(id) ? r->engines : r->shards;
+    uint32_t                  n   = routes_is_engine(id) ? r->n_engines : r->n_shards;
+
+    for (uint32_t i = 0; i < n; i++)
+        if (all[i].id == id)
+            return &all[i];
+    return NULL;
+}
+
+uint32_t
+routes_engine(const struct routes *r, uint64_t number)
+{
+    for (uint32_t i = 0; i < r->n_engines; i++) {
+        uint32_t at = (uint32_t)((number + i) % r->n_engines);
+        if (r->engines[at].state == SHARD_UP)
+            return at;
+    }
+    return ROUTES_NONE;
+}
+
 uint32_t
 routes_column(const struct route_table *t, struct span name)
 {

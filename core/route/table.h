@@ -18,6 +18,9 @@
 #include "core/mysql/auth_plugin.h"
 
 #define ROUTES_SHARDS_MAX 1024
+#define ROUTES_ENGINES_MAX 16
+#define ROUTES_ENGINE_ID  UINT32_C(0x80000000) /* ids of engines begin here, those of shards
+                                                  end: an id says which of them a server is */
 #define ROUTES_NONE       UINT32_MAX /* "no such index" */
 
 enum table_kind {
@@ -78,6 +81,8 @@ struct route_database {
 
 enum shard_state { SHARD_UP, SHARD_DOWN, SHARD_DRAINING };
 
+/* A shard's server, or an engine: a server without rows of its own that runs what the
+ * shards cannot. */
 struct route_shard {
     uint32_t         id;    /* the catalog's, never reused */
     struct span      name;
@@ -125,8 +130,10 @@ struct routes {
     /* A service account with the same name and secret on all shards. */
     struct span service_user, service_secret;
 
-    uint32_t n_shards, n_ranges, n_databases, n_tables, n_users;
+    uint32_t n_shards, n_engines, n_ranges, n_databases, n_tables, n_users;
     const struct route_shard    *shards;    /* [0, n_shards) */
+    const struct route_shard    *engines;   /* [0, n_engines); with the databases and accounts
+                                               of the shards, and no tables */
     const struct route_range    *ranges;    /* sorted by start */
     const struct route_database *databases; /* sorted by name (bytes) */
     const struct route_table    *tables;    /* sorted by database, then name (bytes) */
@@ -168,6 +175,19 @@ uint32_t routes_grow(const struct route_range *ranges, uint32_t n,
 uint32_t routes_database(const struct routes *r, struct span name);
 uint32_t routes_table(const struct routes *r, uint32_t database, struct span name);
 uint32_t routes_user(const struct routes *r, struct span name);
+
+/* The shard or engine with this id; NULL: it is no longer there. */
+const struct route_shard *routes_server(const struct routes *r, uint32_t id);
+
+static inline bool
+routes_is_engine(uint32_t id)
+{
+    return id >= ROUTES_ENGINE_ID;
+}
+
+/* The index of an engine that is up, ROUTES_NONE when there is none: callers with different
+ * numbers get different ones where there are several. */
+uint32_t routes_engine(const struct routes *r, uint64_t number);
 
 /* Column names are compared without case. */
 uint32_t routes_column(const struct route_table *t, struct span name);

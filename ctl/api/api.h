@@ -9,7 +9,7 @@
  * JSON. Every failure has status 4xx or 5xx and
  *     {"error": {"code": N, "sqlstate": "SSSSS", "message": "what, and what to do"}}
  *
- *   GET    /v1/status                  the cluster, its shards, unfinished jobs
+ *   GET    /v1/status                  the cluster, its servers, unfinished jobs
  *   POST   /v1/shutdown                stop all, orderly; answered before it begins
  *   GET    /v1/databases               POST {"name", "policy", "home", "collation"}
  *   GET    /v1/databases/DB            DELETE
@@ -17,6 +17,8 @@
  *   GET    /v1/tables/DB/TABLE         PUT {"kind": "sharded|reference|global", "key": "COLUMN"}
  *   GET    /v1/shards                  POST {"name"} or {"adopt": "HOST:PORT", "user", "password"}
  *   GET    /v1/shards/NAME             PUT {"state": "up|draining", "name"}, DELETE
+ *   GET    /v1/engines                 POST {"name"} or {"adopt": "HOST:PORT", "user", "password"}
+ *   GET    /v1/engines/NAME            DELETE
  *   GET    /v1/users                   POST {"name", "password", "admin", limits}
  *   GET    /v1/users/NAME              PUT {"password"} or {"commit", limits}, DELETE
  *             limits: "max_connections", "connection_rate", "statement_timeout_ms",

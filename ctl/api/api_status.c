@@ -3,6 +3,7 @@
 
 #include "ctl/api/request.h"
 #include "ctl/catalog/model.h"
+#include "ctl/provision/engines.h"
 #include "ctl/provision/spawn.h"
 #include "shm/slots.h"
 
@@ -25,19 +26,6 @@ api_audit(struct request *r)
 {
     r->answer = json_pack("{s:o}", "audit", catalog_audit(r->cluster->catalog, 100));
     return 200;
-}
-
-static pid_t
-pid_of(struct cluster *c, int64_t shard)
-{
-    pid_t pid = 0;
-
-    pthread_mutex_lock(&c->local_lock);
-    for (size_t i = 0; i < c->n_local; i++)
-        if (local_shard(c->local[i]) == shard)
-            pid = local_pid(c->local[i]);
-    pthread_mutex_unlock(&c->local_lock);
-    return pid;
 }
 
 static int
@@ -79,7 +67,7 @@ show_shard(struct cluster *c, json_t *shard, const json_t *map)
 
     json_object_del(out, "secret");
     json_object_set_new(out, "ranges", json_integer(ranges_of(map, id)));
-    json_object_set_new(out, "pid", json_integer(pid_of(c, id)));
+    json_object_set_new(out, "pid", json_integer(cluster_local_pid(c, id)));
     ask(shard, out);
     return out;
 }
@@ -103,6 +91,54 @@ unsigned
 api_shard_list(struct request *r)
 {
     r->answer = json_pack("{s:o}", "shards", show_shards(r->cluster));
+    return 200;
+}
+
+static json_t *
+show_engine(struct cluster *c, json_t *engine)
+{
+    json_t *out = json_copy(engine);
+    int64_t id  = model_number(engine, "id");
+    char    problem[256];
+
+    json_object_del(out, "secret");
+    json_object_set(out, "engine", json_object_get(engine, "name"));
+    json_object_set_new(out, "pid", json_integer(cluster_local_pid(c, id)));
+    ask(engine, out);
+    engines_problem(c, id, problem);
+    if (problem[0] && model_flag(out, "answers"))
+        model_set(out, "problem", problem);
+    return out;
+}
+
+static json_t *
+show_engines(struct cluster *c)
+{
+    json_t     *all = catalog_all(c->catalog, CATALOG_ENGINE), *engine, *list = json_array();
+    const char *id;
+
+    json_object_foreach(all, id, engine)
+        json_array_append_new(list, show_engine(c, engine));
+    json_decref(all);
+    return list;
+}
+
+unsigned
+api_engine_list(struct request *r)
+{
+    r->answer = json_pack("{s:o}", "engines", show_engines(r->cluster));
+    return 200;
+}
+
+unsigned
+api_engine_show(struct request *r)
+{
+    json_t *engine = cluster_engine(r->cluster, r->part[1]);
+
+    if (!engine)
+        return request_no_such(r, "engine", r->part[1]);
+    r->answer = show_engine(r->cluster, engine);
+    json_decref(engine);
     return 200;
 }
 
@@ -160,7 +196,7 @@ api_status(struct request *r)
     json_t         *meta = catalog_get(c->catalog, CATALOG_META, "cluster", NULL);
 
     r->answer = json_pack(
-        "{s:s, s:s, s:b, s:I, s:I, s:I, s:{s:i, s:s, s:s, s:s}, s:I, s:I, s:o, s:o, s:o}",
+        "{s:s, s:s, s:b, s:I, s:I, s:I, s:{s:i, s:s, s:s, s:s}, s:I, s:I, s:o, s:o, s:o, s:o}",
         "home", c->path.home,
         "instance", c->instance, "ready", atomic_load(&c->ready), "pid", (json_int_t)getpid(),
         "uptime_s", (json_int_t)((spawn_now_ms() - c->started_ms) / 1000), "generation",
@@ -169,7 +205,7 @@ api_status(struct request *r)
         c->path.control, "users_generation",
         (json_int_t)model_number(meta, "users_generation"), "deadlocks",
         (json_int_t)atomic_load(&c->deadlocks), "workers", show_workers(c),
-        "shards", show_shards(c), "jobs", job_list(c, 0, true));
+        "shards", show_shards(c), "engines", show_engines(c), "jobs", job_list(c, 0, true));
     json_decref(meta);
     return 200;
 }

@@ -26,6 +26,7 @@ enum catalog_kind {
     CATALOG_TABLE,    /* named by catalog_table_name() */
     CATALOG_USER,     /* named as in SQL */
     CATALOG_JOB,      /* named by its number, 10 digits */
+    CATALOG_ENGINE,   /* named by its id in decimal */
 };
 
 #define CATALOG_NEW 0  /* expected version: there is none */

@@ -151,6 +151,26 @@ model_ranges_new(const int64_t *shard_ids, size_t n_shards, size_t per_shard)
     return json_pack("{s:o}", "ranges", ranges);
 }
 
+bool
+model_is_engine(const json_t *server)
+{
+    return model_number(server, "id") >= ROUTES_ENGINE_ID;
+}
+
+const char *
+model_server_kind(const json_t *server)
+{
+    return model_is_engine(server) ? "engine" : "shard";
+}
+
+int
+model_server_number(const json_t *server)
+{
+    int64_t id = model_number(server, "id");
+
+    return (int)(model_is_engine(server) ? id - ROUTES_ENGINE_ID : id);
+}
+
 int64_t
 model_take_number(json_t *cluster, const char *key)
 {

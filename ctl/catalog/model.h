@@ -1,7 +1,10 @@
 /* model.h - what the catalog's objects mean, and words for reading them.
  *
- *   meta/cluster   uuid, instance, generation, users_generation, next_shard, next_sequence,
- *                  next_job, service_user, service_secret, lower_case
+ *   meta/cluster   format (of the catalog), uuid, instance, generation, users_generation,
+ *                  next_shard, next_engine, next_sequence, next_job, service_user,
+ *                  service_secret, lower_case, engine_made (`up` makes none any more)
+ *   engine/ID      as a shard, for a server that runs what the shards cannot; ids from
+ *                  ROUTES_ENGINE_ID
  *   shard/ID       id, name, host, port, socket, state (up|draining),
  *                  provisioner (local|static), directory, user, secret (of the controller),
  *                  account_host (static: what users' accounts are bound to there),
@@ -31,6 +34,11 @@
 const char *model_text(const json_t *object, const char *key);
 int64_t     model_number(const json_t *object, const char *key);
 bool        model_flag(const json_t *object, const char *key);
+
+/* Of a shard's or an engine's object: "shard" or "engine", and the number in its names. */
+const char *model_server_kind(const json_t *server);
+int         model_server_number(const json_t *server);
+bool        model_is_engine(const json_t *server);
 
 /* A new object's text member; NULL becomes null. Bytes need not be UTF-8. */
 void model_set(json_t *object, const char *key, const char *text);

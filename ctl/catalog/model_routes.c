@@ -8,7 +8,6 @@ struct builder {
     struct arena  *arena;
     struct routes *routes;
     struct err    *err;
-    int64_t       *ids; /* of shards, by index */
 };
 
 static struct span
@@ -21,7 +20,7 @@ static bool
 shard_index(struct builder *b, int64_t id, uint32_t *index)
 {
     for (uint32_t i = 0; i < b->routes->n_shards; i++)
-        if (b->ids[i] == id) {
+        if (b->routes->shards[i].id == id) {
             *index = i;
             return true;
         }
@@ -31,25 +30,25 @@ shard_index(struct builder *b, int64_t id, uint32_t *index)
 
 /* A server of our own is on this machine: its socket is half the way of its port. */
 static bool
-by_socket(const json_t *shard)
+by_socket(const json_t *server)
 {
-    return strcmp(model_text(shard, "provisioner"), "local") == 0 &&
-           model_text(shard, "socket")[0] == '/';
+    return (strcmp(model_text(server, "provisioner"), "local") == 0 ||
+            model_number(server, "port") == 0) &&
+           model_text(server, "socket")[0] == '/';
 }
 
-static void
-build_shards(struct builder *b, json_t *all)
+/* All shards or all engines. */
+static const struct route_shard *
+build_servers(struct builder *b, json_t *all, uint32_t *n)
 {
-    size_t              n      = json_object_size(all);
-    struct route_shard *shards = arena_alloc(b->arena, (n + 1) * sizeof(*shards));
+    size_t              room    = json_object_size(all) + 1;
+    struct route_shard *servers = arena_alloc(b->arena, room * sizeof(*servers));
     const char         *name;
     json_t             *object;
-    uint32_t            i = 0;
 
-    b->ids = arena_alloc(b->arena, (n + 1) * sizeof(*b->ids));
-    json_object_foreach(all, name, object) {
-        b->ids[i]   = model_number(object, "id");
-        shards[i++] = (struct route_shard){
+    *n = 0;
+    json_object_foreach(all, name, object)
+        servers[(*n)++] = (struct route_shard){
             .id    = (uint32_t)model_number(object, "id"),
             .name  = keep(b, object, "name"),
             .host  = keep(b, object, by_socket(object) ? "socket" : "host"),
@@ -57,9 +56,7 @@ build_shards(struct builder *b, json_t *all)
             .state = strcmp(model_text(object, "state"), "draining") == 0 ? SHARD_DRAINING
                                                                           : SHARD_UP,
         };
-    }
-    b->routes->n_shards = i;
-    b->routes->shards   = shards;
+    return servers;
 }
 
 static bool
@@ -252,6 +249,7 @@ model_routes(struct catalog *c, struct arena *arena, struct routes *out, struct 
     struct builder b         = { .arena = arena, .routes = &routes, .err = err };
     json_t        *cluster   = catalog_get(c, CATALOG_META, "cluster", NULL);
     json_t        *shards    = catalog_all(c, CATALOG_SHARD);
+    json_t        *engines   = catalog_all(c, CATALOG_ENGINE);
     json_t        *map       = catalog_get(c, CATALOG_RANGES, "map", NULL);
     json_t        *databases = catalog_all(c, CATALOG_DATABASE);
     json_t        *tables    = catalog_all(c, CATALOG_TABLE);
@@ -264,7 +262,8 @@ model_routes(struct catalog *c, struct arena *arena, struct routes *out, struct 
     routes.service_user     = keep(&b, cluster, "service_user");
     routes.service_secret   = keep(&b, cluster, "service_secret");
 
-    build_shards(&b, shards);
+    routes.shards  = build_servers(&b, shards, &routes.n_shards);
+    routes.engines = build_servers(&b, engines, &routes.n_engines);
     ok = build_ranges(&b, map) && build_databases(&b, databases) && build_tables(&b, tables);
     if (ok) {
         build_users(&b, users);
@@ -272,6 +271,7 @@ model_routes(struct catalog *c, struct arena *arena, struct routes *out, struct 
     }
     json_decref(cluster);
     json_decref(shards);
+    json_decref(engines);
     json_decref(map);
     json_decref(databases);
     json_decref(tables);

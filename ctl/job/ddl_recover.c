@@ -176,6 +176,8 @@ recover_one(struct cluster *c, const json_t *record, struct sql_error *error)
 
     if (strcmp(model_text(record, "kind"), "user") == 0)
         return JOB_FAILED; /* accounts are compared at each start */
+    if (strcmp(model_text(record, "kind"), "engine") == 0)
+        return JOB_FAILED; /* what is left of it goes, see engines.c */
     if (strcmp(model_text(record, "kind"), "database") == 0)
         return admin_database_resume(c, model_text(record, "what"), database, error);
     if (strcmp(model_text(record, "kind"), "ddl") != 0 || !database[0] || !table[0])

@@ -1,5 +1,4 @@
 /* shard_adopt.c - an existing server becomes a shard, as it is. */
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,6 +7,7 @@
 #include "ctl/job/admin.h"
 #include "ctl/job/facts.h"
 #include "ctl/job/shard.h"
+#include "ctl/provision/address.h"
 #include "ctl/provision/schema.h"
 
 enum { VERSION_MIN = 100600 };
@@ -30,30 +30,6 @@ note(struct adoption *a, const char *fmt, const char *what)
     snprintf(text, sizeof(text), fmt, what);
     good = json_string(text);
     json_array_append_new(a->out->notes, good ? good : json_string("(not UTF-8)"));
-}
-
-/* Workers know only literal addresses. */
-static bool
-resolve(struct adoption *a, const char *address)
-{
-    char             host[256], numeric[NI_MAXHOST];
-    const char      *colon = strrchr(address, ':');
-    struct addrinfo  hints = { .ai_socktype = SOCK_STREAM }, *found = NULL;
-    int              port  = colon ? atoi(colon + 1) : 3306;
-    bool             ok;
-
-    snprintf(host, sizeof(host), "%.*s", colon ? (int)(colon - address) : 255, address);
-    ok = port > 0 && port < 65536 && getaddrinfo(host, NULL, &hints, &found) == 0 &&
-         getnameinfo(found->ai_addr, found->ai_addrlen, numeric, sizeof(numeric), NULL, 0,
-                     NI_NUMERICHOST) == 0;
-    if (found)
-        freeaddrinfo(found);
-    if (!ok)
-        return sql_error_set(a->error, SQL_UNKNOWN_ERROR,
-                             "shardd: '%.100s' is no address; say HOST or HOST:PORT", address);
-    model_set(a->shard, "host", numeric);
-    json_object_set_new(a->shard, "port", json_integer(port));
-    return true;
 }
 
 /* What cannot work is refused before anything is added. */
@@ -376,7 +352,8 @@ fill_and_enter(struct adoption *a, const char *who)
 static bool
 adopt(struct adoption *a, const char *who, const char *address)
 {
-    return resolve(a, address) && server_open(&a->s, a->shard, a->error) && check_server(a) &&
+    return server_address(a->shard, address, a->error) &&
+           server_open(&a->s, a->shard, a->error) && check_server(a) &&
            read_databases(a) && read_tables(a) && read_users(a) && fill_and_enter(a, who);
 }
 

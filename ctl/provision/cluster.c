@@ -14,6 +14,7 @@
 #include "ctl/catalog/model.h"
 #include "ctl/catalog/user.h"
 #include "ctl/provision/cluster.h"
+#include "ctl/provision/engines.h"
 #include "ctl/provision/schema.h"
 #include "ctl/provision/spawn.h"
 
@@ -138,13 +139,36 @@ write_meta(struct cluster *c, const char *instance, struct err *err)
 
     user_secret(uuid);
     user_secret(secret);
-    meta = json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:s, s:s, s:b}", "uuid", uuid,
-                     "instance", instance, "generation", 1, "users_generation", 1,
-                     "next_shard", 1, "next_sequence", 1, "next_job", 1, "service_user",
-                     SCHEMA_SERVICE_USER, "service_secret", secret, "lower_case", false);
+    meta = json_pack("{s:i, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:s, s:b}", "format",
+                     CLUSTER_FORMAT, "uuid", uuid, "instance", instance, "generation", 1,
+                     "users_generation", 1, "next_shard", 1, "next_engine", 1, "next_sequence",
+                     1, "next_job", 1, "service_user", SCHEMA_SERVICE_USER, "service_secret",
+                     secret, "lower_case", false);
     change = catalog_begin(c->catalog, "controller");
     catalog_put(change, CATALOG_META, "cluster", meta, CATALOG_NEW);
     json_decref(meta);
+    return catalog_commit(change, err) == 0;
+}
+
+/* Catalogs without a format are of format 1: they know nothing of engines. */
+static bool
+migrate(struct cluster *c, json_t *meta, struct err *err)
+{
+    int64_t                format = json_object_get(meta, "format") ? model_number(meta, "format")
+                                                                    : 1;
+    struct catalog_change *change;
+
+    if (format > CLUSTER_FORMAT)
+        return err_set(err, "the catalog in %s is of a newer release (format %lld, this one "
+                            "knows %d); use that release's shardctl", c->path.home,
+                       (long long)format, CLUSTER_FORMAT);
+    if (format == CLUSTER_FORMAT)
+        return true;
+    if (!json_object_get(meta, "next_engine"))
+        json_object_set_new(meta, "next_engine", json_integer(1));
+    json_object_set_new(meta, "format", json_integer(CLUSTER_FORMAT));
+    change = catalog_begin(c->catalog, "controller");
+    catalog_put(change, CATALOG_META, "cluster", meta, CATALOG_ANY);
     return catalog_commit(change, err) == 0;
 }
 
@@ -153,6 +177,7 @@ open_catalog(struct cluster *c, const char *instance, struct err *err)
 {
     char    path[CLUSTER_PATH_MAX + 16], own[SEGMENT_INSTANCE_MAX];
     json_t *meta;
+    bool    ok;
 
     snprintf(path, sizeof(path), "%s/catalog.db", c->path.home);
     c->catalog = catalog_open(path, err);
@@ -168,8 +193,9 @@ open_catalog(struct cluster *c, const char *instance, struct err *err)
     snprintf(c->instance, sizeof(c->instance), "%s", model_text(meta, "instance"));
     snprintf(c->service_secret, sizeof(c->service_secret), "%s",
              model_text(meta, "service_secret"));
+    ok = migrate(c, meta, err);
     json_decref(meta);
-    return true;
+    return ok;
 }
 
 struct cluster *
@@ -216,6 +242,7 @@ cluster_publish(struct cluster *c, struct err *err)
 {
     bool all = true;
 
+    engines_follow(c); /* whom the routes let in, it must let in too */
     if (!publish_now(c->publisher, PUBLISH_WAIT_MS, &all, err)) {
         log_error("the routes could not be published: %s", err->text);
         return false;
@@ -254,15 +281,15 @@ cluster_number(struct cluster *c, const char *key)
 }
 
 static json_t *
-find_shard(struct cluster *c, const char *name, int64_t id)
+find_server(struct cluster *c, enum catalog_kind kind, const char *name, int64_t id)
 {
-    json_t     *all = catalog_all(c->catalog, CATALOG_SHARD), *shard, *found = NULL;
+    json_t     *all = catalog_all(c->catalog, kind), *server, *found = NULL;
     const char *key;
 
-    json_object_foreach(all, key, shard)
-        if (name ? strcmp(model_text(shard, "name"), name) == 0
-                 : model_number(shard, "id") == id)
-            found = shard;
+    json_object_foreach(all, key, server)
+        if (name ? strcmp(model_text(server, "name"), name) == 0
+                 : model_number(server, "id") == id)
+            found = server;
     json_incref(found);
     json_decref(all);
     return found;
@@ -271,11 +298,17 @@ find_shard(struct cluster *c, const char *name, int64_t id)
 json_t *
 cluster_shard(struct cluster *c, const char *name)
 {
-    return find_shard(c, name, 0);
+    return find_server(c, CATALOG_SHARD, name, 0);
+}
+
+json_t *
+cluster_engine(struct cluster *c, const char *name)
+{
+    return find_server(c, CATALOG_ENGINE, name, 0);
 }
 
 json_t *
 cluster_shard_by_id(struct cluster *c, int64_t id)
 {
-    return find_shard(c, NULL, id);
+    return find_server(c, CATALOG_SHARD, NULL, id);
 }

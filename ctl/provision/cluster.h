@@ -7,6 +7,7 @@
  *   RUN/controller.sock    REST (ctl/api/api.h)
  *   RUN/shardd.sock        where the master is poked
  *   RUN/shard-1.sock ...   the servers
+ *   RUN/engine-1.sock
  *
  * RUN is HOME, or when that makes a socket's path longer than the 107 bytes
  * the kernel takes, a directory under $XDG_RUNTIME_DIR or /tmp whose name
@@ -25,7 +26,11 @@
 #include "ctl/provision/server.h"
 #include "shm/segment.h"
 
-enum { CLUSTER_PATH_MAX = 1024, CLUSTER_RANGES_PER_SHARD = 16 };
+enum {
+    CLUSTER_PATH_MAX         = 1024,
+    CLUSTER_RANGES_PER_SHARD = 16,
+    CLUSTER_FORMAT           = 2, /* of the catalog */
+};
 
 struct cluster_paths {
     char home[CLUSTER_PATH_MAX]; /* absolute */
@@ -44,7 +49,7 @@ struct cluster {
     struct publisher    *publisher;
     pthread_mutex_t      change_lock; /* schema, shards and users change one at a time */
     pthread_mutex_t      local_lock;  /* around the array below */
-    struct local_server *local[ROUTES_SHARDS_MAX];
+    struct local_server *local[ROUTES_SHARDS_MAX + ROUTES_ENGINES_MAX];
     size_t               n_local;
     char                 service_secret[64];
     atomic_bool          stopping; /* set by POST /v1/shutdown or a signal */
@@ -54,6 +59,7 @@ struct cluster {
     char                 listen[64], http[64]; /* of shardd, "" when it is not ours */
     int64_t              started_ms;
     struct resolver     *resolver; /* see ctl/job/resolver.h; NULL: none runs */
+    struct engines      *engines;  /* see engines.h; NULL: nobody looks after them */
 };
 
 /* $XDG_STATE_HOME/shardd, ~/.local/state/shardd, or /var/lib/shardd for root.
@@ -82,13 +88,24 @@ bool cluster_add_local(struct cluster *c, const char *name, cluster_fill_fn fill
 /* A new shard object in the catalog. */
 bool cluster_put_shard(struct cluster *c, json_t *shard, struct err *err) must_check;
 
-/* Stops the server of a shard of ours that left the catalog, and removes its data. */
+/* Stops the server of a shard or an engine of ours that left the catalog, and removes its
+ * data. */
 bool cluster_remove_local(struct cluster *c, const json_t *shard, struct err *err) must_check;
+
+/* cluster_tick() looks after this server from now on. */
+void cluster_keep_local(struct cluster *c, struct local_server *server);
+
+/* Ends a server that never came into the catalog, and removes what there is of it. */
+void cluster_abandon_local(struct local_server *server, const json_t *shard);
+
+/* The pid of our own server with this id; 0: none runs. */
+pid_t cluster_local_pid(struct cluster *c, int64_t id);
 
 /* Gives all ranges, in turn, to the shards there are. Only for an empty cluster. */
 bool cluster_cut_ranges(struct cluster *c, struct err *err) must_check;
 
-/* Starts the servers of ours that are in the catalog, and waits until they answer. */
+/* Starts the servers of ours that are in the catalog, and waits until those of shards
+ * answer. */
 bool cluster_start_local(struct cluster *c, struct err *err) must_check;
 
 /* Schema, accounts, databases and reference tables of this shard: what is
@@ -102,17 +119,18 @@ void cluster_tick(struct cluster *c);
 /* Stops the servers and waits for them. */
 void cluster_stop_local(struct cluster *c);
 
-/* Publishes; logs when it fails or when a worker does not follow. */
+/* Brings engines up to date and publishes; logs when it fails or when a worker does not follow. */
 bool cluster_publish(struct cluster *c, struct err *err);
 
 /* Raises the routes' generation (or that of users) as part of a change. */
 void cluster_bump(struct cluster *c, struct catalog_change *change, const char *counter);
 
-/* A new number of "next_shard", "next_sequence" or "next_job". */
+/* A new number of "next_shard", "next_engine", "next_sequence" or "next_job". */
 int64_t cluster_number(struct cluster *c, const char *key);
 
 /* A shard's object by name or by id, owned by the caller; NULL when there is none. */
 json_t *cluster_shard(struct cluster *c, const char *name);
+json_t *cluster_engine(struct cluster *c, const char *name);
 json_t *cluster_shard_by_id(struct cluster *c, int64_t id);
 
 #endif

@@ -52,8 +52,8 @@ cluster_ensure_shard(struct cluster *c, const json_t *shard, struct sql_error *e
     return ok;
 }
 
-static void
-keep_local(struct cluster *c, struct local_server *server)
+void
+cluster_keep_local(struct cluster *c, struct local_server *server)
 {
     pthread_mutex_lock(&c->local_lock);
     c->local[c->n_local++] = server;
@@ -85,8 +85,8 @@ bring_up(struct cluster *c, struct local_server *server, json_t *shard, cluster_
     return cluster_put_shard(c, shard, err);
 }
 
-static void
-abandon(struct local_server *server, const json_t *shard)
+void
+cluster_abandon_local(struct local_server *server, const json_t *shard)
 {
     struct err ignored;
 
@@ -111,7 +111,7 @@ cluster_add_local(struct cluster *c, const char *name, cluster_fill_fn fill, voi
     model_set(shard, "name", name[0] ? name : own_name);
     model_set(shard, "state", "up");
     json_object_set_new(shard, "id", json_integer(id));
-    if (c->n_local == countof(c->local)) {
+    if (c->n_local >= ROUTES_SHARDS_MAX) {
         json_decref(shard);
         return err_set(err, "there are %d shards, more cannot be", ROUTES_SHARDS_MAX);
     }
@@ -127,11 +127,11 @@ cluster_add_local(struct cluster *c, const char *name, cluster_fill_fn fill, voi
     }
     server = local_open(shard);
     if (!bring_up(c, server, shard, fill, context, err)) {
-        abandon(server, shard);
+        cluster_abandon_local(server, shard);
         json_decref(shard);
         return false;
     }
-    keep_local(c, server);
+    cluster_keep_local(c, server);
     *out = shard;
     return true;
 }
@@ -179,26 +179,54 @@ cluster_cut_ranges(struct cluster *c, struct err *err)
     return catalog_commit(change, err) == 0;
 }
 
-bool
-cluster_start_local(struct cluster *c, struct err *err)
+/* False at the first that cannot be started; engines are no reason to give up. */
+static bool
+start_kind(struct cluster *c, enum catalog_kind kind, struct err *err)
 {
-    json_t     *all = catalog_all(c->catalog, CATALOG_SHARD), *shard;
+    json_t     *all = catalog_all(c->catalog, kind), *object;
     const char *name;
     bool        ok = true;
 
-    json_object_foreach(all, name, shard) {
+    json_object_foreach(all, name, object) {
         struct local_server *server;
 
-        if (!ok || strcmp(model_text(shard, "provisioner"), "local") != 0)
+        if (!ok || strcmp(model_text(object, "provisioner"), "local") != 0)
             continue;
-        server = local_open(shard);
-        keep_local(c, server);
+        server = local_open(object);
+        cluster_keep_local(c, server);
         ok = local_start(server, err);
+        if (!ok && kind == CATALOG_ENGINE) {
+            log_warn("%s", err->text);
+            ok = true;
+        }
     }
     json_decref(all);
-    for (size_t i = 0; i < c->n_local && ok; i++)
+    return ok;
+}
+
+bool
+cluster_start_local(struct cluster *c, struct err *err)
+{
+    bool   ok = start_kind(c, CATALOG_SHARD, err);
+    size_t n  = c->n_local;
+
+    ok = ok && start_kind(c, CATALOG_ENGINE, err);
+    for (size_t i = 0; i < n && ok; i++)
         ok = local_wait_ready(c->local[i], READY_MS, err);
     return ok;
+}
+
+pid_t
+cluster_local_pid(struct cluster *c, int64_t id)
+{
+    pid_t pid = 0;
+
+    pthread_mutex_lock(&c->local_lock);
+    for (size_t i = 0; i < c->n_local; i++)
+        if (local_shard(c->local[i]) == id)
+            pid = local_pid(c->local[i]);
+    pthread_mutex_unlock(&c->local_lock);
+    return pid;
 }
 
 void

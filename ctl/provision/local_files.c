@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -67,8 +68,7 @@ write_file(const char *path, struct buf *text, struct err *err)
     return true;
 }
 
-/* Small, but as durable as a server of one's own: DESIGN asks for nothing less.
- * The defaults a user would notice (character set, packet size, creators of
+/* The defaults a user would notice (character set, packet size, creators of
  * triggers) are those of Debian's package, or more generous. */
 static const char settings[] =
     "skip-name-resolve\n"
@@ -78,6 +78,16 @@ static const char settings[] =
     "max_allowed_packet=1G\n"
     "max_connections=4000\n"
     "local_infile=ON\n"
+    "innodb_log_file_size=" LOG_FILE_SIZE "\n"
+    "innodb_data_file_path=" DATA_FILE "\n"
+    "innodb_autoextend_increment=" DATA_INCREMENT "\n"
+    "innodb_use_native_aio=OFF\n"
+    "key_buffer_size=64K\n"
+    "loose-innodb_buffer_pool_dump_at_shutdown=OFF\n"
+    "loose-innodb_buffer_pool_load_at_startup=OFF\n";
+
+/* Small, but as durable as a server of one's own: DESIGN asks for nothing less. */
+static const char shard_settings[] =
     "log_bin=binlog\n"
     "log_bin_trust_function_creators=ON\n"
     "binlog_format=ROW\n"
@@ -89,14 +99,27 @@ static const char settings[] =
     "sync_binlog=1\n"
     "innodb_flush_log_at_trx_commit=1\n"
     "innodb_buffer_pool_size=64M\n"
-    "innodb_log_file_size=" LOG_FILE_SIZE "\n"
-    "innodb_data_file_path=" DATA_FILE "\n"
-    "innodb_autoextend_increment=" DATA_INCREMENT "\n"
-    "innodb_use_native_aio=OFF\n"
-    "aria_pagecache_buffer_size=8M\n"
-    "key_buffer_size=64K\n"
-    "loose-innodb_buffer_pool_dump_at_shutdown=OFF\n"
-    "loose-innodb_buffer_pool_load_at_startup=OFF\n";
+    "aria_pagecache_buffer_size=8M\n";
+
+/* All it has of its own are accounts, which the catalog knows as well. Its work are temporary
+ * tables: MEMORY ones as large as a statement may want (its own limits stop it before), Aria
+ * ones in a page cache of their own, sorting and joining with room. InnoDB stays, as small as
+ * can be: sessions have its variables. */
+static const char engine_settings[] =
+    "skip-networking\n"
+    "skip-log-bin\n"
+    "innodb_fast_shutdown=2\n"
+    "innodb_flush_log_at_trx_commit=0\n"
+    "innodb_buffer_pool_size=8M\n"
+    "innodb_log_buffer_size=2M\n"
+    "innodb_temp_data_file_path=ibtmp1:3M:autoextend\n"
+    "aria_pagecache_buffer_size=64M\n"
+    "query_cache_size=0\n"
+    "max_heap_table_size=4G\n"
+    "tmp_memory_table_size=64M\n"
+    "join_buffer_size=1M\n"
+    "sort_buffer_size=2M\n"
+    "bulk_insert_buffer_size=16M\n";
 
 /* Runs before the server listens, at each start: the template's open accounts
  * never see a connection. */
@@ -117,13 +140,16 @@ local_write_settings(const json_t *shard, struct err *err)
 
     buf_printf(&text, "[mariadbd]\ndatadir=%s/data\ntmpdir=%s/tmp\npid-file=%s/mariadbd.pid\n"
                       "init-file=%s/init.sql\n", directory, directory, directory, directory);
-    buf_printf(&text, "socket=%s\nbind-address=%s\nport=%d\n", model_text(shard, "socket"),
-               model_text(shard, "host"), (int)model_number(shard, "port"));
-    buf_printf(&text, "server_id=%d\ngtid_domain_id=%d\n", (int)model_number(shard, "id"),
-               (int)model_number(shard, "id"));
+    buf_printf(&text, "socket=%s\n", model_text(shard, "socket"));
     /* mariadbd does not run as root unless it is told that this is meant. */
     buf_append_text(&text, geteuid() == 0 ? "user=root\n" : "");
     buf_append_text(&text, settings);
+    if (model_is_engine(shard))
+        buf_append_text(&text, engine_settings);
+    else
+        buf_printf(&text, "bind-address=%s\nport=%d\nserver_id=%d\ngtid_domain_id=%d\n%s",
+                   model_text(shard, "host"), (int)model_number(shard, "port"),
+                   model_server_number(shard), model_server_number(shard), shard_settings);
     snprintf(path, sizeof(path), "%s/my.cnf", directory);
     ok = write_file(path, &text, err);
     buf_clear(&text);
@@ -134,8 +160,8 @@ local_write_settings(const json_t *shard, struct err *err)
     return ok;
 }
 
-bool
-local_template(const char *home, struct err *err)
+static bool
+make_template(const char *home, struct err *err)
 {
     char        done[LOCAL_PATH_MAX], making[LOCAL_PATH_MAX], datadir[LOCAL_PATH_MAX + 16];
     char        program[LOCAL_PATH_MAX], tmpdir[LOCAL_PATH_MAX + 16];
@@ -165,6 +191,19 @@ local_template(const char *home, struct err *err)
     return true;
 }
 
+/* A shard and an engine may be made at the same time: the second waits for the first's. */
+bool
+local_template(const char *home, struct err *err)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    bool                   ok;
+
+    pthread_mutex_lock(&lock);
+    ok = make_template(home, err);
+    pthread_mutex_unlock(&lock);
+    return ok;
+}
+
 static bool
 copy_template(const char *home, const char *directory, struct err *err)
 {
@@ -185,27 +224,39 @@ bool
 local_create(const char *home, const char *run_dir, json_t *shard, struct err *err)
 {
     char directory[LOCAL_PATH_MAX], socket[LOCAL_PATH_MAX + 32], secret[USER_SECRET_LEN + 1];
-    int  id   = (int)model_number(shard, "id");
-    int  port = local_free_port();
+    const char *kind = model_server_kind(shard);
+    int         id   = model_server_number(shard);
+    int         port = model_is_engine(shard) ? -1 : local_free_port();
 
     if (port == 0)
         return err_set(err, "there is no free TCP port on 127.0.0.1");
-    snprintf(directory, sizeof(directory), "%s/shard-%d", home, id);
-    snprintf(socket, sizeof(socket), "%s/shard-%d.sock", run_dir, id);
+    snprintf(directory, sizeof(directory), "%s/%s-%d", home, kind, id);
+    snprintf(socket, sizeof(socket), "%s/%s-%d.sock", run_dir, kind, id);
     user_secret(secret);
     model_set(shard, "provisioner", "local");
     model_set(shard, "directory", directory);
-    model_set(shard, "host", "127.0.0.1");
+    model_set(shard, "host", port > 0 ? "127.0.0.1" : socket);
     model_set(shard, "socket", socket);
     model_set(shard, "user", "root");
     model_set(shard, "secret", secret);
-    json_object_set_new(shard, "port", json_integer(port));
+    json_object_set_new(shard, "port", json_integer(port > 0 ? port : 0));
 
     /* Left over from a controller that was killed before the catalog knew of it. */
     if (!spawn_remove_tree(directory, err))
         return false;
     return local_template(home, err) && spawn_mkdir(directory, err) &&
            copy_template(home, directory, err) && local_write_settings(shard, err);
+}
+
+bool
+local_renew(const json_t *server, struct err *err)
+{
+    const char *directory = model_text(server, "directory");
+    char        home[LOCAL_PATH_MAX];
+
+    snprintf(home, sizeof(home), "%.*s", (int)(strrchr(directory, '/') - directory), directory);
+    return spawn_remove_tree(directory, err) && local_template(home, err) &&
+           spawn_mkdir(directory, err) && copy_template(home, directory, err);
 }
 
 bool

@@ -8,8 +8,11 @@
 
 enum { LOCAL_PATH_MAX = 2048 };
 
-/* Writes my.cnf and init.sql of this shard object's directory. */
+/* Writes my.cnf and init.sql of this shard's or engine's directory. */
 bool local_write_settings(const json_t *shard, struct err *err) must_check;
+
+/* The datadir anew from the template: for an engine, which has nothing to lose. */
+bool local_renew(const json_t *server, struct err *err) must_check;
 
 /* A loopback TCP port nobody listens on now, or 0. */
 int  local_free_port(void);

@@ -188,6 +188,19 @@ local_shard(const struct local_server *s)
     return model_number(s->shard, "id");
 }
 
+/* An orderly end removes the pid file. */
+static bool
+was_killed(const struct local_server *s)
+{
+    char path[LOCAL_PATH_MAX + 32];
+
+    snprintf(path, sizeof(path), "%s/data", s->directory);
+    if (access(path, F_OK) != 0)
+        return true;
+    snprintf(path, sizeof(path), "%s/mariadbd.pid", s->directory);
+    return access(path, F_OK) == 0;
+}
+
 bool
 local_start(struct local_server *s, struct err *err)
 {
@@ -199,9 +212,13 @@ local_start(struct local_server *s, struct err *err)
         return true;
     if (!spawn_find("mariadbd", program, sizeof(program)))
         return err_set(err, "mariadbd is not installed; install the package mariadb-server-core");
-    if (!local_port_free((int)model_number(s->shard, "port")))
-        return err_set(err, "port %d of shard %s is taken by another program; stop that program",
-                       (int)model_number(s->shard, "port"), model_text(s->shard, "name"));
+    if (model_number(s->shard, "port") != 0 &&
+        !local_port_free((int)model_number(s->shard, "port")))
+        return err_set(err, "port %d of %s %s is taken by another program; stop that program",
+                       (int)model_number(s->shard, "port"), model_server_kind(s->shard),
+                       model_text(s->shard, "name"));
+    if (model_is_engine(s->shard) && was_killed(s) && !local_renew(s->shard, err))
+        return false;
     if (!local_write_settings(s->shard, err))
         return false;
 
@@ -247,8 +264,9 @@ died(struct local_server *s, int64_t now_ms)
 {
     if (now_ms - s->since_ms > STEADY_MS)
         s->backoff_ms = BACKOFF_FIRST_MS;
-    log_warn("shard %s: its server ended; starting it again in %d ms (see %s/error.log)",
-             model_text(s->shard, "name"), s->backoff_ms, s->directory);
+    log_warn("%s %s: its server ended; starting it again in %d ms (see %s/error.log)",
+             model_server_kind(s->shard), model_text(s->shard, "name"), s->backoff_ms,
+             s->directory);
     enter(s, LOCAL_BACKOFF);
 }
 
@@ -262,7 +280,7 @@ start_again(struct local_server *s)
     enter(s, LOCAL_STOPPED);
     if (local_start(s, &err))
         return;
-    log_error("shard %s: %s", model_text(s->shard, "name"), err.text);
+    log_error("%s %s: %s", model_server_kind(s->shard), model_text(s->shard, "name"), err.text);
     enter(s, LOCAL_BACKOFF);
 }
 
@@ -303,12 +321,13 @@ local_wait_ready(struct local_server *s, int wait_ms, struct err *err)
             return true;
         }
         if (!alive(s))
-            return err_set(err, "shard %s: its server ended at once; see %s/error.log",
-                           model_text(s->shard, "name"), s->directory);
-        if (spawn_now_ms() >= deadline)
-            return err_set(err, "shard %s does not answer after %d s (%s); see %s/error.log",
-                           model_text(s->shard, "name"), wait_ms / 1000, error.message,
+            return err_set(err, "%s %s: its server ended at once; see %s/error.log",
+                           model_server_kind(s->shard), model_text(s->shard, "name"),
                            s->directory);
+        if (spawn_now_ms() >= deadline)
+            return err_set(err, "%s %s does not answer after %d s (%s); see %s/error.log",
+                           model_server_kind(s->shard), model_text(s->shard, "name"),
+                           wait_ms / 1000, error.message, s->directory);
         usleep(20000);
     }
 }

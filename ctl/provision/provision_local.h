@@ -5,6 +5,7 @@
  *   HOME/shard-1/data/          a copy of the template
  *   HOME/shard-1/error.log
  *   HOME/shard-1/mariadbd.pid
+ *   HOME/engine-1/...           an engine: the same, with settings of its own
  *
  *   STOPPED --start--> STARTING --answers--> RUNNING --dies--> BACKOFF --> STARTING
  *                          +---------------------^
@@ -25,8 +26,9 @@ struct local_server;
 /* Makes HOME/template when there is none. A second or two. */
 bool local_template(const char *home, struct err *err) must_check;
 
-/* Fills in directory, socket, port (a free one), user and secret of the shard
- * object, whose id and name are set, and makes its datadir from the template. */
+/* Fills in directory, socket, port (a free one; an engine has none), user and secret of
+ * the shard's or engine's object, whose id and name are set, and makes its datadir from
+ * the template. */
 bool local_create(const char *home, const char *run_dir, json_t *shard,
                   struct err *err) must_check;
 
@@ -38,7 +40,8 @@ bool local_destroy(const json_t *shard, struct err *err) must_check;
 struct local_server *local_open(const json_t *shard);
 void                 local_close(struct local_server *s); /* does not stop it */
 
-/* Starts it. False when it cannot be forked, or its port is taken by somebody else. */
+/* Starts it; an engine that was killed gets a new datadir. False when it cannot be forked,
+ * or its port is taken by somebody else. */
 bool local_start(struct local_server *s, struct err *err) must_check;
 
 /* Asks it to stop; local_tick() sees it end. */

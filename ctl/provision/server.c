@@ -37,7 +37,8 @@ failed(struct server *s, struct sql_error *error)
 
     if ((code >= CR_MIN_ERROR && code <= CR_MAX_ERROR) ||
         (code >= CER_MIN_ERROR && code <= CER_MAX_ERROR))
-        return sql_error_set(error, code_of(code), "shardd: shard %s: %s", s->name,
+        return sql_error_set(error, code_of(code), "shardd: %s %s: %s",
+                             s->id >= ROUTES_ENGINE_ID ? "engine" : "shard", s->name,
                              mysql_error(s->mysql));
     error->code = (uint16_t)code;
     snprintf(error->sqlstate, sizeof(error->sqlstate), "%s", mysql_sqlstate(s->mysql));

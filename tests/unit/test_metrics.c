@@ -45,6 +45,7 @@ work(uint32_t worker)
         if (worker == 1)
             slot_shard_add(slot_shard(slot, 77), SHARD_COUNTER_STATEMENTS, 1000);
         slot_shard_add(slot_shard(slot, 12), SHARD_COUNTER_NS, 500000000);
+        slot_shard_add(slot_shard(slot, ROUTES_ENGINE_ID + 1), SHARD_COUNTER_STATEMENTS, 4);
         _exit(0);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -58,7 +59,11 @@ setup(void **state)
         { .id = 41, .name = { (const uint8_t *)"b", 1 } },
         { .id = 12, .name = { (const uint8_t *)"a\"\\\nz", 5 } },
     };
-    static const struct routes routes = { .generation = 7, .n_shards = 2, .shards = shards };
+    static const struct route_shard engines[] = {
+        { .id = ROUTES_ENGINE_ID + 1, .name = { (const uint8_t *)"e", 1 } },
+    };
+    static const struct routes routes = { .generation = 7, .n_shards = 2, .shards = shards,
+                                          .n_engines = 1, .engines = engines };
     struct err                 err;
 
     (void)state;
@@ -94,6 +99,10 @@ has_line(const char *line)
 static const char *const lines[] = {
     "shardd_routes_generation 7",
     "shardd_shards 2",
+    "shardd_engines 1",
+    "shardd_engine_statements_total{engine=\"e\"} 8",
+    "# HELP shardd_engine_statements_total Statements sent to the engine.",
+    "# TYPE shardd_engine_statements_total counter",
     "shardd_workers{state=\"ready\"} 2",
     "shardd_workers{state=\"draining\"} 0",
     "shardd_worker_routes_generation{worker=\"1\"} 7",

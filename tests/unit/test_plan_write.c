@@ -320,8 +320,8 @@ static const struct plan_case cases[] = {
       "refuse 1235: shardd: SHOW SHARDD STATUS shows all rows: LIKE, WHERE and LIMIT do not go "
       "with it" },
     { "SHOW SHARDD FOO",
-      "refuse 1105: shardd: SHOW SHARDD knows STATUS, SHARDS, POOLS, CLIENTS, TRANSACTIONS and "
-      "DIGESTS" },
+      "refuse 1105: shardd: SHOW SHARDD knows STATUS, SHARDS, ENGINES, POOLS, CLIENTS, "
+      "TRANSACTIONS and DIGESTS" },
     { "DESCRIBE users",
       "one home (s0)" },
     { "EXPLAIN UPDATE users SET age = 1 WHERE id = 3",

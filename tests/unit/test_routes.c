@@ -19,6 +19,10 @@ static const struct route_shard shards[] = {
     { 3, S("s3"), S("127.0.0.1"), 3306, SHARD_UP },
     { 1, S("s1"), S("/run/s1.sock"), 0, SHARD_DRAINING },
 };
+static const struct route_shard engines[] = {
+    { ROUTES_ENGINE_ID + 1, S("e1"), S("/run/e1.sock"), 0, SHARD_UP },
+    { ROUTES_ENGINE_ID + 4, S("s1"), S("127.0.0.1"), 3307, SHARD_DRAINING },
+};
 static const struct route_range ranges[] = {
     { UINT64_C(1) << 63, 1 }, { 0, 0 }, { UINT64_C(3) << 62, 0 },
 };
@@ -60,7 +64,7 @@ example(void)
         .service_user = S("shardd"), .service_secret = S("xyz"),
         .n_shards = 2, .shards = shards, .n_ranges = 3, .ranges = ranges,
         .n_databases = 2, .databases = databases, .n_tables = 4, .tables = tables,
-        .n_users = 3, .users = users,
+        .n_users = 3, .users = users, .n_engines = 2, .engines = engines,
     };
 }
 
@@ -105,6 +109,11 @@ what_goes_in_comes_out(void **state)
     assert_int_equal(got->shards[0].port, 3306);
     assert_true(span_equal(got->shards[1].host, SPAN("/run/s1.sock")));
     assert_int_equal(got->shards[1].state, SHARD_DRAINING);
+    assert_int_equal(got->n_engines, 2);
+    assert_int_equal(got->engines[0].id, ROUTES_ENGINE_ID + 1);
+    assert_true(span_equal(got->engines[0].host, SPAN("/run/e1.sock")));
+    assert_int_equal(got->engines[1].port, 3307);
+    assert_int_equal(got->engines[1].state, SHARD_DRAINING);
     assert_int_equal(got->n_ranges, 3);
     assert_int_equal(routes_owner(got, 0), 0);
     assert_int_equal(routes_owner(got, UINT64_C(1) << 63), 1);
@@ -147,6 +156,7 @@ no_shards_is_a_beginning(void **state)
     assert_true(routes_encode(&r, &blob, &err));
     assert_true(routes_decode(buf_unread(&blob), &got, &err));
     assert_int_equal(got->n_ranges, 0);
+    assert_int_equal(got->n_engines, 0);
     assert_int_equal(got->n_users, 2);
     routes_free(got);
     routes_free(NULL);
@@ -156,7 +166,7 @@ no_shards_is_a_beginning(void **state)
 /* Copies of the arrays that a row of the table below may spoil. */
 struct spoilt {
     struct routes         r;
-    struct route_shard    shards[2];
+    struct route_shard    shards[2], engines[ROUTES_ENGINES_MAX + 1];
     struct route_range    ranges[3];
     struct route_database databases[2];
     struct route_table    tables[4];
@@ -170,6 +180,15 @@ SPOIL(shard_name, s->shards[1].name = s->shards[0].name)
 SPOIL(shard_unnamed, s->shards[1].name.len = 0)
 SPOIL(shard_port, s->shards[0].port = 0)
 SPOIL(shard_state, s->shards[0].state = (enum shard_state)9)
+SPOIL(shard_is_engine, s->shards[1].id = ROUTES_ENGINE_ID)
+SPOIL(engine_id, s->engines[1].id = s->engines[0].id)
+SPOIL(engine_is_shard, s->engines[1].id = 7)
+SPOIL(engine_none, s->engines[1].id = ROUTES_NONE)
+SPOIL(engine_name, s->engines[1].name = s->engines[0].name)
+SPOIL(engine_unnamed, s->engines[1].name.len = 0)
+SPOIL(engine_port, s->engines[0].port = 1)
+SPOIL(engine_state, s->engines[0].state = (enum shard_state)9)
+SPOIL(engines, s->r.n_engines = ROUTES_ENGINES_MAX + 1)
 SPOIL(first_range, s->ranges[1].start = 1)
 SPOIL(same_range, s->ranges[2].start = s->ranges[0].start)
 SPOIL(range_shard, s->ranges[2].shard = 2)
@@ -205,6 +224,15 @@ static const struct {
     ROW(shard_unnamed, "shard name is empty"),
     ROW(shard_port, "shard s3: port 0"),
     ROW(shard_state, "state 9"),
+    ROW(shard_is_engine, "shard s1 has the number 2147483648"),
+    ROW(engine_id, "engine 's1' is there twice"),
+    ROW(engine_is_shard, "engine s1 has the number 7"),
+    ROW(engine_none, "engine s1 has the number 4294967295"),
+    ROW(engine_name, "engine 'e1' is there twice"),
+    ROW(engine_unnamed, "engine name is empty"),
+    ROW(engine_port, "engine e1: port 1"),
+    ROW(engine_state, "engine e1 is in state 9"),
+    ROW(engines, "17 engines, at most 16"),
     ROW(first_range, "range 0 starts at 1"),
     ROW(same_range, "range 2 starts at"),
     ROW(range_shard, "range 2 belongs to shard 2 of 2"),
@@ -246,7 +274,9 @@ every_rule_is_checked(void **state)
         memcpy(s.tables, tables, sizeof(tables));
         memcpy(s.columns, columns, sizeof(columns));
         memcpy(s.users, users, sizeof(users));
+        memcpy(s.engines, engines, sizeof(engines));
         s.r.shards    = s.shards;
+        s.r.engines   = s.engines;
         s.r.ranges    = s.ranges;
         s.r.databases = s.databases;
         s.r.tables    = s.tables;

@@ -186,6 +186,30 @@ names_are_found(void **state)
     assert_int_equal(routes_database(&r, SPAN("APP")), 1);
 }
 
+static void
+servers_are_found_by_number(void **state)
+{
+    (void)state;
+    const struct route_shard shards[] = { { .id = 3 }, { .id = 1 } };
+    const struct route_shard engines[] = {
+        { .id = ROUTES_ENGINE_ID + 1, .state = SHARD_DRAINING },
+        { .id = ROUTES_ENGINE_ID + 2, .state = SHARD_UP },
+        { .id = ROUTES_ENGINE_ID + 3, .state = SHARD_UP } };
+    struct routes r = { .n_shards = 2, .shards = shards, .n_engines = 3, .engines = engines };
+
+    assert_ptr_equal(routes_server(&r, 1), &shards[1]);
+    assert_null(routes_server(&r, 2));
+    assert_ptr_equal(routes_server(&r, ROUTES_ENGINE_ID + 3), &engines[2]);
+    assert_null(routes_server(&r, ROUTES_ENGINE_ID));
+    assert_int_equal(routes_engine(&r, 0), 1);
+    assert_int_equal(routes_engine(&r, 1), 1);
+    assert_int_equal(routes_engine(&r, 2), 2);
+    r.n_engines = 1;
+    assert_int_equal(routes_engine(&r, 5), ROUTES_NONE);
+    r.n_engines = 0;
+    assert_int_equal(routes_engine(&r, 0), ROUTES_NONE);
+}
+
 int
 main(void)
 {
@@ -195,6 +219,7 @@ main(void)
         cmocka_unit_test(rows_spread_evenly),
         cmocka_unit_test(a_new_shard_takes_an_equal_part_from_every_other),
         cmocka_unit_test(names_are_found),
+        cmocka_unit_test(servers_are_found_by_number),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,31 +17,26 @@ enum {
 };
 
 static const struct route_shard *
-shard_by_id(const struct context *ctx, uint32_t id)
+server_by_id(const struct context *ctx, uint32_t id)
 {
-    if (ctx->routes == NULL)
-        return NULL;
-    const struct routes *r = ctx->routes->routes;
-
-    for (uint32_t i = 0; i < r->n_shards; i++)
-        if (r->shards[i].id == id)
-            return &r->shards[i];
-    return NULL;
+    return ctx->routes == NULL ? NULL : routes_server(ctx->routes->routes, id);
 }
 
 const char *
 backend_name(const struct context *ctx, uint32_t shard_id)
 {
     static char               text[160];
-    const struct route_shard *s = shard_by_id(ctx, shard_id);
+    const struct route_shard *s    = server_by_id(ctx, shard_id);
+    const char               *what = routes_is_engine(shard_id) ? "engine" : "shard";
 
     if (s == NULL)
-        snprintf(text, sizeof(text), "shard %u (no longer in the routes)", shard_id);
+        snprintf(text, sizeof(text), "%s %u (no longer in the routes)", what,
+                 routes_is_engine(shard_id) ? shard_id - ROUTES_ENGINE_ID : shard_id);
     else if (s->port == 0)
-        snprintf(text, sizeof(text), "shard %.*s (%.*s)", (int)s->name.len, s->name.ptr,
+        snprintf(text, sizeof(text), "%s %.*s (%.*s)", what, (int)s->name.len, s->name.ptr,
                  (int)s->host.len, s->host.ptr);
     else
-        snprintf(text, sizeof(text), "shard %.*s (%.*s:%u)", (int)s->name.len, s->name.ptr,
+        snprintf(text, sizeof(text), "%s %.*s (%.*s:%u)", what, (int)s->name.len, s->name.ptr,
                  (int)s->host.len, s->host.ptr, s->port);
     return text;
 }
@@ -251,7 +246,7 @@ login_run(struct backend *b)
 static enum login_step
 begin_tls(struct backend *b)
 {
-    const struct route_shard *shard = shard_by_id(b->pool->ctx, b->pool->key.shard_id);
+    const struct route_shard *shard = server_by_id(b->pool->ctx, b->pool->key.shard_id);
     char                      host[SOCK_NAME_BYTES];
 
     snprintf(host, sizeof(host), "%.*s", shard != NULL ? (int)shard->host.len : 0,
@@ -365,7 +360,7 @@ struct backend *
 backend_open(struct pool *pool, struct span schema)
 {
     struct context           *ctx   = pool->ctx;
-    const struct route_shard *shard = shard_by_id(ctx, pool->key.shard_id);
+    const struct route_shard *shard = server_by_id(ctx, pool->key.shard_id);
     struct backend           *b     = mem_alloc(sizeof(*b));
     char                      where[160];
     struct sock_addr          addr = { 0 };

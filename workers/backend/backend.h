@@ -124,7 +124,8 @@ void backend_close(struct backend *b, const struct sql_error *why);
 
 void backend_set_schema(struct backend *b, struct span schema);
 
-/* "shard s1 (127.0.0.1:3310)" for messages; static, until the next call. */
+/* "shard s1 (127.0.0.1:3310)" or "engine e1 (/run/e1.sock)" for messages; static, until the
+ * next call. */
 const char *backend_name(const struct context *ctx, uint32_t shard_id);
 
 #endif

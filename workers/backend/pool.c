@@ -270,9 +270,10 @@ too_late(struct timer *timer)
     struct sql_error    why;
 
     slot_count(pool->ctx->slot, COUNTER_POOL_TIMEOUTS);
-    sql_error_set(&why, 1040, "shardd: no backend of shard %u became free within %u ms; "
+    sql_error_set(&why, 1040, "shardd: no backend of %s became free within %u ms; "
                   "all %u are busy: raise pool_max or pool_wait_ms",
-                  pool->key.shard_id, pool->ctx->conf.pool_wait_ms, pool->n_open);
+                  backend_name(pool->ctx, pool->key.shard_id), pool->ctx->conf.pool_wait_ms,
+                  pool->n_open);
     answer(w, NULL, &why);
 }
 

@@ -26,7 +26,7 @@ struct statement_key;
 
 /* Everything in which two backends may not differ. */
 struct pool_key {
-    uint32_t shard_id;
+    uint32_t shard_id;     /* or an engine's id */
     bool     has_schema;   /* a session without one cannot use a backend that has one */
     bool     service;      /* shardd's own account instead of `user` */
     uint16_t collation;    /* of the handshake: a reset goes back to it */
@@ -70,7 +70,7 @@ struct pool {
 /* The pool for `key`, made when there is none. Owned by the context. */
 struct pool *pool_get(struct context *ctx, const struct pool_key *key);
 
-/* The pool of shardd's own account on a shard. */
+/* The pool of shardd's own account on a shard or an engine. */
 struct pool *pool_service(struct context *ctx, uint32_t shard_id);
 
 /* A backend, BUSY and the caller's, or NULL: then w->ready comes later. The

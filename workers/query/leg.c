@@ -62,6 +62,12 @@ leg_over(struct leg *leg, const struct sql_error *error)
         return;
     leg->state = LEG_OVER;
     leg->ok    = error == NULL;
+    if (leg->over != NULL) {
+        leg->error = error != NULL ? *error : leg->error;
+        put_back(leg);
+        leg->over(leg);
+        return;
+    }
     if (error != NULL) {
         leg->error = *error;
         txn_translate(q, &leg->error);
@@ -318,7 +324,7 @@ step_begin(struct leg *leg)
     struct held    *first = commit_point(s);
     struct held    *h     = session_held(s, leg->shard_id);
 
-    if (!s->in_txn || (h != NULL && h->role != HELD_PIN))
+    if (leg->is_engine || !s->in_txn || (h != NULL && h->role != HELD_PIN))
         return false;
     leg->joins = true;
     if (h == NULL)
@@ -359,7 +365,7 @@ step_next_transaction(struct leg *leg)
     struct session    *s = leg->q->s;
     const struct held *h = session_held(s, leg->shard_id);
 
-    if (s->next_transaction == NULL || (h != NULL && h->role != HELD_PIN))
+    if (leg->is_engine || s->next_transaction == NULL || (h != NULL && h->role != HELD_PIN))
         return false;
     say(leg, COM_QUERY, span_of(s->next_transaction));
     return true;
@@ -393,7 +399,7 @@ step_statement_savepoint(struct leg *leg)
 {
     const struct query_run *q = leg->q;
 
-    bool may_be_undone = q->n_legs > 1 || q->loading != NULL;
+    bool may_be_undone = !leg->is_engine && (q->n_legs > 1 || q->loading != NULL);
 
     if (!may_be_undone || !q->plan->plan.is_write || !q->s->in_txn || q->s->implicit)
         return false;
@@ -442,7 +448,7 @@ next_step(struct leg *leg)
             return;
     }
     leg->state = LEG_RUNNING;
-    leg->q->leg_ready(leg);
+    (leg->ready != NULL ? leg->ready : leg->q->leg_ready)(leg);
 }
 
 static void

@@ -12,6 +12,24 @@ void legs_make(struct query_run *q, const struct shard_set *shards);
  * never from inside. The session must not be broken (session_broken()). */
 void leg_start(struct leg *leg);
 
+/* Make *leg a way to engine `engine` (an index in the routes) beside q->legs. Its backend gets
+ * the session's settings, variables and schema, and has no part in the transaction; nothing
+ * holds it beyond leg_over(). leg_start() ends in `ready` instead of q->leg_ready, leg_over()
+ * in `over` instead of being counted: leg->ok and leg->error say how it was. */
+static inline void
+leg_to_engine(struct leg *leg, struct query_run *q, uint32_t engine,
+              void (*ready)(struct leg *leg), void (*over)(struct leg *leg))
+{
+    *leg = (struct leg){
+        .q         = q,
+        .shard     = ROUTES_NONE,
+        .shard_id  = q->routes->routes->engines[engine].id,
+        .is_engine = true,
+        .ready     = ready,
+        .over      = over,
+    };
+}
+
 /* The leg's answer is complete (error NULL) or it failed. The backend goes
  * where it belongs; when all legs are over, q->all_over(q). */
 void leg_over(struct leg *leg, const struct sql_error *error);

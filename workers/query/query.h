@@ -51,7 +51,10 @@ struct leg {
     struct query_run      *q;
     uint32_t           number;   /* in q->legs */
     uint32_t           shard;    /* index in q->routes */
-    uint32_t           shard_id;
+    uint32_t           shard_id; /* or an engine's id */
+    bool               is_engine; /* see leg_to_engine(), as for these two: */
+    void             (*ready)(struct leg *leg);
+    void             (*over)(struct leg *leg);
     enum leg_state     state;
     enum leg_step      step;
     uint32_t           sub_step;

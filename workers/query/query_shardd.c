@@ -65,6 +65,8 @@ show_status(struct query_run *q)
     end(&t);
 }
 
+static const char *const states[] = { "up", "down", "draining" };
+
 static void
 show_shards(struct query_run *q)
 {
@@ -72,9 +74,8 @@ show_shards(struct query_run *q)
         TEXT("Shard"), TEXT("Host"), NUMBER("Port"), TEXT("State"), NUMBER("Ranges"),
         NUMBER("Backends"), NUMBER("Statements"), NUMBER("Errors"),
     };
-    static const char *const states[] = { "up", "down", "draining" };
-    const struct routes     *r        = q->routes->routes;
-    struct table             t;
+    const struct routes *r = q->routes->routes;
+    struct table         t;
 
     begin(&t, q, columns, countof(columns));
     for (uint32_t i = 0; i < r->n_shards; i++) {
@@ -94,13 +95,38 @@ show_shards(struct query_run *q)
     end(&t);
 }
 
+static void
+show_engines(struct query_run *q)
+{
+    static const struct result_column columns[] = {
+        TEXT("Engine"), TEXT("Host"), NUMBER("Port"), TEXT("State"), NUMBER("Backends"),
+        NUMBER("Statements"), NUMBER("Errors"),
+    };
+    const struct routes *r = q->routes->routes;
+    struct table         t;
+
+    begin(&t, q, columns, countof(columns));
+    for (uint32_t i = 0; i < r->n_engines; i++) {
+        uint64_t counts[SHARD_COUNTERS_N];
+        slots_sum_shard(q->ctx->slots, r->engines[i].id, counts);
+        result_writer_text(&t.w, r->engines[i].name);
+        result_writer_text(&t.w, r->engines[i].host);
+        number(&t, r->engines[i].port);
+        result_writer_text(&t.w, span_of(states[r->engines[i].state]));
+        number(&t, counts[SHARD_COUNTER_OPEN]);
+        number(&t, counts[SHARD_COUNTER_STATEMENTS]);
+        number(&t, counts[SHARD_COUNTER_ERRORS]);
+    }
+    end(&t);
+}
+
 /* Of the worker that was asked. */
 static void
 show_pools(struct query_run *q)
 {
     static const struct result_column columns[] = {
         NUMBER("Worker"), NUMBER("Shard_id"), TEXT("User"), NUMBER("Open"), NUMBER("Idle"),
-        NUMBER("Waiting"), NUMBER("Limit"),
+        NUMBER("Waiting"), NUMBER("Limit"), TEXT("Server"),
     };
     struct table t;
 
@@ -114,6 +140,8 @@ show_pools(struct query_run *q)
         number(&t, p->n_idle);
         number(&t, p->n_waiting);
         number(&t, q->ctx->conf.pool_max);
+        const struct route_shard *server = routes_server(q->routes->routes, p->key.shard_id);
+        result_writer_text(&t.w, server != NULL ? server->name : SPAN("(gone)"));
     }
     end(&t);
 }
@@ -365,6 +393,7 @@ query_shardd(struct query_run *q)
     switch (q->plan->plan.show) {
     case SHARDD_STATUS:  show_status(q); return;
     case SHARDD_SHARDS:  show_shards(q); return;
+    case SHARDD_ENGINES: show_engines(q); return;
     case SHARDD_POOLS:   show_pools(q); return;
     case SHARDD_CLIENTS: show_clients(q); return;
     case SHARDD_DIGESTS: show_digests(q); return;

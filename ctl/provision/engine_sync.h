@@ -1,0 +1,30 @@
+/* engine_sync.h - what an engine must have: the databases and accounts of the cluster.
+ *
+ *   databases   as on the shards, with the same default collation, always empty
+ *   accounts    the users', with the secrets that workers know; they may make temporary tables
+ *               and do what they want with these, and nothing else
+ *   shardd's    the service account, for KILL
+ *
+ * What is not in the catalog any more goes, as far as it was made here: accounts of ours have
+ * the role shardd_engine_user (which gives nothing), databases the comment "shardd". So a server
+ * that is somebody else's keeps what it had.
+ */
+#ifndef CTL_PROVISION_ENGINE_SYNC_H
+#define CTL_PROVISION_ENGINE_SYNC_H
+
+#include "ctl/provision/cluster.h"
+
+/* What all engines must have now, owned by the caller: {"databases": {name: collation},
+ * "users": {name: secret}, "service": secret}. */
+json_t *engine_wanted(struct cluster *c);
+
+/* A number that differs when what is wanted does; never 0. */
+uint64_t engine_wanted_hash(const json_t *wanted);
+
+/* Compares and writes what differs. False with the first `error`; the rest is done. */
+bool engine_sync(struct server *s, const json_t *wanted, struct sql_error *error) must_check;
+
+/* Removes all that was made there, at last the account `s` came with. */
+bool engine_clear(struct server *s, struct sql_error *error) must_check;
+
+#endif
