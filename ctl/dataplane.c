@@ -80,6 +80,22 @@ check_port(int port, const char *option, struct err *err)
                         "another port with %s", port, option);
 }
 
+/* Whether one of the lines is "name = ...". */
+static bool
+sets(const json_t *settings, const char *name)
+{
+    size_t  len = strlen(name), i;
+    json_t *line;
+
+    json_array_foreach((json_t *)(uintptr_t)settings, i, line) {
+        const char *text = json_string_value(line);
+        text += strspn(text, " \t");
+        if (strncmp(text, name, len) == 0 && strchr(" \t=:", text[len]))
+            return true;
+    }
+    return false;
+}
+
 static void
 settings_text(struct dataplane *d, const struct dataplane_options *o, struct buf *out)
 {
@@ -93,6 +109,8 @@ settings_text(struct dataplane *d, const struct dataplane_options *o, struct buf
                c->listen, c->http);
     if (o->workers > 0)
         buf_printf(out, "workers = %d;\n", o->workers);
+    if (!sets(o->settings, "socket"))
+        buf_printf(out, "socket = \"%s\";\n", c->path.clients);
     buf_printf(out, "controller = \"%s\";\ncontrol = \"%s\";\n", c->path.socket,
                c->path.control);
     json_array_foreach((json_t *)(uintptr_t)o->settings, i, line)
@@ -140,6 +158,8 @@ write_settings(struct dataplane *d, const struct dataplane_options *o, bool *cha
     if (!ok)
         return err_set(err, "cannot write %s: %s", d->conf, strerror(errno));
     ok = conf_load(d->conf, &conf, &mistakes);
+    if (ok)
+        snprintf(d->cluster->socket, sizeof(d->cluster->socket), "%s", conf.socket);
     if (!ok)
         err_set(err, "%s", buf_cstr(&mistakes.lines));
     buf_fini(&mistakes.lines);

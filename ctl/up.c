@@ -260,8 +260,9 @@ wait_for_engines(struct cluster *c, struct dataplane *d)
 static void
 announce_json(const struct cluster *c, int fd)
 {
-    json_t *answer = json_pack("{s:s, s:s, s:s, s:s}", "home", c->path.home, "instance",
-                               c->instance, "listen", c->listen, "http", c->http);
+    json_t *answer = json_pack("{s:s, s:s, s:s, s:s, s:s}", "home", c->path.home, "instance",
+                               c->instance, "listen", c->listen, "socket", c->socket, "http",
+                               c->http);
 
     if (json_dumpfd(answer, fd, JSON_INDENT(2)) != 0 || write(fd, "\n", 1) != 1)
         log_warn("cannot write that it is ready: %s", strerror(errno));
@@ -279,15 +280,18 @@ announce(const struct cluster *c, bool detached)
     struct err           ignored;
     bool        plain  = cluster_paths(NULL, &usual, &ignored) &&
                          strcmp(usual.home, c->path.home) == 0;
+    bool        local  = c->socket[0] != '\0';
     const char *option = plain ? "" : " --home ", *home = plain ? "" : c->path.home;
 
     printf("\nshardd is ready.\n\n"
            "  connect   mariadb -h 127.0.0.1 -P %s -u app -papp app\n"
+           "%s%s%s"
            "  metrics   http://%s/metrics\n"
            "  look      %s status%s%s\n"
            "  stop      %s%s down%s%s\n\n",
-           strchr(c->listen, ':') + 1, c->http, me, option, home, detached ? "" : "Ctrl-C, or ",
-           me, option, home);
+           strchr(c->listen, ':') + 1, local ? "            mariadb -S " : "", c->socket,
+           local ? " -u app -papp app\n" : "", c->http, me, option, home,
+           detached ? "" : "Ctrl-C, or ", me, option, home);
     fflush(stdout);
 }
 

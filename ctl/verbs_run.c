@@ -86,8 +86,9 @@ verb_status(struct cli *cli)
     cli_members(answer, "home instance pid uptime_s generation deadlocks");
     shardd = json_object_get(answer, "shardd");
     if (model_number(shardd, "pid") > 0)
-        printf("%-16s %s (pid %lld)\n%-16s http://%s/metrics\n", "shardd",
-               model_text(shardd, "listen"), (long long)model_number(shardd, "pid"), "metrics",
+        printf("%-16s %s (pid %lld)\n%-16s %s\n%-16s http://%s/metrics\n", "shardd",
+               model_text(shardd, "listen"), (long long)model_number(shardd, "pid"), "socket",
+               model_text(shardd, "socket")[0] ? model_text(shardd, "socket") : "-", "metrics",
                model_text(shardd, "http"));
     printf("\n");
     cli_table(json_object_get(answer, "shards"), "name host port state ranges answers problem");

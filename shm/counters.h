@@ -40,6 +40,7 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
   X(LOGIN_FAILED_TIMEOUT, TOTAL, "logins_failed_total", "reason=\"timeout\"", "") \
   X(LOGIN_FAILED_TLS, TOTAL, "logins_failed_total", "reason=\"tls\"", "") \
   X(LOGIN_FAILED_INSECURE, TOTAL, "logins_failed_total", "reason=\"insecure\"", "") \
+  X(LOGIN_FAILED_PROXY, TOTAL, "logins_failed_total", "reason=\"proxy\"", "") \
   X(TLS_FULL, TOTAL, "tls_handshakes_total", "session=\"new\"", \
     "TLS handshakes with clients that came to a login.") \
   X(TLS_RESUMED, TOTAL, "tls_handshakes_total", "session=\"resumed\"", "") \

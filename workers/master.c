@@ -78,7 +78,8 @@ become_ready(struct master *m)
     m->state        = MASTER_RUNNING;
     m->said_serving = m->said_routed = UINT32_MAX;
     sd_notify(0, "READY=1");
-    log_info("%u workers listen on %s%s%s", m->watch.n_seats, m->conf.listen,
+    log_info("%u workers listen on %s%s%s%s%s", m->watch.n_seats, m->conf.listen,
+             m->conf.socket[0] ? " and " : "", m->conf.socket,
              m->conf.http[0] ? ", HTTP on " : "", m->conf.http);
 }
 
@@ -188,6 +189,7 @@ stop(struct master *m, enum master_state state, int signal, uint64_t within_ms)
     m->deadline_ms    = slots_now_ms() + within_ms;
     sd_notify(0, "STOPPING=1\nSTATUS=stopping");
     sockets_close(&m->watch.listen, m->watch.listen.n);
+    sockets_close(&m->watch.local, m->watch.local.n);
     sockets_close(&m->watch.http, m->watch.http.n);
     watch_signal(&m->watch, signal);
 }

@@ -2,6 +2,7 @@
 #include "workers/sockets.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -43,16 +44,38 @@ open_group(struct sockets *s, const struct sock_addr *addr, unsigned backlog, st
     return true;
 }
 
-/* Orphans keep the socket that the file's name led to until now. */
+/* Orphans keep the socket that the file's name led to until now, and whoever connects finds
+ * one or the other: a new file takes the old one's place. */
+static int
+listen_instead(const struct sock_addr *addr, const struct sock_listen_options *how,
+               struct err *err)
+{
+    char             name[SOCK_NAME_BYTES], fresh[SOCK_NAME_BYTES + 8];
+    struct sock_addr beside;
+
+    snprintf(fresh, sizeof(fresh), "%s.new", sock_name(addr, name));
+    if (!sock_parse(&beside, fresh, 0, err)) { /* too long a name: nobody finds us for a moment */
+        unlink(name);
+        return sock_listen(addr, how, err);
+    }
+    unlink(fresh);
+    int fd = sock_listen(&beside, how, err);
+    if (fd >= 0 && rename(fresh, name) != 0) {
+        err_set(err, "cannot listen on %s: %s", name, strerror(errno));
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
 static bool
-open_shared(struct sockets *s, const struct sock_addr *addr, unsigned backlog, bool alone,
+open_shared(struct sockets *s, const struct sock_addr *addr, const struct sockets_options *options,
             struct err *err)
 {
-    char name[SOCK_NAME_BYTES];
+    struct sock_listen_options how = { .backlog   = (int)options->backlog,
+                                       .unix_mode = options->unix_mode };
+    int fd = options->alone ? sock_listen(addr, &how, err) : listen_instead(addr, &how, err);
 
-    if (!alone)
-        unlink(sock_name(addr, name));
-    int fd = sock_listen(addr, &(struct sock_listen_options){ .backlog = (int)backlog }, err);
     for (unsigned i = 0; i < s->n; i++)
         s->fd[i] = fd;
     s->shared = true;
@@ -60,7 +83,7 @@ open_shared(struct sockets *s, const struct sock_addr *addr, unsigned backlog, b
 }
 
 bool
-sockets_open(struct sockets *s, const char *text, unsigned n, unsigned backlog, bool alone,
+sockets_open(struct sockets *s, const char *text, unsigned n, const struct sockets_options *options,
              struct err *err)
 {
     struct sock_addr addr;
@@ -75,9 +98,10 @@ sockets_open(struct sockets *s, const char *text, unsigned n, unsigned backlog, 
     if (!good)
         err_set(err, "cannot listen on %s: not an address", text);
     else if (sock_is_unix(&addr))
-        good = open_shared(s, &addr, backlog, alone, err);
+        good = open_shared(s, &addr, options, err);
     else
-        good = (!alone || is_free(&addr, err)) && open_group(s, &addr, backlog, err);
+        good = (!options->alone || is_free(&addr, err)) &&
+               open_group(s, &addr, options->backlog, err);
     if (!good)
         sockets_close(s, n);
     return good;

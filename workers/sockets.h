@@ -20,11 +20,17 @@ struct sockets {
     bool     shared; /* one socket for all */
 };
 
+struct sockets_options {
+    unsigned backlog;
+    unsigned unix_mode; /* permissions of a Unix socket's file */
+    bool     alone;
+};
+
 /* Listen on `text` ("" means nowhere). `alone`: nobody else may listen there, so
  * that a second shardd cannot quietly share the port of the first; without it
  * processes of the same user may (the orphans of a dead master do). */
-bool sockets_open(struct sockets *s, const char *text, unsigned n, unsigned backlog, bool alone,
-                  struct err *err) must_check;
+bool sockets_open(struct sockets *s, const char *text, unsigned n,
+                  const struct sockets_options *options, struct err *err) must_check;
 
 /* Who gets a new connection; a kernel that cannot do it chooses itself. */
 void sockets_steer(const struct sockets *s, enum sock_steer how);

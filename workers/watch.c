@@ -218,6 +218,7 @@ close_others(struct watch *w, unsigned number)
     for (uint32_t row = 0; row < w->slots.n_workers; row++)
         process_end(&w->orphans[row]);
     sockets_close(&w->listen, number);
+    sockets_close(&w->local, number);
     sockets_close(&w->http, number);
 }
 
@@ -237,6 +238,7 @@ be_worker(struct watch *w, unsigned number, uint32_t epoch, pid_t master, uint64
         .master_epoch = master_epoch,
         .n_files      = w->n_files,
         .listen_fd    = w->listen.fd[number],
+        .local_fd     = w->local.fd[number],
         .http_fd      = w->http.fd[number],
         .cpu          = seat->cpu,
     };
@@ -399,6 +401,21 @@ make_pokes(struct watch *w, struct err *err)
     return true;
 }
 
+static bool
+open_sockets(struct watch *w, bool alone, struct err *err)
+{
+    static const unsigned  modes[] = { [ACCESS_ALL] = 0777, [ACCESS_GROUP] = 0770,
+                                       [ACCESS_OWNER] = 0700 };
+    const struct conf     *conf    = w->conf;
+    struct sockets_options options = { .backlog   = conf->backlog,
+                                       .unix_mode = modes[conf->socket_access],
+                                       .alone     = alone };
+
+    return sockets_open(&w->listen, conf->listen, w->n_seats, &options, err) &&
+           sockets_open(&w->local, conf->socket, w->n_seats, &options, err) &&
+           sockets_open(&w->http, conf->http, w->n_seats, &options, err);
+}
+
 /* The sockets come first: from the moment our epoch appears the orphans accept
  * nobody, and whoever connects then must find us. */
 bool
@@ -415,9 +432,7 @@ watch_open(struct watch *w, const struct conf *conf, const char *path, struct er
     enum sock_steer steer = make_seats(w);
     plan_files(w);
     if (!secure_load(&w->secure, conf, err) ||
-        !look_for_others(conf->instance, &orphans, err) ||
-        !sockets_open(&w->listen, conf->listen, w->n_seats, conf->backlog, !orphans, err) ||
-        !sockets_open(&w->http, conf->http, w->n_seats, conf->backlog, !orphans, err))
+        !look_for_others(conf->instance, &orphans, err) || !open_sockets(w, !orphans, err))
         goto fail;
     rows = w->n_seats * ROWS_PER_SEAT;
     if (!slots_create(&w->slots, conf->instance,
@@ -446,6 +461,7 @@ watch_close(struct watch *w)
             close(w->pokes[row]);
     }
     sockets_close(&w->listen, w->listen.n);
+    sockets_close(&w->local, w->local.n);
     sockets_close(&w->http, w->http.n);
     slots_close(&w->slots);
     secure_fini(&w->secure);

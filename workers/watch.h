@@ -46,7 +46,7 @@ struct watch {
     const char        *path;
     struct secure      secure; /* for workers to inherit */
     struct slots       slots;
-    struct sockets     listen, http;
+    struct sockets     listen, local, http;
     unsigned           n_seats, n_files;
     struct seat       *seats;                          /* [n_seats], owned */
     struct process     orphans[SLOTS_WORKERS_MAX];     /* by row */

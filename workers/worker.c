@@ -38,63 +38,102 @@ enum {
 
 enum worker_state { WORKER_SERVING, WORKER_SUPERSEDED, WORKER_LEAVING, WORKER_QUITTING };
 
+struct worker;
+
+/* Where clients come in. */
+struct door {
+    struct worker  *worker;
+    struct listener listener;
+    int             fd;
+    bool            open;
+};
+
+enum { DOORS_MAX = 2 }; /* the setting listen, and socket */
+
 struct worker {
     struct context             ctx;
     const struct worker_start *start;
     enum worker_state          state;
     struct follow              follow;
     struct http                http;
-    struct listener            listener;
+    struct door                doors[DOORS_MAX];
     struct ring_watch          poke, signals;
     struct timer               tick, deadline;
-    int                        listen_fd, signal_fd;
-    bool                       local; /* the socket is a Unix one */
-    bool                       listening, orphan, poked, late; /* late: drain_s has passed */
+    int                        signal_fd;
+    bool                       orphan, poked, late; /* late: drain_s has passed */
     uint64_t                   mails[SLOTS_WORKERS_MAX]; /* cursors, by sender */
     uint64_t                   turns, cpu_ns, evicted;   /* counted so far */
 };
 
 /* --- clients -------------------------------------------------------------- */
 
+static void
+pause_doors(struct worker *w, bool pause)
+{
+    for (int i = 0; i < DOORS_MAX; i++) {
+        if (!w->doors[i].open)
+            continue;
+        if (pause)
+            listener_pause(&w->doors[i].listener);
+        else
+            listener_resume(&w->doors[i].listener);
+    }
+}
+
 /* Past the limit a client is told so, but a flood of them waits in the kernel's
  * queue, so that descriptors for servers are left. */
 static void
 on_accept(struct listener *listener, struct ring_file file, const struct sock_addr *peer)
 {
-    struct worker *w = container_of(listener, struct worker, listener);
+    struct worker *w = container_of(listener, struct door, listener)->worker;
 
-    (void)peer;
-    client_open(&w->ctx, file, w->local);
+    client_open(&w->ctx, file, peer);
     if (w->ctx.n_clients >= w->ctx.conf.max_clients + FLOOD)
-        listener_pause(&w->listener);
+        pause_doors(w, true);
 }
 
-/* What has been accepted by the kernel but not by us would be cut by closing
- * the socket. A shared one (Unix) is served by the others. */
+/* What has been accepted by the kernel but not by us would be cut by closing the socket.
+ * Another worker may empty the same queue (of a Unix socket) at the same time, so nobody
+ * waits in accept(). */
 static void
-empty_queue(struct worker *w)
+empty_queue(struct door *door)
 {
-    struct pollfd    queue = { .fd = w->listen_fd, .events = POLLIN };
-    struct sock_addr own;
+    struct pollfd    queue = { .fd = door->fd, .events = POLLIN };
+    struct timeval   wait  = { .tv_usec = 1000 };
+    struct sock_addr peer;
 
-    if (sock_local(w->listen_fd, &own) != 0 || sock_is_unix(&own))
-        return;
+    (void)setsockopt(door->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
     while (poll(&queue, 1, 0) == 1) {
-        int fd = accept4(w->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+        peer.len = sizeof(peer.addr);
+        int fd = accept4(door->fd, (struct sockaddr *)&peer.addr, &peer.len, SOCK_CLOEXEC);
         if (fd < 0)
             break;
-        client_open(&w->ctx, (struct ring_file){ fd, false }, false);
+        client_open(&door->worker->ctx, (struct ring_file){ fd, false }, &peer);
     }
 }
 
 static void
 on_listener_closed(struct listener *listener)
 {
-    struct worker *w = container_of(listener, struct worker, listener);
+    struct door *door = container_of(listener, struct door, listener);
 
-    empty_queue(w);
-    close(w->listen_fd);
-    w->listening = false;
+    empty_queue(door);
+    close(door->fd);
+    door->open = false;
+}
+
+static void
+open_door(struct worker *w, struct door *door, int fd)
+{
+    *door = (struct door){ .worker = w, .fd = fd, .open = fd >= 0 };
+    if (fd >= 0)
+        listener_open(&door->listener, w->ctx.ring, fd, true, on_accept, on_listener_closed);
+}
+
+static bool
+is_listening(const struct worker *w)
+{
+    return w->doors[0].open || w->doors[1].open;
 }
 
 static void
@@ -110,7 +149,9 @@ static void
 stop_accepting(struct worker *w)
 {
     slot_enter(w->ctx.slot, SLOT_DRAINING);
-    listener_close(&w->listener);
+    for (int i = 0; i < DOORS_MAX; i++)
+        if (w->doors[i].open)
+            listener_close(&w->doors[i].listener);
 }
 
 static void
@@ -295,7 +336,7 @@ on_tick(struct timer *timer)
     count(w);
     w->poked = true;
     if (w->ctx.n_clients < w->ctx.conf.max_clients + FLOOD / 2)
-        listener_resume(&w->listener);
+        pause_doors(w, false);
     if (w->state == WORKER_LEAVING && !w->late)
         client_drain_all(&w->ctx);
 }
@@ -374,7 +415,6 @@ static bool
 worker_open(struct worker *w, struct err *err)
 {
     const struct worker_start *start = w->start;
-    struct sock_addr           own;
 
     name_log(w);
     pin(start->cpu);
@@ -395,9 +435,8 @@ worker_open(struct worker *w, struct err *err)
     gate_look(w->ctx.gate);
     slot_enter(w->ctx.slot, SLOT_UNREADY);
     follow_tick(&w->follow);
-    w->local     = sock_local(w->listen_fd, &own) == 0 && sock_is_unix(&own);
-    w->listening = true;
-    listener_open(&w->listener, w->ctx.ring, w->listen_fd, false, on_accept, on_listener_closed);
+    open_door(w, &w->doors[0], start->listen_fd);
+    open_door(w, &w->doors[1], start->local_fd);
     if (start->http_fd >= 0)
         http_open(&w->http, &w->ctx, start->http_fd);
     timer_start(ring_timers(w->ctx.ring), &w->tick, TICK_MS, on_tick);
@@ -425,7 +464,7 @@ turn(struct worker *w)
 static bool
 is_finished(const struct worker *w)
 {
-    if (w->state == WORKER_SERVING || w->listening)
+    if (w->state == WORKER_SERVING || is_listening(w))
         return false;
     return w->state == WORKER_QUITTING ? !w->http.open : w->ctx.n_clients == 0;
 }
@@ -458,7 +497,6 @@ worker_main(const struct worker_start *start)
     w->start     = start;
     w->ctx.conf  = *start->conf;
     w->ctx.secure = *start->secure;
-    w->listen_fd = start->listen_fd;
     if (!worker_open(w, &err)) {
         log_error("cannot start: %s", err.text);
         exit(1);

@@ -29,7 +29,7 @@ struct worker_start {
     pid_t              master;
     uint64_t           master_epoch; /* slots_epoch() when it forked us */
     unsigned           n_files; /* direct descriptors of the ring */
-    int                listen_fd, http_fd; /* http_fd may be -1 */
+    int                listen_fd, local_fd, http_fd; /* the latter two may be -1 */
     int                cpu;     /* to run on; -1: any */
 };
 

@@ -258,6 +258,9 @@ check_together(const char *path, const config_t *file, const struct conf *conf,
                 conf->pool_max);
     }
     check_tls(path, file, conf, m);
+    if (conf->socket[0] != 0 && strcmp(conf->socket, conf->listen) == 0)
+        mistake(m, path, config_setting_source_line(config_lookup(file, "socket")),
+                "socket: \"%s\" is what listen is already", conf->socket);
     if (conf->http[0] != 0 && strcmp(conf->http, conf->listen) == 0) {
         const config_setting_t *at = config_lookup(file, "http");
         if (at == NULL)

@@ -22,6 +22,8 @@ enum conf_steer {
     STEER_RANDOM, /* the kernel's choice among the listening sockets */
 };
 
+enum conf_access { ACCESS_ALL, ACCESS_GROUP, ACCESS_OWNER };
+
 enum conf_commit {
     COMMIT_ATOMIC,      /* several shards commit together or not at all */
     COMMIT_BEST_EFFORT, /* one after the other; a crash in between is not repaired */
@@ -48,6 +50,10 @@ struct conf {
     /* who and where */
     char             instance[32];
     char             listen[64];
+    char             socket[108];
+    enum conf_access socket_access;
+    bool             proxy_protocol;
+    char             proxy_networks[512];
     char             http[64];
     bool             http_query;
     uint64_t         http_body_max_bytes;
@@ -130,6 +136,10 @@ void conf_reload(struct conf *running, const struct conf *loaded, struct buf *ch
  * addresses: a name would need a resolver. Returns false on anything else.
  * What conf_load() accepted for `listen` and `http` always converts; "" does not. */
 bool conf_sockaddr(const char *text, struct sockaddr_storage *addr, socklen_t *len) must_check;
+
+/* Lists of networks, as in proxy_networks: is it one; does one of them contain the address? */
+bool conf_networks_ok(const char *text) must_check;
+bool conf_networks_have(const char *text, const struct sockaddr_storage *addr) must_check;
 
 /* The log format to use now: resolves CONF_LOG_AUTO by looking at stderr and $JOURNAL_STREAM. */
 enum log_format conf_log_format(const struct conf *conf);

@@ -22,6 +22,18 @@ const struct conf_setting conf_settings[] = {
       "shared memory segments." },
     { STR(listen, CONF_ADDRESS, "127.0.0.1:7306", 1), CONF_RESTART,
       "Where applications connect with the MySQL protocol." },
+    { STR(socket, CONF_PATH, "", 0), CONF_RESTART,
+      "A Unix socket where they connect as well, at most 107 bytes long. A file of that name that "
+      "nobody listens on is replaced. Empty: none." },
+    { ENUM(socket_access, "all", "all|group|owner"), CONF_RESTART,
+      "Who may connect to the Unix socket, by its file's permissions: 0777, 0770 or 0700." },
+    { BOOL(proxy_protocol, "false"), CONF_RELOAD,
+      "Load balancers in proxy_networks may tell for whom they connect, by a PROXY header of "
+      "version 1 or 2 before all else: then the process list, messages and logs name the client "
+      "behind them." },
+    { STR(proxy_networks, CONF_NETWORKS, "127.0.0.0/8, ::1, localhost", 0), CONF_RELOAD,
+      "From which addresses such a header is believed; from others it ends the connection. "
+      "Addresses or networks, with commas in between; localhost means Unix sockets, * all." },
     { STR(http, CONF_ADDRESS, "127.0.0.1:7380", 0), CONF_RESTART,
       "Where /metrics, /healthz and /readyz are served. Empty: nowhere." },
     { BOOL(http_query, "false"), CONF_RELOAD,
@@ -314,6 +326,8 @@ parse_string(const struct conf_setting *s, const char *text, struct conf *conf)
         ok = ok && *text == '/';
     else if (s->type == CONF_ADDRESS)
         ok = ok && conf_sockaddr(text, &addr, &len);
+    else if (s->type == CONF_NETWORKS)
+        ok = ok && conf_networks_ok(text);
     if (ok) {
         memset((char *)conf + s->offset, 0, s->size);
         memcpy((char *)conf + s->offset, text, strlen(text));
@@ -347,6 +361,7 @@ parse(const struct conf_setting *s, const char *text, struct conf *conf)
     case CONF_TEXT:
     case CONF_PATH:
     case CONF_ADDRESS:
+    case CONF_NETWORKS:
         return parse_string(s, text, conf);
     }
     return false;
@@ -386,6 +401,7 @@ conf_print(const struct conf_setting *s, const struct conf *conf, struct buf *ou
     case CONF_TEXT:
     case CONF_PATH:
     case CONF_ADDRESS:
+    case CONF_NETWORKS:
         buf_append_text(out, field);
         break;
     }
@@ -437,6 +453,9 @@ conf_allowed(const struct conf_setting *s, struct buf *out)
         break;
     case CONF_ADDRESS:
         buf_append_text(out, "an address like \"127.0.0.1:7306\", \"[::1]:7306\" or \"/a/socket\"");
+        break;
+    case CONF_NETWORKS:
+        buf_append_text(out, "a list like \"10.0.0.0/8, fd00::/8, 192.0.2.7, localhost\"");
         break;
     }
     buf_printf(out, " of at most %zu bytes%s", s->size - 1, s->min == 0 ? ", or \"\"" : "");

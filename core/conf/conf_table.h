@@ -13,6 +13,7 @@ enum conf_type {
     CONF_TEXT,    /* printable ASCII, not empty */
     CONF_PATH,    /* absolute */
     CONF_ADDRESS, /* see conf_sockaddr(); may be empty when `min` is 0 */
+    CONF_NETWORKS, /* see conf_networks_ok() */
 };
 
 enum conf_when { CONF_RELOAD, CONF_RESTART };

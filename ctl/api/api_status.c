@@ -196,13 +196,13 @@ api_status(struct request *r)
     json_t         *meta = catalog_get(c->catalog, CATALOG_META, "cluster", NULL);
 
     r->answer = json_pack(
-        "{s:s, s:s, s:b, s:I, s:I, s:I, s:{s:i, s:s, s:s, s:s}, s:I, s:I, s:o, s:o, s:o, s:o}",
+        "{s:s, s:s, s:b, s:I, s:I, s:I, s:{s:i, s:s, s:s, s:s, s:s}, s:I, s:I, s:o, s:o, s:o, s:o}",
         "home", c->path.home,
         "instance", c->instance, "ready", atomic_load(&c->ready), "pid", (json_int_t)getpid(),
         "uptime_s", (json_int_t)((spawn_now_ms() - c->started_ms) / 1000), "generation",
         (json_int_t)model_number(meta, "generation"), "shardd", "pid",
-        atomic_load(&c->shardd_pid), "listen", c->listen, "http", c->http, "control",
-        c->path.control, "users_generation",
+        atomic_load(&c->shardd_pid), "listen", c->listen, "socket", c->socket, "http",
+        c->http, "control", c->path.control, "users_generation",
         (json_int_t)model_number(meta, "users_generation"), "deadlocks",
         (json_int_t)atomic_load(&c->deadlocks), "workers", show_workers(c),
         "shards", show_shards(c), "engines", show_engines(c), "jobs", job_list(c, 0, true));

@@ -76,6 +76,7 @@ cluster_paths(const char *home, struct cluster_paths *out, struct err *err)
     }
     snprintf(out->socket, sizeof(out->socket), "%.90s/controller.sock", out->run);
     snprintf(out->control, sizeof(out->control), "%.90s/shardd.sock", out->run);
+    snprintf(out->clients, sizeof(out->clients), "%.90s/mysql.sock", out->run);
     return true;
 }
 

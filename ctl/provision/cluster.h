@@ -6,6 +6,7 @@
  *   HOME/shardd.log, shardd.pid
  *   RUN/controller.sock    REST (ctl/api/api.h)
  *   RUN/shardd.sock        where the master is poked
+ *   RUN/mysql.sock         where applications connect, besides the port
  *   RUN/shard-1.sock ...   the servers
  *   RUN/engine-1.sock
  *
@@ -37,6 +38,7 @@ struct cluster_paths {
     char run[CLUSTER_PATH_MAX];
     char socket[108];  /* the controller's */
     char control[108]; /* the master's */
+    char clients[108]; /* shardd's, for applications on this machine */
 };
 
 struct resolver;
@@ -56,7 +58,8 @@ struct cluster {
     atomic_bool          ready;
     atomic_ullong        deadlocks; /* between shards, ended since the start */
     atomic_int           shardd_pid; /* 0: none of ours */
-    char                 listen[64], http[64]; /* of shardd, "" when it is not ours */
+    char                 listen[64], http[64], socket[108]; /* of shardd, "" when it is not
+                                                               ours or there is none */
     int64_t              started_ms;
     struct resolver     *resolver; /* see ctl/job/resolver.h; NULL: none runs */
     struct engines      *engines;  /* see engines.h; NULL: nobody looks after them */

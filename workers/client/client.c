@@ -341,7 +341,7 @@ client_new(struct context *ctx)
 }
 
 void
-client_open(struct context *ctx, struct ring_file file, bool local)
+client_open(struct context *ctx, struct ring_file file, const struct sock_addr *peer)
 {
     struct client   *c = client_new(ctx);
     struct sql_error error;
@@ -359,7 +359,7 @@ client_open(struct context *ctx, struct ring_file file, bool local)
     }
     timer_start(ring_timers(ctx->ring), &c->timer, (uint64_t)ctx->conf.login_timeout_s * 1000,
                 login_too_long);
-    client_greet(c, local);
+    client_greet(c, peer);
 }
 
 struct client *

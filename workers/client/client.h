@@ -11,6 +11,7 @@
 #ifndef WORKERS_CLIENT_CLIENT_H
 #define WORKERS_CLIENT_CLIENT_H
 
+#include "core/io/sock.h"
 #include "core/io/stream.h"
 #include "core/mysql/auth_plugin.h"
 #include "core/mysql/compress.h"
@@ -44,7 +45,8 @@ struct client_login {
     uint8_t  zstd_level;            /* asked for */
     enum compress_how compress;     /* from the OK on */
     bool     known;
-    bool     local;     /* through a Unix socket */
+    struct sock_addr peer; /* who is at the other end, or behind a load balancer there */
+    bool     proxied;   /* by a header */
     char    *schema;    /* owned */
 };
 
@@ -72,9 +74,8 @@ struct client {
     bool                 in_run;  /* inside client_run(): no recursion */
 };
 
-/* An accepted connection, `local` when through a Unix socket. Greets it, or refuses
- * it (limits, no routes, leaving). */
-void client_open(struct context *ctx, struct ring_file file, bool local);
+/* An accepted connection. Greets it, or refuses it (limits, no routes, leaving). */
+void client_open(struct context *ctx, struct ring_file file, const struct sock_addr *peer);
 
 /* A client within the process, for `user`, whose name was proven otherwise: logged in, at
  * the other end of `peer`, which is opened. `schema` may be empty. NULL and `error`: refused,
@@ -109,7 +110,7 @@ bool client_password_is(struct context *ctx, const struct route_user *user,
 
 /* --- between the files of this folder --- */
 
-void client_greet(struct client *c, bool local);
+void client_greet(struct client *c, const struct sock_addr *peer);
 void client_log_in(struct client *c);                     /* client_login.c */
 void client_tls_failed(struct client *c);
 bool client_enter(struct client *c, const char *user, const char *schema,

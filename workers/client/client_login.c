@@ -10,12 +10,14 @@
 
 #include "core/base/memory.h"
 #include "core/base/log.h"
+#include "core/io/proxy.h"
 #include "core/io/tls.h"
 #include "core/mysql/auth.h"
 #include "workers/client/client.h"
 #include "workers/query/limits.h"
 
 enum {
+    ERR_HOST      = 1130, /* ER_HOST_NOT_PRIVILEGED */
     ERR_HANDSHAKE = 1043, /* ER_HANDSHAKE_ERROR */
     ERR_DENIED    = 1045, /* ER_ACCESS_DENIED_ERROR */
     ERR_BAD_DB    = 1049, /* ER_BAD_DB_ERROR */
@@ -47,7 +49,7 @@ static const uint64_t always =
 static const uint64_t compression = CLIENT_COMPRESS | CLIENT_ZSTD_COMPRESSION;
 
 void
-client_greet(struct client *c, bool local)
+client_greet(struct client *c, const struct sock_addr *peer)
 {
     uint64_t        offers   = offered | (c->ctx->secure.clients != NULL ? CLIENT_SSL : 0) |
                       (c->ctx->conf.compression_level > 0 ? compression : 0);
@@ -64,7 +66,7 @@ client_greet(struct client *c, bool local)
     c->login->client  = c;
     list_init(&c->login->turn);
     c->login->offered = offers;
-    c->login->local   = local;
+    c->login->peer    = *peer;
     if (auth_nonce(c->login->nonce) != 0) {
         client_close(c, COUNTER_CLOSED_LOGIN, NULL);
         return;
@@ -82,7 +84,7 @@ static void
 refuse(struct client *c, enum counter why, uint16_t code, const char *fmt, ...)
 {
     struct sql_error error;
-    char             text[sizeof(error.message)];
+    char             text[sizeof(error.message)], peer[SOCK_NAME_BYTES];
     va_list          args;
 
     va_start(args, fmt);
@@ -90,15 +92,18 @@ refuse(struct client *c, enum counter why, uint16_t code, const char *fmt, ...)
     va_end(args);
     sql_error_set(&error, code, "%s", text);
     slot_count(c->ctx->slot, why);
+    log_debug("client %s: %s", sock_name(&c->login->peer, peer), text);
     client_close(c, COUNTER_CLOSED_LOGIN, &error);
 }
 
 void
 client_deny(struct client *c, bool used_password)
 {
+    char host[SOCK_NAME_BYTES];
+
     refuse(c, c->login->known ? COUNTER_LOGIN_FAILED_PASSWORD : COUNTER_LOGIN_FAILED_USER,
            ERR_DENIED, "Access denied for user '%s'@'%s' (using password: %s)", c->session.user,
-           "shardd", used_password ? "YES" : "NO");
+           sock_host(&c->login->peer, host), used_password ? "YES" : "NO");
 }
 
 /* --- after the proof ----------------------------------------------------- */
@@ -119,8 +124,9 @@ may_enter(struct client *c, const char *schema, struct sql_error *error)
     return client_count(c, &r->users[at], error);
 }
 
+/* `host` as the process list tells it. */
 static void
-enter_session(struct client *c, const char *schema)
+enter_session(struct client *c, const char *schema, const char *host)
 {
     struct routes  *r = c->ctx->routes->routes;
     struct session *s = &c->session;
@@ -139,7 +145,7 @@ enter_session(struct client *c, const char *schema)
     c->reader.limit    = (size_t)c->ctx->conf.max_packet_bytes;
     s->row = c->row;
     slot_count(c->ctx->slot, COUNTER_LOGINS);
-    client_login(c->ctx->slot, c->row, s->id, span_of(s->user), SPAN(""), span_of(s->schema),
+    client_login(c->ctx->slot, c->row, s->id, span_of(s->user), span_of(host), span_of(s->schema),
                  slots_now_ms());
     timer_stop(ring_timers(c->ctx->ring), &c->timer);
     client_watch(c);
@@ -156,6 +162,7 @@ void
 client_welcome(struct client *c)
 {
     struct ok        ok = { .status = SERVER_STATUS_AUTOCOMMIT };
+    char             host[SOCK_NAME_BYTES];
     struct sql_error error;
 
     if (routes_user(c->ctx->routes->routes, span_of(c->session.user)) == ROUTES_NONE) {
@@ -174,8 +181,12 @@ client_welcome(struct client *c)
                                                    false));
     char *schema = c->login->schema;
     c->login->schema = NULL;
+    if (sock_is_unix(&c->login->peer))
+        sock_host(&c->login->peer, host);
+    else
+        sock_name(&c->login->peer, host);
     client_login_free(c);
-    enter_session(c, schema);
+    enter_session(c, schema, host);
     free(schema);
 }
 
@@ -191,7 +202,7 @@ client_enter(struct client *c, const char *user, const char *schema, struct sql_
     schema = schema[0] != 0 ? schema : NULL;
     if (!may_enter(c, schema, error))
         return false;
-    enter_session(c, schema);
+    enter_session(c, schema, "");
     return true;
 }
 
@@ -211,8 +222,11 @@ begin_tls(struct client *c)
 void
 client_tls_failed(struct client *c)
 {
+    char peer[SOCK_NAME_BYTES];
+
     slot_count(c->ctx->slot, COUNTER_LOGIN_FAILED_TLS);
-    log_debug("a client's TLS handshake failed: %s", tls_failure(c->stream.filter));
+    log_debug("client %s: the TLS handshake failed: %s", sock_name(&c->login->peer, peer),
+              tls_failure(c->stream.filter));
     client_hang_up(c, COUNTER_CLOSED_LOGIN);
 }
 
@@ -221,7 +235,8 @@ client_is_secure(const struct client *c)
 {
     struct tls_info info;
 
-    return c->login->local || tls_info(c->stream.filter, &info);
+    return (sock_is_unix(&c->login->peer) && !c->login->proxied) ||
+           tls_info(c->stream.filter, &info);
 }
 
 /* Counts the handshake; false when the login was refused. */
@@ -323,12 +338,50 @@ read_response(struct client *c, struct span payload)
         client_deny(c, login.auth.len != 0);
 }
 
+/* --- behind a load balancer ------------------------------------------------ */
+
+enum { SURE_BYTES = 6 }; /* no packet of a login begins like so much of a header */
+
+/* A header of the PROXY protocol stands before the client's first packet, if at all. False:
+ * it is not complete yet, or the login was refused. */
+static bool
+take_proxy_header(struct client *c)
+{
+    struct client_login *l = c->login;
+    const struct conf   *conf = &c->ctx->conf;
+    struct proxy_header  header;
+    char                 peer[SOCK_NAME_BYTES];
+
+    if (!conf->proxy_protocol || l->proxied || l->wait != LOGIN_WAIT_RESPONSE ||
+        c->stream.filter != NULL)
+        return true;
+    enum proxy_result result = proxy_parse(stream_unread(&c->stream), &header);
+    if (result == PROXY_NONE)
+        return true;
+    bool sure = result != PROXY_PARTIAL || stream_unread(&c->stream).len >= SURE_BYTES;
+    if (sure && !conf_networks_have(conf->proxy_networks, &l->peer.addr)) {
+        refuse(c, COUNTER_LOGIN_FAILED_PROXY, ERR_HOST, "shardd: a PROXY header from %s is not "
+               "accepted: see proxy_networks", sock_host(&l->peer, peer));
+        return false;
+    }
+    if (result == PROXY_BAD)
+        refuse(c, COUNTER_LOGIN_FAILED_PROXY, ERR_HANDSHAKE,
+               "Bad handshake (shardd: a malformed PROXY header)");
+    if (result != PROXY_OK)
+        return false;
+    l->proxied = true;
+    if (header.client.len != 0)
+        l->peer = header.client;
+    stream_consume(&c->stream, header.used);
+    return true;
+}
+
 void
 client_log_in(struct client *c)
 {
     struct message     message;
 
-    if (c->login->wait == LOGIN_WAIT_TURN)
+    if (c->login->wait == LOGIN_WAIT_TURN || !take_proxy_header(c))
         return;
     enum packet_status status = message_next(&c->reader, stream_unread(&c->stream), &c->command,
                                              &message);
