@@ -25,8 +25,8 @@ ddl_unlock(struct ddl *d)
             server_close(&d->as_us[i]);
 }
 
-static bool
-has_rows(struct ddl *d, struct server *s, const struct ddl_table *t, bool lock, bool *rows)
+bool
+ddl_has_rows(struct ddl *d, struct server *s, const struct ddl_table *t, bool lock, bool *rows)
 {
     char found[8];
 
@@ -53,7 +53,7 @@ ddl_require_empty(struct ddl *d, const struct ddl_table *t, bool lock, const cha
         if (where != DDL_ALL && i != ddl_index(d, where))
             continue;
         s = ddl_us(d, i);
-        if (!s || !has_rows(d, s, t, lock, &rows))
+        if (!s || !ddl_has_rows(d, s, t, lock, &rows))
             return false;
         if (rows)
             return sql_error_set(d->error, SQL_NOT_SUPPORTED,
@@ -64,8 +64,8 @@ ddl_require_empty(struct ddl *d, const struct ddl_table *t, bool lock, const cha
     return true;
 }
 
-static bool
-find_by_name(struct ddl *d, const char *name, struct ddl_table *t)
+bool
+ddl_find_named(struct ddl *d, const char *name, struct ddl_table *t)
 {
     json_t     *object = json_object_get(d->tables, name);
     struct path path   = { .schema = span_of(model_text(object, "database")),
@@ -100,52 +100,6 @@ as_global(const json_t *object, const char *why)
     return copy;
 }
 
-/* One table at a time: a LOCK TABLES ends the one before. */
-static bool
-bring_one(struct ddl *d, const char *name, const char *why)
-{
-    struct ddl_table t;
-    bool             ok;
-
-    if (!find_by_name(d, name, &t) || !ddl_require_empty(d, &t, true, why))
-        ok = false;
-    else
-        ok = drop_away(d, &t);
-    ddl_unlock(d);
-    return ok;
-}
-
-bool
-ddl_bring_home(struct ddl *d, const json_t *names, const char *why)
-{
-    json_t          *set     = (json_t *)(uintptr_t)names;
-    json_t          *objects = json_object(), *ignored;
-    const char      *name;
-    struct ddl_table t;
-    bool             ok = true;
-
-    /* All are looked at before the first is changed. */
-    json_object_foreach(set, name, ignored)
-        ok = ok && find_by_name(d, name, &t) && ddl_require_empty(d, &t, false, why);
-    json_object_foreach(set, name, ignored) {
-        ok = ok && bring_one(d, name, why);
-        if (ok)
-            json_object_set_new_nocheck(objects, name,
-                                        as_global(json_object_get(d->tables, name), why));
-    }
-    if (json_object_size(objects) > 0) {
-        struct sql_error kept = *d->error;
-        bool             recorded = ddl_record(d, objects);
-
-        if (!ok && recorded)
-            *d->error = kept;
-        ok = ok && recorded;
-        json_object_update(d->tables, objects);
-    }
-    json_decref(objects);
-    return ok;
-}
-
 /* SHOW CREATE TABLE as the home shard says it; in the arena, NULL with the error. */
 static const char *
 create_text(struct ddl *d, const struct ddl_table *t)
@@ -162,8 +116,69 @@ create_text(struct ddl *d, const struct ddl_table *t)
     return text;
 }
 
+/* One table at a time: a LOCK TABLES ends the one before. */
 static bool
-create_on(struct ddl *d, size_t index, const struct ddl_table *t, const char *text)
+bring_one(struct ddl *d, const char *name, const char *why)
+{
+    struct ddl_table t;
+    const char      *text;
+    bool             ok;
+
+    if (!ddl_find_named(d, name, &t) || !(text = create_text(d, &t)) || !ddl_keep(d, &t, text) ||
+        !ddl_require_empty(d, &t, true, why))
+        ok = false;
+    else
+        ok = drop_away(d, &t);
+    ddl_unlock(d);
+    return ok;
+}
+
+/* Copies that were dropped although the catalog has not changed are made again. Returns
+ * false, with the error of before. */
+static bool
+restored(struct ddl *d)
+{
+    struct sql_error kept = *d->error;
+
+    if (!ddl_restore(d))
+        d->end = JOB_STUCK;
+    *d->error = kept;
+    return false;
+}
+
+bool
+ddl_bring_home(struct ddl *d, const json_t *names, const char *why)
+{
+    json_t          *set     = (json_t *)(uintptr_t)names;
+    json_t          *objects = json_object(), *ignored;
+    const char      *name;
+    struct ddl_table t;
+    bool             ok = true;
+
+    /* All are looked at before the first is changed. */
+    json_object_foreach(set, name, ignored)
+        ok = ok && ddl_find_named(d, name, &t) && ddl_require_empty(d, &t, false, why);
+    json_object_foreach(set, name, ignored) {
+        ok = ok && bring_one(d, name, why);
+        if (ok)
+            json_object_set_new_nocheck(objects, name,
+                                        as_global(json_object_get(d->tables, name), why));
+    }
+    if (json_object_size(objects) > 0) {
+        struct sql_error kept = *d->error;
+        bool             recorded = ddl_record(d, objects);
+
+        if (!ok && recorded)
+            *d->error = kept;
+        ok = ok && recorded;
+        json_object_update(d->tables, objects);
+    }
+    json_decref(objects);
+    return ok || restored(d);
+}
+
+bool
+ddl_create_copy(struct ddl *d, size_t index, const struct ddl_table *t, const char *text)
 {
     struct server *s = ddl_us(d, index);
 
@@ -195,7 +210,8 @@ rebuild(struct ddl *d, const struct ddl_table *t, json_t *object, int64_t to)
     const char *text = create_text(d, t);
     bool        ok;
 
-    if (!text || !ddl_require_empty(d, t, true, "its kind is to change")) {
+    if (!text || !ddl_keep(d, t, text) ||
+        !ddl_require_empty(d, t, true, "its kind is to change")) {
         ddl_unlock(d);
         return false;
     }
@@ -209,7 +225,7 @@ rebuild(struct ddl *d, const struct ddl_table *t, json_t *object, int64_t to)
                  t->database, t->name);
     for (size_t i = 0; ok && i < d->n_shards; i++)
         if (to == DDL_ALL || i == ddl_index(d, to))
-            ok = create_on(d, i, t, text);
+            ok = ddl_create_copy(d, i, t, text);
     return ok;
 }
 
@@ -262,6 +278,6 @@ ddl_change_kind(struct ddl *d, const char *database, const char *table, const st
                              table);
     if (ddl_kind(&t) == wish->kind &&
         (wish->kind != TABLE_SHARDED || strcasecmp(model_text(t.object, "key"), wish->key) == 0))
-        return true;
+        return ddl_restore_older(d, database, table);
     return set_kind(d, &t, wish);
 }

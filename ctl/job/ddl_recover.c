@@ -40,6 +40,19 @@ close_ddl(struct ddl *d)
     free(d);
 }
 
+static bool
+begin_set_kind(struct job *job, struct cluster *c, const char *who, const char *database,
+               const char *table, const struct wish *wish, struct sql_error *error)
+{
+    json_t *session = json_pack("{s:s, s:s}", "kind", model_kind_name(wish->kind), "key",
+                                wish->key);
+    bool    ok = job_begin_in(job, c, "table", who, "change a table's kind", database, table,
+                              session, error);
+
+    json_decref(session);
+    return ok;
+}
+
 bool
 ddl_set_kind(struct cluster *c, const char *who, const char *database, const char *table,
              enum table_kind kind, const char *key, struct sql_error *error)
@@ -54,7 +67,7 @@ ddl_set_kind(struct cluster *c, const char *who, const char *database, const cha
 
     if (kind == TABLE_SHARDED)
         snprintf(wish.key, sizeof(wish.key), "%s", key);
-    if (!job_begin(&job, c, "table", who, "change a table's kind", database, table, error))
+    if (!begin_set_kind(&job, c, who, database, table, &wish, error))
         return false;
     d      = open_ddl(c, &request, &answer, error);
     d->job = job;
@@ -64,6 +77,39 @@ ddl_set_kind(struct cluster *c, const char *who, const char *database, const cha
     close_ddl(d);
     json_decref(answer.notes);
     job_end(&job, end, error);
+    return ok;
+}
+
+/* Is the table what it was to become? */
+static bool
+has_kind(struct cluster *c, const json_t *record)
+{
+    const json_t *wish   = json_object_get(record, "session");
+    char         *name   = catalog_table_name(model_text(record, "database"),
+                                              model_text(record, "table"));
+    json_t       *object = catalog_get(c->catalog, CATALOG_TABLE, name, NULL);
+    bool          is     = object && wish &&
+              strcmp(model_text(object, "kind"), model_text(wish, "kind")) == 0 &&
+              strcasecmp(model_text(object, "key"), model_text(wish, "key")) == 0;
+
+    free(name);
+    json_decref(object);
+    return is;
+}
+
+/* Copies that were dropped to be made elsewhere. */
+static bool
+restore(struct cluster *c, const json_t *record, struct sql_error *error)
+{
+    struct ddl_request request = { .database = "" };
+    struct ddl_answer  answer  = { 0 };
+    struct ddl        *d       = open_ddl(c, &request, &answer, error);
+    bool               ok;
+
+    d->job = (struct job){ .cluster = c, .record = (json_t *)(uintptr_t)record };
+    ok     = ddl_restore(d);
+    close_ddl(d);
+    json_decref(answer.notes);
     return ok;
 }
 
@@ -174,6 +220,10 @@ recover_one(struct cluster *c, const json_t *record, struct sql_error *error)
     char       *name;
     json_t     *known;
 
+    if (json_object_get(record, "definitions") && !restore(c, record, error))
+        return JOB_STUCK;
+    if (strcmp(model_text(record, "kind"), "table") == 0)
+        return has_kind(c, record) ? JOB_DONE : JOB_FAILED;
     if (strcmp(model_text(record, "kind"), "user") == 0)
         return JOB_FAILED; /* accounts are compared at each start */
     if (strcmp(model_text(record, "kind"), "engine") == 0)
@@ -204,8 +254,9 @@ ddl_recover(struct cluster *c)
         struct job       job = { .cluster = c };
         enum job_state   end;
 
-        if (strcmp(model_text(record, "state"), "running") != 0)
-            continue;
+        if (strcmp(model_text(record, "state"), "running") != 0 &&
+            !json_object_get(record, "definitions"))
+            continue; /* what is stuck for another reason waits for people */
         log_warn("job %lld (%s) was interrupted", (long long)model_number(record, "number"),
                  model_text(record, "what"));
         sql_error_set(&error, SQL_UNKNOWN_ERROR,

@@ -43,8 +43,8 @@ stuck(struct ddl *d, const struct ddl_table *t)
     return JOB_STUCK;
 }
 
-static bool
-there(struct ddl *d, size_t shard, const char *database, const char *name, bool *yes)
+bool
+ddl_there(struct ddl *d, size_t shard, const char *database, const char *name, bool *yes)
 {
     struct server *s = ddl_us(d, shard);
     char           n[24];
@@ -165,7 +165,7 @@ drop_one(struct ddl *d, const struct ddl_table *t, json_t *objects)
     char       *name;
     bool        at_home;
 
-    if (!there(d, ddl_index(d, t->home), t->database, t->name, &at_home))
+    if (!ddl_there(d, ddl_index(d, t->home), t->database, t->name, &at_home))
         return false;
     if (at_home)
         return true;
@@ -205,13 +205,13 @@ rename_one(struct ddl *d, const struct ddl_table *from, const struct ddl_table *
     char  *name;
     json_t *object;
 
-    if (!there(d, home, from->database, from->name, &old) ||
-        !there(d, home, to->database, to->name, &new))
+    if (!ddl_there(d, home, from->database, from->name, &old) ||
+        !ddl_there(d, home, to->database, to->name, &new))
         return false;
     if (old || !new)
         return true;
     for (size_t i = 0; ddl_where(from) == DDL_ALL && i < d->n_shards; i++) {
-        if (!there(d, i, from->database, from->name, &old))
+        if (!ddl_there(d, i, from->database, from->name, &old))
             return false;
         if (old && !server_run(ddl_us(d, i), d->error, "RENAME TABLE %s.%s TO %s.%s",
                                server_name(from->database), server_name(from->name),
@@ -289,7 +289,7 @@ complete(struct ddl *d, const struct ddl_table *t, size_t *n_copies)
         has[i] = true;
         if (ddl_where(t) != DDL_ALL && i != ddl_index(d, t->home))
             continue;
-        ok = there(d, i, t->database, t->name, &has[i]);
+        ok = ddl_there(d, i, t->database, t->name, &has[i]);
         if (ok && has[i] && (*n_copies)++ == 0)
             ok = facts_definition(ddl_us(d, i), t->database, t->name, &definition, d->error);
     }

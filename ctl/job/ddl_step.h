@@ -114,6 +114,28 @@ void ddl_unlock(struct ddl *d);
  * the error when one has rows. */
 bool ddl_bring_home(struct ddl *d, const json_t *names, const char *why) must_check;
 
+/* Before copies of a table are dropped: `text`, its definition, is kept in the job's record,
+ * durably. */
+bool ddl_keep(struct ddl *d, const struct ddl_table *t, const char *text) must_check;
+
+/* The tables that the job's record has definitions of: their copies are where the catalog says,
+ * and nowhere else, afterwards. Only empty ones are dropped. For what failed or was interrupted;
+ * may be repeated. */
+bool ddl_restore(struct ddl *d) must_check;
+
+/* The same for what a stuck job on this table left. */
+bool ddl_restore_older(struct ddl *d, const char *database, const char *table) must_check;
+
+/* Parts of these. A table of `d->tables` by its catalog name; a copy on the shard at this
+ * index; is it there; has it rows, asked under a lock where `lock`. */
+bool ddl_find_named(struct ddl *d, const char *name, struct ddl_table *t) must_check;
+bool ddl_create_copy(struct ddl *d, size_t index, const struct ddl_table *t,
+                     const char *text) must_check;
+bool ddl_there(struct ddl *d, size_t shard, const char *database, const char *name,
+               bool *yes) must_check;
+bool ddl_has_rows(struct ddl *d, struct server *s, const struct ddl_table *t, bool lock,
+                  bool *rows) must_check;
+
 /* Makes an empty table what the wish says. */
 bool ddl_change_kind(struct ddl *d, const char *database, const char *table,
                      const struct wish *wish) must_check;

@@ -118,6 +118,17 @@ job_begin_in(struct job *job, struct cluster *c, const char *kind, const char *w
     return false;
 }
 
+bool
+job_write(struct job *job, struct sql_error *error)
+{
+    struct catalog_change *change = catalog_begin(job->cluster->catalog, "controller");
+    char                   name[24];
+
+    name_of(model_number(job->record, "number"), name);
+    catalog_put(change, CATALOG_JOB, name, job->record, CATALOG_ANY);
+    return job_commit(change, error);
+}
+
 void
 job_note(struct job *job, const char *fmt, ...)
 {

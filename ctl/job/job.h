@@ -7,7 +7,8 @@
  *
  * The record is {number, kind, who, what, database, table, state, steps, error,
  * session, started, ended}, durable before the first step. A controller that starts and
- * finds a running job finishes or undoes it (ddl_recover.c).
+ * finds a running job finishes or undoes it (ddl_recover.c). For that a record also has
+ * "definitions" (see ddl_restore.c) and "undo" (see shard_undo.c), which has secrets.
  */
 #ifndef CTL_JOB_JOB_H
 #define CTL_JOB_JOB_H
@@ -31,6 +32,10 @@ bool job_begin(struct job *job, struct cluster *c, const char *kind, const char 
 bool job_begin_in(struct job *job, struct cluster *c, const char *kind, const char *who,
                   const char *what, const char *database, const char *table, json_t *session,
                   struct sql_error *error) must_check;
+
+/* Makes the record durable as it is now: what a later controller needs to finish or undo the
+ * next step. */
+bool job_write(struct job *job, struct sql_error *error) must_check;
 
 /* Notes a step, in memory: "created on shard-1". Written with the next write. */
 void job_note(struct job *job, const char *fmt, ...) printf_like(2, 3);

@@ -1,0 +1,157 @@
+"""test_ctl_kill.py - a controller killed in the middle of `table set`, `shard add` and adoption:
+the next one finishes the work or undoes it."""
+import itertools
+import json
+import random
+import subprocess
+
+import pytest
+
+from controlbed import Controller
+from testbed import SHARDCTL, wait_for
+
+numbers = itertools.count(7000)
+
+
+@pytest.fixture(scope="module")
+def c(scratch):
+    controller = Controller(scratch / "kill")
+    yield controller
+    try:
+        assert controller.fsck() == []
+    finally:
+        controller.stop()
+
+
+def add_job(c, kind, **more):
+    """A record as a killed controller leaves it; none runs now."""
+    number = next(numbers)
+    c.catalog("INSERT INTO object VALUES ('job', ?, 1, ?)", (f"{number:010}", json.dumps(
+        {"number": number, "kind": kind, "who": "shardctl", "what": "change a table's kind",
+         "database": "", "table": "", "state": "running", "steps": [], **more})))
+    return number
+
+
+def change(c, kind, name, change_it):
+    ((text,),) = c.catalog("SELECT body FROM object WHERE kind = ? AND name = ?", (kind, name))
+    body = json.loads(text)
+    change_it(body)
+    c.catalog("UPDATE object SET body = ? WHERE kind = ? AND name = ?",
+              (json.dumps(body), kind, name))
+
+
+def states(c):
+    return {j["number"]: j["state"] for j in c.call("GET", "/v1/jobs")[2]["jobs"]}
+
+
+COMMENTS = {"sharded": "", "global": " COMMENT 'shardd: global'",
+            "reference": " COMMENT 'shardd: reference'"}
+
+# What it was, what it becomes, where it was dropped, is that in the catalog, where it was made.
+STEPS = [
+    ("sharded", "global", [], False, []),
+    ("sharded", "global", [0], False, []),
+    ("sharded", "reference", [1], False, []),
+    ("sharded", "global", [0, 1], False, []),
+    ("sharded", "global", [0, 1], True, []),
+    ("sharded", "global", [0, 1], True, [0]),
+    ("sharded", "global", [0], True, []),
+    ("global", "reference", [0], False, []),
+    ("global", "reference", [0], True, []),
+    ("global", "sharded", [0], True, [0]),
+    ("reference", "sharded", [0, 1], True, [1]),
+    ("reference", "sharded", [0], False, []),
+]
+
+
+def test_table_set_at_every_step(c):
+    expected = {}
+    texts = {}
+    for i, (before, _, dropped, _, made) in enumerate(STEPS):
+        c.ddl(f"CREATE TABLE t{i} (id INT PRIMARY KEY, v INT){COMMENTS[before]}")
+        texts[i] = c.on(0, f"SHOW CREATE TABLE t{i}")[0][1]
+        for shard in dropped:
+            c.on(shard, f"DROP TABLE t{i}")
+        for shard in made:
+            c.on(shard, texts[i])
+    c.kill()
+    for i, (before, after, _, recorded, _) in enumerate(STEPS):
+        key = "id" if after == "sharded" else ""
+        if recorded:
+            change(c, "table", f"app.t{i}", lambda t: t.update(kind=after, key=key or None))
+        number = add_job(c, "table", database="app", table=f"t{i}",
+                         session={"kind": after, "key": key},
+                         definitions={f"app.t{i}": texts[i]})
+        expected[number] = "done" if recorded else "failed"
+    c.start()
+    assert {n: s for n, s in states(c).items() if n in expected} == expected
+    assert c.fsck() == []
+    for i, (before, after, _, recorded, _) in enumerate(STEPS):
+        kind = after if recorded else before
+        assert c.kind(f"t{i}").split()[0] == kind
+        assert [f"t{i}" in c.tables_on(s) for s in (0, 1)] == [True, kind != "global"], i
+        c.ctl("table", "set", f"app.t{i}", "--key=id")
+        assert c.kind(f"t{i}") == "sharded by id"
+        c.ddl(f"DROP TABLE t{i}")
+
+
+def test_rows_that_came_meanwhile_stay(c):
+    """Workers go on by the routes of before, as long as a copy is there."""
+    c.ddl("CREATE TABLE m (id INT PRIMARY KEY, v INT)")
+    text = c.on(0, "SHOW CREATE TABLE m")[0][1]
+    c.on(0, "DROP TABLE m")
+    c.on(1, f"INSERT INTO m VALUES ({key_of(c, 'm', 1)}, 1)")
+    c.kill()
+    number = add_job(c, "table", database="app", table="m", definitions={"app.m": text},
+                     session={"kind": "global", "key": ""})
+    c.start()
+    assert states(c)[number] == "failed"
+    assert c.on(1, "SELECT v FROM m") == ((1,),) and c.on(0, "SELECT v FROM m") == ()
+    assert c.fsck() == []
+    c.ddl("DROP TABLE m")
+
+
+def key_of(c, table, shard):
+    names = [s["name"] for s in c.shard_list()]
+    return next(i for i in range(1000) if names[shard] in c.ctl(
+        "explain", f"SELECT * FROM {table} WHERE id = {i}"))
+
+
+def test_it_really_is_killed(c):
+    """The first shard is locked by the job, which waits for the second."""
+    c.ddl("CREATE TABLE w (id INT PRIMARY KEY)")
+    with c.connect(1, "app") as other, other.cursor() as cursor:
+        cursor.execute("LOCK TABLES w READ")
+        job = subprocess.Popen([SHARDCTL, "table", "set", "app.w", "--global", "--home", c.home],
+                               stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        wait_for("the job to wait", lambda: "Waiting for table metadata lock" in str(
+            c.on(1, "SELECT STATE FROM information_schema.PROCESSLIST")))
+        c.kill()
+        job.wait()
+    c.start()
+    assert c.call("GET", "/v1/jobs")[2]["jobs"][0]["state"] == "failed"
+    assert c.fsck() == [] and c.kind("w") == "sharded by id"
+    c.ctl("table", "set", "app.w", "--global")
+    assert c.fsck() == [] and "w" not in c.tables_on(1)
+    c.ddl("DROP TABLE w")
+
+
+@pytest.mark.long
+def test_table_set_killed_at_any_moment(c):
+    seed = random.randrange(10**9)
+    rng = random.Random(seed)
+    c.ddl("CREATE TABLE a (id INT PRIMARY KEY)")
+    for turn in range(40):
+        wish = rng.choice(["--global", "--reference", "--key=id"])
+        job = subprocess.Popen([SHARDCTL, "table", "set", "app.a", wish, "--home", c.home],
+                               stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        try:
+            job.wait(rng.random() * 0.2)
+        except subprocess.TimeoutExpired:
+            pass
+        c.kill()
+        job.wait()
+        c.start()
+        assert c.fsck() == [], (seed, turn)
+        assert set(states(c).values()) <= {"done", "failed"}, (seed, turn)
+    c.ddl("DROP TABLE a")
