@@ -1,9 +1,11 @@
 /* plan_describe.c - see plan.h: a plan in words.
  *
  *   scatter all; merge: group by 1, sort by 2 desc, limit; text: SELECT ... :0 ...
+ *   gather app.users all, key age: SELECT ...; app.tags any: SELECT ...; text: SELECT ...
  *
  * :n is literal n, ?n parameter n, {limit} and {auto} are what their names say.
  */
+#include "core/route/gather.h"
 #include "core/route/plan_internal.h"
 
 static void
@@ -41,9 +43,8 @@ describe_template(const struct sql_template *t, struct buf *out)
 }
 
 static void
-describe_target(const struct plan *plan, const struct routes *r, struct buf *out)
+describe_target(const struct target *t, const struct routes *r, struct buf *out)
 {
-    const struct target *t = &plan->target;
     buf_printf(out, " %s", target_kind_name(t->kind));
     if (t->kind == TARGET_HOME && t->home < r->n_shards)
         buf_printf(out, " (%.*s)", SHOWN(r->shards[t->home].name));
@@ -122,6 +123,24 @@ describe_merge(const struct plan *plan, struct buf *out)
         buf_append_text(out, " limit");
 }
 
+/* " app.users all, key age: SELECT ...; app.orders ..." */
+static void
+describe_gather(const struct gather_spec *g, const struct routes *r, struct buf *out)
+{
+    for (uint32_t i = 0; i < g->n_tables; i++) {
+        const struct gather_table *t       = &g->tables[i];
+        const struct route_column *columns = r->tables[t->table].columns;
+        buf_printf(out, "%s %.*s.%.*s", i == 0 ? "" : ";", SHOWN(t->schema), SHOWN(t->name));
+        describe_target(&t->target, r, out);
+        for (uint32_t k = 0; k < t->n_keys; k++)
+            buf_printf(out, "%s%.*s", k == 0 ? ", key " : ",", SHOWN(columns[t->keys[k]].name));
+        for (uint32_t c = 0; c < t->n_columns; c++)
+            buf_printf(out, "%s%.*s", c == 0 ? ": SELECT " : ",",
+                       SHOWN(columns[t->columns[c]].name));
+        describe_template(&t->from, out);
+    }
+}
+
 static void
 describe_insert(const struct insert_spec *s, struct buf *out)
 {
@@ -185,7 +204,7 @@ plan_describe(const struct plan *plan, const struct routes *r, struct buf *out)
     bool placed = plan->kind == PLAN_ONE || plan->kind == PLAN_SCATTER ||
                   plan->kind == PLAN_WRITE;
     if (placed)
-        describe_target(plan, r, out);
+        describe_target(&plan->target, r, out);
     if (plan->reference_write)
         buf_append_text(out, " reference");
     if (plan->pin != PIN_NONE)
@@ -194,6 +213,10 @@ plan_describe(const struct plan *plan, const struct routes *r, struct buf *out)
         buf_printf(out, " %.*s", SHOWN(plan->name));
     if (plan->merge != NULL)
         describe_merge(plan, out);
+    if (plan->gather != NULL) {
+        buf_append_text(out, plan->kind == PLAN_GATHER ? "" : ", else gather");
+        describe_gather(plan->gather, r, out);
+    }
     if (plan->insert != NULL)
         describe_insert(plan->insert, out);
     if (plan->load != NULL)

@@ -8,6 +8,7 @@
  * plan_text.c   templates: made from ranges of the statement, rendered
  * plan_route.c  run time: operands to shards
  * plan_select.c, plan_scatter.c, plan_item.c, plan_group.c, plan_having.c  reads
+ * plan_gather*.c   reads that are gathered
  * plan_write.c, plan_insert.c, insert_run.c     writes
  * plan_load.c, load_run.c                       LOAD DATA
  * plan_session.c, plan_show.c                   everything else
@@ -35,6 +36,15 @@ struct scope {
     struct query    *query; /* NULL in UPDATE, DELETE */
     struct instance *first, *last;
     struct cte_scope *ctes;
+    struct scope    *next_all; /* planner.scopes */
+};
+
+/* A condition that rows of the instances of a region must meet to matter at all. */
+struct condition {
+    struct scope     *s;
+    struct expr      *e;
+    struct region    *region;
+    struct condition *next;
 };
 
 struct cte_scope {
@@ -93,6 +103,10 @@ struct planner {
     uint32_t         n_instances;
     struct node     *nodes;
     bool             refused;
+
+    bool              gathers;    /* a plan to gather is made: what follows is noted */
+    struct scope     *scopes;
+    struct condition *conditions;
 
     /* What the tables say. */
     bool     any_sharded, any_reference, any_global, any_unknown, any_system;
@@ -184,6 +198,10 @@ bool where_target(struct planner *p, const struct region *main, struct target *o
 /* A derived table's block that is cut into parts by a key: an instance with that key, or NULL. */
 struct instance *where_export(struct planner *p, struct scope *s, struct query *q);
 void where_exported(struct planner *p, struct instance *inside, struct instance *derived);
+/* For gathering, when all is learned: where_keys() has the constants that a sharded table's key
+ * must equal for a row to matter, or NULL. */
+void where_complete(struct planner *p);
+const struct key_group *where_keys(struct planner *p, struct instance *i);
 /* GROUP BY, or the items of a DISTINCT, hold the key: groups do not span shards. */
 bool where_groups_by_key(struct planner *p, struct scope *s, struct query *q);
 bool where_items_have_key(struct planner *p, struct scope *s, struct query *q);
@@ -219,6 +237,40 @@ void operand_value(const struct plan *plan, const struct operand *o,
 /* ---- the kinds ---- */
 
 void plan_select(struct planner *p, struct query *q);
+/* plan_gather.c: p->out becomes a PLAN_GATHER, because of what it was refused for; or, when it
+ * is a PLAN_ONE, gets a `gather`. What cannot be gathered is as it was, but for the error. */
+void plan_gather(struct planner *p, struct query *q);
+
+/* A table to gather, in the making. */
+struct gathering {
+    uint32_t                  index; /* in the routes */
+    const struct route_table *table;
+    bool                     *wanted, *keys; /* per column */
+    struct filter            *filters;  /* of its occurrences */
+    uint32_t                  n_occurrences;
+    bool                      unlocked; /* an occurrence without FOR UPDATE */
+    struct range              lock, partition;
+    struct gathering         *next;
+};
+
+/* The conjuncts of one occurrence; none: every row matters. */
+struct filter {
+    const struct instance *of;
+    struct expr          **parts;
+    uint32_t               n, cap;
+    struct filter         *next;
+};
+
+struct gathering *gathering_of(struct gathering *list, const struct instance *i);
+/* plan_gather_columns.c: which columns are wanted. */
+void gather_columns(struct planner *p, struct gathering *list);
+/* plan_gather_filter.c: what can be said on the shards, and which columns are worth a key. */
+void gather_filters(struct planner *p, struct gathering *list);
+/* plan_gather_text.c */
+struct sql_template gather_from(struct planner *p, const struct gathering *g);
+/* The statement without what is on the fetches: locks, index hints, partitions. NULL: as it is. */
+const struct sql_template *gather_statement(struct planner *p);
+bool gather_is_filtered(const struct gathering *g);
 /* plan_scatter.c: text and merge. False: refused. */
 bool plan_scatter(struct planner *p, struct query *q, struct scope *s);
 

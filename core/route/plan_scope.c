@@ -42,7 +42,7 @@ note_table(struct planner *p, struct instance *i)
         p->any_sharded  = true;
         p->sharded_name = i->table->name;
         i->key          = i->table->key;
-        if (i->key == ROUTES_NONE)
+        if (i->key == ROUTES_NONE && !p->gathers)
             NOT_YET(p, "shardd: view '%.*s' reaches sharded tables; use its SELECT instead",
                     SHOWN(i->table->name));
         break;
@@ -109,6 +109,8 @@ scope_new(struct planner *p, struct scope *outer, struct region *parent)
     s->region         = make(p, sizeof(*s->region));
     s->region->parent = parent;
     s->ctes           = outer == NULL ? NULL : outer->ctes;
+    s->next_all       = p->scopes;
+    p->scopes         = s;
     return s;
 }
 
@@ -186,6 +188,27 @@ add_derived(struct planner *p, struct scope *s, struct query *q, struct span ali
     return true;
 }
 
+/* What one that is not recursive can name: those before it. */
+static struct cte_scope *
+before_cte(struct planner *p, const struct cte_scope *in, const struct cte *cte)
+{
+    struct cte_scope *visible = make(p, sizeof(*visible));
+    struct cte       *before = NULL, *last = NULL;
+    *visible = *in;
+    for (const struct cte *c = in->list; c != cte; c = c->next) {
+        struct cte *copy = make(p, sizeof(*copy));
+        *copy            = *c;
+        copy->next       = NULL;
+        if (last == NULL)
+            before = copy;
+        else
+            last->next = copy;
+        last = copy;
+    }
+    visible->list = before;
+    return visible;
+}
+
 static bool
 add_table(struct planner *p, struct scope *s, struct table_ref *ref, struct region *region)
 {
@@ -201,23 +224,8 @@ add_table(struct planner *p, struct scope *s, struct table_ref *ref, struct regi
             i->region          = region;
             return true;
         }
-        struct cte_scope *visible = make(p, sizeof(*visible));
-        *visible                  = *in;
-        /* Only those before it. */
-        struct cte *before = NULL, *last = NULL;
-        for (const struct cte *c = in->list; c != cte; c = c->next) {
-            struct cte *copy = make(p, sizeof(*copy));
-            *copy            = *c;
-            copy->next       = NULL;
-            if (last == NULL)
-                before = copy;
-            else
-                last->next = copy;
-            last = copy;
-        }
-        visible->list = before;
         return add_derived(p, s, cte->query, ref->alias.ptr ? ref->alias : ref->table.name,
-                           cte->columns != NULL, visible, region);
+                           cte->columns != NULL, before_cte(p, in, cte), region);
     }
     struct instance *i = scope_add_path(p, s, &ref->table, ref->alias);
     i->region          = region;
@@ -335,6 +343,10 @@ note_stored(struct planner *p, const struct func *f)
     struct span schema   = f->name.schema.ptr != NULL ? f->name.schema : p->context->schema;
     uint32_t    database = routes_database(p->routes, schema);
     p->any_stored = true;
+    if (p->gathers)
+        return NOT_YET(p, "shardd: the stored function '%.*s' is not on the engine, where rows of "
+                          "several shards are brought together",
+                       SHOWN(f->name.name));
     if (schema.len == 0 || system_schema(schema))
         return true;
     if (database == ROUTES_NONE || !all_global(p->routes, database))
@@ -386,6 +398,19 @@ scope_order(struct planner *p, struct scope *s, const struct order_item *o)
 }
 
 static bool
+scope_windows(struct planner *p, struct scope *s, const struct window *w)
+{
+    for (; w != NULL; w = w->next) {
+        for (struct expr *e = w->partition_by; e != NULL; e = e->next)
+            if (!scope_expr(p, s, e))
+                return false;
+        if (!scope_order(p, s, w->order_by))
+            return false;
+    }
+    return true;
+}
+
+static bool
 scope_block(struct planner *p, struct scope *s, struct query *q)
 {
     if (!scope_from(p, s, q->from, s->region))
@@ -397,7 +422,18 @@ scope_block(struct planner *p, struct scope *s, struct query *q)
             return false;
     return (q->where == NULL || scope_expr(p, s, q->where)) &&
            (q->having == NULL || scope_expr(p, s, q->having)) && scope_order(p, s, q->group_by) &&
-           scope_order(p, s, q->order_by);
+           scope_windows(p, s, q->windows) && scope_order(p, s, q->order_by);
+}
+
+/* One that nothing names has to be there all the same. */
+static bool
+scope_ctes(struct planner *p, struct scope *s, struct query *q)
+{
+    for (struct cte *c = q->with; c != NULL; c = c->next)
+        if (!scope_query(p, c->query, NULL, NULL,
+                         q->recursive ? s->ctes : before_cte(p, s->ctes, c), NULL))
+            return false;
+    return true;
 }
 
 bool
@@ -410,10 +446,8 @@ scope_query(struct planner *p, struct query *q, struct scope *outer, struct regi
     if (top != NULL)
         *top = NULL;
     scope_cte(p, s, q->with, q->recursive);
-    if (q->recursive)
-        for (struct cte *c = q->with; c != NULL; c = c->next)
-            if (!scope_query(p, c->query, NULL, NULL, s->ctes, NULL))
-                return false;
+    if ((q->recursive || p->gathers) && !scope_ctes(p, s, q))
+        return false;
     for (struct query *part = q->parts; part != NULL; part = part->next)
         if (!scope_query(p, part, outer, parent, s->ctes, NULL))
             return false;
@@ -422,7 +456,7 @@ scope_query(struct planner *p, struct query *q, struct scope *outer, struct regi
             if (!scope_expr(p, s, e))
                 return false;
     if (q->kind != QUERY_BLOCK)
-        return true;
+        return scope_order(p, s, q->order_by);
     if (top != NULL)
         *top = s;
     return scope_block(p, s, q);

@@ -86,12 +86,11 @@ read_rows(struct planner *p, struct query *q)
     }
 }
 
-void
-plan_select(struct planner *p, struct query *q)
+static void
+one_shard(struct planner *p)
 {
     struct plan *out = p->out;
-    read_rows(p, q);
-    if (!p->refused || p->routes->n_shards != 1)
+    if (!p->refused)
         return;
     /* All rows are there, whatever is done with them. What was not looked at any more may
      * run code. */
@@ -100,4 +99,19 @@ plan_select(struct planner *p, struct query *q)
     out->text     = NULL;
     out->merge    = NULL;
     to_home(p, 0, "there is one shard");
+}
+
+void
+plan_select(struct planner *p, struct query *q)
+{
+    const struct plan *out = p->out;
+    read_rows(p, q);
+    if (p->routes->n_shards == 1) {
+        one_shard(p);
+        return;
+    }
+    bool spreads = !p->refused && out->kind == PLAN_ONE && out->target.one_shard &&
+                   !certainly_one(p, &out->target);
+    if (spreads || (p->refused && out->error.code == SQL_NOT_SUPPORTED))
+        plan_gather(p, q);
 }

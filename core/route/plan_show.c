@@ -1,4 +1,5 @@
 /* plan_show.c - see plan_internal.h: SHOW, DESCRIBE, EXPLAIN. */
+#include "core/route/gather.h"
 #include "core/route/plan_internal.h"
 
 static void
@@ -54,6 +55,26 @@ show(struct planner *p)
     p->out->diagnostics = s->kind == KW_WARNINGS || s->kind == KW_ERRORS;
 }
 
+/* A shard that has all of the tables can explain; what the engine will really do depends on the
+ * rows that it gets. */
+static bool
+explain_gather(struct planner *p, struct plan *inner, bool analyze)
+{
+    if (analyze)
+        return NOT_YET(p, "shardd: ANALYZE of a statement whose rows are brought together from "
+                          "several shards is not supported; EXPLAIN SHARDD shows what is done");
+    for (uint32_t i = 0; i < inner->gather->n_tables; i++) {
+        const struct target *t = &inner->gather->tables[i].target;
+        if (t->kind != TARGET_HOME)
+            continue;
+        if (inner->target.kind == TARGET_HOME && inner->target.home != t->home)
+            return NOT_YET(p, "shardd: no shard has all the tables of this statement, so none can "
+                              "explain it; EXPLAIN SHARDD shows what is done");
+        inner->target = *t;
+    }
+    return true;
+}
+
 static void
 explain(struct planner *p)
 {
@@ -79,6 +100,8 @@ explain(struct planner *p)
         p->out->error = inner.error;
         return;
     }
+    if (inner.kind == PLAN_GATHER && !explain_gather(p, &inner, e->analyze))
+        return;
     p->out->kind           = PLAN_ONE;
     p->out->target         = inner.target;
     p->out->target.first   = !e->analyze;

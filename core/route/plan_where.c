@@ -285,6 +285,11 @@ learn_equalities(struct planner *p, struct scope *s, struct expr *e, struct regi
 void
 where_learn(struct planner *p, struct scope *s, struct expr *e, struct region *only)
 {
+    if (p->gathers) {
+        struct condition *c = make(p, sizeof(*c));
+        *c = (struct condition){ s, e, only == NULL ? s->region : only, p->conditions };
+        p->conditions = c;
+    }
     learn_equalities(p, s, e, only);
     if (only != NULL)
         return;
@@ -306,8 +311,8 @@ key_in_class(struct planner *p, struct class *c)
 
 /* Every sharded table has a class, and a WHERE that fixes the nullable side of a
  * join fixes the other side as well, as rows filled with NULL are filtered out. */
-static void
-complete(struct planner *p)
+void
+where_complete(struct planner *p)
 {
     for (struct instance *i = p->instances; i != NULL; i = i->next_all)
         if (instance_sharded(i))
@@ -343,6 +348,13 @@ resolve(struct planner *p, struct class *c, struct class **anchor)
     }
     *anchor = c;
     return c->group;
+}
+
+const struct key_group *
+where_keys(struct planner *p, struct instance *i)
+{
+    struct class *anchor;
+    return resolve(p, class_of(node_of(p, i, i->key)), &anchor);
 }
 
 bool
@@ -476,7 +488,7 @@ where_target(struct planner *p, const struct region *main, struct target *out)
         return false;
     if (!p->any_sharded)
         return target_unsharded(p, out);
-    complete(p);
+    where_complete(p);
     for (struct instance *i = p->instances; i != NULL; i = i->next_all) {
         struct class *anchor;
         if (!instance_sharded(i))

@@ -1,5 +1,5 @@
 /* explain.c - the way a statement takes through a worker, without the worker. */
-#include "core/route/plan.h"
+#include "core/route/gather.h"
 #include "core/sql/parse.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/explain.h"
@@ -69,6 +69,13 @@ rows_of(struct question *e)
 }
 
 static void
+append_set(struct question *e, const struct shard_set *set)
+{
+    for (uint32_t i = shard_set_next(set, 0); i != ROUTES_NONE; i = shard_set_next(set, i + 1))
+        append_shard(e, i);
+}
+
+static void
 shards_of(struct question *e)
 {
     struct shard_set set;
@@ -78,8 +85,23 @@ shards_of(struct question *e)
         refused(e, &error);
         return;
     }
-    for (uint32_t i = shard_set_next(&set, 0); i != ROUTES_NONE; i = shard_set_next(&set, i + 1))
-        append_shard(e, i);
+    append_set(e, &set);
+}
+
+/* Those that any table is fetched from; a copy that is everywhere, from one of them. */
+static void
+shards_of_tables(struct question *e)
+{
+    const struct gather_spec *g = e->plan.gather;
+    struct shard_set          set;
+
+    for (uint32_t i = 0; i < g->n_tables; i++) {
+        gather_route(&e->plan, e->routes, &g->tables[i], &e->values, 0, &set);
+        if (g->tables[i].target.kind != TARGET_ANY)
+            append_set(e, &set);
+    }
+    if (json_array_size(json_object_get(e->out, "shards")) == 0)
+        append_shard(e, 0);
 }
 
 static bool
@@ -105,6 +127,8 @@ describe(struct question *e)
         json_object_set_new(e->out, "note", json_string("the values of ? decide the shards"));
     else if (e->plan.kind == PLAN_INSERT)
         rows_of(e);
+    else if (e->plan.gather && gather_needed(&e->plan, e->routes, &e->values))
+        shards_of_tables(e);
     else if (touches_shards(e->plan.kind))
         shards_of(e);
 }

@@ -1,6 +1,7 @@
 /* fuzz_plan.c - whatever parses can be planned, routed, rendered and described. */
 #include <stdlib.h>
 
+#include "core/route/gather.h"
 #include "tests/unit/plan_world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -32,6 +33,21 @@ run_insert(const struct plan *plan, const struct plan_values *values, struct buf
 }
 
 static void
+run_gather(const struct plan *plan, const struct plan_values *values, struct buf *out)
+{
+    for (uint32_t i = 0; i < plan->gather->n_tables; i++) {
+        const struct gather_table *t = &plan->gather->tables[i];
+        struct shard_set           set;
+        gather_route(plan, &world, t, values, 1, &set);
+        check(set.n > 0 && set.first < world.n_shards && t->n_columns > 0);
+        check(t->n_keys <= t->n_columns);
+        plan_render(plan, &t->from, values, RENDER_TEXT, out, NULL);
+    }
+    check(plan->kind == PLAN_GATHER || plan->kind == PLAN_ONE);
+    check(gather_needed(plan, &world, values) || plan->kind == PLAN_ONE);
+}
+
+static void
 run(struct planned *c)
 {
     const struct plan *plan    = &c->plan;
@@ -55,6 +71,8 @@ run(struct planned *c)
     }
     if (plan->insert != NULL)
         run_insert(plan, &values, &out);
+    if (plan->gather != NULL)
+        run_gather(plan, &values, &out);
     check((plan->kind == PLAN_REFUSE) <= (plan->error.code != 0));
     free(binds.items);
     free(params);
@@ -69,6 +87,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(sql, data, size);
     sql[size] = '\0';
     world_init();
+    world.n_engines = size % 3 == 0 ? 0 : 1;
     struct planned c;
     planned_make(&c, sql, "app", size % 2 == 0);
     run(&c);

@@ -1,6 +1,6 @@
 """answers.py - random statements on shardd and on a plain server must have the same answers.
 
-    answers.py [--seed N] [--count N] [--shards N]
+    answers.py [--seed N] [--count N] [--shards N] [--wide SHARE]
 
 A case is some tables with random rows, and statements on them: SELECTs of every clause,
 co-located joins, all DML, transactions with savepoints; every other case on connections with
@@ -21,6 +21,7 @@ from pymysql.constants import CLIENT
 
 import rawclient
 import testbed
+from answers_wide import Wide
 
 REFUSED = 1235
 IN_TRANSACTION = 1  # SERVER_STATUS_IN_TRANS
@@ -159,9 +160,13 @@ def split_list(text):
     return parts + [text[start:].strip()]
 
 
-class Generator:
-    def __init__(self, rng):
-        self.rng = rng
+class Generator(Wide):
+    """`wide`: the share of the SELECTs that one shard cannot do."""
+
+    def __init__(self, rng, wide=0.0):
+        self.rng, self.share = rng, wide
+
+    statement = staticmethod(Statement)
 
     def chance(self, p):
         return self.rng.random() < p
@@ -225,6 +230,8 @@ class Generator:
 
     def select(self, tables):
         rng = self.rng
+        if self.chance(self.share):
+            return self.wide(tables)
         source, columns, keys, aliased = self.source(tables)
         clauses, ordered, folded = [("select", "SELECT")], False, False
         where = ("where", "WHERE " + self.predicate(columns)) if self.chance(0.7) else None
@@ -511,8 +518,8 @@ def prepared_difference(mine, other, ordered):
 
 
 class Campaign:
-    def __init__(self, cluster, plain, db, seed):
-        self.servers = cluster, plain
+    def __init__(self, cluster, plain, db, seed, wide=0.0):
+        self.servers, self.wide = (cluster, plain), wide
         self.db, self.seed = db, seed
         self.pairs = {found: ([s.connect(db=db, client_flag=CLIENT.FOUND_ROWS if found else 0)
                                for s in self.servers],
@@ -646,7 +653,7 @@ class Campaign:
         number = 0
         while self.ran < count:
             rng = random.Random(f"{self.seed}/{number}")
-            case = Generator(rng).case(min(per_case, count - self.ran))
+            case = Generator(rng, self.wide).case(min(per_case, count - self.ran))
             found = self.run_case(case)
             if found:
                 small = self.shrink(case, found[0])
@@ -671,13 +678,14 @@ def main():
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--count", type=int, default=5000)
     parser.add_argument("--shards", type=int, default=3)
+    parser.add_argument("--wide", type=float, default=0.5)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="shardd-answers-") as folder:
         plain = testbed.Server(pathlib.Path(folder) / "plain")
         cluster = testbed.Cluster(pathlib.Path(folder) / "c", shards=options.shards)
         try:
             plain.sql("CREATE DATABASE app")
-            campaign = Campaign(cluster, plain, "app", options.seed)
+            campaign = Campaign(cluster, plain, "app", options.seed, options.wide)
             failure = campaign.run(options.count)
             print(campaign.summary())
             for why, n in sorted(campaign.why.items(), key=lambda w: -w[1])[:20]:

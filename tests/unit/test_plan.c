@@ -21,10 +21,11 @@ static const struct plan_case cases[] = {
     { "SELECT u.name FROM users u JOIN orders o ON o.id = u.id",
       "refuse 1235: shardd: the rows of 'users' that this statement needs are on other "
       "shards than those they are combined with; join the tables on their keys, or give "
-      "the key of each" },
+      "the key of each; or add an engine, which can answer it: 'shardctl engine add'" },
     { "SELECT * FROM users u, config c WHERE u.age = c.id",
-      "refuse 1235: shardd: the sharded table 'users' is combined with tables that are "
-      "not on every shard; make those reference tables, or give the key" },
+      "refuse 1235: shardd: the sharded table 'users' is combined with tables that are not "
+      "on every shard; make those reference tables, or give the key; or add an engine, "
+      "which can answer it: 'shardctl engine add'" },
     { "SELECT * FROM users u, config c WHERE u.id = 5",
       "one keys users.id=(:0) at home one shard" },
     { "SELECT * FROM config",
@@ -33,24 +34,26 @@ static const struct plan_case cases[] = {
       "one any" },
     { "SELECT * FROM config, other.things",
       "refuse 1235: shardd: 'things' and other tables of this statement are on different "
-      "shards; make one of them a reference table, or use the tables one by one" },
+      "shards; make one of them a reference table, or use the tables one by one; or add an "
+      "engine, which can answer it: 'shardctl engine add'" },
     { "SELECT * FROM nosuch",
       "one home (s0)" },
     { "SELECT * FROM users WHERE age IN (SELECT amount FROM orders)",
       "refuse 1235: shardd: the rows of 'orders' that this statement needs are on other "
       "shards than those they are combined with; join the tables on their keys, or give "
-      "the key of each" },
+      "the key of each; or add an engine, which can answer it: 'shardctl engine add'" },
     { "SELECT * FROM users WHERE (id, age) = (5, 6)",
       "one keys users.id=(:0) one shard" },
     { "SELECT * FROM users UNION ALL SELECT * FROM users",
       "refuse 1235: shardd: the rows of 'users' that this statement needs are on other "
       "shards than those they are combined with; join the tables on their keys, or give "
-      "the key of each" },
+      "the key of each; or add an engine, which can answer it: 'shardctl engine add'" },
     { "SELECT * FROM users WHERE id = 1 UNION SELECT * FROM users WHERE id = 1",
       "one keys users.id=(:1) users.id=(:0) one shard" },
     { "SELECT SUM(age)/COUNT(*) FROM users",
       "refuse 1235: shardd: SUM(age)/COUNT(*) over several shards is not supported yet; "
-      "select the aggregates by themselves and compute with them" },
+      "select the aggregates by themselves and compute with them; or add an engine, which "
+      "can answer it: 'shardctl engine add'" },
     { "SELECT name FROM users WHERE id=3 FOR UPDATE",
       "one keys users.id=(:0) one shard" },
     { "SELECT GET_LOCK('a', 1)",
@@ -68,25 +71,31 @@ static const struct plan_case cases[] = {
       "one keys users.id=(:0) one shard" },
     { "SELECT name, ROW_NUMBER() OVER (ORDER BY id) FROM users",
       "refuse 1235: shardd: window functions over several shards are not supported yet; "
-      "give the key in the WHERE clause" },
+      "give the key in the WHERE clause; or add an engine, which can answer it: 'shardctl "
+      "engine add'" },
     { "SELECT COUNT(DISTINCT name) FROM users",
       "scatter all; merge: 1=count_distinct one group; text: SELECT COUNT(DISTINCT name), name, "
       "WEIGHT_STRING(name) FROM users GROUP BY name ORDER BY NULL" },
     { "SELECT COUNT(DISTINCT name, age) FROM users",
       "refuse 1235: shardd: COUNT(DISTINCT name, age) over several shards is not supported "
-      "yet: the values of several shards may be the same" },
+      "yet: the values of several shards may be the same; or add an engine, which can "
+      "answer it: 'shardctl engine add'" },
     { "SELECT COUNT(DISTINCT name), COUNT(DISTINCT age) FROM users",
-      "refuse 1235: shardd: COUNT(DISTINCT age) over several shards is not supported "
-      "yet: the values of several shards may be the same" },
+      "refuse 1235: shardd: COUNT(DISTINCT age) over several shards is not supported yet: "
+      "the values of several shards may be the same; or add an engine, which can answer "
+      "it: 'shardctl engine add'" },
     { "SELECT COUNT(DISTINCT name), COUNT(DISTINCT id) FROM users",
-      "refuse 1235: shardd: COUNT(DISTINCT id) over several shards is not supported "
-      "yet: the values of several shards may be the same" },
+      "refuse 1235: shardd: COUNT(DISTINCT id) over several shards is not supported yet: "
+      "the values of several shards may be the same; or add an engine, which can answer "
+      "it: 'shardctl engine add'" },
     { "SELECT 1, COUNT(DISTINCT name) FROM users",
-      "refuse 1235: shardd: COUNT(DISTINCT name) over several shards is not supported "
-      "yet: the values of several shards may be the same" },
+      "refuse 1235: shardd: COUNT(DISTINCT name) over several shards is not supported yet: "
+      "the values of several shards may be the same; or add an engine, which can answer "
+      "it: 'shardctl engine add'" },
     { "SELECT bio FROM users ORDER BY bio",
       "refuse 1235: shardd: 'bio' has a collation whose order is not known to the proxy, "
-      "so rows of several shards cannot be put in order or grouped by it" },
+      "so rows of several shards cannot be put in order or grouped by it; or add an "
+      "engine, which can answer it: 'shardctl engine add'" },
     { "SELECT /*!50000 STRAIGHT_JOIN */ name FROM users WHERE id = -5 ORDER BY name",
       "one keys users.id=(-:0) one shard" },
     { "SELECT * FROM users WHERE id = 5 AND id = 6",
@@ -105,29 +114,31 @@ static const struct plan_case cases[] = {
       "one keys orders.user_id=(:2) users.id=(:0) one shard" },
     { "SELECT * FROM users u WHERE EXISTS (SELECT 1 FROM orders o WHERE o.user_id = 2)",
       "refuse 1235: shardd: the sharded table 'orders' is combined with tables that are "
-      "not on every shard; make those reference tables, or give the key" },
+      "not on every shard; make those reference tables, or give the key; or add an engine, "
+      "which can answer it: 'shardctl engine add'" },
     { "SELECT * FROM countries c LEFT JOIN users u ON u.age = c.id",
       "refuse 1235: shardd: the rows of 'users' that this statement needs are on other "
       "shards than those they are combined with; join the tables on their keys, or give "
-      "the key of each" },
+      "the key of each; or add an engine, which can answer it: 'shardctl engine add'" },
     { "SELECT * FROM users u JOIN orders o ON u.id = o.user_id AND o.user_id = 5",
       "one keys orders.user_id=(:0) one shard" },
     { "SELECT * FROM users u LEFT JOIN (orders o JOIN items i ON i.line = o.id) ON "
       "o.user_id = u.id",
       "refuse 1235: shardd: the rows of 'items' that this statement needs are on other "
       "shards than those they are combined with; join the tables on their keys, or give "
-      "the key of each" },
+      "the key of each; or add an engine, which can answer it: 'shardctl engine add'" },
     { "SELECT (SELECT MAX(amount) FROM orders o) FROM users u",
       "refuse 1235: shardd: the rows of 'orders' that this statement needs are on other "
       "shards than those they are combined with; join the tables on their keys, or give "
-      "the key of each" },
+      "the key of each; or add an engine, which can answer it: 'shardctl engine add'" },
     { "SELECT * FROM vg",
       "one home (s0)" },
     { "SELECT * FROM vs",
       "refuse 1235: shardd: view 'vs' reaches sharded tables; use its SELECT instead" },
     { "SELECT * FROM users WHERE id IN (SELECT id FROM config)",
-      "refuse 1235: shardd: the sharded table 'users' is combined with tables that are "
-      "not on every shard; make those reference tables, or give the key" },
+      "refuse 1235: shardd: the sharded table 'users' is combined with tables that are not "
+      "on every shard; make those reference tables, or give the key; or add an engine, "
+      "which can answer it: 'shardctl engine add'" },
     { "SELECT * FROM countries FOR UPDATE",
       "one home (s0)" },
     { "SELECT SQL_CALC_FOUND_ROWS * FROM users",
@@ -136,14 +147,16 @@ static const struct plan_case cases[] = {
     { "SELECT * FROM users INTO OUTFILE '/tmp/x'",
       "refuse 1235: shardd: SELECT ... INTO from several shards is not supported yet" },
     { "SELECT age, COUNT(*) FROM users GROUP BY age WITH ROLLUP",
-      "refuse 1235: shardd: WITH ROLLUP over several shards is not supported yet" },
+      "refuse 1235: shardd: WITH ROLLUP over several shards is not supported yet; or add "
+      "an engine, which can answer it: 'shardctl engine add'" },
     { "SELECT LAST_INSERT_ID()",
       "one any" },
     { "SELECT * FROM users WHERE age = LAST_INSERT_ID()",
       "scatter all; merge: concatenate; text: SELECT * FROM users WHERE age = "
       "LAST_INSERT_ID()" },
     { "SELECT * FROM users ORDER BY RAND()",
-      "refuse 1235: shardd: ORDER BY a random value over several shards is not supported" },
+      "refuse 1235: shardd: ORDER BY a random value over several shards is not supported; "
+      "or add an engine, which can answer it: 'shardctl engine add'" },
     { "SELECT @x := age FROM users",
       "refuse 1235: shardd: user variables cannot be assigned in a statement on several "
       "shards; give the key in the WHERE clause" },
@@ -155,26 +168,29 @@ static const struct plan_case cases[] = {
       "o.country GROUP BY c.id ORDER BY c.name",
       "refuse 1235: shardd: the rows of 'orders' that this statement needs are on other "
       "shards than those they are combined with; join the tables on their keys, or give "
-      "the key of each" },
+      "the key of each; or add an engine, which can answer it: 'shardctl engine add'" },
     { "SELECT AVG(DISTINCT age) FROM users",
       "refuse 1235: shardd: AVG(DISTINCT age) over several shards is not supported yet: "
-      "the values of several shards may be the same" },
+      "the values of several shards may be the same; or add an engine, which can answer "
+      "it: 'shardctl engine add'" },
     { "SELECT STD(age) FROM users",
       "refuse 1235: shardd: STD(age) over several shards is not supported yet; group by "
-      "the key, or give the key" },
+      "the key, or give the key; or add an engine, which can answer it: 'shardctl engine "
+      "add'" },
     { "SELECT * FROM items ORDER BY 1, 2",
       "refuse 1235: shardd: a position behind '*' in ORDER BY or GROUP BY of a statement "
-      "on several shards is not supported; name the column" },
+      "on several shards is not supported; name the column; or add an engine, which can "
+      "answer it: 'shardctl engine add'" },
     { "SELECT u.id, n.value FROM users u LEFT JOIN names n ON n.name = u.name ORDER BY "
       "u.id",
       "refuse 1235: shardd: the rows of 'names' that this statement needs are on other "
       "shards than those they are combined with; join the tables on their keys, or give "
-      "the key of each" },
+      "the key of each; or add an engine, which can answer it: 'shardctl engine add'" },
     { "SELECT u.name, COUNT(*) FROM users u JOIN names n ON n.name = u.name GROUP BY "
       "u.name",
       "refuse 1235: shardd: the rows of 'users' that this statement needs are on other "
       "shards than those they are combined with; join the tables on their keys, or give "
-      "the key of each" },
+      "the key of each; or add an engine, which can answer it: 'shardctl engine add'" },
     { "SELECT * FROM users WHERE id = 3 AND id = 4",
       "one keys users.id=(:0) one shard" },
     { "SELECT user_id FROM orders WHERE user_id = 5 UNION SELECT user_id FROM items "
@@ -183,18 +199,19 @@ static const struct plan_case cases[] = {
     { "SELECT COUNT(*) FROM (SELECT DISTINCT country FROM orders) t",
       "refuse 1235: shardd: the rows of 'orders' that this statement needs are on other "
       "shards than those they are combined with; join the tables on their keys, or give "
-      "the key of each" },
+      "the key of each; or add an engine, which can answer it: 'shardctl engine add'" },
     { "SELECT COUNT(*) FROM (SELECT id FROM users LIMIT 5) t",
       "refuse 1235: shardd: the rows of 'users' that this statement needs are on other "
       "shards than those they are combined with; join the tables on their keys, or give "
-      "the key of each" },
+      "the key of each; or add an engine, which can answer it: 'shardctl engine add'" },
     { "SELECT age, COUNT(*) FROM users GROUP BY age HAVING MAX(name) > 'c' ORDER BY age",
-      "refuse 1235: shardd: ''c'' in HAVING over several shards is not supported yet: "
-      "use numbers, comparisons, AND, OR, NOT, IN, BETWEEN, IS NULL" },
+      "refuse 1235: shardd: ''c'' in HAVING over several shards is not supported yet: use "
+      "numbers, comparisons, AND, OR, NOT, IN, BETWEEN, IS NULL; or add an engine, which "
+      "can answer it: 'shardctl engine add'" },
     { "SELECT COUNT(*) FROM users u JOIN orders o",
       "refuse 1235: shardd: the rows of 'users' that this statement needs are on other "
       "shards than those they are combined with; join the tables on their keys, or give "
-      "the key of each" },
+      "the key of each; or add an engine, which can answer it: 'shardctl engine add'" },
     { "SELECT MIN(kind) FROM users",
       "scatter all; merge: 1=min h1=min one group; text: SELECT MIN(kind), "
       "WEIGHT_STRING(MIN(kind)) FROM users" },
@@ -202,7 +219,7 @@ static const struct plan_case cases[] = {
       "HAVING COUNT(*) > 3) ORDER BY id",
       "refuse 1235: shardd: the rows of 'orders' that this statement needs are on other "
       "shards than those they are combined with; join the tables on their keys, or give "
-      "the key of each" },
+      "the key of each; or add an engine, which can answer it: 'shardctl engine add'" },
     { "SELECT nofunc(id) FROM users",
       "refuse 1235: shardd: the stored function 'nofunc' cannot be used here: what it "
       "reads cannot be seen, and its database has sharded or reference tables" },

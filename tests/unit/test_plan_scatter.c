@@ -488,11 +488,12 @@ static const struct plan_case cases[] = {
       "t" },
     { "SELECT DISTINCT t.* FROM (SELECT age FROM users) t",
       "refuse 1235: shardd: SELECT DISTINCT * over several shards needs the key among the "
-      "columns; name the columns" },
+      "columns; name the columns; or add an engine, which can answer it: 'shardctl engine "
+      "add'" },
     { "SELECT DISTINCT user_id FROM orders JOIN (SELECT age FROM users) t ON user_id = t.age",
-      "refuse 1235: shardd: the rows of 'orders' that this statement needs are on other shards "
-      "than those they are combined with; join the tables on their keys, or give the key of "
-      "each" },
+      "refuse 1235: shardd: the rows of 'orders' that this statement needs are on other "
+      "shards than those they are combined with; join the tables on their keys, or give "
+      "the key of each; or add an engine, which can answer it: 'shardctl engine add'" },
     { "SELECT COUNT(*) FROM (SELECT DISTINCT user_id FROM orders) t",
       "scatter all; merge: 1=count one group; text: SELECT COUNT(*) FROM (SELECT "
       "DISTINCT user_id FROM orders) t" },

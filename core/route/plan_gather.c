@@ -1,0 +1,386 @@
+/* plan_gather.c - see gather.h: reads that no shard can do and no merge can put together.
+ *
+ * The statement is looked at anew, with a planner of its own: every block, whether or not its
+ * tables meet the others' on a shard. What is found then says of each table which columns and
+ * rows are wanted, and what cannot be the same on the engine is refused.
+ */
+#include <stdio.h>
+
+#include "core/route/gather.h"
+#include "core/route/plan_internal.h"
+
+/* ---- what cannot be the same on the engine ---- */
+
+static bool
+refuse_function(struct planner *p, const struct expr *e)
+{
+    static const char *const names[] = {
+        "LOAD_FILE", "LAST_INSERT_ID", "FOUND_ROWS", "ROW_COUNT", "CONNECTION_ID", "GET_LOCK",
+        "RELEASE_LOCK", "RELEASE_ALL_LOCKS", "IS_FREE_LOCK", "IS_USED_LOCK", "NEXTVAL", "LASTVAL",
+        "SETVAL", "BINLOG_GTID_POS", "MASTER_GTID_WAIT", "MASTER_POS_WAIT",
+        "WSREP_LAST_SEEN_GTID", "WSREP_LAST_WRITTEN_GTID", "WSREP_SYNC_WAIT_UPTO_GTID",
+        "DES_ENCRYPT", "DES_DECRYPT", "UUID_SHORT",
+    };
+    struct span name = e->func->name.name;
+    for (size_t i = 0; i < countof(names); i++)
+        if (span_equal_nocase(name, span_of(names[i])))
+            return NOT_YET(p, "shardd: %.*s() is about a server or a session, and the rows of this "
+                              "statement are brought together on another: ask for it in a "
+                              "statement of its own", SHOWN(name));
+    return true;
+}
+
+static bool
+check_expr(struct visitor *v, struct expr *e)
+{
+    struct planner *p = v->context;
+    switch ((int)e->kind) {
+    case EXPR_FUNC:
+        refuse_function(p, e);
+        break;
+    case EXPR_MATCH:
+        NOT_YET(p, "shardd: MATCH ... AGAINST needs the full-text index of one server: give the "
+                   "key, so that one shard answers");
+        break;
+    case EXPR_DEFAULT:
+        NOT_YET(p, "shardd: DEFAULT(column) over several shards is not supported");
+        break;
+    default: break;
+    }
+    return !p->refused;
+}
+
+static bool
+check_query(struct visitor *v, struct query *q)
+{
+    struct planner *p = v->context;
+    if (q->into != NULL)
+        NOT_YET(p, "shardd: SELECT ... INTO from several shards is not supported: select, and SET "
+                   "or write what was selected");
+    if (q->calc_found_rows)
+        NOT_YET(p, "shardd: SQL_CALC_FOUND_ROWS over several shards is not supported; use "
+                   "SELECT COUNT(*)");
+    if (q->limit != NULL && q->limit->rows_examined != NULL)
+        NOT_YET(p, "shardd: LIMIT ROWS EXAMINED over several shards is not supported: what is "
+                   "examined is not what one server would");
+    if (q->lock_wait == LOCK_WAIT_SKIP)
+        NOT_YET(p, "shardd: SKIP LOCKED over several shards is not supported unless each shard "
+                   "can do its part alone");
+    if (q->lock != LOCK_NO && q->kind != QUERY_BLOCK)
+        NOT_YET(p, "shardd: FOR UPDATE on a UNION over several shards is not supported: put it in "
+                   "the parts");
+    return !p->refused;
+}
+
+static bool
+check_table(struct visitor *v, struct table_ref *ref)
+{
+    struct planner *p = v->context;
+    if (ref->system_time)
+        NOT_YET(p, "shardd: FOR SYSTEM_TIME over several shards is not supported: give the key");
+    return !p->refused;
+}
+
+static bool
+check_statement(struct planner *p)
+{
+    struct visitor v     = { check_query, check_table, check_expr, p };
+    uint32_t       flags = p->digest == NULL ? 0 : p->digest->flags;
+    if ((p->stmt->flags & STMT_HAS_ASSIGN) != 0 || (flags & DIGEST_ASSIGN) != 0)
+        return NOT_YET(p, "shardd: user variables cannot be assigned in a statement on several "
+                          "shards; SET them, or give the key in the WHERE clause");
+    if ((flags & (DIGEST_LOCK_FUNCTION | DIGEST_SEQUENCE)) != 0)
+        return NOT_YET(p, "shardd: locks and sequences in a statement on several shards are not "
+                          "supported");
+    visit_query(&v, p->stmt->query);
+    return !p->refused;
+}
+
+/* ---- tables ---- */
+
+static bool
+is_ascii(struct span name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (name.ptr[i] >= 0x80)
+            return false;
+    return true;
+}
+
+/* Names are written into the fetch as the routes have them: in utf8. */
+static bool
+check_names(struct planner *p, const struct route_table *t)
+{
+    bool plain = is_ascii(t->name) && is_ascii(p->routes->databases[t->database].name);
+    for (uint32_t at = 0; at < t->n_columns; at++)
+        plain = plain && is_ascii(t->columns[at].name);
+    return plain || p->context->lex.charset == LEX_UTF8 ||
+           NOT_YET(p, "shardd: the table '%.*s' has names that are not in ASCII: use "
+                      "character_set_client=utf8mb4 to read rows of several shards",
+                   SHOWN(t->name));
+}
+
+static bool
+check_instance(struct planner *p, const struct instance *i)
+{
+    if (i->table == NULL || i->table->n_columns == 0)
+        return NOT_YET(p, "shardd: the columns of '%.*s' are not known, so its rows cannot be "
+                          "brought together with those of other shards",
+                       SHOWN(i->ref->table.name));
+    if (i->table->kind == TABLE_VIEW)
+        return NOT_YET(p, "shardd: the rows of view '%.*s' cannot be brought together with those "
+                          "of other shards; use its SELECT instead", SHOWN(i->table->name));
+    return check_names(p, i->table);
+}
+
+/* An instance that stands for a table that has rows. */
+static bool
+is_base(const struct instance *i)
+{
+    return i->ref != NULL;
+}
+
+static struct gathering *
+table_of(struct planner *p, struct gathering **list, const struct instance *i)
+{
+    struct gathering *g = gathering_of(*list, i);
+    if (g != NULL)
+        return g;
+    g  = make(p, sizeof(*g));
+    *g = (struct gathering){ .index = i->table_index, .table = i->table, .next = *list,
+                             .wanted = make(p, i->table->n_columns * sizeof(bool)),
+                             .keys = make(p, i->table->n_columns * sizeof(bool)) };
+    *list = g;
+    return g;
+}
+
+static bool
+range_equal(const struct planner *p, struct range a, struct range b)
+{
+    return a.end - a.start == b.end - b.start &&
+           memcmp(p->text.ptr + a.start, p->text.ptr + b.start, a.end - a.start) == 0;
+}
+
+/* PARTITION (p) is said on the fetch: for all occurrences of the table or for none. */
+static bool
+add_occurrence(struct planner *p, struct gathering *g, const struct instance *i)
+{
+    struct filter *f = make(p, sizeof(*f));
+    *f               = (struct filter){ .of = i, .next = g->filters };
+    g->filters       = f;
+    if (g->n_occurrences++ == 0)
+        g->partition = i->ref->partition;
+    return range_equal(p, g->partition, i->ref->partition) ||
+           NOT_YET(p, "shardd: the table '%.*s' is read with different partitions in a statement "
+                      "on several shards", SHOWN(g->table->name));
+}
+
+static bool
+add_tables(struct planner *p, struct gathering **list)
+{
+    if (p->any_system)
+        return NOT_YET(p, "shardd: tables of information_schema and the like cannot be combined "
+                          "with rows of several shards; read them in a statement of their own");
+    for (struct instance *i = p->instances; i != NULL; i = i->next_all)
+        if (is_base(i) && (!check_instance(p, i) ||
+                           !add_occurrence(p, table_of(p, list, i), i)))
+            return false;
+    return true;
+}
+
+/* ---- FOR UPDATE ---- */
+
+static bool
+lock_instance(struct planner *p, struct gathering *list, const struct instance *i,
+              const struct query *q)
+{
+    struct gathering *g = gathering_of(list, i);
+    if (g == NULL)
+        return q->lock == LOCK_NO ||
+               NOT_YET(p, "shardd: FOR UPDATE on '%.*s', which is no table, is not supported over "
+                          "several shards: put it inside", SHOWN(i->alias));
+    bool first  = g->lock.end == 0 && !g->unlocked;
+    g->unlocked = g->unlocked || q->lock == LOCK_NO;
+    if (q->lock != LOCK_NO && first)
+        g->lock = q->lock_range;
+    bool same = q->lock == LOCK_NO ? g->lock.end == 0
+                                   : !g->unlocked && range_equal(p, g->lock, q->lock_range);
+    return same || NOT_YET(p, "shardd: the table '%.*s' is read both with and without FOR UPDATE "
+                              "in a statement on several shards; take the lock in a statement of "
+                              "its own", SHOWN(g->table->name));
+}
+
+/* The tables in the FROM of the block that says it, not those of its subqueries. */
+static bool
+add_locks(struct planner *p, struct gathering *list)
+{
+    for (const struct scope *s = p->scopes; s != NULL; s = s->next_all)
+        for (const struct instance *i = s->first; i != NULL; i = i->next)
+            if (!lock_instance(p, list, i, s->query))
+                return false;
+    return true;
+}
+
+/* ---- whose rows ---- */
+
+static void
+add_keys(struct planner *p, struct key_group *all, const struct key_group *more)
+{
+    struct operand *keys = make(p, (all->n_keys + more->n_keys) * sizeof(*keys));
+    if (all->n_keys > 0)
+        memcpy(keys, all->keys, all->n_keys * sizeof(*keys));
+    if (more->n_keys > 0)
+        memcpy(keys + all->n_keys, more->keys, more->n_keys * sizeof(*keys));
+    all->n_keys += more->n_keys;
+    all->keys = keys;
+}
+
+static struct target
+sharded_target(struct planner *p, const struct gathering *g)
+{
+    struct key_group *all = make(p, sizeof(*all));
+    all->table            = g->index;
+    for (struct instance *i = p->instances; i != NULL; i = i->next_all) {
+        if (!is_base(i) || i->table_index != g->index)
+            continue;
+        const struct key_group *keys = where_keys(p, i);
+        if (keys == NULL)
+            return (struct target){ .kind = TARGET_ALL, .home = ROUTES_NONE };
+        add_keys(p, all, keys);
+    }
+    return (struct target){ .kind = TARGET_KEYS, .home = ROUTES_NONE, .n_groups = 1,
+                            .groups = all };
+}
+
+static struct target
+target_of(struct planner *p, const struct gathering *g)
+{
+    switch (g->table->kind) {
+    case TABLE_SHARDED: return sharded_target(p, g);
+    case TABLE_GLOBAL:
+        return (struct target){ .kind = TARGET_HOME,
+                                .home = p->routes->databases[g->table->database].home };
+    case TABLE_REFERENCE:
+    case TABLE_VIEW: break;
+    }
+    return (struct target){ .kind = TARGET_ANY, .home = ROUTES_NONE };
+}
+
+/* ---- the spec ---- */
+
+static const uint32_t *
+indexes(struct planner *p, const bool *set, const bool *within, uint32_t n_columns, uint32_t *n)
+{
+    uint32_t *out = make(p, n_columns * sizeof(*out));
+    *n            = 0;
+    for (uint32_t at = 0; at < n_columns; at++)
+        if (set[at] && within[at])
+            out[(*n)++] = at;
+    return out;
+}
+
+static struct gather_table
+table_spec(struct planner *p, const struct gathering *g)
+{
+    struct gather_table t = {
+        .table    = g->index,
+        .schema   = p->routes->databases[g->table->database].name,
+        .name     = g->table->name,
+        .target   = target_of(p, g),
+        .from     = gather_from(p, g),
+        .filtered = gather_is_filtered(g),
+        .locks    = g->lock.end != 0,
+    };
+    uint32_t n = g->table->n_columns;
+    t.columns  = indexes(p, g->wanted, g->wanted, n, &t.n_columns);
+    t.keys     = indexes(p, g->keys, g->wanted, n, &t.n_keys);
+    return t;
+}
+
+static const struct gather_spec *
+spec(struct planner *p, struct query *q)
+{
+    struct gathering *list = NULL;
+    struct scope     *s;
+    if (!check_statement(p) || !scope_query(p, q, NULL, NULL, NULL, &s) || !add_tables(p, &list) ||
+        !add_locks(p, list) || list == NULL)
+        return NULL;
+    where_complete(p);
+    gather_columns(p, list);
+    gather_filters(p, list);
+    struct gather_spec *out = make(p, sizeof(*out));
+    for (const struct gathering *g = list; g != NULL; g = g->next)
+        out->n_tables++;
+    struct gather_table *tables = make(p, out->n_tables * sizeof(*tables));
+    uint32_t             at     = 0;
+    for (const struct gathering *g = list; g != NULL; g = g->next)
+        tables[at++] = table_spec(p, g);
+    out->tables = tables;
+    out->text   = gather_statement(p);
+    return out;
+}
+
+/* What for, without the word that begins every sentence of ours. */
+static const char *
+reason(struct planner *p)
+{
+    static const char own[] = "shardd: ";
+    const char       *why   = p->out->error.message;
+    if (strncmp(why, own, sizeof(own) - 1) == 0)
+        why += sizeof(own) - 1;
+    return arena_cstr(p->arena, span_of(why));
+}
+
+static void
+become_gather(struct planner *p, const struct planner *g, const struct gather_spec *made)
+{
+    struct plan *out     = p->out;
+    out->reason          = reason(p);
+    out->kind            = PLAN_GATHER;
+    out->text            = made->text;
+    out->target          = (struct target){ .kind = TARGET_ALL, .home = ROUTES_NONE };
+    out->merge           = NULL;
+    out->has_limit       = false;
+    out->n_numbers       = 0;
+    out->error           = (struct sql_error){ 0 };
+    p->refused           = false;
+    p->instances         = g->instances;
+    p->any_stored        = false;
+}
+
+/* Without an engine. */
+static void
+tell_of_engines(struct planner *p)
+{
+    struct sql_error *e = &p->out->error;
+    size_t            n = strlen(e->message);
+    snprintf(e->message + n, sizeof(e->message) - n,
+             "; or add an engine, which can answer it: 'shardctl engine add'");
+}
+
+void
+plan_gather(struct planner *p, struct query *q)
+{
+    bool engine = p->routes->n_engines > 0;
+    if (!p->refused && !engine)
+        return;
+    struct plan    scratch = *p->out;
+    struct planner g       = {
+        .arena = p->arena, .context = p->context, .routes = p->routes, .text = p->text,
+        .source = p->source, .digest = p->digest, .stmt = p->stmt, .out = &scratch,
+        .params = p->params, .n_params = p->n_params,
+        .home = ROUTES_NONE, .home_database = ROUTES_NONE, .gathers = true,
+    };
+    const struct gather_spec *made = spec(&g, q);
+    if (made != NULL && !engine) {
+        tell_of_engines(p);
+    } else if (made != NULL) {
+        p->out->gather           = made;
+        p->out->n_user_variables = scratch.n_user_variables;
+        p->out->user_variables   = scratch.user_variables;
+        if (p->refused)
+            become_gather(p, &g, made);
+    } else if (p->refused && g.refused && engine) {
+        p->out->error = scratch.error;
+    }
+}

@@ -1,0 +1,174 @@
+/* plan_gather_text.c - see plan_internal.h: what the shards and the engine are sent.
+ *
+ *   FROM `app`.`users` WHERE (`age` > :0) OR (`id` IN (:1, :2)) LIMIT ...
+ *
+ * The LIMIT is that of no limit at all: without one sql_select_limit would be in force.
+ */
+#include <stdlib.h>
+
+#include "core/route/plan_internal.h"
+
+static void
+text_name(struct text *t, struct span name)
+{
+    struct buf quoted = { 0 };
+    buf_append_byte(&quoted, '`');
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.ptr[i] == '`')
+            buf_append_byte(&quoted, '`');
+        buf_append_byte(&quoted, name.ptr[i]);
+    }
+    buf_append_byte(&quoted, '`');
+    text_span(t, buf_unread(&quoted));
+    buf_fini(&quoted);
+}
+
+/* ---- conditions ---- */
+
+struct columns_of {
+    const struct expr **items; /* NULL: count them */
+    uint32_t            n;
+};
+
+static bool
+see_column(struct visitor *v, struct expr *e)
+{
+    struct columns_of *c = v->context;
+    if (e->kind == EXPR_COLUMN) {
+        if (c->items != NULL)
+            c->items[c->n] = e;
+        c->n++;
+    }
+    return true;
+}
+
+static int
+by_start(const void *a, const void *b)
+{
+    const struct expr *const *x = a, *const *y = b;
+    return (*x)->start < (*y)->start ? -1 : (*x)->start > (*y)->start;
+}
+
+/* As written, but for the columns: they have no alias in front. */
+static void
+text_condition(struct text *t, struct expr *e)
+{
+    struct columns_of found = { 0 };
+    struct visitor    v     = { .expr = see_column, .context = &found };
+    visit_expr(&v, e);
+    found = (struct columns_of){ .items = make(t->p, (found.n + 1) * sizeof(*found.items)) };
+    visit_expr(&v, e);
+    qsort(found.items, found.n, sizeof(*found.items), by_start);
+    uint32_t at = e->start;
+    text_const(t, "(");
+    for (uint32_t i = 0; i < found.n; i++) {
+        text_source(t, at, found.items[i]->start);
+        text_name(t, found.items[i]->path->name);
+        at = found.items[i]->end;
+    }
+    text_source(t, at, e->end);
+    text_const(t, ")");
+}
+
+static void
+text_filters(struct text *t, const struct gathering *g)
+{
+    for (const struct filter *f = g->filters; f != NULL; f = f->next) {
+        text_const(t, f == g->filters ? " WHERE " : " OR ");
+        for (uint32_t i = 0; i < f->n; i++) {
+            if (i > 0)
+                text_const(t, " AND ");
+            text_condition(t, f->parts[i]);
+        }
+    }
+}
+
+static void
+text_clause(struct text *t, struct range r)
+{
+    if (r.end == 0)
+        return;
+    text_const(t, " ");
+    text_source(t, r.start, r.end);
+}
+
+struct sql_template
+gather_from(struct planner *p, const struct gathering *g)
+{
+    struct text t;
+    text_begin(&t, p);
+    text_const(&t, " FROM ");
+    text_name(&t, p->routes->databases[g->table->database].name);
+    text_const(&t, ".");
+    text_name(&t, g->table->name);
+    text_clause(&t, g->partition);
+    text_filters(&t, g);
+    text_const(&t, " LIMIT 18446744073709551615");
+    text_clause(&t, g->lock);
+    return text_end(&t);
+}
+
+/* ---- the statement ---- */
+
+struct cuts {
+    struct planner *p;
+    struct range   *items; /* NULL: count them */
+    uint32_t        n;
+};
+
+static void
+cut(struct cuts *c, struct range r)
+{
+    if (r.end == 0)
+        return;
+    if (c->items != NULL)
+        c->items[c->n] = r;
+    c->n++;
+}
+
+static bool
+cut_query(struct visitor *v, struct query *q)
+{
+    cut(v->context, q->lock_range);
+    return true;
+}
+
+static bool
+cut_table(struct visitor *v, struct table_ref *ref)
+{
+    cut(v->context, ref->hints);
+    cut(v->context, ref->partition);
+    return true;
+}
+
+static int
+by_range(const void *a, const void *b)
+{
+    const struct range *x = a, *y = b;
+    return x->start < y->start ? -1 : x->start > y->start;
+}
+
+const struct sql_template *
+gather_statement(struct planner *p)
+{
+    struct cuts    c = { .p = p };
+    struct visitor v = { cut_query, cut_table, NULL, &c };
+    struct text    t;
+    uint32_t       at = 0;
+    visit_query(&v, p->stmt->query);
+    if (c.n == 0)
+        return NULL;
+    c.items = make(p, c.n * sizeof(*c.items));
+    c.n     = 0;
+    visit_query(&v, p->stmt->query);
+    qsort(c.items, c.n, sizeof(*c.items), by_range);
+    text_begin(&t, p);
+    for (uint32_t i = 0; i < c.n; i++) {
+        if (c.items[i].start < at)
+            continue;
+        text_source(&t, at, c.items[i].start);
+        at = c.items[i].end;
+    }
+    text_source(&t, at, (uint32_t)p->text.len);
+    return text_keep(&t);
+}
