@@ -30,9 +30,10 @@ struct gather_table {
     uint32_t            table;        /* index in the routes; never a view */
     struct span         schema, name; /* as in the routes: the statement finds it by these */
     struct target       target;       /* whose rows: a reference table is at any shard */
-    struct sql_template from;         /* " FROM `s`.`t` WHERE ... LIMIT ... FOR UPDATE": the fetch,
-                                         but for its list of columns. For a session with all the
-                                         client's settings: they are what conditions mean */
+    struct sql_template from;         /* " FROM `s`.`t` WHERE ... FOR UPDATE": the fetch, but for
+                                         its list of columns. In a session with all the client's
+                                         settings, as they are what conditions mean; all but
+                                         sql_select_limit, which would leave rows out */
     bool                filtered;     /* it has a WHERE */
     bool                locks;        /* FOR UPDATE or LOCK IN SHARE MODE stands in it */
     uint32_t            n_columns;    /* fetched, at least one */

@@ -223,12 +223,18 @@ add_locks(struct planner *p, struct gathering *list)
 
 /* ---- whose rows ---- */
 
+enum { KEYS_MAX = 256 }; /* of several occurrences */
+
 static void
 add_keys(struct planner *p, struct key_group *all, const struct key_group *more)
 {
+    if (all->n_keys == 0) {
+        all->n_keys = more->n_keys;
+        all->keys   = more->keys;
+        return;
+    }
     struct operand *keys = make(p, (all->n_keys + more->n_keys) * sizeof(*keys));
-    if (all->n_keys > 0)
-        memcpy(keys, all->keys, all->n_keys * sizeof(*keys));
+    memcpy(keys, all->keys, all->n_keys * sizeof(*keys));
     if (more->n_keys > 0)
         memcpy(keys + all->n_keys, more->keys, more->n_keys * sizeof(*keys));
     all->n_keys += more->n_keys;
@@ -244,7 +250,7 @@ sharded_target(struct planner *p, const struct gathering *g)
         if (!is_base(i) || i->table_index != g->index)
             continue;
         const struct key_group *keys = where_keys(p, i);
-        if (keys == NULL)
+        if (keys == NULL || (all->n_keys > 0 && all->n_keys + keys->n_keys > KEYS_MAX))
             return (struct target){ .kind = TARGET_ALL, .home = ROUTES_NONE };
         add_keys(p, all, keys);
     }

@@ -8,7 +8,10 @@
  */
 #include "core/route/plan_internal.h"
 
-enum { FILTERS_MAX = 8 }; /* occurrences with conditions of their own */
+enum {
+    FILTERS_MAX = 8, /* occurrences with conditions of their own */
+    PARTS_MAX   = 64,
+};
 
 /* Functions of their arguments alone, and of settings that every backend of the session has.
  * Sorted, in capitals. */
@@ -109,6 +112,8 @@ filter_add(struct planner *p, struct filter *f, struct expr *e)
     for (uint32_t i = 0; i < f->n; i++)
         if (f->parts[i] == e)
             return;
+    if (f->n == PARTS_MAX)
+        return;
     if (f->n == f->cap) {
         uint32_t      cap  = f->cap == 0 ? 4 : 2 * f->cap;
         struct expr **more = make(p, cap * sizeof(struct expr *));

@@ -1,8 +1,6 @@
 /* plan_gather_text.c - see plan_internal.h: what the shards and the engine are sent.
  *
- *   FROM `app`.`users` WHERE (`age` > :0) OR (`id` IN (:1, :2)) LIMIT ...
- *
- * The LIMIT is that of no limit at all: without one sql_select_limit would be in force.
+ *   FROM `app`.`users` WHERE (`age` > :0) OR (`id` IN (:1, :2)) FOR UPDATE
  */
 #include <stdlib.h>
 
@@ -103,7 +101,6 @@ gather_from(struct planner *p, const struct gathering *g)
     text_name(&t, g->table->name);
     text_clause(&t, g->partition);
     text_filters(&t, g);
-    text_const(&t, " LIMIT 18446744073709551615");
     text_clause(&t, g->lock);
     return text_end(&t);
 }

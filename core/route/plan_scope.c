@@ -313,6 +313,28 @@ struct walk {
     bool            ok;
 };
 
+/* Rows for which it is NULL go the way of those for which it is false. */
+static bool
+is_filter(struct expr *where, const struct expr *e)
+{
+    where = bare(where);
+    if (where == NULL || where->kind != EXPR_AND)
+        return where == e && !e->negated;
+    for (struct expr *arg = where->args; arg != NULL; arg = arg->next)
+        if (is_filter(arg, e))
+            return true;
+    return false;
+}
+
+/* NULL IN (...) is NULL, or false when there is no row at all, on whichever shard. */
+static bool
+never_null(const struct scope *s, const struct instance *i, uint32_t column)
+{
+    const struct route_column *type = instance_column(i, column);
+    return type != NULL && !type->nullable && i->region == s->region &&
+           (s->query == NULL || !s->query->with_rollup);
+}
+
 /* x IN (SELECT y ...) holds for rows with y = x only. */
 static void
 learn_in(struct planner *p, struct scope *s, struct expr *e, struct query *q, struct scope *inner)
@@ -329,6 +351,8 @@ learn_in(struct planner *p, struct scope *s, struct expr *e, struct query *q, st
     struct instance *a = scope_column(s, x->path, &x_column);
     struct instance *b = scope_column(inner, y->path, &y_column);
     if (a == NULL || b == NULL || b->region != inner->region)
+        return;
+    if (!never_null(s, a, x_column) && (s->query == NULL || !is_filter(s->query->where, e)))
         return;
     /* A NULL among the y, on whichever shard, changes what NOT IN says. */
     const struct route_column *type = instance_column(b, y_column);

@@ -11,221 +11,202 @@
 static const struct plan_case cases[] = {
     /* joins on other columns: needed columns, keys */
     { "SELECT u.name FROM users u JOIN orders o ON o.id = u.id",
-      "gather app.users all, key id: SELECT id,name FROM `app`.`users` LIMIT "
-      "18446744073709551615; app.orders all, key id: SELECT id FROM `app`.`orders` LIMIT "
-      "18446744073709551615" },
+      "gather app.users all, key id: SELECT id,name FROM `app`.`users`; app.orders all, "
+      "key id: SELECT id FROM `app`.`orders`" },
     { "SELECT u.name FROM users u JOIN orders o ON o.amount = u.age WHERE u.score > 5 AND "
       "o.note = 'x'",
       "gather app.users all, key age: SELECT name,age,score FROM `app`.`users` WHERE "
-      "(`score` > :0) LIMIT 18446744073709551615; app.orders all, key amount: SELECT "
-      "amount,note FROM `app`.`orders` WHERE (`note` = :1) LIMIT 18446744073709551615" },
+      "(`score` > :0); app.orders all, key amount: SELECT amount,note FROM `app`.`orders` "
+      "WHERE (`note` = :1)" },
     { "SELECT COUNT(*) FROM users u JOIN orders o",
-      "gather app.users all: SELECT id FROM `app`.`users` LIMIT 18446744073709551615; "
-      "app.orders all: SELECT id FROM `app`.`orders` LIMIT 18446744073709551615" },
+      "gather app.users all: SELECT id FROM `app`.`users`; app.orders all: SELECT id FROM "
+      "`app`.`orders`" },
     { "SELECT * FROM users u, config c WHERE u.age = c.id",
       "gather app.users all, key age: SELECT "
-      "id,name,age,score,kind,born,ratio,bio,ip,price FROM `app`.`users` LIMIT "
-      "18446744073709551615; app.config home (s0), key id: SELECT id,name FROM "
-      "`app`.`config` LIMIT 18446744073709551615" },
+      "id,name,age,score,kind,born,ratio,bio,ip,price FROM `app`.`users`; app.config home "
+      "(s0), key id: SELECT id,name FROM `app`.`config`" },
     { "SELECT * FROM config, other.things",
-      "gather app.config home (s0): SELECT id,name FROM `app`.`config` LIMIT "
-      "18446744073709551615; other.things home (s1): SELECT id,name FROM `other`.`things` "
-      "LIMIT 18446744073709551615" },
+      "gather app.config home (s0): SELECT id,name FROM `app`.`config`; other.things home "
+      "(s1): SELECT id,name FROM `other`.`things`" },
     { "SELECT c.name, COUNT(o.id) FROM countries c LEFT JOIN orders o ON c.id = o.country "
       "GROUP BY c.id",
-      "gather app.countries any, key id: SELECT id,name FROM `app`.`countries` LIMIT "
-      "18446744073709551615; app.orders all, key country: SELECT id,country FROM "
-      "`app`.`orders` LIMIT 18446744073709551615" },
+      "gather app.countries any, key id: SELECT id,name FROM `app`.`countries`; app.orders "
+      "all, key country: SELECT id,country FROM `app`.`orders`" },
     /* conditions of the null-supplying side stay, those of its ON go */
     { "SELECT o.note FROM users u LEFT JOIN orders o ON o.amount = u.age WHERE o.note = "
       "'x' AND u.age > 3",
-      "gather app.users all, key age: SELECT age FROM `app`.`users` WHERE (`age` > :1) "
-      "LIMIT 18446744073709551615; app.orders all, key amount: SELECT amount,note FROM "
-      "`app`.`orders` LIMIT 18446744073709551615" },
+      "gather app.users all, key age: SELECT age FROM `app`.`users` WHERE (`age` > :1); "
+      "app.orders all, key amount: SELECT amount,note FROM `app`.`orders`" },
     { "SELECT o.note FROM users u LEFT JOIN orders o ON o.amount = u.age AND o.note = 'x' "
       "AND u.age > 3",
-      "gather app.users all, key age: SELECT age FROM `app`.`users` LIMIT "
-      "18446744073709551615; app.orders all, key amount: SELECT amount,note FROM "
-      "`app`.`orders` WHERE (`note` = :0) LIMIT 18446744073709551615" },
+      "gather app.users all, key age: SELECT age FROM `app`.`users`; app.orders all, key "
+      "amount: SELECT amount,note FROM `app`.`orders` WHERE (`note` = :0)" },
     { "SELECT o.note FROM users u RIGHT JOIN orders o ON o.amount = u.age AND o.note = 'x' "
       "AND u.age > 3",
-      "gather app.users all, key age: SELECT age FROM `app`.`users` WHERE (`age` > :1) "
-      "LIMIT 18446744073709551615; app.orders all, key amount: SELECT amount,note FROM "
-      "`app`.`orders` LIMIT 18446744073709551615" },
+      "gather app.users all, key age: SELECT age FROM `app`.`users` WHERE (`age` > :1); "
+      "app.orders all, key amount: SELECT amount,note FROM `app`.`orders`" },
     { "SELECT 1 FROM users u LEFT JOIN (orders o JOIN items i ON i.line = o.id AND i.qty > "
       "1 AND o.note = 'y') ON o.amount = u.age AND i.qty < 9",
-      "gather app.users all, key age: SELECT age FROM `app`.`users` LIMIT "
-      "18446744073709551615; app.orders all, key id,amount: SELECT id,amount,note FROM "
-      "`app`.`orders` WHERE (`note` = :2) LIMIT 18446744073709551615; app.items all, key "
-      "line: SELECT line,qty FROM `app`.`items` WHERE (`qty` < :3) AND (`qty` > :1) LIMIT "
-      "18446744073709551615" },
+      "gather app.users all, key age: SELECT age FROM `app`.`users`; app.orders all, key "
+      "id,amount: SELECT id,amount,note FROM `app`.`orders` WHERE (`note` = :2); app.items "
+      "all, key line: SELECT line,qty FROM `app`.`items` WHERE (`qty` < :3) AND (`qty` > "
+      ":1)" },
     { "SELECT 1 FROM users u LEFT JOIN (orders o LEFT JOIN items i ON i.line = o.id AND "
       "i.qty > 1 AND o.note = 'y') ON o.amount = u.age AND i.qty < 9",
-      "gather app.users all, key age: SELECT age FROM `app`.`users` LIMIT "
-      "18446744073709551615; app.orders all, key id,amount: SELECT id,amount,note FROM "
-      "`app`.`orders` LIMIT 18446744073709551615; app.items all, key line: SELECT line,qty "
-      "FROM `app`.`items` WHERE (`qty` > :1) LIMIT 18446744073709551615" },
+      "gather app.users all, key age: SELECT age FROM `app`.`users`; app.orders all, key "
+      "id,amount: SELECT id,amount,note FROM `app`.`orders`; app.items all, key line: "
+      "SELECT line,qty FROM `app`.`items` WHERE (`qty` > :1)" },
     /* what is not the same for a row everywhere stays */
     { "SELECT u.id FROM users u JOIN orders o ON o.amount = u.age WHERE RAND() < 0.5 AND "
       "u.age > @v AND u.born < NOW() AND (u.age > 1 OR o.amount > 1) AND LOWER(u.name) "
       "LIKE 'a%' AND u.age IN (SELECT 1)",
       "gather app.users all, key age: SELECT id,name,age,born FROM `app`.`users` WHERE "
-      "(LOWER(`name`) LIKE :3) LIMIT 18446744073709551615; app.orders all, key amount: "
-      "SELECT amount FROM `app`.`orders` LIMIT 18446744073709551615" },
+      "(LOWER(`name`) LIKE :3); app.orders all, key amount: SELECT amount FROM "
+      "`app`.`orders`" },
     { "SELECT u.id FROM users u JOIN orders o ON o.amount = u.age WHERE age BETWEEN 1 AND "
       "2 AND note IS NULL AND `name` = 'n'",
       "gather app.users all, key age: SELECT id,name,age FROM `app`.`users` WHERE (`age` "
-      "BETWEEN :0 AND :1) AND (`name` = :2) LIMIT 18446744073709551615; app.orders all, "
-      "key amount: SELECT amount,note FROM `app`.`orders` WHERE (`note` IS NULL) LIMIT "
-      "18446744073709551615" },
+      "BETWEEN :0 AND :1) AND (`name` = :2); app.orders all, key amount: SELECT "
+      "amount,note FROM `app`.`orders` WHERE (`note` IS NULL)" },
     /* several occurrences */
     { "SELECT a.name FROM users a JOIN users b ON a.age = b.age WHERE a.id > 5 AND b.kind "
       "= 'x'",
       "gather app.users all, key age: SELECT id,name,age,kind FROM `app`.`users` WHERE "
-      "(`id` > :0) OR (`kind` = :1) LIMIT 18446744073709551615" },
+      "(`id` > :0) OR (`kind` = :1)" },
     { "SELECT a.name FROM users a JOIN users b ON a.age = b.age WHERE a.id > 5",
-      "gather app.users all, key age: SELECT id,name,age FROM `app`.`users` LIMIT "
-      "18446744073709551615" },
+      "gather app.users all, key age: SELECT id,name,age FROM `app`.`users`" },
     { "SELECT a.name FROM users a JOIN users b ON a.age = b.age WHERE a.id = 5 AND b.id IN "
       "(6, 7)",
       "one keys users.id=(:1,:2) users.id=(:0) one shard, else gather app.users keys "
       "users.id=(:1,:2,:0), key age: SELECT id,name,age FROM `app`.`users` WHERE (`id` = "
-      ":0) OR (`id` IN (:1, :2)) LIMIT 18446744073709551615" },
+      ":0) OR (`id` IN (:1, :2))" },
     { "WITH c AS (SELECT age FROM users WHERE price > 3) SELECT 1 FROM c x JOIN c y ON "
       "x.age = y.age",
-      "gather app.users all: SELECT age,price FROM `app`.`users` WHERE (`price` > :0) "
-      "LIMIT 18446744073709551615" },
+      "gather app.users all: SELECT age,price FROM `app`.`users` WHERE (`price` > :0)" },
     { "WITH c AS (SELECT age FROM users WHERE price > 3) SELECT qty FROM items i JOIN "
       "orders o ON o.id = i.line",
-      "gather app.users all: SELECT age,price FROM `app`.`users` WHERE (`price` > :0) "
-      "LIMIT 18446744073709551615; app.items all, key line: SELECT line,qty FROM "
-      "`app`.`items` LIMIT 18446744073709551615; app.orders all, key id: SELECT id FROM "
-      "`app`.`orders` LIMIT 18446744073709551615" },
+      "gather app.users all: SELECT age,price FROM `app`.`users` WHERE (`price` > :0); "
+      "app.items all, key line: SELECT line,qty FROM `app`.`items`; app.orders all, key "
+      "id: SELECT id FROM `app`.`orders`" },
     { "WITH users AS (SELECT amount FROM orders) SELECT a.amount FROM users a JOIN items i "
       "ON i.qty = a.amount",
-      "gather app.orders all: SELECT amount FROM `app`.`orders` LIMIT "
-      "18446744073709551615; app.items all, key qty: SELECT qty FROM `app`.`items` LIMIT "
-      "18446744073709551615" },
+      "gather app.orders all: SELECT amount FROM `app`.`orders`; app.items all, key qty: "
+      "SELECT qty FROM `app`.`items`" },
     { "WITH RECURSIVE r AS (SELECT id, age FROM users WHERE id = 1 UNION ALL SELECT u.id, "
       "u.age FROM users u JOIN r ON u.age = r.id) SELECT * FROM r",
-      "gather app.users all, key age: SELECT id,age FROM `app`.`users` LIMIT "
-      "18446744073709551615" },
+      "gather app.users all, key age: SELECT id,age FROM `app`.`users`" },
     /* keys: whose rows */
     { "SELECT u.name FROM users u JOIN orders o ON o.amount = u.age WHERE u.id = 5",
       "gather app.users keys users.id=(:0), key age: SELECT id,name,age FROM `app`.`users` "
-      "WHERE (`id` = :0) LIMIT 18446744073709551615; app.orders all, key amount: SELECT "
-      "amount FROM `app`.`orders` LIMIT 18446744073709551615" },
+      "WHERE (`id` = :0); app.orders all, key amount: SELECT amount FROM `app`.`orders`" },
     { "SELECT u.name FROM users u LEFT JOIN orders o ON o.user_id = u.id JOIN items i ON "
       "i.line = o.id WHERE u.id IN (5, 6)",
       "gather app.users keys users.id=(:0,:1), key id: SELECT id,name FROM `app`.`users` "
-      "WHERE (`id` IN (:0, :1)) LIMIT 18446744073709551615; app.orders keys "
-      "orders.user_id=(:0,:1), key id,user_id: SELECT id,user_id FROM `app`.`orders` LIMIT "
-      "18446744073709551615; app.items all, key line: SELECT line FROM `app`.`items` LIMIT "
-      "18446744073709551615" },
+      "WHERE (`id` IN (:0, :1)); app.orders keys orders.user_id=(:0,:1), key id,user_id: "
+      "SELECT id,user_id FROM `app`.`orders`; app.items all, key line: SELECT line FROM "
+      "`app`.`items`" },
     { "SELECT * FROM users WHERE id = 1 UNION SELECT * FROM users WHERE id = ?",
       "one keys users.id=(?0) users.id=(:0) one shard, else gather app.users keys "
       "users.id=(?0,:0): SELECT id,name,age,score,kind,born,ratio,bio,ip,price FROM "
-      "`app`.`users` WHERE (`id` = :0) OR (`id` = ?0) LIMIT 18446744073709551615" },
+      "`app`.`users` WHERE (`id` = :0) OR (`id` = ?0)" },
     { "SELECT COUNT(DISTINCT name), COUNT(DISTINCT age) FROM users WHERE id IN (1, 2)",
       "one keys users.id=(:0,:1) one shard, else gather app.users keys users.id=(:0,:1): "
-      "SELECT id,name,age FROM `app`.`users` WHERE (`id` IN (:0, :1)) LIMIT "
-      "18446744073709551615" },
+      "SELECT id,name,age FROM `app`.`users` WHERE (`id` IN (:0, :1))" },
     { "SELECT COUNT(DISTINCT name), COUNT(DISTINCT age) FROM users WHERE id = 1",
       "one keys users.id=(:0) one shard" },
     /* subqueries */
     { "SELECT name FROM users u WHERE EXISTS (SELECT * FROM orders o WHERE o.amount = "
       "u.age AND o.note = 'a')",
-      "gather app.users all, key age: SELECT name,age FROM `app`.`users` LIMIT "
-      "18446744073709551615; app.orders all, key amount: SELECT amount,note FROM "
-      "`app`.`orders` WHERE (`note` = :0) LIMIT 18446744073709551615" },
+      "gather app.users all, key age: SELECT name,age FROM `app`.`users`; app.orders all, "
+      "key amount: SELECT amount,note FROM `app`.`orders` WHERE (`note` = :0)" },
     { "SELECT name FROM users u WHERE NOT EXISTS (SELECT DISTINCT * FROM orders o WHERE "
       "o.amount = u.age LIMIT 1, 1)",
-      "gather app.users all, key age: SELECT name,age FROM `app`.`users` LIMIT "
-      "18446744073709551615; app.orders all, key amount: SELECT "
-      "id,user_id,amount,note,country FROM `app`.`orders` LIMIT 18446744073709551615" },
+      "gather app.users all, key age: SELECT name,age FROM `app`.`users`; app.orders all, "
+      "key amount: SELECT id,user_id,amount,note,country FROM `app`.`orders`" },
     { "SELECT name FROM users WHERE age IN (SELECT amount FROM orders WHERE country = 4)",
-      "gather app.users all: SELECT name,age FROM `app`.`users` LIMIT "
-      "18446744073709551615; app.orders all, key amount: SELECT amount,country FROM "
-      "`app`.`orders` WHERE (`country` = :0) LIMIT 18446744073709551615" },
+      "gather app.users all: SELECT name,age FROM `app`.`users`; app.orders all, key "
+      "amount: SELECT amount,country FROM `app`.`orders` WHERE (`country` = :0)" },
     { "SELECT (SELECT MAX(amount) FROM orders o) FROM users u",
-      "gather app.users all: SELECT id FROM `app`.`users` LIMIT 18446744073709551615; "
-      "app.orders all: SELECT amount FROM `app`.`orders` LIMIT 18446744073709551615" },
+      "gather app.users all: SELECT id FROM `app`.`users`; app.orders all: SELECT amount "
+      "FROM `app`.`orders`" },
     { "SELECT (SELECT MAX(amount) FROM orders o WHERE o.id = score) FROM users u",
-      "gather app.users all: SELECT score FROM `app`.`users` LIMIT 18446744073709551615; "
-      "app.orders all, key id: SELECT id,amount FROM `app`.`orders` LIMIT "
-      "18446744073709551615" },
+      "gather app.users all: SELECT score FROM `app`.`users`; app.orders all, key id: "
+      "SELECT id,amount FROM `app`.`orders`" },
     { "SELECT name FROM users WHERE age > ALL (SELECT qty FROM items)",
-      "gather app.users all: SELECT name,age FROM `app`.`users` LIMIT "
-      "18446744073709551615; app.items all: SELECT qty FROM `app`.`items` LIMIT "
-      "18446744073709551615" },
+      "gather app.users all: SELECT name,age FROM `app`.`users`; app.items all: SELECT qty "
+      "FROM `app`.`items`" },
     { "SELECT id FROM countries UNION SELECT id FROM countries ORDER BY (SELECT MAX(age) "
       "FROM users)",
-      "gather app.countries any: SELECT id FROM `app`.`countries` LIMIT "
-      "18446744073709551615; app.users all: SELECT age FROM `app`.`users` LIMIT "
-      "18446744073709551615" },
+      "gather app.countries any: SELECT id FROM `app`.`countries`; app.users all: SELECT "
+      "age FROM `app`.`users`" },
     { "SELECT d.c FROM (SELECT kind, COUNT(*) c FROM users WHERE born > '2020-01-01' GROUP "
       "BY kind) d",
-      "gather app.users all: SELECT kind,born FROM `app`.`users` WHERE (`born` > :0) LIMIT "
-      "18446744073709551615" },
+      "gather app.users all: SELECT kind,born FROM `app`.`users` WHERE (`born` > :0)" },
     { "SELECT * FROM users u JOIN JSON_TABLE(u.bio, '$[*]' COLUMNS (x INT PATH '$')) j "
       "ORDER BY u.id",
       "scatter all; merge: sort h1; text: SELECT *, u.id FROM users u JOIN "
       "JSON_TABLE(u.bio, :0 COLUMNS (x INT PATH :1)) j ORDER BY u.id" },
+    /* NULL IN (...) is false where a shard has no row, and NULL elsewhere */
+    { "SELECT u.id FROM users u LEFT JOIN orders o ON o.user_id = u.id WHERE o.user_id NOT IN "
+      "(SELECT user_id FROM items)",
+      "gather app.users all, key id: SELECT id FROM `app`.`users`; app.orders all, key "
+      "user_id: SELECT user_id FROM `app`.`orders`; app.items all, key user_id: SELECT "
+      "user_id FROM `app`.`items`" },
+    { "SELECT u.id FROM users u LEFT JOIN orders o ON o.user_id = u.id WHERE o.user_id IN "
+      "(SELECT user_id FROM items)",
+      "scatter all; merge: concatenate; text: SELECT u.id FROM users u LEFT JOIN orders o "
+      "ON o.user_id = u.id WHERE o.user_id IN (SELECT user_id FROM items)" },
+    { "SELECT u.id FROM users u WHERE u.id NOT IN (SELECT user_id FROM items)",
+      "scatter all; merge: concatenate; text: SELECT u.id FROM users u WHERE u.id NOT IN "
+      "(SELECT user_id FROM items)" },
+    { "SELECT id, id IN (SELECT user_id FROM items) FROM users WHERE id = 5 GROUP BY id WITH "
+      "ROLLUP",
+      "gather app.users keys users.id=(:0): SELECT id FROM `app`.`users` WHERE (`id` = "
+      ":0); app.items all, key user_id: SELECT user_id FROM `app`.`items`" },
     /* all columns */
     { "SELECT * FROM items ORDER BY 1, 2",
-      "gather app.items all: SELECT user_id,line,qty FROM `app`.`items` LIMIT "
-      "18446744073709551615" },
+      "gather app.items all: SELECT user_id,line,qty FROM `app`.`items`" },
     { "SELECT u.*, o.note FROM users u JOIN orders o ON o.amount = u.age",
       "gather app.users all, key age: SELECT "
-      "id,name,age,score,kind,born,ratio,bio,ip,price FROM `app`.`users` LIMIT "
-      "18446744073709551615; app.orders all, key amount: SELECT amount,note FROM "
-      "`app`.`orders` LIMIT 18446744073709551615" },
+      "id,name,age,score,kind,born,ratio,bio,ip,price FROM `app`.`users`; app.orders all, "
+      "key amount: SELECT amount,note FROM `app`.`orders`" },
     { "SELECT line FROM items NATURAL JOIN orders JOIN tags ON tags.id = line",
-      "gather app.items all, key line: SELECT user_id,line,qty FROM `app`.`items` LIMIT "
-      "18446744073709551615; app.orders all: SELECT id,user_id,amount,note,country FROM "
-      "`app`.`orders` LIMIT 18446744073709551615; app.tags any, key id: SELECT id,name "
-      "FROM `app`.`tags` LIMIT 18446744073709551615" },
+      "gather app.items all, key line: SELECT user_id,line,qty FROM `app`.`items`; "
+      "app.orders all: SELECT id,user_id,amount,note,country FROM `app`.`orders`; app.tags "
+      "any, key id: SELECT id,name FROM `app`.`tags`" },
     { "SELECT name FROM users JOIN names USING (name)",
-      "gather app.users all, key name: SELECT name FROM `app`.`users` LIMIT "
-      "18446744073709551615; app.names all, key name: SELECT name FROM `app`.`names` LIMIT "
-      "18446744073709551615" },
+      "gather app.users all, key name: SELECT name FROM `app`.`users`; app.names all, key "
+      "name: SELECT name FROM `app`.`names`" },
     { "SELECT name FROM users u JOIN names USING (name) WHERE name = 'x' AND u.name > 'a'",
-      "gather app.users all, key name: SELECT name FROM `app`.`users` WHERE (`name` > :1) "
-      "LIMIT 18446744073709551615; app.names keys names.name=(:0), key name: SELECT name "
-      "FROM `app`.`names` LIMIT 18446744073709551615" },
+      "gather app.users all, key name: SELECT name FROM `app`.`users` WHERE (`name` > :1); "
+      "app.names keys names.name=(:0), key name: SELECT name FROM `app`.`names`" },
     /* what a merge cannot do */
     { "SELECT name, ROW_NUMBER() OVER (PARTITION BY kind ORDER BY age) FROM users",
-      "gather app.users all: SELECT name,age,kind FROM `app`.`users` LIMIT "
-      "18446744073709551615" },
+      "gather app.users all: SELECT name,age,kind FROM `app`.`users`" },
     { "SELECT name FROM users WINDOW w AS (ORDER BY price) ORDER BY RANK() OVER w",
-      "gather app.users all: SELECT name,price FROM `app`.`users` LIMIT "
-      "18446744073709551615" },
+      "gather app.users all: SELECT name,price FROM `app`.`users`" },
     { "SELECT age, COUNT(*) FROM users GROUP BY age WITH ROLLUP",
-      "gather app.users all: SELECT age FROM `app`.`users` LIMIT 18446744073709551615" },
+      "gather app.users all: SELECT age FROM `app`.`users`" },
     { "SELECT GROUP_CONCAT(name ORDER BY score SEPARATOR ',') FROM users WHERE age = 3",
-      "gather app.users all: SELECT name,age,score FROM `app`.`users` WHERE (`age` = :0) "
-      "LIMIT 18446744073709551615" },
+      "gather app.users all: SELECT name,age,score FROM `app`.`users` WHERE (`age` = :0)" },
     { "SELECT bio FROM users ORDER BY bio",
-      "gather app.users all: SELECT bio FROM `app`.`users` LIMIT 18446744073709551615" },
+      "gather app.users all: SELECT bio FROM `app`.`users`" },
     { "SELECT id FROM users ORDER BY RAND() LIMIT 3",
-      "gather app.users all: SELECT id FROM `app`.`users` LIMIT 18446744073709551615" },
+      "gather app.users all: SELECT id FROM `app`.`users`" },
     /* hints, locks */
     { "SELECT u.id FROM users u USE INDEX (x) JOIN orders o FORCE INDEX FOR JOIN (y) ON "
       "o.amount = u.age FOR UPDATE",
-      "gather app.users all, key age: SELECT id,age FROM `app`.`users` LIMIT "
-      "18446744073709551615 FOR UPDATE; app.orders all, key amount: SELECT amount FROM "
-      "`app`.`orders` LIMIT 18446744073709551615 FOR UPDATE; text: SELECT u.id FROM users "
-      "u  JOIN orders o  ON o.amount = u.age " },
+      "gather app.users all, key age: SELECT id,age FROM `app`.`users` FOR UPDATE; "
+      "app.orders all, key amount: SELECT amount FROM `app`.`orders` FOR UPDATE; text: "
+      "SELECT u.id FROM users u  JOIN orders o  ON o.amount = u.age " },
     { "SELECT u.id FROM users u WHERE u.age IN (SELECT amount FROM orders) LOCK IN SHARE "
       "MODE",
-      "gather app.users all: SELECT id,age FROM `app`.`users` LIMIT 18446744073709551615 "
-      "LOCK IN SHARE MODE; app.orders all, key amount: SELECT amount FROM `app`.`orders` "
-      "LIMIT 18446744073709551615; text: SELECT u.id FROM users u WHERE u.age IN (SELECT "
-      "amount FROM orders) " },
+      "gather app.users all: SELECT id,age FROM `app`.`users` LOCK IN SHARE MODE; "
+      "app.orders all, key amount: SELECT amount FROM `app`.`orders`; text: SELECT u.id "
+      "FROM users u WHERE u.age IN (SELECT amount FROM orders) " },
     { "SELECT u.id FROM users u JOIN users v ON u.age = v.age FOR UPDATE NOWAIT",
-      "gather app.users all, key age: SELECT id,age FROM `app`.`users` LIMIT "
-      "18446744073709551615 FOR UPDATE NOWAIT; text: SELECT u.id FROM users u JOIN users v "
-      "ON u.age = v.age " },
+      "gather app.users all, key age: SELECT id,age FROM `app`.`users` FOR UPDATE NOWAIT; "
+      "text: SELECT u.id FROM users u JOIN users v ON u.age = v.age " },
     { "SELECT u.id FROM users u WHERE u.age IN (SELECT age FROM users) FOR UPDATE",
       "refuse 1235: shardd: the table 'users' is read both with and without FOR UPDATE in "
       "a statement on several shards; take the lock in a statement of its own" },
@@ -236,10 +217,9 @@ static const struct plan_case cases[] = {
       "refuse 1235: shardd: FOR UPDATE on 'd', which is no table, is not supported over "
       "several shards: put it inside" },
     { "SELECT u.id FROM users PARTITION (p1) u JOIN orders o ON o.amount = u.age",
-      "gather app.users all, key age: SELECT id,age FROM `app`.`users` PARTITION (p1) "
-      "LIMIT 18446744073709551615; app.orders all, key amount: SELECT amount FROM "
-      "`app`.`orders` LIMIT 18446744073709551615; text: SELECT u.id FROM users  u JOIN "
-      "orders o ON o.amount = u.age" },
+      "gather app.users all, key age: SELECT id,age FROM `app`.`users` PARTITION (p1); "
+      "app.orders all, key amount: SELECT amount FROM `app`.`orders`; text: SELECT u.id "
+      "FROM users  u JOIN orders o ON o.amount = u.age" },
     { "SELECT u.id FROM users PARTITION (p1) u JOIN users PARTITION (p2) o ON o.age = u.age",
       "refuse 1235: shardd: the table 'users' is read with different partitions in a "
       "statement on several shards" },
