@@ -163,7 +163,7 @@ range_equal(const struct planner *p, struct range a, struct range b)
 
 /* PARTITION (p) is said on the fetch: for all occurrences of the table or for none. */
 static bool
-add_occurrence(struct planner *p, struct gathering *g, const struct instance *i)
+add_occurrence(struct planner *p, struct gathering *g, struct instance *i)
 {
     struct filter *f = make(p, sizeof(*f));
     *f               = (struct filter){ .of = i, .next = g->filters };

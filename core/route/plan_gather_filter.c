@@ -142,10 +142,62 @@ learn_filter(struct planner *p, struct gathering *list, const struct condition *
         filter_add(p, f, e);
 }
 
+/* ---- keys that are known by way of other tables ---- */
+
+static bool
+is_integer(enum column_type t)
+{
+    return t >= COLUMN_TINYINT && t <= COLUMN_BIGINT;
+}
+
+/* What a whole number is compared with in one way, whichever column has it. */
+static bool
+is_plain(const struct operand *o, const struct digest *d)
+{
+    if (o->collate || o->as != KEY_VALUE_OTHER)
+        return false;
+    return o->kind == OPERAND_PARAM ||
+           (o->kind == OPERAND_CONST && o->constant.kind == KEY_VALUE_INT) ||
+           (o->kind == OPERAND_LITERAL && d != NULL && o->ordinal < d->n_literals &&
+            d->literals[o->ordinal].kind == TOK_INT);
+}
+
+struct mention {
+    struct span column;
+    bool        found;
+};
+
+static bool
+see_mention(struct visitor *v, struct expr *e)
+{
+    struct mention *m = v->context;
+    m->found |= e->kind == EXPR_COLUMN && span_equal_nocase(e->path->name, m->column);
+    return true;
+}
+
+static void
+learn_keys(struct planner *p, const struct gathering *g, struct filter *f)
+{
+    const struct key_group *keys = g->table->kind == TABLE_SHARDED ? where_keys(p, f->of) : NULL;
+    if (keys == NULL || keys->n_keys > PARTS_MAX)
+        return;
+    struct mention m = { .column = g->table->columns[g->table->key].name };
+    struct visitor v = { .expr = see_mention, .context = &m };
+    for (uint32_t i = 0; i < f->n; i++)
+        visit_expr(&v, f->parts[i]);
+    bool plain = !m.found && is_integer(g->table->columns[g->table->key].type);
+    for (uint32_t i = 0; i < keys->n_keys; i++)
+        plain = plain && is_plain(&keys->keys[i], p->digest);
+    if (plain)
+        f->keys = keys;
+}
+
+/* ---- */
+
 static bool
 filters_equal(const struct filter *a, const struct filter *b)
 {
-    return a->n == b->n && (a->n == 0 || memcmp(a->parts, b->parts, a->n * sizeof(*a->parts)) == 0);
+    return a->n == b->n && a->keys == b->keys && (a->n == 0 || memcmp(a->parts, b->parts, a->n * sizeof(*a->parts)) == 0);
 }
 
 /* What every occurrence says the same once; nothing when one wants all rows. */
@@ -159,7 +211,7 @@ simplify(struct gathering *g)
                 *at = (*at)->next;
             else
                 at = &(*at)->next;
-        if (f->n == 0 || ++n > FILTERS_MAX) {
+        if ((f->n == 0 && f->keys == NULL) || ++n > FILTERS_MAX) {
             g->filters = NULL;
             return;
         }
@@ -273,8 +325,11 @@ gather_filters(struct planner *p, struct gathering *list)
     }
     for (w.s = p->scopes; w.s != NULL; w.s = w.s->next_all)
         visit_query(&v, w.s->query);
-    for (; list != NULL; list = list->next)
+    for (; list != NULL; list = list->next) {
+        for (struct filter *f = list->filters; f != NULL; f = f->next)
+            learn_keys(p, list, f);
         simplify(list);
+    }
 }
 
 bool

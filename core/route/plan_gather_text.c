@@ -69,6 +69,24 @@ text_condition(struct text *t, struct expr *e)
 }
 
 static void
+text_keys(struct text *t, struct span column, const struct key_group *keys)
+{
+    text_const(t, "(");
+    text_name(t, column);
+    text_const(t, " IN (");
+    for (uint32_t i = 0; i < keys->n_keys; i++) {
+        if (i > 0)
+            text_const(t, ",");
+        struct operand key = keys->keys[i];
+        if (key.negative)
+            text_const(t, "-");
+        key.negative = false; /* it is in the text */
+        text_piece(t, (struct template_piece){ .kind = PIECE_OPERAND, .operand = key });
+    }
+    text_const(t, "))");
+}
+
+static void
 text_filters(struct text *t, const struct gathering *g)
 {
     for (const struct filter *f = g->filters; f != NULL; f = f->next) {
@@ -78,6 +96,10 @@ text_filters(struct text *t, const struct gathering *g)
                 text_const(t, " AND ");
             text_condition(t, f->parts[i]);
         }
+        if (f->keys != NULL && f->n > 0)
+            text_const(t, " AND ");
+        if (f->keys != NULL)
+            text_keys(t, g->table->columns[g->table->key].name, f->keys);
     }
 }
 

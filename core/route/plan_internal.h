@@ -253,12 +253,13 @@ struct gathering {
     struct gathering         *next;
 };
 
-/* The conjuncts of one occurrence; none: every row matters. */
+/* The conjuncts of one occurrence; none, and no keys: every row matters. */
 struct filter {
-    const struct instance *of;
-    struct expr          **parts;
-    uint32_t               n, cap;
-    struct filter         *next;
+    struct instance        *of;
+    struct expr           **parts;
+    uint32_t                n, cap;
+    const struct key_group *keys; /* its key is one of these, which no conjunct says */
+    struct filter          *next;
 };
 
 struct gathering *gathering_of(struct gathering *list, const struct instance *i);

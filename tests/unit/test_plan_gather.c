@@ -103,8 +103,8 @@ static const struct plan_case cases[] = {
       "i.line = o.id WHERE u.id IN (5, 6)",
       "gather app.users keys users.id=(:0,:1), key id: SELECT id,name FROM `app`.`users` "
       "WHERE (`id` IN (:0, :1)); app.orders keys orders.user_id=(:0,:1), key id,user_id: "
-      "SELECT id,user_id FROM `app`.`orders`; app.items all, key line: SELECT line FROM "
-      "`app`.`items`" },
+      "SELECT id,user_id FROM `app`.`orders` WHERE (`user_id` IN (:0,:1)); app.items all, "
+      "key line: SELECT line FROM `app`.`items`" },
     { "SELECT * FROM users WHERE id = 1 UNION SELECT * FROM users WHERE id = ?",
       "one keys users.id=(?0) users.id=(:0) one shard, else gather app.users keys "
       "users.id=(?0,:0): SELECT id,name,age,score,kind,born,ratio,bio,ip,price FROM "
@@ -114,6 +114,18 @@ static const struct plan_case cases[] = {
       "SELECT id,name,age FROM `app`.`users` WHERE (`id` IN (:0, :1))" },
     { "SELECT COUNT(DISTINCT name), COUNT(DISTINCT age) FROM users WHERE id = 1",
       "one keys users.id=(:0) one shard" },
+    { "SELECT RANK() OVER (ORDER BY o.amount) FROM users u JOIN orders o ON o.user_id = u.id "
+      "AND o.note = 'x' WHERE u.id IN (-5, ?)",
+      "one keys orders.user_id=(-:1,?0) one shard, else gather app.users keys "
+      "users.id=(-:1,?0), key id: SELECT id FROM `app`.`users` WHERE (`id` IN (-:1, ?0)); "
+      "app.orders keys orders.user_id=(-:1,?0), key user_id: SELECT user_id,amount,note "
+      "FROM `app`.`orders` WHERE (`note` = :0) AND (`user_id` IN (-:1,?0))" },
+    { "SELECT RANK() OVER (ORDER BY o.amount) FROM users u JOIN orders o ON o.user_id = u.id "
+      "WHERE u.id IN (5, '6')",
+      "one keys orders.user_id=(:0,:1) one shard, else gather app.users keys "
+      "users.id=(:0,:1), key id: SELECT id FROM `app`.`users` WHERE (`id` IN (:0, :1)); "
+      "app.orders keys orders.user_id=(:0,:1), key user_id: SELECT user_id,amount FROM "
+      "`app`.`orders`" },
     /* subqueries */
     { "SELECT name FROM users u WHERE EXISTS (SELECT * FROM orders o WHERE o.amount = "
       "u.age AND o.note = 'a')",
