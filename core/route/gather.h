@@ -53,6 +53,10 @@ struct gather_spec {
 bool gather_needed(const struct plan *plan, const struct routes *routes,
                    const struct plan_values *values) must_check;
 
+/* Whether some shard has all of the tables, if not all of the rows: it knows the columns of the
+ * answer. *home is it; ROUTES_NONE: every shard has them. */
+bool gather_home(const struct gather_spec *spec, uint32_t *home) must_check;
+
 /* The shards to fetch a table from, at least one; `any` as for plan_route(), and for TARGET_ANY
  * it is the one. Allocates nothing. */
 void gather_route(const struct plan *plan, const struct routes *routes,

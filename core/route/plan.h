@@ -37,7 +37,8 @@ enum plan_kind {
     PLAN_SCATTER, /* a read on several shards: `text` runs on each, `merge` joins the answers.
                      With a single target shard at run time the original text is relayed */
     PLAN_GATHER,  /* a read that one server has to do: its tables' rows are brought to the engine:
-                     `gather`, see gather.h */
+                     `gather`, see gather.h. `target`: a shard with all the tables (gather_home()),
+                     for PREPARE */
     PLAN_WRITE,   /* UPDATE/DELETE/TRUNCATE... on each target shard; affected rows add up;
                      for a reference table the home copy goes first and alone counts */
     PLAN_INSERT,  /* INSERT/REPLACE ... VALUES into a sharded table: rows split per shard */

@@ -326,6 +326,22 @@ spec(struct planner *p, struct query *q)
     return out;
 }
 
+bool
+gather_home(const struct gather_spec *spec, uint32_t *home)
+{
+    uint32_t found = ROUTES_NONE;
+    for (uint32_t i = 0; i < spec->n_tables; i++) {
+        const struct target *t = &spec->tables[i].target;
+        if (t->kind != TARGET_HOME)
+            continue;
+        if (found != ROUTES_NONE && found != t->home)
+            return false;
+        found = t->home;
+    }
+    *home = found;
+    return true;
+}
+
 /* What for, without the word that begins every sentence of ours. */
 static const char *
 reason(struct planner *p)
@@ -340,18 +356,23 @@ reason(struct planner *p)
 static void
 become_gather(struct planner *p, const struct planner *g, const struct gather_spec *made)
 {
-    struct plan *out     = p->out;
-    out->reason          = reason(p);
-    out->kind            = PLAN_GATHER;
-    out->text            = made->text;
-    out->target          = (struct target){ .kind = TARGET_ALL, .home = ROUTES_NONE };
-    out->merge           = NULL;
-    out->has_limit       = false;
-    out->n_numbers       = 0;
-    out->error           = (struct sql_error){ 0 };
-    p->refused           = false;
-    p->instances         = g->instances;
-    p->any_stored        = false;
+    struct plan *out  = p->out;
+    uint32_t     home = ROUTES_NONE;
+
+    out->reason    = reason(p);
+    out->kind      = PLAN_GATHER;
+    out->text      = made->text;
+    out->target    = (struct target){ .kind = TARGET_ALL, .home = ROUTES_NONE };
+    if (gather_home(made, &home) && home != ROUTES_NONE)
+        out->target = (struct target){ .kind = TARGET_HOME, .home = home };
+    out->merge     = NULL;
+    out->has_limit = false;
+    out->n_numbers = 0;
+    out->error     = (struct sql_error){ 0 };
+    p->refused     = false;
+    p->instances   = g->instances;
+    p->any_stored  = false;
+    p->home_database = g->home_database;
 }
 
 /* Without an engine. */

@@ -197,7 +197,8 @@ learn_keys(struct planner *p, const struct gathering *g, struct filter *f)
 static bool
 filters_equal(const struct filter *a, const struct filter *b)
 {
-    return a->n == b->n && a->keys == b->keys && (a->n == 0 || memcmp(a->parts, b->parts, a->n * sizeof(*a->parts)) == 0);
+    return a->n == b->n && a->keys == b->keys &&
+           (a->n == 0 || memcmp(a->parts, b->parts, a->n * sizeof(*a->parts)) == 0);
 }
 
 /* What every occurrence says the same once; nothing when one wants all rows. */

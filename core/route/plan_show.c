@@ -58,20 +58,15 @@ show(struct planner *p)
 /* A shard that has all of the tables can explain; what the engine will really do depends on the
  * rows that it gets. */
 static bool
-explain_gather(struct planner *p, struct plan *inner, bool analyze)
+explain_gather(struct planner *p, const struct plan *inner, bool analyze)
 {
     if (analyze)
         return NOT_YET(p, "shardd: ANALYZE of a statement whose rows are brought together from "
                           "several shards is not supported; EXPLAIN SHARDD shows what is done");
-    for (uint32_t i = 0; i < inner->gather->n_tables; i++) {
-        const struct target *t = &inner->gather->tables[i].target;
-        if (t->kind != TARGET_HOME)
-            continue;
-        if (inner->target.kind == TARGET_HOME && inner->target.home != t->home)
-            return NOT_YET(p, "shardd: no shard has all the tables of this statement, so none can "
-                              "explain it; EXPLAIN SHARDD shows what is done");
-        inner->target = *t;
-    }
+    uint32_t home;
+    if (!gather_home(inner->gather, &home))
+        return NOT_YET(p, "shardd: no shard has all the tables of this statement, so none can "
+                          "explain it; EXPLAIN SHARDD shows what is done");
     return true;
 }
 

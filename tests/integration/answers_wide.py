@@ -218,7 +218,8 @@ class Wide:
         table = rng.choice(tables)
         s = self.one(table, "q")
         column = rng.choice(table.columns)
-        groups = rng.choice([c for c in table.columns if c.kind not in STRINGS] or table.columns[:1])
+        exact = [c for c in table.columns if c.kind not in STRINGS]
+        groups = rng.choice(exact or table.columns[:1])
         where = f" WHERE {self.predicate(s.columns)}" if self.chance(0.6) else ""
         other = self.one(rng.choice(tables), "b")
         form = rng.randrange(3)
@@ -277,7 +278,8 @@ class Wide:
             where = f" WHERE {self.predicate(s.columns)}" if self.chance(0.6) else ""
             if depth < 1 and self.chance(0.2):
                 return f"({block(depth + 1)} {operator()} {block(depth + 1)})"
-            return f"SELECT a.{rng.choice(fits).name} AS v, {rng.randrange(2)} AS w FROM {s.text}{where}"
+            return (f"SELECT a.{rng.choice(fits).name} AS v, {rng.randrange(2)} AS w "
+                    f"FROM {s.text}{where}")
 
         def operator():
             return rng.choice(["UNION", "UNION ALL", "UNION DISTINCT", "INTERSECT", "EXCEPT",
@@ -359,7 +361,8 @@ class Wide:
             if column.definition.startswith("VARCHAR(30)") and "latin1" not in column.definition
             and "_bin" not in column.definition else f"HEX({name})",
             f"CASE WHEN {self.predicate(s.columns)} THEN 1 ELSE 0 END DESC",
-            f"COALESCE({name}, {rng.choice(s.columns)[0]}) IS NULL", f"{name} IS NULL, LENGTH({name})"])
+            f"COALESCE({name}, {rng.choice(s.columns)[0]}) IS NULL",
+            f"{name} IS NULL, LENGTH({name})"])
         clauses = [("select", "SELECT"), ("items", "*" if self.chance(0.3) else
                                           ", ".join(self.values(s.columns))),
                    ("from", f"FROM {s.text}")]
