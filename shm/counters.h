@@ -63,6 +63,7 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
   X(COMMANDS_OTHER, TOTAL, "commands_other_total", "", "Commands that carry no statement.") \
   X(ROUTE_ONE, TOTAL, "statements_routed_total", "route=\"one\"", "Statements by route.") \
   X(ROUTE_SCATTER, TOTAL, "statements_routed_total", "route=\"scatter\"", "") \
+  X(ROUTE_GATHER, TOTAL, "statements_routed_total", "route=\"gather\"", "") \
   X(ROUTE_WRITE_ALL, TOTAL, "statements_routed_total", "route=\"write\"", "") \
   X(ROUTE_INSERT_SPLIT, TOTAL, "statements_routed_total", "route=\"insert_split\"", "") \
   X(ROUTE_LOAD, TOTAL, "statements_routed_total", "route=\"load\"", "") \
@@ -122,6 +123,18 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
   X(PINNED_USER_VARIABLE, GAUGE, "pinned_sessions", "reason=\"user_variable\"", "") \
   X(PINS, TOTAL, "pins_total", "", "Reasons that began to pin a client to a connection.") \
   X(ROWS_RELAYED, TOTAL, "rows_merged_total", "", "Rows that passed through a merge.") \
+  X(GATHER_ROWS, TOTAL, "gather_rows_total", "", "Rows brought from shards to an engine.") \
+  X(GATHER_BYTES, TOTAL, "gather_bytes_total", "", "Bytes of these rows, as text.") \
+  X(GATHER_TABLES, TOTAL, "gather_tables_total", "", "Tables filled on an engine.") \
+  X(GATHER_SPILLED, TOTAL, "gather_spilled_total", "", \
+    "Tables that were moved to an engine's disk because of gather_memory_bytes.") \
+  X(GATHER_LIMIT_ROWS, TOTAL, "gather_refused_total", "limit=\"rows\"", \
+    "Statements that needed more than the settings gather_max_... allow.") \
+  X(GATHER_LIMIT_BYTES, TOTAL, "gather_refused_total", "limit=\"bytes\"", "") \
+  X(GATHER_LIMIT_SECONDS, TOTAL, "gather_refused_total", "limit=\"seconds\"", "") \
+  X(GATHER_DEFINITION_HITS, TOTAL, "gather_definitions_total", "from=\"memory\"", \
+    "Definitions of tables looked up to make them on an engine.") \
+  X(GATHER_DEFINITION_MISSES, TOTAL, "gather_definitions_total", "from=\"shard\"", "") \
   X(MERGE_MEMORY, GAUGE, "merge_memory_bytes", "", "Memory held by merges.") \
   X(MALFORMED_PACKETS, TOTAL, "malformed_packets_total", "", "Packets that broke the protocol.") \
   X(KILLS, TOTAL, "kills_total", "", "KILL commands carried out.") \
@@ -165,6 +178,7 @@ extern const struct counter_info counter_info[COUNTERS_N];
   X(ONE, "statement_seconds", "route=\"one\"", \
     "From the statement's last byte to its answer's first.") \
   X(SCATTER, "statement_seconds", "route=\"scatter\"", "") \
+  X(GATHER, "statement_seconds", "route=\"gather\"", "") \
   X(WRITE, "statement_seconds", "route=\"write\"", "") \
   X(LOCAL, "statement_seconds", "route=\"local\"", "") \
   X(POOL_WAIT, "pool_wait_seconds", "", "Waiting for a connection to a server.") \

@@ -96,6 +96,10 @@ struct conf {
     /* statements */
     uint32_t         plan_cache_entries;
     uint64_t         merge_memory_bytes; /* per statement */
+    uint64_t         gather_max_rows;    /* per statement, as the next three */
+    uint64_t         gather_max_bytes;
+    uint32_t         gather_max_seconds; /* 0: no limit */
+    uint64_t         gather_memory_bytes;
     enum conf_commit commit;
     uint32_t         snapshot_wait_ms;
     bool             snapshot_reads;

@@ -139,6 +139,17 @@ const struct conf_setting conf_settings[] = {
     { INT(merge_memory_bytes, "256M", MIB, 64 * GIB, "bytes"), CONF_RELOAD,
       "Memory that merging the answers of several shards may take, per statement. A "
       "statement that needs more gets an error." },
+    { INT(gather_max_rows, "20000000", 1, 1000000000000, "rows"), CONF_RELOAD,
+      "Rows that a statement may bring from the shards to an engine. One that needs more gets "
+      "error 1104." },
+    { INT(gather_max_bytes, "4G", MIB, 1024 * GIB, "bytes"), CONF_RELOAD,
+      "The same in bytes, as text." },
+    { INT(gather_max_seconds, "300", 0, 86400, "s"), CONF_RELOAD,
+      "How long a statement may bring rows together and wait for the engine's answer to begin. "
+      "One that takes longer gets error 1969. 0: no limit." },
+    { INT(gather_memory_bytes, "256M", 64 * KIB, 3 * GIB, "bytes"), CONF_RELOAD,
+      "Memory of the engine that a table of a statement may take there; a larger one is moved "
+      "to its disk, which takes longer. Tables with wide rows are always there." },
     { ENUM(commit, "atomic", "atomic|best_effort|single"), CONF_RELOAD,
       "A transaction that writes on several shards: atomic commits everywhere or nowhere, "
       "best_effort commits one shard after the other, single refuses the second shard." },

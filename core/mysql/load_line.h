@@ -3,7 +3,7 @@
  *   text or binary row --load_line_*()--> "1\tab\\\tc\t\\N\n"
  *
  * A server that reads the lines with LOAD_LINE_FORMAT and CHARACTER SET binary stores byte for
- * byte what another has sent with character_set_results = NULL. Three bytes have a meaning in
+ * byte what another has sent without a conversion. Three bytes have a meaning in
  * a line and are escaped; NULL is \N.
  *
  * Source: MariaDB Knowledge Base, "LOAD DATA INFILE".

@@ -29,8 +29,8 @@ static const struct type {
     { "double", LENGTH_FIXED, 8, GATHER_PLAIN },
     { "decimal", LENGTH_DIGITS, 8, GATHER_PLAIN },
     { "bit", LENGTH_BITS, 1, GATHER_PLAIN },
-    { "char", LENGTH_CHARACTERS, 0, GATHER_PLAIN },
-    { "varchar", LENGTH_CHARACTERS, 2, GATHER_PLAIN },
+    { "char", LENGTH_CHARACTERS, 0, GATHER_TEXT },
+    { "varchar", LENGTH_CHARACTERS, 2, GATHER_TEXT },
     { "binary", LENGTH_BYTES, 0, GATHER_PLAIN },
     { "varbinary", LENGTH_BYTES, 2, GATHER_PLAIN },
     { "date", LENGTH_FIXED, 4, GATHER_PLAIN },
@@ -38,15 +38,15 @@ static const struct type {
     { "datetime", LENGTH_FIXED, 8, GATHER_PLAIN },
     { "timestamp", LENGTH_FIXED, 7, GATHER_EPOCH },
     { "year", LENGTH_FIXED, 1, GATHER_PLAIN },
-    { "enum", LENGTH_FIXED, 2, GATHER_PLAIN },
-    { "set", LENGTH_FIXED, 8, GATHER_PLAIN },
+    { "enum", LENGTH_FIXED, 2, GATHER_TEXT },
+    { "set", LENGTH_FIXED, 8, GATHER_TEXT },
     { "uuid", LENGTH_FIXED, 16, GATHER_BYTES },
     { "inet6", LENGTH_FIXED, 16, GATHER_BYTES },
     { "inet4", LENGTH_FIXED, 4, GATHER_BYTES },
-    { "tinytext", LENGTH_BLOB, 0, GATHER_PLAIN },
-    { "text", LENGTH_BLOB, 0, GATHER_PLAIN },
-    { "mediumtext", LENGTH_BLOB, 0, GATHER_PLAIN },
-    { "longtext", LENGTH_BLOB, 0, GATHER_PLAIN },
+    { "tinytext", LENGTH_BLOB, 0, GATHER_TEXT },
+    { "text", LENGTH_BLOB, 0, GATHER_TEXT },
+    { "mediumtext", LENGTH_BLOB, 0, GATHER_TEXT },
+    { "longtext", LENGTH_BLOB, 0, GATHER_TEXT },
     { "tinyblob", LENGTH_BLOB, 0, GATHER_PLAIN },
     { "blob", LENGTH_BLOB, 0, GATHER_PLAIN },
     { "mediumblob", LENGTH_BLOB, 0, GATHER_PLAIN },
@@ -123,6 +123,9 @@ ending_of(struct arena *a, struct span create, const struct column_def *c)
     struct buf  text = { 0 };
     struct span out;
 
+    /* Else the flags would say that it has none. */
+    if (c->auto_increment)
+        buf_append_text(&text, " DEFAULT 0");
     if (c->default_value != NULL) {
         struct span value = text_of(create, c->default_value->start, c->default_value->end);
         if (is_constant(c->default_value) || is_now(value)) {

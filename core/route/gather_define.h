@@ -10,6 +10,7 @@
  *
  * A value travels as bytes in its column's own character set, and where its text would lose
  * something it is fetched as something else that does not:
+ *   CHAR, TEXT, ENUM as binary strings, which are not converted for the client
  *   FLOAT            times 1e0: a DOUBLE with all digits
  *   TIMESTAMP        UNIX_TIMESTAMP(): in local time some hours come twice
  *   UUID, INET4/6    as binary strings, which they are read from
@@ -25,6 +26,7 @@
 
 enum gather_form {
     GATHER_PLAIN,
+    GATHER_TEXT,
     GATHER_FLOAT,
     GATHER_EPOCH,
     GATHER_BYTES, /* CAST(... AS BINARY(n)) */

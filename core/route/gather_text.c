@@ -125,6 +125,11 @@ gather_select_text(const struct gather_copy *c, struct buf *out)
             buf_append_byte(out, ',');
         switch (column->form) {
         case GATHER_PLAIN: literal_identifier(out, column->name); break;
+        case GATHER_TEXT:
+            buf_append_text(out, "CAST(");
+            literal_identifier(out, column->name);
+            buf_append_text(out, " AS BINARY)");
+            break;
         case GATHER_FLOAT:
             literal_identifier(out, column->name);
             buf_append_text(out, "*1e0");
@@ -163,8 +168,9 @@ const char *
 gather_neutral(void)
 {
     return "SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', "
-           "time_zone='+00:00', check_constraint_checks=0, character_set_client=utf8mb4, "
-           "collation_connection=utf8mb4_general_ci, max_heap_table_size=4294967295";
+           "time_zone='+00:00', check_constraint_checks=0, max_statement_time=0, "
+           "character_set_client=utf8mb4, collation_connection=utf8mb4_general_ci, "
+           "max_heap_table_size=4294967296";
 }
 
 /* A login sets the sets of client, connection and results to its collation's. */
@@ -172,6 +178,7 @@ void
 gather_restore_text(uint16_t collation, struct buf *out)
 {
     buf_printf(out, "SET SESSION sql_mode=DEFAULT, time_zone=DEFAULT, "
-               "check_constraint_checks=DEFAULT, max_heap_table_size=DEFAULT, "
-               "character_set_client=%u, collation_connection=%u", collation, collation);
+               "check_constraint_checks=DEFAULT, max_statement_time=DEFAULT, "
+               "max_heap_table_size=DEFAULT, character_set_client=%u, collation_connection=%u",
+               collation, collation);
 }

@@ -39,7 +39,9 @@ static const char *const statements[] = {
     "CREATE ROLE IF NOT EXISTS shardd_committer",
     "GRANT EXECUTE ON PROCEDURE shardd.decide TO shardd_committer",
     "GRANT ALL PRIVILEGES ON shardd.* TO '" SCHEMA_SERVICE_USER "'@'%'",
-    "GRANT PROCESS, BINLOG MONITOR, CONNECTION ADMIN ON *.* TO '" SCHEMA_SERVICE_USER "'@'%'",
+    /* REFERENCES: SHOW CREATE TABLE is for those who have some right on a table. */
+    "GRANT PROCESS, BINLOG MONITOR, CONNECTION ADMIN, REFERENCES ON *.* TO"
+    " '" SCHEMA_SERVICE_USER "'@'%'",
     "GRANT EXECUTE ON PROCEDURE shardd.open_view TO shardd_committer",
     "GRANT EXECUTE ON PROCEDURE shardd.abort TO shardd_committer", /* the last: see below */
 };

@@ -51,10 +51,10 @@ static const struct row {
     uint32_t    width; /* 0: no MEMORY table */
 } rows[] = {
     { "plain ones", { 0, 1 }, 2, { 0, 1 }, 2,
-      "CREATE TEMPORARY TABLE `s`.`t` (`id` bigint(20) unsigned NOT NULL, `na``me` varchar(20) "
-      "CHARACTER SET latin1 COLLATE latin1_bin NULL DEFAULT 'it''s\\n', KEY (`id`), "
+      "CREATE TEMPORARY TABLE `s`.`t` (`id` bigint(20) unsigned NOT NULL DEFAULT 0, `na``me` "
+      "varchar(20) CHARACTER SET latin1 COLLATE latin1_bin NULL DEFAULT 'it''s\\n', KEY (`id`), "
       "KEY (`na``me`)) ENGINE=MEMORY DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci",
-      "SELECT `id`,`na``me`", 2 + 8 + 82 },
+      "SELECT `id`,CAST(`na``me` AS BINARY)", 2 + 8 + 82 },
     { "those that are fetched as something else", { 2, 3, 5 }, 3, { 0 }, 0,
       "CREATE TEMPORARY TABLE `s`.`t` (`f` float(7,3) unsigned zerofill NULL DEFAULT NULL, "
       "`at` timestamp(3) NOT NULL DEFAULT current_timestamp(3) ON UPDATE current_timestamp(3), "
@@ -63,7 +63,7 @@ static const struct row {
     { "a generated one is plain, and hidden where it is not alone", { 4, 7 }, 2, { 0 }, 0,
       "CREATE TEMPORARY TABLE `s`.`t` (`e` enum('a,b','c''d') NOT NULL DEFAULT 'a,b', "
       "`g` int(11) NULL INVISIBLE) ENGINE=MEMORY DEFAULT CHARSET=utf8mb4 "
-      "COLLATE=utf8mb4_unicode_ci", "SELECT `e`,`g`", 2 + 2 + 4 },
+      "COLLATE=utf8mb4_unicode_ci", "SELECT CAST(`e` AS BINARY),`g`", 2 + 2 + 4 },
     { "hidden alone", { 7 }, 1, { 0 }, 0,
       "CREATE TEMPORARY TABLE `s`.`t` (`g` int(11) NULL) ENGINE=MEMORY DEFAULT CHARSET=utf8mb4 "
       "COLLATE=utf8mb4_unicode_ci", "SELECT `g`", 2 + 4 },
@@ -71,7 +71,7 @@ static const struct row {
       "CREATE TEMPORARY TABLE `s`.`t` (`j` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin "
       "NULL DEFAULT NULL CHECK (json_valid(`j`)), `c` varchar(500) NULL DEFAULT NULL, "
       "KEY (`c`(191))) ENGINE=Aria TRANSACTIONAL=0 ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 "
-      "COLLATE=utf8mb4_unicode_ci", "SELECT `j`,`c`", 0 },
+      "COLLATE=utf8mb4_unicode_ci", "SELECT CAST(`j` AS BINARY),CAST(`c` AS BINARY)", 0 },
     { "a point and a long number", { 9, 10 }, 2, { 0 }, 0,
       "CREATE TEMPORARY TABLE `s`.`t` (`p` point NOT NULL, `n` decimal(65,30) NOT NULL DEFAULT "
       "-1.500000000000000000000000000000) ENGINE=Aria TRANSACTIONAL=0 ROW_FORMAT=DYNAMIC DEFAULT "

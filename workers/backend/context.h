@@ -21,6 +21,7 @@ struct cache;
 struct logins;
 struct query_run;
 struct sequences;
+struct definitions;
 struct gate;
 
 struct context {
@@ -48,6 +49,7 @@ struct context {
     uint64_t           epoch;       /* of this process: xids are never reused */
     bool               leaving;     /* draining: no new clients, no idle ones */
     struct sequences  *sequences;   /* see workers/query/sequence.h */
+    struct definitions *definitions; /* see workers/query/definitions.h; owned */
     struct gate       *gate;        /* see workers/query/gate.h */
     struct query_run      *spare_query; /* see workers/query/query.h; owned */
     uint32_t           n_spare_queries;

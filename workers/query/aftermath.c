@@ -207,6 +207,11 @@ stay(struct leg *leg)
 {
     struct session *s = leg->q->s;
 
+    /* An engine is no place to stay: the session has lost it. */
+    if (leg->is_engine) {
+        leg->backend->dirty = leg->q->cut = true;
+        return;
+    }
     pins_add(&s->pins, s->ctx->slot, PIN_USER_VARIABLE);
     leg->backend->dirty = true;
     if (session_held(s, leg->shard_id) == NULL)
@@ -342,6 +347,12 @@ aftermath_take(struct leg *leg)
         leg_over(leg, NULL);
     else
         begin(leg, AFTER_WARNINGS, over);
+}
+
+void
+aftermath_take_then(struct leg *leg, void (*done)(struct leg *leg))
+{
+    begin(leg, AFTER_WARNINGS, done);
 }
 
 void

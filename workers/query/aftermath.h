@@ -15,6 +15,9 @@
  * client off: nobody knows its state any more. */
 void aftermath_take(struct leg *leg);
 
+/* The same, and `done` instead of leg_over(). */
+void aftermath_take_then(struct leg *leg, void (*done)(struct leg *leg));
+
 /* The same for SET: only the user variables of the text; `done` instead of leg_over(). */
 void aftermath_variables(struct leg *leg, void (*done)(struct leg *leg));
 

@@ -7,8 +7,6 @@
 #include "workers/query/own_vars.h"
 #include "workers/query/txn.h"
 
-static void next_step(struct leg *leg);
-
 void
 legs_make(struct query_run *q, const struct shard_set *shards)
 {
@@ -122,7 +120,7 @@ step_answered(struct exchange *x, struct backend *b, struct span bytes, bool las
     if (result_error(&x->reader, &why))
         step_failed(leg, &why);
     else
-        next_step(leg);
+        leg_go_on(leg);
 }
 
 static const struct exchange_ops step_ops = {
@@ -292,7 +290,8 @@ step_time(struct leg *leg)
 {
     const struct query_run *q    = leg->q;
     struct backend         *b    = leg->backend;
-    bool                    want = q->plan != NULL && q->plan->plan.same_time && q->n_legs > 1;
+    bool                    want = q->plan != NULL && q->plan->plan.same_time &&
+                (q->n_legs > 1 || q->gathering != NULL);
     char                    text[64];
 
     if (!want && !b->fixed_time)
@@ -412,6 +411,7 @@ do_step(struct leg *leg)
 {
     switch (leg->step) {
     case STEP_RESET:               return step_reset(leg);
+    case STEP_FILL:                return leg->fill != NULL && (leg->fill(leg), true);
     case STEP_VARS:                return step_vars(leg);
     case STEP_USER_VARS:           return step_user_vars(leg);
     case STEP_SCHEMA:              return step_schema(leg);
@@ -433,8 +433,8 @@ repeats(enum leg_step step)
     return step == STEP_VARS || step == STEP_SAVEPOINTS;
 }
 
-static void
-next_step(struct leg *leg)
+void
+leg_go_on(struct leg *leg)
 {
     while (leg->step != STEP_READY) {
         enum leg_step step  = leg->step;
@@ -458,7 +458,7 @@ synchronise(struct leg *leg, struct backend *b)
     leg->state    = LEG_SYNC;
     leg->step     = STEP_RESET;
     leg->sub_step = 0;
-    next_step(leg);
+    leg_go_on(leg);
 }
 
 static void

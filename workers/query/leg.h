@@ -30,6 +30,10 @@ leg_to_engine(struct leg *leg, struct query_run *q, uint32_t engine,
     };
 }
 
+/* leg->fill() has done what it wanted on the connection. Its session settings are the login's
+ * but for what the leg says from here on: leg->backend->vars_hash is 1. */
+void leg_go_on(struct leg *leg);
+
 /* The leg's answer is complete (error NULL) or it failed. The backend goes
  * where it belongs; when all legs are over, q->all_over(q). */
 void leg_over(struct leg *leg, const struct sql_error *error);

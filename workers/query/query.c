@@ -8,6 +8,7 @@
 
 #include "core/base/memory.h"
 #include "core/mysql/wire.h"
+#include "core/route/gather.h"
 #include "workers/query/diagnostics.h"
 #include "workers/backend/reaper.h"
 #include "workers/query/leg.h"
@@ -196,6 +197,28 @@ find_variables(struct query_run *q)
 }
 
 static void
+run_on(struct query_run *q, const struct shard_set *shards)
+{
+    const struct plan *plan = &q->plan->plan;
+
+    if (shards->n == 1 && !plan->reference_write) {
+        slot_count(q->ctx->slot, COUNTER_ROUTE_ONE);
+        query_relay(q, shards->first);
+    } else if (plan->kind == PLAN_SCATTER) {
+        if (q->s->modes != NULL && q->s->modes->select_limit && !plan->has_limit) {
+            query_refuse(q, SQL_NOT_SUPPORTED, "shardd: sql_select_limit is set, and each of "
+                         "several shards would apply it to its part: write LIMIT instead");
+            return;
+        }
+        slot_count(q->ctx->slot, COUNTER_ROUTE_SCATTER);
+        query_scatter(q, shards);
+    } else {
+        slot_count(q->ctx->slot, COUNTER_ROUTE_WRITE_ALL);
+        query_write(q, shards);
+    }
+}
+
+static void
 run_on_shards(struct query_run *q)
 {
     const struct plan *plan = &q->plan->plan;
@@ -228,6 +251,10 @@ run_on_shards(struct query_run *q)
         query_relay(q, home ? plan->target.home : any_shard(q));
         return;
     }
+    if (gather_needed(plan, q->routes->routes, &q->values)) {
+        query_gather(q, any_shard(q));
+        return;
+    }
     struct sql_error error;
     if (!plan_route(plan, q->routes->routes, &q->values, any_shard(q), &shards, &error)) {
         slot_count(q->ctx->slot, COUNTER_ROUTE_REFUSED);
@@ -240,21 +267,7 @@ run_on_shards(struct query_run *q)
                      "set the variable in utf8mb4");
         return;
     }
-    if (shards.n == 1 && !plan->reference_write) {
-        slot_count(q->ctx->slot, COUNTER_ROUTE_ONE);
-        query_relay(q, shards.first);
-    } else if (plan->kind == PLAN_SCATTER) {
-        if (s->modes != NULL && s->modes->select_limit && !plan->has_limit) {
-            query_refuse(q, SQL_NOT_SUPPORTED, "shardd: sql_select_limit is set, and each of "
-                         "several shards would apply it to its part: write LIMIT instead");
-            return;
-        }
-        slot_count(q->ctx->slot, COUNTER_ROUTE_SCATTER);
-        query_scatter(q, &shards);
-    } else {
-        slot_count(q->ctx->slot, COUNTER_ROUTE_WRITE_ALL);
-        query_write(q, &shards);
-    }
+    run_on(q, &shards);
 }
 
 /* The change of schema as session tracking tells it. */
@@ -350,6 +363,7 @@ run_plan(struct query_run *q)
     switch (plan->kind) {
     case PLAN_ONE:
     case PLAN_SCATTER:
+    case PLAN_GATHER:
     case PLAN_WRITE:
     case PLAN_INSERT:
     case PLAN_LOAD:   run_on_shards(q); return;
@@ -359,10 +373,6 @@ run_plan(struct query_run *q)
     case PLAN_DDL:    query_ddl(q); return;
     case PLAN_SHARDD:
     case PLAN_KILL:   query_shardd(q); return;
-    case PLAN_GATHER:
-        slot_count(q->ctx->slot, COUNTER_ROUTE_REFUSED);
-        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: %s", plan->reason);
-        return;
     case PLAN_REFUSE:
         slot_count(q->ctx->slot, COUNTER_ROUTE_REFUSED);
         slot_count(q->ctx->slot, COUNTER_ERRORS_SHARDD);
@@ -442,6 +452,7 @@ query_abandon(struct query_run *q)
     snapshot_abandon(q);
     query_insert_abandon(q);
     query_load_abandon(q);
+    query_gather_abandon(q);
     query_ddl_abandon(q);
     drop_legs(q, NULL);
     session_abort(q->s);
@@ -471,6 +482,7 @@ query_kill(struct query_run *q, const struct sql_error *why)
     snapshot_abandon(q);
     query_insert_abandon(q);
     query_load_abandon(q);
+    query_gather_abandon(q);
     query_ddl_abandon(q);
     drop_legs(q, why);
     if (q->s->implicit)
@@ -507,6 +519,7 @@ query_free(struct query_run *q)
 
     query_merge_free(q);
     query_load_free(q);
+    query_gather_free(q);
     plan_ref_release(q->plan);
     routes_drop(q->routes);
     if (ctx->n_spare_queries == SPARE_QUERIES) {

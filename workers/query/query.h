@@ -29,6 +29,7 @@ struct inserting;
 struct asking;
 struct snapshot;
 struct loading;
+struct gathering;
 struct aftermath;
 
 enum query_command {
@@ -42,7 +43,7 @@ enum leg_state { LEG_NEW, LEG_WAITING, LEG_SYNC, LEG_RUNNING, LEG_ASKING, LEG_OV
 
 /* What has to be said before the statement; one at a time. */
 enum leg_step {
-    STEP_RESET, STEP_VARS, STEP_USER_VARS, STEP_SCHEMA, STEP_INSERT_ID, STEP_TIME,
+    STEP_RESET, STEP_FILL, STEP_VARS, STEP_USER_VARS, STEP_SCHEMA, STEP_INSERT_ID, STEP_TIME,
     STEP_NEXT_TRANSACTION,
     STEP_BEGIN, STEP_SAVEPOINTS, STEP_STATEMENT_SAVEPOINT, STEP_READY,
 };
@@ -53,6 +54,7 @@ struct leg {
     uint32_t           shard;    /* index in q->routes */
     uint32_t           shard_id; /* or an engine's id */
     bool               is_engine; /* see leg_to_engine(), as for these two: */
+    void             (*fill)(struct leg *leg);  /* on a connection of no session; or NULL */
     void             (*ready)(struct leg *leg);
     void             (*over)(struct leg *leg);
     enum leg_state     state;
@@ -153,6 +155,7 @@ struct query_run {
     struct inserting *inserting;  /* query_insert.c's own */
     struct merging   *merging;    /* query_merge.c's own */
     struct loading   *loading;    /* query_load.c's own */
+    struct gathering *gathering;  /* query_gather.c's own */
     struct prepare_ok prepared; /* QUERY_PREPARE: what the server said */
 
     void      (*settled)(struct query_run *q); /* txn_settle()'s */
@@ -226,6 +229,12 @@ bool query_may_share(const struct query_run *q);
 void query_share(struct leg *leg, struct backend *b);
 void query_share_drop(struct leg *leg);
 
+/* A message of the answer, with a header of our own and the session's status. */
+void query_relay_message(struct leg *leg, const struct result_message *m);
+
+/* Between two rows: the error is the end of the answer. */
+void query_cut_answer(struct query_run *q, const struct sql_error *why);
+
 /* What the answer of a relayed statement did to the session. */
 void query_relay_remember(struct leg *leg);
 
@@ -271,6 +280,10 @@ void query_merge(struct query_run *q, const struct shard_set *shards); /* query_
 void query_scatter(struct query_run *q, const struct shard_set *shards);
 void query_merge_resume(struct query_run *q);
 void query_merge_free(struct query_run *q);
+/* A read that needs one server; `any`: as for plan_route(). */
+void query_gather(struct query_run *q, uint32_t any);        /* query_gather.c */
+void query_gather_abandon(struct query_run *q);
+void query_gather_free(struct query_run *q);
 void query_set(struct query_run *q);                         /* query_set.c */
 void query_txn(struct query_run *q);                         /* query_txn.c */
 void query_ddl(struct query_run *q);                         /* query_ddl.c */

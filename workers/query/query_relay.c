@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "core/mysql/wire.h"
 #include "workers/query/aftermath.h"
 #include "workers/query/diagnostics.h"
 #include "workers/backend/reaper.h"
@@ -300,6 +301,22 @@ replace_error(struct leg *leg, struct span payload)
     return true;
 }
 
+/* An engine knows nothing of the session's transaction. */
+static void
+set_status(const struct leg *leg, uint8_t *at)
+{
+    const unsigned own    = SERVER_STATUS_IN_TRANS | SERVER_STATUS_IN_TRANS_READONLY |
+                         SERVER_STATUS_AUTOCOMMIT;
+    unsigned       status = wire_load_u16(at);
+
+    if (leg->is_engine)
+        status = (status & ~own) | session_status(leg->q->s);
+    if (leg->q->more)
+        status |= SERVER_MORE_RESULTS_EXISTS;
+    at[0] = (uint8_t)status;
+    at[1] = (uint8_t)(status >> 8);
+}
+
 static void
 relay_as_it_is(struct leg *leg, const struct result_message *m)
 {
@@ -311,12 +328,34 @@ relay_as_it_is(struct leg *leg, const struct result_message *m)
     buf_append_span(out, m->message.payload);
     uint8_t *payload = out->bytes + out->start + pay;
     size_t   status  = status_offset(q, m);
-    if (q->more && status + 1 < m->message.payload.len)
-        payload[status] |= SERVER_MORE_RESULTS_EXISTS;
+    if (status < m->message.payload.len - 1)
+        set_status(leg, payload + status);
     if (m->kind == RESULT_IS_PREPARED && reply_prepare_decode(m->message.payload, &q->prepared))
         for (int i = 0; i < 4; i++)
             payload[1 + i] = (uint8_t)(q->client_statement >> (8 * i));
     packet_end(out, at, &q->seq);
+}
+
+void
+query_relay_message(struct leg *leg, const struct result_message *m)
+{
+    struct query_run *q = leg->q;
+
+    if (m->kind != RESULT_IS_ERR || !replace_error(leg, m->message.payload))
+        relay_as_it_is(leg, m);
+    query_flush(q);
+    if (m->kind == RESULT_IS_ERR && result_over(&leg->x.reader))
+        leg->x.reader.error = leg->x.reader.error != 0 ? leg->x.reader.error : SQL_UNKNOWN_ERROR;
+}
+
+void
+query_cut_answer(struct query_run *q, const struct sql_error *why)
+{
+    q->stopped = true;
+    reply_err_encode(stream_out(q->client), &q->seq, q->s->capabilities, why);
+    query_flush(q);
+    diagnostics_error(q->s, why);
+    q->s->row_count = -1;
 }
 
 /* The client has its error. What the server still has to say is dropped: with its
@@ -327,12 +366,8 @@ stop_answer(struct leg *leg, const struct sql_error *why)
     struct query_run *q = leg->q;
     struct backend   *b = leg->backend;
 
-    q->stopped = true;
-    reply_err_encode(stream_out(q->client), &q->seq, q->s->capabilities, why);
-    query_flush(q);
-    diagnostics_error(q->s, why);
-    q->s->row_count = -1;
-    leg->error      = *why;
+    query_cut_answer(q, why);
+    leg->error = *why;
     if (session_held(q->s, leg->shard_id) != NULL)
         return;
     reaper_kill(q->ctx, leg->shard_id, b->login.thread_id);
@@ -351,7 +386,7 @@ finish_stopped(struct leg *leg)
 static void
 relay_message(struct exchange *x, struct backend *b, const struct result_message *m, bool last)
 {
-    struct leg   *leg = leg_of(x);
+    struct leg       *leg = leg_of(x);
     struct query_run *q   = leg->q;
 
     (void)b;
@@ -367,11 +402,7 @@ relay_message(struct exchange *x, struct backend *b, const struct result_message
             finish_stopped(leg);
         return;
     }
-    if (m->kind != RESULT_IS_ERR || !replace_error(leg, m->message.payload))
-        relay_as_it_is(leg, m);
-    query_flush(q);
-    if (m->kind == RESULT_IS_ERR && last)
-        leg->x.reader.error = leg->x.reader.error != 0 ? leg->x.reader.error : SQL_UNKNOWN_ERROR;
+    query_relay_message(leg, m);
     if (last)
         finish(leg);
 }

@@ -229,7 +229,7 @@ session_pool(const struct session *s, uint32_t shard_id)
         .shard_id     = shard_id,
         .has_schema   = s->schema != NULL,
         .collation    = s->charset,
-        .capabilities = s->capabilities,
+        .capabilities = s->capabilities | (routes_is_engine(shard_id) ? CLIENT_LOCAL_FILES : 0),
     };
     size_t len = strlen(s->user);
 

@@ -1,0 +1,271 @@
+"""test_gather_faults.py - gathering that does not go well: limits, slow and lost clients, shards
+and engines. Each is one clear error (or a wait), and afterwards all is as before."""
+import os
+import signal
+import threading
+
+import pymysql
+import pytest
+
+import testbed
+from testbed import memory_kib, stop_process, wait_for
+
+ROWS, FEW = 60000, 2000
+ALL = "SELECT COUNT(*), SUM(a.n) FROM r a JOIN few b ON a.n = b.n"
+ENDLESS = "SELECT COUNT(*) FROM few a JOIN few b JOIN few c JOIN few d ON a.n <> b.n + c.n * d.n"
+MANY = "SELECT a.id, b.id, a.n, b.n FROM r a JOIN few b ON a.n <> b.id"
+WIDE = "SELECT id, LENGTH(v), ROW_NUMBER() OVER (ORDER BY id) FROM wide ORDER BY id"
+SETTINGS = ["gather_max_rows=100000", "gather_max_bytes=\"40M\"", "gather_memory_bytes=\"256K\"",
+            "gather_max_seconds=4"]
+
+
+@pytest.fixture(scope="module")
+def c(scratch):
+    words = [w for s in SETTINGS for w in ("--set", s)]
+    cluster = testbed.Cluster(scratch / "gf", shards=3, workers=1, settings=words)
+    cluster.sql("CREATE TABLE r (id INT PRIMARY KEY, n INT)")
+    cluster.sql("CREATE TABLE few (id INT PRIMARY KEY, n INT)")
+    cluster.sql("CREATE TABLE more (id INT PRIMARY KEY, n INT)")
+    cluster.sql("CREATE TABLE wide (id INT PRIMARY KEY, v LONGBLOB)")
+    for table, n in ("r", ROWS), ("few", FEW), ("more", ROWS):
+        for at in range(0, n, 20000):
+            rows = ",".join(f"({i},{i % 1000})" for i in range(at, min(at + 20000, n)))
+            cluster.sql(f"INSERT INTO {table} VALUES {rows}")
+    for i in range(30):
+        cluster.sql(f"INSERT INTO wide VALUES ({i}, REPEAT('x', 1000000))")
+    yield cluster
+    cluster.fsck()
+    cluster.down()
+    cluster.forget()
+
+
+def engine_pid(c):
+    for pid in testbed.processes_of(c.home / "engine-1"):
+        if os.path.basename(os.readlink(f"/proc/{pid}/exe")) == "mariadbd":
+            return pid
+    return None
+
+
+def busy_on_engine(c):
+    """Statements of clients that run there now; the service account sees them."""
+    rows = c.sql("SHOW SHARDD ENGINES", db=None)
+    return rows
+
+
+def left_over(c):
+    return [p.name for p in (c.home / "engine-1" / "tmp").iterdir() if "temptable" in p.name]
+
+
+@pytest.fixture(autouse=True)
+def as_before(c):
+    worker = c.worker_pids()
+    right = c.sql(ALL)
+    yield
+    assert c.worker_pids() == worker
+    wait_for("the same answer", lambda: answers(c, right))
+    wait_for("no tables on the engine", lambda: not left_over(c))
+
+
+def answers(c, right):
+    try:
+        return c.sql(ALL) == right
+    except pymysql.err.MySQLError:
+        return False
+
+
+def fails(cursor, sql, code, text=""):
+    with pytest.raises(pymysql.err.MySQLError) as e:
+        cursor.execute(sql)
+    assert e.value.args[0] == code and text in e.value.args[1], e.value
+    return e.value
+
+
+LIMITS = [
+    ("SELECT COUNT(*) FROM r a JOIN more b ON a.n = b.n", 1104, "gather_max_rows", "rows"),
+    ("SELECT COUNT(*) FROM wide a JOIN wide2 b ON a.v = b.v", 1104, "gather_max_bytes", "bytes"),
+    (ENDLESS, 1969, "gather_max_seconds", "seconds"),
+]
+
+
+@pytest.mark.parametrize("sql, code, text, limit", LIMITS, ids=["rows", "bytes", "seconds"])
+def test_limits(c, sql, code, text, limit):
+    c.sql("CREATE TABLE IF NOT EXISTS wide2 LIKE wide")
+    if "wide2" in sql:
+        for i in range(15):
+            c.sql(f"REPLACE INTO wide2 VALUES ({i}, REPEAT('y', 1000000))")
+    before = c.metric("shardd_gather_refused_total", limit=limit)
+    with c.connect() as db, db.cursor() as cursor:
+        fails(cursor, sql, code, text)
+        cursor.execute("SELECT 1")
+    assert c.metric("shardd_gather_refused_total", limit=limit) == before + 1
+
+
+def test_a_limit_leaves_the_transaction_alone(c):
+    with c.connect() as db, db.cursor() as cursor:
+        cursor.execute("BEGIN")
+        for i in range(-1, -6, -1):
+            cursor.execute(f"INSERT INTO few VALUES ({i}, {i})")
+        fails(cursor, LIMITS[0][0], 1104)
+        cursor.execute("SELECT COUNT(*) FROM few a JOIN few b ON a.n = b.id WHERE a.id < 0")
+        assert cursor.fetchone() == (5,)
+        cursor.execute("COMMIT")
+        cursor.execute("DELETE FROM few WHERE id < 0")
+        assert cursor.rowcount == 5
+
+
+def test_what_is_too_large_for_memory_goes_to_disk(c):
+    before = c.metric("shardd_gather_spilled_total")
+    assert c.sql("SELECT COUNT(*), COUNT(DISTINCT a.n), SUM(a.id) FROM r a JOIN few b ON a.n = b.id"
+                 ) == ((ROWS, 1000, ROWS * (ROWS - 1) // 2),)
+    assert c.metric("shardd_gather_spilled_total") > before
+
+
+class Running:
+    """A statement on a connection of its own; its outcome is asked for later."""
+
+    def __init__(self, c, sql):
+        self.db = c.connect()
+        self.id = self.db.thread_id()
+        self.outcome = None
+        self.thread = threading.Thread(target=self.run, args=(sql,))
+        self.thread.start()
+
+    def run(self, sql):
+        try:
+            with self.db.cursor() as cursor:
+                cursor.execute(sql)
+                self.outcome = cursor.fetchall()
+        except (pymysql.err.MySQLError, OSError) as e:
+            self.outcome = e
+
+    def wait(self):
+        self.thread.join(testbed.PATIENCE_S)
+        assert not self.thread.is_alive()
+        return self.outcome
+
+
+@pytest.fixture
+def stopped_engine(c):
+    """The engine takes no rows: what is on its way waits."""
+    pid = engine_pid(c)
+    stop_process(pid)
+    yield pid
+    try:
+        os.kill(pid, signal.SIGCONT)
+    except ProcessLookupError:
+        pass
+
+
+def fetching(c, shard):
+    return [row[0] for row in c.on_shard(shard, "SHOW FULL PROCESSLIST")
+            if row[7] and " FROM `app`.`wide`" in row[7]]
+
+
+def wait_until_it_waits(c):
+    """The shards have begun to send, and are held back."""
+    wait_for("fetches", lambda: any(fetching(c, s) for s in c.shard_list()))
+
+
+def test_shards_are_held_back_and_memory_is_bounded(c, stopped_engine):
+    worker, = c.worker_pids()
+    before = memory_kib(worker)
+    run = Running(c, WIDE)
+    wait_until_it_waits(c)
+    assert memory_kib(worker) - before < 24 << 10
+    os.kill(stopped_engine, signal.SIGCONT)
+    assert len(run.wait()) == 30
+
+
+def test_kill_query_while_rows_come(c, stopped_engine):
+    run = Running(c, WIDE)
+    wait_until_it_waits(c)
+    c.sql(f"KILL QUERY {run.id}")
+    assert run.wait().args[0] == 1317
+    with run.db.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    for shard in c.shard_list():
+        wait_for("the fetch to end", lambda shard=shard: not fetching(c, shard))
+
+
+def test_a_client_goes_while_rows_come(c, stopped_engine):
+    run = Running(c, WIDE)
+    wait_until_it_waits(c)
+    os.close(os.dup(run.db._sock.fileno()))
+    run.db._sock.shutdown(2)
+    run.wait()
+    for shard in c.shard_list():
+        wait_for("the fetch to end", lambda shard=shard: not fetching(c, shard))
+
+
+def test_a_shard_is_lost_while_rows_come(c, stopped_engine):
+    run = Running(c, WIDE)
+    wait_until_it_waits(c)
+    for shard in c.shard_list():
+        for number in fetching(c, shard):
+            c.on_shard(shard, f"KILL {number}")
+    os.kill(stopped_engine, signal.SIGCONT)
+    outcome = run.wait()
+    # A part that had been sent as a whole is not lost.
+    assert "lost the connection to shard" in str(outcome) or len(outcome) == 30
+
+
+def test_the_engine_is_killed_while_rows_come(c, stopped_engine):
+    run = Running(c, WIDE)
+    wait_until_it_waits(c)
+    os.kill(stopped_engine, signal.SIGKILL)
+    assert "engine" in str(run.wait())
+    wait_for("another engine process", lambda: engine_pid(c) not in (None, stopped_engine))
+
+
+def test_the_time_is_up_while_rows_come(c, stopped_engine):
+    assert Running(c, WIDE).wait().args[0] == 1969
+
+
+def test_kill_query_while_the_engine_answers(c):
+    run = Running(c, ENDLESS)
+    wait_for("the engine to work", lambda: testbed.cpu_seconds(engine_pid(c)) >
+             test_kill_query_while_the_engine_answers.__dict__.setdefault(
+                 "at", testbed.cpu_seconds(engine_pid(c))) + 0.2)
+    c.sql(f"KILL QUERY {run.id}")
+    assert run.wait().args[0] == 1317
+    idle(c)
+
+
+def idle(c):
+    """The engine works on nothing any more."""
+    def rests():
+        before = testbed.cpu_seconds(engine_pid(c))
+        threading.Event().wait(0.3)
+        return testbed.cpu_seconds(engine_pid(c)) - before < 0.05
+    wait_for("the engine to rest", rests)
+
+
+def test_a_slow_client_and_one_that_goes(c):
+    worker, = c.worker_pids()
+    before = memory_kib(worker)
+    db = c.connect(cursorclass=pymysql.cursors.SSCursor)
+    cursor = db.cursor()
+    cursor.execute(MANY)
+    for _ in range(1000):
+        assert cursor.fetchone()
+    idle(c)  # held back: it has far more to say
+    assert memory_kib(worker) - before < 16 << 10
+    for _ in range(100000):
+        assert cursor.fetchone()
+    db._sock.shutdown(2)
+    db._force_close()
+    idle(c)
+
+
+def test_the_engine_is_killed_while_it_answers(c):
+    db = c.connect(cursorclass=pymysql.cursors.SSCursor)
+    cursor = db.cursor()
+    cursor.execute(MANY)
+    assert cursor.fetchone()
+    pid = engine_pid(c)
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(pymysql.err.MySQLError):
+        while cursor.fetchone():
+            pass
+    db._force_close()
+    wait_for("another engine process", lambda: engine_pid(c) not in (None, pid))

@@ -1,0 +1,384 @@
+/* query_gather_fetch.c - what the shards are asked, and their rows as lines; see gather.h. */
+#include <stdlib.h>
+
+#include "workers/query/gather.h"
+#include "workers/query/txn.h"
+
+enum {
+    AHEAD_BYTES  = 256 << 10, /* of lines that the engine does not take yet */
+    NARROW_BYTES = 256,       /* a row of a MEMORY table; wider ones would waste most of it */
+    ERR_TOO_MUCH = 1104,      /* ER_TOO_BIG_SELECT */
+};
+
+/* The session's limit is for its own answers. */
+static const char no_limit[] = "SET STATEMENT sql_select_limit=18446744073709551615 FOR ";
+
+/* --- texts ---------------------------------------------------------------- */
+
+static void
+render_source(struct gathering *g, struct source *source, uint64_t limit)
+{
+    struct query_run          *q     = g->q;
+    const struct gather_table *t     = source->table;
+    struct buf                 text  = { 0 };
+    struct bind_list           binds = { 0 };
+
+    source->copy = (struct gather_copy){
+        .definition = &source->definition->d,
+        .schema     = t->schema,
+        .name       = t->name,
+        .n          = t->n_columns,
+        .columns    = t->columns,
+        .n_keys     = t->n_keys,
+        .keys       = t->keys,
+    };
+    source->width  = gather_width(&source->copy);
+    bool narrow    = source->width != 0 && source->width <= NARROW_BYTES;
+    source->engine = narrow ? GATHER_MEMORY : GATHER_ARIA;
+    if (q->s->modes != NULL && q->s->modes->select_limit)
+        buf_append_text(&text, no_limit);
+    gather_select_text(&source->copy, &text);
+    plan_render(&q->plan->plan, &t->from, &q->values,
+                q->command == QUERY_EXECUTE ? RENDER_PREPARE : RENDER_TEXT, &text, &binds);
+    source->text = arena_copy(&q->arena, buf_unread(&text));
+    query_bind(q, &binds, limit, &source->params, &source->n_params);
+    buf_fini(&text);
+    free(binds.items);
+}
+
+bool
+gather_render(struct gathering *g)
+{
+    const struct plan *plan   = &g->q->plan->plan;
+    uint64_t           offset = 0, count = UINT64_MAX;
+    struct sql_error   why;
+
+    if (plan->has_limit && !plan_limit(plan, &g->q->values, &offset, &count, &why)) {
+        gather_stop(g, &why);
+        return false;
+    }
+    for (uint32_t i = 0; i < g->spec->n_tables; i++)
+        render_source(g, &g->sources[i], plan_limit_sum(offset, count));
+    return true;
+}
+
+/* --- flow ----------------------------------------------------------------- */
+
+static struct way *
+way_of(const struct gathering *g, const struct leg *leg)
+{
+    return &g->ways[leg->number];
+}
+
+/* The engine takes no more of the table whose rows come from this leg. */
+static bool
+must_wait(const struct gathering *g, const struct way *way)
+{
+    if (g->failed || way->at == way->n)
+        return false;
+    const struct source *source = way->fetches[way->at].source;
+    return source != &g->sources[g->at] || g->full || buf_len(&source->lines) >= AHEAD_BYTES;
+}
+
+void
+gather_flow(struct gathering *g)
+{
+    struct query_run *q = g->q;
+
+    for (uint32_t i = 0; i < q->n_legs; i++) {
+        struct leg *leg = &q->legs[i];
+        if (leg->backend == NULL || leg->state != LEG_RUNNING)
+            continue;
+        if (must_wait(g, &g->ways[i]))
+            backend_pause(leg->backend);
+        else
+            backend_resume(leg->backend);
+    }
+}
+
+/* --- rows ----------------------------------------------------------------- */
+
+static void
+malformed(struct gathering *g, const struct source *source)
+{
+    struct sql_error why;
+
+    sql_error_set(&why, SQL_UNKNOWN_ERROR, "shardd: the shards' tables %.*s differ: run shardctl "
+                  "fsck", (int)source->table->name.len, source->table->name.ptr);
+    gather_stop(g, &why);
+}
+
+static bool
+is_beyond(struct gathering *g)
+{
+    const struct conf *conf = &g->q->ctx->conf;
+    struct sql_error   why;
+
+    if (g->n_rows <= conf->gather_max_rows && g->n_bytes <= conf->gather_max_bytes)
+        return false;
+    bool rows = g->n_rows > conf->gather_max_rows;
+    slot_count(g->q->ctx->slot, rows ? COUNTER_GATHER_LIMIT_ROWS : COUNTER_GATHER_LIMIT_BYTES);
+    sql_error_set(&why, ERR_TOO_MUCH, "shardd: the statement needs more than %llu %s of the shards "
+                  "in one place (%s): narrow it down, or raise the setting",
+                  (unsigned long long)(rows ? conf->gather_max_rows : conf->gather_max_bytes),
+                  rows ? "rows" : "bytes", rows ? "gather_max_rows" : "gather_max_bytes");
+    gather_stop(g, &why);
+    return true;
+}
+
+static void
+take_row(struct fetch *f, struct span row)
+{
+    struct gathering *g      = f->g;
+    struct source    *source = f->source;
+    size_t            before = buf_len(&source->lines);
+    bool ok = f->n_got == f->line.n &&
+              (source->n_params != 0 ? load_line_binary(&f->line, row, &source->lines)
+                                     : load_line_text(&f->line, row, &source->lines));
+
+    if (!ok) {
+        malformed(g, source);
+        return;
+    }
+    source->n_lines++;
+    g->n_rows++;
+    g->n_bytes += buf_len(&source->lines) - before;
+    if (is_beyond(g))
+        return;
+    gather_push(g);
+}
+
+static void
+take_column(struct fetch *f, struct span payload)
+{
+    const struct gather_copy *copy = &f->source->copy;
+    uint32_t                  n    = f->n_got;
+    struct column            *c    = &f->columns[n < copy->n ? n : 0];
+
+    if (n >= copy->n || !reply_column_decode(payload, f->g->q->s->capabilities, c)) {
+        malformed(f->g, f->source);
+        return;
+    }
+    bool epoch  = copy->definition->columns[copy->columns[n]].form == GATHER_EPOCH;
+    f->forms[n] = (uint8_t)(epoch ? LOAD_FORM_EPOCH : load_form_of(c->type));
+    f->n_got++;
+}
+
+/* --- answers -------------------------------------------------------------- */
+
+/* A fetch is over: the leg's next one begins, or it was the last. */
+static void
+fetched(struct fetch *f)
+{
+    struct gathering *g   = f->g;
+    struct leg       *leg = f->leg;
+    struct way       *way = way_of(g, leg);
+
+    f->source->n_open--;
+    way->at++;
+    gather_push(g);
+    if (way->at == way->n)
+        leg_over(leg, NULL);
+    gather_flow(g);
+}
+
+static void
+take_error(struct fetch *f, struct span payload)
+{
+    struct sql_error why;
+
+    if (!reply_err_decode(payload, &why))
+        sql_error_set(&why, SQL_UNKNOWN_ERROR, "shardd: a shard sent an unreadable error");
+    slot_count(f->g->q->ctx->slot, COUNTER_ERRORS_SERVER);
+    txn_translate(f->g->q, &why);
+    gather_stop(f->g, &why);
+}
+
+static void
+on_message(struct exchange *x, struct backend *b, const struct result_message *m, bool last)
+{
+    struct fetch     *f = container_of(x, struct fetch, x);
+    struct gathering *g = f->g;
+
+    (void)b;
+    gather_enter(g);
+    switch (m->kind) {
+    case RESULT_IS_ROW:
+        if (!g->failed)
+            take_row(f, m->message.payload);
+        break;
+    case RESULT_IS_COLUMN:
+        if (!g->failed)
+            take_column(f, m->message.payload);
+        break;
+    case RESULT_IS_ERR:
+        if (!g->failed)
+            take_error(f, m->message.payload);
+        break;
+    case RESULT_IS_COUNT:
+    case RESULT_IS_EOF:
+    case RESULT_IS_END:
+    case RESULT_IS_PROGRESS: break;
+    case RESULT_IS_OK:
+    case RESULT_IS_LOCAL_INFILE:
+    case RESULT_IS_PREPARED:
+    case RESULT_IS_PARAM:
+    case RESULT_IS_TEXT:
+        if (!g->failed)
+            malformed(g, f->source);
+        break;
+    }
+    /* gather_stop() may have closed it, and then the leg is over already. */
+    if (last && f->leg->state != LEG_OVER)
+        fetched(f);
+    else if (!g->failed && must_wait(g, way_of(g, f->leg)))
+        gather_flow(g);
+    gather_leave(g);
+}
+
+static void
+on_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
+{
+    struct fetch     *f   = container_of(x, struct fetch, x);
+    struct gathering *g   = f->g;
+    struct leg       *leg = f->leg;
+
+    (void)b;
+    leg->backend = NULL;
+    leg->lost    = true;
+    if (g->q->finished || leg->state == LEG_OVER)
+        return;
+    for (uint32_t i = 0; i < way_of(g, leg)->n; i++) {
+        gather_forget(&way_of(g, leg)->fetches[i].x);
+        gather_forget(&way_of(g, leg)->fetches[i].prepare);
+    }
+    gather_enter(g);
+    slot_count(g->q->ctx->slot, COUNTER_ERRORS_BACKEND_LOST);
+    gather_stop(g, why);
+    if (leg->state != LEG_OVER)
+        leg_over(leg, why);
+    gather_leave(g);
+}
+
+static const struct exchange_ops fetch_ops = { .on_message = on_message, .on_lost = on_lost };
+
+/* --- asking --------------------------------------------------------------- */
+
+static void
+prepare_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
+{
+    (void)x, (void)b, (void)why; /* the execution behind it hears the same */
+}
+
+static void
+prepare_answered(struct exchange *x, struct backend *b, struct span bytes, bool last)
+{
+    (void)bytes;
+    if (!last || x->reader.error != 0)
+        return;
+    command_id_encode(backend_out(b), COM_STMT_CLOSE, x->reader.statement_id);
+    backend_flush(b);
+}
+
+static const struct exchange_ops prepare_ops = {
+    .on_bytes = prepare_answered,
+    .on_lost  = prepare_lost,
+};
+
+static void
+send_fetch(struct fetch *f)
+{
+    struct backend      *b      = f->leg->backend;
+    const struct source *source = f->source;
+
+    slot_shard_add(b->counters, SHARD_COUNTER_STATEMENTS, 1);
+    if (source->n_params == 0) {
+        command_text_encode(backend_out(b), COM_QUERY, source->text);
+        backend_expect(b, &f->x, &fetch_ops, RESULT_QUERY);
+        backend_long(&f->x, source->text.len + 1);
+        return;
+    }
+    command_text_encode(backend_out(b), COM_STMT_PREPARE, source->text);
+    backend_expect(b, &f->prepare, &prepare_ops, RESULT_PREPARE);
+    size_t before = buf_len(backend_out(b));
+    execute_encode(backend_out(b), EXECUTE_LAST_PREPARED, CURSOR_TYPE_NO_CURSOR, source->params,
+                   source->n_params);
+    backend_expect(b, &f->x, &fetch_ops, RESULT_QUERY);
+    backend_long(&f->x, buf_len(backend_out(b)) - before - PACKET_HEADER_BYTES);
+}
+
+static void
+leg_ready(struct leg *leg)
+{
+    struct gathering *g   = leg->q->gathering;
+    struct way       *way = way_of(g, leg);
+
+    gather_enter(g);
+    if (g->failed) {
+        struct sql_error why = g->error;
+        leg_over(leg, &why);
+    } else {
+        for (uint32_t i = 0; i < way->n; i++)
+            send_fetch(&way->fetches[i]);
+        backend_flush(leg->backend);
+        gather_flow(g);
+    }
+    gather_leave(g);
+}
+
+/* A leg that failed before its fetches. */
+static void
+leg_ended(struct leg *leg)
+{
+    struct gathering *g = leg->q->gathering;
+
+    gather_enter(g);
+    if (!leg->ok) {
+        struct sql_error why = leg->error;
+        gather_stop(g, &why);
+    }
+    g->inside--; /* the end comes by all_over() */
+}
+
+static void
+init_fetch(struct gathering *g, struct fetch *f, struct leg *leg, struct source *source)
+{
+    struct arena *arena = &g->q->arena;
+    uint32_t      n     = source->copy.n;
+
+    *f = (struct fetch){ .g = g, .leg = leg, .source = source };
+    f->forms   = arena_alloc(arena, n * sizeof(*f->forms));
+    f->columns = arena_alloc(arena, n * sizeof(*f->columns));
+    f->line    = (struct load_line){
+           .n       = n,
+           .forms   = f->forms,
+           .columns = f->columns,
+           .cells   = arena_alloc(arena, n * sizeof(struct cell)),
+    };
+    source->n_open++;
+}
+
+static void
+make_way(struct gathering *g, struct way *way, struct leg *leg)
+{
+    way->fetches = arena_alloc(&g->q->arena, g->spec->n_tables * sizeof(*way->fetches));
+    for (uint32_t i = 0; i < g->spec->n_tables; i++)
+        if (shard_set_has(&g->sources[i].shards, leg->shard))
+            init_fetch(g, &way->fetches[way->n++], leg, &g->sources[i]);
+}
+
+void
+gather_fetch(struct gathering *g)
+{
+    struct query_run *q = g->q;
+
+    q->leg_ready = leg_ready;
+    q->leg_ended = leg_ended;
+    g->ways      = arena_alloc(&q->arena, q->n_legs * sizeof(*g->ways));
+    for (uint32_t i = 0; i < q->n_legs; i++)
+        make_way(g, &g->ways[i], &q->legs[i]);
+    gather_fill(g);
+    for (uint32_t i = 0; i < q->n_legs; i++)
+        if (q->legs[i].state == LEG_NEW)
+            leg_start(&q->legs[i]);
+}
