@@ -87,6 +87,8 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
     "Connections to servers that could not be made.") \
   X(BACKENDS_LOST, TOTAL, "backends_lost_total", "", "Connections to servers lost.") \
   X(BACKENDS_IDLE_CLOSED, TOTAL, "backends_idle_closed_total", "", "Idle connections closed.") \
+  X(BACKEND_STATEMENTS, GAUGE, "backend_statements", "", \
+    "Statements prepared on connections to servers now.") \
   X(POOL_WAITING, GAUGE, "pool_waiting", "", "Statements waiting for a connection now.") \
   X(POOL_WAITS, TOTAL, "pool_waits_total", "", "Statements that waited for a connection.") \
   X(POOL_TIMEOUTS, TOTAL, "pool_timeouts_total", "", "Waits that reached their deadline.") \
@@ -121,6 +123,7 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
   X(PINNED_HANDLER, GAUGE, "pinned_sessions", "reason=\"handler\"", "") \
   X(PINNED_SQL_PREPARE, GAUGE, "pinned_sessions", "reason=\"sql_prepare\"", "") \
   X(PINNED_USER_VARIABLE, GAUGE, "pinned_sessions", "reason=\"user_variable\"", "") \
+  X(PINNED_CURSOR, GAUGE, "pinned_sessions", "reason=\"cursor\"", "") \
   X(PINS, TOTAL, "pins_total", "", "Reasons that began to pin a client to a connection.") \
   X(ROWS_RELAYED, TOTAL, "rows_merged_total", "", "Rows that passed through a merge.") \
   X(GATHER_ROWS, TOTAL, "gather_rows_total", "", "Rows brought from shards to an engine.") \

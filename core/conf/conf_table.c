@@ -112,6 +112,10 @@ const struct conf_setting conf_settings[] = {
       "As many connections stay open when they are idle. Not more than pool_max." },
     { INT(pool_idle_s, "60", 1, 86400, "s"), CONF_RELOAD,
       "An idle connection to a server is closed after this time." },
+    { INT(pool_statements, "128", 1, 16384, "statements"), CONF_RELOAD,
+      "Prepared statements that a connection to a server keeps for whoever wants the same; the "
+      "one unused for longest is closed. The servers' max_prepared_stmt_count is a limit for "
+      "all connections together." },
     { INT(pool_wait_ms, "10000", 1, 3600000, "ms"), CONF_RELOAD,
       "How long a statement waits for a connection to a server when pool_max are busy; then "
       "it gets error 1203." },

@@ -6,7 +6,6 @@
 #include "core/mysql/wire.h"
 
 enum {
-    UNSIGNED_PARAM  = 0x8000,
     OPTION_MULTI_ON = 0, /* MYSQL_OPTION_MULTI_STATEMENTS_ON, _OFF */
     OPTION_MULTI_OFF,
 };
@@ -91,8 +90,8 @@ temporal_length_fits(uint8_t type, size_t len)
     return len == 0 || len == 4 || len == 7 || len == 11;
 }
 
-static struct span
-value_read(struct cursor *c, uint8_t type)
+struct span
+param_value_read(struct cursor *c, uint8_t type)
 {
     int size = type_size(type);
 
@@ -111,14 +110,14 @@ value_read(struct cursor *c, uint8_t type)
 static struct param_value
 param_read(struct cursor *c, uint16_t type, bool null_bit, struct span long_data)
 {
-    struct param_value p = { .type = (uint8_t)type, .is_unsigned = type & UNSIGNED_PARAM };
+    struct param_value p = { .type = (uint8_t)type, .is_unsigned = type & PARAM_UNSIGNED };
 
     if (long_data.ptr != NULL)
         p.bytes = long_data;
     else if (null_bit || p.type == MYSQL_TYPE_NULL)
         p.is_null = true;
     else
-        p.bytes = value_read(c, p.type);
+        p.bytes = param_value_read(c, p.type);
     return p;
 }
 
@@ -260,7 +259,7 @@ execute_encode(struct buf *out, uint32_t statement_id, uint8_t flags,
     }
     for (uint32_t i = 0; i < n_params; i++) {
         wire_put_u8(out, type_sent(&params[i]));
-        wire_put_u8(out, params[i].is_unsigned ? UNSIGNED_PARAM >> 8 : 0);
+        wire_put_u8(out, params[i].is_unsigned ? PARAM_UNSIGNED >> 8 : 0);
     }
     for (uint32_t i = 0; i < n_params; i++) {
         struct param_value p = params[i];

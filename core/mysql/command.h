@@ -61,10 +61,15 @@ struct execute {
  * `long_data` is NULL or holds for each parameter what COM_STMT_SEND_LONG_DATA
  * brought (ptr NULL: nothing). Outputs are written only on success. Values
  * point into payload or long_data. */
-#define PARAM_UNBOUND 0x7fff
+#define PARAM_UNBOUND  0x7fff
+#define PARAM_UNSIGNED 0x8000
 bool execute_decode(struct span payload, uint32_t n_params, uint16_t *types,
                     const struct span *long_data, struct execute *out,
                     struct param_value *params) must_check;
+
+/* The bytes of one value of `type`, without their length; c->bad when it is malformed. */
+struct cursor;
+struct span param_value_read(struct cursor *c, uint8_t type);
 
 /* Commands without fields: COM_PING, COM_QUIT, COM_RESET_CONNECTION, COM_STATISTICS. */
 void command_encode(struct buf *out, uint8_t command);

@@ -194,6 +194,7 @@ pin_reason_name(enum pin_reason reason)
     case PIN_HANDLER:         return "handler";
     case PIN_SQL_PREPARE:     return "sql_prepare";
     case PIN_USER_VARIABLE:   return "user_variable";
+    case PIN_CURSOR:          return "cursor";
     case PIN_NONE:
     case PIN_REASONS:         break;
     }

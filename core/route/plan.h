@@ -260,6 +260,7 @@ enum pin_reason {
     PIN_HANDLER,
     PIN_SQL_PREPARE,
     PIN_USER_VARIABLE, /* one that cannot be told to another server exactly */
+    PIN_CURSOR,
     PIN_REASONS,
 };
 

@@ -25,23 +25,35 @@ the_oldest_makes_room(void **state)
     char                 text[32];
     uint32_t             id, evicted = 0;
 
-    for (uint32_t i = 0; i < STATEMENTS_MAX; i++) {
+    enum { MAX = 300 };
+
+    for (uint32_t i = 0; i < MAX; i++) {
         key = key_of(text, i);
-        assert_false(statements_add(&s, &key, i, &evicted));
+        statements_add(&s, &key, i);
+        assert_false(statements_evict(&s, MAX, &evicted));
     }
     key = key_of(text, 0);
     assert_true(statements_find(&s, &key, &id)); /* used again: not the oldest */
     assert_int_equal(id, 0);
     key = key_of(text, 9999);
-    assert_true(statements_add(&s, &key, 9999, &evicted));
+    statements_add(&s, &key, 9999);
+    assert_int_equal(statements_count(&s), MAX + 1);
+    assert_true(statements_evict(&s, MAX, &evicted));
     assert_int_equal(evicted, 1);
+    assert_false(statements_evict(&s, MAX, &evicted));
     assert_true(statements_find(&s, &key, &id));
     assert_int_equal(id, 9999);
     key = key_of(text, 1);
     assert_false(statements_find(&s, &key, &id));
 
+    for (uint32_t i = 2; i < 12; i++) { /* as when the setting becomes smaller */
+        assert_true(statements_evict(&s, MAX - 10, &evicted));
+        assert_int_equal(evicted, i);
+    }
+    assert_false(statements_evict(&s, MAX - 10, &evicted));
     statements_clear(&s);
     statements_clear(&s);
+    assert_int_equal(statements_count(&s), 0);
     assert_false(statements_find(&s, &key, &id));
 }
 
@@ -51,9 +63,9 @@ schema_and_variables_tell_statements_apart(void **state)
     (void)state;
     struct statements    s   = { 0 };
     struct statement_key key = { SPAN("SELECT * FROM t"), SPAN("a"), 1 };
-    uint32_t             id, evicted;
+    uint32_t             id;
 
-    assert_false(statements_add(&s, &key, 5, &evicted));
+    statements_add(&s, &key, 5);
     key.schema = SPAN("b");
     assert_false(statements_find(&s, &key, &id));
     key.schema    = SPAN("a");

@@ -80,6 +80,7 @@ end(struct backend *b, const struct sql_error *why)
         stream_close(&b->stream, STREAM_CLOSE_FLUSH, 1000);
     } else
         stream_close(&b->stream, STREAM_CLOSE_NOW, 0);
+    backend_forget_statements(b);
     slot_sub(b->pool->ctx->slot, COUNTER_BACKENDS_OPEN, 1);
     slot_shard_add(b->counters, SHARD_COUNTER_OPEN, (uint64_t)-1);
     if (why == NULL)
@@ -101,7 +102,6 @@ on_closed(struct stream *stream)
     struct backend *b = container_of(stream, struct backend, stream);
 
     list_remove(&b->node);
-    statements_clear(&b->statements);
     tls_context_drop(b->tls);
     buf_fini(&b->joined);
     free(b->schema);

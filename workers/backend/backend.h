@@ -85,6 +85,7 @@ struct backend {
     bool              unclean;    /* may have state that we cannot see: the next holder resets */
     bool              fixed_time; /* SET timestamp is in force */
     struct statements statements;
+    uint32_t          n_private; /* statements of one execution each: not among these */
 
     struct sharing share; /* see share.h */
 
@@ -123,6 +124,23 @@ void backend_infile_sent(struct backend *b);
 void backend_close(struct backend *b, const struct sql_error *why);
 
 void backend_set_schema(struct backend *b, struct span schema);
+
+/* --- what is prepared there: backend_statements.c --- */
+
+/* The server has prepared it: found again by its key until it is unused for longest of
+ * conf.pool_statements; then it is closed there. */
+void backend_keep_statement(struct backend *b, const struct statement_key *key, uint32_t id);
+
+/* One that nobody else finds; and its end. */
+void backend_own_statement(struct backend *b);
+void backend_close_statement(struct backend *b, uint32_t id);
+
+/* The server has forgotten them all, or is gone. */
+void backend_forget_statements(struct backend *b);
+
+/* A server has as many statements as it may: close those that are only kept, here and on
+ * idle connections to the same server. False: there were none. */
+bool backend_yield_statements(struct backend *b);
 
 /* "shard s1 (127.0.0.1:3310)" or "engine e1 (/run/e1.sock)" for messages; static, until the
  * next call. */

@@ -19,7 +19,7 @@ struct statement {
 
 struct statement_table {
     struct list       used;
-    size_t            n;
+    uint32_t          n;
     struct statement *bucket[BUCKETS];
 };
 
@@ -81,20 +81,15 @@ put(uint8_t *at, struct span s)
     return (struct span){ at, s.len };
 }
 
-bool
-statements_add(struct statements *s, const struct statement_key *key, uint32_t id,
-               uint32_t *evicted)
+void
+statements_add(struct statements *s, const struct statement_key *key, uint32_t id)
 {
     if (s->table == NULL) {
         s->table = mem_alloc(sizeof(*s->table));
         list_init(&s->table->used);
     }
-    struct statement_table *t    = s->table;
-    bool                    full = t->n == STATEMENTS_MAX;
-
-    if (full)
-        *evicted = evict_oldest(t);
-    struct statement *st = mem_alloc(sizeof(*st) + key->text.len + key->schema.len);
+    struct statement_table *t  = s->table;
+    struct statement       *st = mem_alloc(sizeof(*st) + key->text.len + key->schema.len);
     st->key.text      = put(st->bytes, key->text);
     st->key.schema    = put(st->bytes + key->text.len, key->schema);
     st->key.vars_hash = key->vars_hash;
@@ -104,7 +99,21 @@ statements_add(struct statements *s, const struct statement_key *key, uint32_t i
     t->bucket[st->hash % BUCKETS] = st;
     list_prepend(&t->used, &st->used);
     t->n++;
-    return full;
+}
+
+uint32_t
+statements_count(const struct statements *s)
+{
+    return s->table != NULL ? s->table->n : 0;
+}
+
+bool
+statements_evict(struct statements *s, uint32_t max, uint32_t *evicted)
+{
+    if (statements_count(s) <= max)
+        return false;
+    *evicted = evict_oldest(s->table);
+    return true;
 }
 
 void

@@ -1,13 +1,12 @@
 /* statements.h - what one backend has prepared, found by text.
  *
- * Least recently used ones make room: the caller closes them on the server.
+ * Those unused for longest make room: the caller closes them on the server (see
+ * backend_statements.c, which also counts them).
  */
 #ifndef WORKERS_BACKEND_STATEMENTS_H
 #define WORKERS_BACKEND_STATEMENTS_H
 
 #include "core/base/list.h"
-
-enum { STATEMENTS_MAX = 512 };
 
 struct statement_table;
 
@@ -25,9 +24,13 @@ struct statement_key {
 /* True when it is prepared; *id is the server's name for it. */
 bool statements_find(struct statements *s, const struct statement_key *key, uint32_t *id);
 
-/* Remember it; the key is copied. True when another had to go: close *evicted. */
-bool statements_add(struct statements *s, const struct statement_key *key, uint32_t id,
-                    uint32_t *evicted);
+/* Remember it; the key is copied. */
+void statements_add(struct statements *s, const struct statement_key *key, uint32_t id);
+
+/* True while there were more than `max`: the one unused for longest is forgotten, close it. */
+bool statements_evict(struct statements *s, uint32_t max, uint32_t *evicted);
+
+uint32_t statements_count(const struct statements *s);
 
 /* The server has forgotten them all. */
 void statements_clear(struct statements *s);

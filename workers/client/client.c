@@ -31,6 +31,7 @@ on_closed(struct stream *stream)
     list_remove(&c->node);
     c->ctx->n_clients--;
     buf_fini(&c->command);
+    free(c->host);
     free(c);
 }
 
@@ -54,10 +55,10 @@ end(struct client *c, enum counter reason, enum stream_close_how how)
     timer_stop(ring_timers(c->ctx->ring), &c->timer);
     drop_query(c);
     client_uncount(c);
-    if (c->login != NULL) {
-        client_login_free(c);
-    } else
+    if (c->login == NULL || c->login->changing)
         client_logout(c->ctx->slot, c->row);
+    if (c->login != NULL)
+        client_login_free(c);
     context_release_row(c->ctx, c->row);
     stmts_clear(&c->stmts);
     session_fini(&c->session);
@@ -105,8 +106,8 @@ on_end(struct stream *stream, int error)
         client_close(c, COUNTER_CLOSED_LOST, NULL);
 }
 
-static void
-login_too_long(struct timer *timer)
+void
+client_login_too_long(struct timer *timer)
 {
     struct client *c = container_of(timer, struct client, timer);
 
@@ -242,6 +243,18 @@ is_held_back(const struct client *c)
     return c->query == NULL || c->query->infile == NULL || c->query->file_full;
 }
 
+/* The answer to a question about another user. False: it is not there, or not enough. */
+static bool
+take_answer(struct client *c)
+{
+    size_t before = stream_unread(&c->stream).len;
+
+    if (before == 0 || !c->login->changing)
+        return false;
+    client_log_in(c);
+    return c->state != CLIENT_LOGIN || stream_unread(&c->stream).len < before;
+}
+
 void
 client_run(struct client *c)
 {
@@ -256,6 +269,9 @@ client_run(struct client *c)
             break; /* nobody reads now, or ever */
         } else if (c->state == CLIENT_RUNNING && c->query == NULL && c->rest.len != 0) {
             client_run_rest(c);
+        } else if (c->state == CLIENT_LOGIN) {
+            if (!take_answer(c))
+                break;
         } else if (c->state != CLIENT_IDLE || !take_command(c))
             break;
     }
@@ -358,7 +374,7 @@ client_open(struct context *ctx, struct ring_file file, const struct sock_addr *
         return;
     }
     timer_start(ring_timers(ctx->ring), &c->timer, (uint64_t)ctx->conf.login_timeout_s * 1000,
-                login_too_long);
+                client_login_too_long);
     client_greet(c, peer);
 }
 

@@ -48,6 +48,12 @@ struct client_login {
     struct sock_addr peer; /* who is at the other end, or behind a load balancer there */
     bool     proxied;   /* by a header */
     char    *schema;    /* owned */
+
+    /* COM_CHANGE_USER: who the client was, and is again when the proof fails. */
+    bool     changing;
+    char    *former_user, *former_schema; /* owned */
+    uint16_t former_charset;
+    uint64_t former_key; /* it is still counted as one of that user's; 0: not */
 };
 
 struct client {
@@ -66,7 +72,12 @@ struct client {
     struct buf           command; /* the one under way; empty memory is the ring's */
     struct span          rest;    /* of a multi-statement text: what is still to run */
     bool                 multi_statements; /* allowed */
-    struct prepared     *preparing, *executing; /* of `stmts` */
+    bool                 local;   /* through a Unix socket, and not proxied */
+    char                *host;    /* owned: as the process list has it; NULL before the login */
+    uint8_t              nonce[NONCE_BYTES]; /* of the greeting: COM_CHANGE_USER answers it */
+    uint8_t              failed_changes;     /* of user */
+    uint64_t             claimed; /* capabilities that the client and we have */
+    struct prepared     *preparing, *executing, *fetching; /* of `stmts` */
     uint64_t             active_ms; /* when the last command came, or was answered */
     uint64_t             started_ms; /* when the statement under way began */
     uint64_t             user_key; /* counted as one of the user's; 0: not */
@@ -84,7 +95,8 @@ struct client *client_open_inner(struct context *ctx, struct stream *peer,
                                  const struct stream_ops *peer_ops, const char *user,
                                  const char *schema, struct sql_error *error);
 
-/* As COM_RESET_CONNECTION: as after the login, but for the schema. No command is under way. */
+/* As COM_RESET_CONNECTION, at once: as after the login, but for the schema. No command is
+ * under way. */
 void client_forget(struct client *c);
 
 /* Close for a reason that is counted; `error` (or NULL) is said first. */
@@ -117,6 +129,9 @@ bool client_enter(struct client *c, const char *user, const char *schema,
                   struct sql_error *error) must_check;
 void client_welcome(struct client *c);
 void client_deny(struct client *c, bool used_password);
+void client_refuse_login(struct client *c, const struct sql_error *error);
+void client_find_user(struct client *c, struct span name);
+bool client_answers_plugin(const struct client_login *l, const struct login *login) must_check;
 bool client_is_secure(const struct client *c);            /* nobody reads the wire */
 void client_ask(struct client *c);                        /* client_auth.c: the user's plugin */
 void client_answer(struct client *c, struct span answer); /* a packet of that plugin */
@@ -136,6 +151,31 @@ void client_uncount(struct client *c);
 /* After the login and each command; when a statement begins, which is c->query. */
 void client_watch(struct client *c);
 void client_watch_statement(struct client *c);
+
+/* An error of our own that ends the command. */
+void client_fail(struct client *c, uint16_t code, const char *text);
+
+/* A statement to be set up; its plan (NULL: there is no statement), from the cache or made,
+ * with the literals in the query's arena; and off it goes. */
+struct query_run *client_query(struct client *c, enum query_command command);
+struct plan_ref  *client_find_plan(struct client *c, struct query_run *q, struct span text,
+                                   bool prepared);
+void              client_start(struct client *c, struct query_run *q);
+
+void client_prepare(struct client *c, struct span payload); /* client_stmt.c */
+void client_execute(struct client *c, struct span payload);
+void client_fetch(struct client *c, struct span payload);
+void client_send_long_data(struct client *c, struct span payload);
+void client_close_statement(struct client *c, struct span payload);
+void client_reset_statement(struct client *c, struct span payload);
+/* The server's answer to a PREPARE has passed. */
+void client_prepared(struct client *c, const struct query_run *q);
+
+/* COM_CHANGE_USER and COM_RESET_CONNECTION: client_change.c */
+void client_start_over(struct client *c);
+void client_change_failed(struct client *c, const struct sql_error *error);
+
+void client_login_too_long(struct timer *timer);
 
 /* A reply of our own that ends the command. */
 void client_reply_ok(struct client *c);

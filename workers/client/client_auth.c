@@ -229,7 +229,7 @@ sha2_password(struct client *c, struct span said)
         sql_error_set(&error, 1045, "Access denied for user '%s': shardd: the first login with "
                       "caching_sha2_password needs TLS or a Unix socket; or set rsa_key",
                       c->session.user);
-        client_close(c, COUNTER_CLOSED_LOGIN, &error);
+        client_refuse_login(c, &error);
     } else if (said.len == 1 && said.ptr[0] == SHA2_KEY_PLEASE) {
         c->login->wait = LOGIN_WAIT_CIPHER;
         say_more(c, sha2_key_public(rsa));
@@ -336,6 +336,10 @@ client_login_free(struct client *c)
         explicit_bzero(l->secret.bytes, l->secret.cap);
     buf_fini(&l->secret);
     free(l->schema);
+    if (l->former_key != 0)
+        slot_user_leave(c->ctx->slot, l->former_key, false);
+    free(l->former_user);
+    free(l->former_schema);
     free(l);
     c->login = NULL;
 }

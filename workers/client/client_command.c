@@ -6,16 +6,13 @@
 #include "core/sql/parse.h"
 #include "workers/client/client.h"
 #include "workers/query/limits.h"
+#include "workers/query/row_cursor.h"
 
 enum {
     ERR_UNKNOWN_COMMAND = 1047, /* ER_UNKNOWN_COM_ERROR */
     ERR_SYNTAX          = 1064, /* ER_PARSE_ERROR */
     ERR_EMPTY           = 1065, /* ER_EMPTY_QUERY */
     ERR_NO_SUCH_THREAD  = 1094, /* ER_NO_SUCH_THREAD */
-    ERR_UNKNOWN_STMT    = 1243, /* ER_UNKNOWN_STMT_HANDLER */
-    ERR_UNSUPPORTED_PS  = 1295, /* ER_UNSUPPORTED_PS */
-    ERR_TOO_MANY_STMTS  = 1461, /* ER_MAX_PREPARED_STMT_COUNT_REACHED */
-    STMTS_MAX           = 16382,
     MODE_ANSI_QUOTES = 1, MODE_NO_BACKSLASH = 2, MODE_PIPES = 4, MODE_HIGH_NOT = 8,
     MODE_ZERO_IS_NUMBER = 16,
     FLAG_PREPARED = 1,
@@ -27,8 +24,8 @@ static void file_has_room(struct query_run *q);
 
 static const struct query_ops query_ops = { .done = statement_done, .room = file_has_room };
 
-static void
-fail(struct client *c, uint16_t code, const char *text)
+void
+client_fail(struct client *c, uint16_t code, const char *text)
 {
     struct sql_error error;
 
@@ -95,10 +92,8 @@ make_plan(const struct session *s, const struct routes *r, struct span text,
     return plan;
 }
 
-/* The plan for `text`, from the cache or made; a reference for the caller. `*flags`,
- * and `literals` in `arena`, are the digest's. NULL: there is no statement. */
-static struct plan_ref *
-find_plan(struct client *c, struct query_run *q, struct span text, bool prepared)
+struct plan_ref *
+client_find_plan(struct client *c, struct query_run *q, struct span text, bool prepared)
 {
     static struct digest d; /* its memory serves all statements of the worker */
     const struct session *s = &c->session;
@@ -138,8 +133,8 @@ find_plan(struct client *c, struct query_run *q, struct span text, bool prepared
 
 /* --- statements ---------------------------------------------------------- */
 
-static struct query_run *
-query_of(struct client *c, enum query_command command)
+struct query_run *
+client_query(struct client *c, enum query_command command)
 {
     struct query_run *q = query_new(c->ctx);
 
@@ -153,8 +148,8 @@ query_of(struct client *c, enum query_command command)
     return q;
 }
 
-static void
-start(struct client *c, struct query_run *q)
+void
+client_start(struct client *c, struct query_run *q)
 {
     c->query = q;
     client_watch_statement(c);
@@ -170,192 +165,6 @@ trimmed(struct span text)
     return text;
 }
 
-/* --- prepared statements ------------------------------------------------- */
-
-/* The answer of a statement that the proxy itself carries out: no columns. */
-static void
-reply_prepared(struct client *c, const struct prepared *p)
-{
-    struct prepare_ok ok = { .statement_id = p->id };
-
-    reply_prepare_encode(stream_out(&c->stream), &c->reader.next_seq, &ok);
-    stream_flush(&c->stream);
-    client_command_done(c);
-}
-
-static bool
-runs_here(enum plan_kind kind)
-{
-    return kind == PLAN_TXN || kind == PLAN_SET || kind == PLAN_USE || kind == PLAN_DDL;
-}
-
-static void
-prepare(struct client *c, struct span payload)
-{
-    struct span   text = command_text(payload);
-    struct query_run *q;
-
-    slot_count(c->ctx->slot, COUNTER_STATEMENTS_PREPARE);
-    if (c->stmts.n >= STMTS_MAX) {
-        fail(c, ERR_TOO_MANY_STMTS, "Can't create more than max_prepared_stmt_count statements "
-             "(current value: 16382)");
-        return;
-    }
-    if (c->stmts.bytes + text.len > c->ctx->conf.max_packet_bytes) {
-        fail(c, ERR_TOO_MANY_STMTS, "shardd: the prepared statements of the connection are larger "
-             "than max_packet_bytes: close some");
-        return;
-    }
-    q              = query_of(c, QUERY_PREPARE);
-    q->text        = text;
-    q->values.text = text;
-    q->plan        = find_plan(c, q, text, true);
-    if (q->plan == NULL) {
-        query_free(q);
-        fail(c, ERR_EMPTY, "Query was empty");
-        return;
-    }
-    enum plan_kind kind     = q->plan->plan.kind;
-    uint32_t       n_params = q->values.n_params;
-    if (kind == PLAN_SHARDD || kind == PLAN_KILL || (runs_here(kind) && n_params != 0)) {
-        query_free(q);
-        fail(c, ERR_UNSUPPORTED_PS,
-             "This command is not supported in the prepared statement protocol yet");
-    } else if (kind == PLAN_REFUSE) {
-        struct sql_error error = q->plan->plan.error;
-        query_free(q);
-        slot_count(c->ctx->slot, COUNTER_ROUTE_REFUSED);
-        client_reply_error(c, &error);
-    } else if (runs_here(kind)) {
-        query_free(q);
-        reply_prepared(c, stmts_add(&c->stmts, text, 0));
-    } else {
-        c->preparing        = stmts_add(&c->stmts, text, n_params);
-        q->client_statement = c->preparing->id;
-        start(c, q);
-    }
-}
-
-/* The server's answer to a PREPARE has passed. */
-static void
-prepared_known(struct client *c, const struct query_run *q)
-{
-    struct prepared *p = c->preparing;
-
-    c->preparing = NULL;
-    if (q->failed)
-        stmts_remove(&c->stmts, p->id);
-    else if (q->prepared.n_params != p->n_params)
-        prepared_set_params(p, q->prepared.n_params);
-}
-
-static bool
-read_params(struct client *c, struct query_run *q, struct prepared *p, struct span payload)
-{
-    uint32_t            n      = p->n_params;
-    struct param_value *params = arena_alloc(&q->arena, (n + 1) * sizeof(*params));
-    struct key_value   *keys   = arena_alloc(&q->arena, (n + 1) * sizeof(*keys));
-    struct span        *longs  = NULL;
-    struct execute      execute;
-
-    if (p->long_data != NULL)
-        longs = arena_alloc(&q->arena, n * sizeof(*longs));
-    for (uint32_t i = 0; longs != NULL && i < n; i++)
-        if (p->long_data[i].set) {
-            longs[i] = buf_unread(&p->long_data[i].bytes);
-            if (longs[i].ptr == NULL) /* set, and empty */
-                longs[i].ptr = (const uint8_t *)"";
-        }
-    if (!execute_decode(payload, n, p->types, longs, &execute, params))
-        return false;
-    for (uint32_t i = 0; i < n; i++) {
-        char *text = arena_alloc(&q->arena, KEY_VALUE_TEXT);
-        keys[i]    = (struct key_value){ .kind = KEY_VALUE_NULL };
-        if (!params[i].is_null &&
-            !key_value_param(params[i].type, params[i].is_unsigned, params[i].bytes,
-                             c->session.collation, text, &keys[i]))
-            keys[i] = (struct key_value){ .kind = KEY_VALUE_OTHER };
-    }
-    q->params          = params;
-    q->n_params        = n;
-    q->values.params   = keys;
-    q->values.n_params = n;
-    return true;
-}
-
-static void
-execute(struct client *c, struct span payload)
-{
-    uint32_t         id = 0;
-    struct prepared *p  = command_id(payload, &id) ? stmts_find(&c->stmts, id) : NULL;
-    struct sql_error error;
-
-    slot_count(c->ctx->slot, COUNTER_STATEMENTS_EXECUTE);
-    if (p == NULL) {
-        sql_error_set(&error, ERR_UNKNOWN_STMT, "Unknown prepared statement handler (%u) given to "
-                      "mysqld_stmt_execute", id);
-        client_reply_error(c, &error);
-        return;
-    }
-    if (p->failed != NULL) {
-        error = *p->failed;
-        prepared_reset(&c->stmts, p);
-        client_reply_error(c, &error);
-        return;
-    }
-    struct query_run *q = query_of(c, QUERY_EXECUTE);
-    q->text        = p->text;
-    q->values.text = p->text;
-    q->plan        = find_plan(c, q, p->text, true);
-    if (q->plan == NULL || !read_params(c, q, p, payload)) {
-        query_free(q);
-        fail(c, ERR_UNKNOWN_STMT, "Incorrect arguments to mysqld_stmt_execute");
-        return;
-    }
-    c->executing = p;
-    start(c, q);
-}
-
-static void
-send_long_data(struct client *c, struct span payload)
-{
-    struct long_data data;
-
-    /* Never answered: an error waits for the execution. */
-    if (long_data_decode(payload, &data)) {
-        struct prepared *p = stmts_find(&c->stmts, data.statement_id);
-        if (p != NULL)
-            prepared_append(&c->stmts, p, data.param, data.bytes,
-                            (size_t)c->ctx->conf.max_packet_bytes);
-    }
-    client_command_done(c);
-}
-
-static void
-close_statement(struct client *c, struct span payload)
-{
-    uint32_t id;
-
-    if (command_id(payload, &id))
-        stmts_remove(&c->stmts, id);
-    client_command_done(c); /* never answered */
-}
-
-static void
-reset_statement(struct client *c, struct span payload)
-{
-    uint32_t         id = 0;
-    struct prepared *p  = command_id(payload, &id) ? stmts_find(&c->stmts, id) : NULL;
-
-    if (p == NULL) {
-        fail(c, ERR_UNKNOWN_STMT, "Unknown prepared statement handler given to "
-             "mysqld_stmt_reset");
-        return;
-    }
-    prepared_reset(&c->stmts, p);
-    client_reply_ok(c);
-}
-
 /* --- statements as text -------------------------------------------------- */
 
 static void
@@ -364,29 +173,29 @@ run_text(struct client *c, struct span text)
     size_t        rest = 0;
     size_t        len  = lex_split(text, c->session.lex, &rest);
     struct span   more = trimmed(span_from(text, rest));
-    struct query_run *q    = query_of(c, QUERY_TEXT);
+    struct query_run *q    = client_query(c, QUERY_TEXT);
 
     if (more.len != 0 && !c->multi_statements) {
         query_free(q);
-        fail(c, ERR_SYNTAX, "You have an error in your SQL syntax: several statements in one, and "
-             "the connection does not allow that (CLIENT_MULTI_STATEMENTS)");
+        client_fail(c, ERR_SYNTAX, "You have an error in your SQL syntax: several statements in "
+                    "one, and the connection does not allow that (CLIENT_MULTI_STATEMENTS)");
         return;
     }
     q->text = (struct span){ text.ptr, len };
     query_take_limit(q, &q->text);
     q->values.text = q->text;
     q->more        = more.len != 0;
-    q->plan        = find_plan(c, q, q->text, false);
+    q->plan        = client_find_plan(c, q, q->text, false);
     if (q->plan == NULL) {
         query_free(q);
         if (trimmed(text).len == 0)
-            fail(c, ERR_EMPTY, "Query was empty");
+            client_fail(c, ERR_EMPTY, "Query was empty");
         else
             client_reply_ok(c); /* nothing but a comment */
         return;
     }
     c->rest = more;
-    start(c, q);
+    client_start(c, q);
 }
 
 static void
@@ -403,10 +212,14 @@ statement_done(struct query_run *q)
     bool           release = q->release;
 
     if (q->command == QUERY_PREPARE && c->preparing != NULL)
-        prepared_known(c, q);
-    if (c->executing != NULL)
+        client_prepared(c, q);
+    if (c->executing != NULL) {
         prepared_reset(&c->stmts, c->executing);
-    c->executing       = NULL;
+        c->executing->cursor = row_cursor_keep(q);
+    }
+    if (c->fetching != NULL && row_cursor_is_over(c->fetching->cursor))
+        prepared_close_cursor(c->fetching);
+    c->executing       = c->fetching = NULL;
     c->query           = NULL;
     c->reader.next_seq = q->seq;
     query_free(q);
@@ -440,10 +253,10 @@ query_text(struct client *c, struct span payload)
 static void
 pass(struct client *c, struct span payload)
 {
-    struct query_run *q = query_of(c, QUERY_OTHER);
+    struct query_run *q = client_query(c, QUERY_OTHER);
 
     q->payload = payload;
-    start(c, q);
+    client_start(c, q);
 }
 
 static void
@@ -466,7 +279,7 @@ set_option(struct client *c, struct span payload)
     struct ok ok = { .status = session_status(&c->session) };
 
     if (!set_option_decode(payload, &c->multi_statements)) {
-        fail(c, ERR_UNKNOWN_COMMAND, "Unknown command");
+        client_fail(c, ERR_UNKNOWN_COMMAND, "Unknown command");
         return;
     }
     reply_end_encode(stream_out(&c->stream), &c->reader.next_seq, c->session.capabilities, &ok);
@@ -482,11 +295,10 @@ client_forget(struct client *c)
 }
 
 static void
-reset_connection(struct client *c, struct span payload)
+start_over(struct client *c, struct span payload)
 {
     (void)payload;
-    client_forget(c);
-    client_reply_ok(c);
+    client_start_over(c);
 }
 
 static void
@@ -495,7 +307,7 @@ process_kill(struct client *c, struct span payload)
     uint32_t id;
 
     if (!command_id(payload, &id)) {
-        fail(c, ERR_NO_SUCH_THREAD, "Unknown thread id");
+        client_fail(c, ERR_NO_SUCH_THREAD, "Unknown thread id");
         return;
     }
     buf_clear(&c->command); /* the payload has said all it had to */
@@ -517,11 +329,12 @@ static const struct {
     void  (*run)(struct client *c, struct span payload);
 } commands[] = {
     { COM_QUERY,               query_text },
-    { COM_STMT_EXECUTE,        execute },
-    { COM_STMT_PREPARE,        prepare },
-    { COM_STMT_CLOSE,          close_statement },
-    { COM_STMT_RESET,          reset_statement },
-    { COM_STMT_SEND_LONG_DATA, send_long_data },
+    { COM_STMT_EXECUTE,        client_execute },
+    { COM_STMT_PREPARE,        client_prepare },
+    { COM_STMT_CLOSE,          client_close_statement },
+    { COM_STMT_RESET,          client_reset_statement },
+    { COM_STMT_FETCH,          client_fetch },
+    { COM_STMT_SEND_LONG_DATA, client_send_long_data },
     { COM_INIT_DB,             pass },
     { COM_FIELD_LIST,          pass },
     { COM_STATISTICS,          pass },
@@ -529,7 +342,8 @@ static const struct {
     { COM_PING,                ping },
     { COM_QUIT,                quit },
     { COM_SET_OPTION,          set_option },
-    { COM_RESET_CONNECTION,    reset_connection },
+    { COM_RESET_CONNECTION,    start_over },
+    { COM_CHANGE_USER,         start_over },
     { COM_PROCESS_KILL,        process_kill },
 };
 
@@ -567,5 +381,5 @@ client_dispatch(struct client *c, struct span payload)
             return;
         }
     slot_count(c->ctx->slot, COUNTER_COMMANDS_OTHER);
-    fail(c, ERR_UNKNOWN_COMMAND, "Unknown command");
+    client_fail(c, ERR_UNKNOWN_COMMAND, "Unknown command");
 }

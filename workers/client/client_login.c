@@ -67,11 +67,12 @@ client_greet(struct client *c, const struct sock_addr *peer)
     list_init(&c->login->turn);
     c->login->offered = offers;
     c->login->peer    = *peer;
-    if (auth_nonce(c->login->nonce) != 0) {
+    if (auth_nonce(c->nonce) != 0) {
         client_close(c, COUNTER_CLOSED_LOGIN, NULL);
         return;
     }
-    memcpy(greeting.nonce, c->login->nonce, NONCE_BYTES);
+    memcpy(c->login->nonce, c->nonce, NONCE_BYTES);
+    memcpy(greeting.nonce, c->nonce, NONCE_BYTES);
     greeting_encode(stream_out(&c->stream), &c->reader.next_seq, &greeting);
     stream_flush(&c->stream);
 }
@@ -93,7 +94,16 @@ refuse(struct client *c, enum counter why, uint16_t code, const char *fmt, ...)
     sql_error_set(&error, code, "%s", text);
     slot_count(c->ctx->slot, why);
     log_debug("client %s: %s", sock_name(&c->login->peer, peer), text);
-    client_close(c, COUNTER_CLOSED_LOGIN, &error);
+    client_refuse_login(c, &error);
+}
+
+void
+client_refuse_login(struct client *c, const struct sql_error *error)
+{
+    if (c->login->changing)
+        client_change_failed(c, error);
+    else
+        client_close(c, COUNTER_CLOSED_LOGIN, error);
 }
 
 void
@@ -137,8 +147,7 @@ enter_session(struct client *c, const char *schema, const char *host)
     s->user_commit = user->commit;
     memcpy(s->limit, user->limit, sizeof(s->limit));
     limits_begin(s);
-    if (schema != NULL)
-        session_set_schema(s, span_of(schema));
+    session_set_schema(s, span_of(schema));
     c->state     = CLIENT_IDLE;
     c->active_ms = ring_now_ms(c->ctx->ring);
     c->reader.next_seq = 0;
@@ -170,7 +179,7 @@ client_welcome(struct client *c)
         return;
     }
     if (!may_enter(c, c->login->schema, &error)) {
-        client_close(c, COUNTER_CLOSED_LOGIN, &error);
+        client_refuse_login(c, &error);
         return;
     }
     uint8_t seq = c->reader.next_seq;
@@ -185,6 +194,10 @@ client_welcome(struct client *c)
         sock_host(&c->login->peer, host);
     else
         sock_name(&c->login->peer, host);
+    if (c->host == NULL) {
+        c->host  = mem_strdup(host);
+        c->local = sock_is_unix(&c->login->peer) && !c->login->proxied;
+    }
     client_login_free(c);
     enter_session(c, schema, host);
     free(schema);
@@ -259,8 +272,8 @@ is_secure_enough(struct client *c)
 
 /* --- packets ------------------------------------------------------------- */
 
-static void
-find_user(struct client *c, struct span name)
+void
+client_find_user(struct client *c, struct span name)
 {
     struct client_login *l = c->login;
     const struct routes *r = c->ctx->routes->routes;
@@ -280,8 +293,8 @@ find_user(struct client *c, struct span name)
 
 /* A native answer that came with no name, or a wrong one, may be asked for again;
  * those of client_ed25519 sign a longer nonce than a greeting has. */
-static bool
-answers_plugin(const struct client_login *l, const struct login *login)
+bool
+client_answers_plugin(const struct client_login *l, const struct login *login)
 {
     bool native = login->plugin.len == 0
                       ? !(login->capabilities & CLIENT_PLUGIN_AUTH)
@@ -322,15 +335,16 @@ read_response(struct client *c, struct span payload)
     s->capabilities     = (login.capabilities & shared) | always;
     s->charset          = login.charset != 0 ? login.charset : CHARSET_UTF8MB4_GENERAL_CI;
     c->multi_statements = (login.capabilities & CLIENT_MULTI_STATEMENTS) != 0;
+    c->claimed          = login.capabilities;
     session_reset(s);
     if (login.user.len >= sizeof(((struct pool_key *)0)->user)) {
         refuse(c, COUNTER_LOGIN_FAILED_PROTOCOL, ERR_HANDSHAKE, "Bad handshake");
         return;
     }
-    find_user(c, login.user);
+    client_find_user(c, login.user);
     if (login.schema.len != 0)
         l->schema = mem_strndup(login.schema.ptr, login.schema.len);
-    if (answers_plugin(l, &login))
+    if (client_answers_plugin(l, &login))
         client_answer(c, login.auth);
     else if (login.capabilities & CLIENT_PLUGIN_AUTH)
         client_ask(c); /* what it sent is for another plugin, or for none */

@@ -5,6 +5,7 @@
 
 #include "core/base/err.h"
 #include "core/base/memory.h"
+#include "workers/query/row_cursor.h"
 
 enum { ERR_TOO_BIG = 1153 /* ER_NET_PACKET_TOO_LARGE */, BUCKETS_MIN = 8 };
 
@@ -75,10 +76,18 @@ stmts_add(struct stmts *s, struct span text, uint32_t n_params)
     return p;
 }
 
+void
+prepared_close_cursor(struct prepared *p)
+{
+    row_cursor_free(p->cursor);
+    p->cursor = NULL;
+}
+
 static void
 prepared_free(struct stmts *s, struct prepared *p)
 {
     prepared_reset(s, p);
+    prepared_close_cursor(p);
     s->bytes -= p->text.len;
     free((void *)(uintptr_t)p->text.ptr);
     free(p->types);

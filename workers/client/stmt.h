@@ -9,6 +9,8 @@
 #include "core/base/buf.h"
 #include "core/mysql/command.h"
 
+struct row_cursor;
+
 struct stmt_long_data {
     bool       set;
     struct buf bytes;
@@ -23,6 +25,7 @@ struct prepared {
     struct stmt_long_data *long_data; /* owned [n_params], or NULL */
     size_t                 long_bytes;
     struct sql_error      *failed;    /* owned: what SEND_LONG_DATA could not say */
+    struct row_cursor     *cursor;    /* owned: see workers/query/row_cursor.h */
 };
 
 struct stmts {
@@ -36,6 +39,9 @@ struct prepared *stmts_add(struct stmts *s, struct span text, uint32_t n_params)
 struct prepared *stmts_find(const struct stmts *s, uint32_t id);
 void             stmts_remove(struct stmts *s, uint32_t id);
 void             stmts_clear(struct stmts *s);
+
+/* Its rows are not fetched any more. */
+void prepared_close_cursor(struct prepared *p);
 
 /* The statement has this many parameters. */
 void prepared_set_params(struct prepared *p, uint32_t n);

@@ -193,7 +193,7 @@ step_reset(struct leg *leg)
     b->vars_hash  = 0;
     b->user_owner = b->user_version = 0;
     b->fixed_time = false;
-    statements_clear(&b->statements);
+    backend_forget_statements(b);
     command_encode(backend_out(b), COM_RESET_CONNECTION);
     backend_expect(b, &leg->x, &step_ops, RESULT_SIMPLE);
     backend_flush(b);
@@ -506,63 +506,6 @@ leg_start(struct leg *leg)
 
 /* --- the statement ------------------------------------------------------- */
 
-static void
-prepare_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
-{
-    (void)x, (void)b, (void)why; /* the execution behind it hears the same */
-}
-
-static struct statement_key
-statement_key(const struct leg *leg, const struct backend *b)
-{
-    return (struct statement_key){ leg_text(leg), span_of(b->schema), b->vars_hash };
-}
-
-/* The server's id for next time. When it refused, the execution behind it fails
- * too and the client gets the server's words for that. */
-static void
-prepare_answered(struct exchange *x, struct backend *b, struct span bytes, bool last)
-{
-    struct leg *leg = container_of(x, struct leg, prepare);
-    uint32_t    evicted;
-
-    (void)bytes;
-    if (!last || x->reader.error != 0)
-        return;
-    struct statement_key key = statement_key(leg, b);
-    if (statements_add(&b->statements, &key, x->reader.statement_id, &evicted)) {
-        command_id_encode(backend_out(b), COM_STMT_CLOSE, evicted);
-        backend_flush(b);
-    }
-}
-
-static const struct exchange_ops prepare_ops = {
-    .on_bytes = prepare_answered,
-    .on_lost  = prepare_lost,
-};
-
-static void
-send_execute(struct leg *leg, const struct exchange_ops *ops)
-{
-    struct query_run   *q    = leg->q;
-    struct backend *b    = leg->backend;
-    uint32_t        id   = EXECUTE_LAST_PREPARED;
-
-    struct statement_key key = statement_key(leg, b);
-    if (!statements_find(&b->statements, &key, &id)) {
-        command_text_encode(backend_out(b), COM_STMT_PREPARE, key.text);
-        backend_expect(b, &leg->prepare, &prepare_ops, RESULT_PREPARE);
-    }
-    size_t before = buf_len(backend_out(b));
-    if (buf_len(&leg->text) != 0)
-        execute_encode(backend_out(b), id, q->cursor_flags, leg->params, leg->n_params);
-    else
-        execute_encode(backend_out(b), id, q->cursor_flags, q->params, q->n_params);
-    backend_expect(b, &leg->x, ops, RESULT_QUERY);
-    backend_long(&leg->x, buf_len(backend_out(b)) - before - PACKET_HEADER_BYTES);
-    backend_flush(b);
-}
-
 void
 leg_send(struct leg *leg, const struct exchange_ops *ops)
 {
@@ -570,23 +513,27 @@ leg_send(struct leg *leg, const struct exchange_ops *ops)
 
     query_fill_leg(leg);
     slot_shard_add(leg->backend->counters, SHARD_COUNTER_STATEMENTS, 1);
+    leg->ops = ops;
     switch (q->command) {
     case QUERY_TEXT:
         if (q->limit_text.len != 0)
             leg_send_limited(leg, ops);
         else
             backend_send(leg->backend, COM_QUERY, leg_text(leg), &leg->x, ops);
-        return;
+        break;
     case QUERY_EXECUTE:
-        send_execute(leg, ops);
+        leg_execute(leg);
         return;
     case QUERY_PREPARE:
         backend_send(leg->backend, COM_STMT_PREPARE, leg_text(leg), &leg->x, ops);
-        return;
+        break;
+    case QUERY_FETCH: /* row_cursor.c asks itself */
     case QUERY_OTHER:
         backend_send(leg->backend, q->payload.ptr[0], span_from(q->payload, 1), &leg->x, ops);
-        return;
+        break;
     }
+    if (q->leg_sent != NULL)
+        q->leg_sent(leg);
 }
 
 void

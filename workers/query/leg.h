@@ -39,8 +39,20 @@ void leg_go_on(struct leg *leg);
 void leg_over(struct leg *leg, const struct sql_error *error);
 
 /* Send the statement for this leg: its own text or the query's, as COM_QUERY or
- * as prepared execution, answers to leg->x with `ops`. */
+ * as prepared execution, answers to leg->x with `ops`; q->leg_sent(leg) when it is on its
+ * way, which is later where it has to be prepared first. When that fails the leg is over. */
 void leg_send(struct leg *leg, const struct exchange_ops *ops);
+
+/* --- leg_execute.c --- */
+
+void leg_execute(struct leg *leg);
+
+/* The server refused to prepare with this error: true when room was made there and it may be
+ * asked once more. */
+bool leg_may_prepare_again(struct leg *leg, uint16_t error) must_check;
+
+/* QUERY_PREPARE was answered: what the server has prepared is kept for executions. */
+void leg_keep_prepared(struct leg *leg);
 
 /* For exchanges whose answer is only success or failure. */
 void leg_read_outcome(struct leg *leg, const struct result_reader *r);

@@ -14,6 +14,7 @@ static const enum counter gauges[PIN_REASONS] = {
     [PIN_HANDLER]         = COUNTER_PINNED_HANDLER,
     [PIN_SQL_PREPARE]     = COUNTER_PINNED_SQL_PREPARE,
     [PIN_USER_VARIABLE]   = COUNTER_PINNED_USER_VARIABLE,
+    [PIN_CURSOR]          = COUNTER_PINNED_CURSOR,
 };
 
 void
@@ -22,6 +23,7 @@ pins_add(struct pins *p, struct slot *slot, enum pin_reason reason)
     if (pins_has(p, reason))
         return;
     p->set |= 1u << reason;
+    p->ever |= 1u << reason;
     slot_count(slot, gauges[reason]);
     slot_count(slot, COUNTER_PINS);
 }

@@ -3,6 +3,7 @@
  *   CREATE TEMPORARY TABLE  --> until the last of them is dropped
  *   GET_LOCK                --> until the server says that none is held any more
  *   LOCK TABLES             --> until UNLOCK TABLES
+ *   a cursor                --> until the last of them is closed (row_cursor.h)
  *   HANDLER, a user variable that no literal can say --> until the session ends
  *
  * Sessions are counted per reason while they are pinned.
@@ -17,6 +18,7 @@
 
 struct pins {
     uint32_t   set;     /* 1 << enum pin_reason */
+    uint32_t   ever;    /* those too that have ended since nothing pinned the session */
     struct buf tables;  /* temporary ones: schema.name, lenenc strings */
     struct buf locks;   /* names that GET_LOCK was given, as they stood in the text */
     bool       unknown_lock; /* ... and one that was no plain string */

@@ -9,6 +9,7 @@
 #include "core/base/memory.h"
 #include "core/mysql/wire.h"
 #include "core/route/gather.h"
+#include "workers/query/row_cursor.h"
 #include "workers/query/diagnostics.h"
 #include "workers/backend/reaper.h"
 #include "workers/query/leg.h"
@@ -42,6 +43,10 @@ query_resume(struct query_run *q)
     if (!q->paused)
         return;
     q->paused = false;
+    if (q->command == QUERY_FETCH) {
+        row_cursor_resume(q);
+        return;
+    }
     if (q->merging != NULL) {
         query_merge_resume(q);
         return;
@@ -395,6 +400,11 @@ query_start(struct query_run *q)
 {
     q->started_us = ring_now_us(q->ctx->ring);
     q->s->statements++;
+    if (q->command == QUERY_FETCH) {
+        if (!refuse_broken(q))
+            row_cursor_fetch(q);
+        return;
+    }
     processlist_fill(q);
     q->keeps_diagnostics = query_fill_counts(q) || (q->plan != NULL && q->plan->plan.diagnostics);
     if (!q->keeps_diagnostics && q->command != QUERY_PREPARE && q->command != QUERY_OTHER &&
@@ -520,6 +530,8 @@ query_free(struct query_run *q)
     query_merge_free(q);
     query_load_free(q);
     query_gather_free(q);
+    if (q->command != QUERY_FETCH)
+        row_cursor_free(q->cursor);
     plan_ref_release(q->plan);
     routes_drop(q->routes);
     if (ctx->n_spare_queries == SPARE_QUERIES) {
@@ -531,36 +543,6 @@ query_free(struct query_run *q)
     q->next_spare    = ctx->spare_query;
     ctx->spare_query = q;
     ctx->n_spare_queries++;
-}
-
-static struct param_value
-number_param(struct query_run *q, uint64_t number)
-{
-    uint8_t *bytes = arena_alloc(&q->arena, sizeof(number));
-
-    for (size_t i = 0; i < sizeof(number); i++)
-        bytes[i] = (uint8_t)(number >> (8 * i));
-    return (struct param_value){
-        .type        = MYSQL_TYPE_LONGLONG,
-        .is_unsigned = true,
-        .bytes       = { bytes, sizeof(number) },
-    };
-}
-
-void
-query_bind(struct query_run *q, const struct bind_list *binds, uint64_t limit,
-           const struct param_value **params, uint32_t *n_params)
-{
-    struct param_value *bound = arena_alloc(&q->arena, (binds->n + 1) * sizeof(*bound));
-
-    for (uint32_t i = 0; i < binds->n; i++)
-        switch (binds->items[i].kind) {
-        case BIND_PARAM:  bound[i] = q->params[binds->items[i].ordinal]; break;
-        case BIND_LIMIT:  bound[i] = number_param(q, limit); break;
-        case BIND_NUMBER: bound[i] = number_param(q, binds->items[i].number); break;
-        }
-    *params   = bound;
-    *n_params = binds->n;
 }
 
 void

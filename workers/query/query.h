@@ -31,11 +31,13 @@ struct snapshot;
 struct loading;
 struct gathering;
 struct aftermath;
+struct row_cursor;
 
 enum query_command {
     QUERY_TEXT,    /* COM_QUERY */
     QUERY_EXECUTE, /* COM_STMT_EXECUTE: `params` */
     QUERY_PREPARE, /* COM_STMT_PREPARE: for its metadata */
+    QUERY_FETCH,   /* COM_STMT_FETCH: `fetch_rows` of `cursor` */
     QUERY_OTHER,   /* COM_FIELD_LIST...: `payload` as it came, to the home shard */
 };
 
@@ -73,7 +75,10 @@ struct leg {
     struct pool_waiter waiter;
     struct exchange    x;        /* of the step, then of the command */
     struct exchange    begin;    /* BEGIN travels with what follows */
-    struct exchange    prepare;  /* so does PREPARE */
+    struct exchange    prepare;  /* of its text, when it is not prepared there yet */
+    const struct exchange_ops *ops; /* for the answer to the command */
+    uint32_t           statement; /* QUERY_EXECUTE: what runs; its own with a cursor */
+    bool               yielded;  /* other statements were closed for it */
     struct buf         text;     /* owned: this shard's own text; empty: q->text */
     const struct param_value *params; /* with a text of its own, QUERY_EXECUTE */
     uint32_t           n_params;
@@ -114,6 +119,8 @@ struct query_run {
     const struct param_value *params;      /* QUERY_EXECUTE */
     uint32_t                  n_params;
     uint8_t                   cursor_flags;
+    struct row_cursor        *cursor;     /* QUERY_FETCH: the client's; else see row_cursor.h */
+    uint32_t                  fetch_rows;
     uint32_t                  client_statement; /* QUERY_PREPARE: the id to tell the client */
     uint64_t                  started_us;
     uint64_t                  limit_ms;   /* of SET STATEMENT, */
@@ -133,6 +140,7 @@ struct query_run {
     bool        answered; /* the client has got bytes of the answer */
     bool        paused;   /* the client is slow: backends wait */
     void      (*leg_ready)(struct leg *leg);      /* send the command */
+    void      (*leg_sent)(struct leg *leg);       /* it is sent; may be NULL */
     void      (*leg_ended)(struct leg *leg);      /* a leg is OVER; may be NULL */
     void      (*all_over)(struct query_run *q);       /* every leg is OVER */
 
@@ -289,6 +297,10 @@ void query_txn(struct query_run *q);                         /* query_txn.c */
 void query_ddl(struct query_run *q);                         /* query_ddl.c */
 void query_ddl_abandon(struct query_run *q);
 void query_shardd(struct query_run *q);                      /* query_shardd.c */
+
+/* COM_RESET_CONNECTION for the session and all that it holds on servers; done() and no
+ * answer (forget.c). */
+void query_forget(struct query_run *q);
 
 /* USE and COM_INIT_DB. */
 void query_schema(struct query_run *q, struct span name);

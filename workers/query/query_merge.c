@@ -9,6 +9,7 @@
  */
 #include <stdlib.h>
 
+#include "workers/query/row_cursor.h"
 #include "workers/query/diagnostics.h"
 #include "workers/query/leg.h"
 #include "workers/query/limits.h"
@@ -26,6 +27,7 @@ struct merging {
     bool              failed;
     bool              legs_over;
     bool              answering;
+    bool              opening;   /* a cursor: rows come later, when they are fetched */
     struct sql_error  error;
     uint32_t          n_columns; /* of a leg's answer */
     struct span      *columns;   /* n_columns for each leg; then those of the first complete one */
@@ -51,11 +53,31 @@ send_columns(struct merging *m)
         buf_append_span(out, m->columns[i]);
         packet_end(out, at, &q->seq);
     }
-    if (!(q->s->capabilities & CLIENT_DEPRECATE_EOF)) {
+    if (!m->opening && !(q->s->capabilities & CLIENT_DEPRECATE_EOF)) {
         struct eof eof = { .status = session_status(q->s) };
         reply_eof_encode(out, &q->seq, &eof);
     }
     query_flush(q);
+}
+
+/* The columns, and then the rows wait for COM_STMT_FETCH. */
+static void
+answer_cursor(struct query_run *q)
+{
+    struct merging *m  = q->merging;
+    struct session *s  = q->s;
+    struct ok       ok = { .status   = session_status(s) | SERVER_STATUS_CURSOR_EXISTS,
+                           .warnings = (uint16_t)(m->warnings < UINT16_MAX ? m->warnings
+                                                                           : UINT16_MAX) };
+
+    row_cursor_merges(q, m->merge);
+    m->merge = NULL;
+    send_columns(m);
+    reply_end_encode(stream_out(q->client), &q->seq, s->capabilities, &ok);
+    query_flush(q);
+    s->row_count = -1;
+    s->warnings  = m->warnings;
+    query_done(q);
 }
 
 static void
@@ -80,6 +102,10 @@ answer(struct query_run *q)
         return;
     }
     m->warnings -= q->n_repeated;
+    if (m->opening) {
+        answer_cursor(q);
+        return;
+    }
     ok.warnings = (uint16_t)(m->warnings < UINT16_MAX ? m->warnings : UINT16_MAX);
     if (q->more)
         ok.status |= SERVER_MORE_RESULTS_EXISTS;
@@ -149,7 +175,11 @@ pump(struct merging *m)
     bool              counted = query_counts_rows(q);
     struct span       row;
 
-    while (!m->over && !q->paused && m->merge != NULL) {
+    if (m->opening && m->legs_over && !m->over && q->cursor == NULL) {
+        m->opening = false; /* the servers have sent the rows at once */
+        send_columns(m);
+    }
+    while (!m->over && !q->paused && m->merge != NULL && !m->opening) {
         status = merge_next(m->merge, &row);
         if (status != MERGE_ROW)
             break;
@@ -172,7 +202,7 @@ pump(struct merging *m)
         stop(m, NULL);
     if (!m->over && status == MERGE_ERROR)
         stop(m, merge_error(m->merge));
-    if (m->over && m->legs_over && !m->answering) {
+    if ((m->over || m->opening) && m->legs_over && !m->answering) {
         m->answering = true;
         if (m->failed)
             txn_deadlock(q, &m->error);
@@ -180,7 +210,7 @@ pump(struct merging *m)
             txn_rollback(q, let_go);
         else
             txn_settle(q, m->failed ? m->error.code : 0, answer);
-    } else if (!m->over && m->merge != NULL)
+    } else if (!m->over && m->merge != NULL && !m->opening)
         wait_for_legs(m);
 }
 
@@ -209,7 +239,7 @@ begin_merge(struct merging *m, const struct leg *leg)
                          (size_t)q->ctx->conf.merge_memory_bytes, &error);
     if (m->merge == NULL)
         stop(m, &error);
-    else
+    else if (!m->opening)
         send_columns(m);
 }
 
@@ -260,7 +290,7 @@ on_message(struct exchange *x, struct backend *b, const struct result_message *m
         break;
     case RESULT_IS_END:
         m->warnings += x->reader.warnings;
-        if (!m->over)
+        if (!m->over && !row_cursor_exists(leg))
             merge_end(m->merge, leg->number);
         break;
     case RESULT_IS_ERR:
@@ -280,8 +310,11 @@ on_message(struct exchange *x, struct backend *b, const struct result_message *m
     case RESULT_IS_EOF:
     case RESULT_IS_PROGRESS: break;
     }
-    if (!last && !m->over && m->merge != NULL && !merge_wants(m->merge, leg->number))
+    if (!last && !m->over && m->merge != NULL && !m->opening &&
+        !merge_wants(m->merge, leg->number))
         backend_pause(leg->backend);
+    if (last && leg->q->cursor_flags != CURSOR_TYPE_NO_CURSOR)
+        (void)row_cursor_take(leg);
     if (last)
         diagnostics_take(leg);
     pump_soon(m);
@@ -361,10 +394,10 @@ query_merge(struct query_run *q, const struct shard_set *shards)
     }
     if (!render(q))
         return;
-    q->cursor_flags = CURSOR_TYPE_NO_CURSOR;
-    q->merging      = m;
-    q->leg_ready    = ready;
-    q->all_over     = all_over;
+    m->opening   = q->cursor_flags != CURSOR_TYPE_NO_CURSOR;
+    q->merging   = m;
+    q->leg_ready = ready;
+    q->all_over  = all_over;
     legs_make(q, shards);
     m->n_got = arena_alloc(&q->arena, q->n_legs * sizeof(*m->n_got));
     for (uint32_t i = 0; i < q->n_legs; i++)

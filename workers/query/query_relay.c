@@ -9,6 +9,7 @@
 
 #include "core/mysql/wire.h"
 #include "workers/query/aftermath.h"
+#include "workers/query/row_cursor.h"
 #include "workers/query/diagnostics.h"
 #include "workers/backend/reaper.h"
 #include "workers/query/leg.h"
@@ -172,9 +173,13 @@ finish(struct leg *leg)
     query_relay_remember(leg);
     if (q->command == QUERY_OTHER) {
         follow_schema(leg);
-    } else if (q->command != QUERY_PREPARE) {
+    } else if (q->command == QUERY_PREPARE) {
+        leg_keep_prepared(leg);
+    } else {
         note_write(leg);
         pin(leg);
+        if (q->cursor_flags != CURSOR_TYPE_NO_CURSOR)
+            (void)row_cursor_take(leg);
         leg->backend->unclean |= q->plan->plan.opaque;
         /* Behind an error nobody says whether it has left a transaction open. */
         leg->backend->dirty |= q->plan->plan.opaque && leg->x.reader.error != 0;
@@ -383,6 +388,8 @@ finish_stopped(struct leg *leg)
     leg_over(leg, &why);
 }
 
+static void ready(struct leg *leg);
+
 static void
 relay_message(struct exchange *x, struct backend *b, const struct result_message *m, bool last)
 {
@@ -400,6 +407,11 @@ relay_message(struct exchange *x, struct backend *b, const struct result_message
     if (q->stopped) {
         if (last)
             finish_stopped(leg);
+        return;
+    }
+    if (q->command == QUERY_PREPARE && m->kind == RESULT_IS_ERR &&
+        leg_may_prepare_again(leg, x->reader.error)) {
+        ready(leg);
         return;
     }
     query_relay_message(leg, m);
@@ -424,10 +436,15 @@ static const struct exchange_ops message_ops = {
 static void
 ready(struct leg *leg)
 {
+    leg_send(leg, &byte_ops);
+}
+
+static void
+sent(struct leg *leg)
+{
     struct query_run *q = leg->q;
 
     leg->sent_us = ring_now_us(q->ctx->ring);
-    leg_send(leg, &byte_ops);
     if (q->more || q->command == QUERY_PREPARE || q->seq != leg->x.reader.next_seq ||
         (q->command != QUERY_OTHER && session_is_spread(q->s)) || query_counts_rows(q))
         leg->x.ops = &message_ops;
@@ -467,6 +484,7 @@ query_relay(struct query_run *q, uint32_t shard)
     shard_set_add(&one, shard);
     one.first    = shard;
     q->leg_ready = ready;
+    q->leg_sent  = sent;
     q->all_over  = all_over;
     legs_make(q, &one);
     q->legs[0].waiter.may_share = query_may_share(q);

@@ -163,9 +163,13 @@ session_unpin(struct session *s)
 void
 session_unpinned(struct session *s)
 {
+    /* Closed cursors leave nothing behind. */
+    bool clean = s->pins.ever == 1u << PIN_CURSOR;
+
+    s->pins.ever = 0;
     for (uint32_t i = 0; i < s->n_held; i++) {
         struct backend *b = s->held[i].backend;
-        if (b != NULL) {
+        if (b != NULL && !clean) {
             b->dirty   = false;
             b->unclean = true;
         }
@@ -200,6 +204,25 @@ session_reset(struct session *s)
     s->modes = NULL;
     diagnostics_clear(s);
     limits_begin(s);
+}
+
+void
+session_was_reset(struct session *s)
+{
+    for (uint32_t i = 0; i < s->n_held; i++) {
+        struct backend *b = s->held[i].backend;
+        if (b == NULL)
+            continue;
+        b->vars_hash  = 0;
+        b->user_owner = b->user_version = 0;
+        b->fixed_time = b->unclean = false;
+        /* A reset leaves the schema, of which sessions without one must not hear. */
+        b->dirty = !b->pool->key.has_schema && b->schema != NULL;
+        backend_forget_statements(b);
+        let_go(&s->held[i], true);
+    }
+    shrink_held(s);
+    session_reset(s);
 }
 
 void

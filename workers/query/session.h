@@ -84,6 +84,7 @@ struct session {
     struct savepoint *savepoints; /* owned */
 
     struct pins  pins;
+    uint32_t     n_cursors; /* open ones: see row_cursor.h */
     struct held *held; /* owned */
     uint32_t     n_held;
 
@@ -107,6 +108,9 @@ void session_set_schema(struct session *s, struct span schema);
 
 /* As after COM_RESET_CONNECTION: all but user and schema are forgotten. */
 void session_reset(struct session *s);
+
+/* The servers have reset all that it holds: that goes back to its pools, then as above. */
+void session_was_reset(struct session *s);
 
 /* The pool whose backends suit the session on a shard. */
 struct pool *session_pool(const struct session *s, uint32_t shard_id);

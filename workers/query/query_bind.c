@@ -1,0 +1,32 @@
+/* query_bind.c - the parameters of a text that is not the client's own. */
+#include "workers/query/query.h"
+
+static struct param_value
+number_param(struct query_run *q, uint64_t number)
+{
+    uint8_t *bytes = arena_alloc(&q->arena, sizeof(number));
+
+    for (size_t i = 0; i < sizeof(number); i++)
+        bytes[i] = (uint8_t)(number >> (8 * i));
+    return (struct param_value){
+        .type        = MYSQL_TYPE_LONGLONG,
+        .is_unsigned = true,
+        .bytes       = { bytes, sizeof(number) },
+    };
+}
+
+void
+query_bind(struct query_run *q, const struct bind_list *binds, uint64_t limit,
+           const struct param_value **params, uint32_t *n_params)
+{
+    struct param_value *bound = arena_alloc(&q->arena, (binds->n + 1) * sizeof(*bound));
+
+    for (uint32_t i = 0; i < binds->n; i++)
+        switch (binds->items[i].kind) {
+        case BIND_PARAM:  bound[i] = q->params[binds->items[i].ordinal]; break;
+        case BIND_LIMIT:  bound[i] = number_param(q, limit); break;
+        case BIND_NUMBER: bound[i] = number_param(q, binds->items[i].number); break;
+        }
+    *params   = bound;
+    *n_params = binds->n;
+}
