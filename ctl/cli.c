@@ -49,14 +49,14 @@ keep_option(struct cli *cli, const struct cli_option *option, const char *value)
 {
     json_t *list;
 
-    if (strcmp(option->name, "set") != 0) {
+    if (strcmp(option->name, "set") != 0 && strcmp(option->name, "grant") != 0) {
         json_object_set_new(cli->options, option->name, json_string_nocheck(value));
         return;
     }
-    list = json_object_get(cli->options, "set");
+    list = json_object_get(cli->options, option->name);
     if (!list) {
         list = json_array();
-        json_object_set_new(cli->options, "set", list);
+        json_object_set_new(cli->options, option->name, list);
     }
     json_array_append_new(list, json_string_nocheck(value));
 }

@@ -50,14 +50,14 @@ const struct cli_verb cli_verbs[] = {
     { "engine remove", "NAME", "", verb_engine_remove, "Do without an engine",
       "A server of our own is stopped and removed; another keeps what was not made by shardd.\n"
       "Statements that need an engine are refused when there is none." },
-    { "user add", "NAME", "password password-stdin plugin admin no-rights " USER_LIMITS,
+    { "user add", "NAME", "password password-stdin plugin admin grant no-rights " USER_LIMITS,
       verb_user_add,
       "Let somebody in", "The account is made on every shard with a random secret that only\n"
-      "shardd knows. It may do everything in every database of the catalog, or with\n"
-      "--no-rights nothing until an administrator GRANTs something by SQL." },
+      "shardd knows. It may do everything in every database of the catalog, or what --grant\n"
+      "says, or with --no-rights nothing until an administrator GRANTs something by SQL." },
     { "user list", "", "", verb_user_list, "List the users", "" },
     { "user show", "NAME", "", verb_user_show, "Show one user and its limits", "" },
-    { "user set", "NAME", "commit " USER_LIMITS, verb_user_set,
+    { "user set", "NAME", "commit lock unlock " USER_LIMITS, verb_user_set,
       "Change a user's defaults and limits",
       "They hold for connections made from then on, those to /v1/query included. Connections\n"
       "are counted over all workers. A session may set max_statement_time and wait_timeout\n"
@@ -129,7 +129,11 @@ const struct cli_option cli_options[] = {
     { "discard-old", NULL, "the password before is no longer good" },
     { "revoke", NULL, "no token is good any more" },
     { "admin", NULL, "may see and kill what others run, and manage users by SQL" },
+    { "grant", "'RIGHTS ON OBJECT'", "has these rights only: 'SELECT, INSERT ON db.*'; may be "
+      "repeated" },
     { "no-rights", NULL, "has no rights until some are granted" },
+    { "lock", NULL, "nobody logs in as the user; who is connected stays" },
+    { "unlock", NULL, "logins are possible again" },
     { "commit", "MODE", "transactions that write on several shards: atomic, best_effort, single "
       "or default (as in shardd.conf)" },
     { "force", "commit|rollback", "what to do where the decision cannot be had" },

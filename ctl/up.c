@@ -24,6 +24,7 @@
 #include "ctl/job/admin.h"
 #include "ctl/job/ddl.h"
 #include "ctl/job/deadlock.h"
+#include "ctl/job/repair.h"
 #include "ctl/job/resolver.h"
 #include "ctl/provision/engines.h"
 #include "ctl/provision/spawn.h"
@@ -349,6 +350,7 @@ run(const struct up_options *o, int done_fd)
     struct api              *api = NULL;
     struct resolver         *resolver = NULL;
     struct deadlock         *deadlock = NULL;
+    struct repair           *repair   = NULL;
     json_t                  *meta = NULL;
     struct err               err;
     int                      status = 1;
@@ -363,6 +365,7 @@ run(const struct up_options *o, int done_fd)
         goto fail;
     resolver = resolver_start(c);
     deadlock = deadlock_start(c);
+    repair   = repair_start(c);
     api = api_open(c, c->path.socket, &err);
     if (!api || (d && (!start_shardd(c, d, &err) || !remember(c, &shardd_options, &err))))
         goto fail;
@@ -386,6 +389,7 @@ fail:
     if (d)
         dataplane_stop(d, hurried);
     api_close(api);
+    repair_stop(repair);
     deadlock_stop(deadlock);
     resolver_stop(resolver);
     if (c) {

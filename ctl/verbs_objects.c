@@ -247,6 +247,8 @@ verb_user_add(struct cli *cli)
     int     status = CLI_USAGE;
 
     if (limits_of(cli, body)) {
+        if (json_object_get(cli->options, "grant"))
+            json_object_set(body, "grants", json_object_get(cli->options, "grant"));
         status = CLI_FAILED;
         if (password_of(cli, body))
             status = cli_change(cli, "POST", "/v1/users", body, "made user %s",
@@ -260,7 +262,7 @@ int
 verb_user_list(struct cli *cli)
 {
     return list(cli, "/v1/users", "users",
-                "name plugin has_password old_password token admin commit limits");
+                "name plugin has_password old_password token admin locked commit limits");
 }
 
 int
@@ -274,7 +276,7 @@ verb_user_show(struct cli *cli)
     free(path);
     if (!answer)
         return status;
-    buf_append_text(&members, "name plugin has_password old_password token admin commit");
+    buf_append_text(&members, "name plugin has_password old_password token admin locked commit");
     for (size_t i = 0; i < LIMITS_N; i++)
         if (model_number(answer, user_limits[i].key) != 0)
             buf_printf(&members, " %s", user_limits[i].key);
@@ -293,9 +295,14 @@ verb_user_set(struct cli *cli)
 
     if (commit)
         json_object_set_new(body, "commit", json_string_nocheck(commit));
-    if (limits_of(cli, body))
+    if (cli_option(cli, "lock") || cli_option(cli, "unlock"))
+        json_object_set_new(body, "locked", json_boolean(cli_option(cli, "lock") != NULL));
+    if (cli_option(cli, "lock") && cli_option(cli, "unlock"))
+        status = cli_wrong(cli, "say --lock or --unlock");
+    else if (limits_of(cli, body))
         status = json_object_size(body) == 0
-                     ? cli_wrong(cli, "say --commit MODE or a limit: see shardctl user set --help")
+                     ? cli_wrong(cli, "say --commit MODE, --lock, --unlock or a limit: see "
+                                 "shardctl user set --help")
                      : change_named(cli, "PUT", "/v1/users/", body, "changed user");
     json_decref(body);
     return status;

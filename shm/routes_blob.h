@@ -80,7 +80,7 @@ struct blob_column {
 };
 
 /* Two bits for route_user.commit. */
-enum { BLOB_ADMIN = 1 << 1, BLOB_COMMIT_SHIFT = 2, BLOB_USER_FLAGS = 14 };
+enum { BLOB_ADMIN = 1 << 1, BLOB_COMMIT_SHIFT = 2, BLOB_LOCKED = 1 << 4, BLOB_USER_FLAGS = 30 };
 
 struct blob_user {
     struct blob_ref name, secret, verifier, old_verifier, token;

@@ -408,7 +408,8 @@ users_decode(struct decoder *d)
         if (u->token.len != 0 && u->token.len != ROUTE_TOKEN_BYTES)
             return err_set(d->err, "routes: a token of %zu bytes is none", u->token.len);
         u->admin           = b->flags & BLOB_ADMIN;
-        u->commit          = (uint8_t)(b->flags >> BLOB_COMMIT_SHIFT);
+        u->commit          = (uint8_t)(b->flags >> BLOB_COMMIT_SHIFT & 3u);
+        u->locked          = b->flags & BLOB_LOCKED;
         memcpy(u->limit, b->limit, sizeof(u->limit));
     }
     d->r->n_users = n;

@@ -180,7 +180,8 @@ encode_users(struct encoder *e)
             .name = ref(e, u->name), .secret = ref(e, u->secret),
             .verifier = ref(e, u->verifier), .old_verifier = ref(e, u->old_verifier),
             .token = ref(e, u->token),
-            .flags = (u->admin ? BLOB_ADMIN : 0u) | (u->commit & 3u) << BLOB_COMMIT_SHIFT,
+            .flags = (u->admin ? BLOB_ADMIN : 0u) | (u->commit & 3u) << BLOB_COMMIT_SHIFT |
+                     (u->locked ? BLOB_LOCKED : 0u),
             .plugin = u->plugin,
         };
         memcpy(record.limit, u->limit, sizeof(record.limit));

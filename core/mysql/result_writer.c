@@ -44,8 +44,15 @@ result_writer_begin(struct result_writer *w, struct buf *out, uint8_t *seq,
 static void
 cell_begin(struct result_writer *w)
 {
-    if (w->n_cells == 0)
-        w->at = packet_begin(w->out);
+    size_t header = 1 + (w->n_columns + 9) / 8; /* 0, and a bit for each NULL */
+
+    if (w->n_cells != 0)
+        return;
+    w->at = packet_begin(w->out);
+    if (!w->binary)
+        return;
+    memset(buf_reserve(w->out, header), 0, header);
+    buf_commit(w->out, header);
 }
 
 static void
@@ -69,7 +76,14 @@ void
 result_writer_number(struct result_writer *w, int64_t value)
 {
     char text[24];
-    int  len = snprintf(text, sizeof(text), "%lld", (long long)value);
+
+    if (w->binary) {
+        cell_begin(w);
+        wire_put_u64(w->out, (uint64_t)value);
+        cell_end(w);
+        return;
+    }
+    int len = snprintf(text, sizeof(text), "%lld", (long long)value);
 
     result_writer_text(w, (struct span){ (const uint8_t *)text, (size_t)len });
 }
@@ -78,7 +92,12 @@ void
 result_writer_null(struct result_writer *w)
 {
     cell_begin(w);
-    wire_put_u8(w->out, 0xfb);
+    if (w->binary) {
+        size_t bit = w->n_cells + 2;
+        w->out->bytes[w->out->start + w->at + PACKET_HEADER_BYTES + 1 + bit / 8] |=
+            (uint8_t)(1u << bit % 8);
+    } else
+        wire_put_u8(w->out, 0xfb);
     cell_end(w);
 }
 

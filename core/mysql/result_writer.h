@@ -1,4 +1,4 @@
-/* result_writer.h - a text result set of our own.
+/* result_writer.h - a result set of our own, in the text or the binary protocol.
  *
  *   struct result_writer w;
  *   result_writer_begin(&w, out, &seq, capabilities, columns, countof(columns));
@@ -6,6 +6,8 @@
  *       result_writer_text(&w, span); result_writer_number(&w, 42); result_writer_null(&w);
  *   result_writer_end(&w, status, warnings);
  *
+ * For rows in the binary protocol set w.binary behind result_writer_begin(); numbers are then
+ * for columns of type MYSQL_TYPE_LONGLONG only, of which there are 64 bits, and texts for others.
  * A row goes out when it has as many cells as there are columns; asserts that
  * the last one is whole.
  */
@@ -25,6 +27,7 @@ struct result_writer {
     struct buf *out;
     uint8_t    *seq;
     uint64_t    capabilities;
+    bool        binary;
     size_t      n_columns, n_cells; /* cells in the current row */
     size_t      at;                 /* where its packet began */
 };

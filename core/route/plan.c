@@ -260,6 +260,7 @@ plan_make(struct arena *arena, const struct plan_context *context, struct span t
     find_params(&p);
     dispatch(&p);
     place_locks(&p);
+    plan_information_finish(&p);
     out->keeps_diagnostics = keeps_diagnostics(&p);
     note_variables(&p);
     out->stateless = statement != NULL && !p.refused && out->kind != PLAN_GATHER &&

@@ -303,6 +303,9 @@ struct plan {
     bool                       asks_insert_id; /* INSERT ... RETURNING that the server numbers:
                                                 its answer does not say how */
     enum processlist           processlist;  /* it is the proxy's */
+    uint32_t                   information;  /* 1 << enum information_table: rows of our own */
+    const struct sql_template *information_where; /* of them, this is enough; NULL: all */
+    const struct sql_template *information_text;  /* a SHOW as a SELECT of them; NULL: as written */
     bool                       keeps_diagnostics; /* without tables: those of the last statement
                                                 stay unless it has some of its own */
     bool                       reference_write; /* PLAN_WRITE: home copy first; it alone counts */

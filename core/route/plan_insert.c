@@ -320,8 +320,8 @@ bool
 function_differs(const struct func *f)
 {
     static const char *const names[] = {
-        "USER", "CURRENT_USER", "SESSION_USER", "SYSTEM_USER", "CONNECTION_ID", "LAST_INSERT_ID",
-        "ROW_COUNT", "FOUND_ROWS", "SYSDATE", "NEXTVAL", "GET_LOCK", "VERSION",
+        "CONNECTION_ID", "LAST_INSERT_ID", "ROW_COUNT", "FOUND_ROWS", "SYSDATE", "NEXTVAL",
+        "GET_LOCK", "VERSION",
     };
     for (size_t i = 0; i < countof(names); i++)
         if (span_equal_nocase(f->name.name, span_of(names[i])))

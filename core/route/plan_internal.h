@@ -11,11 +11,12 @@
  * plan_gather*.c   reads that are gathered
  * plan_write.c, plan_insert.c, insert_run.c     writes
  * plan_load.c, load_run.c                       LOAD DATA
- * plan_session.c, plan_show.c                   everything else
+ * plan_session.c, plan_show.c, plan_admin.c, plan_information.c   everything else
  */
 #ifndef CORE_ROUTE_PLAN_INTERNAL_H
 #define CORE_ROUTE_PLAN_INTERNAL_H
 
+#include "core/route/information.h"
 #include "core/route/plan.h"
 #include "core/sql/digest.h"
 #include "core/sql/parse.h"
@@ -330,5 +331,18 @@ void plan_session(struct planner *p);
 /* plan_session.c: to the one home of the statement's tables, or refused. */
 void one_home(struct planner *p, const char *what, bool reference_too, const char *reason);
 void plan_show(struct planner *p);
+/* plan_information.c: a table of information_schema is used; the whole statement is known; a
+ * SHOW is of what differs between shards, and planned. */
+void plan_information_note(struct planner *p, struct span name);
+void plan_information_finish(struct planner *p);
+bool plan_show_information(struct planner *p);
+/* plan_admin.c. The bools: whether it is one of theirs, planned or refused. */
+void plan_admin_table(struct planner *p);
+void plan_flush(struct planner *p);
+void plan_admin(struct planner *p);
+bool plan_set_global(struct planner *p);
+bool plan_show_server(struct planner *p);
+/* plan_session.c: to the controller, which knows about accounts. */
+void plan_account(struct planner *p);
 
 #endif

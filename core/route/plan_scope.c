@@ -86,6 +86,8 @@ scope_add_path(struct planner *p, struct scope *s, const struct path *path, stru
         if (span_equal_nocase(path->name, SPAN("PROCESSLIST")) &&
             span_equal_nocase(schema, SPAN("information_schema")))
             p->out->processlist = PROCESSLIST_TABLE;
+        if (span_equal_nocase(schema, SPAN("information_schema")))
+            plan_information_note(p, path->name);
         return i;
     }
     i->table_index = database == ROUTES_NONE ? ROUTES_NONE

@@ -126,7 +126,7 @@ setting_make(struct planner *p, const struct set_item *item, struct setting *out
 }
 
 /* Users and rights are the catalog's, and the same on all shards. */
-static void
+void
 plan_account(struct planner *p)
 {
     struct ddl_spec *spec   = make(p, sizeof(*spec));
@@ -147,6 +147,8 @@ plan_set(struct planner *p)
         NOT_YET(p, "shardd: SET STATEMENT ... FOR is not supported; SET the variables before");
         return;
     }
+    if (plan_set_global(p))
+        return;
     uint32_t n = 0;
     for (const struct set_item *item = set->items; item != NULL; item = item->next)
         n += 2;
@@ -161,7 +163,7 @@ plan_set(struct planner *p)
             return;
         }
         if (item->kind == SET_ROLE) {
-            NOT_YET(p, "shardd: roles are not supported: see 'shardctl user --help'");
+            NOT_YET(p, "shardd: roles are not supported: GRANT and REVOKE rights user by user");
             return;
         }
         spec->n += setting_make(p, item, &items[spec->n]);
@@ -392,23 +394,6 @@ plan_do(struct planner *p)
 }
 
 static void
-plan_admin_table(struct planner *p)
-{
-    struct scope *s = scope_new(p, NULL, NULL);
-    note_tables(p, s);
-    if (p->stmt->word == KW_CHECKSUM || (!p->any_sharded && !p->any_reference)) {
-        one_home(p, "CHECKSUM TABLE", false, "global tables");
-        return;
-    }
-    struct merge_spec *spec = make(p, sizeof(*spec));
-    p->out->kind            = PLAN_SCATTER;
-    p->out->target          = (struct target){ .kind = TARGET_ALL };
-    p->out->merge           = spec;
-    p->out->implicit_commit = true;
-    p->out->reason          = "every shard has a part";
-}
-
-static void
 plan_locks(struct planner *p)
 {
     struct scope *s = scope_new(p, NULL, NULL);
@@ -471,18 +456,15 @@ plan_session(struct planner *p)
         NOT_YET(p, "shardd: XA statements are not supported; transactions over several shards are "
                    "atomic by themselves");
         break;
-    case STMT_ADMIN:
-        NOT_YET(p, "shardd: servers are administered by shardctl, not through the proxy");
-        break;
+    case STMT_ADMIN:       plan_admin(p); break;
+    case STMT_FLUSH:       plan_flush(p); break;
     case STMT_SIGNAL:
         to_home(p, home, "diagnostics");
         p->out->diagnostics = true;
         break;
-    default: /* FLUSH (with its locks), HELP, UNLOCK TABLES */
+    default: /* HELP, UNLOCK TABLES */
         to_home(p, home, "no table's rows");
         p->out->opaque = true;
-        if (s->kind == STMT_FLUSH && s->object == KW_LOCK)
-            p->out->pin = PIN_LOCK_TABLES;
         if (s->kind == STMT_UNLOCK_TABLES)
             p->out->unpin = PIN_LOCK_TABLES;
         break;

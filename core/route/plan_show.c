@@ -41,6 +41,13 @@ show(struct planner *p)
         show_shardd(p);
         return;
     }
+    if (s->kind == KW_GRANTS || (s->kind == KW_CREATE && s->object == KW_USER)) {
+        plan_account(p);
+        p->out->implicit_commit = p->out->is_write = false;
+        return;
+    }
+    if (plan_show_server(p) || plan_show_information(p))
+        return;
     struct span schema = s->schema.ptr != NULL         ? s->schema
                          : s->table.schema.ptr != NULL ? s->table.schema
                                                        : p->context->schema;

@@ -120,6 +120,7 @@ struct route_user {
     struct span secret;       /* password of the account of the same name on every shard */
     uint64_t    limit[LIMITS_N]; /* 0: none, or as the setting says */
     uint8_t     commit;       /* 1 + enum conf_commit; 0: as the setting says */
+    bool        locked;       /* nobody logs in as it */
 };
 
 struct routes {

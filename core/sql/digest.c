@@ -139,6 +139,8 @@ flags_of(enum keyword k)
         return DIGEST_NOT_DETERMINED;
     case KW_SHARDD:
         return DIGEST_SHARDD;
+    case KW_CURRENT_USER:
+        return DIGEST_USER;
     default:
         return 0;
     }
@@ -169,6 +171,8 @@ see_op(struct work *w, uint32_t op)
     switch (op) {
     case '(':
         w->depth++;
+        if (w->before == KW_USER || w->before == KW_SESSION_USER || w->before == KW_SYSTEM_USER)
+            w->d->flags |= DIGEST_USER;
         break;
     case ')':
         w->depth--;

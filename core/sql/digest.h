@@ -42,6 +42,7 @@ enum digest_flags {
     DIGEST_NOT_DETERMINED   = 1 << 14, /* RAND, UUID, UUID_SHORT, SLEEP, BENCHMARK, LOAD_FILE,
                                           SYSDATE, CONNECTION_ID */
     DIGEST_SHARDD           = 1 << 15, /* the word SHARDD */
+    DIGEST_USER             = 1 << 16, /* USER(), SESSION_USER(), SYSTEM_USER(), CURRENT_USER */
 };
 
 enum digest_result {

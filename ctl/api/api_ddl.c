@@ -15,6 +15,10 @@ say(struct request *r, bool ok, const struct ddl_answer *a, const struct sql_err
     r->answer = json_pack("{s:I, s:I, s:i, s:O*}", "generation", (json_int_t)a->generation,
                           "affected", (json_int_t)a->affected, "warnings", (int)a->warnings,
                           "notes", a->notes);
+    if (a->columns) {
+        json_object_set(r->answer, "columns", a->columns);
+        json_object_set(r->answer, "rows", a->rows);
+    }
     return 200;
 }
 
@@ -70,6 +74,8 @@ api_ddl(struct request *r)
     ok          = ddl_run(r->cluster, &request, &answer, &error);
     status      = say(r, ok, &answer, &error);
     json_decref(answer.notes);
+    json_decref(answer.columns);
+    json_decref(answer.rows);
     buf_fini(&sql);
     return status;
 }

@@ -1,10 +1,12 @@
 /* api_objects.c - databases, tables and users as REST objects. */
 #include <stdlib.h>
 
+#include "core/base/log.h"
 #include "ctl/api/request.h"
 #include "ctl/catalog/model.h"
 #include "ctl/catalog/user.h"
 #include "ctl/job/admin.h"
+#include "ctl/job/ddl.h"
 
 /* Who asks over the socket is the owner of the cluster. */
 static const char who[] = "shardctl";
@@ -166,6 +168,8 @@ show_user(json_t *user)
     json_object_del(user, "verifier");
     json_object_del(user, "old_verifier");
     json_object_set_new(user, "token", json_boolean(model_text(user, "token")[0] != 0));
+    json_object_set_new(user, "locked", json_boolean(model_flag(user, "locked")));
+    json_object_del(user, "uneven");
     for (size_t i = 0; i < LIMITS_N; i++)
         json_object_set_new(user, user_limits[i].key,
                             json_integer(model_number(user, user_limits[i].key)));
@@ -215,12 +219,48 @@ plugin_of(const struct request *r, enum auth_plugin *out)
 static const char unknown_plugin[] = "\"plugin\" is one of mysql_native_password, "
                                      "caching_sha2_password, client_ed25519";
 
+/* "SELECT, INSERT ON db.*", as behind GRANT. */
+static bool
+grant(struct request *r, const char *name, const char *what, struct sql_error *error)
+{
+    struct buf        sql    = { 0 };
+    struct ddl_answer answer = { 0 };
+
+    buf_printf(&sql, "GRANT %s TO ", what);
+    server_quote_name(&sql, name);
+    struct ddl_request request = { .database = "", .sql = buf_unread(&sql) };
+    bool               ok      = ddl_run(r->cluster, &request, &answer, error);
+    json_decref(answer.notes);
+    buf_fini(&sql);
+    return ok;
+}
+
+/* All of them, or there is no such user. */
+static bool
+grant_all(struct request *r, const char *name, struct sql_error *error)
+{
+    json_t          *list = json_object_get(r->body, "grants"), *one;
+    struct sql_error ignored;
+    size_t           i;
+
+    json_array_foreach(list, i, one)
+        if (!json_is_string(one) || !grant(r, name, json_string_value(one), error)) {
+            if (!admin_user_remove(r->cluster, who, name, &ignored))
+                log_warn("user %s stays, with a part of its rights: %s", name, ignored.message);
+            return !json_is_string(one) &&
+                   sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: \"grants\" has texts such as "
+                                 "\"SELECT, INSERT ON db.*\"");
+        }
+    return true;
+}
+
 unsigned
 api_user_add(struct request *r)
 {
     const char      *name = request_text(r, "name"), *password = request_text(r, "password");
     char             verifier[USER_VERIFIER_LEN + 1];
     bool             some = password && password[0];
+    bool             grants = json_array_size(json_object_get(r->body, "grants")) > 0;
     enum auth_plugin plugin;
     struct sql_error error;
 
@@ -231,10 +271,11 @@ api_user_add(struct request *r)
     if (some)
         user_verifier(plugin, password, verifier);
     enum admin_user_kind kind = model_flag(r->body, "admin")       ? ADMIN_USER_ADMIN
-                                : model_flag(r->body, "no_rights") ? ADMIN_USER_NO_RIGHTS
-                                                                   : ADMIN_USER_ALL;
+                                : model_flag(r->body, "no_rights") || grants
+                                    ? ADMIN_USER_NO_RIGHTS : ADMIN_USER_ALL;
     return request_done(r, admin_user_add(r->cluster, who, name, plugin, some ? verifier : NULL,
-                                          kind, r->body, &error), &error);
+                                          kind, r->body, &error) &&
+                               grant_all(r, name, &error), &error);
 }
 
 unsigned
@@ -248,11 +289,15 @@ api_user_change(struct request *r)
         .discard  = model_flag(r->body, "discard_old"),
     };
     struct sql_error error;
+    const json_t      *lock = json_object_get(r->body, "locked");
+    struct user_change set  = {
+        .commit = request_text(r, "commit"),
+        .limits = r->body,
+        .locked = lock ? json_is_true(lock) : -1,
+    };
 
-    if (json_object_get(r->body, "commit") || user_has_limits(r->body))
-        return request_done(r, admin_user_set(r->cluster, who, r->part[1],
-                                              request_text(r, "commit"), r->body, &error),
-                            &error);
+    if (set.commit || lock || user_has_limits(r->body))
+        return request_done(r, admin_user_set(r->cluster, who, r->part[1], &set, &error), &error);
     if (!plugin_of(r, &plugin))
         return request_refuse(r, 400, unknown_plugin);
     if (change.discard && (change.password || change.plugin || change.retain))

@@ -16,9 +16,9 @@
  *                  reason, remedy, view_kind, state (ok|stuck), columns: [...]
  *   user/NAME      name, plugin (absent: mysql_native_password), verifier (hex digits),
  *                  old_verifier (also good; "" or absent: none), has_password, admin, secret,
- *                  commit, token, the limits of user.h,
- *                  grants: ["SELECT ON `a`.*", ...] (adopted users only;
- *                  others may do everything in every database)
+ *                  commit, token, the limits of user.h, locked (nobody logs in),
+ *                  grants: ["SELECT ON `a`.*", ...] (absent: everything in every database),
+ *                  uneven (the shards' rights may differ: see ctl/job/admin_rights.c)
  *   job/NUMBER     see ctl/job/job.h
  *
  * `reason` says why a table is global, `remedy` what would make it shardable.

@@ -233,6 +233,7 @@ build_users(struct builder *b, json_t *all)
             .admin           = model_flag(object, "admin"),
             .secret          = keep(b, object, "secret"),
             .commit          = commit_of(object),
+            .locked          = model_flag(object, "locked"),
         };
         for (size_t k = 0; k < LIMITS_N; k++)
             users[i].limit[k] = (uint64_t)model_number(object, user_limits[k].key);

@@ -48,23 +48,38 @@ bool admin_user_add(struct cluster *c, const char *who, const char *name,
 
 struct password_change {
     const char       *password; /* NULL or "": none */
+    const char       *verifier; /* instead of `password`, see user.h; needs `plugin` */
     enum auth_plugin *plugin;   /* NULL: as before */
     bool              retain;   /* the one before stays good until it is discarded */
     bool              discard;  /* nothing else: the one before is no longer good */
 };
 
-/* The commit mode (NULL: as before), and those limits that are members of `limits`. */
-bool admin_user_set(struct cluster *c, const char *who, const char *name, const char *commit,
-                    const json_t *limits, struct sql_error *error) must_check;
+/* Each when it is given (NULL, -1: not). */
+struct user_change {
+    const char   *commit;
+    const json_t *limits; /* those that are members of it */
+    int           locked; /* nobody logs in; who is in stays */
+};
+
+bool admin_user_set(struct cluster *c, const char *who, const char *name,
+                    const struct user_change *change, struct sql_error *error) must_check;
+/* Another name; rights, password and limits stay. */
+bool admin_user_rename(struct cluster *c, const char *who, const char *from, const char *to,
+                       struct sql_error *error) must_check;
 bool admin_user_password(struct cluster *c, const char *who, const char *name,
                          const struct password_change *change,
                          struct sql_error *error) must_check;
 /* A new token for HTTP instead of the one before, in `token`; NULL: none any more. */
 bool admin_user_token(struct cluster *c, const char *who, const char *name,
                       char token[USER_TOKEN_LEN + 1], struct sql_error *error) must_check;
-/* GRANT or REVOKE; `what` is "SELECT, INSERT ON `a`.*". */
+/* GRANT or REVOKE; `what` is "SELECT, INSERT ON `a`.*". When a shard fails after the first one
+ * has changed, the others are made like it later: admin_rights_repair(). */
 bool admin_user_rights(struct cluster *c, const char *who, const char *name, bool grant,
                        const char *what, struct sql_error *error) must_check;
+
+/* Users whose rights were being changed when a shard or a controller failed: what the first
+ * shard has is what all get. For the controller's loop; cheap when there is nothing to do. */
+void admin_rights_repair(struct cluster *c);
 
 /* Writes a user, `user` NULL: removes it; publishes. For the admin_*.c. */
 bool admin_user_put(struct cluster *c, const char *who, const char *name, json_t *user,

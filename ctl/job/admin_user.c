@@ -18,8 +18,10 @@ on_all(struct cluster *c, const json_t *user, struct sql_error *error)
     size_t        n  = 0;
     bool          ok = admin_open_all(shards, servers, &n, error);
 
+    /* What an earlier account of the name may have left has no rights here. */
     for (size_t i = 0; ok && i < n; i++)
-        ok = account_ensure(&servers[i], user, databases, error);
+        ok = account_drop(&servers[i], model_text(user, "name"), error) &&
+             account_ensure(&servers[i], user, databases, error);
     admin_close_all(servers, n);
     json_decref(shards);
     json_decref(databases);
@@ -91,7 +93,8 @@ set_password(json_t *user, const void *wish, struct sql_error *error)
 
     enum auth_plugin before = model_plugin(user);
     enum auth_plugin plugin = change->plugin ? *change->plugin : before;
-    bool             empty  = !change->password || !change->password[0];
+    const char      *given  = change->verifier ? change->verifier : change->password;
+    bool             empty  = !given || !given[0];
     char             verifier[USER_VERIFIER_LEN + 1] = "";
 
     if (change->discard) {
@@ -102,7 +105,9 @@ set_password(json_t *user, const void *wish, struct sql_error *error)
         return sql_error_set(error, CANNOT_USER,
                              "shardd: the password before can be kept only beside another one "
                              "of the same plugin, and neither may be empty");
-    if (!empty)
+    if (change->verifier)
+        snprintf(verifier, sizeof(verifier), "%s", change->verifier);
+    else if (!empty)
         user_verifier(plugin, change->password, verifier);
     json_object_set_new(user, "old_verifier",
                         change->retain ? json_string(model_text(user, "verifier"))
@@ -141,11 +146,6 @@ admin_user_password(struct cluster *c, const char *who, const char *name,
     return change_user(c, who, name, "change a password", set_password, change, error);
 }
 
-struct user_change {
-    const char   *commit;
-    const json_t *limits;
-};
-
 static bool
 set_user(json_t *user, const void *wish, struct sql_error *error)
 {
@@ -154,19 +154,75 @@ set_user(json_t *user, const void *wish, struct sql_error *error)
 
     if (change->commit)
         model_set(user, "commit", change->commit);
-    return user_set_limits(user, change->limits, &err) || job_fail(error, &err);
+    if (change->locked >= 0)
+        json_object_set_new(user, "locked", json_boolean(change->locked));
+    return !change->limits || user_set_limits(user, change->limits, &err) ||
+           job_fail(error, &err);
 }
 
 bool
-admin_user_set(struct cluster *c, const char *who, const char *name, const char *commit,
-               const json_t *limits, struct sql_error *error)
+admin_user_set(struct cluster *c, const char *who, const char *name,
+               const struct user_change *change, struct sql_error *error)
 {
-    struct user_change change = { commit, limits };
-
-    if (commit && user_commit(commit) < 0)
+    if (change->commit && user_commit(change->commit) < 0)
         return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: commit is atomic, best_effort, "
-                             "single or default, not '%.40s'", commit);
-    return change_user(c, who, name, "change a user", set_user, &change, error);
+                             "single or default, not '%.40s'", change->commit);
+    return change_user(c, who, name, "change a user", set_user, change, error);
+}
+
+/* The accounts of the new name are there before anybody is sent to them, and those of the old
+ * one go when nobody is any more. */
+static bool
+rename_user(struct cluster *c, const char *who, const char *from, const char *to, json_t *user,
+            struct sql_error *error)
+{
+    json_t                *shards = catalog_all(c->catalog, CATALOG_SHARD);
+    struct server          servers[ROUTES_SHARDS_MAX];
+    struct catalog_change *change;
+    struct err             ignored;
+    size_t                 n = 0;
+
+    model_set(user, "name", to);
+    bool ok = admin_open_all(shards, servers, &n, error) && on_all(c, user, error);
+    if (ok) {
+        change = catalog_begin(c->catalog, who);
+        catalog_remove(change, CATALOG_USER, from, CATALOG_ANY);
+        catalog_put(change, CATALOG_USER, to, user, CATALOG_NEW);
+        cluster_bump(c, change, "users_generation");
+        ok = job_commit(change, error);
+    }
+    if (ok)
+        cluster_publish(c, &ignored);
+    for (size_t i = 0; ok && i < n; i++)
+        ok = account_drop(&servers[i], from, error);
+    admin_close_all(servers, n);
+    json_decref(shards);
+    return ok;
+}
+
+bool
+admin_user_rename(struct cluster *c, const char *who, const char *from, const char *to,
+                  struct sql_error *error)
+{
+    struct job job;
+    struct err err;
+    json_t    *user, *there;
+    bool       ok;
+
+    if (!user_name_ok(to, &err))
+        return job_fail(error, &err);
+    if (!job_begin(&job, c, "user", who, "rename a user", "", from, error))
+        return false;
+    user  = catalog_get(c->catalog, CATALOG_USER, from, NULL);
+    there = catalog_get(c->catalog, CATALOG_USER, to, NULL);
+    if (there)
+        ok = sql_error_set(error, CANNOT_USER, "shardd: there is a user %s already", to);
+    else
+        ok = user ? rename_user(c, who, from, to, user, error) : no_user(from, error);
+    json_decref(user);
+    json_decref(there);
+    job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
+    return ok;
 }
 
 static bool

@@ -6,7 +6,8 @@
 #include "core/base/memory.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/admin.h"
-#include "ctl/job/ddl_step.h"
+#include "ctl/job/ddl_servers.h"
+#include "ctl/job/globals.h"
 
 static bool
 has_mode(const char *sql_mode, const char *word)
@@ -153,6 +154,19 @@ names_of(struct ddl *d, const char **database, const char **table)
                                          : d->request->database;
 }
 
+void
+ddl_close(struct ddl *d)
+{
+    for (size_t i = 0; i < d->n_shards; i++) {
+        server_close(&d->as_user[i]);
+        server_close(&d->as_us[i]);
+    }
+    json_decref(d->shards);
+    json_decref(d->tables);
+    json_decref(d->databases);
+    d->shards = d->tables = d->databases = NULL;
+}
+
 static bool
 run_job(struct ddl *d)
 {
@@ -175,13 +189,7 @@ run_job(struct ddl *d)
     d->end       = JOB_FAILED;
     ok           = dispatch(d);
     job_end(&d->job, ok ? JOB_DONE : d->end, d->error);
-    for (size_t i = 0; i < d->n_shards; i++) {
-        server_close(&d->as_user[i]);
-        server_close(&d->as_us[i]);
-    }
-    json_decref(d->shards);
-    json_decref(d->tables);
-    json_decref(d->databases);
+    ddl_close(d);
     return ok;
 }
 
@@ -231,6 +239,16 @@ generation_of(struct cluster *c)
     return generation;
 }
 
+static bool
+set_globals(struct ddl *d)
+{
+    d->shards   = catalog_all(d->c->catalog, CATALOG_SHARD);
+    d->n_shards = json_object_size(d->shards);
+    bool ok     = globals_set(d);
+    ddl_close(d);
+    return ok;
+}
+
 bool
 ddl_run(struct cluster *c, const struct ddl_request *request, struct ddl_answer *answer,
         struct sql_error *error)
@@ -249,6 +267,10 @@ ddl_run(struct cluster *c, const struct ddl_request *request, struct ddl_answer 
         ok = refuse_unknown(d);
     else if (ddl_is_account(d->stmt))
         ok = ddl_account(d, ddl_lex_options(request));
+    else if (ddl_is_for_servers(d->stmt))
+        ok = ddl_for_servers(d);
+    else if (globals_is_set(d->stmt))
+        ok = set_globals(d);
     else if (d->stmt->kind == STMT_DATABASE)
         ok = run_database(d);
     else

@@ -30,6 +30,8 @@ struct ddl_answer {
     unsigned warnings;
     json_t  *notes; /* owned by the caller; NULL: none. [level, code, message] as SHOW WARNINGS
                        tells them, as many as a server keeps */
+    json_t  *columns, *rows; /* owned by the caller; NULL: no rows. [[name, "text" or "number"],
+                       ...] and [[text or null, ...], ...] */
 };
 
 /* False with `error`: the server's own where it was the server that refused. */

@@ -1,142 +1,36 @@
-/* ddl_account.c - CREATE, ALTER, DROP USER, SET PASSWORD, GRANT and REVOKE through shardd.
+/* ddl_account.c - CREATE, ALTER, DROP, RENAME USER and SET PASSWORD through shardd.
  *
  * They act on the catalog and on all shards, as 'shardctl user' does. Only a user who is
- * an administrator of shardd may give them; everybody may change the own password. What
- * they mean is read here and said anew: no word of the client reaches a server as it is.
- * Rights are on databases of the catalog and what is in them, never on the whole server
- * or on its own schemas, so that nobody gets more than an administrator of shardd has.
+ * an administrator of shardd may give them; everybody may change the own password.
  */
 #include <stdio.h>
 
-#include "core/sql/literal.h"
 #include "ctl/catalog/model.h"
 #include "ctl/catalog/user.h"
+#include "ctl/job/account_words.h"
 #include "ctl/job/admin.h"
-#include "ctl/job/ddl_step.h"
 
-enum {
-    CANNOT_USER   = 1396, /* ER_CANNOT_USER */
-    ACCESS_DENIED = 1227, /* ER_SPECIFIC_ACCESS_DENIED_ERROR */
-    SYNTAX        = 1064, /* ER_PARSE_ERROR */
-    NAMES_MAX     = 64,
+enum { ACCESS_DENIED = 1227 /* ER_SPECIFIC_ACCESS_DENIED_ERROR */ };
+
+/* How somebody proves who it is, as written. */
+struct proof {
+    bool             given;
+    enum auth_plugin plugin;
+    bool             plugin_given;
+    const char      *password; /* NULL: `verifier` */
+    char             verifier[USER_VERIFIER_LEN + 1];
 };
 
-struct words {
-    struct ddl  *d;
-    struct lex   l;
-    struct token t;
+/* What stands behind the users of CREATE and ALTER USER. */
+struct wishes {
+    int     locked; /* -1: not said */
+    json_t *limits; /* owned; see user.h */
 };
-
-static struct words
-words_of(struct ddl *d, struct lex_options options)
-{
-    struct words w = { .d = d };
-
-    lex_init(&w.l, d->request->sql, options);
-    w.t = lex_next(&w.l);
-    return w;
-}
-
-static void
-take(struct words *w)
-{
-    w->t = lex_next(&w->l);
-}
-
-static bool
-at(const struct words *w, const char *word)
-{
-    return (w->t.kind == TOK_IDENT || w->t.kind == TOK_KEYWORD) &&
-           span_equal_nocase(token_text(&w->l, w->t), span_of(word));
-}
-
-static bool
-accept(struct words *w, const char *word)
-{
-    if (!at(w, word))
-        return false;
-    take(w);
-    return true;
-}
-
-static bool
-accept_op(struct words *w, char op)
-{
-    if (!token_is_op(w->t, (uint32_t)op))
-        return false;
-    take(w);
-    return true;
-}
-
-static bool
-at_end(const struct words *w)
-{
-    return w->t.kind == TOK_END || token_is_op(w->t, ';');
-}
-
-static bool
-misread(struct words *w)
-{
-    struct span rest = span_from((struct span){ w->l.text, w->l.len },
-                                 w->t.start < w->l.len ? w->t.start : w->l.len);
-
-    return sql_error_set(w->d->error, at_end(w) ? SYNTAX : SQL_NOT_SUPPORTED,
-                         "shardd: this statement about accounts is not understood, or not "
-                         "supported, near '%.*s': see Users in shardctl(8)",
-                         (int)(rest.len < 60 ? rest.len : 60),
-                         (const char *)rest.ptr);
-}
-
-/* A name or a string; NULL: neither. */
-static const char *
-name(struct words *w)
-{
-    struct buf  text = { 0 };
-    const char *out  = NULL;
-    bool        ok   = true;
-
-    if (w->t.kind == TOK_STRING)
-        ok = literal_decode(token_text(&w->l, w->t), w->t.kind, w->l.options, &text);
-    else if (w->t.kind == TOK_IDENT || w->t.kind == TOK_QUOTED || w->t.kind == TOK_KEYWORD)
-        literal_name(token_text(&w->l, w->t), w->l.options, &text);
-    else
-        return NULL;
-    if (ok && memchr(buf_cstr(&text), 0, buf_len(&text)) == NULL)
-        out = arena_cstr(&w->d->arena, buf_unread(&text));
-    buf_fini(&text);
-    take(w);
-    return out;
-}
-
-/* user, 'user'@'%', CURRENT_USER[()]. False with the error set. */
-static bool
-user(struct words *w, const char **out)
-{
-    if (accept(w, "CURRENT_USER")) {
-        if (accept_op(w, '(') && !accept_op(w, ')'))
-            return misread(w);
-        *out = w->d->request->user ? w->d->request->user : "";
-        return true;
-    }
-    *out = name(w);
-    if (*out == NULL)
-        return misread(w);
-    if (w->t.kind != TOK_USER_VAR)
-        return true;
-    struct buf host = { 0 };
-    literal_name(token_text(&w->l, w->t), w->l.options, &host);
-    bool any = span_equal(buf_unread(&host), SPAN("%"));
-    buf_fini(&host);
-    take(w);
-    return any || sql_error_set(w->d->error, SQL_NOT_SUPPORTED,
-                                "shardd: users of shardd have no host: leave it out, or write "
-                                "'%%'");
-}
 
 /* --- who may ------------------------------------------------------------- */
 
-static bool
-is_admin(struct ddl *d)
+bool
+account_is_admin(struct ddl *d)
 {
     json_t *who;
     bool    admin;
@@ -149,74 +43,211 @@ is_admin(struct ddl *d)
     return admin;
 }
 
-static bool
-may(struct ddl *d)
+bool
+account_may(struct ddl *d)
 {
-    return is_admin(d) ||
+    return account_is_admin(d) ||
            sql_error_set(d->error, ACCESS_DENIED, "Access denied; you need (at least one of) the "
                          "CREATE USER privilege(s) for this operation (shardd: users are managed "
                          "by its administrators: shardctl user add --admin)");
 }
 
-static const char *
-who(const struct ddl *d)
+const char *
+account_who(const struct ddl *d)
 {
     return d->request->user ? d->request->user : "controller";
 }
 
 /* --- passwords ----------------------------------------------------------- */
 
-/* IDENTIFIED BY 'text'. */
 static bool
-identified(struct words *w, const char **password)
+plugin_of(struct words *w, struct proof *out)
 {
-    *password = NULL;
-    if (!accept(w, "IDENTIFIED"))
+    const char *name = words_name(w);
+
+    out->plugin_given = true;
+    if (name == NULL)
+        return words_misread(w);
+    return auth_plugin_find(span_of(name), &out->plugin) ||
+           sql_error_set(w->d->error, SQL_NOT_SUPPORTED,
+                         "shardd: users prove their passwords by mysql_native_password, "
+                         "caching_sha2_password or client_ed25519, not by '%.64s'", name);
+}
+
+/* 'hash' as MariaDB prints it: the verifier itself. */
+static bool
+read_hash(struct words *w, struct proof *out)
+{
+    const char      *hash   = w->t.kind == TOK_STRING ? words_name(w) : NULL;
+    const char      *server = out->plugin == AUTH_ED25519 ? "ed25519" : "mysql_native_password";
+    enum auth_plugin found;
+
+    out->password = NULL;
+    if (hash == NULL)
+        return words_misread(w);
+    if (out->plugin == AUTH_SHA2 || !user_verifier_of(server, hash, &found, out->verifier) ||
+        found != out->plugin || (hash[0] && !out->verifier[0]))
+        return sql_error_set(w->d->error, 1372, "Password hash should be a %s",
+                             out->plugin == AUTH_NATIVE ? "41-digit hexadecimal number"
+                                                        : "hash of its plugin: give the password "
+                                                          "itself");
+    return true;
+}
+
+/* PASSWORD('text') */
+static bool
+read_password_call(struct words *w, struct proof *out)
+{
+    if (!words_accept(w, "PASSWORD") || !words_accept_op(w, '(') || w->t.kind != TOK_STRING)
+        return words_misread(w);
+    out->password = words_name(w);
+    return (out->password != NULL && words_accept_op(w, ')')) || words_misread(w);
+}
+
+/* IDENTIFIED BY 'text', BY PASSWORD 'hash', VIA plugin [USING 'hash' | USING PASSWORD('text') |
+ * BY 'text']. */
+static bool
+identified(struct words *w, struct proof *out)
+{
+    *out = (struct proof){ .plugin = AUTH_NATIVE };
+    if (!words_accept(w, "IDENTIFIED"))
         return true;
-    if (!accept(w, "BY") || w->t.kind != TOK_STRING)
-        return misread(w);
-    *password = name(w);
-    return *password != NULL || misread(w);
+    out->given    = true;
+    out->password = "";
+    if (words_accept(w, "VIA") || words_accept(w, "WITH")) {
+        if (!plugin_of(w, out))
+            return false;
+        if (words_accept(w, "USING") || words_accept(w, "AS"))
+            return words_at(w, "PASSWORD") ? read_password_call(w, out) : read_hash(w, out);
+        if (!words_accept(w, "BY"))
+            return true;
+    } else if (!words_accept(w, "BY"))
+        return words_misread(w);
+    if (words_accept(w, "PASSWORD"))
+        return read_hash(w, out);
+    out->password = w->t.kind == TOK_STRING ? words_name(w) : NULL;
+    return out->password != NULL || words_misread(w);
 }
 
 static bool
-set_password(struct ddl *d, const char *whose, const char *password)
+set_password(struct ddl *d, const char *whose, struct proof *proof)
 {
-    struct password_change change = { .password = password };
+    struct password_change change = {
+        .password = proof->password,
+        .verifier = proof->password == NULL ? proof->verifier : NULL,
+        .plugin   = proof->plugin_given || proof->password == NULL ? &proof->plugin : NULL,
+    };
     bool own = d->request->user != NULL && strcmp(whose, d->request->user) == 0;
 
-    return (own || may(d)) && admin_user_password(d->c, who(d), whose, &change, d->error);
+    return (own || account_may(d)) &&
+           admin_user_password(d->c, account_who(d), whose, &change, d->error);
 }
 
-/* SET PASSWORD [FOR user] = PASSWORD('text') */
+/* SET PASSWORD [FOR user] = PASSWORD('text') | 'hash' */
 static bool
 run_set_password(struct words *w)
 {
-    const char *whose = w->d->request->user ? w->d->request->user : "", *password;
+    const char  *whose = w->d->request->user ? w->d->request->user : "";
+    struct proof proof = { .plugin = AUTH_NATIVE };
 
-    if (!accept(w, "SET") || !accept(w, "PASSWORD") || (accept(w, "FOR") && !user(w, &whose)))
-        return misread(w);
-    if (!accept_op(w, '=') || !accept(w, "PASSWORD") || !accept_op(w, '(') ||
-        w->t.kind != TOK_STRING)
-        return misread(w);
-    password = name(w);
-    if (password == NULL || !accept_op(w, ')') || !at_end(w))
-        return misread(w);
-    return set_password(w->d, whose, password);
+    if (!words_accept_all(w, "SET PASSWORD") || (words_accept(w, "FOR") && !words_user(w, &whose)))
+        return words_misread(w);
+    if (!words_accept_op(w, '=') ||
+        !(words_at(w, "PASSWORD") ? read_password_call(w, &proof) : read_hash(w, &proof)) ||
+        !words_at_end(w))
+        return words_misread(w);
+    return set_password(w->d, whose, &proof);
+}
+
+/* --- what stands behind users --------------------------------------------- */
+
+static bool
+refuse_expiry(struct words *w)
+{
+    return sql_error_set(w->d->error, SQL_NOT_SUPPORTED,
+                         "shardd: passwords do not expire: change one with SET PASSWORD, or keep "
+                         "its user out with ALTER USER ... ACCOUNT LOCK");
 }
 
 static bool
-run_alter_user(struct words *w)
+read_limit(struct words *w, struct wishes *out)
 {
-    const char *whose, *password;
+    static const struct {
+        const char *word, *limit; /* NULL: there is none such */
+        int64_t     factor;
+    } words[] = {
+        { "MAX_USER_CONNECTIONS", "max_connections", 1 },
+        { "MAX_STATEMENT_TIME", "statement_timeout_ms", 1000 },
+        { "MAX_QUERIES_PER_HOUR", NULL, 0 },
+        { "MAX_UPDATES_PER_HOUR", NULL, 0 },
+        { "MAX_CONNECTIONS_PER_HOUR", NULL, 0 },
+    };
+    size_t  i = 0;
+    int64_t n = 0;
 
-    if (at(w, "IF") || !user(w, &whose) || !identified(w, &password) || password == NULL ||
-        !at_end(w))
-        return w->d->error->code != 0 ? false : misread(w);
-    return set_password(w->d, whose, password);
+    while (i < countof(words) && !words_accept(w, words[i].word))
+        i++;
+    if (i == countof(words) || !words_number(w, &n))
+        return words_misread(w);
+    if (words[i].limit != NULL)
+        json_object_set_new(out->limits, words[i].limit, json_integer(n * words[i].factor));
+    return words[i].limit != NULL || n == 0 ||
+           sql_error_set(w->d->error, SQL_NOT_SUPPORTED, "shardd: %s is not supported: "
+                         "MAX_USER_CONNECTIONS and MAX_STATEMENT_TIME are, and what 'shardctl user "
+                         "set --help' says", words[i].word);
+}
+
+/* REQUIRE NONE, WITH MAX_USER_CONNECTIONS n, ACCOUNT LOCK, PASSWORD EXPIRE NEVER ... */
+static bool
+read_wishes(struct words *w, struct wishes *out)
+{
+    if (words_accept(w, "REQUIRE") && !words_accept(w, "NONE"))
+        return sql_error_set(w->d->error, SQL_NOT_SUPPORTED,
+                             "shardd: REQUIRE for one user is not supported: "
+                             "require_secure_transport and tls_require_client_cert in shardd.conf "
+                             "are for all");
+    if (words_accept(w, "WITH"))
+        do {
+            if (!read_limit(w, out))
+                return false;
+        } while (!words_at_end(w) && !words_at(w, "ACCOUNT") && !words_at(w, "PASSWORD"));
+    while (!words_at_end(w)) {
+        if (words_accept_all(w, "ACCOUNT LOCK"))
+            out->locked = 1;
+        else if (words_accept_all(w, "ACCOUNT UNLOCK"))
+            out->locked = 0;
+        else if (words_accept_all(w, "PASSWORD EXPIRE")) {
+            if (!words_accept(w, "NEVER") && !words_accept(w, "DEFAULT"))
+                return refuse_expiry(w);
+        } else
+            return words_misread(w);
+    }
+    return true;
+}
+
+static bool
+has_wishes(const struct wishes *wishes)
+{
+    return wishes->locked >= 0 || json_object_size(wishes->limits) > 0;
+}
+
+static bool
+set_wishes(struct ddl *d, const char *whose, const struct wishes *wishes)
+{
+    struct user_change change = { .limits = wishes->limits, .locked = wishes->locked };
+
+    if (!has_wishes(wishes))
+        return true;
+    return account_may(d) && admin_user_set(d->c, account_who(d), whose, &change, d->error);
 }
 
 /* --- users --------------------------------------------------------------- */
+
+struct named {
+    size_t       n;
+    const char  *name[ACCOUNT_NAMES_MAX];
+    struct proof proof[ACCOUNT_NAMES_MAX];
+};
 
 static bool
 exists(struct ddl *d, const char *whose)
@@ -228,45 +259,90 @@ exists(struct ddl *d, const char *whose)
 }
 
 static bool
-create_one(struct words *w, const char *whose, const char *password, bool if_not_exists)
+cannot(struct ddl *d, const char *verb, const char *whose)
 {
-    struct ddl *d = w->d;
-    char        verifier[USER_VERIFIER_LEN + 1];
+    return sql_error_set(d->error, ACCOUNT_CANNOT_USER, "Operation %s USER failed for '%s'@'%%'",
+                         verb, whose);
+}
 
-    if (exists(d, whose)) {
-        if (if_not_exists)
-            return ddl_note(d, 1973, "Can't create user '%s'@'%%'; it already exists", whose);
-        return sql_error_set(d->error, CANNOT_USER, "Operation CREATE USER failed for '%s'@'%%'",
-                             whose);
-    }
-    if (password != NULL && password[0] != '\0')
-        user_verifier(AUTH_NATIVE, password, verifier);
-    return admin_user_add(d->c, who(d), whose, AUTH_NATIVE,
-                          password != NULL && password[0] != '\0' ? verifier : NULL,
-                          ADMIN_USER_NO_RIGHTS, NULL, d->error);
+/* user [IDENTIFIED ...], ... */
+static bool
+read_users(struct words *w, struct named *out)
+{
+    out->n = 0;
+    do {
+        if (out->n == ACCOUNT_NAMES_MAX || !words_user(w, &out->name[out->n]) ||
+            !identified(w, &out->proof[out->n]))
+            return words_misread(w);
+        out->n++;
+    } while (words_accept_op(w, ','));
+    return true;
 }
 
 static bool
-run_create_user(struct words *w)
+create_one(struct ddl *d, const char *whose, struct proof *proof, const struct wishes *wishes)
 {
-    bool        if_not_exists = accept(w, "IF");
-    const char *names[NAMES_MAX], *passwords[NAMES_MAX];
-    size_t      n = 0;
+    bool some = proof->password != NULL ? proof->password[0] != '\0'
+                                        : proof->verifier[0] != '\0';
 
-    if (if_not_exists && (!accept(w, "NOT") || !accept(w, "EXISTS")))
-        return misread(w);
-    do {
-        if (n == NAMES_MAX || !user(w, &names[n]) || !identified(w, &passwords[n]))
-            return w->d->error->code != 0 ? false : misread(w);
-        n++;
-    } while (accept_op(w, ','));
-    if (!at_end(w))
-        return misread(w);
-    if (!may(w->d))
+    if (some && proof->password != NULL)
+        user_verifier(proof->plugin, proof->password, proof->verifier);
+    return admin_user_add(d->c, account_who(d), whose, proof->plugin,
+                          some ? proof->verifier : NULL, ADMIN_USER_NO_RIGHTS, NULL, d->error) &&
+           set_wishes(d, whose, wishes);
+}
+
+static bool
+run_create_user(struct words *w, bool or_replace, struct wishes *wishes)
+{
+    struct ddl   *d             = w->d;
+    bool          if_not_exists = words_accept_all(w, "IF NOT EXISTS");
+    struct named *users         = arena_alloc(&d->arena, sizeof(*users));
+
+    if (!read_users(w, users) || !read_wishes(w, wishes))
+        return words_misread(w);
+    if (!account_may(d))
         return false;
-    for (size_t i = 0; i < n; i++)
-        if (!create_one(w, names[i], passwords[i], if_not_exists))
+    for (size_t i = 0; i < users->n; i++) {
+        const char *whose = users->name[i];
+        if (exists(d, whose)) {
+            if (if_not_exists) {
+                ddl_note(d, 1973, "Can't create user '%s'@'%%'; it already exists", whose);
+                continue;
+            }
+            if (!or_replace)
+                return cannot(d, "CREATE", whose);
+            if (!admin_user_remove(d->c, account_who(d), whose, d->error))
+                return false;
+        }
+        if (!create_one(d, whose, &users->proof[i], wishes))
             return false;
+    }
+    return true;
+}
+
+static bool
+run_alter_user(struct words *w, struct wishes *wishes)
+{
+    struct ddl   *d         = w->d;
+    bool          if_exists = words_accept_all(w, "IF EXISTS");
+    struct named *users     = arena_alloc(&d->arena, sizeof(*users));
+
+    if (!read_users(w, users) || !read_wishes(w, wishes))
+        return words_misread(w);
+    for (size_t i = 0; i < users->n; i++) {
+        const char *whose = users->name[i];
+        if (!exists(d, whose)) {
+            if (!account_may(d))
+                return false;
+            if (!if_exists)
+                return cannot(d, "ALTER", whose);
+            ddl_note(d, ACCOUNT_CANNOT_USER, "Operation ALTER USER failed for '%s'@'%%'", whose);
+        } else if ((users->proof[i].given && !set_password(d, whose, &users->proof[i])) ||
+                   (!users->proof[i].given && !has_wishes(wishes) && !account_may(d)) ||
+                   !set_wishes(d, whose, wishes))
+            return false;
+    }
     return true;
 }
 
@@ -274,193 +350,56 @@ static bool
 run_drop_user(struct words *w)
 {
     struct ddl *d         = w->d;
-    bool        if_exists = accept(w, "IF");
-    const char *names[NAMES_MAX];
+    bool        if_exists = words_accept_all(w, "IF EXISTS");
+    const char *names[ACCOUNT_NAMES_MAX];
     size_t      n = 0;
 
-    if (if_exists && !accept(w, "EXISTS"))
-        return misread(w);
     do {
-        if (n == NAMES_MAX || !user(w, &names[n]))
-            return d->error->code != 0 ? false : misread(w);
+        if (n == ACCOUNT_NAMES_MAX || !words_user(w, &names[n]))
+            return words_misread(w);
         n++;
-    } while (accept_op(w, ','));
-    if (!at_end(w))
-        return misread(w);
-    if (!may(d))
+    } while (words_accept_op(w, ','));
+    if (!words_at_end(w))
+        return words_misread(w);
+    if (!account_may(d))
         return false;
     for (size_t i = 0; i < n; i++) {
         if (exists(d, names[i])) {
-            if (!admin_user_remove(d->c, who(d), names[i], d->error))
+            if (!admin_user_remove(d->c, account_who(d), names[i], d->error))
                 return false;
         } else if (!if_exists)
-            return sql_error_set(d->error, CANNOT_USER, "Operation DROP USER failed for '%s'@'%%'",
-                                 names[i]);
+            return cannot(d, "DROP", names[i]);
         else
             ddl_note(d, 1974, "Can't drop user '%s'@'%%'; it doesn't exist", names[i]);
     }
     return true;
 }
 
-/* --- rights -------------------------------------------------------------- */
-
-/* Those that a database, or something in it, can have. */
-static const char *const rights[] = {
-    "ALL PRIVILEGES", "ALL", "SELECT", "INSERT", "UPDATE", "DELETE HISTORY", "DELETE",
-    "CREATE TEMPORARY TABLES", "CREATE VIEW", "CREATE ROUTINE", "CREATE", "DROP", "REFERENCES",
-    "INDEX", "ALTER ROUTINE", "ALTER", "LOCK TABLES", "EXECUTE", "SHOW VIEW", "EVENT", "TRIGGER",
-    "USAGE",
-};
-
+/* a TO b, ... */
 static bool
-accept_words(struct words *w, const char *words)
+run_rename_user(struct words *w)
 {
-    struct words before = *w;
-    char         one[16];
+    struct ddl *d = w->d;
+    const char *from[ACCOUNT_NAMES_MAX], *to[ACCOUNT_NAMES_MAX];
+    size_t      n = 0;
 
-    while (*words) {
-        size_t len = strcspn(words, " ");
-        snprintf(one, sizeof(one), "%.*s", (int)len, words);
-        if (!accept(w, one)) {
-            *w = before;
-            return false;
-        }
-        words += len + (words[len] == ' ');
-    }
-    return true;
-}
-
-static void
-put_name(struct buf *out, const char *text, bool pattern)
-{
-    buf_append_byte(out, '`');
-    for (; *text; text++) {
-        if (*text == '`')
-            buf_append_byte(out, '`');
-        if (pattern && (*text == '_' || *text == '%' || *text == '\\'))
-            buf_append_byte(out, '\\');
-        buf_append_byte(out, (uint8_t)*text);
-    }
-    buf_append_byte(out, '`');
-}
-
-/* SELECT (a, b), UPDATE, ... */
-static bool
-read_rights(struct words *w, struct buf *out)
-{
     do {
-        size_t i = 0;
-        while (i < countof(rights) && !accept_words(w, rights[i]))
-            i++;
-        if (i == countof(rights))
-            return misread(w);
-        buf_printf(out, "%s%s", buf_len(out) != 0 ? ", " : "", rights[i]);
-        if (!accept_op(w, '('))
-            continue;
-        const char *separator = " (";
-        do {
-            const char *column = name(w);
-            if (column == NULL)
-                return misread(w);
-            buf_append_text(out, separator);
-            put_name(out, column, false);
-            separator = ", ";
-        } while (accept_op(w, ','));
-        if (!accept_op(w, ')'))
-            return misread(w);
-        buf_append_byte(out, ')');
-    } while (accept_op(w, ','));
-    return true;
-}
-
-/* The database that a name in GRANT means: with \_ for _ it is a pattern. */
-static const char *
-find_database(struct ddl *d, const char *text)
-{
-    struct buf  plain = { 0 };
-    const char *found = NULL;
-    json_t     *there;
-
-    for (const char *p = text; *p; p++) {
-        if (*p == '\\' && (p[1] == '_' || p[1] == '%' || p[1] == '\\'))
-            p++;
-        buf_append_byte(&plain, (uint8_t)*p);
-    }
-    there = catalog_get(d->c->catalog, CATALOG_DATABASE, buf_cstr(&plain), NULL);
-    if (there != NULL)
-        found = arena_cstr(&d->arena, buf_unread(&plain));
-    else
-        sql_error_set(d->error, DDL_BAD_DB, "Unknown database '%s' (shardd: rights are given on "
-                      "its databases, one by one, and not by patterns)", text);
-    json_decref(there);
-    buf_fini(&plain);
-    return found;
-}
-
-/* db.*, *, db.table, table; behind TABLE, FUNCTION or PROCEDURE. */
-static bool
-read_object(struct words *w, struct buf *out)
-{
-    struct ddl *d     = w->d;
-    const char *first = NULL, *second = NULL;
-    bool        routine = at(w, "FUNCTION") || at(w, "PROCEDURE");
-
-    if (routine || at(w, "TABLE")) {
-        buf_append_span(out, token_text(&w->l, w->t));
-        buf_append_byte(out, ' ');
-        take(w);
-    }
-    bool star = accept_op(w, '*');
-    if (!star && (first = name(w)) == NULL)
-        return misread(w);
-    bool dot = accept_op(w, '.');
-    if (star && dot)
-        return sql_error_set(d->error, SQL_NOT_SUPPORTED, "shardd: rights on *.* would reach the "
-                             "servers' own schemas: give them on databases (GRANT ... ON db.*)");
-    if (dot)
-        star = accept_op(w, '*');
-    if (dot && !star && (second = name(w)) == NULL)
-        return misread(w);
-    if (star && routine)
-        return misread(w);
-    const char *database = dot ? first : d->request->database;
-    if (!database[0])
-        return sql_error_set(d->error, DDL_NO_DB, "No database selected");
-    database = find_database(d, database);
-    if (database == NULL)
+        if (n == ACCOUNT_NAMES_MAX || !words_user(w, &from[n]) || !words_accept(w, "TO") ||
+            !words_user(w, &to[n]))
+            return words_misread(w);
+        n++;
+    } while (words_accept_op(w, ','));
+    if (!words_at_end(w))
+        return words_misread(w);
+    if (!account_may(d))
         return false;
-    put_name(out, database, star);
-    buf_append_text(out, ".");
-    if (star)
-        buf_append_text(out, "*");
-    else
-        put_name(out, dot ? second : first, false);
+    for (size_t i = 0; i < n; i++) {
+        if (!exists(d, from[i]) || exists(d, to[i]))
+            return cannot(d, "RENAME", from[i]);
+        if (!admin_user_rename(d->c, account_who(d), from[i], to[i], d->error))
+            return false;
+    }
     return true;
-}
-
-static bool
-run_rights(struct words *w, bool grant)
-{
-    struct ddl *d    = w->d;
-    struct buf  text = { 0 };
-    const char *whose;
-    const char *names[NAMES_MAX];
-    size_t      n  = 0;
-    bool        ok = read_rights(w, &text) && (accept(w, "ON") || misread(w));
-
-    if (ok)
-        buf_append_text(&text, " ON ");
-    ok = ok && read_object(w, &text) && (accept(w, grant ? "TO" : "FROM") || misread(w));
-    do {
-        ok = ok && (n < NAMES_MAX || misread(w)) && user(w, &whose);
-        if (ok)
-            names[n++] = whose;
-    } while (ok && accept_op(w, ','));
-    ok = ok && (at_end(w) || misread(w)) && may(d);
-    for (size_t i = 0; ok && i < n; i++)
-        ok = admin_user_rights(d->c, who(d), names[i], grant, buf_cstr(&text), d->error);
-    buf_fini(&text);
-    return ok;
 }
 
 bool
@@ -468,9 +407,27 @@ ddl_is_account(const struct stmt *s)
 {
     bool object = s->kind == STMT_OBJECT &&
                   (s->object == KW_USER || s->object == KW_ROLE || s->object == NO_KEYWORD);
+    bool show = s->kind == STMT_SHOW &&
+                (s->show->kind == KW_GRANTS ||
+                 (s->show->kind == KW_CREATE && s->show->object == KW_USER));
 
-    return object || (s->kind == STMT_SET && s->set->items != NULL &&
-                      s->set->items->kind == SET_PASSWORD);
+    return object || show || (s->kind == STMT_SET && s->set->items != NULL &&
+                              s->set->items->kind == SET_PASSWORD);
+}
+
+static bool
+run_user(struct words *w)
+{
+    struct wishes wishes  = { .locked = -1, .limits = json_object() };
+    bool          replace = words_accept_all(w, "CREATE OR REPLACE USER");
+    bool          ok;
+
+    if (replace || words_accept_all(w, "CREATE USER"))
+        ok = run_create_user(w, replace, &wishes);
+    else
+        ok = words_accept_all(w, "ALTER USER") ? run_alter_user(w, &wishes) : words_misread(w);
+    json_decref(wishes.limits);
+    return ok;
 }
 
 bool
@@ -478,19 +435,25 @@ ddl_account(struct ddl *d, struct lex_options options)
 {
     struct words w = words_of(d, options);
 
-    if (at(&w, "SET"))
+    d->error->code = 0;
+    if (d->stmt->kind == STMT_OBJECT && d->stmt->object == KW_ROLE)
+        return sql_error_set(d->error, SQL_NOT_SUPPORTED, "shardd: roles are not supported: GRANT "
+                             "and REVOKE rights user by user");
+    if (words_at(&w, "SHOW"))
+        return account_show(&w);
+    if (words_at(&w, "SET"))
         return run_set_password(&w);
-    if (accept(&w, "GRANT"))
-        return run_rights(&w, true);
-    if (accept(&w, "REVOKE"))
-        return run_rights(&w, false);
-    if (accept_words(&w, "CREATE USER"))
-        return run_create_user(&w);
-    if (accept_words(&w, "ALTER USER"))
-        return run_alter_user(&w);
-    if (accept_words(&w, "DROP USER"))
+    if (words_accept(&w, "GRANT"))
+        return account_rights(&w, true);
+    if (words_accept(&w, "REVOKE"))
+        return account_rights(&w, false);
+    if (words_at(&w, "CREATE") || words_at(&w, "ALTER"))
+        return run_user(&w);
+    if (words_accept_all(&w, "DROP USER"))
         return run_drop_user(&w);
-    return misread(&w);
+    if (words_accept_all(&w, "RENAME USER"))
+        return run_rename_user(&w);
+    return words_misread(&w);
 }
 
 /* Creates, changes and drops databases: users of explicit rights need them. */
@@ -505,7 +468,7 @@ ddl_may_database(struct ddl *d, const char *database)
     size_t     i;
 
     buf_append_text(&all, "ALL PRIVILEGES ON ");
-    put_name(&all, database, true);
+    words_put_name(&all, database, true);
     buf_append_text(&all, ".*");
     json_array_foreach(list, i, grant)
         ok = ok || strcmp(json_string_value(grant), buf_cstr(&all)) == 0;

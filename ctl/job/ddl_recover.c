@@ -7,6 +7,7 @@
 #include "ctl/catalog/model.h"
 #include "ctl/job/admin.h"
 #include "ctl/job/ddl_step.h"
+#include "ctl/job/globals.h"
 
 static struct ddl *
 open_ddl(struct cluster *c, const struct ddl_request *request, struct ddl_answer *answer,
@@ -29,13 +30,7 @@ open_ddl(struct cluster *c, const struct ddl_request *request, struct ddl_answer
 static void
 close_ddl(struct ddl *d)
 {
-    for (size_t i = 0; i < d->n_shards; i++) {
-        server_close(&d->as_user[i]);
-        server_close(&d->as_us[i]);
-    }
-    json_decref(d->shards);
-    json_decref(d->tables);
-    json_decref(d->databases);
+    ddl_close(d);
     arena_fini(&d->arena);
     free(d);
 }
@@ -228,6 +223,8 @@ recover_one(struct cluster *c, const json_t *record, struct sql_error *error)
         return JOB_FAILED; /* accounts are compared at each start */
     if (strcmp(model_text(record, "kind"), "engine") == 0)
         return JOB_FAILED; /* what is left of it goes, see engines.c */
+    if (strcmp(model_text(record, "kind"), "global") == 0)
+        return globals_resume(c, record, error);
     if (strcmp(model_text(record, "kind"), "database") == 0)
         return admin_database_resume(c, model_text(record, "what"), database, error);
     if (strcmp(model_text(record, "kind"), "ddl") != 0 || !database[0] || !table[0])

@@ -193,9 +193,8 @@ note_results(struct ddl *d, struct runner *runners, size_t n, size_t *done)
     return ok;
 }
 
-/* What several shards say alike is told once. */
-static void
-add_note(struct ddl *d, const char *level, int code, const char *message)
+void
+ddl_add_note(struct ddl *d, const char *level, int code, const char *message)
 {
     json_t *note = json_pack("[s, i, s]", level, code, message), *known;
     size_t  i;
@@ -223,13 +222,12 @@ ddl_note(struct ddl *d, uint16_t code, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    add_note(d, "Note", code, text);
+    ddl_add_note(d, "Note", code, text);
     return true;
 }
 
-/* The warnings of the statement that the server has just run. */
-static void
-take_warnings(struct ddl *d, struct server *s)
+void
+ddl_take_warnings(struct ddl *d, struct server *s)
 {
     struct sql_error ignored;
     json_t          *rows, *row;
@@ -239,7 +237,7 @@ take_warnings(struct ddl *d, struct server *s)
         return;
     rows = server_rows(s, &ignored, "SHOW WARNINGS");
     json_array_foreach(rows, i, row)
-        add_note(d, server_cell(row, 0), atoi(server_cell(row, 1)), server_cell(row, 2));
+        ddl_add_note(d, server_cell(row, 0), atoi(server_cell(row, 1)), server_cell(row, 2));
     json_decref(rows);
 }
 
@@ -263,7 +261,7 @@ ddl_run_others(struct ddl *d, struct span sql, int64_t home, size_t *done)
     for (size_t i = 0; i < n && !d->copies; i++) {
         d->answer->affected += runners[i].server->affected;
         if (runners[i].ok)
-            take_warnings(d, runners[i].server);
+            ddl_take_warnings(d, runners[i].server);
     }
     return note_results(d, runners, n, done);
 }
@@ -280,7 +278,7 @@ ddl_run_text(struct ddl *d, struct span sql, int64_t home, int64_t where, size_t
     if (!s || !server_run_text(s, sql, d->error))
         return false;
     d->answer->affected = s->affected;
-    take_warnings(d, s);
+    ddl_take_warnings(d, s);
     job_note(&d->job, "done on %s", s->name);
     ++*done;
     return where != DDL_ALL || ddl_run_others(d, sql, home, done);

@@ -54,6 +54,12 @@ struct ddl_table {
  * `return ddl_note(...)`. */
 bool ddl_note(struct ddl *d, uint16_t code, const char *fmt, ...) printf_like(3, 4);
 
+/* A warning of a server; what several shards say alike is told once. */
+void ddl_add_note(struct ddl *d, const char *level, int code, const char *message);
+
+/* The warnings of the statement that the server has just run. */
+void ddl_take_warnings(struct ddl *d, struct server *s);
+
 /* How the client's text is read. */
 struct lex_options ddl_lex_options(const struct ddl_request *request);
 
@@ -143,6 +149,9 @@ bool ddl_change_kind(struct ddl *d, const char *database, const char *table,
 /* Finishes a statement that a controller before this one began, or finds that it did not
  * begin. Returns the state of its record; d->error says why when it is not DONE. */
 enum job_state ddl_resume(struct ddl *d) must_check;
+
+/* Closes connections and lets go of what was read from the catalog. */
+void ddl_close(struct ddl *d);
 
 /* By kind of statement. */
 bool ddl_create_table(struct ddl *d) must_check;

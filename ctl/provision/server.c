@@ -191,6 +191,62 @@ query_rows(struct server *s, struct span sql, struct sql_error *error)
     return rows;
 }
 
+static json_t *
+describe(MYSQL_RES *result)
+{
+    json_t      *columns = json_array();
+    MYSQL_FIELD *field;
+
+    while ((field = mysql_fetch_field(result)))
+        json_array_append_new(columns, json_pack("[s, s]", field->name,
+                                                 IS_NUM(field->type) ? "number" : "text"));
+    return columns;
+}
+
+static json_t *
+only_text(json_t *rows)
+{
+    json_t *row, *cell;
+    size_t  i, k;
+
+    json_array_foreach(rows, i, row)
+        json_array_foreach(row, k, cell) {
+            size_t  len  = json_string_length(cell);
+            json_t *good = json_is_null(cell) ? NULL : json_stringn(json_string_value(cell), len);
+            char   *copy = good || json_is_null(cell) ? NULL
+                                                      : strndup(json_string_value(cell), len);
+
+            for (char *at = copy; at && *at; at++)
+                if ((unsigned char)*at >= 0x80)
+                    *at = '?';
+            if (copy)
+                json_array_set_new(row, k, json_string(copy));
+            json_decref(good);
+            free(copy);
+        }
+    return rows;
+}
+
+bool
+server_table(struct server *s, struct span sql, json_t **columns, json_t **rows,
+             struct sql_error *error)
+{
+    MYSQL_RES *result;
+
+    *columns = *rows = NULL;
+    if (mysql_real_query(s->mysql, (const char *)sql.ptr, sql.len) != 0)
+        return failed(s, error);
+    s->warnings = mysql_warning_count(s->mysql);
+    result      = mysql_store_result(s->mysql);
+    if (!result)
+        return mysql_errno(s->mysql) == 0 || failed(s, error);
+    *columns    = describe(result);
+    *rows       = only_text(take_rows(result));
+    s->warnings = mysql_warning_count(s->mysql);
+    mysql_free_result(result);
+    return true;
+}
+
 json_t *
 server_rows(struct server *s, struct sql_error *error, const char *fmt, ...)
 {

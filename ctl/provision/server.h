@@ -46,6 +46,11 @@ bool server_run_text(struct server *s, struct span sql, struct sql_error *error)
 json_t *server_rows(struct server *s, struct sql_error *error, const char *fmt, ...)
     printf_like(3, 4) must_check;
 
+/* All of an answer: [[name, "text" or "number"], ...] in `columns`, rows as above, which are
+ * UTF-8 here: what is not becomes '?'. Both NULL when it has no rows. The caller owns them. */
+bool server_table(struct server *s, struct span sql, json_t **columns, json_t **rows,
+                  struct sql_error *error) must_check;
+
 /* Calls `row` for every row as it arrives, nothing is kept. */
 typedef void (*server_row_fn)(void *context, MYSQL_ROW row, const unsigned long *lengths);
 bool server_each(struct server *s, server_row_fn row, void *context, struct sql_error *error,

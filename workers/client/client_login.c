@@ -21,6 +21,7 @@ enum {
     ERR_HANDSHAKE = 1043, /* ER_HANDSHAKE_ERROR */
     ERR_DENIED    = 1045, /* ER_ACCESS_DENIED_ERROR */
     ERR_BAD_DB    = 1049, /* ER_BAD_DB_ERROR */
+    ERR_LOCKED    = 4151, /* ER_ACCOUNT_HAS_BEEN_LOCKED */
     ERR_INSECURE  = 3159, /* ER_SECURE_TRANSPORT_REQUIRED, MySQL's */
 };
 
@@ -131,6 +132,10 @@ may_enter(struct client *c, const char *schema, struct sql_error *error)
         slot_count(c->ctx->slot, COUNTER_LOGIN_FAILED_DATABASE);
         return sql_error_set(error, ERR_BAD_DB, "Unknown database '%s'", schema);
     }
+    if (r->users[at].locked) {
+        slot_count(c->ctx->slot, COUNTER_LOGIN_FAILED_USER);
+        return sql_error_set(error, ERR_LOCKED, "Access denied, this account is locked");
+    }
     return client_count(c, &r->users[at], error);
 }
 
@@ -145,6 +150,8 @@ enter_session(struct client *c, const char *schema, const char *host)
 
     s->admin       = user->admin;
     s->user_commit = user->commit;
+    free(s->host);
+    s->host = strchr(host, ':') != NULL ? mem_strdup(host) : NULL;
     memcpy(s->limit, user->limit, sizeof(s->limit));
     limits_begin(s);
     session_set_schema(s, span_of(schema));

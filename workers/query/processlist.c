@@ -2,10 +2,9 @@
 #include "workers/query/processlist.h"
 
 #include <stdlib.h>
-#include <strings.h>
 
 #include "core/base/memory.h"
-#include "core/sql/lex.h"
+#include "workers/query/derived.h"
 
 /* The columns that MariaDB 10.6 has, in its order; the first row gives their types. */
 static const char columns[] =
@@ -85,71 +84,19 @@ say_rows(struct buf *out, const struct query_run *q)
 
 /* --- the statement ------------------------------------------------------- */
 
-static bool
-is_word(const struct lex *l, struct token t, const char *word)
-{
-    struct span text = token_text(l, t);
-
-    if (t.kind == TOK_QUOTED && text.len > 2)
-        text = (struct span){ text.ptr + 1, text.len - 2 };
-    return (t.kind == TOK_IDENT || t.kind == TOK_KEYWORD || t.kind == TOK_QUOTED) &&
-           span_equal_nocase(text, span_of(word));
-}
-
-/* May a table stand behind this token? */
-static bool
-begins_table(const struct lex *l, struct token t)
-{
-    return is_word(l, t, "FROM") || is_word(l, t, "JOIN") || token_is_op(t, ',') ||
-           token_is_op(t, '(');
-}
-
-/* The words that follow a table without being its alias. */
-static bool
-is_alias(const struct lex *l, struct token t)
-{
-    return t.kind == TOK_IDENT || t.kind == TOK_QUOTED || is_word(l, t, "AS");
-}
-
-static void
-put_table(struct buf *out, struct span rows, const struct lex *behind)
-{
-    struct lex ahead = *behind;
-
-    buf_append_text(out, "(");
-    buf_append_span(out, rows);
-    buf_append_text(out, is_alias(&ahead, lex_next(&ahead)) ? ")" : ") AS PROCESSLIST");
-}
-
 /* information_schema.PROCESSLIST, and PROCESSLIST in that schema, become rows. */
 static void
 replace(const struct query_run *q, struct span rows, struct buf *out)
 {
-    bool         inside = q->s->schema != NULL &&
-                  strcasecmp(q->s->schema, "information_schema") == 0;
-    struct token before = { 0 }, t;
-    struct lex   l;
-    uint32_t     at = 0;
+    struct buf     query = { 0 };
+    struct derived d     = { .lex = q->s->lex, .schema = q->s->schema, .table = "PROCESSLIST" };
 
-    lex_init(&l, q->text, q->s->lex);
-    for (; (t = lex_next(&l)).kind != TOK_END && t.kind != TOK_BAD; before = t) {
-        struct lex   ahead = l;
-        struct token last  = t;
-        if (!begins_table(&l, before))
-            continue;
-        if (is_word(&l, t, "information_schema") && token_is_op(lex_next(&ahead), '.'))
-            last = lex_next(&ahead);
-        else if (!inside)
-            continue;
-        if (!is_word(&l, last, "PROCESSLIST"))
-            continue;
-        buf_append(out, q->text.ptr + at, t.start - at);
-        put_table(out, rows, &ahead);
-        l  = ahead;
-        at = last.end;
-        t  = last;
-    }
-    buf_append(out, q->text.ptr + at, q->text.len - at);
+    buf_append_text(&query, "(");
+    buf_append_span(&query, rows);
+    buf_append_text(&query, ")");
+    d.rows = buf_unread(&query);
+    (void)derived_replace(&d, q->text, out);
+    buf_fini(&query);
 }
 
 static void

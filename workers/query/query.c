@@ -12,6 +12,7 @@
 #include "workers/query/row_cursor.h"
 #include "workers/query/diagnostics.h"
 #include "workers/backend/reaper.h"
+#include "workers/query/information.h"
 #include "workers/query/leg.h"
 #include "workers/query/own_vars.h"
 #include "workers/query/processlist.h"
@@ -208,7 +209,7 @@ run_on(struct query_run *q, const struct shard_set *shards)
 
     if (shards->n == 1 && !plan->reference_write) {
         slot_count(q->ctx->slot, COUNTER_ROUTE_ONE);
-        query_relay(q, shards->first);
+        information_relay(q, shards->first);
     } else if (plan->kind == PLAN_SCATTER) {
         if (q->s->modes != NULL && q->s->modes->select_limit && !plan->has_limit) {
             query_refuse(q, SQL_NOT_SUPPORTED, "shardd: sql_select_limit is set, and each of "
@@ -406,6 +407,7 @@ query_start(struct query_run *q)
         return;
     }
     processlist_fill(q);
+    information_account(q);
     q->keeps_diagnostics = query_fill_counts(q) || (q->plan != NULL && q->plan->plan.diagnostics);
     if (!q->keeps_diagnostics && q->command != QUERY_PREPARE && q->command != QUERY_OTHER &&
         !q->plan->plan.keeps_diagnostics)

@@ -1,4 +1,4 @@
-/* query_counts.c - ROW_COUNT(), FOUND_ROWS(), CONNECTION_ID() and such are the session's.
+/* query_counts.c - ROW_COUNT(), FOUND_ROWS(), CONNECTION_ID(), USER() are the session's.
  *
  * The backend that will answer may have run somebody else's statement last. So
  * the numbers are written into the text; where the call alone is a column of
@@ -12,6 +12,7 @@
 
 enum count {
     COUNT_NONE, COUNT_ROWS, COUNT_FOUND, COUNT_WARNINGS, COUNT_ERRORS, COUNT_ID, COUNT_OWN,
+    COUNT_USER, COUNT_ACCOUNT,
 };
 
 struct call {
@@ -55,6 +56,12 @@ variable(struct lex *l, uint32_t *end, enum own_var *own)
     return what;
 }
 
+static bool
+is_user(const struct lex *l, struct token t)
+{
+    return is_name(l, t, "USER") || is_name(l, t, "SESSION_USER") || is_name(l, t, "SYSTEM_USER");
+}
+
 static enum count
 function(struct lex *l, struct token t, uint32_t *end)
 {
@@ -62,9 +69,15 @@ function(struct lex *l, struct token t, uint32_t *end)
     enum count what  = is_name(l, t, "FOUND_ROWS")  ? COUNT_FOUND
                        : is_name(l, t, "ROW_COUNT") ? COUNT_ROWS
                        : is_name(l, t, "CONNECTION_ID") ? COUNT_ID
+                       : is_name(l, t, "CURRENT_USER")  ? COUNT_ACCOUNT
+                       : is_user(l, t)                  ? COUNT_USER
                                                         : COUNT_NONE;
-    if (what == COUNT_NONE || !token_is_op(lex_next(&ahead), '('))
+    if (what == COUNT_NONE)
         return COUNT_NONE;
+    if (!token_is_op(lex_next(&ahead), '(')) { /* CURRENT_USER is a function without them too */
+        *end = t.end;
+        return what == COUNT_ACCOUNT ? what : COUNT_NONE;
+    }
     struct token close = lex_next(&ahead);
     if (!token_is_op(close, ')'))
         return COUNT_NONE;
@@ -104,6 +117,19 @@ next_call(struct lex *l, struct token *before, struct call *out)
     }
 }
 
+/* In the character set that the function has. */
+static void
+say_user(struct buf *out, const char *user, struct span host)
+{
+    buf_append_text(out, "_utf8mb3 x'");
+    for (; *user != '\0'; user++)
+        buf_printf(out, "%02x", (unsigned char)*user);
+    buf_append_text(out, "40");
+    for (size_t i = 0; i < host.len; i++)
+        buf_printf(out, "%02x", host.ptr[i]);
+    buf_append_text(out, "'");
+}
+
 /* Where there is a second argument it matters for the column's type only. */
 static void
 say(struct buf *out, const struct session *s, enum count what)
@@ -122,6 +148,8 @@ say(struct buf *out, const struct session *s, enum count what)
                                         : (long long)s->warnings);
         return;
     case COUNT_ID:   buf_printf(out, "%llu", (unsigned long long)s->id); return;
+    case COUNT_USER: say_user(out, s->user, session_host(s)); return;
+    case COUNT_ACCOUNT: say_user(out, s->user, SPAN("%")); return;
     case COUNT_OWN:
     case COUNT_NONE: break;
     }
@@ -158,7 +186,7 @@ static bool
 may_call(const struct query_run *q)
 {
     return (q->digest_flags & (DIGEST_ROW_COUNT | DIGEST_FOUND_ROWS | DIGEST_SYSTEM_VAR |
-                               DIGEST_NOT_DETERMINED)) != 0;
+                               DIGEST_NOT_DETERMINED | DIGEST_USER)) != 0;
 }
 
 bool

@@ -12,6 +12,7 @@
 #include "core/base/json.h"
 #include "core/base/memory.h"
 #include "core/io/sock.h"
+#include "core/mysql/result_writer.h"
 #include "workers/query/diagnostics.h"
 
 enum {
@@ -63,9 +64,63 @@ fail(struct query_run *q, const json_t *error)
     query_fail(q, &why);
 }
 
+/* SHOW GRANTS, ANALYZE TABLE and the like bring rows. */
+static void
+send_rows(struct query_run *q, json_t *columns, json_t *rows, uint32_t warnings)
+{
+    size_t                n      = json_array_size(columns), i, k;
+    struct result_column *column = arena_alloc(&q->arena, n * sizeof(*column));
+    unsigned              status = session_status(q->s) |
+                      (q->more ? (unsigned)SERVER_MORE_RESULTS_EXISTS : 0u);
+    struct result_writer  w;
+    json_t               *one, *cell;
+
+    json_array_foreach(columns, i, one) {
+        bool is_text   = span_equal(text_of(json_array_get(one, 1)), SPAN("text"));
+        column[i].name = json_string_value(json_array_get(one, 0));
+        column[i].type = is_text ? MYSQL_TYPE_VAR_STRING : MYSQL_TYPE_LONGLONG;
+    }
+    result_writer_begin(&w, stream_out(q->client), &q->seq, q->s->capabilities, column, n);
+    w.binary = q->command == QUERY_EXECUTE;
+    json_array_foreach(rows, i, one)
+        json_array_foreach(one, k, cell) {
+            if (!json_is_string(cell))
+                result_writer_null(&w);
+            else if (column[k].type == MYSQL_TYPE_LONGLONG)
+                result_writer_number(&w, strtoll(json_string_value(cell), NULL, 10));
+            else
+                result_writer_text(&w, text_of(cell));
+        }
+    result_writer_end(&w, (uint16_t)status, (uint16_t)warnings);
+    q->s->row_count  = -1;
+    q->s->found_rows = json_array_size(rows);
+    if (warnings != 0)
+        q->s->warnings = warnings;
+    query_flush(q);
+    query_done(q);
+}
+
+/* Every row has a cell for every column. */
+static bool
+is_table(const json_t *columns, const json_t *rows)
+{
+    json_t *row;
+    size_t  i;
+    bool    ok = json_array_size(columns) > 0;
+
+    json_array_foreach(columns, i, row)
+        ok = ok && json_is_string(json_array_get(row, 0)) &&
+             json_is_string(json_array_get(row, 1));
+    json_array_foreach(rows, i, row)
+        ok = ok && json_array_size(row) == json_array_size(columns);
+    return ok;
+}
+
 static void
 succeed(struct query_run *q, const json_t *answer)
 {
+    json_t     *columns = json_object_get(answer, "columns");
+    json_t     *rows    = json_object_get(answer, "rows");
     json_t     *note;
     json_int_t  affected = json_integer_value(json_object_get(answer, "affected"));
     json_int_t  warnings = json_integer_value(json_object_get(answer, "warnings"));
@@ -75,7 +130,10 @@ succeed(struct query_run *q, const json_t *answer)
         diagnostics_add(q->s, text_of(json_array_get(note, 0)),
                         (uint16_t)json_integer_value(json_array_get(note, 1)),
                         text_of(json_array_get(note, 2)));
-    query_ok(q, (uint64_t)affected, 0, (uint32_t)warnings, (struct span){ 0 });
+    if (is_table(columns, rows))
+        send_rows(q, columns, rows, (uint32_t)warnings);
+    else
+        query_ok(q, (uint64_t)affected, 0, (uint32_t)warnings, (struct span){ 0 });
 }
 
 /* The whole response has come: its head, and a JSON document. */

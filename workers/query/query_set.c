@@ -518,20 +518,6 @@ turns_autocommit_on(const struct query_run *q)
     return false;
 }
 
-static bool
-refused(struct query_run *q)
-{
-    const struct set_spec *spec = spec_of(q);
-
-    for (uint32_t i = 0; i < spec->n; i++)
-        if (spec->items[i].scope == SCOPE_GLOBAL) {
-            query_refuse(q, SQL_NOT_SUPPORTED, "shardd: SET GLOBAL would change one shard of "
-                         "many: set it on the servers themselves");
-            return true;
-        }
-    return false;
-}
-
 /* They are kept here and said to every backend that the session gets. */
 static bool
 too_many(struct query_run *q)
@@ -554,7 +540,7 @@ query_set(struct query_run *q)
     struct session     *s = q->s;
 
     slot_count(q->ctx->slot, COUNTER_STATEMENTS_SET);
-    if (own_set(q) || refused(q) || set_next_transaction(q) || too_many(q))
+    if (own_set(q) || set_next_transaction(q) || too_many(q))
         return;
     set_keeps_access(s, spec_of(q));
     r->q     = q;

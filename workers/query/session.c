@@ -232,8 +232,24 @@ session_fini(struct session *s)
     diagnostics_fini(s);
     vars_fini(&s->vars);
     free(s->user);
+    free(s->host);
     free(s->schema);
-    s->user = s->schema = NULL;
+    s->user = s->host = s->schema = NULL;
+}
+
+struct span
+session_host(const struct session *s)
+{
+    struct span host = s->host != NULL ? span_of(s->host) : SPAN("localhost");
+
+    for (size_t i = host.len; s->host != NULL && i-- > 0;)
+        if (host.ptr[i] == ':') {
+            host.len = i;
+            break;
+        }
+    if (host.len > 1 && host.ptr[0] == '[') /* [::1] */
+        host = (struct span){ host.ptr + 1, host.len - 2 };
+    return host;
 }
 
 void

@@ -51,6 +51,7 @@ struct session {
     uint64_t        id;    /* CONNECTION_ID() */
     uint32_t        row;   /* in the slot's process list */
     char           *user;  /* owned */
+    char           *host;  /* owned: "127.0.0.1:4711"; NULL: this machine, by no port */
     bool            admin;
     uint64_t        limit[LIMITS_N]; /* the user's, see limits.h */
     uint64_t        capabilities; /* agreed with the client, and so with backends */
@@ -105,6 +106,9 @@ void session_init(struct session *s, struct context *ctx);
 void session_fini(struct session *s);
 
 void session_set_schema(struct session *s, struct span schema);
+
+/* Where the client is, as USER() tells it: without the port. */
+struct span session_host(const struct session *s);
 
 /* As after COM_RESET_CONNECTION: all but user and schema are forgotten. */
 void session_reset(struct session *s);
