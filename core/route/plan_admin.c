@@ -124,6 +124,9 @@ bool
 plan_show_server(struct planner *p)
 {
     const struct show *s = p->stmt->show;
+    if (s->kind == KW_EXPLAIN || s->kind == KW_ANALYZE)
+        return !NOT_YET(p, "shardd: a connection has no server of its own whose plan could be "
+                           "shown: SHOW PROCESSLIST tells the statement, EXPLAIN its plan");
     if (p->routes->n_shards == 1)
         return false;
     switch ((unsigned)s->kind) {

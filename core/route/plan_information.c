@@ -1,6 +1,7 @@
 /* plan_information.c - see plan_internal.h: what information_schema, and the SHOWs that read
  * it, have of several shards (core/route/information.h says how it is added up). */
 #include "core/route/plan_internal.h"
+#include "core/sql/literal.h"
 
 void
 plan_information_note(struct planner *p, struct span name)
@@ -11,6 +12,91 @@ plan_information_note(struct planner *p, struct span name)
     else if (p->routes->n_shards > 1 && information_is_servers(name))
         NOT_YET(p, "shardd: information_schema.%.*s is about one server, and there are several: "
                    "ask them ('shardctl shard list' says where they are)", SHOWN(name));
+}
+
+/* --- which database is it about? ------------------------------------------- */
+
+struct asked {
+    struct planner *p;
+    uint32_t        database; /* ROUTES_NONE: none was named that is known */
+    bool            several;
+};
+
+/* TABLE_SCHEMA, ROUTINE_SCHEMA, CONSTRAINT_SCHEMA ..., and SCHEMA_NAME */
+static bool
+is_schema_column(const struct expr *e)
+{
+    if (e->kind != EXPR_COLUMN)
+        return false;
+    struct span name = e->path->name;
+    return span_equal_nocase(name, SPAN("SCHEMA_NAME")) ||
+           (name.len > 7 && span_equal_nocase(span_from(name, name.len - 7), SPAN("_SCHEMA")));
+}
+
+static void
+ask_for(struct asked *a, const struct expr *e)
+{
+    struct buf  name  = { 0 };
+    struct span token = { a->p->text.ptr + e->start, e->end - e->start };
+    if (literal_decode(token, TOK_STRING, a->p->context->lex, &name)) {
+        uint32_t database = routes_database(a->p->routes, buf_unread(&name));
+        a->several |= a->database != ROUTES_NONE && database != ROUTES_NONE &&
+                      database != a->database;
+        a->database = database != ROUTES_NONE ? database : a->database;
+    }
+    buf_fini(&name);
+}
+
+/* x = 'a', x IN ('a') */
+static bool
+see_schema(struct visitor *v, struct expr *e)
+{
+    bool equal = (e->kind == EXPR_BINARY && e->op == EXPR_OP_EQUAL) ||
+                 (e->kind == EXPR_IN && !e->negated);
+    if (!equal)
+        return true;
+    bool named = false;
+    for (struct expr *x = e->args; x != NULL; x = x->next)
+        named |= is_schema_column(bare(x));
+    for (struct expr *x = e->args; named && x != NULL; x = x->next)
+        if (bare(x)->kind == EXPR_LITERAL && bare(x)->literal == TOK_STRING)
+            ask_for(v->context, bare(x));
+    return true;
+}
+
+/* The plan is for this literal only. */
+static uint32_t
+asked_database(struct planner *p)
+{
+    struct asked   a = { .p = p, .database = ROUTES_NONE };
+    struct visitor v = { .expr = see_schema, .context = &a };
+    if (p->stmt == NULL || p->routes->n_shards == 1)
+        return ROUTES_NONE;
+    visit_statement(&v, (struct stmt *)(uintptr_t)p->stmt);
+    if (a.database != ROUTES_NONE)
+        p->out->cacheable = false;
+    return a.several ? ROUTES_NONE : a.database;
+}
+
+uint32_t
+plan_information_home(struct planner *p)
+{
+    uint32_t home  = home_of(p, p->context->schema, &p->home_database);
+    uint32_t asked = asked_database(p);
+    if (asked == ROUTES_NONE)
+        return home;
+    p->home_database = asked;
+    return p->routes->databases[asked].home;
+}
+
+/* Without one, what one shard says of databases at home elsewhere is not all there is. */
+static bool
+is_about_several(struct planner *p)
+{
+    bool differ = false;
+    for (uint32_t i = 1; i < p->routes->n_databases; i++)
+        differ |= p->routes->databases[i].home != p->routes->databases[0].home;
+    return differ && asked_database(p) == ROUTES_NONE;
 }
 
 /* --- is it about what differs at all? -------------------------------------- */
@@ -105,7 +191,7 @@ plan_information_finish(struct planner *p)
     if (l.tables == 0 || p->out->information_text != NULL || p->stmt == NULL)
         return;
     visit_statement(&v, (struct stmt *)(uintptr_t)p->stmt);
-    if (p->routes->n_shards == 1 || !l.found)
+    if (p->routes->n_shards == 1 || (!l.found && !is_about_several(p)))
         p->out->information &= ~sums;
     else
         note_where(p);

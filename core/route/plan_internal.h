@@ -336,6 +336,8 @@ void plan_show(struct planner *p);
 void plan_information_note(struct planner *p, struct span name);
 void plan_information_finish(struct planner *p);
 bool plan_show_information(struct planner *p);
+/* Of the database that a statement about tables of information_schema asks for. */
+uint32_t plan_information_home(struct planner *p);
 /* plan_admin.c. The bools: whether it is one of theirs, planned or refused. */
 void plan_admin_table(struct planner *p);
 void plan_flush(struct planner *p);

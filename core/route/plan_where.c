@@ -458,7 +458,7 @@ target_unsharded(struct planner *p, struct target *out)
         out->home = p->home;
     } else if (p->any_system) {
         out->kind = TARGET_HOME;
-        out->home = home_of(p, p->context->schema, &p->home_database);
+        out->home = plan_information_home(p);
     }
     return true;
 }

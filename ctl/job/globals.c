@@ -239,6 +239,25 @@ record(struct cluster *c, const char *who, const json_t *names, struct server *s
     return ok;
 }
 
+/* An engine computes what shards cannot, with the same variables. What it does not have now it
+ * gets from the watcher. */
+static void
+on_engines(struct ddl *d, struct span sql)
+{
+    json_t     *all = catalog_all(d->c->catalog, CATALOG_ENGINE), *engine;
+    const char *id;
+
+    json_object_foreach(all, id, engine) {
+        struct server    s = { .mysql = NULL };
+        struct sql_error ignored;
+
+        if (!server_open(&s, engine, &ignored) || !server_run_text(&s, sql, &ignored))
+            job_note(&d->job, "not yet on %s", model_text(engine, "name"));
+        server_close(&s);
+    }
+    json_decref(all);
+}
+
 static bool
 on_all(struct ddl *d, struct span sql, const json_t *names, enum job_state *state)
 {
@@ -259,6 +278,7 @@ on_all(struct ddl *d, struct span sql, const json_t *names, enum job_state *stat
             return sql_error_set(d->error, SQL_UNKNOWN_ERROR, "shardd: it is set on some shards "
                                  "only; the controller sets it on the others by itself as soon as "
                                  "they answer");
+    on_engines(d, sql);
     return true;
 }
 
@@ -269,7 +289,6 @@ globals_set(struct ddl *d)
     json_t        *names   = json_array();
     json_t        *session = json_pack("{s:O}", "names", names);
     enum job_state state   = JOB_FAILED;
-    struct job     job;
     bool           ok;
 
     ok = account_is_admin(d) ||
@@ -278,11 +297,11 @@ globals_set(struct ddl *d)
                        "its administrators: shardctl user add --admin)");
     ok = ok && read_items(d, &sql, names);
     json_object_set(session, "names", names);
-    ok = ok && job_begin_in(&job, d->c, "global", account_who(d), buf_cstr(&sql), "", "", session,
-                            d->error);
+    ok = ok && job_begin_in(&d->job, d->c, "global", account_who(d), buf_cstr(&sql), "", "",
+                            session, d->error);
     if (ok) {
         ok = on_all(d, buf_unread(&sql), names, &state);
-        job_end(&job, ok ? JOB_DONE : state, d->error);
+        job_end(&d->job, ok ? JOB_DONE : state, d->error);
     }
     json_decref(names);
     json_decref(session);

@@ -19,7 +19,7 @@ struct watched {
 
 struct globals_watch {
     struct cluster *cluster;
-    struct watched  at[ROUTES_SHARDS_MAX];
+    struct watched  at[ROUTES_SHARDS_MAX + ROUTES_ENGINES_MAX];
     size_t          n;
 };
 
@@ -115,13 +115,16 @@ void
 globals_watch_look(struct globals_watch *w)
 {
     struct cluster *c = w->cluster;
-    json_t         *shards, *shard, *all;
+    json_t         *shards, *engines, *shard, *all;
     const char     *id;
 
     all = catalog_get(c->catalog, CATALOG_META, "globals", NULL);
     if (!all)
         return;
-    shards = catalog_all(c->catalog, CATALOG_SHARD);
+    shards  = catalog_all(c->catalog, CATALOG_SHARD);
+    engines = catalog_all(c->catalog, CATALOG_ENGINE);
+    json_object_update(shards, engines); /* their numbers are their own */
+    json_decref(engines);
     drop_removed(w, shards);
     json_object_foreach(shards, id, shard) {
         struct watched *at = watched_of(w, shard);

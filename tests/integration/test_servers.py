@@ -172,7 +172,7 @@ def test_status(checked, db):
     ("START SLAVE", 1235), ("STOP SLAVE", 1235), ("INSTALL SONAME 'x'", 1235),
     ("INSTALL PLUGIN x SONAME 'x'", 1235), ("UNINSTALL PLUGIN x", 1235),
     ("BACKUP STAGE START", 1235), ("BINLOG 'x'", 1235), ("SHOW MASTER STATUS", 1235),
-    ("SHOW BINARY LOGS", 1235), ("SHOW SLAVE STATUS", 1235), ("SHOW BINLOG EVENTS", 1235),
+    ("SHOW BINARY LOGS", 1235), ("SHOW EXPLAIN FOR 5", 1235), ("SHOW ANALYZE FOR 5", 1235), ("SHOW SLAVE STATUS", 1235), ("SHOW BINLOG EVENTS", 1235),
     ("SELECT * FROM information_schema.INNODB_TRX", 1235),
     ("SET GLOBAL sql_mode = ''", 1235), ("SET GLOBAL read_only = 1", 1235),
     ("SET @@GLOBAL.wait_timeout = 5", 1235), ("SET GLOBAL server_id = 9", 1235),

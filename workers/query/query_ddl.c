@@ -277,6 +277,13 @@ query_ddl(struct query_run *q)
                      "tables that this session has locked: UNLOCK TABLES first");
         return;
     }
+    if (q->plan->plan.n_names != 0 &&
+        pins_names_table(&q->s->pins, q->text, q->s->lex)) {
+        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: this drops temporary tables and others in one "
+                     "statement, and they are on different connections: DROP TEMPORARY TABLE "
+                     "first, then the others");
+        return;
+    }
     if (q->ctx->conf.controller[0] == 0 ||
         !sock_parse(&addr, q->ctx->conf.controller, 0, &err)) {
         query_refuse(q, ERR_NO_CONTROLLER, "shardd: DDL needs the controller: set controller = "
