@@ -73,7 +73,7 @@ make_shards(struct cluster *c, int n, struct err *err)
             return err_set(err, "interrupted");
         snprintf(text, sizeof(text), "making shard %d of %d", i, n);
         progress(text);
-        if (!cluster_add_local(c, "", NULL, NULL, &shard, err))
+        if (!cluster_add_local(c, cluster_number(c, "next_shard"), "", NULL, NULL, &shard, err))
             return false;
         json_decref(shard);
     }
@@ -149,6 +149,8 @@ make_cluster(struct cluster *c, const struct up_options *o, struct err *err)
         snprintf(text, sizeof(text), "the cluster has %d shards since its first start", have);
         progress(text);
     }
+    if (!model_flag(meta, "made") && !map)
+        local_sweep(c->path.home, "shard", shards); /* a start before was interrupted */
     if (o->shards > 0 && !model_flag(meta, "made"))
         ok = (map || make_shards(c, o->shards - have, err)) &&
              (map || cluster_cut_ranges(c, err)) && make_first_objects(c, err) &&

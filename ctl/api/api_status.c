@@ -14,10 +14,22 @@ api_shutdown(struct request *r)
     return 200;
 }
 
+/* Without what only a controller needs, which has secrets. */
+static json_t *
+show_jobs(struct cluster *c, size_t limit, bool unfinished)
+{
+    json_t *list = job_list(c, limit, unfinished), *record;
+    size_t  i;
+
+    json_array_foreach(list, i, record)
+        json_object_del(record, "undo");
+    return list;
+}
+
 unsigned
 api_jobs(struct request *r)
 {
-    r->answer = json_pack("{s:o}", "jobs", job_list(r->cluster, 100, false));
+    r->answer = json_pack("{s:o}", "jobs", show_jobs(r->cluster, 100, false));
     return 200;
 }
 
@@ -205,7 +217,7 @@ api_status(struct request *r)
         c->http, "control", c->path.control, "users_generation",
         (json_int_t)model_number(meta, "users_generation"), "deadlocks",
         (json_int_t)atomic_load(&c->deadlocks), "workers", show_workers(c),
-        "shards", show_shards(c), "engines", show_engines(c), "jobs", job_list(c, 0, true));
+        "shards", show_shards(c), "engines", show_engines(c), "jobs", show_jobs(c, 0, true));
     json_decref(meta);
     return 200;
 }

@@ -241,7 +241,7 @@ audit_text(json_t *object)
 {
     static const char *const hidden[] = { "secret", "verifier", "old_verifier",
                                           "password", "service_secret",
-                                          "admin_password" };
+                                          "admin_password", "undo" };
     json_t *copy = json_copy(object);
     char   *text;
 

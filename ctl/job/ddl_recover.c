@@ -8,6 +8,7 @@
 #include "ctl/job/admin.h"
 #include "ctl/job/ddl_step.h"
 #include "ctl/job/globals.h"
+#include "ctl/job/shard.h"
 
 static struct ddl *
 open_ddl(struct cluster *c, const struct ddl_request *request, struct ddl_answer *answer,
@@ -221,6 +222,8 @@ recover_one(struct cluster *c, const json_t *record, struct sql_error *error)
         return has_kind(c, record) ? JOB_DONE : JOB_FAILED;
     if (strcmp(model_text(record, "kind"), "user") == 0)
         return JOB_FAILED; /* accounts are compared at each start */
+    if (strcmp(model_text(record, "kind"), "shard") == 0)
+        return shard_resume(c, (json_t *)(uintptr_t)record, error);
     if (strcmp(model_text(record, "kind"), "engine") == 0)
         return JOB_FAILED; /* what is left of it goes, see engines.c */
     if (strcmp(model_text(record, "kind"), "global") == 0)
@@ -252,7 +255,7 @@ ddl_recover(struct cluster *c)
         enum job_state   end;
 
         if (strcmp(model_text(record, "state"), "running") != 0 &&
-            !json_object_get(record, "definitions"))
+            !json_object_get(record, "definitions") && !json_object_get(record, "undo"))
             continue; /* what is stuck for another reason waits for people */
         log_warn("job %lld (%s) was interrupted", (long long)model_number(record, "number"),
                  model_text(record, "what"));

@@ -171,6 +171,10 @@ job_end(struct job *job, enum job_state state, const struct sql_error *error)
         resolve_older(job, change, all);
     json_decref(all);
     model_set(job->record, "state", states[state]);
+    if (state != JOB_STUCK) {
+        json_object_del(job->record, "undo");
+        json_object_del(job->record, "definitions");
+    }
     json_object_set_new(job->record, "ended", json_real(now()));
     if (error && state != JOB_DONE)
         json_object_set_new(job->record, "error", text_of(error->message));

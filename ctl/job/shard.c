@@ -6,45 +6,53 @@
 #include "ctl/catalog/model.h"
 #include "ctl/job/shard.h"
 
+/* What a controller after this one removes, or completes; see shard_resume.c. */
 static bool
-has_ranges(struct cluster *c)
+keep_directory(struct job *job, int64_t id, const char *directory, struct sql_error *error)
 {
-    json_t *map = catalog_get(c->catalog, CATALOG_RANGES, "map", NULL);
-
-    json_decref(map);
-    return map != NULL;
+    json_object_set_new(job->record, "undo", json_pack("{s:I, s:s}", "id", (json_int_t)id,
+                                                       "directory", directory));
+    return job_write(job, error);
 }
 
-static bool
-add(struct cluster *c, const char *name, struct sql_error *error)
+/* The end it is to have when it fails: once the catalog has the shard, a controller that
+ * starts completes it. */
+static enum job_state
+add(struct job *job, const char *name, struct sql_error *error)
 {
+    struct cluster    *c     = job->cluster;
     struct shard_fill *fill  = mem_alloc(sizeof(*fill));
+    int64_t            id    = cluster_number(c, "next_shard");
     json_t            *shard = NULL;
+    enum job_state     end   = JOB_FAILED;
+    char               directory[CLUSTER_PATH_MAX + 32];
     struct err         err;
-    bool               ok = cluster_add_local(c, name, shard_fill, fill, &shard, &err);
 
-    if (ok && !has_ranges(c))
-        ok = cluster_cut_ranges(c, &err);
-    if (ok)
-        ok = cluster_publish(c, &err);
+    cluster_shard_directory(c, id, directory, sizeof(directory));
+    if (keep_directory(job, id, directory, error)) {
+        if (!cluster_add_local(c, id, name, shard_fill, fill, &shard, &err))
+            job_fail(error, &err);
+        else
+            end = shard_announce(job, error) ? JOB_DONE : JOB_STUCK;
+    }
     /* The workers write to the new copies too now. */
     shard_fill_done(fill);
     free(fill);
     json_decref(shard);
-    return ok || job_fail(error, &err);
+    return end;
 }
 
 bool
 shard_add(struct cluster *c, const char *who, const char *name, struct sql_error *error)
 {
-    struct job job;
-    bool       ok;
+    struct job     job;
+    enum job_state end;
 
-    if (!job_begin(&job, c, "shard", who, "add a shard", "", "", error))
+    if (!job_begin(&job, c, "shard", who, SHARD_ADD, "", "", error))
         return false;
-    ok = add(c, name, error);
-    job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
-    return ok;
+    end = add(&job, name, error);
+    job_end(&job, end, error);
+    return end == JOB_DONE;
 }
 
 static bool
@@ -74,13 +82,15 @@ owns_nothing(struct cluster *c, const json_t *shard, struct sql_error *error)
 }
 
 static bool
-remove_shard(struct cluster *c, const char *who, const json_t *shard, struct sql_error *error)
+remove_shard(struct job *job, const char *who, const json_t *shard, struct sql_error *error)
 {
+    struct cluster        *c = job->cluster;
     struct catalog_change *change;
     struct err             err;
     char                   id[24];
 
-    if (!owns_nothing(c, shard, error))
+    if (!owns_nothing(c, shard, error) ||
+        !keep_directory(job, model_number(shard, "id"), model_text(shard, "directory"), error))
         return false;
     snprintf(id, sizeof(id), "%lld", (long long)model_number(shard, "id"));
     change = catalog_begin(c->catalog, who);
@@ -109,10 +119,10 @@ shard_remove(struct cluster *c, const char *who, const char *name, struct sql_er
     json_t    *shard;
     bool       ok;
 
-    if (!job_begin(&job, c, "shard", who, "remove a shard", "", "", error))
+    if (!job_begin(&job, c, "shard", who, SHARD_REMOVE, "", "", error))
         return false;
     shard = cluster_shard(c, name);
-    ok    = shard ? remove_shard(c, who, shard, error) : no_shard(name, error);
+    ok    = shard ? remove_shard(&job, who, shard, error) : no_shard(name, error);
     json_decref(shard);
     job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
     return ok;

@@ -26,6 +26,22 @@ bool shard_adopt(struct cluster *c, const char *who, const char *name, const cha
                  const char *user, const char *password, const char *tls_ca,
                  struct adopted *out, struct sql_error *error) must_check;
 
+/* What jobs of kind "shard" do; the words of their records. */
+#define SHARD_ADD    "add a shard"
+#define SHARD_ADOPT  "adopt a server"
+#define SHARD_REMOVE "remove a shard"
+
+/* What a controller before this one began; as ddl_resume(). */
+enum job_state shard_resume(struct cluster *c, json_t *record, struct sql_error *error) must_check;
+
+/* The catalog has the new shard: ranges, when it is the first, and routes follow, while its
+ * copies of reference tables are locked. Then the record says that all is done. */
+bool shard_announce(struct job *job, struct sql_error *error) must_check;
+
+/* Takes back what an adoption that comes to nothing has made on servers: `undo` of its record,
+ * see shard_resume.c. Nothing of the catalog. */
+bool shard_undo(struct cluster *c, const json_t *undo, struct sql_error *error) must_check;
+
 /* Only when it owns no ranges and is no database's home. A server of ours goes
  * with its data; another is left alone. */
 bool shard_remove(struct cluster *c, const char *who, const char *name,
@@ -44,5 +60,10 @@ struct shard_fill {
 bool shard_fill(struct cluster *c, const json_t *shard, void *fill,
                 struct sql_error *error) must_check;
 void shard_fill_done(struct shard_fill *fill);
+
+/* The copies of reference tables on a shard of the catalog once more, locked as above: the
+ * first ones may be too old. */
+bool shard_fill_again(struct cluster *c, const json_t *shard, struct shard_fill *fill,
+                      struct sql_error *error) must_check;
 
 #endif

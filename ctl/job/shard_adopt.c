@@ -14,6 +14,8 @@ enum { VERSION_MIN = 100600 };
 
 struct adoption {
     struct cluster   *c;
+    struct job       *job;
+    bool              recorded; /* the catalog has it */
     json_t           *shard; /* owned */
     struct server     s;
     json_t           *databases, *tables, *users; /* owned: {name: object} */
@@ -284,52 +286,97 @@ record(struct adoption *a, const char *who)
     struct catalog_change *change;
     const char            *name;
     json_t                *object;
-    struct err             err;
+    char                   id[24];
 
     change = catalog_begin(a->c->catalog, who);
+    snprintf(id, sizeof(id), "%lld", (long long)model_number(a->shard, "id"));
+    catalog_put(change, CATALOG_SHARD, id, a->shard, CATALOG_NEW);
     json_object_foreach(a->databases, name, object)
         catalog_put(change, CATALOG_DATABASE, name, object, CATALOG_ANY);
     json_object_foreach(a->tables, name, object)
         catalog_put(change, CATALOG_TABLE, name, object, CATALOG_NEW);
     json_object_foreach(a->users, name, object)
         catalog_put(change, CATALOG_USER, name, object, CATALOG_ANY);
+    cluster_bump(a->c, change, "generation");
     cluster_bump(a->c, change, "users_generation");
-    if (!job_commit(change, a->error))
-        return false;
+    a->recorded = job_commit(change, a->error);
     /* Users of the adopted server are made on it too; those of the cluster are by now. */
-    return cluster_ensure_shard(a->c, a->shard, a->error) &&
-           (cluster_publish(a->c, &err) || job_fail(a->error, &err));
+    return a->recorded && cluster_ensure_shard(a->c, a->shard, a->error) &&
+           shard_announce(a->job, a->error);
 }
 
-/* In the catalog, so that databases may name it as their home. */
-static bool
-enter_catalog(struct adoption *a)
+/* {name: true} of the first column; takes over `rows`. */
+static json_t *
+set_of(json_t *rows)
 {
-    json_t    *map = catalog_get(a->c->catalog, CATALOG_RANGES, "map", NULL);
-    struct err err;
-    bool       ok  = cluster_put_shard(a->c, a->shard, &err) &&
-              (map || cluster_cut_ranges(a->c, &err));
+    json_t *set = rows ? json_object() : NULL, *row;
+    size_t  i;
 
-    json_decref(map);
-    return ok || job_fail(a->error, &err);
+    json_array_foreach(rows, i, row)
+        json_object_set_new_nocheck(set, server_cell(row, 0), json_true());
+    json_decref(rows);
+    return set;
+}
+
+/* Appends the names in `all` that `have` lacks. */
+static void
+append_missing(json_t *list, const json_t *all, const json_t *have)
+{
+    const char *name;
+    json_t     *ignored;
+
+    json_object_foreach((json_t *)(uintptr_t)all, name, ignored)
+        if (!json_object_get(have, name))
+            json_array_append_new(list, json_string_nocheck(name));
+}
+
+/* Before anything is made: what is going to be, there and on the other shards, into the job's
+ * record, see shard_resume.c. */
+static bool
+keep_undo(struct adoption *a)
+{
+    json_t *databases = catalog_all(a->c->catalog, CATALOG_DATABASE);
+    json_t *users     = catalog_all(a->c->catalog, CATALOG_USER);
+    json_t *has       = set_of(server_rows(&a->s, a->error, "SELECT User FROM mysql.global_priv"
+                                           " WHERE Host = %s", server_text(a->s.account_host)));
+    json_t *new_databases = json_array(), *new_users = json_array();
+    json_t *their_databases = json_array(), *their_users = json_array();
+    char    schema[8];
+    bool    ok = has && server_value(&a->s, schema, sizeof(schema), a->error,
+                                     "SELECT COUNT(*) FROM information_schema.SCHEMATA"
+                                     " WHERE SCHEMA_NAME = 'shardd'");
+
+    append_missing(new_databases, a->databases, databases);
+    append_missing(new_users, a->users, users);
+    append_missing(their_databases, databases, a->databases);
+    append_missing(their_users, users, has);
+    append_missing(their_users, a->users, has);
+    json_object_set_new(a->job->record, "undo", json_pack("{s:I, s:O, s:b, s:o, s:o, s:o, s:o}",
+        "id", (json_int_t)model_number(a->shard, "id"), "server", a->shard, "schema",
+        ok && strcmp(schema, "0") == 0, "databases", new_databases, "users", new_users,
+        "their_databases", their_databases, "their_users", their_users));
+    json_decref(databases);
+    json_decref(users);
+    json_decref(has);
+    return ok && job_write(a->job, a->error);
 }
 
 /* From here on we come as ourselves: the account that was lent is not kept, and a
- * user of the same name would stand before it. */
+ * user of the same name would stand before it. In one statement, so that it is never there
+ * without its rights. */
 static bool
 own_account(struct adoption *a)
 {
-    char        secret[USER_SECRET_LEN + 1];
-    const char *host = server_text(a->s.account_host);
+    char secret[USER_SECRET_LEN + 1];
 
     user_secret(secret);
-    if (!server_run(&a->s, a->error, "CREATE OR REPLACE USER shardd_admin@%s IDENTIFIED BY %s",
-                    host, server_text(secret)) ||
-        !server_run(&a->s, a->error, "GRANT ALL PRIVILEGES ON *.* TO shardd_admin@%s"
-                    " WITH GRANT OPTION", host))
-        return false;
     model_set(a->shard, "user", "shardd_admin");
     model_set(a->shard, "secret", secret);
+    if (!keep_undo(a) ||
+        !server_run(&a->s, a->error, "GRANT ALL PRIVILEGES ON *.* TO shardd_admin@%s"
+                    " IDENTIFIED BY %s WITH GRANT OPTION", server_text(a->s.account_host),
+                    server_text(secret)))
+        return false;
     server_close(&a->s);
     return server_open(&a->s, a->shard, a->error);
 }
@@ -340,13 +387,23 @@ fill_and_enter(struct adoption *a, const char *who)
     struct shard_fill *fill = calloc(1, sizeof(*fill));
     bool               ok   = fill && own_account(a) &&
               schema_ensure(&a->s, a->c->service_secret, a->error) && spread(a) &&
-              shard_fill(a->c, a->shard, fill, a->error) && enter_catalog(a) &&
-              record(a, who);
+              shard_fill(a->c, a->shard, fill, a->error) && record(a, who);
 
     if (fill)
         shard_fill_done(fill);
     free(fill);
     return ok;
+}
+
+/* Whether what was made could be taken back. */
+static bool
+take_back(struct adoption *a)
+{
+    const json_t    *undo = json_object_get(a->job->record, "undo");
+    struct sql_error ignored;
+
+    server_close(&a->s);
+    return !undo || shard_undo(a->c, undo, &ignored);
 }
 
 static bool
@@ -362,14 +419,15 @@ shard_adopt(struct cluster *c, const char *who, const char *name, const char *ad
             const char *user, const char *password, const char *tls_ca,
             struct adopted *out, struct sql_error *error)
 {
-    struct adoption a = { .c = c, .out = out, .error = error };
     struct job      job;
+    struct adoption a = { .c = c, .job = &job, .out = out, .error = error };
     int64_t         id;
     char            own_name[32];
+    enum job_state  end;
     bool            ok;
 
     *out = (struct adopted){ .notes = json_array() };
-    if (!job_begin(&job, c, "shard", who, "adopt a server", "", "", error))
+    if (!job_begin(&job, c, "shard", who, SHARD_ADOPT, "", "", error))
         return false;
     id = cluster_number(c, "next_shard");
     snprintf(own_name, sizeof(own_name), "shard-%lld", (long long)id);
@@ -385,11 +443,12 @@ shard_adopt(struct cluster *c, const char *who, const char *name, const char *ad
     out->databases = (unsigned)json_object_size(a.databases);
     out->tables    = (unsigned)json_object_size(a.tables);
     out->users     = (unsigned)json_object_size(a.users);
+    end = ok ? JOB_DONE : a.recorded || !take_back(&a) ? JOB_STUCK : JOB_FAILED;
     server_close(&a.s);
     json_decref(a.shard);
     json_decref(a.databases);
     json_decref(a.tables);
     json_decref(a.users);
-    job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
+    job_end(&job, end, error);
     return ok;
 }

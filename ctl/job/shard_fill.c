@@ -253,6 +253,45 @@ shard_fill(struct cluster *c, const json_t *shard, void *context, struct sql_err
     return ok;
 }
 
+/* The homes of reference tables, open; the copies on `to`, empty. */
+static bool
+empty_references(struct cluster *c, struct shard_fill *fill, struct server *to, json_t *shards,
+                 json_t *tables, struct sql_error *error)
+{
+    const char *key;
+    json_t     *table;
+
+    json_object_foreach(tables, key, table) {
+        if (strcmp(model_text(table, "kind"), "reference") != 0)
+            continue;
+        if (!home_of(c, fill, shards, table, error) ||
+            !server_run(to, error, "DELETE FROM %s.%s", server_name(model_text(table, "database")),
+                        server_name(model_text(table, "name"))))
+            return false;
+    }
+    return true;
+}
+
+bool
+shard_fill_again(struct cluster *c, const json_t *shard, struct shard_fill *fill,
+                 struct sql_error *error)
+{
+    struct server to     = { .mysql = NULL };
+    json_t       *tables = catalog_all(c->catalog, CATALOG_TABLE);
+    json_t       *shards = catalog_all(c->catalog, CATALOG_SHARD);
+    bool          ok     = server_open(&to, shard, error) &&
+              server_run(&to, error, "%s", plain_session) &&
+              empty_references(c, fill, &to, shards, tables, error) &&
+              fill_references(c, fill, &to, shards, tables, error);
+
+    server_close(&to);
+    json_decref(tables);
+    for (size_t i = 0; i < fill->n; i++)
+        fill->home[i].name = "";
+    json_decref(shards);
+    return ok;
+}
+
 static void
 kill_waiting(struct server *s)
 {

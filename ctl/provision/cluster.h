@@ -82,11 +82,14 @@ pid_t cluster_owner(const struct cluster_paths *paths);
 typedef bool (*cluster_fill_fn)(struct cluster *c, const json_t *shard, void *context,
                                 struct sql_error *error);
 
-/* Makes shard `name` ("" for "shard-ID") with a server of ours, starts it, brings
- * it up to date, and has `fill` (NULL: nothing) put the tables there. Then it is
+/* Makes shard `id` (a "next_shard"), `name` ("" for "shard-ID"), with a server of ours, starts
+ * it, brings it up to date, and has `fill` (NULL: nothing) put the tables there. Then it is
  * in the catalog, and owns no ranges. */
-bool cluster_add_local(struct cluster *c, const char *name, cluster_fill_fn fill,
+bool cluster_add_local(struct cluster *c, int64_t id, const char *name, cluster_fill_fn fill,
                        void *context, json_t **shard, struct err *err) must_check;
+
+/* Where the server of such a shard lives. */
+void cluster_shard_directory(const struct cluster *c, int64_t id, char *out, size_t room);
 
 /* A new shard object in the catalog. */
 bool cluster_put_shard(struct cluster *c, json_t *shard, struct err *err) must_check;

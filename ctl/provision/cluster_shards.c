@@ -17,20 +17,28 @@ explain(struct err *err, const struct sql_error *error)
     return err_set(err, "%s (error %u)", error->message, error->code);
 }
 
+/* Those that lack: IF NOT EXISTS alone would wait for whoever holds LOCK TABLES in one. */
 static bool
 create_databases(struct server *s, const json_t *databases, struct sql_error *error)
 {
+    json_t     *rows = server_rows(s, error, "SHOW DATABASES"), *row, *database;
+    json_t     *have = json_object();
     const char *name;
-    json_t     *database;
+    bool        ok = rows != NULL;
+    size_t      i;
 
+    json_array_foreach(rows, i, row)
+        json_object_set_new_nocheck(have, server_cell(row, 0), json_true());
     json_object_foreach((json_t *)(uintptr_t)databases, name, database) {
         const char *collation = model_text(database, "collation");
 
-        if (!server_run(s, error, "CREATE DATABASE IF NOT EXISTS %s %s%s", server_name(name),
-                        collation[0] ? "COLLATE " : "", collation))
-            return false;
+        if (ok && !json_object_get(have, name))
+            ok = server_run(s, error, "CREATE DATABASE IF NOT EXISTS %s %s%s", server_name(name),
+                            collation[0] ? "COLLATE " : "", collation);
     }
-    return true;
+    json_decref(rows);
+    json_decref(have);
+    return ok;
 }
 
 bool
@@ -98,13 +106,18 @@ cluster_abandon_local(struct local_server *server, const json_t *shard)
         log_warn("%s", ignored.text);
 }
 
+void
+cluster_shard_directory(const struct cluster *c, int64_t id, char *out, size_t room)
+{
+    snprintf(out, room, "%s/shard-%lld", c->path.home, (long long)id);
+}
+
 bool
-cluster_add_local(struct cluster *c, const char *name, cluster_fill_fn fill, void *context,
-                  json_t **out, struct err *err)
+cluster_add_local(struct cluster *c, int64_t id, const char *name, cluster_fill_fn fill,
+                  void *context, json_t **out, struct err *err)
 {
     struct local_server *server;
     json_t              *shard = json_object(), *other;
-    int64_t              id    = cluster_number(c, "next_shard");
     char                 own_name[32];
 
     snprintf(own_name, sizeof(own_name), "shard-%lld", (long long)id);

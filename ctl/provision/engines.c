@@ -5,11 +5,8 @@
  * change, and is left to the thread from then on. Whoever finds the thread at that goes on
  * after WAIT_MS, and the thread looks at all engines again.
  */
-#include <dirent.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/pidfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -317,63 +314,13 @@ engines_make(struct cluster *c, const char *who, const char *name, struct err *e
 
 /* --- the thread ----------------------------------------------------------------- */
 
-/* "engine-N"; RUN, which may be the same directory, has "engine-N.sock". */
-static bool
-is_directory(const char *name)
-{
-    static const char prefix[] = "engine-";
-
-    if (strncmp(name, prefix, sizeof(prefix) - 1) != 0)
-        return false;
-    name += sizeof(prefix) - 1;
-    return name[0] && name[strspn(name, "0123456789")] == '\0';
-}
-
-/* Is `directory` an engine's in the catalog? */
-static bool
-is_known(json_t *all, const char *directory)
-{
-    const char *name;
-    json_t     *engine;
-
-    json_object_foreach(all, name, engine)
-        if (strcmp(model_text(engine, "directory"), directory) == 0)
-            return true;
-    return false;
-}
-
-static void
-remove_left(const char *directory)
-{
-    struct err err;
-    int        pidfd;
-
-    if (local_find_server(directory, &pidfd) > 0) {
-        pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
-        while (!local_ended(pidfd))
-            usleep(5000);
-        close(pidfd);
-    }
-    if (!spawn_remove_tree(directory, &err))
-        log_warn("%s", err.text);
-}
-
 /* What is left of engines that a killed controller was making or removing. */
 static void
 sweep(struct cluster *c)
 {
-    json_t        *all = catalog_all(c->catalog, CATALOG_ENGINE);
-    DIR           *dir = opendir(c->path.home);
-    struct dirent *entry;
-    char           path[CLUSTER_PATH_MAX + 300];
+    json_t *all = catalog_all(c->catalog, CATALOG_ENGINE);
 
-    while (dir && (entry = readdir(dir))) {
-        snprintf(path, sizeof(path), "%s/%s", c->path.home, entry->d_name);
-        if (is_directory(entry->d_name) && !is_known(all, path))
-            remove_left(path);
-    }
-    if (dir)
-        closedir(dir);
+    local_sweep(c->path.home, "engine", all);
     json_decref(all);
 }
 

@@ -57,6 +57,13 @@ bool local_wait_ready(struct local_server *s, int wait_ms, struct err *err) must
 pid_t   local_pid(const struct local_server *s); /* 0: none */
 int64_t local_shard(const struct local_server *s);
 
+/* Kills the server with this directory, when one runs, and removes it, data and all. */
+bool local_remove_left(const char *directory, struct err *err) must_check;
+
+/* That for every HOME/KIND-N that no object of `known`, a catalog_all(), has. Only where such
+ * a server can have no data that anybody wants. */
+void local_sweep(const char *home, const char *kind, const json_t *known);
+
 /* The process in `pid_file` when it lives and `needle` is in its command line,
  * else 0: a number alone could be anybody's by now. */
 pid_t local_find(const char *pid_file, const char *needle);

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from controlbed import Controller
-from testbed import SHARDCTL, wait_for
+from testbed import SHARDCTL, Server, wait_for
 
 numbers = itertools.count(7000)
 
@@ -129,11 +129,154 @@ def test_it_really_is_killed(c):
         c.kill()
         job.wait()
     c.start()
-    assert c.call("GET", "/v1/jobs")[2]["jobs"][0]["state"] == "failed"
+    assert latest(c)["state"] == "failed"
     assert c.fsck() == [] and c.kind("w") == "sharded by id"
     c.ctl("table", "set", "app.w", "--global")
     assert c.fsck() == [] and "w" not in c.tables_on(1)
     c.ddl("DROP TABLE w")
+
+
+# --- shards -------------------------------------------------------------------
+
+
+def start_and_wait(c, *words):
+    """A `shardctl` that waits for the table `ref` at home, which is locked."""
+    job = subprocess.Popen([SHARDCTL, *map(str, words), "--home", c.home],
+                           stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    wait_for("the job to wait", lambda: "Waiting for table metadata lock" in str(
+        c.on(0, "SELECT STATE FROM information_schema.PROCESSLIST")), 60)
+    c.kill()
+    job.wait()
+    c.start()
+
+
+@pytest.fixture
+def ref(c):
+    c.ddl("CREATE TABLE ref (id INT PRIMARY KEY, v INT) COMMENT 'shardd: reference'")
+    c.ddl("CREATE TABLE s (id INT PRIMARY KEY)")
+    for shard in (0, 1):
+        c.on(shard, "INSERT INTO ref VALUES (1, 1)")
+    yield
+    c.ddl("DROP TABLE ref, s")
+
+
+def folders(c):
+    return {p.name for p in c.home.glob("shard-*") if p.is_dir()}
+
+
+def latest(c):
+    """The newest that was not put there by add_job()."""
+    return next(j for j in c.call("GET", "/v1/jobs")[2]["jobs"] if j["number"] < 7000)
+
+
+def test_shard_add_is_taken_back_or_completed(c, ref):
+    with c.connect(0, "app") as other, other.cursor() as cursor:
+        cursor.execute("LOCK TABLES ref WRITE")
+        start_and_wait(c, "shard", "add")
+    assert latest(c)["state"] == "failed" and folders(c) == {"shard-1", "shard-2"}
+    assert len(c.shard_list()) == 2 and c.fsck() == []
+    c.ctl("shard", "add", "--name", "late")
+    late = c.shard_list()[2]
+    for shard in (0, 1):  # by workers that did not hear of it
+        c.on(shard, "INSERT INTO ref VALUES (2, 2)")
+        c.on(shard, "UPDATE ref SET v = 9 WHERE id = 1")
+    c.kill()
+    number = add_job(c, "shard", what="add a shard",
+                     undo={"id": late["id"], "directory": late["directory"]})
+    c.start()
+    assert states(c)[number] == "done" and c.fsck() == []
+    assert c.on(2, "SELECT * FROM ref ORDER BY id") == ((1, 9), (2, 2))
+    c.ctl("shard", "remove", "late")
+    c.kill()
+    left = c.home / f"shard-{late['id']}"
+    left.mkdir()
+    number = add_job(c, "shard", what="remove a shard",
+                     undo={"id": late["id"], "directory": str(left)})
+    c.start()
+    assert states(c)[number] == "done" and not left.exists()
+    assert '"undo"' not in json.dumps(c.call("GET", "/v1/jobs")[2])
+
+
+def everything(server):
+    return (server.sql("SHOW DATABASES"), server.sql(
+        "SELECT User, Host FROM mysql.global_priv ORDER BY 1, 2"))
+
+
+def test_an_adoption_is_taken_back_or_completed(c, ref, scratch):
+    theirs = Server(scratch / "killadopt")
+    try:
+        theirs.sql("CREATE DATABASE shop")
+        theirs.sql("CREATE TABLE t (id INT PRIMARY KEY)", db="shop")
+        theirs.sql("CREATE USER reader@'%' IDENTIFIED BY 'x'")
+        before = everything(theirs)
+        words = ["shard", "add", "--adopt", f"127.0.0.1:{theirs.port}", "--user", "app",
+                 "--password", "app", "--name", "theirs"]
+        with c.connect(0, "app") as other, other.cursor() as cursor:
+            cursor.execute("LOCK TABLES ref WRITE")
+            start_and_wait(c, *words)
+        assert latest(c)["state"] == "failed" and len(c.shard_list()) == 2
+        assert everything(theirs) == before
+        assert "shop" not in str(c.on(1, "SHOW DATABASES"))
+        assert "reader" not in str(c.on(1, "SELECT User FROM mysql.user"))
+        c.ctl(*words)
+        adopted = c.shard_list()[2]
+        for shard in (0, 1):
+            c.on(shard, "INSERT INTO ref VALUES (3, 3)")
+        c.kill()
+        number = add_job(c, "shard", what="adopt a server", undo={"id": adopted["id"]})
+        c.start()
+        assert states(c)[number] == "done" and c.fsck() == []
+        assert "reader" in str(c.json("user", "list"))
+        c.ddl("DROP DATABASE shop")
+        c.ctl("shard", "remove", "theirs")
+    finally:
+        theirs.stop()
+
+
+def test_a_failed_adoption_leaves_nothing(c, ref, scratch):
+    theirs = Server(scratch / "failadopt")
+    try:
+        before = everything(theirs)
+        c.on(1, "CREATE DATABASE shop COLLATE utf8mb4_bin")  # no rows of ours are lost
+        c.on(1, "CREATE TABLE mine (id INT)", db="shop")
+        theirs.sql("CREATE DATABASE shop")
+        with c.connect(0, "app") as other, other.cursor() as cursor:
+            cursor.execute("LOCK TABLES ref WRITE")
+            job = subprocess.Popen(
+                [SHARDCTL, "shard", "add", "--adopt", f"127.0.0.1:{theirs.port}", "--user", "app",
+                 "--password", "app", "--home", c.home], stderr=subprocess.PIPE, text=True)
+            waiting = wait_for("the job to wait", lambda: [row[0] for row in c.on(
+                0, "SELECT ID FROM information_schema.PROCESSLIST"
+                   " WHERE STATE LIKE 'Waiting for table%'")])
+            c.on(0, f"KILL {waiting[0]}")
+            assert job.wait() == 1, job.stderr.read()
+        theirs.sql("DROP DATABASE shop")
+        assert everything(theirs) == before and len(c.shard_list()) == 2
+        assert c.on(1, "SHOW TABLES", db="shop") == (("mine",),)
+    finally:
+        c.on(1, "DROP DATABASE shop")
+        theirs.stop()
+
+
+@pytest.mark.long
+def test_shard_add_killed_at_any_moment(c, ref):
+    seed = random.randrange(10**9)
+    rng = random.Random(seed)
+    for turn in range(25):
+        job = subprocess.Popen([SHARDCTL, "shard", "add", "--name", "any", "--home", c.home],
+                               stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        try:
+            job.wait(rng.random() * 1.5)
+        except subprocess.TimeoutExpired:
+            pass
+        c.kill()
+        job.wait()
+        c.start()
+        assert c.fsck() == [], (seed, turn)
+        assert set(states(c).values()) <= {"done", "failed"}, (seed, turn)
+        if len(c.shard_list()) == 3:
+            c.ctl("shard", "remove", "any")
+        assert folders(c) == {"shard-1", "shard-2"}, (seed, turn)
 
 
 @pytest.mark.long
