@@ -53,6 +53,20 @@ def cluster(scratch):
     shared.forget()
 
 
+@pytest.fixture(scope="session")
+def gathering(scratch):
+    """For the tests of what the engine does: low limits, and one worker to look at."""
+    settings = ["gather_max_rows=100000", 'gather_max_bytes="64M"', 'gather_memory_bytes="256K"']
+    shared = testbed.Cluster(scratch / "g", shards=3, workers=1,
+                             settings=[w for s in settings for w in ("--set", s)])
+    yield shared
+    try:
+        shared.fsck()
+    finally:
+        shared.down()
+        shared.forget()
+
+
 @pytest.fixture
 def new_cluster(scratch):
     """A function that makes clusters for one test, which may break them; fsck at the end
