@@ -2,12 +2,14 @@
 and engines. Each is one clear error (or a wait), and afterwards all is as before."""
 import contextlib
 import os
+import re
 import signal
 import threading
 
 import pymysql
 import pytest
 
+import rawclient
 import testbed
 from testbed import memory_kib, stop_process, wait_for
 
@@ -244,6 +246,52 @@ def test_the_time_is_up_while_rows_come(c, stopped_engine):
 def test_the_time_is_up_while_the_engine_works(c):
     timed_out(c, ENDLESS)
     idle(c)
+
+
+def on_engine(c, sql):
+    folder = c.home / "engine-1"
+    secret = re.search(r"PASSWORD\('(\w+)'\)", (folder / "init.sql").read_text())[1]
+    path = re.search(r"^socket=(.*)$", (folder / "my.cnf").read_text(), re.M)[1]
+    with pymysql.connect(unix_socket=path, user="root", password=secret) as db, \
+            db.cursor() as cursor:
+        cursor.execute(sql)
+
+
+def test_the_engine_does_not_prepare_the_statement(c):
+    with rawclient.RawClient(c.port).login(db="app") as client:
+        sql = "SELECT COUNT(*) FROM few a JOIN few b ON a.n = b.id WHERE a.id < ?"
+        expected = client.execute(client.prepare(sql)[0], (9,))[1]
+        other = client.prepare(sql + " + 1")[0]
+        on_engine(c, "SET GLOBAL max_prepared_stmt_count = 0")
+        try:
+            for _ in range(3):
+                with pytest.raises(rawclient.ServerError) as e:
+                    client.execute(other, (8,))
+                assert e.value.code == 1461
+        finally:
+            on_engine(c, "SET GLOBAL max_prepared_stmt_count = 16382")
+        assert client.execute(other, (8,))[1] == expected
+
+
+def test_a_shard_does_not_prepare_a_fetch(c):
+    with rawclient.RawClient(c.port).login(db="app") as client:
+        sql = "SELECT COUNT(*), ? FROM few a JOIN r b ON a.n = b.n WHERE a.id < ? AND b.id < ?"
+        statement = client.prepare(sql)[0]
+        expected = client.execute(statement, (1, 9, 9000))
+        shard = c.shard_list()[1]
+        c.on_shard(shard, "SET GLOBAL max_prepared_stmt_count = 0")
+        client.query("BEGIN")
+        client.query("INSERT INTO few VALUES (-1, 1)")
+        try:
+            for _ in range(3):
+                with pytest.raises(rawclient.ServerError) as e:
+                    client.execute(statement, (1, 9, 9000))
+                assert e.value.code == 1461
+        finally:
+            c.on_shard(shard, "SET GLOBAL max_prepared_stmt_count = 16382")
+        assert client.execute(statement, (1, 9, 9000)) != expected
+        client.query("ROLLBACK")
+        assert client.execute(statement, (1, 9, 9000)) == expected
 
 
 def test_kill_query_while_the_engine_answers(c):

@@ -33,15 +33,18 @@ struct fetch {
     struct leg       *leg;
     struct source    *source;
     uint32_t          n_got; /* column definitions */
+    bool              prepared;
+    uint32_t          statement; /* when it is */
     uint8_t          *forms; /* for `line` */
     struct column    *columns;
     struct load_line  line;
 };
 
-/* A leg's fetches, asked for back to back. */
+/* A leg's fetches, asked for back to back when what has values is prepared. */
 struct way {
     struct fetch *fetches;
     uint32_t      n, at; /* at: the one whose answer comes now */
+    uint32_t      n_preparing;
 };
 
 /* One table. */
@@ -138,5 +141,8 @@ void gather_push(struct gathering *g);
 /* ---- query_gather_answer.c ---- */
 
 void gather_answer(struct gathering *g);
+
+/* The engine does not take the statement. */
+void gather_refused(struct gathering *g, const struct sql_error *why);
 
 #endif

@@ -62,7 +62,8 @@ leg_over(struct leg *leg, const struct sql_error *error)
     leg->ok    = error == NULL;
     if (leg->over != NULL) {
         leg->error = error != NULL ? *error : leg->error;
-        put_back(leg);
+        if (leg->fill == NULL) /* else it has to be emptied first */
+            put_back(leg);
         leg->over(leg);
         return;
     }

@@ -15,7 +15,8 @@ void leg_start(struct leg *leg);
 /* Make *leg a way to engine `engine` (an index in the routes) beside q->legs. Its backend gets
  * the session's settings, variables and schema, and has no part in the transaction; nothing
  * holds it beyond leg_over(). leg_start() ends in `ready` instead of q->leg_ready, leg_over()
- * in `over` instead of being counted: leg->ok and leg->error say how it was. */
+ * in `over` instead of being counted: leg->ok and leg->error say how it was. With `fill` set
+ * leg->backend is still the leg's in over(), and the caller's to release. */
 static inline void
 leg_to_engine(struct leg *leg, struct query_run *q, uint32_t engine,
               void (*ready)(struct leg *leg), void (*over)(struct leg *leg))

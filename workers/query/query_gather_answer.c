@@ -102,6 +102,15 @@ remembered(struct leg *leg)
     end(g);
 }
 
+void
+gather_refused(struct gathering *g, const struct sql_error *why)
+{
+    g->error = *why;
+    if (g->engine.backend != NULL)
+        clean(g);
+    end(g);
+}
+
 static void
 answered(struct gathering *g)
 {

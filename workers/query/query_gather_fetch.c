@@ -166,6 +166,14 @@ take_column(struct fetch *f, struct span payload)
 
 /* --- answers -------------------------------------------------------------- */
 
+static void
+close_statement(struct fetch *f)
+{
+    if (f->prepared && f->leg->backend != NULL)
+        backend_close_statement(f->leg->backend, f->statement);
+    f->prepared = false;
+}
+
 /* A fetch is over: the leg's next one begins, or it was the last. */
 static void
 fetched(struct fetch *f)
@@ -174,6 +182,7 @@ fetched(struct fetch *f)
     struct leg       *leg = f->leg;
     struct way       *way = way_of(g, leg);
 
+    close_statement(f);
     f->source->n_open--;
     way->at++;
     gather_push(g);
@@ -265,46 +274,99 @@ static const struct exchange_ops fetch_ops = { .on_message = on_message, .on_los
 /* --- asking --------------------------------------------------------------- */
 
 static void
-prepare_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
-{
-    (void)x, (void)b, (void)why; /* the execution behind it hears the same */
-}
-
-static void
-prepare_answered(struct exchange *x, struct backend *b, struct span bytes, bool last)
-{
-    (void)bytes;
-    if (!last || x->reader.error != 0)
-        return;
-    command_id_encode(backend_out(b), COM_STMT_CLOSE, x->reader.statement_id);
-    backend_flush(b);
-}
-
-static const struct exchange_ops prepare_ops = {
-    .on_bytes = prepare_answered,
-    .on_lost  = prepare_lost,
-};
-
-static void
 send_fetch(struct fetch *f)
 {
     struct backend      *b      = f->leg->backend;
     const struct source *source = f->source;
 
     slot_shard_add(b->counters, SHARD_COUNTER_STATEMENTS, 1);
-    if (source->n_params == 0) {
+    if (!f->prepared) {
         command_text_encode(backend_out(b), COM_QUERY, source->text);
         backend_expect(b, &f->x, &fetch_ops, RESULT_QUERY);
         backend_long(&f->x, source->text.len + 1);
         return;
     }
-    command_text_encode(backend_out(b), COM_STMT_PREPARE, source->text);
-    backend_expect(b, &f->prepare, &prepare_ops, RESULT_PREPARE);
     size_t before = buf_len(backend_out(b));
-    execute_encode(backend_out(b), EXECUTE_LAST_PREPARED, CURSOR_TYPE_NO_CURSOR, source->params,
+    execute_encode(backend_out(b), f->statement, CURSOR_TYPE_NO_CURSOR, source->params,
                    source->n_params);
     backend_expect(b, &f->x, &fetch_ops, RESULT_QUERY);
     backend_long(&f->x, buf_len(backend_out(b)) - before - PACKET_HEADER_BYTES);
+}
+
+/* Nothing of the leg has been sent, or all preparations are answered. */
+static void
+give_up(struct gathering *g, struct leg *leg)
+{
+    struct way      *way = way_of(g, leg);
+    struct sql_error why = g->error;
+
+    for (uint32_t i = 0; i < way->n; i++)
+        close_statement(&way->fetches[i]);
+    leg_over(leg, &why);
+}
+
+static void
+send_all(struct gathering *g, struct leg *leg)
+{
+    struct way *way = way_of(g, leg);
+
+    for (uint32_t i = 0; i < way->n; i++)
+        send_fetch(&way->fetches[i]);
+    backend_flush(leg->backend);
+    gather_flow(g);
+}
+
+static void send_prepare(struct fetch *f);
+
+static void
+prepared(struct exchange *x, struct backend *b, struct span bytes, bool last)
+{
+    struct fetch     *f   = container_of(x, struct fetch, prepare);
+    struct gathering *g   = f->g;
+    struct leg       *leg = f->leg;
+    struct sql_error  why;
+
+    (void)bytes;
+    if (!last)
+        return;
+    gather_enter(g);
+    if (x->reader.error == 0) {
+        backend_own_statement(b);
+        f->prepared  = true;
+        f->statement = x->reader.statement_id;
+    }
+    if (result_error(&x->reader, &why) && leg_may_prepare_again(leg, why.code)) {
+        send_prepare(f);
+    } else {
+        way_of(g, leg)->n_preparing--;
+        if (x->reader.error != 0)
+            gather_stop(g, &why);
+        if (leg->state != LEG_OVER && way_of(g, leg)->n_preparing == 0)
+            (g->failed ? give_up : send_all)(g, leg);
+    }
+    gather_leave(g);
+}
+
+static void
+prepare_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
+{
+    struct fetch *f = container_of(x, struct fetch, prepare);
+
+    on_lost(&f->x, b, why);
+}
+
+static const struct exchange_ops prepare_ops = { .on_bytes = prepared, .on_lost = prepare_lost };
+
+static void
+send_prepare(struct fetch *f)
+{
+    struct backend *b    = f->leg->backend;
+    struct span     text = f->source->text;
+
+    command_text_encode(backend_out(b), COM_STMT_PREPARE, text);
+    backend_expect(b, &f->prepare, &prepare_ops, RESULT_PREPARE);
+    backend_long(&f->prepare, text.len + 1);
+    backend_flush(b);
 }
 
 static void
@@ -314,15 +376,15 @@ leg_ready(struct leg *leg)
     struct way       *way = way_of(g, leg);
 
     gather_enter(g);
-    if (g->failed) {
-        struct sql_error why = g->error;
-        leg_over(leg, &why);
-    } else {
-        for (uint32_t i = 0; i < way->n; i++)
-            send_fetch(&way->fetches[i]);
-        backend_flush(leg->backend);
-        gather_flow(g);
-    }
+    for (uint32_t i = 0; i < way->n && !g->failed; i++)
+        if (way->fetches[i].source->n_params != 0) {
+            way->n_preparing++;
+            send_prepare(&way->fetches[i]);
+        }
+    if (g->failed)
+        give_up(g, leg);
+    else if (way->n_preparing == 0)
+        send_all(g, leg);
     gather_leave(g);
 }
 

@@ -411,7 +411,7 @@ ready(struct leg *leg)
     gather_leave(g);
 }
 
-/* Before ANSWERING it ends by an error only. */
+/* It ends so by an error only; ANSWERING: the statement could not be prepared. */
 static void
 over(struct leg *leg)
 {
@@ -419,6 +419,10 @@ over(struct leg *leg)
 
     if (g->q->finished || g->failed)
         return;
+    if (g->state == GATHER_ANSWERING) {
+        gather_refused(g, &leg->error);
+        return;
+    }
     gather_enter(g);
     gather_stop(g, &leg->error);
     gather_leave(g);
