@@ -54,6 +54,7 @@ end(struct client *c, enum counter reason, enum stream_close_how how)
     slot_count(c->ctx->slot, reason);
     timer_stop(ring_timers(c->ctx->ring), &c->timer);
     drop_query(c);
+    client_bulk_free(c);
     client_uncount(c);
     if (c->login == NULL || c->login->changing)
         client_logout(c->ctx->slot, c->row);

@@ -68,6 +68,7 @@ struct client {
     struct session       session;
     struct stmts         stmts;
     struct client_login *login;  /* owned; only while logging in */
+    struct client_bulk  *bulk;   /* owned; only while one runs: see client_bulk.c */
     struct query_run        *query;  /* owned; only while a statement runs */
     struct buf           command; /* the one under way; empty memory is the ring's */
     struct span          rest;    /* of a multi-statement text: what is still to run */
@@ -168,6 +169,11 @@ void client_fetch(struct client *c, struct span payload);
 void client_send_long_data(struct client *c, struct span payload);
 void client_close_statement(struct client *c, struct span payload);
 void client_reset_statement(struct client *c, struct span payload);
+/* For QUERY_EXECUTE: `params` in the query's arena, n of them. */
+void client_bind(struct client *c, struct query_run *q, const struct param_value *params,
+                 uint32_t n);
+void client_bulk_execute(struct client *c, struct span payload); /* client_bulk.c */
+void client_bulk_free(struct client *c);
 /* The server's answer to a PREPARE has passed. */
 void client_prepared(struct client *c, const struct query_run *q);
 

@@ -334,6 +334,7 @@ static const struct {
     { COM_STMT_CLOSE,          client_close_statement },
     { COM_STMT_RESET,          client_reset_statement },
     { COM_STMT_FETCH,          client_fetch },
+    { COM_STMT_BULK_EXECUTE,   client_bulk_execute },
     { COM_STMT_SEND_LONG_DATA, client_send_long_data },
     { COM_INIT_DB,             pass },
     { COM_FIELD_LIST,          pass },
@@ -359,6 +360,7 @@ shown_text(const struct client *c, struct span payload)
     case COM_INIT_DB:
     case COM_STMT_PREPARE: return span_from(payload, 1);
     case COM_STMT_EXECUTE:
+    case COM_STMT_BULK_EXECUTE:
         if (command_id(payload, &id))
             p = stmts_find(&c->stmts, id);
         break;

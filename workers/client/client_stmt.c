@@ -92,12 +92,30 @@ client_prepared(struct client *c, const struct query_run *q)
         prepared_set_params(p, q->prepared.n_params);
 }
 
+void
+client_bind(struct client *c, struct query_run *q, const struct param_value *params, uint32_t n)
+{
+    struct key_value *keys = arena_alloc(&q->arena, (n + 1) * sizeof(*keys));
+
+    for (uint32_t i = 0; i < n; i++) {
+        char *text = arena_alloc(&q->arena, KEY_VALUE_TEXT);
+        keys[i]    = (struct key_value){ .kind = KEY_VALUE_NULL };
+        if (!params[i].is_null &&
+            !key_value_param(params[i].type, params[i].is_unsigned, params[i].bytes,
+                             c->session.collation, text, &keys[i]))
+            keys[i] = (struct key_value){ .kind = KEY_VALUE_OTHER };
+    }
+    q->params          = params;
+    q->n_params        = n;
+    q->values.params   = keys;
+    q->values.n_params = n;
+}
+
 static bool
 read_params(struct client *c, struct query_run *q, struct prepared *p, struct span payload)
 {
     uint32_t            n      = p->n_params;
     struct param_value *params = arena_alloc(&q->arena, (n + 1) * sizeof(*params));
-    struct key_value   *keys   = arena_alloc(&q->arena, (n + 1) * sizeof(*keys));
     struct span        *longs  = NULL;
     struct execute      execute;
 
@@ -114,18 +132,7 @@ read_params(struct client *c, struct query_run *q, struct prepared *p, struct sp
     /* Where rows are counted they come at once. */
     if ((q->plan->plan.is_read || q->plan->plan.locks) && !query_counts_rows(q))
         q->cursor_flags = execute.flags & CURSOR_TYPE_READ_ONLY;
-    for (uint32_t i = 0; i < n; i++) {
-        char *text = arena_alloc(&q->arena, KEY_VALUE_TEXT);
-        keys[i]    = (struct key_value){ .kind = KEY_VALUE_NULL };
-        if (!params[i].is_null &&
-            !key_value_param(params[i].type, params[i].is_unsigned, params[i].bytes,
-                             c->session.collation, text, &keys[i]))
-            keys[i] = (struct key_value){ .kind = KEY_VALUE_OTHER };
-    }
-    q->params          = params;
-    q->n_params        = n;
-    q->values.params   = keys;
-    q->values.n_params = n;
+    client_bind(c, q, params, n);
     return true;
 }
 

@@ -21,6 +21,13 @@ key_of(const struct leg *leg)
     return (struct statement_key){ leg_text(leg), span_of(b->schema), b->vars_hash };
 }
 
+/* A cursor's rows belong to its statement. */
+static bool
+is_private(const struct query_run *q)
+{
+    return q->one_off || q->cursor_flags != CURSOR_TYPE_NO_CURSOR;
+}
+
 static void
 execute(struct leg *leg)
 {
@@ -35,6 +42,8 @@ execute(struct leg *leg)
     backend_expect(leg->backend, &leg->x, leg->ops, RESULT_QUERY);
     leg->x.reader.cursor = q->cursor_flags != CURSOR_TYPE_NO_CURSOR;
     backend_long(&leg->x, buf_len(out) - before - PACKET_HEADER_BYTES);
+    if (q->one_off) /* the server comes to that when it has executed it */
+        backend_close_statement(leg->backend, leg->statement);
     backend_flush(leg->backend);
     if (q->leg_sent != NULL)
         q->leg_sent(leg);
@@ -77,7 +86,7 @@ prepared(struct exchange *x, struct backend *b, struct span bytes, bool last)
         return;
     }
     leg->statement = x->reader.statement_id;
-    if (leg->q->cursor_flags != CURSOR_TYPE_NO_CURSOR) {
+    if (is_private(leg->q)) {
         backend_own_statement(b);
     } else {
         struct statement_key key = key_of(leg);
@@ -111,7 +120,7 @@ void
 leg_execute(struct leg *leg)
 {
     struct statement_key key   = key_of(leg);
-    bool                 known = leg->q->cursor_flags == CURSOR_TYPE_NO_CURSOR &&
+    bool                 known = !is_private(leg->q) &&
                  statements_find(&leg->backend->statements, &key, &leg->statement);
 
     if (known)

@@ -36,7 +36,8 @@ command_word(uint64_t command)
     case COM_QUERY:        return "Query";
     case COM_INIT_DB:      return "Init DB";
     case COM_STMT_PREPARE: return "Prepare";
-    case COM_STMT_EXECUTE: return "Execute";
+    case COM_STMT_EXECUTE:
+    case COM_STMT_BULK_EXECUTE: return "Execute";
     case COM_STMT_FETCH:   return "Fetch";
     case COM_CHANGE_USER:  return "Change user";
     default:               return "Query";

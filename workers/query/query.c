@@ -30,7 +30,7 @@ void
 query_flush(struct query_run *q)
 {
     q->answered = true;
-    if (stream_flush(q->client) || q->paused)
+    if (q->silent || stream_flush(q->client) || q->paused)
         return;
     q->paused = true;
     for (uint32_t i = 0; i < q->n_legs; i++)

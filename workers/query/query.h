@@ -121,6 +121,8 @@ struct query_run {
     uint8_t                   cursor_flags;
     struct row_cursor        *cursor;     /* QUERY_FETCH: the client's; else see row_cursor.h */
     uint32_t                  fetch_rows;
+    bool                      one_off;    /* QUERY_EXECUTE: nobody prepares this text again */
+    bool                      silent;     /* `client` is nobody's: the answer stays in its output */
     uint32_t                  client_statement; /* QUERY_PREPARE: the id to tell the client */
     uint64_t                  started_us;
     uint64_t                  limit_ms;   /* of SET STATEMENT, */
