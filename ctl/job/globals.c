@@ -248,7 +248,7 @@ on_engines(struct ddl *d, struct span sql)
     const char *id;
 
     json_object_foreach(all, id, engine) {
-        struct server    s = { .mysql = NULL };
+        struct server    s = { .mysql = NULL, .answer_s = 2 };
         struct sql_error ignored;
 
         if (!server_open(&s, engine, &ignored) || !server_run_text(&s, sql, &ignored))
