@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT / "tests" / "integration"))
 import rawclient  # noqa: E402
 import testbed  # noqa: E402
 from certs import Certs  # noqa: E402
+from gather import gather  # noqa: E402
 
 OUT = ROOT / "build" / "bench"
 ROWS = 100_000
@@ -383,7 +384,7 @@ def read_rows(port, sql):
 
 MEASUREMENTS = {"point": point_selects, "many": many_clients, "tls": tls,
                 "connect": connections, "result": large_result, "idle": idle_clients,
-                "http": http, "scatter": scatter}
+                "http": http, "scatter": scatter, "gather": gather}
 
 # what, which value, better when, bound, against whom (None: absolute)
 TARGETS = [
@@ -409,6 +410,9 @@ TARGETS = [
     ("scatter, full scan", "rows_per_cpu_s", ">=", 1e6, None),
     ("scatter, ORDER BY", "rows_per_cpu_s", ">=", 1e6, None),
     ("scatter, ORDER BY ... LIMIT", "rows_per_cpu_s", ">=", 1e6, None),
+    ("gather, join of narrow rows", "rows_per_s", ">=", 6e5, None),
+    ("gather, join of narrow rows", "growth_kib", "<=", 32 << 10, None),
+    ("gather, few rows", "added_ms", "<=", 5, None),
     ("http", "/healthz", ">=", 0, None),
     ("http", "/metrics", ">=", 0, None),
     ("point select by HTTP, 64 clients", "times_rate", ">=", 0.6, None),
