@@ -222,6 +222,17 @@ client_participants(struct slot *slot, uint32_t row, const uint64_t *words, uint
     end(r);
 }
 
+void
+client_locks(struct slot *slot, uint32_t row, uint64_t word)
+{
+    struct client_row *r = begin(slot, row);
+
+    if (r == NULL)
+        return;
+    put(r, WORD(locks), word);
+    end(r);
+}
+
 bool
 client_is_spread(const struct slot *slot, uint32_t row)
 {

@@ -121,7 +121,6 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
   X(PINNED_USER_LOCK, GAUGE, "pinned_sessions", "reason=\"user_lock\"", "") \
   X(PINNED_LOCK_TABLES, GAUGE, "pinned_sessions", "reason=\"lock_tables\"", "") \
   X(PINNED_HANDLER, GAUGE, "pinned_sessions", "reason=\"handler\"", "") \
-  X(PINNED_SQL_PREPARE, GAUGE, "pinned_sessions", "reason=\"sql_prepare\"", "") \
   X(PINNED_USER_VARIABLE, GAUGE, "pinned_sessions", "reason=\"user_variable\"", "") \
   X(PINNED_CURSOR, GAUGE, "pinned_sessions", "reason=\"cursor\"", "") \
   X(PINS, TOTAL, "pins_total", "", "Reasons that began to pin a client to a connection.") \

@@ -104,6 +104,7 @@ struct client_info {
     uint64_t txn_statements;
     uint64_t txn_shard;  /* shard id + 1 where it began; 0: nowhere yet */
     uint64_t phase;      /* enum client_phase */
+    uint64_t locks;      /* participant_word() of the connection with its GET_LOCKs; 0: none */
     uint64_t spread_us;  /* since when its transaction is on several shards; 0: it is not */
     uint64_t n_participants; /* at most CLIENT_PARTICIPANTS_MAX: further ones are not told */
     uint64_t participant[CLIENT_PARTICIPANTS_MAX]; /* participant_word() */
@@ -309,6 +310,9 @@ void client_set_phase(struct slot *slot, uint32_t row, enum client_phase phase);
  * several transactions begin in a millisecond. */
 void client_participants(struct slot *slot, uint32_t row, const uint64_t *words, uint32_t n,
                          uint64_t now_us);
+
+/* The connection that has its locks by name, participant_word(); 0: there are none. */
+void client_locks(struct slot *slot, uint32_t row, uint64_t word);
 
 /* Whether its transaction is on several shards: a look at one word. */
 bool client_is_spread(const struct slot *slot, uint32_t row);

@@ -19,6 +19,17 @@ undecided(const struct route_table *t, const struct route_column *c, struct sql_
                          SHOWN(c->name), SHOWN(t->name));
 }
 
+/* One row with NULL where there can be none is an error in every mode. */
+static bool
+undecided_key(const struct plan *plan, const struct route_table *t, const struct route_column *c,
+              const struct key_value *v, struct sql_error *error)
+{
+    const struct insert_spec *spec = plan->insert;
+    if (v->kind == KEY_VALUE_NULL && !c->nullable && spec->n_rows == 1 && !spec->overwrites)
+        return sql_error_set(error, 1048, "Column '%.*s' cannot be null", SHOWN(c->name));
+    return undecided(t, c, error);
+}
+
 static bool
 own_number(const struct key_value *v, uint64_t *out)
 {
@@ -135,7 +146,8 @@ insert_shard(const struct plan *plan, const struct routes *r, const struct plan_
     room.bytes                    = (struct buf){ 0 };
     if (!in->key_null) {
         key_of(plan, values, in, numbered, number, digits, &room, &v);
-        ok = keyhash_stored(c, &v, false, &hash) == KEY_HASH || undecided(t, c, error);
+        ok = keyhash_stored(c, &v, false, &hash) == KEY_HASH ||
+             undecided_key(plan, t, c, &v, error);
     }
     if (ok)
         *shard = routes_owner(r, hash);

@@ -45,7 +45,7 @@ struct merge {
 
     struct key_set           seen; /* DISTINCT */
     struct buf               key, out;
-    uint64_t                 skipped, sent;
+    uint64_t                 skipped, sent, beyond;
     struct sql_error         error;
 };
 
@@ -294,7 +294,7 @@ seen_before(struct merge *m, bool *seen)
 static struct span
 strip(struct merge *m, struct span row, size_t visible_end)
 {
-    if (m->spec.n_hidden == 0)
+    if (m->spec.n_hidden == 0 || m->spec.keeps_hidden)
         return row;
     if (m->protocol == MERGE_TEXT)
         return (struct span){ row.ptr, visible_end };
@@ -329,6 +329,10 @@ judge(struct merge *m, struct span row, bool split, size_t *visible_end)
         return ROW_DROP;
     if (m->skipped < m->args->offset) {
         m->skipped++;
+        return ROW_DROP;
+    }
+    if (m->sent == m->args->count) {
+        m->beyond++;
         return ROW_DROP;
     }
     m->sent++;
@@ -530,7 +534,7 @@ merge_next(struct merge *m, struct span *row)
         size_t            visible_end = 0;
         enum merge_status s           = MERGE_DONE;
         bool              sorted      = !m->spec.grouped && m->spec.sorted_legs;
-        if (m->sent < m->args->count)
+        if (m->sent < m->args->count || m->args->counts_all)
             s = m->spec.grouped ? next_group(m, &in)
                 : sorted        ? next_sorted_leg(m, &in, &visible_end)
                                 : next_any_leg(m, &in);
@@ -544,11 +548,20 @@ merge_next(struct merge *m, struct span *row)
                 return MERGE_ERROR;
             *row = strip(m, in, visible_end);
             return MERGE_ROW;
-        case ROW_DROP: break;
+        case ROW_DROP:
+            if (m->spec.distinct && over_limit(m))
+                return MERGE_ERROR;
+            break;
         case ROW_BAD: return malformed(m);
         }
     }
     return m->phase == PHASE_ERROR ? MERGE_ERROR : MERGE_DONE;
+}
+
+uint64_t
+merge_total(const struct merge *m)
+{
+    return m->skipped + m->sent + m->beyond;
 }
 
 const struct sql_error *

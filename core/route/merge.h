@@ -82,6 +82,7 @@ struct merge_spec {
     bool                       grouped;   /* GROUP BY or aggregates: `outputs`, `group` */
     bool                       sorted_legs; /* rows of a leg come in the order of `order` */
     bool                       distinct;    /* over `distinct_keys` */
+    bool                       keeps_hidden; /* rows go out with their hidden columns */
     uint32_t                   n_outputs; /* grouped: columns that are not MERGE_ANY */
     const struct merge_output *outputs;
     uint32_t                   n_group;   /* 0 and grouped: one row always */
@@ -98,6 +99,7 @@ struct merge_spec {
 struct merge_args {
     uint64_t            offset;
     uint64_t            count;   /* UINT64_MAX: no LIMIT */
+    bool                counts_all; /* what LIMIT leaves out is counted: merge_total() */
     const struct span  *numbers; /* [n_numbers): as decimal text; ptr NULL: NULL */
 };
 
@@ -138,6 +140,10 @@ bool merge_wants(const struct merge *m, uint32_t leg);
  * merge_error(); the status stays. */
 enum merge_status merge_next(struct merge *m, struct span *row);
 const struct sql_error *merge_error(const struct merge *m);
+
+/* At MERGE_DONE: how many rows there are without LIMIT, with counts_all; else those up to its
+ * end. */
+uint64_t merge_total(const struct merge *m);
 
 /* Bytes held now: queues, groups. */
 size_t merge_memory(const struct merge *m);

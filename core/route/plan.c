@@ -184,6 +184,35 @@ place_locks(struct planner *p)
                    "are on another: take the lock in a statement of its own");
 }
 
+static bool
+find_time(struct visitor *v, struct expr *e)
+{
+    static const char *const names[] = {
+        "NOW", "CURRENT_TIMESTAMP", "LOCALTIME", "LOCALTIMESTAMP", "CURDATE", "CURRENT_DATE",
+        "CURTIME", "CURRENT_TIME", "UNIX_TIMESTAMP", "UTC_DATE", "UTC_TIME", "UTC_TIMESTAMP",
+    };
+    for (size_t i = 0; e->kind == EXPR_FUNC && i < countof(names); i++)
+        *(bool *)v->context |= span_equal_nocase(e->func->name.name, span_of(names[i]));
+    return true;
+}
+
+/* Several shards must agree on what NOW() is; what is written may get it as a default, and
+ * views have it inside. */
+static void
+note_time(struct planner *p)
+{
+    struct plan   *out   = p->out;
+    bool           found = p->any_view;
+    struct visitor v     = { .expr = find_time, .context = &found };
+    if (out->kind == PLAN_WRITE || out->kind == PLAN_INSERT || out->kind == PLAN_LOAD)
+        out->same_time = true;
+    if (out->kind != PLAN_SCATTER || p->stmt == NULL)
+        return;
+    if (!found)
+        visit_statement(&v, (struct stmt *)(uintptr_t)p->stmt);
+    out->same_time = found;
+}
+
 const char *
 pin_reason_name(enum pin_reason reason)
 {
@@ -192,7 +221,6 @@ pin_reason_name(enum pin_reason reason)
     case PIN_USER_LOCK:       return "user_lock";
     case PIN_LOCK_TABLES:     return "lock_tables";
     case PIN_HANDLER:         return "handler";
-    case PIN_SQL_PREPARE:     return "sql_prepare";
     case PIN_USER_VARIABLE:   return "user_variable";
     case PIN_CURSOR:          return "cursor";
     case PIN_NONE:
@@ -263,6 +291,7 @@ plan_make(struct arena *arena, const struct plan_context *context, struct span t
     plan_information_finish(&p);
     out->keeps_diagnostics = keeps_diagnostics(&p);
     note_variables(&p);
+    note_time(&p);
     out->stateless = statement != NULL && !p.refused && out->kind != PLAN_GATHER &&
                      plan_is_stateless(&p);
     if (p.refused) {
@@ -283,6 +312,7 @@ plan_kind_name(enum plan_kind kind)
     case PLAN_GATHER:  return "gather";
     case PLAN_WRITE:   return "write";
     case PLAN_INSERT:  return "insert";
+    case PLAN_ONCE:    return "once";
     case PLAN_LOAD:    return "load";
     case PLAN_TXN:     return "transaction";
     case PLAN_SET:     return "set";
@@ -290,6 +320,7 @@ plan_kind_name(enum plan_kind kind)
     case PLAN_DDL:     return "ddl";
     case PLAN_SHARDD:  return "shardd";
     case PLAN_KILL:    return "kill";
+    case PLAN_NAMED:   return "named";
     case PLAN_REFUSE:  return "refuse";
     }
     return "?";

@@ -30,6 +30,7 @@
 
 struct digest;
 struct gather_spec;
+struct range;
 struct stmt;
 
 enum plan_kind {
@@ -42,6 +43,7 @@ enum plan_kind {
     PLAN_WRITE,   /* UPDATE/DELETE/TRUNCATE... on each target shard; affected rows add up;
                      for a reference table the home copy goes first and alone counts */
     PLAN_INSERT,  /* INSERT/REPLACE ... VALUES into a sharded table: rows split per shard */
+    PLAN_ONCE,    /* an INSERT with values that have to be known first: `once` */
     PLAN_LOAD,    /* LOAD DATA LOCAL INFILE into a sharded or reference table: `load` */
     PLAN_TXN,     /* BEGIN, COMMIT, ROLLBACK, SAVEPOINT...: see `txn` */
     PLAN_SET,     /* SET of session state: see `set` */
@@ -49,6 +51,7 @@ enum plan_kind {
     PLAN_DDL,     /* the controller runs it as a job */
     PLAN_SHARDD,  /* SHOW SHARDD ..., EXPLAIN SHARDD ...: the proxy answers */
     PLAN_KILL,    /* KILL [QUERY|CONNECTION] id: the proxy's own ids */
+    PLAN_NAMED,   /* PREPARE, EXECUTE, DEALLOCATE as SQL: see `named` */
     PLAN_REFUSE,  /* `error` says why */
 };
 
@@ -207,6 +210,14 @@ struct txn_spec {
     struct span   name;                                       /* savepoints, unquoted */
 };
 
+/* ---- SELECT ... INTO @a, @b from several shards ---- */
+
+/* Rows come with hidden columns that say what the values of strings are. */
+struct into_variable {
+    struct span name;               /* unquoted */
+    uint32_t    charset, collation; /* their columns, MERGE_HIDDEN + n */
+};
+
 /* ---- SET ---- */
 
 enum setting_kind {
@@ -239,6 +250,28 @@ struct set_spec {
                         literals, words, DEFAULT, @@global.x only. Else the session pins */
 };
 
+/* ---- PREPARE, EXECUTE, DEALLOCATE as SQL ---- */
+
+enum named_verb { NAMED_PREPARE, NAMED_EXECUTE, NAMED_IMMEDIATE, NAMED_DEALLOCATE };
+
+/* An EXPRESSION has to be evaluated by a server first. */
+enum named_kind { NAMED_CONSTANT, NAMED_VARIABLE, NAMED_EXPRESSION };
+
+struct named_value {
+    enum named_kind  kind;
+    struct span      sql;      /* as written */
+    struct span      variable; /* NAMED_VARIABLE: its name, unquoted */
+    struct key_value value;    /* NAMED_CONSTANT */
+};
+
+struct named_spec {
+    enum named_verb           verb;
+    struct span               name; /* as written, unquoted; not of NAMED_IMMEDIATE */
+    struct named_value        text; /* NAMED_PREPARE, NAMED_IMMEDIATE: the statement */
+    uint32_t                  n_values;
+    const struct named_value *values; /* USING */
+};
+
 /* ---- DDL and administration ---- */
 
 enum ddl_kind {
@@ -258,7 +291,6 @@ enum pin_reason {
     PIN_USER_LOCK,
     PIN_LOCK_TABLES,
     PIN_HANDLER,
-    PIN_SQL_PREPARE,
     PIN_USER_VARIABLE, /* one that cannot be told to another server exactly */
     PIN_CURSOR,
     PIN_REASONS,
@@ -320,9 +352,18 @@ struct plan {
     struct operand             limit_count, limit_offset; /* offset: CONST 0 when not written */
     const struct merge_spec   *merge;        /* PLAN_SCATTER; see merge.h */
     const struct gather_spec  *gather;       /* PLAN_GATHER; PLAN_ONE: see gather_needed() */
+    bool                       counts_all;   /* SQL_CALC_FOUND_ROWS */
+    bool                       has_offset;   /* of the outermost LIMIT: */
+    struct operand             page_offset;
+    bool                       asks_found_rows; /* the number of rows sent is not FOUND_ROWS() */
+    uint32_t                   n_into;       /* PLAN_SCATTER: rows are for variables */
+    bool                       into_late;    /* INTO behind FROM, of which servers warn */
+    const struct into_variable *into;
     uint32_t                   n_numbers;    /* HAVING's operands, for plan_merge_args() */
     const struct operand      *numbers;
     const struct insert_spec  *insert;       /* PLAN_INSERT */
+    uint32_t                   n_once;       /* PLAN_ONCE: where they stand in the text */
+    const struct range        *once;
     uint32_t                   n_own;        /* an INSERT whose rows the server numbers: what */
     const struct operand      *own_numbers;  /* each gives itself; 0: some row gives nothing */
     bool                       upserts_one;  /* one row, ON DUPLICATE KEY UPDATE */
@@ -330,6 +371,7 @@ struct plan {
     const struct txn_spec     *txn;          /* PLAN_TXN */
     const struct set_spec     *set;          /* PLAN_SET */
     const struct ddl_spec     *ddl;          /* PLAN_DDL */
+    const struct named_spec   *named;        /* PLAN_NAMED */
     enum shardd_show           show;         /* PLAN_SHARDD */
     struct operand             kill_id;      /* PLAN_KILL */
     bool                       variables;    /* SHOW VARIABLES LIKE: some are the proxy's own */
@@ -408,6 +450,10 @@ void plan_render(const struct plan *plan, const struct sql_template *text,
 bool plan_limit(const struct plan *plan, const struct plan_values *values, uint64_t *offset,
                 uint64_t *count, struct sql_error *error);
 uint64_t plan_limit_sum(uint64_t offset, uint64_t count);
+
+/* What the outermost LIMIT skips: part of FOUND_ROWS(). 0 where nothing is known; `plan` may be
+ * NULL. */
+uint64_t plan_page_offset(const struct plan *plan, const struct plan_values *values);
 
 /* What merge_new() needs of this execution; lives in `arena`. */
 bool plan_merge_args(const struct plan *plan, const struct plan_values *values,

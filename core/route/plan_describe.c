@@ -193,6 +193,20 @@ describe_set(const struct set_spec *s, struct buf *out)
         buf_append_text(out, "; not replayable");
 }
 
+static void
+describe_named(const struct named_spec *s, struct buf *out)
+{
+    static const char *const verbs[] = { "prepare", "execute", "immediate", "deallocate" };
+    static const char *const kinds[] = { "constant", "variable", "expression" };
+    buf_printf(out, " %s", verbs[s->verb]);
+    if (s->name.len != 0)
+        buf_printf(out, " %.*s", SHOWN(s->name));
+    if (s->text.sql.len != 0)
+        buf_printf(out, " from %s", kinds[s->text.kind]);
+    for (uint32_t i = 0; i < s->n_values; i++)
+        buf_printf(out, "%s%s", i == 0 ? " using " : ", ", kinds[s->values[i].kind]);
+}
+
 void
 plan_describe(const struct plan *plan, const struct routes *r, struct buf *out)
 {
@@ -209,6 +223,10 @@ plan_describe(const struct plan *plan, const struct routes *r, struct buf *out)
         buf_append_text(out, " reference");
     if (plan->pin != PIN_NONE)
         buf_printf(out, " pins %s", pin_reason_name(plan->pin));
+    if (plan->kind == PLAN_NAMED)
+        describe_named(plan->named, out);
+    if (plan->kind == PLAN_ONCE)
+        buf_printf(out, " %u values", plan->n_once);
     if (plan->kind == PLAN_USE)
         buf_printf(out, " %.*s", SHOWN(plan->name));
     if (plan->merge != NULL)

@@ -9,25 +9,30 @@ struct maker {
     uint32_t                  key_at, auto_at; /* positions in the rows, ROUTES_NONE: not listed */
 };
 
-/* Where the column stands in a row of values. */
-static uint32_t
-position(const struct maker *m, uint32_t column)
+uint32_t
+insert_position(const struct insert *in, const struct route_table *table, uint32_t column)
 {
     uint32_t at = 0;
     if (column == ROUTES_NONE)
         return ROUTES_NONE;
-    if (m->in->source == INSERT_SET) {
-        for (const struct assignment *a = m->in->set; a != NULL; a = a->next, at++)
-            if (routes_column(m->table, a->column.name) == column)
+    if (in->source == INSERT_SET) {
+        for (const struct assignment *a = in->set; a != NULL; a = a->next, at++)
+            if (routes_column(table, a->column.name) == column)
                 return at;
         return ROUTES_NONE;
     }
-    if (m->in->columns_range.end == 0)
-        return routes_visible(m->table, column);
-    for (const struct name_item *n = m->in->columns; n != NULL; n = n->next, at++)
-        if (routes_column(m->table, n->name) == column)
+    if (in->columns_range.end == 0)
+        return routes_visible(table, column);
+    for (const struct name_item *n = in->columns; n != NULL; n = n->next, at++)
+        if (routes_column(table, n->name) == column)
             return at;
     return ROUTES_NONE;
+}
+
+static uint32_t
+position(const struct maker *m, uint32_t column)
+{
+    return insert_position(m->in, m->table, column);
 }
 
 static bool
@@ -472,6 +477,9 @@ plan_insert(struct planner *p)
         p->any_sharded |= others && !sharded;
     }
     if (p->refused)
+        return;
+    bool placed = m.table != NULL && (sharded || m.table->kind == TABLE_REFERENCE);
+    if (placed && plan_once(p, in, m.table))
         return;
     if (m.table != NULL && !sharded && in->query == NULL)
         own_numbers(&m);

@@ -9,9 +9,9 @@
  * plan_route.c  run time: operands to shards
  * plan_select.c, plan_scatter.c, plan_item.c, plan_group.c, plan_having.c  reads
  * plan_gather*.c   reads that are gathered
- * plan_write.c, plan_insert.c, insert_run.c     writes
+ * plan_write.c, plan_insert.c, insert_run.c, plan_once.c   writes
  * plan_load.c, load_run.c                       LOAD DATA
- * plan_session.c, plan_show.c, plan_admin.c, plan_information.c   everything else
+ * plan_session.c, plan_show.c, plan_admin.c, plan_information.c, plan_named.c  everything else
  */
 #ifndef CORE_ROUTE_PLAN_INTERNAL_H
 #define CORE_ROUTE_PLAN_INTERNAL_H
@@ -320,6 +320,11 @@ bool group_aggregate(struct scatter *c, struct item_ref item, uint32_t *column);
 const struct merge_expr *having_make(struct scatter *c, struct expr *e);
 
 void plan_insert(struct planner *p);
+/* Where the column stands in a row of values; ROUTES_NONE: it is not listed. */
+uint32_t insert_position(const struct insert *in, const struct route_table *table,
+                         uint32_t column);
+/* plan_once.c: true when some values must be computed before the statement can be planned. */
+bool plan_once(struct planner *p, const struct insert *in, const struct route_table *table);
 /* Every copy of a reference table would get the same values. False: refused. */
 bool write_is_repeatable(struct planner *p);
 /* The function's value may differ between the copies of a reference table. */
@@ -346,5 +351,6 @@ bool plan_set_global(struct planner *p);
 bool plan_show_server(struct planner *p);
 /* plan_session.c: to the controller, which knows about accounts. */
 void plan_account(struct planner *p);
+void plan_named(struct planner *p); /* plan_named.c */
 
 #endif

@@ -256,6 +256,32 @@ gather_route(const struct plan *plan, const struct routes *r, const struct gathe
     (void)routed;
 }
 
+/* As a server reads a parameter of LIMIT: NULL is none, '5' is 5, 2.5 is 3. */
+static bool
+whole_number(const struct key_value *v, uint64_t *out)
+{
+    struct span digits = v->bytes;
+    if (v->kind == KEY_VALUE_NULL) {
+        *out = 0;
+        return true;
+    }
+    const uint8_t *point = v->kind == KEY_VALUE_DECIMAL && digits.len != 0
+                               ? memchr(digits.ptr, '.', digits.len)
+                               : NULL;
+    if (point != NULL)
+        digits.len = (size_t)(point - digits.ptr);
+    for (size_t i = 0; i < digits.len; i++)
+        if (digits.ptr[i] < '0' || digits.ptr[i] > '9')
+            return false;
+    bool number = v->kind == KEY_VALUE_INT || v->kind == KEY_VALUE_DECIMAL ||
+                  v->kind == KEY_VALUE_STRING;
+    if (!number || digits.len == 0 || !literal_u64(digits, out))
+        return false;
+    bool up = point != NULL && digits.len + 1 < v->bytes.len && point[1] >= '5';
+    *out += up && *out != UINT64_MAX;
+    return true;
+}
+
 static bool
 limit_number(const struct plan *plan, const struct operand *o, const struct plan_values *values,
              uint64_t *out, struct sql_error *error)
@@ -263,7 +289,7 @@ limit_number(const struct plan *plan, const struct operand *o, const struct plan
     struct value_room room = { .bytes = { 0 } };
     struct key_value  v;
     operand_value(plan, o, values, &room, &v);
-    bool ok = v.kind == KEY_VALUE_INT && literal_u64(v.bytes, out);
+    bool ok = whole_number(&v, out);
     room_fini(&room);
     return ok || sql_error_set(error, SQL_UNKNOWN_ERROR,
                                "shardd: a LIMIT of a statement on several shards must be a whole "
@@ -283,6 +309,17 @@ plan_limit(const struct plan *plan, const struct plan_values *values, uint64_t *
 }
 
 uint64_t
+plan_page_offset(const struct plan *plan, const struct plan_values *values)
+{
+    struct sql_error error;
+    uint64_t         offset;
+    if (plan == NULL || !plan->has_offset ||
+        !limit_number(plan, &plan->page_offset, values, &offset, &error))
+        return 0;
+    return offset;
+}
+
+uint64_t
 plan_limit_sum(uint64_t offset, uint64_t count)
 {
     return offset > UINT64_MAX - count ? UINT64_MAX : offset + count;
@@ -292,7 +329,7 @@ bool
 plan_merge_args(const struct plan *plan, const struct plan_values *values, struct arena *arena,
                 struct merge_args *out, struct sql_error *error)
 {
-    struct merge_args args = { 0 };
+    struct merge_args args = { .counts_all = plan->counts_all };
     if (!plan_limit(plan, values, &args.offset, &args.count, error))
         return false;
     struct span *numbers = arena_alloc(arena, (plan->n_numbers + 1) * sizeof(*numbers));

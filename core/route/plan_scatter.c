@@ -11,15 +11,16 @@ no_scatter(struct scatter *c)
         return NOT_YET(p, "shardd: UNION, EXCEPT and INTERSECT over several shards are not "
                           "supported "
                           "yet; give the key in each part");
-    if (q->into != NULL)
-        return NOT_YET(p, "shardd: SELECT ... INTO from several shards is not supported yet");
+    if (q->into != NULL && q->into->kind != KW_INTO)
+        return NOT_YET(p, "shardd: SELECT ... INTO OUTFILE from several shards is not supported: "
+                          "each server would write a file of its own");
     if ((p->stmt->flags & STMT_HAS_WINDOW) != 0)
         return NOT_YET(p, "shardd: window functions over several shards are not supported yet; "
                           "give "
                           "the key in the WHERE clause");
-    if (q->calc_found_rows || (flags & DIGEST_CALC_FOUND_ROWS) != 0)
-        return NOT_YET(p, "shardd: SQL_CALC_FOUND_ROWS over several shards is not supported; use "
-                          "SELECT COUNT(*)");
+    if (!q->calc_found_rows && (flags & DIGEST_CALC_FOUND_ROWS) != 0)
+        return NOT_YET(p, "shardd: SQL_CALC_FOUND_ROWS over several shards is supported only "
+                          "behind the first SELECT; use SELECT COUNT(*)");
     if (q->with_rollup)
         return NOT_YET(p, "shardd: WITH ROLLUP over several shards is not supported yet");
     if ((flags & DIGEST_ASSIGN) != 0)
@@ -164,7 +165,8 @@ shard_text(struct scatter *c, bool whole)
     if (whole) {
         clause(&t, q->having_range);
         clause(&t, q->order_range);
-        if (c->p->out->has_limit && !(q->distinct && c->n_hidden > 0)) {
+        bool all = q->calc_found_rows || (q->distinct && c->n_hidden > 0);
+        if (c->p->out->has_limit && !all) {
             text_const(&t, " LIMIT ");
             text_piece(&t, (struct template_piece){ .kind = PIECE_LIMIT });
         }
@@ -187,6 +189,33 @@ query_aggregates(const struct query *q)
     return has_aggregate(q->having);
 }
 
+/* The collation of a string is the item's, whatever character set it travels in. */
+static bool
+into_variables(struct scatter *c)
+{
+    const struct query   *q    = c->q;
+    struct plan          *out  = c->p->out;
+    struct into_variable *into = make(c->p, (q->n_items + 1) * sizeof(*into));
+    struct select_item   *item = q->items;
+    if (c->star_at != UINT32_MAX)
+        return NOT_YET(c->p, "shardd: SELECT * INTO variables from several shards is not "
+                             "supported; name the columns");
+    struct expr *target = q->into->targets;
+    for (; target != NULL && item != NULL; target = target->next, item = item->next) {
+        into[out->n_into++] = (struct into_variable){
+            .name      = arena_copy(c->p->arena, *target->name),
+            .charset   = item_hide(c, "CHARSET(", item->expr, ")"),
+            .collation = item_hide(c, "COLLATION(", item->expr, ")"),
+        };
+    }
+    out->into             = into;
+    out->into_late        = q->from_range.end != 0 && q->into->range.start >= q->from_range.end;
+    c->spec->keeps_hidden = true;
+    if (target == NULL && item == NULL)
+        return true;
+    return refuse(c->p, 1222, "The used SELECT statements have a different number of columns");
+}
+
 bool
 plan_scatter(struct planner *p, struct query *q, struct scope *s)
 {
@@ -203,6 +232,8 @@ plan_scatter(struct planner *p, struct query *q, struct scope *s)
     bool grouped = !local && (q->group_by != NULL || query_aggregates(q));
     bool distinct = q->distinct && (grouped || local || !where_items_have_key(p, s, q));
     if ((grouped && !group_plan(&c)) || !order_keys(&c, grouped))
+        return false;
+    if (q->into != NULL && !into_variables(&c))
         return false;
     /* Equal values with unlike weights ('a' and 'a ') are distinct to a shard that selects both. */
     distinct = distinct || (q->distinct && c.n_hidden > 0);
@@ -227,7 +258,8 @@ plan_scatter(struct planner *p, struct query *q, struct scope *s)
         c.spec->order   = c.spec->group;
         c.spec->n_order = c.spec->n_group;
     }
-    p->out->kind      = PLAN_SCATTER;
+    p->out->kind       = PLAN_SCATTER;
+    p->out->counts_all = q->calc_found_rows;
     p->out->merge     = c.spec;
     p->out->numbers   = c.numbers;
     p->out->n_numbers = c.n_numbers;

@@ -86,6 +86,19 @@ read_rows(struct planner *p, struct query *q)
     }
 }
 
+/* FOUND_ROWS() counts what OFFSET skips, and a union's rows without LIMIT. */
+static void
+note_offset(struct planner *p, const struct query *q)
+{
+    const struct limit *l   = q->limit;
+    struct plan        *out = p->out;
+    if (l == NULL)
+        return;
+    out->has_offset = q->kind == QUERY_BLOCK && l->offset != NULL &&
+                      operand_make(p, l->offset, &out->page_offset);
+    out->asks_found_rows = q->kind != QUERY_BLOCK || (l->offset != NULL && !out->has_offset);
+}
+
 static void
 one_shard(struct planner *p)
 {
@@ -106,6 +119,7 @@ plan_select(struct planner *p, struct query *q)
 {
     const struct plan *out = p->out;
     read_rows(p, q);
+    note_offset(p, q);
     if (p->routes->n_shards == 1) {
         one_shard(p);
         return;

@@ -367,19 +367,6 @@ plan_call(struct planner *p)
 }
 
 static void
-plan_sql_prepare(struct planner *p)
-{
-    if (!all_global(p->routes, ROUTES_NONE)) {
-        NOT_YET(p, "shardd: PREPARE and EXECUTE as SQL are not supported where tables are sharded; "
-                   "use prepared statements of the client library");
-        return;
-    }
-    to_home(p, home_of(p, p->context->schema, &p->home_database), "all tables are global");
-    p->out->pin = PIN_SQL_PREPARE;
-    p->out->is_write = true;
-}
-
-static void
 plan_do(struct planner *p)
 {
     struct scope *s = scope_new(p, NULL, NULL);
@@ -447,7 +434,7 @@ plan_session(struct planner *p)
             plan_ddl(p, object_kind(s));
         break;
     case STMT_LOCK_TABLES: case STMT_HANDLER: plan_locks(p); break;
-    case STMT_PREPARE: case STMT_EXECUTE: case STMT_DEALLOCATE: plan_sql_prepare(p); break;
+    case STMT_PREPARE: case STMT_EXECUTE: case STMT_DEALLOCATE: plan_named(p); break;
     case STMT_CALL:        plan_call(p); break;
     case STMT_DO:          plan_do(p); break;
     case STMT_KILL:        plan_kill(p); break;

@@ -50,7 +50,8 @@ plan_is_stateless(const struct planner *p)
 
     /* Every flag but the comment for us stands for state or for doubt. */
     if (p->stmt->kind != STMT_SELECT || !p->out->is_read || p->out->locks || p->digest == NULL ||
-        (p->digest->flags & ~(uint32_t)DIGEST_HINT) != 0 || !only_base_tables(p))
+        (p->digest->flags & ~(uint32_t)DIGEST_HINT) != 0 || p->out->asks_found_rows ||
+        !only_base_tables(p))
         return false;
     visit_query(&v, p->stmt->query);
     return stateless;

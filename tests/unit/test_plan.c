@@ -142,10 +142,13 @@ static const struct plan_case cases[] = {
     { "SELECT * FROM countries FOR UPDATE",
       "one home (s0)" },
     { "SELECT SQL_CALC_FOUND_ROWS * FROM users",
-      "refuse 1235: shardd: SQL_CALC_FOUND_ROWS over several shards is not supported; "
-      "use SELECT COUNT(*)" },
+      "scatter all; merge: concatenate; text: SELECT SQL_CALC_FOUND_ROWS * FROM users" },
+    { "SELECT SQL_CALC_FOUND_ROWS id FROM users ORDER BY id LIMIT 5, 2",
+      "scatter all; merge: sort 1 limit; text: SELECT SQL_CALC_FOUND_ROWS id FROM users ORDER "
+      "BY id" },
     { "SELECT * FROM users INTO OUTFILE '/tmp/x'",
-      "refuse 1235: shardd: SELECT ... INTO from several shards is not supported yet" },
+      "refuse 1235: shardd: SELECT ... INTO OUTFILE from several shards is not supported: each "
+      "server would write a file of its own" },
     { "SELECT age, COUNT(*) FROM users GROUP BY age WITH ROLLUP",
       "refuse 1235: shardd: WITH ROLLUP over several shards is not supported yet; or add "
       "an engine, which can answer it: 'shardctl engine add'" },

@@ -249,8 +249,7 @@ static const struct plan_case cases[] = {
       "refuse 1235: shardd: SELECT ... INTO from several shards is not supported: select, "
       "and SET or write what was selected" },
     { "SELECT SQL_CALC_FOUND_ROWS * FROM users",
-      "refuse 1235: shardd: SQL_CALC_FOUND_ROWS over several shards is not supported; use "
-      "SELECT COUNT(*)" },
+      "scatter all; merge: concatenate; text: SELECT SQL_CALC_FOUND_ROWS * FROM users" },
     { "SELECT nofunc(id) FROM users",
       "refuse 1235: shardd: the stored function 'nofunc' is not on the engine, where rows "
       "of several shards are brought together" },

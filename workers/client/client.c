@@ -62,6 +62,11 @@ end(struct client *c, enum counter reason, enum stream_close_how how)
         client_login_free(c);
     context_release_row(c->ctx, c->row);
     stmts_clear(&c->stmts);
+    named_clear(&c->named_list);
+    client_named_free(c);
+    client_once_free(c);
+    free(c->schema_before);
+    c->schema_before = NULL;
     session_fini(&c->session);
     stream_close(&c->stream, how, LINGER_MS);
 }

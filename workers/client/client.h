@@ -17,8 +17,13 @@
 #include "core/mysql/compress.h"
 #include "core/mysql/handshake.h"
 #include "core/mysql/packet.h"
+#include "workers/client/named.h"
+#include "workers/client/once.h"
 #include "workers/client/stmt.h"
 #include "workers/query/query.h"
+
+/* As a server's max_prepared_stmt_count, for one client. */
+enum { STMTS_MAX = 16382 };
 
 enum client_state { CLIENT_LOGIN, CLIENT_IDLE, CLIENT_RUNNING, CLIENT_CLOSING };
 
@@ -67,6 +72,10 @@ struct client {
     struct packet_reader reader;
     struct session       session;
     struct stmts         stmts;
+    struct named_list    named_list; /* prepared by their names */
+    struct named_run    *named;  /* owned; only while a statement about them runs */
+    struct once_run     *once;   /* owned; only while such a statement runs */
+    char                *schema_before; /* owned: current again when the statement is over */
     struct client_login *login;  /* owned; only while logging in */
     struct client_bulk  *bulk;   /* owned; only while one runs: see client_bulk.c */
     struct query_run        *query;  /* owned; only while a statement runs */
@@ -139,6 +148,13 @@ void client_answer(struct client *c, struct span answer); /* a packet of that pl
 void client_login_free(struct client *c);                 /* ends it, in any state */
 
 void client_dispatch(struct client *c, struct span payload); /* client_command.c */
+void client_take(struct client *c, struct query_run *q);     /* it is the one that runs */
+void client_begin(struct client *c, struct query_run *q);    /* in several steps if need be */
+
+/* A prepared statement runs in the schema that was current when it was prepared. */
+void client_enter_schema(struct client *c, struct span schema);
+void client_leave_schema(struct client *c);
+
 void client_run_rest(struct client *c);                     /* the next of several */
 
 /* The connection ends in the middle of whatever it does: what runs is stopped, and its

@@ -135,6 +135,7 @@ static void
 go_on(struct client *c)
 {
     stmts_clear(&c->stmts);
+    named_clear(&c->named_list);
     if (buf_unread(&c->command).ptr[0] == COM_CHANGE_USER)
         change_user(c);
     else

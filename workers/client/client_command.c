@@ -5,6 +5,7 @@
 #include "core/base/memory.h"
 #include "core/sql/parse.h"
 #include "workers/client/client.h"
+#include "workers/client/named.h"
 #include "workers/query/limits.h"
 #include "workers/query/row_cursor.h"
 
@@ -149,11 +150,47 @@ client_query(struct client *c, enum query_command command)
 }
 
 void
-client_start(struct client *c, struct query_run *q)
+client_take(struct client *c, struct query_run *q)
 {
     c->query = q;
     client_watch_statement(c);
+}
+
+void
+client_start(struct client *c, struct query_run *q)
+{
+    client_take(c, q);
     query_start(q);
+}
+
+void
+client_begin(struct client *c, struct query_run *q)
+{
+    if (q->plan->plan.kind == PLAN_ONCE)
+        client_once(c, q);
+    else
+        client_start(c, q);
+}
+
+void
+client_enter_schema(struct client *c, struct span schema)
+{
+    struct session *s = &c->session;
+
+    if (schema.len == 0 || s->schema == NULL || span_equal(schema, span_of(s->schema)))
+        return;
+    c->schema_before = mem_strdup(s->schema);
+    session_set_schema(s, schema);
+}
+
+void
+client_leave_schema(struct client *c)
+{
+    if (c->schema_before == NULL)
+        return;
+    session_set_schema(&c->session, span_of(c->schema_before));
+    free(c->schema_before);
+    c->schema_before = NULL;
 }
 
 /* Skip what cannot begin a statement. */
@@ -195,7 +232,10 @@ run_text(struct client *c, struct span text)
         return;
     }
     c->rest = more;
-    client_start(c, q);
+    if (q->plan->plan.kind == PLAN_NAMED)
+        client_named(c, q);
+    else
+        client_begin(c, q);
 }
 
 static void
@@ -222,9 +262,17 @@ statement_done(struct query_run *q)
     c->executing       = c->fetching = NULL;
     c->query           = NULL;
     c->reader.next_seq = q->seq;
+    bool once    = client_once_done(c, q);
+    bool goes_on = once || client_named_done(c, q);
+    if (!goes_on)
+        client_leave_schema(c);
     query_free(q);
     if (c->state == CLIENT_CLOSING)
         return;
+    if (goes_on) {
+        (once ? client_once_next : client_named_next)(c);
+        return;
+    }
     if (cut || release) {
         client_hang_up(c, cut ? COUNTER_CLOSED_BACKEND : COUNTER_CLOSED_QUIT);
         return;
@@ -292,6 +340,7 @@ client_forget(struct client *c)
 {
     session_reset(&c->session);
     stmts_clear(&c->stmts);
+    named_clear(&c->named_list);
 }
 
 static void

@@ -1,6 +1,7 @@
 /* client_stmt.c - prepared statements: a client's COM_STMT_*, one function per command. */
 #include <stdlib.h>
 
+#include "core/base/memory.h"
 #include "workers/client/client.h"
 #include "workers/query/limits.h"
 #include "workers/query/row_cursor.h"
@@ -12,7 +13,6 @@ enum {
     ERR_UNSUPPORTED_PS  = 1295, /* ER_UNSUPPORTED_PS */
     ERR_NO_CURSOR       = 1421, /* ER_STMT_HAS_NO_OPEN_CURSOR */
     ERR_TOO_MANY_STMTS  = 1461, /* ER_MAX_PREPARED_STMT_COUNT_REACHED */
-    STMTS_MAX           = 16382,
 };
 
 /* The answer of a statement that the proxy itself carries out: no columns. */
@@ -32,6 +32,16 @@ runs_here(enum plan_kind kind)
     return kind == PLAN_TXN || kind == PLAN_SET || kind == PLAN_USE || kind == PLAN_DDL;
 }
 
+static struct prepared *
+keep(struct client *c, struct span text, uint32_t n_params)
+{
+    struct prepared *p = stmts_add(&c->stmts, text, n_params);
+
+    if (c->session.schema != NULL)
+        p->schema = mem_strdup(c->session.schema);
+    return p;
+}
+
 void
 client_prepare(struct client *c, struct span payload)
 {
@@ -39,12 +49,12 @@ client_prepare(struct client *c, struct span payload)
     struct query_run *q;
 
     slot_count(c->ctx->slot, COUNTER_STATEMENTS_PREPARE);
-    if (c->stmts.n >= STMTS_MAX) {
+    if (c->stmts.n + c->named_list.n >= STMTS_MAX) {
         client_fail(c, ERR_TOO_MANY_STMTS, "Can't create more than max_prepared_stmt_count "
                     "statements (current value: 16382)");
         return;
     }
-    if (c->stmts.bytes + text.len > c->ctx->conf.max_packet_bytes) {
+    if (c->stmts.bytes + c->named_list.bytes + text.len > c->ctx->conf.max_packet_bytes) {
         client_fail(c, ERR_TOO_MANY_STMTS, "shardd: the prepared statements of the connection "
                     "are larger than max_packet_bytes: close some");
         return;
@@ -60,7 +70,8 @@ client_prepare(struct client *c, struct span payload)
     }
     enum plan_kind kind     = q->plan->plan.kind;
     uint32_t       n_params = q->values.n_params;
-    if (kind == PLAN_SHARDD || kind == PLAN_KILL || (runs_here(kind) && n_params != 0)) {
+    if (kind == PLAN_SHARDD || kind == PLAN_KILL || kind == PLAN_NAMED ||
+        (runs_here(kind) && n_params != 0)) {
         query_free(q);
         client_fail(c, ERR_UNSUPPORTED_PS,
                     "This command is not supported in the prepared statement protocol yet");
@@ -71,9 +82,9 @@ client_prepare(struct client *c, struct span payload)
         client_reply_error(c, &error);
     } else if (runs_here(kind)) {
         query_free(q);
-        reply_prepared(c, stmts_add(&c->stmts, text, 0));
+        reply_prepared(c, keep(c, text, 0));
     } else {
-        c->preparing        = stmts_add(&c->stmts, text, n_params);
+        c->preparing        = keep(c, text, n_params);
         q->client_statement = c->preparing->id;
         client_start(c, q);
     }
@@ -160,14 +171,16 @@ client_execute(struct client *c, struct span payload)
     struct query_run *q = client_query(c, QUERY_EXECUTE);
     q->text        = p->text;
     q->values.text = p->text;
-    q->plan        = client_find_plan(c, q, p->text, true);
+    client_enter_schema(c, span_of(p->schema));
+    q->plan = client_find_plan(c, q, p->text, true);
     if (q->plan == NULL || !read_params(c, q, p, payload)) {
         query_free(q);
+        client_leave_schema(c);
         client_fail(c, ERR_ARGUMENTS, "Incorrect arguments to mysqld_stmt_execute");
         return;
     }
     c->executing = p;
-    client_start(c, q);
+    client_begin(c, q);
 }
 
 void

@@ -91,6 +91,7 @@ prepared_free(struct stmts *s, struct prepared *p)
     s->bytes -= p->text.len;
     free((void *)(uintptr_t)p->text.ptr);
     free(p->types);
+    free(p->schema);
     free(p);
 }
 

@@ -20,6 +20,7 @@ struct prepared {
     struct prepared       *next;      /* in its bucket */
     uint32_t               id;
     struct span            text;      /* owned */
+    char                  *schema;    /* owned: current when it was prepared; NULL: none */
     uint32_t               n_params;
     uint16_t              *types;     /* owned [n_params]: as bound last */
     struct stmt_long_data *long_data; /* owned [n_params], or NULL */

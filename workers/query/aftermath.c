@@ -51,7 +51,9 @@ ask_found_rows(struct aftermath *a, struct buf *text)
     /* SET @a = (SELECT ...) */
     if (plan->kind == PLAN_SET)
         return !plan->keeps_diagnostics;
-    return (a->leg->q->digest_flags & DIGEST_CALC_FOUND_ROWS) && a->leg->x.reader.had_rows;
+    bool unknown = (a->leg->q->digest_flags & DIGEST_CALC_FOUND_ROWS) || plan->asks_found_rows ||
+                   (plan->has_offset && a->leg->x.reader.n_rows == 0);
+    return unknown && a->leg->x.reader.had_rows;
 }
 
 static bool
@@ -85,6 +87,15 @@ ask_values(struct aftermath *a, struct buf *text)
     return true;
 }
 
+static void
+locks_ended(const struct leg *leg)
+{
+    struct session *s = leg->q->s;
+
+    pins_remove(&s->pins, s->ctx->slot, PIN_USER_LOCK);
+    session_tell_locks(s, leg->shard_id);
+}
+
 static bool
 ask_locks(struct aftermath *a, struct buf *text)
 {
@@ -96,7 +107,7 @@ ask_locks(struct aftermath *a, struct buf *text)
         pins_locks(&s->pins, q->text, s->lex, text, &ended))
         return q->plan->plan.pin == PIN_USER_LOCK;
     if (ended)
-        pins_remove(&s->pins, s->ctx->slot, PIN_USER_LOCK);
+        locks_ended(a->leg);
     return false;
 }
 
@@ -128,7 +139,7 @@ take_number(struct aftermath *a, struct span payload)
     default:
         if (number_of(&cell) == 0) {
             buf_fini(&s->pins.locks);
-            pins_remove(&s->pins, s->ctx->slot, PIN_USER_LOCK);
+            locks_ended(a->leg);
         }
         break;
     }

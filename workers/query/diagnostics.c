@@ -140,6 +140,19 @@ diagnostics_renumber(const struct leg *leg, char *message, size_t size)
 
 /* --- from a backend ------------------------------------------------------ */
 
+/* Is it the text of a parameter of EXECUTE ... USING? */
+static bool
+is_param(const struct query_run *q, struct span text)
+{
+    for (uint32_t i = 0; q->command == QUERY_NAMED && i < q->values.n_params; i++) {
+        const struct key_value *v = &q->values.params[i];
+        if (v->kind == KEY_VALUE_STRING && v->bytes.len >= text.len &&
+            memcmp(v->bytes.ptr, text.ptr, text.len) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* "... value: 'abc'" about a literal of the statement: every shard says it, one server would
  * say it once. */
 static bool
@@ -158,7 +171,7 @@ is_repeated(const struct leg *leg, const struct span cells[N_CELLS])
     bool        literal  = memmem(text.ptr, text.len, from, value.len + 2) != NULL;
     bool        variable = (leg->q->digest_flags & DIGEST_USER_VAR) != 0 &&
                     uservars_has_value(&leg->q->s->uservars, value);
-    if (!literal && !variable)
+    if (!literal && !variable && !is_param(leg->q, value))
         return false;
     while (next_kept(&rest, &head, other))
         if (head.leg != leg->number && span_equal(other[1], cells[1]) &&

@@ -165,8 +165,8 @@ sees_variables(const struct leg *leg)
 {
     const struct query_run *q = leg->q;
 
-    return q->s->in_txn || (q->plan != NULL && (q->plan->plan.sees_variables ||
-                                                q->plan->plan.pin != PIN_NONE));
+    return q->s->in_txn || q->command == QUERY_NAMED ||
+           (q->plan != NULL && (q->plan->plan.sees_variables || q->plan->plan.pin != PIN_NONE));
 }
 
 static bool
@@ -285,25 +285,24 @@ step_insert_id(struct leg *leg)
     return true;
 }
 
-/* What all copies of a reference table store as NOW() must be one moment. */
+/* NOW() is one moment on all shards. */
 static bool
 step_time(struct leg *leg)
 {
     const struct query_run *q    = leg->q;
     struct backend         *b    = leg->backend;
-    bool                    want = q->plan != NULL && q->plan->plan.same_time &&
+    bool                    same = q->plan != NULL && q->plan->plan.same_time &&
                 (q->n_legs > 1 || q->gathering != NULL);
-    char                    text[64];
+    bool                    want = (same || q->fixed_s != 0) && !vars_set_time(&q->s->vars);
+    char                    text[64] = "SET timestamp = DEFAULT";
 
     if (!want && !b->fixed_time)
         return false;
     b->fixed_time = want;
     if (want)
         snprintf(text, sizeof(text), "SET timestamp = %.6f", q->now_s);
-    else
-        snprintf(text, sizeof(text), "SET timestamp = DEFAULT");
-    say(leg, COM_QUERY, span_of(text));
-    return true;
+    backend_send(b, COM_QUERY, span_of(text), &leg->time, &begin_ops);
+    return false; /* it travels with what follows */
 }
 
 /* The first shard is the commit point and runs a plain transaction. */
@@ -398,7 +397,6 @@ static bool
 step_statement_savepoint(struct leg *leg)
 {
     const struct query_run *q = leg->q;
-
     bool may_be_undone = !leg->is_engine && (q->n_legs > 1 || q->loading != NULL);
 
     if (!may_be_undone || !q->plan->plan.is_write || !q->s->in_txn || q->s->implicit)
@@ -413,11 +411,11 @@ do_step(struct leg *leg)
     switch (leg->step) {
     case STEP_RESET:               return step_reset(leg);
     case STEP_FILL:                return leg->fill != NULL && (leg->fill(leg), true);
+    case STEP_TIME:                return step_time(leg);
     case STEP_VARS:                return step_vars(leg);
     case STEP_USER_VARS:           return step_user_vars(leg);
     case STEP_SCHEMA:              return step_schema(leg);
     case STEP_INSERT_ID:           return step_insert_id(leg);
-    case STEP_TIME:                return step_time(leg);
     case STEP_NEXT_TRANSACTION:    return step_next_transaction(leg);
     case STEP_BEGIN:               return step_begin(leg);
     case STEP_SAVEPOINTS:          return step_savepoints(leg);
@@ -525,6 +523,9 @@ leg_send(struct leg *leg, const struct exchange_ops *ops)
     case QUERY_EXECUTE:
         leg_execute(leg);
         return;
+    case QUERY_NAMED:
+        leg_send_named(leg, ops);
+        break;
     case QUERY_PREPARE:
         backend_send(leg->backend, COM_STMT_PREPARE, leg_text(leg), &leg->x, ops);
         break;

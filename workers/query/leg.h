@@ -55,6 +55,9 @@ bool leg_may_prepare_again(struct leg *leg, uint16_t error) must_check;
 /* QUERY_PREPARE was answered: what the server has prepared is kept for executions. */
 void leg_keep_prepared(struct leg *leg);
 
+/* leg_send() of a QUERY_NAMED. */
+void leg_send_named(struct leg *leg, const struct exchange_ops *ops);
+
 /* For exchanges whose answer is only success or failure. */
 void leg_read_outcome(struct leg *leg, const struct result_reader *r);
 

@@ -94,6 +94,12 @@ query_done(struct query_run *q)
 void
 query_fail(struct query_run *q, const struct sql_error *error)
 {
+    if (q->quiet) {
+        q->failed = true;
+        q->error  = *error;
+        query_done(q);
+        return;
+    }
     if (q->answered) {
         /* Half an answer cannot become an error any more. */
         q->cut = true;
@@ -135,6 +141,10 @@ query_ok(struct query_run *q, uint64_t affected, uint64_t insert_id, uint32_t wa
               .info          = info,
     };
 
+    if (q->quiet) {
+        query_done(q);
+        return;
+    }
     if (q->more)
         ok.status |= SERVER_MORE_RESULTS_EXISTS;
     s->row_count = (int64_t)affected;
@@ -178,7 +188,8 @@ reaches_pinned_variables(const struct query_run *q, const struct shard_set *shar
 {
     const struct session *s = q->s;
 
-    if (!pins_has(&s->pins, PIN_USER_VARIABLE) || !q->plan->plan.sees_variables)
+    if (!pins_has(&s->pins, PIN_USER_VARIABLE) ||
+        (!q->plan->plan.sees_variables && q->command != QUERY_NAMED))
         return true;
     for (uint32_t i = shards->first; i != ROUTES_NONE; i = shard_set_next(shards, i + 1))
         if (session_held(s, q->routes->routes->shards[i].id) == NULL)
@@ -254,7 +265,7 @@ run_on_shards(struct query_run *q)
     if (q->command == QUERY_PREPARE) {
         /* Only its metadata is wanted: any shard that has the tables knows. */
         bool home = plan->target.kind == TARGET_HOME || plan->target.at_home;
-        query_relay(q, home ? plan->target.home : any_shard(q));
+        query_prepare(q, home ? plan->target.home : any_shard(q));
         return;
     }
     if (gather_needed(plan, q->routes->routes, &q->values)) {
@@ -379,6 +390,8 @@ run_plan(struct query_run *q)
     case PLAN_DDL:    query_ddl(q); return;
     case PLAN_SHARDD:
     case PLAN_KILL:   query_shardd(q); return;
+    case PLAN_ONCE:
+    case PLAN_NAMED:  query_refuse(q, SQL_UNKNOWN_ERROR, "shardd: has several steps"); return;
     case PLAN_REFUSE:
         slot_count(q->ctx->slot, COUNTER_ROUTE_REFUSED);
         slot_count(q->ctx->slot, COUNTER_ERRORS_SHARDD);
@@ -412,7 +425,8 @@ query_start(struct query_run *q)
     if (!q->keeps_diagnostics && q->command != QUERY_PREPARE && q->command != QUERY_OTHER &&
         !q->plan->plan.keeps_diagnostics)
         diagnostics_clear(q->s);
-    if (q->plan != NULL && q->plan->plan.same_time) {
+    q->now_s = q->fixed_s;
+    if (q->fixed_s == 0 && q->plan != NULL && q->plan->plan.same_time) {
         struct timespec now;
         clock_gettime(CLOCK_REALTIME, &now);
         q->now_s = (double)now.tv_sec + (double)now.tv_nsec / 1e9;

@@ -36,6 +36,7 @@ struct row_cursor;
 enum query_command {
     QUERY_TEXT,    /* COM_QUERY */
     QUERY_EXECUTE, /* COM_STMT_EXECUTE: `params` */
+    QUERY_NAMED,   /* EXECUTE name USING ...: the bytes of `params` are SQL; answers as TEXT */
     QUERY_PREPARE, /* COM_STMT_PREPARE: for its metadata */
     QUERY_FETCH,   /* COM_STMT_FETCH: `fetch_rows` of `cursor` */
     QUERY_OTHER,   /* COM_FIELD_LIST...: `payload` as it came, to the home shard */
@@ -45,7 +46,7 @@ enum leg_state { LEG_NEW, LEG_WAITING, LEG_SYNC, LEG_RUNNING, LEG_ASKING, LEG_OV
 
 /* What has to be said before the statement; one at a time. */
 enum leg_step {
-    STEP_RESET, STEP_FILL, STEP_VARS, STEP_USER_VARS, STEP_SCHEMA, STEP_INSERT_ID, STEP_TIME,
+    STEP_RESET, STEP_FILL, STEP_TIME, STEP_VARS, STEP_USER_VARS, STEP_SCHEMA, STEP_INSERT_ID,
     STEP_NEXT_TRANSACTION,
     STEP_BEGIN, STEP_SAVEPOINTS, STEP_STATEMENT_SAVEPOINT, STEP_READY,
 };
@@ -79,6 +80,7 @@ struct leg {
     const struct exchange_ops *ops; /* for the answer to the command */
     uint32_t           statement; /* QUERY_EXECUTE: what runs; its own with a cursor */
     bool               yielded;  /* other statements were closed for it */
+    struct exchange    time;     /* SET timestamp travels as well */
     struct buf         text;     /* owned: this shard's own text; empty: q->text */
     const struct param_value *params; /* with a text of its own, QUERY_EXECUTE */
     uint32_t           n_params;
@@ -108,6 +110,7 @@ struct query_run {
     uint8_t                 seq;     /* of the next packet of our own to the client */
     bool                    more;    /* further results follow: SERVER_MORE_RESULTS_EXISTS */
     bool                    keeps_diagnostics; /* it looks at those of the last statement */
+    bool                    quiet;    /* nothing of it is for the client: `error`, `prepared` */
     bool                    finished;
     bool                    cut;     /* done(), and then the client must go: half an answer */
     bool                    release; /* done(), and then the client wants to go */
@@ -116,7 +119,7 @@ struct query_run {
     struct span               text;
     uint64_t                  text_hash;   /* prepared ones: XXH3-64 of text */
     struct span               payload;     /* QUERY_OTHER: with the command byte */
-    const struct param_value *params;      /* QUERY_EXECUTE */
+    const struct param_value *params;      /* QUERY_EXECUTE, QUERY_NAMED */
     uint32_t                  n_params;
     uint8_t                   cursor_flags;
     struct row_cursor        *cursor;     /* QUERY_FETCH: the client's; else see row_cursor.h */
@@ -130,6 +133,7 @@ struct query_run {
     uint64_t                  rows, row_bytes; /* counted so far, see limits.h */
     bool                      stopped; /* the answer has ended with an error between rows */
     double                    now_s; /* wall clock, for plans with same_time */
+    double                    fixed_s; /* 0, or the moment it must run at on any shard */
 
     struct plan_ref   *plan;   /* a reference of ours */
     struct routes_ref *routes; /* a reference of ours */
@@ -215,6 +219,9 @@ void query_ok(struct query_run *q, uint64_t affected, uint64_t insert_id, uint32
  * hold the backends back when it is slow. */
 void query_flush(struct query_run *q);
 
+/* How texts are rendered for the command. */
+enum render_mode query_render_mode(const struct query_run *q);
+
 /* Parameters for a rendered text; they live in the query's arena. */
 void query_bind(struct query_run *q, const struct bind_list *binds, uint64_t limit,
                 const struct param_value **params, uint32_t *n_params);
@@ -224,6 +231,9 @@ void query_bind(struct query_run *q, const struct bind_list *binds, uint64_t lim
 bool query_fill_counts(struct query_run *q);
 /* The same in the text that a leg has of its own. */
 void query_fill_leg(struct leg *leg);
+
+/* IS_USED_LOCK() in q->text tells clients; the only leg has its backend. */
+void query_fill_locks(struct leg *leg);
 
 /* LAST_INSERT_ID() or @@identity is in the text. */
 bool query_reads_insert_id(const struct query_run *q);
@@ -250,6 +260,9 @@ void query_relay_remember(struct leg *leg);
 
 /* The numbers in an OK's info ("Rows matched: 3  Changed: 2 ...") are added to counts[n]. */
 void query_add_counts(struct span info, uint64_t *counts, size_t n);
+
+/* QUERY_PREPARE: relayed; quiet: a server prepares the text and forgets it again. */
+void query_prepare(struct query_run *q, uint32_t shard);     /* query_check.c */
 
 /* How each kind of plan runs. */
 void query_relay(struct query_run *q, uint32_t shard);       /* query_relay.c */

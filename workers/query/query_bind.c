@@ -1,11 +1,24 @@
 /* query_bind.c - the parameters of a text that is not the client's own. */
+#include <stdio.h>
+
 #include "workers/query/query.h"
+
+enum render_mode
+query_render_mode(const struct query_run *q)
+{
+    return q->command == QUERY_EXECUTE || q->command == QUERY_NAMED ? RENDER_PREPARE
+                                                                    : RENDER_TEXT;
+}
 
 static struct param_value
 number_param(struct query_run *q, uint64_t number)
 {
-    uint8_t *bytes = arena_alloc(&q->arena, sizeof(number));
+    uint8_t *bytes = arena_alloc(&q->arena, 24);
 
+    if (q->command == QUERY_NAMED) {
+        int len = snprintf((char *)bytes, 24, "%llu", (unsigned long long)number);
+        return (struct param_value){ .bytes = { bytes, (size_t)len } };
+    }
     for (size_t i = 0; i < sizeof(number); i++)
         bytes[i] = (uint8_t)(number >> (8 * i));
     return (struct param_value){

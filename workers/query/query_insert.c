@@ -54,9 +54,8 @@ render(struct leg *leg)
         }
     leg->n_rows = n;
     insert_render(&q->plan->plan, &q->values,
-                  q->command == QUERY_EXECUTE ? RENDER_PREPARE : RENDER_TEXT, rows, n, numbers,
-                  has, &leg->text, &binds);
-    if (q->command == QUERY_EXECUTE)
+                  query_render_mode(q), rows, n, numbers, has, &leg->text, &binds);
+    if (query_render_mode(q) == RENDER_PREPARE)
         query_bind(q, &binds, 0, &leg->params, &leg->n_params);
     free(binds.items);
 }
@@ -136,9 +135,8 @@ query_insert_copy(struct query_run *q, struct leg *leg, uint64_t number, uint64_
         numbers[i] = number + i * step;
     }
     insert_render(&q->plan->plan, &q->values,
-                  q->command == QUERY_EXECUTE ? RENDER_PREPARE : RENDER_TEXT, rows, spec->n_rows,
-                  numbers, NULL, &leg->text, &binds);
-    if (q->command == QUERY_EXECUTE)
+                  query_render_mode(q), rows, spec->n_rows, numbers, NULL, &leg->text, &binds);
+    if (query_render_mode(q) == RENDER_PREPARE)
         query_bind(q, &binds, 0, &leg->params, &leg->n_params);
     free(binds.items);
 }

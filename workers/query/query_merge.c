@@ -11,6 +11,7 @@
 
 #include "workers/query/row_cursor.h"
 #include "workers/query/diagnostics.h"
+#include "workers/query/into.h"
 #include "workers/query/leg.h"
 #include "workers/query/limits.h"
 #include "workers/query/own_vars.h"
@@ -33,6 +34,7 @@ struct merging {
     struct span      *columns;   /* n_columns for each leg; then those of the first complete one */
     uint32_t         *n_got;     /* per leg: columns so far */
     uint64_t          n_rows;
+    struct into      *into;      /* NULL: the rows are for the client */
     uint32_t          warnings;
 };
 
@@ -98,10 +100,17 @@ answer(struct query_run *q)
         s->row_count = -1;
         q->failed    = true;
         diagnostics_error(s, &m->error);
+        if (m->into != NULL)
+            into_failed(m->into, &m->error);
         query_done(q);
         return;
     }
     m->warnings -= q->n_repeated;
+    s->found_rows = merge_total(m->merge);
+    if (m->into != NULL) {
+        into_answer(m->into, m->warnings);
+        return;
+    }
     if (m->opening) {
         answer_cursor(q);
         return;
@@ -111,9 +120,8 @@ answer(struct query_run *q)
         ok.status |= SERVER_MORE_RESULTS_EXISTS;
     reply_end_encode(stream_out(q->client), &q->seq, s->capabilities, &ok);
     query_flush(q);
-    s->row_count     = -1;
-    s->found_rows    = m->n_rows;
-    s->warnings      = m->warnings;
+    s->row_count = -1;
+    s->warnings  = m->warnings;
     query_done(q);
 }
 
@@ -183,6 +191,14 @@ pump(struct merging *m)
         status = merge_next(m->merge, &row);
         if (status != MERGE_ROW)
             break;
+        if (m->into != NULL) {
+            m->n_rows++;
+            if (!into_row(m->into, row, &m->error)) {
+                struct sql_error error = m->error;
+                stop(m, &error);
+            }
+            continue;
+        }
         struct sql_error why;
         if (counted && !query_may_send_row(q, row.len, &why)) {
             stop(m, &why);
@@ -237,9 +253,12 @@ begin_merge(struct merging *m, const struct leg *leg)
     m->merge = merge_new(q->plan->plan.merge, &m->args, m->columns, m->n_columns, q->n_legs,
                          q->command == QUERY_EXECUTE ? MERGE_BINARY : MERGE_TEXT,
                          (size_t)q->ctx->conf.merge_memory_bytes, &error);
-    if (m->merge == NULL)
+    if (m->merge != NULL && m->into != NULL &&
+        !into_columns(m->into, m->columns, m->n_columns, &error))
         stop(m, &error);
-    else if (!m->opening)
+    else if (m->merge == NULL)
+        stop(m, &error);
+    else if (m->into == NULL && !m->opening)
         send_columns(m);
 }
 
@@ -371,10 +390,10 @@ render(struct query_run *q)
         return false;
     }
     plan_render(plan, plan->text, &q->values,
-                q->command == QUERY_EXECUTE ? RENDER_PREPARE : RENDER_TEXT, &text, &binds);
+                query_render_mode(q), &text, &binds);
     q->text = arena_copy(&q->arena, buf_unread(&text));
     buf_fini(&text);
-    if (q->command == QUERY_EXECUTE)
+    if (query_render_mode(q) == RENDER_PREPARE)
         query_bind(q, &binds, plan_limit_sum(offset, count), &q->params, &q->n_params);
     free(binds.items);
     return true;
@@ -392,6 +411,8 @@ query_merge(struct query_run *q, const struct shard_set *shards)
         query_fail(q, &error);
         return;
     }
+    if (q->plan->plan.n_into != 0 && (m->into = into_new(q)) == NULL)
+        return;
     if (!render(q))
         return;
     m->opening   = q->cursor_flags != CURSOR_TYPE_NO_CURSOR;
@@ -421,7 +442,9 @@ query_scatter(struct query_run *q, const struct shard_set *shards)
     const struct plan   *plan = &q->plan->plan;
     struct snapshot_spec spec = { .shards = *shards, .read_only = true, .implicit = true };
 
-    if (!session_snapshot_reads(q->s) || q->s->in_txn || !plan->is_read || plan->locks) {
+    bool reads = plan->is_read || plan->n_into != 0;
+
+    if (!session_snapshot_reads(q->s) || q->s->in_txn || !reads || plan->locks) {
         query_merge(q, shards);
         return;
     }

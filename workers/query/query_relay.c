@@ -30,7 +30,8 @@ query_relay_remember(struct leg *leg)
     struct session             *s = leg->q->s;
     const struct result_reader *r = &leg->x.reader;
 
-    struct sql_error why;
+    const struct plan          *plan = leg->q->plan != NULL ? &leg->q->plan->plan : NULL;
+    struct sql_error            why;
 
     if (leg->q->keeps_diagnostics) {
         s->row_count  = -1;
@@ -48,7 +49,7 @@ query_relay_remember(struct leg *leg)
     bool rows    = r->had_rows && r->n_results == 1;
     s->row_count = r->error != 0 || rows ? -1 : (int64_t)r->affected_rows;
     if (r->had_rows)
-        s->found_rows = r->n_rows;
+        s->found_rows = r->n_rows + (r->n_rows != 0 ? plan_page_offset(plan, &leg->q->values) : 0);
     else if (r->error == 0 && (leg->q->digest_flags & DIGEST_INTO) != 0)
         s->found_rows = r->affected_rows;
     if (result_error(r, &why))
@@ -125,6 +126,7 @@ pin(struct leg *leg)
     leg->backend->dirty = true;
     if (session_held(s, leg->shard_id) == NULL)
         session_hold(s, leg->shard_id, leg->backend, HELD_PIN);
+    session_tell_locks(s, leg->shard_id);
 }
 
 /* A schema that the routes do not know, and a server does. */
@@ -436,6 +438,7 @@ static const struct exchange_ops message_ops = {
 static void
 ready(struct leg *leg)
 {
+    query_fill_locks(leg);
     leg_send(leg, &byte_ops);
 }
 

@@ -115,7 +115,9 @@ shared_bytes(struct exchange *x, struct backend *b, struct span bytes, bool last
     uint32_t took = share_answered(b, x);
     if (took != 0)
         pace_note_shared(&leg->q->plan->pace, took, x->reader.n_bytes);
-    if (is_clean(&x->reader) && is_within(leg->q, &x->reader))
+    /* How many rows OFFSET has skipped is not known when all were. */
+    bool skipped = leg->q->plan->plan.has_offset && x->reader.n_rows == 0;
+    if (is_clean(&x->reader) && is_within(leg->q, &x->reader) && !skipped)
         pass_on(leg, bytes);
     else
         repeat(leg);

@@ -90,6 +90,19 @@ session_joined(struct session *s)
     publish(s);
 }
 
+void
+session_tell_locks(struct session *s, uint32_t shard_id)
+{
+    const struct held *h    = session_held(s, shard_id);
+    bool               have = pins_has(&s->pins, PIN_USER_LOCK) && h != NULL && h->backend != NULL;
+
+    if (!have && !s->tells_locks)
+        return;
+    s->tells_locks = have;
+    client_locks(s->ctx->slot, s->row,
+                 have ? participant_word(shard_id, h->backend->login.thread_id) : 0);
+}
+
 static void
 forget_txn(struct session *s)
 {
@@ -158,6 +171,7 @@ session_unpin(struct session *s)
     }
     shrink_held(s);
     pins_clear(&s->pins, s->ctx->slot);
+    session_tell_locks(s, 0);
 }
 
 void
@@ -296,6 +310,7 @@ held_lost(struct backend *b)
             s->held[i].backend = NULL;
             if (s->held[i].role != HELD_PIN)
                 s->doomed = true;
+            session_tell_locks(s, s->held[i].shard_id);
         }
     /* A server that starts again counts its connections from 1 again. */
     if (s->published)

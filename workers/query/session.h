@@ -78,6 +78,7 @@ struct session {
     bool              implicit;   /* one write on several shards: ends with its statement */
     bool              snapshot;   /* opened everywhere at one moment: no shard joins later */
     bool              doomed;     /* a participant is lost: only ROLLBACK is left */
+    bool              tells_locks; /* the process list tells where its locks are */
     bool              published;  /* the process list tells its participants */
     uint64_t          txn_ms, txn_from; /* when it began, at which of the statements; 0: not told */
     char             *begin;      /* owned: opens it on the first shard; NULL: nothing to say */
@@ -131,6 +132,9 @@ void session_take_back(struct session *s, uint32_t shard_id);
 /* The transaction has come to a further shard: from the second on the process list
  * tells where it is, so that the controller can find deadlocks between shards. */
 void session_joined(struct session *s);
+
+/* It may have begun to hold locks by name on this shard's backend, or ceased to. */
+void session_tell_locks(struct session *s, uint32_t shard_id);
 
 /* Does the transaction hold backends on several shards? */
 bool session_is_spread(const struct session *s);

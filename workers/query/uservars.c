@@ -261,8 +261,8 @@ collation_of(struct span name)
     return 0;
 }
 
-static void
-forget(struct uservars *v, struct span name)
+void
+uservars_forget(struct uservars *v, struct span name)
 {
     struct uservar **at = &v->first;
 
@@ -309,7 +309,7 @@ keep(struct uservars *v, struct span name, struct span literal, const struct col
         return;
     if (old == NULL && span_equal(literal, SPAN("CAST(NULL AS BINARY)")))
         return; /* as one that was never set */
-    forget(v, name);
+    uservars_forget(v, name);
     struct span     none  = { 0 };
     struct span     value = cells[3].is_null ? none : cells[3].bytes;
     struct uservar *new   = mem_alloc(sizeof(*new) + name.len + literal.len + value.len);
@@ -341,7 +341,7 @@ uservars_take(struct uservars *v, struct span list, const struct column *columns
         if (v->n < USERVARS_MAX && say_literal(&literal, columns, cells))
             keep(v, name, buf_unread(&literal), columns, cells);
         else {
-            forget(v, name);
+            uservars_forget(v, name);
             exact = false;
         }
         columns += USERVAR_COLUMNS;

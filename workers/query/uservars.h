@@ -45,6 +45,9 @@ bool uservars_next(struct span *list, struct span *name);
 /* All the names of `v` and not in `list` yet, behind it. */
 void uservars_add_names(const struct uservars *v, struct buf *list);
 
+/* It is set no more, as far as other servers are told. */
+void uservars_forget(struct uservars *v, struct span name);
+
 /* SELECT of USERVAR_COLUMNS columns for each name of the list. */
 void uservars_ask(struct span list, struct buf *out);
 

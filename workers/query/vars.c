@@ -137,6 +137,17 @@ vars_mentions(struct span text, const char *word)
     return false;
 }
 
+bool
+vars_set_time(const struct vars *v)
+{
+    struct span text;
+
+    for (uint32_t i = 0; (text = vars_nth(v, i)).ptr != NULL; i++)
+        if (vars_mentions(text, "timestamp"))
+            return true;
+    return false;
+}
+
 void
 vars_move(struct vars *to, struct vars *from)
 {

@@ -1,0 +1,139 @@
+/* plan_once.c - see plan_internal.h: values of an INSERT that a server computes first.
+ *
+ * UUID() in a row of a reference table must be the same in every copy; a key that is an
+ * expression must be known before its row has a shard. Such values become user variables,
+ * and what then is planned is an INSERT of plain values.
+ */
+#include "core/route/plan_internal.h"
+
+enum { ONCE_MAX = 1000 };
+
+struct once {
+    struct planner           *p;
+    const struct insert      *in;
+    const struct route_table *table;
+    uint32_t                  key_at, auto_at;
+    struct range             *ranges;
+    uint32_t                  n;
+};
+
+static bool
+find_difference(struct visitor *v, struct expr *e)
+{
+    static const char *const names[] = {
+        "RAND", "UUID", "UUID_SHORT", "SYS_GUID", "SYSDATE", "SLEEP", "BENCHMARK", "RANDOM_BYTES",
+    };
+    if (e->kind == EXPR_SYSTEM_VAR)
+        *(bool *)v->context = true;
+    if (e->kind != EXPR_FUNC)
+        return true;
+    *(bool *)v->context |= function_differs(e->func);
+    for (size_t i = 0; i < countof(names); i++)
+        *(bool *)v->context |= span_equal_nocase(e->func->name.name, span_of(names[i]));
+    return true;
+}
+
+static bool
+differs(struct expr *e)
+{
+    bool           found = false;
+    struct visitor v     = { .expr = find_difference, .context = &found };
+    visit_expr(&v, e);
+    return found;
+}
+
+static bool
+find_query(struct visitor *v, struct query *q)
+{
+    (void)q;
+    *(bool *)v->context = true;
+    return false;
+}
+
+/* What means something only inside of its statement, or on a certain server. */
+static bool
+find_tied(struct visitor *v, struct expr *e)
+{
+    static const char *const names[] = { "NEXTVAL", "LASTVAL", "SETVAL", "GET_LOCK",
+                                         "RELEASE_LOCK", "RELEASE_ALL_LOCKS", "IS_FREE_LOCK",
+                                         "IS_USED_LOCK", "LOAD_FILE", "VALUES", "VALUE",
+                                         "DEFAULT" };
+    switch ((int)e->kind) {
+    case EXPR_COLUMN: case EXPR_PARAM: case EXPR_DEFAULT: case EXPR_ASSIGN:
+        *(bool *)v->context = true;
+        break;
+    case EXPR_FUNC:
+        *(bool *)v->context |= !function_is_builtin(e->func);
+        for (size_t i = 0; i < countof(names); i++)
+            *(bool *)v->context |= span_equal_nocase(e->func->name.name, span_of(names[i]));
+        break;
+    default: break;
+    }
+    return true;
+}
+
+static bool
+stands_alone(const struct once *o, struct expr *e)
+{
+    bool           tied = o->p->digest == NULL || (o->p->digest->flags & DIGEST_SEQUENCE) != 0;
+    struct visitor v    = { .expr = find_tied, .query = find_query, .context = &tied };
+    visit_expr(&v, e);
+    return !tied;
+}
+
+static bool
+wanted(const struct once *o, struct expr *e, uint32_t at)
+{
+    struct operand operand;
+    if (o->table->kind == TABLE_REFERENCE)
+        return differs(e);
+    return (at == o->key_at || at == o->auto_at) && !operand_make(o->p, e, &operand);
+}
+
+/* False: it cannot be computed first. */
+static bool
+take(struct once *o, struct expr *e, uint32_t at)
+{
+    if (!wanted(o, e, at))
+        return true;
+    if (!stands_alone(o, e) || o->n == ONCE_MAX)
+        return false;
+    o->ranges[o->n++] = (struct range){ e->start, e->end };
+    return true;
+}
+
+static bool
+take_rows(struct once *o)
+{
+    uint32_t at = 0;
+    for (const struct assignment *a = o->in->set; a != NULL; a = a->next)
+        if (!take(o, a->value, at++))
+            return false;
+    for (const struct row *row = o->in->rows; row != NULL; row = row->next) {
+        at = 0;
+        for (struct expr *e = row->values; e != NULL; e = e->next)
+            if (!take(o, e, at++))
+                return false;
+    }
+    return o->n != 0;
+}
+
+bool
+plan_once(struct planner *p, const struct insert *in, const struct route_table *table)
+{
+    struct once o = {
+        .p = p, .in = in, .table = table,
+        .key_at  = table->kind == TABLE_SHARDED ? insert_position(in, table, table->key)
+                                                : ROUTES_NONE,
+        .auto_at = insert_position(in, table, table->auto_increment),
+        .ranges  = make(p, ONCE_MAX * sizeof(*o.ranges)),
+    };
+    if (in->query != NULL || !take_rows(&o))
+        return false;
+    p->out->kind      = PLAN_ONCE;
+    p->out->once      = o.ranges;
+    p->out->n_once    = o.n;
+    p->out->cacheable = false; /* the ranges are of this text */
+    p->out->reason    = "values that must be known first are computed by a server";
+    return true;
+}
