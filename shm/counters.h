@@ -89,6 +89,12 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
   X(BACKENDS_IDLE_CLOSED, TOTAL, "backends_idle_closed_total", "", "Idle connections closed.") \
   X(BACKEND_STATEMENTS, GAUGE, "backend_statements", "", \
     "Statements prepared on connections to servers now.") \
+  X(BACKENDS_AGED, TOTAL, "backends_aged_total", "", "Connections closed because of their age.") \
+  X(BACKENDS_WARMED, TOTAL, "backends_warmed_total", "", \
+    "Connections opened before anybody waited for one.") \
+  X(BACKEND_CHECKS, TOTAL, "backend_checks_total", "result=\"good\"", \
+    "Idle connections asked whether they work, before use.") \
+  X(BACKEND_CHECKS_FAILED, TOTAL, "backend_checks_total", "result=\"failed\"", "") \
   X(POOL_WAITING, GAUGE, "pool_waiting", "", "Statements waiting for a connection now.") \
   X(POOL_WAITS, TOTAL, "pool_waits_total", "", "Statements that waited for a connection.") \
   X(POOL_TIMEOUTS, TOTAL, "pool_timeouts_total", "", "Waits that reached their deadline.") \
@@ -159,6 +165,8 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
   X(HTTP_REQUESTS_UNREADY, TOTAL, "http_requests_total", "code=\"503\"", "") \
   X(HTTP_REQUESTS_TIMEOUT, TOTAL, "http_requests_total", "code=\"504\"", "") \
   X(LOOP_TURNS, TOTAL, "loop_turns_total", "", "Turns of the worker's loop.") \
+  X(LOOP_STALLS, TOTAL, "loop_stalls_total", "", \
+    "Turns of the worker's loop that took longer than 50 ms.") \
   X(LOOP_BUSY_NS, NANOSECONDS, "loop_busy_seconds_total", "", "Time the worker's loop was at work.")
 
 #define COUNTER_ENUM(name, role, metric, labels, help) COUNTER_##name,
@@ -188,7 +196,9 @@ extern const struct counter_info counter_info[COUNTERS_N];
   X(COMMIT, "commit_seconds", "", "Commits of transactions on several shards.") \
   X(COMMIT_HELD, "commit_held_seconds", "", \
     "Commits on several shards that waited for snapshots to open: how long.") \
-  X(SNAPSHOT, "snapshot_seconds", "", "Opening a snapshot of several shards.")
+  X(SNAPSHOT, "snapshot_seconds", "", "Opening a snapshot of several shards.") \
+  X(TURN, "loop_turn_seconds", "", \
+    "A turn of a worker's loop, without its sleep: so long nobody else is served.")
 
 #define LATENCY_ENUM(name, metric, labels, help) LATENCY_##name,
 enum latency { LATENCIES(LATENCY_ENUM) LATENCIES_N };

@@ -32,6 +32,7 @@ enum {
     TURN_MS       = 100,
     TICK_MS       = 100,
     FLOOD         = 512,  /* clients that may hear "too many connections" at a time */
+    STALL_US      = 50000, /* a turn that everybody notices */
     FAREWELL_MS   = 500,  /* for the last words to clients and servers */
     PLAN_BYTES    = 16384, /* of memory per entry of the plan cache, at most on average */
 };
@@ -452,6 +453,10 @@ turn(struct worker *w)
         log_error("io_uring: %s", strerror(-n));
         return false;
     }
+    uint64_t took_us = ring_stats(w->ctx.ring)->turn_us;
+    histogram_record(&w->ctx.slot->latency[LATENCY_TURN], took_us * 1000);
+    if (took_us > STALL_US)
+        slot_count(w->ctx.slot, COUNTER_LOOP_STALLS);
     slot_beat(w->ctx.slot, ring_now_ms(w->ctx.ring));
     follow_look(&w->follow);
     if (w->poked) {

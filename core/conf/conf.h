@@ -87,6 +87,8 @@ struct conf {
     uint32_t         pool_min_idle;
     uint32_t         pool_idle_s;
     uint32_t         pool_statements;
+    uint32_t         pool_max_age_s;  /* 0: no limit */
+    uint32_t         pool_check_s;
     uint32_t         pool_wait_ms;
     uint32_t         connect_timeout_ms;
     uint32_t         pipeline;         /* statements on one backend; 1: off */

@@ -109,13 +109,21 @@ const struct conf_setting conf_settings[] = {
       "Connections to one server as one user, per worker. The servers' max_connections "
       "must allow for all workers." },
     { INT(pool_min_idle, "0", 0, 100000, "connections"), CONF_RELOAD,
-      "As many connections stay open when they are idle. Not more than pool_max." },
+      "As many connections per server, user and kind of client (its protocol's options) are "
+      "opened when the first such client logs in, and stay open when they are idle. Not more "
+      "than pool_max." },
     { INT(pool_idle_s, "60", 1, 86400, "s"), CONF_RELOAD,
       "An idle connection to a server is closed after this time." },
     { INT(pool_statements, "128", 1, 16384, "statements"), CONF_RELOAD,
       "Prepared statements that a connection to a server keeps for whoever wants the same; the "
       "one unused for longest is closed. The servers' max_prepared_stmt_count is a limit for "
       "all connections together." },
+    { INT(pool_max_age_s, "3600", 0, 31536000, "s"), CONF_RELOAD,
+      "A connection to a server that has been open for so long, or up to a fifth less, is closed "
+      "as soon as nobody uses it. 0: never." },
+    { INT(pool_check_s, "30", 0, 86400, "s"), CONF_RELOAD,
+      "A connection that was idle for so long is asked whether it still works (COM_PING) before a "
+      "statement gets it. 0: always." },
     { INT(pool_wait_ms, "10000", 1, 3600000, "ms"), CONF_RELOAD,
       "How long a statement waits for a connection to a server when pool_max are busy; then "
       "it gets error 1203." },

@@ -196,8 +196,7 @@ make_files(struct ring *ring, struct err *err)
 static void
 read_clock(struct ring *ring)
 {
-    ring->now_us        = clock_us();
-    ring->timers.now_ms = ring->now_us / 1000;
+    ring->timers.now_ms = (ring->now_us = clock_us()) / 1000;
 }
 
 static void
@@ -348,10 +347,12 @@ ring_turn(struct ring *ring, int timeout_ms)
     run_tasks(&ring->flushes);
 
     ring->stats.turns++;
-    int error = submit_and_wait(ring, sleep_ms(ring, timeout_ms));
+    uint64_t woke  = ring->now_us, ms = sleep_ms(ring, timeout_ms), until = clock_us();
+    int      error = submit_and_wait(ring, ms);
     if (is_fatal(error))
         return error;
     read_clock(ring);
+    ring->stats.turn_us = (ms != 0 ? until : ring->now_us) - woke;
 
     /* Only what is there now: what the callbacks cause belongs to the next turn. */
     unsigned             n = io_uring_cq_ready(&ring->uring);

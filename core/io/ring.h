@@ -62,6 +62,7 @@ struct ring_features {
 /* Only grow; for the worker's counters. */
 struct ring_stats {
     uint64_t turns, enters, completions;
+    uint64_t turn_us; /* how long the last whole turn took, without its sleep */
     uint64_t recv_bytes, send_bytes, sends, zerocopy_sends;
     uint64_t recv_starved; /* a receive found no free buffer: n_recv_buffers is small */
     uint64_t accept_failed;

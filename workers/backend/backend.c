@@ -1,5 +1,6 @@
 /* backend.c - see backend.h. */
 #include "workers/backend/backend.h"
+#include "workers/backend/care.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -368,6 +369,7 @@ backend_open(struct pool *pool, struct span schema)
 
     b->pool      = pool;
     b->opened_ms = ring_now_ms(ctx->ring);
+    b->old_ms    = care_old_ms(ctx);
     b->state    = BACKEND_CONNECTING;
     b->counters = slot_shard(ctx->slot, pool->key.shard_id);
     list_init(&b->node);

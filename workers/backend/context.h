@@ -19,6 +19,7 @@ struct routes_ref {
 
 struct cache;
 struct logins;
+struct turns;
 struct query_run;
 struct sequences;
 struct definitions;
@@ -29,6 +30,7 @@ struct context {
     struct conf        conf;
     struct secure      secure;
     struct logins     *logins; /* owned, see workers/client/client_auth.c; NULL: not needed yet */
+    struct turns      *turns;  /* owned, see workers/client/client_turn.c; NULL: not needed yet */
     struct slots      *slots;  /* everybody's, read-only */
     struct slot       *slot;   /* our own, writable */
     unsigned           number; /* of the worker, from 0 */

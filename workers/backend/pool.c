@@ -6,6 +6,7 @@
 #include "core/base/memory.h"
 #include "core/mysql/protocol.h"
 #include "workers/backend/backend.h"
+#include "workers/backend/care.h"
 
 enum {
     FAIL_FAST_MS    = 500, /* after a server kept silent nobody waits for it again */
@@ -60,14 +61,16 @@ pool_get(struct context *ctx, const struct pool_key *key)
     drop_unused(ctx);
     struct pool *pool = mem_alloc(sizeof(*pool));
 
-    pool->ctx = ctx;
-    pool->key = *key;
+    pool->ctx      = ctx;
+    pool->key      = *key;
+    pool->counters = slot_shard(ctx->slot, key->shard_id);
     list_init(&pool->idle);
     list_init(&pool->busy);
     list_init(&pool->opening);
     list_init(&pool->shared);
     list_init(&pool->waiters);
     list_append(&ctx->pools, &pool->node);
+    pool->used_ms = ring_now_ms(ctx->ring);
     return pool;
 }
 
@@ -93,15 +96,25 @@ leave_shared(struct backend *b)
 }
 
 static void
+leave_state(struct backend *b)
+{
+    if (b->state == BACKEND_IDLE)
+        b->pool->n_idle--;
+    if (b->state == BACKEND_BUSY)
+        slot_sub(b->pool->ctx->slot, COUNTER_BACKENDS_BUSY, 1);
+    leave_shared(b);
+}
+
+static void
 move(struct backend *b, enum backend_state state, struct list *to)
 {
     struct pool *pool = b->pool;
 
-    if (b->state == BACKEND_IDLE)
-        pool->n_idle--;
+    leave_state(b);
     if (state == BACKEND_IDLE)
         pool->n_idle++;
-    leave_shared(b);
+    if (state == BACKEND_BUSY)
+        slot_count(pool->ctx->slot, COUNTER_BACKENDS_BUSY);
     b->state = state;
     list_remove(&b->node);
     list_prepend(to, &b->node);
@@ -161,7 +174,7 @@ pool_idle_for(struct pool *pool, const struct pool_waiter *w)
 
     LIST_EACH(at, &pool->idle) {
         struct backend *b = container_of(at, struct backend, node);
-        if (pool_fits(b, w) && !b->fixed_time && share_knows(b, w))
+        if (pool_fits(b, w) && !b->fixed_time && share_knows(b, w) && !care_must_check(b))
             return b;
         if (++looked == LOOK_AT_IDLE)
             break;
@@ -205,15 +218,33 @@ close_idle_one(struct pool *pool)
     return false;
 }
 
-static void
-open_one(struct pool *pool)
+void
+pool_open(struct pool *pool, struct span schema)
 {
-    const struct pool_waiter *w = container_of(pool->waiters.prev, struct pool_waiter, node);
-    struct backend           *b = backend_open(pool, w->schema);
+    struct backend *b = backend_open(pool, schema);
 
     pool->n_opening++;
     pool->n_open++;
     list_append(&pool->opening, &b->node);
+}
+
+static void
+open_one(struct pool *pool)
+{
+    pool_open(pool, container_of(pool->waiters.prev, struct pool_waiter, node)->schema);
+}
+
+/* Who waits while there are idle ones waits for their being asked. */
+static bool
+check_idle_one(struct pool *pool)
+{
+    struct backend *b = list_empty(&pool->idle)
+                            ? NULL : container_of(pool->idle.next, struct backend, node);
+
+    if (b == NULL || !care_must_check(b))
+        return false;
+    care_check(hand_out(b));
+    return true;
 }
 
 /* Open as many as there are waiters without one on its way. */
@@ -224,6 +255,8 @@ open_more(struct pool *pool)
 
     set_starved(pool, false);
     for (; wanted > 0; wanted--) {
+        if (check_idle_one(pool))
+            continue;
         while (!pool_may_open(pool))
             if (!close_idle_one(pool)) {
                 set_starved(pool, true);
@@ -258,6 +291,11 @@ pool_must_yield(const struct pool *pool)
 static void
 answer(struct pool_waiter *w, struct backend *b, const struct sql_error *why)
 {
+    struct context *ctx = w->pool->ctx;
+
+    if (b != NULL)
+        histogram_record(&ctx->slot->latency[LATENCY_POOL_WAIT],
+                         (ring_now_us(ctx->ring) - w->since_us) * 1000);
     pool_cancel(w);
     w->ready(w, b, why);
 }
@@ -286,16 +324,22 @@ fail_fast(struct timer *timer)
     answer(w, NULL, &why);
 }
 
-/* Shared, when that will do, or for the waiter alone. */
+/* Shared, when that will do, or for the waiter alone. One that must be asked first whether
+ * it works is asked, and comes back. */
 static struct backend *
 take(struct pool *pool, struct pool_waiter *w)
 {
     struct backend *b = w->may_share ? share_pick(pool, w) : NULL;
 
     w->shared = b != NULL;
-    if (b == NULL && (b = pick_idle(pool, w)) != NULL)
-        (void)hand_out(b);
-    return b;
+    if (b != NULL || (b = pick_idle(pool, w)) == NULL)
+        return b;
+    bool check = care_must_check(b);
+    (void)hand_out(b);
+    if (!check)
+        return b;
+    care_check(b);
+    return NULL;
 }
 
 struct backend *
@@ -305,7 +349,8 @@ pool_acquire(struct pool *pool, struct pool_waiter *w)
 
     w->pool = pool;
     list_init(&w->node);
-    w->shared = false;
+    w->shared     = false;
+    pool->used_ms = ring_now_ms(ctx->ring);
     if (list_empty(&pool->waiters)) { /* else it is their turn */
         struct backend *b = take(pool, w);
         if (b != NULL) {
@@ -316,6 +361,9 @@ pool_acquire(struct pool *pool, struct pool_waiter *w)
     slot_count(ctx->slot, COUNTER_POOL_WAITS);
     list_append(&pool->waiters, &w->node);
     pool->n_waiting++;
+    w->since_us = ring_now_us(ctx->ring);
+    slot_count(ctx->slot, COUNTER_POOL_WAITING);
+    slot_shard_add(pool->counters, SHARD_COUNTER_WAITING, 1);
     timer_start(ring_timers(ctx->ring), &w->deadline, ctx->conf.pool_wait_ms, too_late);
     if (ring_now_ms(ctx->ring) >= pool->failed_until_ms || pool->n_open == 0)
         pool->full = false;
@@ -335,6 +383,8 @@ pool_cancel(struct pool_waiter *w)
     list_remove(&w->node);
     timer_stop(ring_timers(w->pool->ctx->ring), &w->deadline);
     w->pool->n_waiting--;
+    slot_sub(w->pool->ctx->slot, COUNTER_POOL_WAITING, 1);
+    slot_shard_add(w->pool->counters, SHARD_COUNTER_WAITING, (uint64_t)-1);
     w->pool = NULL;
 }
 
@@ -352,22 +402,10 @@ pool_serve(struct pool *pool)
 }
 
 static void
-idle_too_long(struct timer *timer)
-{
-    struct backend *b = container_of(timer, struct backend, timer);
-
-    slot_count(b->pool->ctx->slot, COUNTER_BACKENDS_IDLE_CLOSED);
-    backend_close(b, NULL);
-}
-
-static void
 make_idle(struct backend *b)
 {
-    struct context *ctx = b->pool->ctx;
-
     move(b, BACKEND_IDLE, &b->pool->idle);
-    timer_start(ring_timers(ctx->ring), &b->timer, (uint64_t)ctx->conf.pool_idle_s * 1000,
-                idle_too_long);
+    care_idle(b);
     pool_serve(b->pool);
 }
 
@@ -390,13 +428,38 @@ pool_connected(struct backend *b)
     b->pool->alive_ms        = ring_now_ms(b->pool->ctx->ring);
     b->pool->full            = false;
     b->pool->n_opening--;
+    histogram_record(&b->pool->ctx->slot->latency[LATENCY_CONNECT],
+                     (ring_now_ms(b->pool->ctx->ring) - b->opened_ms) * 1000000);
     make_idle(b);
 }
 
+
+void
+pool_serve_or_open(struct pool *pool)
+{
+    pool_serve(pool);
+    if (ring_now_ms(pool->ctx->ring) >= pool->failed_until_ms || pool->n_open == 0)
+        open_more(pool);
+}
+
+/* Its user has changed, or it is old, which is counted. */
 static bool
 is_outdated(const struct backend *b)
 {
-    return !b->pool->key.service && b->opened_ms <= b->pool->ctx->users_since_ms;
+    bool old = care_is_old(b);
+
+    if (old)
+        slot_count(b->pool->ctx->slot, COUNTER_BACKENDS_AGED);
+    return old || (!b->pool->key.service && b->opened_ms <= b->pool->ctx->users_since_ms);
+}
+
+void
+pool_checked(struct backend *b)
+{
+    if (b->pool->ctx->leaving || is_outdated(b))
+        backend_close(b, NULL);
+    else
+        make_idle(b);
 }
 
 void
@@ -453,9 +516,7 @@ pool_lost(struct backend *b, bool opening, const struct sql_error *why)
 {
     struct pool *pool = b->pool;
 
-    if (b->state == BACKEND_IDLE)
-        pool->n_idle--;
-    leave_shared(b);
+    leave_state(b);
     b->state = BACKEND_CLOSING;
     list_remove(&b->node);
     list_append(&pool->ctx->closing, &b->node);

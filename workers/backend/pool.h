@@ -43,6 +43,7 @@ struct pool_waiter {
     pool_ready  *ready;
     struct timer deadline;
     struct pool *pool;
+    uint64_t     since_us;  /* waiting */
     uint64_t     vars_hash; /* what the waiter's session looks like: the best match wins */
     struct span  schema;
     bool         may_share; /* in: a shared backend is welcome; see share.h */
@@ -56,11 +57,13 @@ struct pool {
     struct list      node; /* in context.pools */
     struct context  *ctx;
     struct pool_key  key;
+    struct slot_shard *counters;
     struct list      idle, busy, opening; /* backends */
     struct list      shared;              /* busy ones: see share.h */
     struct list      waiters;
     uint32_t         n_open, n_idle, n_opening, n_waiting, n_shared;
     uint64_t         failed_until_ms; /* fail fast until then */
+    uint64_t         used_ms;         /* when somebody last wanted one */
     uint64_t         alive_ms;        /* when a backend last came back from its work */
     bool             starved;         /* pools of other kinds have all that the user may have */
     bool             full;            /* no more can be opened: those that are open must do */
@@ -103,6 +106,12 @@ pool_n_busy(const struct pool *pool)
 
 /* A pool of another kind needs a backend of this one. */
 bool pool_must_yield(const struct pool *pool);
+
+/* From care.c: one more backend is opened, for nobody yet; an idle one works; a backend that
+ * somebody waits for is lost. */
+void pool_open(struct pool *pool, struct span schema);
+void pool_checked(struct backend *b);
+void pool_serve_or_open(struct pool *pool);
 
 /* From backend.c: the login succeeded; a backend is gone (`opening`: it never
  * became usable, and why). */

@@ -32,8 +32,12 @@ enum login_wait {
     LOGIN_WAIT_ANSWER,   /* we asked for the user's plugin */
     LOGIN_WAIT_PASSWORD, /* we asked for the password itself, or for a question for our key */
     LOGIN_WAIT_CIPHER,   /* the password, encrypted */
-    LOGIN_WAIT_TURN,     /* it is to be hashed: one login at a time */
+    LOGIN_WAIT_HELLO,    /* the first packet of a TLS handshake */
+    LOGIN_WAIT_TURN,     /* there is much to compute for it: see client_turn.c */
 };
+
+/* What the turn is for. */
+enum login_work { LOGIN_WORK_PASSWORD, LOGIN_WORK_PROOF, LOGIN_WORK_TLS };
 
 /* What a login needs and an idle client does not. */
 struct client_login {
@@ -42,7 +46,8 @@ struct client_login {
     uint8_t          nonce[32];     /* NONCE_BYTES, or ED25519_NONCE_BYTES after a switch */
     uint8_t          verifier[2][AUTH_VERIFIER_MAX];
     unsigned         n_verifiers;   /* passwords that are good; 0: only none is */
-    struct buf       secret;        /* what is to be hashed */
+    enum login_work  work;
+    struct buf       secret;        /* what is to be hashed or verified */
     bool             encrypted;     /* it is */
     struct list      turn;          /* in LOGIN_WAIT_TURN */
     struct client   *client;
@@ -145,7 +150,16 @@ bool client_answers_plugin(const struct client_login *l, const struct login *log
 bool client_is_secure(const struct client *c);            /* nobody reads the wire */
 void client_ask(struct client *c);                        /* client_auth.c: the user's plugin */
 void client_answer(struct client *c, struct span answer); /* a packet of that plugin */
+void client_prove(struct client *c);                      /* it has its turn: `work` is done now */
 void client_login_free(struct client *c);                 /* ends it, in any state */
+
+void client_begin_tls(struct client *c);                  /* client_login.c: it has its turn */
+
+/* client_turn.c: there is `work` to do for the login, when it is its turn. */
+void client_wait_for_turn(struct client *c, enum login_work work);
+void client_leave_turn(struct client_login *l);
+/* How many wait. */
+unsigned client_turns(const struct context *ctx);
 
 void client_dispatch(struct client *c, struct span payload); /* client_command.c */
 void client_take(struct client *c, struct query_run *q);     /* it is the one that runs */

@@ -9,8 +9,8 @@
  * remembered by the verifier that they were proven against, so a new password is a
  * new entry and the old one is never asked for again. The table has one place per
  * verifier's first bits (its random salt); who is pushed out of it proves in full
- * again. Hashing a password takes some 3 ms, so one login a turn does it: a
- * storm of them, or of wrong passwords, does not stall the other clients.
+ * again. Hashing a password takes some 3 ms and verifying a signature 0.1, so
+ * they wait for their turn (client_turn.c).
  *
  * Somebody unknown fails as late as a native user with a wrong password.
  */
@@ -35,10 +35,6 @@ struct place {
 };
 
 struct logins {
-    struct ring *ring;
-    struct task  task;
-    struct list  waiting; /* client_login.turn */
-    unsigned     n_waiting;
     struct place place[PLACES];
 };
 
@@ -91,13 +87,22 @@ is_password(struct logins *logins, const uint8_t *verifier, struct span password
     return good;
 }
 
-/* --- one password a turn -------------------------------------------------- */
+/* --- what takes long ------------------------------------------------------ */
 
-static void
-hash_one(struct logins *logins, struct client_login *l)
+static struct logins *
+logins_of(struct context *ctx)
 {
-    struct client *c        = l->client;
-    struct buf     password = { 0 };
+    if (ctx->logins == NULL)
+        ctx->logins = mem_alloc(sizeof(*ctx->logins));
+    return ctx->logins;
+}
+
+static bool
+proves_password(struct client *c)
+{
+    struct client_login *l        = c->login;
+    struct buf           password = { 0 };
+    bool                 good     = false;
 
     if (!l->encrypted) {
         password  = l->secret;
@@ -106,65 +111,49 @@ hash_one(struct logins *logins, struct client_login *l)
                !sha2_decrypt(c->ctx->secure.rsa, buf_unread(&l->secret), l->nonce, &password)) {
         buf_clear(&password);
     }
-    bool good = false;
     for (unsigned i = 0; i < l->n_verifiers && !good; i++)
-        good = is_password(logins, l->verifier[i], buf_unread(&password));
+        good = is_password(logins_of(c->ctx), l->verifier[i], buf_unread(&password));
     if (password.bytes != NULL)
         explicit_bzero(password.bytes, password.cap);
     buf_fini(&password);
-    if (good)
+    return good;
+}
+
+static bool
+ed25519_proves(const struct client_login *l, struct span answer)
+{
+    bool good = l->n_verifiers == 0 && answer.len == 0;
+
+    for (unsigned i = 0; i < l->n_verifiers; i++)
+        good = good || ed25519_verify(answer, l->nonce, l->verifier[i]);
+    return good;
+}
+
+void
+client_prove(struct client *c)
+{
+    struct client_login *l    = c->login;
+    bool                 some = buf_len(&l->secret) != 0 || l->work == LOGIN_WORK_PASSWORD;
+
+    if (l->work == LOGIN_WORK_PROOF ? ed25519_proves(l, buf_unread(&l->secret))
+                                    : proves_password(c))
         client_welcome(c);
     else
-        client_deny(c, true);
-    if (c->state != CLIENT_CLOSING && c->state != CLIENT_LOGIN)
-        stream_resume_read(&c->stream); /* what it sent ahead */
+        client_deny(c, some);
 }
 
 static void
-next_turn(struct task *task)
+wait_for_turn(struct client *c, enum login_work work, struct span secret, bool encrypted)
 {
-    struct logins *logins = container_of(task, struct logins, task);
+    struct client_login *l = c->login;
 
-    if (list_empty(&logins->waiting))
-        return;
-    struct client_login *l = container_of(logins->waiting.next, struct client_login, turn);
-    list_remove(&l->turn);
-    list_init(&l->turn);
-    logins->n_waiting--;
-    if (logins->n_waiting > 0)
-        ring_post(logins->ring, &logins->task);
-    hash_one(logins, l);
-}
-
-static struct logins *
-logins_of(struct context *ctx)
-{
-    if (ctx->logins != NULL)
-        return ctx->logins;
-    struct logins *logins = mem_alloc(sizeof(*logins));
-    logins->ring = ctx->ring;
-    list_init(&logins->waiting);
-    task_init(&logins->task, next_turn);
-    ctx->logins = logins;
-    return logins;
-}
-
-static void
-wait_for_turn(struct client *c, struct span secret, bool encrypted)
-{
-    struct logins       *logins = logins_of(c->ctx);
-    struct client_login *l      = c->login;
-
-    if (logins->n_waiting == MAX_WAIT || secret.len > 4 * SHA2_PASSWORD_MAX) {
+    if (client_turns(c->ctx) >= MAX_WAIT || secret.len > 4 * SHA2_PASSWORD_MAX) {
         client_deny(c, true);
         return;
     }
     buf_append_span(&l->secret, secret);
     l->encrypted = encrypted;
-    l->wait      = LOGIN_WAIT_TURN;
-    list_append(&logins->waiting, &l->turn);
-    logins->n_waiting++;
-    ring_post(logins->ring, &logins->task);
+    client_wait_for_turn(c, work);
 }
 
 static void
@@ -222,7 +211,7 @@ sha2_password(struct client *c, struct span said)
     if (client_is_secure(c)) {
         if (said.len > 0 && said.ptr[said.len - 1] == 0)
             said.len--;
-        wait_for_turn(c, said, false);
+        wait_for_turn(c, LOGIN_WORK_PASSWORD, said, false);
     } else if (rsa == NULL) {
         struct sql_error error;
         slot_count(c->ctx->slot, COUNTER_LOGIN_FAILED_INSECURE);
@@ -234,7 +223,7 @@ sha2_password(struct client *c, struct span said)
         c->login->wait = LOGIN_WAIT_CIPHER;
         say_more(c, sha2_key_public(rsa));
     } else {
-        wait_for_turn(c, said, true);
+        wait_for_turn(c, LOGIN_WORK_PASSWORD, said, true);
     }
 }
 
@@ -255,16 +244,6 @@ native_proves(const struct client_login *l, struct span answer)
     return good;
 }
 
-static bool
-ed25519_proves(const struct client_login *l, struct span answer)
-{
-    bool good = l->n_verifiers == 0 && answer.len == 0;
-
-    for (unsigned i = 0; i < l->n_verifiers; i++)
-        good = good || ed25519_verify(answer, l->nonce, l->verifier[i]);
-    return good;
-}
-
 void
 client_answer(struct client *c, struct span answer)
 {
@@ -273,11 +252,11 @@ client_answer(struct client *c, struct span answer)
     if (l->wait == LOGIN_WAIT_PASSWORD)
         sha2_password(c, answer);
     else if (l->wait == LOGIN_WAIT_CIPHER)
-        wait_for_turn(c, answer, true);
+        wait_for_turn(c, LOGIN_WORK_PASSWORD, answer, true);
     else if (l->plugin == AUTH_SHA2)
         sha2_answer(c, answer);
     else if (l->plugin == AUTH_ED25519)
-        decide(c, ed25519_proves(l, answer), answer);
+        wait_for_turn(c, LOGIN_WORK_PROOF, answer, false);
     else
         decide(c, native_proves(l, answer), answer);
 }
@@ -329,9 +308,7 @@ client_login_free(struct client *c)
 {
     struct client_login *l = c->login;
 
-    if (!list_empty(&l->turn))
-        c->ctx->logins->n_waiting--;
-    list_remove(&l->turn);
+    client_leave_turn(l);
     if (l->secret.bytes != NULL)
         explicit_bzero(l->secret.bytes, l->secret.cap);
     buf_fini(&l->secret);

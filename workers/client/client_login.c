@@ -13,6 +13,7 @@
 #include "core/io/proxy.h"
 #include "core/io/tls.h"
 #include "core/mysql/auth.h"
+#include "workers/backend/care.h"
 #include "workers/client/client.h"
 #include "workers/query/limits.h"
 
@@ -165,6 +166,8 @@ enter_session(struct client *c, const char *schema, const char *host)
                  slots_now_ms());
     timer_stop(ring_timers(c->ctx->ring), &c->timer);
     client_watch(c);
+    for (uint32_t i = 0; c->ctx->conf.pool_min_idle > 0 && i < r->n_shards; i++)
+        care_warm(session_pool(s, r->shards[i].id), span_of(s->schema));
 }
 
 static int
@@ -228,9 +231,22 @@ client_enter(struct client *c, const char *user, const char *schema, struct sql_
 
 /* --- TLS ------------------------------------------------------------------ */
 
+/* The first packet of a handshake makes us compute a signature. */
 static void
-begin_tls(struct client *c)
+await_tls(struct client *c)
 {
+    if (c->stream.filter != NULL || c->ctx->secure.clients == NULL)
+        client_begin_tls(c);
+    else if (stream_unread(&c->stream).len > 0)
+        client_wait_for_turn(c, LOGIN_WORK_TLS);
+    else
+        c->login->wait = LOGIN_WAIT_HELLO;
+}
+
+void
+client_begin_tls(struct client *c)
+{
+    c->login->wait = LOGIN_WAIT_RESPONSE;
     if (c->stream.filter == NULL && c->ctx->secure.clients != NULL)
         stream_add_filter(&c->stream, tls_accept(c->ctx->secure.clients));
     else
@@ -325,7 +341,7 @@ read_response(struct client *c, struct span payload)
     switch (login_decode(payload, l->offered, &login)) {
     case LOGIN_RESPONSE: break;
     case LOGIN_TLS_REQUEST:
-        begin_tls(c);
+        await_tls(c);
         return;
     case LOGIN_TOO_OLD:
     case LOGIN_MALFORMED:
@@ -402,6 +418,8 @@ client_log_in(struct client *c)
 {
     struct message     message;
 
+    if (c->login->wait == LOGIN_WAIT_HELLO)
+        client_wait_for_turn(c, LOGIN_WORK_TLS);
     if (c->login->wait == LOGIN_WAIT_TURN || !take_proxy_header(c))
         return;
     enum packet_status status = message_next(&c->reader, stream_unread(&c->stream), &c->command,
