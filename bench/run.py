@@ -142,9 +142,10 @@ def fill(target):
     Setup.sql(target, "INSERT INTO thousand VALUES " + ",".join(f"({i})" for i in range(1000)))
 
 
-def sysbench(target, command, *, threads, seconds=0, ps="disable", tls=None):
+def sysbench(target, command, *, threads, seconds=0, ps="disable", tls=None,
+             script="oltp_point_select"):
     done = subprocess.run(
-        ["sysbench", "oltp_point_select", "--db-driver=mysql", "--mysql-host=127.0.0.1",
+        ["sysbench", script, "--db-driver=mysql", "--mysql-host=127.0.0.1",
          f"--mysql-port={target.port}", f"--mysql-user={target.user}", "--mysql-password=app",
          f"--mysql-db={target.db}", f"--table-size={ROWS}", "--tables=1", f"--threads={threads}",
          f"--db-ps-mode={ps}", f"--time={seconds}", "--events=0", "--histogram=on",
@@ -232,20 +233,28 @@ def many_clients(setup, options):
             for threads in (256, 1000)}
 
 
-def tls(setup, options):
-    """What TLS adds: the same statements with and without it, in turn."""
+def variants(setup, options):
+    """What TLS, SET NAMES and prepared statements change: the same statements through shardd
+    with and without, in turn."""
     if not setup.cluster:
         return {}
-    shardd = setup.targets[-1]
-    runs = {None: [], setup.certs.folder: []}
-    for i in range(2 * options.rounds):
-        how = list(runs)[(i + i // 2) % 2]
-        runs[how].append(measure_sysbench(shardd, threads=64, seconds=options.seconds, tls=how))
-    plain, secure = ({what: statistics.median(r[what] for r in each) for what in each[0]}
-                     for each in runs.values())
-    return {"point select over TLS, 64 clients": {"shardd": secure | {
-        "times_cpu": secure["cpu_us"] / plain["cpu_us"],
-        "times_rate": secure["rate"] / plain["rate"]}}}
+    return {f"point select {name}, 64 clients": {"shardd": against_plain(setup, options, how)}
+            for name, how in (("over TLS", {"tls": setup.certs.folder}),
+                              ("after SET NAMES", {"script": ROOT / "bench" / "names.lua"}),
+                              ("prepared and not", {"ps": "auto"}))}
+
+
+def against_plain(setup, options, how):
+    """The medians, and those of each pair's ratio."""
+    plain, other = [], []
+    for i in range(options.rounds):
+        for runs, more in [(plain, {}), (other, how)][::1 - i % 2 * 2]:
+            runs.append(measure_sysbench(setup.targets[-1], threads=64, seconds=options.seconds,
+                                         **more))
+    found = {what: statistics.median(r[what] for r in other) for what in other[0]}
+    return found | {"times_" + short: statistics.median(
+        b[what] / a[what] for a, b in zip(plain, other))
+        for short, what in (("cpu", "cpu_us"), ("rate", "rate"))}
 
 
 def connections(setup, options):
@@ -382,9 +391,63 @@ def read_rows(port, sql):
             del data[:at]
 
 
-MEASUREMENTS = {"point": point_selects, "many": many_clients, "tls": tls,
+def commits(setup, options):
+    """What COMMIT takes when a transaction has written on one shard, and when on two; the
+    servers are as durable as servers are by default, and one client waits for them."""
+    if not setup.cluster:
+        return {}
+    with tempfile.TemporaryDirectory(prefix="shardd-bench-") as folder:
+        cluster = testbed.Cluster(f"{folder}/c2", shards=2)
+        try:
+            return measure_commits(cluster, options)
+        finally:
+            cluster.down()
+
+
+def measure_commits(cluster, options):
+    cluster.sql("CREATE TABLE a (id BIGINT PRIMARY KEY, n BIGINT NOT NULL)")
+    cluster.sql("INSERT INTO a VALUES " + ",".join(f"({i}, 0)" for i in range(100)))
+    durable = "SELECT @@innodb_flush_log_at_trx_commit, @@sync_binlog, @@log_bin"
+    ids = []
+    for shard in cluster.shard_list():
+        if cluster.on_shard(shard, durable) != ((1, 1, 1),):
+            sys.exit("commits: the servers are not durable")
+        ids.append([i for i, in cluster.on_shard(shard, "SELECT id FROM a ORDER BY id LIMIT 2",
+                                                 "app")])
+    (a, b), (c, d) = ids
+    kinds = {"one": [(a, b), (c, d)], "two": [(a, c), (d, b)]}
+    took = {kind: [] for kind in kinds}
+    with rawclient.RawClient(cluster.port, timeout=60) as client:
+        client.login(db="app")
+        for i in range(options.rounds * options.seconds * 20):
+            for kind in sorted(kinds, reverse=i % 2 == 1):
+                took[kind].append(time_commit(client, kinds[kind][i // 2 % 2]))
+    one, two = (mean_of_most(took[kind]) * 1e3 for kind in ("one", "two"))
+    return {"commit on two shards": {"shardd": {
+        "one_ms": one, "two_ms": two, "times_one": two / one,
+        "p50_ms": statistics.median(took["two"]) * 1e3}}}
+
+
+def mean_of_most(times):
+    """Without the tenth at either end. Not the median: a disk that others use is quick or
+    slow, and the sum of several quick or slow waits has another one."""
+    tenth = len(times) // 10
+    return statistics.fmean(sorted(times)[tenth:len(times) - tenth])
+
+
+def time_commit(client, ids):
+    client.query("BEGIN")
+    for i in ids:
+        client.query(f"UPDATE a SET n = n + 1 WHERE id = {i}")
+    start = time.perf_counter()
+    client.query("COMMIT")
+    return time.perf_counter() - start
+
+
+MEASUREMENTS = {"point": point_selects, "many": many_clients, "variants": variants,
                 "connect": connections, "result": large_result, "idle": idle_clients,
-                "http": http, "scatter": scatter, "gather": gather}
+                "http": http, "scatter": scatter, "gather": gather,
+                "commit": commits}
 
 # what, which value, better when, bound, against whom (None: absolute)
 TARGETS = [
@@ -402,6 +465,8 @@ TARGETS = [
     ("point select, text, 1000 clients", "p99_ms", "<=", 0.6, "direct"),
     ("point select over TLS, 64 clients", "times_cpu", "<=", 2, None),
     ("point select over TLS, 64 clients", "times_rate", ">=", 0.5, None),
+    ("point select after SET NAMES, 64 clients", "times_rate", ">=", 0.95, None),
+    ("point select prepared and not, 64 clients", "times_rate", ">=", 1, None),
     ("new connections", "rate", ">=", 1.0, "haproxy"),
     ("result of 1 GB", "rate", ">=", 0.9, "haproxy"),
     ("result of 1 GB", "growth_kib", "<=", 32 << 10, None),
@@ -416,6 +481,7 @@ TARGETS = [
     ("http", "/healthz", ">=", 0, None),
     ("http", "/metrics", ">=", 0, None),
     ("point select by HTTP, 64 clients", "times_rate", ">=", 0.6, None),
+    ("commit on two shards", "times_one", "<=", 3.2, None),
 ]
 
 
@@ -426,7 +492,7 @@ def number(x):
 def report(results):
     """The table, and how many targets are missed."""
     missed = 0
-    print(f"\n{'what':34} {'value':14} {'by':6} {'direct':>9} {'HAProxy':>9} {'shardd':>9} "
+    print(f"\n{'what':42} {'value':14} {'by':6} {'direct':>9} {'HAProxy':>9} {'shardd':>9} "
           f"{'ratio':>6} {'target':>9}")
     for what, value, sign, bound, peer in TARGETS:
         for by, suffix in ("port", ""), ("socket", "_unix"):
@@ -439,7 +505,7 @@ def report(results):
             figure = seen["shardd"] / max(seen[peer], 1e-9) if peer else seen["shardd"]
             reached = figure <= bound if sign == "<=" else figure >= bound
             missed += not reached
-            print(f"{what:34} {value:14} {by if peer else '':6} {cells[0]:>9} {cells[1]:>9} "
+            print(f"{what:42} {value:14} {by if peer else '':6} {cells[0]:>9} {cells[1]:>9} "
                   f"{cells[2]:>9} {f'{figure:.2f}' if peer else '-':>6} "
                   f"{sign + ' ' + number(bound):>9}{'' if reached else '  missed'}")
     return missed

@@ -86,8 +86,8 @@ struct mailbox {
 
 /* How far the end of a transaction on several shards has come. */
 enum client_phase {
-    CLIENT_PHASE_OPEN, CLIENT_PHASE_PREPARE, CLIENT_PHASE_HELD, CLIENT_PHASE_DECIDE,
-    CLIENT_PHASE_COMMIT, CLIENT_PHASE_FINISH, CLIENT_PHASE_ROLLBACK, CLIENT_PHASES_N,
+    CLIENT_PHASE_OPEN, CLIENT_PHASE_PREPARE, CLIENT_PHASE_HELD, CLIENT_PHASE_COMMIT,
+    CLIENT_PHASE_FINISH, CLIENT_PHASE_ROLLBACK, CLIENT_PHASES_N,
 };
 
 /* One row of the process list, in private memory. Texts are NUL-terminated. */

@@ -1,13 +1,15 @@
 """Something is killed between two steps of a commit over two shards; afterwards the
 transaction is whole on both or on neither, and what a client was told is so.
 
-    prepare   XA PREPARE is under way on the second shard (its server is stopped)
-    decide    the second is prepared, the decision is under way on the first
-    commit    the decision row is there, COMMIT is under way on the first
+    prepare   XA PREPARE is under way on the second shard (its server is stopped); the
+              decision row is in the first's transaction
+    decide    the second is prepared, the decision row is under way to the first
+    commit    all is prepared, COMMIT is under way on the first
     finish    the first has committed, XA COMMIT is under way on the second
 """
 import os
 import signal
+import socket
 import threading
 import time
 
@@ -301,6 +303,38 @@ def test_a_worker_is_killed(bank, step):
     ("prepare", "first"), ("prepare", "second"), ("commit", "first"), ("finish", "second")])
 def test_a_shard_is_killed(bank, step, victim):
     run_step(bank, step, victim)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_client_leaves(bank, step):
+    """Its worker ends what it has begun: nothing stays locked until the resolver looks, of
+    which there is none here."""
+    testbed.wait_for("the shards", lambda: answers(bank), 60)
+    (first, a), (second, b) = two_shards(bank)
+    before = dict(bank.sql(f"SELECT id, n FROM a WHERE id IN ({a}, {b})"))
+    c = bank.connect(read_timeout=60)
+    for sql in ("BEGIN", f"UPDATE a SET n = n - 1 WHERE id = {a}",
+                f"UPDATE a SET n = n + 1 WHERE id = {b}"):
+        assert testbed.Answer(c, sql).error is None
+    commit = threading.Thread(target=lambda: testbed.Answer(c, "COMMIT"))
+    with bank.controller_stopped():
+        try:
+            go_to(bank, step, first, second, commit)
+            gone = bank.metric("shardd_clients_closed_total", reason="lost")
+            c._sock.shutdown(socket.SHUT_RDWR)
+            testbed.wait_for("its end to be noticed", lambda: bank.metric(
+                "shardd_clients_closed_total", reason="lost") > gone)
+        finally:
+            for shard in first, second:
+                shard.signal(signal.SIGCONT)
+            if step == "commit":
+                first.let_commits()
+        commit.join(60)
+        whole = {a: before[a] - 1, b: before[b] + 1}
+        testbed.wait_for("its commit", lambda: look(bank, a, b) == whole)
+        # A server shows the change a moment before it forgets the branch.
+        testbed.wait_for("no branch", lambda: not second.ask("XA RECOVER").rows)
+        bank.sql(f"UPDATE a SET n = n + 0 WHERE id IN ({a}, {b})")
 
 
 @pytest.mark.long

@@ -310,11 +310,13 @@ class Cluster:
     def controller_stopped(self):
         pids = [p for p in processes_of(self.home)
                 if os.readlink(f"/proc/{p}/exe").endswith("shardctl")]
-        for pid in pids:
-            stop_process(pid)
-        yield
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+        try:
+            for pid in pids:
+                stop_process(pid)
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     def kill_worker(self, index=0, how=signal.SIGKILL):
         pid = self.worker_pids()[index]

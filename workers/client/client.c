@@ -15,6 +15,7 @@ enum {
     ERR_KILLED    = 1927, /* ER_CONNECTION_KILLED */
     ERR_INTERRUPTED = 1317, /* ER_QUERY_INTERRUPTED */
     LINGER_MS     = 1000,
+    COMMIT_ALONE_MS = 10000, /* what it locks is not held longer for a shard that hangs */
     READ_AHEAD    = 256 << 10,
     LOW_WATER     = 64 << 10,
     LOGIN_BYTES   = 128 << 10, /* a login with 64 KiB of attributes, and some */
@@ -23,10 +24,8 @@ enum {
 /* --- the end ------------------------------------------------------------- */
 
 static void
-on_closed(struct stream *stream)
+release(struct client *c)
 {
-    struct client *c = container_of(stream, struct client, stream);
-
     slot_sub(c->ctx->slot, COUNTER_CLIENTS_OPEN, 1);
     list_remove(&c->node);
     c->ctx->n_clients--;
@@ -36,26 +35,18 @@ on_closed(struct stream *stream)
 }
 
 static void
-drop_query(struct client *c)
+on_closed(struct stream *stream)
 {
-    struct query_run *q = c->query;
+    struct client *c = container_of(stream, struct client, stream);
 
-    if (q == NULL)
-        return;
-    c->query = NULL;
-    query_abandon(q);
-    query_free(q);
+    c->unconnected = true;
+    if (c->committing == NULL)
+        release(c);
 }
 
 static void
-end(struct client *c, enum counter reason, enum stream_close_how how)
+forget_session(struct client *c)
 {
-    c->state = CLIENT_CLOSING;
-    slot_count(c->ctx->slot, reason);
-    timer_stop(ring_timers(c->ctx->ring), &c->timer);
-    drop_query(c);
-    client_bulk_free(c);
-    client_uncount(c);
     if (c->login == NULL || c->login->changing)
         client_logout(c->ctx->slot, c->row);
     if (c->login != NULL)
@@ -68,6 +59,69 @@ end(struct client *c, enum counter reason, enum stream_close_how how)
     free(c->schema_before);
     c->schema_before = NULL;
     session_fini(&c->session);
+}
+
+static void
+drop(struct query_run *q)
+{
+    query_abandon(q);
+    query_free(q);
+}
+
+/* Nobody waits for what the commit has to say. */
+static void
+commit_over(struct client *c)
+{
+    struct query_run *q = c->committing;
+
+    timer_stop(ring_timers(c->ctx->ring), &c->timer);
+    c->committing = NULL;
+    drop(q);
+    forget_session(c);
+    if (c->unconnected)
+        release(c);
+}
+
+static void
+commit_ended(struct query_run *q, const struct sql_error *error)
+{
+    (void)error;
+    commit_over(q->owner);
+}
+
+static void
+commit_too_long(struct timer *timer)
+{
+    commit_over(container_of(timer, struct client, timer));
+}
+
+static void
+drop_query(struct client *c)
+{
+    struct query_run *q = c->query;
+
+    if (q == NULL)
+        return;
+    c->query = NULL;
+    if (txn_outlives(q, commit_ended))
+        c->committing = q;
+    else
+        drop(q);
+}
+
+static void
+end(struct client *c, enum counter reason, enum stream_close_how how)
+{
+    c->state = CLIENT_CLOSING;
+    slot_count(c->ctx->slot, reason);
+    timer_stop(ring_timers(c->ctx->ring), &c->timer);
+    drop_query(c);
+    client_bulk_free(c);
+    client_uncount(c);
+    if (c->committing == NULL)
+        forget_session(c);
+    else
+        timer_start(ring_timers(c->ctx->ring), &c->timer, COMMIT_ALONE_MS, commit_too_long);
     stream_close(&c->stream, how, LINGER_MS);
 }
 

@@ -6,7 +6,9 @@
  *              CLOSING <-------+--------------+ --> freed
  *
  * A client has at most one statement under way; what it sends meanwhile waits
- * in its stream. The session is the client's, backends are borrowed.
+ * in its stream. The session is the client's, backends are borrowed. A commit on several
+ * shards that is under way when the connection ends goes on to its end, and session and
+ * client live as long.
  */
 #ifndef WORKERS_CLIENT_CLIENT_H
 #define WORKERS_CLIENT_CLIENT_H
@@ -98,6 +100,8 @@ struct client {
     uint64_t             user_key; /* counted as one of the user's; 0: not */
     bool                 grace;   /* the server may end the statement, which is late */
     bool                 in_run;  /* inside client_run(): no recursion */
+    bool                 unconnected; /* CLOSING, and the stream is closed */
+    struct query_run    *committing; /* owned; only CLOSING: what goes on without a client */
 };
 
 /* An accepted connection. Greets it, or refuses it (limits, no routes, leaving). */

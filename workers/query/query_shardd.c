@@ -199,8 +199,8 @@ shards_of(const struct client_info *info, const struct routes *r, struct buf *ou
 static void
 show_transaction(struct table *t, uint32_t worker, const struct client_info *info)
 {
-    static const char *const phases[CLIENT_PHASES_N] = { "open", "prepare", "held", "decide",
-                                                         "commit", "finish", "rollback" };
+    static const char *const phases[CLIENT_PHASES_N] = { "open", "prepare", "held", "commit",
+                                                         "finish", "rollback" };
     uint64_t since = info->txn_ms != 0 ? info->txn_ms : info->spread_us / 1000;
     uint64_t now   = slots_now_ms();
     struct buf shards = { 0 };

@@ -3,13 +3,19 @@
  * Every phase says something on some of the session's held backends and waits
  * for all answers. What is lost or refused, by phase:
  *
- *   PREPARE, DECIDE   everything rolls back, also when what is lost was not being
- *                     talked to: its COMMIT has not been sent
- *   COMMIT_POINT      lost: nobody here knows; the branches are the resolver's and the
- *                     client hears so. Refused: ASK
- *   ASK               an abort row in the place of the decision: written, everything
- *                     rolls back; the decision is there, everything commits
- *   FINISH            a prepared branch is the resolver's, which finds the decision
+ *   PREPARE       everything rolls back, also when what is lost was not being
+ *                 talked to: its COMMIT has not been sent
+ *   COMMIT_POINT  lost: nobody here knows; the branches are the resolver's and the
+ *                 client hears so. Refused: ASK
+ *   ASK           an abort row in the place of the decision: written, everything
+ *                 rolls back; the decision is there, everything commits
+ *   FINISH        a prepared branch is the resolver's, which finds the decision
+ *
+ * The decision row is said while the branches prepare: it is in the first shard's
+ * transaction, so it counts only once that commits, and COMMIT is not sent before all
+ * are prepared. A commit so waits three times for disks, where on one shard it waits
+ * once, and for no other round trip. Who asks about the decision meanwhile (the resolver)
+ * waits for the row's lock and learns that it is not known yet.
  *
  * A branch that has written always ends by PREPARE and a decision, also the only one:
  * XA COMMIT ... ONE PHASE lasts no longer than the server. Killed after its OK it comes
@@ -36,7 +42,6 @@ enum {
 enum phase {
     PHASE_PREPARE,
     PHASE_GATE,
-    PHASE_DECIDE,
     PHASE_COMMIT_POINT,
     PHASE_ASK,
     PHASE_FINISH,
@@ -114,11 +119,28 @@ is_last_word(const struct commit *c, const struct said *said)
     return said + 1 == &c->said[c->n_said] || said[1].held != said->held;
 }
 
+/* In PREPARE: what is said on the first shard, which has no branch. */
+static bool
+is_decision(const struct said *said)
+{
+    return said->commit->q->s->held[said->held].role == HELD_PLAIN;
+}
+
+/* What was refused is not for others: it may still have our role, or a branch that is
+ * the resolver's once nobody owns it. */
+static bool
+must_close(const struct commit *c, const struct said *said)
+{
+    if (c->phase == PHASE_COMMIT_POINT || (c->phase == PHASE_PREPARE && !is_decision(said)))
+        return false; /* more will be said on it */
+    return is_last_word(c, said);
+}
+
 /* The resolver was faster: it takes a commit that does not go on for a dead one's. */
 static void
-explain_refusal(const struct commit *c, struct sql_error *why)
+explain_refusal(const struct commit *c, const struct said *said, struct sql_error *why)
 {
-    if (c->phase == PHASE_DECIDE && why->code == ERR_DUPLICATE)
+    if (c->phase == PHASE_PREPARE && is_decision(said) && why->code == ERR_DUPLICATE)
         sql_error_set(why, ERR_DEADLOCK, "shardd: the COMMIT took so long that the transaction "
                       "was rolled back on all shards; start it again");
 }
@@ -126,7 +148,7 @@ explain_refusal(const struct commit *c, struct sql_error *why)
 static void
 on_refusal(struct commit *c, struct said *said, struct backend *b, struct sql_error *why)
 {
-    explain_refusal(c, why);
+    explain_refusal(c, said, why);
     if (c->phase == PHASE_ASK && why->code == ERR_DUPLICATE)
         c->committed = true;
     else if (c->phase == PHASE_ASK)
@@ -134,9 +156,7 @@ on_refusal(struct commit *c, struct said *said, struct backend *b, struct sql_er
     c->left_over |= c->phase == PHASE_FINISH;
     if (matters(c))
         fail(c, why);
-    /* Not for others: it may still have our role, or a branch that is the resolver's
-     * once nobody owns it. */
-    if (c->phase != PHASE_PREPARE && c->phase != PHASE_COMMIT_POINT && is_last_word(c, said))
+    if (must_close(c, said))
         backend_close(b, why);
 }
 
@@ -209,36 +229,27 @@ any_lost(const struct session *s)
     return s->doomed;
 }
 
-/* The branches promise to be able to commit. */
+/* The branches promise to be able to commit, and the first shard gets the row that will
+ * say that they do. The right to write it comes with a role, so that nobody sees our schema
+ * between their own. */
 static void
 prepare(struct commit *c)
 {
     const struct session *s = c->q->s;
+    char                  decide[128];
 
+    snprintf(decide, sizeof(decide), "CALL shardd.decide('%s')", s->gtrid);
     for (uint32_t i = 0; i < s->n_held; i++)
         if (is_writer(&s->held[i])) {
             say_xa(c, i, "END", "");
             say_xa(c, i, "PREPARE", "");
+        } else if (s->held[i].role == HELD_PLAIN) {
+            say(c, i, "SET ROLE shardd_committer");
+            say(c, i, decide);
+            say(c, i, "SET ROLE NONE");
         }
     gate_prepare(c->q->ctx->gate, &c->passage, s->gtrid);
     c->prepared = true;
-}
-
-static void
-decide(struct commit *c)
-{
-    const struct session *s = c->q->s;
-    char                  text[128];
-
-    /* The right to decide comes with a role, so that nobody sees our schema
-     * between their own. */
-    snprintf(text, sizeof(text), "CALL shardd.decide('%s')", s->gtrid);
-    for (uint32_t i = 0; i < s->n_held; i++)
-        if (s->held[i].role == HELD_PLAIN) {
-            say(c, i, "SET ROLE shardd_committer");
-            say(c, i, text);
-            say(c, i, "SET ROLE NONE");
-        }
 }
 
 /* Those that have written, or hold the decision; the others wait for FINISH. */
@@ -360,7 +371,7 @@ enter(struct commit *c, enum phase phase, void (*speak)(struct commit *))
 {
     static const uint8_t told[] = {
         [PHASE_PREPARE] = CLIENT_PHASE_PREPARE, [PHASE_GATE] = CLIENT_PHASE_HELD,
-        [PHASE_DECIDE] = CLIENT_PHASE_DECIDE, [PHASE_COMMIT_POINT] = CLIENT_PHASE_COMMIT,
+        [PHASE_COMMIT_POINT] = CLIENT_PHASE_COMMIT,
         [PHASE_FINISH] = CLIENT_PHASE_FINISH, [PHASE_ROLLBACK] = CLIENT_PHASE_ROLLBACK,
     };
     const struct session *s = c->q->s;
@@ -443,7 +454,7 @@ after_ask(struct commit *c)
 static void
 advance(struct commit *c)
 {
-    if (c->phase <= PHASE_DECIDE)
+    if (c->phase <= PHASE_GATE)
         fail_lost(c);
     switch (c->phase) {
     case PHASE_PREPARE:
@@ -453,14 +464,6 @@ advance(struct commit *c)
             pass_gate(c);
         return;
     case PHASE_GATE:
-        if (c->failed)
-            enter(c, PHASE_ROLLBACK, roll_back);
-        else if (c->prepared)
-            enter(c, PHASE_DECIDE, decide);
-        else
-            enter(c, PHASE_COMMIT_POINT, commit_point);
-        return;
-    case PHASE_DECIDE:
         if (c->failed)
             enter(c, PHASE_ROLLBACK, roll_back);
         else
@@ -520,6 +523,17 @@ void
 txn_rollback(struct query_run *q, txn_ended *ended)
 {
     enter(commit_new(q, ended), PHASE_ROLLBACK, roll_back);
+}
+
+bool
+txn_outlives(struct query_run *q, txn_ended *ended)
+{
+    struct commit *c = q->committing;
+
+    if (c == NULL || !c->prepared)
+        return false;
+    c->ended = ended;
+    return true;
 }
 
 void

@@ -4,9 +4,9 @@
  *      COMMIT_POINT  COMMIT on the first
  *      FINISH        COMMIT / XA COMMIT ... ONE PHASE where only was read
  *   a further one has written:
- *      PREPARE       XA END, XA PREPARE on the branches      (all at once)
+ *      PREPARE       XA END, XA PREPARE on the branches, and the
+ *                    decision row on the first               (all at once)
  *      GATE          no snapshot of several shards opens now: see gate.h
- *      DECIDE        the decision row on the first
  *      COMMIT_POINT  COMMIT on the first                     <-- decided now
  *      FINISH        XA COMMIT on the branches               (all at once)
  *
@@ -48,6 +48,12 @@ void txn_settle(struct query_run *q, uint16_t code, void (*next)(struct query_ru
  * controller does to one of those that wait for one another on different shards
  * (ctl/job/deadlock.h): the client hears what a server says when it finds a deadlock. */
 void txn_translate(struct query_run *q, struct sql_error *error);
+
+/* The client is gone. True: branches are prepared, or soon will be, and whatever they lock
+ * would stay so until the resolver looks; so the commit goes on to its end, and `ended`
+ * comes then instead of txn_commit()'s (never from inside). Session and query live until
+ * then, or until txn_abandon(). */
+bool txn_outlives(struct query_run *q, txn_ended *ended);
 
 /* The client is gone and the query with it. What is decided stays decided, what is
  * prepared is the resolver's; the caller closes the backends. */
