@@ -27,7 +27,8 @@
 #define PLAN_TABLES_MAX 500
 
 struct region {
-    struct region *parent; /* NULL: stands alone */
+    struct region *parent;   /* NULL: stands alone */
+    bool           nullable; /* of an outer join in the parent; else of a subquery */
 };
 
 /* Column names of one SELECT block. */

@@ -265,6 +265,7 @@ add_join(struct planner *p, struct scope *s, struct table_ref *ref, struct regio
     if (outer) {
         struct region *nullable = make(p, sizeof(*nullable));
         nullable->parent        = region;
+        nullable->nullable      = true;
         *(ref->join == JOIN_LEFT ? &right : &left) = nullable;
     }
     if (!scope_from(p, s, ref->left, left))

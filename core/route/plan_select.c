@@ -31,7 +31,7 @@ static void
 select_keys(struct planner *p, struct query *q, struct scope *s)
 {
     struct target *t = &p->out->target;
-    if (t->n_groups > 1 || t->at_home || s == NULL) {
+    if (t->n_groups > 1 || t->at_home || t->one_shard || s == NULL) {
         one(p, "the keys must be of one shard");
         t->one_shard = true;
         return;

@@ -332,7 +332,7 @@ static struct key_group *
 resolve(struct planner *p, struct class *c, struct class **anchor)
 {
     while (c->exported != NULL || c->outer != NULL) {
-        if (c->exported != NULL && c->group == NULL) {
+        if (c->exported != NULL) {
             c = class_of(node_of(p, c->exported, c->exported->key));
             continue;
         }
@@ -430,7 +430,7 @@ where_export(struct planner *p, struct scope *s, struct query *q)
         if (!instance_sharded(i) || i->region != s->region)
             continue;
         struct class *c = class_of(node_of(p, i, i->key));
-        if (c->group != NULL || c->outer != NULL)
+        if (c->outer != NULL)
             return NULL;
         if (key != NULL && class_of(node_of(p, key, key->key)) != c)
             return NULL;
@@ -442,7 +442,9 @@ where_export(struct planner *p, struct scope *s, struct query *q)
 void
 where_exported(struct planner *p, struct instance *inside_one, struct instance *derived)
 {
-    class_of(node_of(p, inside_one, inside_one->key))->exported = derived;
+    struct class *c = class_of(node_of(p, inside_one, inside_one->key));
+    c->exported     = derived;
+    class_of(node_of(p, derived, derived->key))->group = c->group;
 }
 
 static bool
@@ -479,6 +481,17 @@ add_group(struct planner *p, struct target *out, struct key_group *g, uint32_t t
     out->groups           = more;
 }
 
+/* Every row of `main` has a row of the class in it, so that the shards have different ones.
+ * Without it each shard would answer for rows that have no match there, or none at all. */
+static bool
+cuts(const struct class *c, const struct region *main)
+{
+    const struct region *r = c->region;
+    while (r != main && r->nullable && c->null_rejected)
+        r = r->parent;
+    return r == main;
+}
+
 bool
 where_target(struct planner *p, const struct region *main, struct target *out)
 {
@@ -497,6 +510,7 @@ where_target(struct planner *p, const struct region *main, struct target *out)
         struct span name = i->table != NULL ? i->table->name : i->alias;
         if (g != NULL) {
             add_group(p, out, g, i->table_index);
+            out->one_shard |= !cuts(anchor, main);
             continue;
         }
         if ((common != NULL && common != anchor) || anchor->region != main)

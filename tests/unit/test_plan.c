@@ -223,6 +223,40 @@ static const struct plan_case cases[] = {
       "refuse 1235: shardd: the rows of 'orders' that this statement needs are on other "
       "shards than those they are combined with; join the tables on their keys, or give "
       "the key of each; or add an engine, which can answer it: 'shardctl engine add'" },
+    { "SELECT (SELECT COUNT(*) FROM users u WHERE u.id IN (1, 2)) FROM countries",
+      "one keys users.id=(:0,:1) one shard" },
+    { "SELECT c FROM (SELECT COUNT(*) c FROM users WHERE id IN (1, 2)) d",
+      "one keys users.id=(:0,:1) one shard" },
+    { "SELECT * FROM countries c LEFT JOIN users u ON u.id = c.id WHERE c.id IN (1, 2)",
+      "refuse 1235: shardd: the rows of 'users' that this statement needs are on other "
+      "shards than those they are combined with; join the tables on their keys, or give "
+      "the key of each; or add an engine, which can answer it: 'shardctl engine add'" },
+    { "SELECT * FROM countries c JOIN users u ON u.id = c.id WHERE c.id IN (1, 2)",
+      "scatter all; merge: concatenate; text: SELECT * FROM countries c JOIN users u ON "
+      "u.id = c.id WHERE c.id IN (:0, :1)" },
+    { "SELECT * FROM countries c LEFT JOIN (SELECT id FROM users WHERE id IN (1, 2)) d ON d.id = 1",
+      "one keys users.id=(:0,:1) one shard" },
+    { "SELECT * FROM countries c JOIN (SELECT id FROM users WHERE id IN (1, 2)) d",
+      "scatter keys users.id=(:0,:1); merge: concatenate; text: SELECT * FROM countries c "
+      "JOIN (SELECT id FROM users WHERE id IN (:0, :1)) d" },
+    { "SELECT * FROM (SELECT id FROM users WHERE id IN (1, 2) LIMIT 1) d",
+      "one keys users.id=(:0,:1) one shard" },
+    { "SELECT * FROM users u LEFT JOIN orders o ON u.id = o.user_id WHERE o.user_id IN (1, 2)",
+      "scatter keys orders.user_id=(:0,:1); merge: concatenate; text: SELECT * FROM users "
+      "u LEFT JOIN orders o ON u.id = o.user_id WHERE o.user_id IN (:0, :1)" },
+    { "SELECT * FROM users u LEFT JOIN (SELECT user_id FROM orders WHERE user_id IN (1, 2)) d "
+      "ON d.user_id = u.id",
+      "scatter all; merge: concatenate; text: SELECT * FROM users u LEFT JOIN (SELECT "
+      "user_id FROM orders WHERE user_id IN (:0, :1)) d ON d.user_id = u.id" },
+    { "SELECT * FROM users u JOIN (SELECT user_id FROM orders WHERE user_id IN (1, 2)) d "
+      "ON d.user_id = u.id",
+      "scatter keys orders.user_id=(:0,:1); merge: concatenate; text: SELECT * FROM users "
+      "u JOIN (SELECT user_id FROM orders WHERE user_id IN (:0, :1)) d ON d.user_id = u.id" },
+    { "SELECT * FROM (SELECT * FROM users) d WHERE d.id IN (1, 2)",
+      "scatter all; merge: concatenate; text: SELECT * FROM (SELECT * FROM users) d WHERE "
+      "d.id IN (:0, :1)" },
+    { "SELECT name FROM countries WHERE EXISTS (SELECT 1 FROM users u WHERE u.id IN (1, 2))",
+      "one keys users.id=(:1,:2) one shard" },
     { "SELECT nofunc(id) FROM users",
       "refuse 1235: shardd: the stored function 'nofunc' cannot be used here: what it "
       "reads cannot be seen, and its database has sharded or reference tables" },
