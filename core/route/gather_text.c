@@ -3,6 +3,7 @@
 
 #include "core/mysql/literal.h"
 #include "core/mysql/load_line.h"
+#include "core/sql/charset.h"
 
 enum {
     KEY_BYTES_MAX = 1000, /* of a key that every engine takes; above: of so many characters */
@@ -173,12 +174,20 @@ gather_neutral(void)
            "max_heap_table_size=4294967296";
 }
 
-/* A login sets the sets of client, connection and results to its collation's. */
+/* A login sets the sets of client, connection and results to its collation's. The client's may
+ * be told by a number only where it is that of the set's default collation. */
 void
 gather_restore_text(uint16_t collation, struct buf *out)
 {
+    const char *charset = charset_of_collation(collation);
+
     buf_printf(out, "SET SESSION sql_mode=DEFAULT, time_zone=DEFAULT, "
                "check_constraint_checks=DEFAULT, max_statement_time=DEFAULT, "
-               "max_heap_table_size=DEFAULT, character_set_client=%u, collation_connection=%u",
-               collation, collation);
+               "max_heap_table_size=DEFAULT, collation_connection=%u, character_set_client=",
+               collation);
+    if (charset != NULL)
+        buf_append_text(out, charset);
+    else
+        buf_printf(out, "(SELECT CHARACTER_SET_NAME FROM information_schema.COLLATIONS "
+                   "WHERE ID = %u)", collation);
 }

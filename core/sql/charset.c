@@ -44,3 +44,23 @@ lex_charset_of(struct span name)
             return sets[i].lex;
     return LEX_UNSAFE;
 }
+
+const char *
+charset_of_collation(uint16_t id)
+{
+    static const struct {
+        const char *name;
+        uint16_t    first, last;
+    } ids[] = {
+        { "utf8mb4", 45, 46 },   { "utf8mb4", 224, 247 }, { "utf8mb4", 1069, 1070 },
+        { "utf8mb3", 33, 33 },   { "utf8mb3", 83, 83 },   { "utf8mb3", 192, 215 },
+        { "latin1", 8, 8 },      { "latin1", 5, 5 },      { "latin1", 15, 15 },
+        { "latin1", 31, 31 },    { "latin1", 47, 49 },    { "latin1", 94, 94 },
+        { "binary", 63, 63 },    { "ascii", 11, 11 },     { "ascii", 65, 65 },
+    };
+
+    for (size_t n = 0; n < countof(ids); n++)
+        if (id >= ids[n].first && id <= ids[n].last)
+            return ids[n].name;
+    return NULL;
+}

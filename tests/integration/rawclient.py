@@ -129,7 +129,7 @@ class RawClient:
         return self
 
     def login(self, user="app", password="app", db=None, more=0, less=0,
-              plugin="mysql_native_password"):
+              plugin="mysql_native_password", collation=45):
         self.greeting()
         caps = (USUAL | more) & ~less
         caps = caps & ~CONNECT_WITH_DB if db is None else caps
@@ -137,7 +137,7 @@ class RawClient:
         proof = native_password(password, self.scramble)
         if plugin != "mysql_native_password":
             proof = b""
-        body = struct.pack("<IIB23x", caps, 1 << 30, 45) + user.encode() + b"\0"
+        body = struct.pack("<IIB23x", caps, 1 << 30, collation) + user.encode() + b"\0"
         body += bytes([len(proof)]) + proof
         body += db.encode() + b"\0" if db is not None else b""
         body += plugin.encode() + b"\0" if caps & PLUGIN_AUTH else b""

@@ -253,6 +253,17 @@ def test_sessions_settings_are_in_force(raw, used, setting):
     same(raw, lambda c: c.query("SELECT @@sql_mode, @@time_zone, @@character_set_client"), setting)
 
 
+@pytest.mark.parametrize("collation", [224, 192, 47, 8, 7, 36, 63])
+def test_the_character_set_of_the_login_is_in_force(pair, used, collation):
+    clients = [RawClient(s.port).login(db="g", collation=collation)
+               for s in (pair.cluster, pair.plain)]
+    for sql in IN_SESSIONS[:1] * 2 + ["SELECT @@character_set_client, @@collation_connection,"
+                                      " 'a' = 'A' FROM t JOIN small ON small.n = t.id"]:
+        same(clients, lambda c: c.query(sql), sql)
+    for c in clients:
+        c.close()
+
+
 def test_own_uncommitted_rows_are_seen(both, used):
     count = "SELECT COUNT(*), SUM(a.n), MAX(b.w) FROM small a JOIN small b ON a.n = b.k"
     both.run("BEGIN")

@@ -4,6 +4,7 @@
 #include "core/mysql/literal.h"
 #include "core/mysql/row.h"
 #include "core/mysql/wire.h"
+#include "core/sql/charset.h"
 #include "workers/query/diagnostics.h"
 
 enum {
@@ -61,25 +62,12 @@ into_new(struct query_run *q)
 
 /* --- values -------------------------------------------------------------- */
 
-/* The names of character sets, of which a collation id of a result says one. */
 static bool
 is_in(uint16_t id, struct span charset)
 {
-    static const struct {
-        const char *name;
-        uint16_t    first, last;
-    } ids[] = {
-        { "utf8mb4", 45, 46 },   { "utf8mb4", 224, 247 }, { "utf8mb4", 1069, 1070 },
-        { "utf8mb3", 33, 33 },   { "utf8mb3", 83, 83 },   { "utf8mb3", 192, 215 },
-        { "latin1", 8, 8 },      { "latin1", 5, 5 },      { "latin1", 15, 15 },
-        { "latin1", 31, 31 },    { "latin1", 47, 49 },    { "latin1", 94, 94 },
-        { "binary", 63, 63 },    { "ascii", 11, 11 },     { "ascii", 65, 65 },
-    };
+    const char *name = charset_of_collation(id);
 
-    for (size_t n = 0; n < countof(ids); n++)
-        if (id >= ids[n].first && id <= ids[n].last && span_equal(charset, span_of(ids[n].name)))
-            return true;
-    return false;
+    return name != NULL && span_equal(charset, span_of(name));
 }
 
 static bool
