@@ -36,6 +36,8 @@ struct scope {
     struct scope    *outer; /* of the block around it, NULL: none visible */
     struct region   *region;
     struct query    *query; /* NULL in UPDATE, DELETE */
+    bool             right_names; /* RIGHT JOIN with USING or NATURAL: a name that several tables
+                                     have is that of which one? */
     struct instance *first, *last;
     struct cte_scope *ctes;
     struct scope    *next_all; /* planner.scopes */

@@ -262,6 +262,7 @@ add_join(struct planner *p, struct scope *s, struct table_ref *ref, struct regio
 {
     struct region *left = region, *right = region;
     bool           outer = ref->join == JOIN_LEFT || ref->join == JOIN_RIGHT;
+    s->right_names |= ref->join == JOIN_RIGHT && (ref->natural || ref->using_columns != NULL);
     if (outer) {
         struct region *nullable = make(p, sizeof(*nullable));
         nullable->parent        = region;
@@ -520,8 +521,13 @@ scope_column(const struct scope *s, const struct path *path, uint32_t *index)
                           : i->derived != NULL ? item_named(i->derived, path->name)
                                                : ROUTES_NONE;
             opaque |= at == ROUTES_NONE && (i->table == NULL || i->table->n_columns == 0);
-            if (at == ROUTES_NONE || found != NULL)
+            if (at == ROUTES_NONE)
                 continue;
+            if (found != NULL) {
+                if (s->right_names)
+                    return NULL;
+                continue;
+            }
             found  = i;
             *index = at;
         }

@@ -421,6 +421,9 @@ static const struct plan_case cases[] = {
     { "SELECT a.id, b.id FROM users a JOIN users b USING (id) ORDER BY 1",
       "scatter all; merge: sort 1; text: SELECT a.id, b.id FROM users a JOIN users b "
       "USING (id) ORDER BY 1" },
+    { "SELECT id FROM users a RIGHT JOIN users b USING (id) ORDER BY a.id, b.id",
+      "scatter all; merge: sort h1,h2; text: SELECT id, a.id, b.id FROM users a RIGHT JOIN "
+      "users b USING (id) ORDER BY a.id, b.id" },
     { "SELECT * FROM users WHERE id = NULL",
       "scatter keys users.id=(NULL); merge: concatenate; text: SELECT * FROM users WHERE "
       "id = NULL" },
