@@ -13,6 +13,8 @@
 #include "core/mysql/reply.h"
 #include "core/mysql/wire.h"
 
+enum { SEQ_AT = 3 }; /* in a packet's header */
+
 enum { EOF_BYTES = 5 }; /* a longer packet with 0xfe is no EOF */
 
 enum result_shape
@@ -316,6 +318,14 @@ bad(struct result_reader *r)
     return RESULT_BAD;
 }
 
+/* `at`: where the bytes have the packet's number. */
+static void
+renumber(const struct result_reader *r, const uint8_t *at)
+{
+    if (r->renumbers && !r->any_seq)
+        *(uint8_t *)(uintptr_t)at = r->next_seq;
+}
+
 static bool
 take_seq(struct result_reader *r, uint8_t seq)
 {
@@ -391,7 +401,8 @@ whole_packet(struct result_reader *r, const struct packet_header *header, const 
     struct span      payload = { at + PACKET_HEADER_BYTES, header->len };
     enum result_kind kind;
 
-    if (!take_seq(r, header->seq) || !message_kind(r, header->len, header->first, &kind))
+    renumber(r, at + SEQ_AT);
+    if (!take_seq(r, at[SEQ_AT]) || !message_kind(r, header->len, header->first, &kind))
         return bad(r);
     if (is_kept(kind))
         keep_from_start(r, payload);
@@ -463,6 +474,8 @@ some_bytes(struct result_reader *r, struct span in, size_t *used)
     }
     size_t lacks = header_lacks(r);
     *used        = in.len < lacks ? in.len : lacks;
+    if (r->n_header <= SEQ_AT && SEQ_AT < r->n_header + *used)
+        renumber(r, in.ptr + SEQ_AT - r->n_header);
     memcpy(r->header + r->n_header, in.ptr, *used);
     r->n_header = (uint8_t)(r->n_header + *used);
     return header_lacks(r) != 0 ? RESULT_MORE : packet_open(r);
@@ -512,8 +525,8 @@ result_next(struct result_reader *r, struct span in, size_t limit, struct buf *j
     struct result_message m;
 
     assert(r->n_header == 0 && r->skip == 0 && !r->midway);
-    if (r->any_seq && in.len >= PACKET_HEADER_BYTES)
-        reader.next_seq = in.ptr[3];
+    if ((r->any_seq || r->renumbers) && in.len >= PACKET_HEADER_BYTES)
+        reader.next_seq = in.ptr[SEQ_AT];
     enum packet_status status = message_next(&reader, in, joined, &m.message);
     if (status != PACKET_OK)
         return status;

@@ -94,6 +94,11 @@ struct result_reader {
                                  one. Routines with cursors of their own send the flag, and
                                  their rows all the same. */
 
+    bool     renumbers;      /* false after result_init(); set it when the server compresses: its
+                                packets are then numbered anew after each flush, and
+                                result_feed() writes the numbers that a client waits for into
+                                the bytes, which have to be writable */
+
     /* Private. */
     uint64_t          capabilities;
     enum result_shape shape;

@@ -172,6 +172,10 @@ def remote(scratch, certs, request):
         f"ssl_cert={certs.cert}\nssl_key={certs.key}\nssl_ca={certs.ca}\n"))
     server.sql("CREATE DATABASE far")
     server.sql("CREATE TABLE t (id INT PRIMARY KEY, s LONGTEXT)", db="far")
+    server.sql("CREATE PROCEDURE seen() SHOW SESSION STATUS WHERE Variable_name IN "
+               "('Compression', 'Ssl_cipher')", db="far")
+    server.sql("CREATE PROCEDURE many() FOR n IN 0..299 DO SELECT n, REPEAT('x', n); END FOR",
+               db="far")
     server.sql("SET GLOBAL require_secure_transport = ON")
     yield server
     server.stop()
@@ -202,8 +206,12 @@ def test_a_server_by_tls_and_compressed(remote, new_cluster, certs):
         cursor.execute(f"LOAD DATA LOCAL INFILE '{path}' INTO TABLE t")
         cursor.execute("SELECT COUNT(*), MAX(s) FROM t WHERE id >= 100")
         assert cursor.fetchone() == (59900, "row 9999")
-        cursor.execute("SHOW SESSION STATUS WHERE Variable_name IN ('Compression', 'Ssl_cipher')")
-        seen = dict(cursor.fetchall())
+        for n in range(300):  # answers of several results, each flushed
+            cursor.execute("CALL seen()")
+            seen = dict(cursor.fetchall())
+        cursor.execute("CALL many()")
+        for n in range(300):
+            assert cursor.fetchall() == ((n, "x" * n),) and cursor.nextset()
         assert seen["Compression"] == "ON" and seen["Ssl_cipher"]
         cursor.execute("DELETE FROM t")
 

@@ -246,6 +246,33 @@ a_gap_is_fatal(void **state)
 }
 
 static void
+numbers_are_written_anew(void **state)
+{
+    (void)state;
+    struct buf  good = { 0 };
+    struct span in   = stream_of((struct span)P(COUNT("\1") COLUMN ROW ROW OK_END("\2")), &good);
+
+    for (size_t cut = 1; cut < in.len; cut++) {
+        uint8_t              bytes[256];
+        struct result_reader r;
+        size_t               used, rest;
+
+        assert_true(in.len <= sizeof(bytes));
+        memcpy(bytes, in.ptr, in.len);
+        for (size_t at = 0, n = 0; at < in.len; at += 4u + bytes[at], n++)
+            bytes[at + 3] = (uint8_t)(n < 2 ? n + 1 : n - 1); /* counted on from 1 */
+        result_init(&r, RESULT_QUERY, DE);
+        r.renumbers = true;
+        assert_int_equal(result_feed(&r, (struct span){ bytes, cut }, &used), RESULT_MORE);
+        assert_int_equal(used, cut);
+        assert_int_equal(result_feed(&r, (struct span){ bytes + cut, in.len - cut }, &rest),
+                         RESULT_DONE);
+        assert_memory_equal(bytes, in.ptr, in.len);
+    }
+    buf_fini(&good);
+}
+
+static void
 a_cursor_was_asked_for(void **state)
 {
     (void)state;
@@ -347,6 +374,7 @@ main(void)
         cmocka_unit_test(answers_message_by_message),
         cmocka_unit_test(what_follows_is_left_alone),
         cmocka_unit_test(a_gap_is_fatal),
+        cmocka_unit_test(numbers_are_written_anew),
         cmocka_unit_test(a_cursor_was_asked_for),
         cmocka_unit_test(a_file_is_asked_for),
         cmocka_unit_test(long_rows),

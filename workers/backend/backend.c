@@ -411,6 +411,7 @@ backend_expect(struct backend *b, struct exchange *x, const struct exchange_ops 
                enum result_shape shape)
 {
     result_init(&x->reader, shape, b->pool->key.capabilities);
+    x->reader.renumbers = b->login.compress != COMPRESS_NONE;
     x->ops = ops;
     if (shape == RESULT_NONE)
         return;
