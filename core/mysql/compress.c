@@ -196,3 +196,11 @@ compress_new(enum compress_how how, int level, bool asks)
     c->asks       = asks;
     return &c->filter;
 }
+
+bool
+compress_in(const struct filter *chain)
+{
+    while (chain != NULL && chain->ops != &compress_ops)
+        chain = chain->below;
+    return chain != NULL;
+}

@@ -34,4 +34,7 @@ enum {
  * maximum. `asks`: this side sends the commands, and whole packets at a time. */
 struct filter *compress_new(enum compress_how how, int level, bool asks);
 
+/* Is one of the chain's filters of this kind? */
+bool compress_in(const struct filter *chain);
+
 #endif

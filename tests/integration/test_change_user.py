@@ -43,11 +43,10 @@ def p(plain):
         plain.sql(f"CREATE USER u_{plugin} IDENTIFIED BY 'app'")
         plain.sql(f"GRANT ALL ON *.* TO u_{plugin}")
     plain.sql("CREATE USER nothing")
-    plain.sql("CREATE DATABASE app")
+    plain.sql("CREATE DATABASE IF NOT EXISTS app")
     yield plain
     for user in [f"u_{plugin}" for plugin in PLUGINS] + ["nothing"]:
         plain.sql(f"DROP USER {user}")
-    plain.sql("DROP DATABASE app")
 
 
 @pytest.fixture(params=["plain", "shardd"])

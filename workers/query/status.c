@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "core/base/memory.h"
+#include "core/io/tls.h"
+#include "core/mysql/compress.h"
 
 /* Counted by a server for each connection; and TLS, which is each connection's own. */
 static const char *const of_connections[] = {
@@ -59,6 +61,20 @@ running(const struct slots *slots)
     return n;
 }
 
+/* The client's own connection. */
+static void
+say_connection(const struct query_run *q, struct information *rows)
+{
+    const struct filter *chain = q->client->filter;
+    struct tls_info      tls   = { .version = "", .cipher = "" };
+
+    if (!tls_info(chain, &tls))
+        tls = (struct tls_info){ .version = "", .cipher = "" };
+    information_own(rows, "Ssl_version", tls.version);
+    information_own(rows, "Ssl_cipher", tls.cipher);
+    information_own(rows, "Compression", compress_in(chain) ? "ON" : "OFF");
+}
+
 /* Since the oldest worker began. */
 static uint64_t
 uptime_s(const struct slots *slots)
@@ -106,6 +122,7 @@ status_own(const struct query_run *q, struct information *rows, bool session)
 
     slots_sum(q->ctx->slots, sum);
     say_statements(q, rows, sum, session);
+    say_connection(q, rows);
     say(rows, "Connections", sum->counter[COUNTER_CLIENTS_ACCEPTED]);
     say(rows, "Threads_connected", sum->counter[COUNTER_CLIENTS_OPEN]);
     say(rows, "Threads_running", running(q->ctx->slots));
