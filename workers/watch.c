@@ -17,7 +17,6 @@
 enum {
     TICK_MS       = 100,
     STARTING_MS   = 5,     /* a tick until all have served */
-    STALE_MS      = 5000,  /* a heartbeat so old means that the worker is stopped */
     ASLEEP_MS     = 2000,  /* a tick so late means that we were */
     QUICK_MS      = 1000,  /* a worker that lived shorter has crashed quickly */
     QUICK_FREE    = 5,     /* so many are restarted at once, */
@@ -27,66 +26,13 @@ enum {
     NOFILE_SPARE  = 512,
 };
 
-/* --- processes ------------------------------------------------------------ */
-
-static void
-process_end(struct process *p)
-{
-    if (p->pidfd >= 0)
-        close(p->pidfd);
-    *p = (struct process){ .pidfd = -1 };
-}
-
-static void
-process_signal(const struct process *p, int signal)
-{
-    if (p->pidfd >= 0 && pidfd_send_signal(p->pidfd, signal, NULL, 0) != 0 && errno != ESRCH)
-        log_warn("cannot signal worker process %d: %s", (int)p->pid, strerror(errno));
-}
-
-static bool
-process_ended(const struct process *p)
-{
-    struct pollfd fd = { .fd = p->pidfd, .events = POLLIN };
-
-    return p->pidfd >= 0 && poll(&fd, 1, 0) == 1;
-}
-
-/* A pid in a slot may be another program's by now. A worker has the segment
- * mapped. */
-static bool
-is_worker(pid_t pid, const char *instance)
-{
-    char  path[64], name[128], line[512];
-    bool  found = false;
-
-    snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-    snprintf(name, sizeof(name), "/dev/shm/shardd-%s-slots", instance);
-    FILE *maps = fopen(path, "re");
-    if (maps == NULL)
-        return false;
-    while (!found && fgets(line, sizeof(line), maps) != NULL)
-        found = strstr(line, name) != NULL;
-    fclose(maps);
-    return found;
-}
-
 static void
 look_at_heart(struct watch *w, struct process *p, uint32_t row, uint64_t now_ms)
 {
     const struct slot *slot = slots_at(&w->slots, row);
-    uint64_t           beat = atomic_load_explicit(&slot->life.heartbeat_ms, memory_order_relaxed);
 
-    if (beat != p->beat || now_ms - w->ticked_ms > ASLEEP_MS) {
-        p->beat    = beat;
-        p->beat_at = now_ms;
-    }
-    if (p->killed || now_ms - p->beat_at <= STALE_MS)
-        return;
-    log_error("worker %u (process %d) has not moved for %d s: killing it", row, (int)p->pid,
-              STALE_MS / 1000);
-    process_signal(p, SIGKILL);
-    p->killed = true;
+    process_watch(p, row, atomic_load_explicit(&slot->life.heartbeat_ms, memory_order_relaxed),
+                  now_ms, now_ms - w->ticked_ms > ASLEEP_MS);
 }
 
 /* --- orphans -------------------------------------------------------------- */
@@ -95,7 +41,7 @@ static bool
 slot_has_orphan(const struct slots *slots, uint32_t row, const char *instance, pid_t *pid)
 {
     *pid = (pid_t)atomic_load_explicit(&slots_at(slots, row)->life.pid, memory_order_acquire);
-    return *pid > 0 && is_worker(*pid, instance);
+    return *pid > 0 && process_is_worker(*pid, instance);
 }
 
 /* Before we have the segment: does anybody work with it? The port is theirs. */
@@ -586,8 +532,7 @@ bool
 watch_beating(const struct watch *w, uint64_t now_ms)
 {
     for (unsigned i = 0; i < w->n_seats; i++)
-        if (w->seats[i].state == SEAT_RUNNING &&
-            now_ms - w->seats[i].process.beat_at > 2 * STALE_MS)
+        if (w->seats[i].state == SEAT_RUNNING && process_hangs(&w->seats[i].process, now_ms))
             return false;
     return true;
 }

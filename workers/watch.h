@@ -5,9 +5,7 @@
  *   orphan of a former master: watched until it ends
  *
  * A seat is a listening socket and a CPU; the worker in it has a row of the
- * slots segment. Orphans keep their rows, so there are more rows than seats. A
- * process is known by its pidfd: no pid is ever killed that is not the one
- * that was meant.
+ * slots segment. Orphans keep their rows, so there are more rows than seats.
  */
 #ifndef WORKERS_WATCH_H
 #define WORKERS_WATCH_H
@@ -17,20 +15,11 @@
 
 #include "shm/slots.h"
 #include "workers/backend/secure.h"
+#include "workers/process.h"
 #include "workers/sockets.h"
 #include "workers/worker.h"
 
 enum seat_state { SEAT_WAITING, SEAT_RUNNING };
-
-/* A process that heeds a heartbeat. */
-struct process {
-    pid_t    pid;
-    int      pidfd;     /* owned; -1: none */
-    uint64_t beat;      /* the heartbeat last seen, */
-    uint64_t beat_at;   /* when it was new */
-    bool     killed;    /* for being stopped */
-    bool     asked;     /* an orphan: to leave */
-};
 
 struct seat {
     enum seat_state state;
