@@ -323,13 +323,19 @@ look_at_foreign_keys(struct view *v)
 static bool
 reference_ok(struct view *v, const char *table, struct sql_error *error)
 {
-    json_t *list = json_object_get(v->facts, "foreign"), *foreign;
+    json_t *list = json_object_get(v->facts, "foreign"), *foreign, *column;
     size_t  i;
 
     if (!facts_primary(v->facts))
         return sql_error_set(error, SQL_NOT_SUPPORTED,
                              "shardd: %s cannot be a reference table: it has no primary key; "
                              "add one", table);
+    json_array_foreach(json_object_get(v->facts, "columns"), i, column)
+        if (model_flag(column, "varies"))
+            return sql_error_set(error, SQL_NOT_SUPPORTED,
+                                 "shardd: %s cannot be a reference table: its copies would not "
+                                 "compute the same default for the column %s; leave that out and "
+                                 "give the value in INSERT", table, model_text(column, "name"));
     json_array_foreach(list, i, foreign) {
         char   *name;
         json_t *parent = find_table(v, foreign, &name);

@@ -1,6 +1,7 @@
 /* facts.c - information_schema to facts. */
 #include <stdlib.h>
 
+#include "core/sql/lex.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/facts.h"
 
@@ -40,6 +41,31 @@ is_binary(enum column_type type)
     return type == COLUMN_BINARY || type == COLUMN_VARBINARY || type == COLUMN_BLOB;
 }
 
+bool
+facts_varies(const char *preset)
+{
+    static const char *const names[] = {
+        "uuid", "uuid_short", "sys_guid", "rand", "random_bytes", "encrypt", "sysdate", "sleep",
+        "benchmark", "load_file", "connection_id", "last_insert_id", "row_count", "found_rows",
+        "user", "current_user", "session_user", "system_user", "current_role", "version",
+        "nextval", "lastval", "setval", "get_lock", "release_lock", "is_free_lock",
+        "is_used_lock", "release_all_locks", "master_pos_wait",
+    };
+    struct lex   lex;
+    struct token t;
+
+    lex_init(&lex, span_of(preset), (struct lex_options){ .charset = LEX_UTF8 });
+    while ((t = lex_next(&lex)).kind != TOK_END) {
+        if (t.kind == TOK_BAD || token_is_op(t, OP_SYSTEM_VAR))
+            return true;
+        for (size_t i = 0; (t.kind == TOK_IDENT || t.kind == TOK_KEYWORD) && i < countof(names);
+             i++)
+            if (span_equal_nocase(token_text(&lex, t), span_of(names[i])))
+                return true;
+    }
+    return false;
+}
+
 static json_t *
 column_of(const json_t *row)
 {
@@ -62,6 +88,7 @@ column_of(const json_t *row)
     };
     json_t *object = model_column_new(&column);
 
+    json_object_set_new(object, "varies", json_boolean(facts_varies(preset)));
     json_object_set_new(object, "on_update",
         json_boolean(strcasestr(server_cell(row, C_EXTRA), "on update") != NULL));
     return object;

@@ -1,6 +1,6 @@
 /* facts.h - what a table is, as its server says it: the ground for deciding where its rows go.
  *
- *   {"columns": [model_column_new() + "on_update": bool],
+ *   {"columns": [model_column_new() + "on_update": bool, "varies": facts_varies()],
  *    "keys":    [{"name", "unique", "columns": [...], "whole": [bool, ...]}],
  *    "foreign": [{"name", "columns": [...], "database", "table", "references": [...]}],
  *    "comment", "auto_increment": next value or 0, "is_view"}
@@ -17,6 +17,10 @@
  * stands for `database` in foreign keys. The caller owns the object. */
 json_t *facts_read(struct server *s, const char *database, const char *table, const char *probe,
                    struct sql_error *error);
+
+/* A column's default, as information_schema has it: would servers compute different ones for the
+ * same row? */
+bool facts_varies(const char *preset);
 
 /* The column's object, NULL when there is none; compared without case. */
 const json_t *facts_column(const json_t *facts, const char *name);

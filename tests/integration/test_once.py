@@ -128,7 +128,7 @@ def test_values_of_their_types(tables):
 
 
 @pytest.mark.parametrize("sql", [
-    "UPDATE r SET v = UUID()", "DELETE FROM r WHERE f < RAND()",
+    "UPDATE r SET v = UUID()", "UPDATE r SET v = SYS_GUID()", "DELETE FROM r WHERE f < RAND()",
     "INSERT INTO r (v) SELECT UUID() FROM rk",
     "INSERT INTO r (v) VALUES (1) ON DUPLICATE KEY UPDATE v = UUID()",
     "INSERT INTO r (v) VALUES (CONCAT(f, UUID()))"])
@@ -209,3 +209,15 @@ def test_in_a_transaction(tables):
     tables.run("ROLLBACK")
     tables.compare("SELECT COUNT(*) FROM t")
     assert copies(tables, "SELECT COUNT(*) FROM r") == ((0,),)
+
+
+@pytest.mark.parametrize("sql", [
+    "CREATE TABLE rd (id INT PRIMARY KEY, u CHAR(36) DEFAULT (UUID())) COMMENT "
+    "'shardd: reference'",
+    "ALTER TABLE r ADD COLUMN u CHAR(36) DEFAULT (CONCAT('a', UUID()))",
+    "ALTER TABLE r ALTER f SET DEFAULT (RAND())"])
+def test_defaults_that_vary_are_not_for_copies(tables, sql):
+    answer = testbed.Answer(tables.connections[0], sql)
+    assert answer.error[0] == 1235 and "default for the column" in answer.error[1], answer
+    tables.run("INSERT INTO r (v) VALUES ('x')")
+    copies(tables, "SELECT * FROM r")

@@ -11,6 +11,7 @@
 
 #include "ctl/catalog/model.h"
 #include "ctl/job/decide.h"
+#include "ctl/job/facts.h"
 #include "ctl/job/resolver.h"
 
 static const struct {
@@ -30,6 +31,27 @@ static const struct {
     { "shardd: key(id",               false, true,  TABLE_GLOBAL,    "" },
     { "shardd: ",                     false, true,  TABLE_GLOBAL,    "" },
 };
+
+static const struct {
+    const char *preset;
+    bool        varies;
+} presets[] = {
+    { "", false }, { "NULL", false }, { "'uuid()'", false }, { "5", false }, { "(1 + 2)", false },
+    { "current_timestamp(6)", false }, { "concat('user', `user`)", false },
+    { "json_array()", false },
+    { "uuid()", true }, { "(UUID())", true }, { "concat('a', rand() * 5)", true },
+    { "nextval(`app`.`s`)", true }, { "current_user()", true }, { "@@server_id", true },
+    { "sys_guid()", true }, { "connection_id()", true },
+};
+
+static void
+defaults_that_vary(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < countof(presets); i++)
+        if (facts_varies(presets[i].preset) != presets[i].varies)
+            fail_msg("%s", presets[i].preset);
+}
 
 static void
 comments_follow_the_table(void **state)
@@ -242,6 +264,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults_that_vary),
         cmocka_unit_test(comments_follow_the_table),
         cmocka_unit_test(keys_follow_the_table),
         cmocka_unit_test(decisions_follow_the_table),
