@@ -243,6 +243,7 @@ def test_nobody_is_turned_away_when_the_master_dies(c):
 def test_the_socket_survives_workers(c):
     for pid in c.worker_pids():
         os.kill(pid, signal.SIGKILL)
+        testbed.wait_for("its end", lambda p=pid: p not in c.worker_pids())
         with by_socket(c) as conn:  # by the other one, or by the successor
             assert testbed.Answer(conn, "SELECT 1").rows == [(1,)]
 
