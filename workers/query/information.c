@@ -193,19 +193,7 @@ on_message(struct exchange *x, struct backend *b, const struct result_message *m
     leg_over(leg, why.code != 0 ? &why : NULL);
 }
 
-static void
-on_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
-{
-    struct leg *leg = container_of(x, struct leg, x);
-
-    (void)b;
-    leg->backend = NULL;
-    leg->lost    = true;
-    if (!leg->q->finished)
-        leg_over(leg, why);
-}
-
-static const struct exchange_ops ops = { .on_message = on_message, .on_lost = on_lost };
+static const struct exchange_ops ops = { .on_message = on_message, .on_lost = leg_lost };
 
 static void
 ready(struct leg *leg)

@@ -83,6 +83,18 @@ leg_over(struct leg *leg, const struct sql_error *error)
         q->all_over(q);
 }
 
+void
+leg_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
+{
+    struct leg *leg = container_of(x, struct leg, x);
+
+    (void)b;
+    leg->backend = NULL;
+    leg->lost    = true;
+    if (!leg->q->finished)
+        leg_over(leg, why);
+}
+
 /* --- what has to be said before the statement ---------------------------- */
 
 static void

@@ -39,6 +39,9 @@ void leg_go_on(struct leg *leg);
  * where it belongs; when all legs are over, q->all_over(q). */
 void leg_over(struct leg *leg, const struct sql_error *error);
 
+/* For exchanges of which nothing else has to be told: the backend is gone, and with it the leg. */
+void leg_lost(struct exchange *x, struct backend *b, const struct sql_error *why);
+
 /* Send the statement for this leg: its own text or the query's, as COM_QUERY or
  * as prepared execution, answers to leg->x with `ops`; q->leg_sent(leg) when it is on its
  * way, which is later where it has to be prepared first. When that fails the leg is over. */

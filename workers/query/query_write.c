@@ -246,7 +246,7 @@ first_over(struct leg *leg)
 }
 
 static void
-leg_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
+part_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
 {
     struct leg *leg = container_of(x, struct leg, x);
 
@@ -293,7 +293,7 @@ numbers_told(struct exchange *x, struct backend *b, const struct result_message 
     leg_over(leg, &why);
 }
 
-static const struct exchange_ops number_ops = { .on_message = numbers_told, .on_lost = leg_lost };
+static const struct exchange_ops number_ops = { .on_message = numbers_told, .on_lost = part_lost };
 
 /* Copies of a reference table get the numbers that the first one's rows got. An OK
  * tells the first; of more, and behind RETURNING, the server has to be asked. */
@@ -368,7 +368,7 @@ static const struct exchange_ops leg_ops = {
     .on_bytes  = leg_answered,
     .on_infile = query_load_wanted,
     .on_room   = query_load_room,
-    .on_lost   = leg_lost,
+    .on_lost   = part_lost,
 };
 
 /* With RETURNING: rows are kept; the error of a leg is too, until its answer ends. */
@@ -394,7 +394,7 @@ leg_returned(struct exchange *x, struct backend *b, const struct result_message 
 }
 
 static const struct exchange_ops returning_ops = { .on_message = leg_returned,
-                                                   .on_lost    = leg_lost };
+                                                   .on_lost    = part_lost };
 
 static void
 leg_ready(struct leg *leg)
