@@ -1,14 +1,13 @@
 /* deadlock.c - see the picture in the header. */
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/base/log.h"
 #include "core/base/memory.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/deadlock.h"
 #include "ctl/job/deadlock_graph.h"
+#include "ctl/job/ticker.h"
 #include "ctl/provision/schema.h"
 #include "ctl/provision/spawn.h"
 #include "shm/slots.h"
@@ -33,10 +32,7 @@ struct link {
 
 struct deadlock {
     struct cluster      *cluster;
-    pthread_t            thread;
-    pthread_mutex_t      lock;
-    pthread_cond_t       wake;
-    bool                 stop;
+    struct ticker        ticker;
     struct link          link[ROUTES_SHARDS_MAX];
     uint32_t             n_links;
     struct deadlock_view before;
@@ -343,31 +339,13 @@ look(struct deadlock *d)
     return next_ms;
 }
 
-static bool
-sleep_or_stop(struct deadlock *d, int ms)
-{
-    struct timespec until;
-    bool            stop;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += ms * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
-    pthread_mutex_lock(&d->lock);
-    while (!d->stop && pthread_cond_timedwait(&d->wake, &d->lock, &until) == 0)
-        ;
-    stop = d->stop;
-    pthread_mutex_unlock(&d->lock);
-    return stop;
-}
-
 static void *
 run(void *context)
 {
     struct deadlock *d       = context;
     int              next_ms = CALM_MS;
 
-    while (!sleep_or_stop(d, next_ms))
+    while (!ticker_wait(&d->ticker, (unsigned)next_ms))
         next_ms = look(d);
     for (uint32_t i = 0; i < d->n_links; i++)
         close_link(&d->link[i]);
@@ -378,16 +356,10 @@ run(void *context)
 struct deadlock *
 deadlock_start(struct cluster *c)
 {
-    struct deadlock   *d = mem_alloc(sizeof(*d));
-    pthread_condattr_t monotonic;
+    struct deadlock *d = mem_alloc(sizeof(*d));
 
     d->cluster = c;
-    pthread_mutex_init(&d->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&d->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    if (pthread_create(&d->thread, NULL, run, d) == 0)
+    if (ticker_start(&d->ticker, run, d))
         return d;
     log_error("deadlocks between shards are not found: there is no thread for it");
     free(d);
@@ -399,12 +371,6 @@ deadlock_stop(struct deadlock *d)
 {
     if (!d)
         return;
-    pthread_mutex_lock(&d->lock);
-    d->stop = true;
-    pthread_cond_signal(&d->wake);
-    pthread_mutex_unlock(&d->lock);
-    pthread_join(d->thread, NULL);
-    pthread_cond_destroy(&d->wake);
-    pthread_mutex_destroy(&d->lock);
+    ticker_stop(&d->ticker);
     free(d);
 }

@@ -2,36 +2,19 @@
 #include "ctl/job/repair.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "core/base/log.h"
 #include "core/base/memory.h"
 #include "ctl/job/admin.h"
 #include "ctl/job/globals.h"
+#include "ctl/job/ticker.h"
+
+enum { PERIOD_MS = 1000 };
 
 struct repair {
     struct cluster *cluster;
-    pthread_t       thread;
-    pthread_mutex_t lock; /* around `stop` */
-    pthread_cond_t  wake;
-    bool            stop;
+    struct ticker   ticker;
 };
-
-static bool
-sleep_or_stop(struct repair *r)
-{
-    struct timespec until;
-    bool            stop;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec++;
-    pthread_mutex_lock(&r->lock);
-    while (!r->stop && pthread_cond_timedwait(&r->wake, &r->lock, &until) == 0)
-        ;
-    stop = r->stop;
-    pthread_mutex_unlock(&r->lock);
-    return stop;
-}
 
 static void *
 run(void *context)
@@ -39,7 +22,7 @@ run(void *context)
     struct repair        *r = context;
     struct globals_watch *w = globals_watch_new(r->cluster);
 
-    while (!sleep_or_stop(r)) {
+    while (!ticker_wait(&r->ticker, PERIOD_MS)) {
         admin_rights_repair(r->cluster);
         globals_watch_look(w);
     }
@@ -50,16 +33,10 @@ run(void *context)
 struct repair *
 repair_start(struct cluster *c)
 {
-    struct repair     *r = mem_alloc(sizeof(*r));
-    pthread_condattr_t monotonic;
+    struct repair *r = mem_alloc(sizeof(*r));
 
     r->cluster = c;
-    pthread_mutex_init(&r->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&r->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    if (pthread_create(&r->thread, NULL, run, r) == 0)
+    if (ticker_start(&r->ticker, run, r))
         return r;
     log_error("what is unfinished on a shard stays so: there is no thread for it");
     free(r);
@@ -71,12 +48,6 @@ repair_stop(struct repair *r)
 {
     if (!r)
         return;
-    pthread_mutex_lock(&r->lock);
-    r->stop = true;
-    pthread_cond_signal(&r->wake);
-    pthread_mutex_unlock(&r->lock);
-    pthread_join(r->thread, NULL);
-    pthread_cond_destroy(&r->wake);
-    pthread_mutex_destroy(&r->lock);
+    ticker_stop(&r->ticker);
     free(r);
 }

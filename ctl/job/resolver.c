@@ -2,13 +2,13 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "core/base/log.h"
 #include "core/base/memory.h"
 #include "core/route/xid.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/resolver.h"
+#include "ctl/job/ticker.h"
 #include "ctl/provision/spawn.h"
 #include "shm/slots.h"
 
@@ -24,10 +24,8 @@ enum {
 
 struct resolver {
     struct cluster *cluster;
-    pthread_t       thread;
-    pthread_mutex_t lock;
-    pthread_cond_t  wake;
-    bool            stop;
+    struct ticker   ticker;
+    pthread_mutex_t lock; /* around `seen` */
     json_t         *seen; /* {"shard gtrid": ms when first seen} */
     int64_t         cleaned_ms;
     struct server   server[ROUTES_SHARDS_MAX]; /* in the order of `shards` */
@@ -278,32 +276,12 @@ close_all(struct resolver *r)
     r->shards = NULL;
 }
 
-static bool
-sleep_or_stop(struct resolver *r)
-{
-    struct timespec until;
-    bool            stop;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += PERIOD_MS * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_nsec -= 1000000000L;
-        until.tv_sec++;
-    }
-    pthread_mutex_lock(&r->lock);
-    while (!r->stop && pthread_cond_timedwait(&r->wake, &r->lock, &until) == 0)
-        ;
-    stop = r->stop;
-    pthread_mutex_unlock(&r->lock);
-    return stop;
-}
-
 static void *
 run(void *context)
 {
     struct resolver *r = context;
 
-    while (!sleep_or_stop(r)) {
+    while (!ticker_wait(&r->ticker, PERIOD_MS)) {
         json_t *shards = catalog_all(r->cluster->catalog, CATALOG_SHARD);
 
         if (!json_equal(shards, r->shards)) {
@@ -321,18 +299,13 @@ run(void *context)
 struct resolver *
 resolver_start(struct cluster *c)
 {
-    struct resolver   *r = mem_alloc(sizeof(*r));
-    pthread_condattr_t monotonic;
+    struct resolver *r = mem_alloc(sizeof(*r));
 
     r->cluster    = c;
     r->cleaned_ms = spawn_now_ms();
     r->seen       = json_object();
     pthread_mutex_init(&r->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&r->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    if (pthread_create(&r->thread, NULL, run, r) == 0) {
+    if (ticker_start(&r->ticker, run, r)) {
         c->resolver = r;
         return r;
     }
@@ -347,12 +320,7 @@ resolver_stop(struct resolver *r)
 {
     if (!r)
         return;
-    pthread_mutex_lock(&r->lock);
-    r->stop = true;
-    pthread_cond_signal(&r->wake);
-    pthread_mutex_unlock(&r->lock);
-    pthread_join(r->thread, NULL);
-    pthread_cond_destroy(&r->wake);
+    ticker_stop(&r->ticker);
     pthread_mutex_destroy(&r->lock);
     json_decref(r->seen);
     free(r);
