@@ -39,13 +39,14 @@ enum { BLOB_CHECKED_FROM = offsetof(struct blob_header, generation) };
 /* Also an engine. */
 struct blob_shard {
     uint32_t        id;
-    uint16_t        port, state;
+    uint16_t        port;
+    uint8_t         state, fenced;
     struct blob_ref name, host;
 };
 
 struct blob_range {
     uint64_t start;
-    uint32_t shard, zero;
+    uint32_t shard, fenced;
 };
 
 struct blob_database {
@@ -58,7 +59,8 @@ struct blob_table {
     struct blob_ref name;
     uint32_t        database, kind, key, auto_increment;
     uint64_t        sequence;
-    uint32_t        view_kind, n_columns, first_column, zero;
+    uint32_t        view_kind, n_columns, first_column, fenced;
+    struct blob_ref hide;
 };
 
 enum {
@@ -101,7 +103,7 @@ static const size_t blob_record[BLOB_PARTS] = {
 
 _Static_assert(sizeof(struct blob_header) == 96 && sizeof(struct blob_shard) == 24 &&
                sizeof(struct blob_range) == 16 && sizeof(struct blob_database) == 16 &&
-               sizeof(struct blob_table) == 48 && sizeof(struct blob_column) == 24 &&
+               sizeof(struct blob_table) == 56 && sizeof(struct blob_column) == 24 &&
                sizeof(struct blob_user) == 48 + 8 * LIMITS_N, "no padding");
 
 #endif

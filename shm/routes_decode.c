@@ -175,6 +175,8 @@ server_decode(struct decoder *d, enum blob_part part, uint32_t i, struct route_s
     s->id    = b->id;
     s->port  = b->port;
     s->state = (enum shard_state)b->state;
+    s->fenced = b->fenced != 0;
+    d->r->fenced |= s->fenced;
     return true;
 }
 
@@ -220,7 +222,9 @@ ranges_decode(struct decoder *d)
         if (b->shard >= d->r->n_shards)
             return err_set(d->err, "routes: range %u belongs to shard %u of %u",
                            i, b->shard, d->r->n_shards);
-        ranges[i] = (struct route_range){ .start = b->start, .shard = b->shard };
+        ranges[i] = (struct route_range){ .start = b->start, .shard = b->shard,
+                                          .fenced = b->fenced != 0 };
+        d->r->fenced |= ranges[i].fenced;
     }
     d->r->n_ranges = n;
     d->r->ranges   = ranges;
@@ -294,6 +298,7 @@ table_check(struct decoder *d, const struct blob_table *b, const struct route_ta
                 b->database < d->r->n_databases && b->n_columns <= COLUMNS_MAX &&
                 (sharded || (view && b->key != ROUTES_NONE) ? b->key < b->n_columns
                                                             : b->key == ROUTES_NONE) &&
+                (sharded || b->hide.len == 0) &&
                 (b->auto_increment < b->n_columns || b->auto_increment == ROUTES_NONE);
 
     if (!good)
@@ -331,6 +336,7 @@ table_decode(struct decoder *d, struct route_table *tables, uint32_t i,
     const struct route_table *last = i > 0 ? &tables[i - 1] : NULL;
 
     if (!name_get_full(d, b->name, "table name", &t->name) ||
+        !name_get(d, b->hide, NAME_MAX_BYTES, "hiding table's name", &t->hide) ||
         !is_folded(d, t->name) || !table_check(d, b, t))
         return false;
     if (last != NULL && (last->database > b->database ||
@@ -348,6 +354,8 @@ table_decode(struct decoder *d, struct route_table *tables, uint32_t i,
     t->auto_increment = b->auto_increment;
     t->sequence       = b->sequence;
     t->view_kind      = (enum table_kind)b->view_kind;
+    t->fenced         = b->fenced != 0;
+    d->r->fenced |= t->fenced;
     return columns_decode(d, b, t);
 }
 

@@ -90,7 +90,7 @@ encode_servers(struct encoder *e, const struct route_shard *all, uint32_t n)
     for (uint32_t i = 0; i < n; i++) {
         const struct route_shard *s = &all[i];
         struct blob_shard record = {
-            .id = s->id, .port = s->port, .state = (uint16_t)s->state,
+            .id = s->id, .port = s->port, .state = (uint8_t)s->state, .fenced = s->fenced,
             .name = ref(e, s->name), .host = ref(e, s->host),
         };
         buf_append(&e->records, &record, sizeof(record));
@@ -104,7 +104,7 @@ encode_ranges(struct encoder *e)
 
     for (uint32_t i = 0; i < e->r->n_ranges; i++) {
         const struct route_range *range = &e->r->ranges[order[i]];
-        struct blob_range record = { range->start, range->shard, 0 };
+        struct blob_range record = { range->start, range->shard, range->fenced };
         buf_append(&e->records, &record, sizeof(record));
     }
     free(order);
@@ -158,7 +158,8 @@ encode_tables(struct encoder *e)
             .name = ref(e, t->name), .database = e->place[t->database],
             .kind = t->kind, .key = t->key, .auto_increment = t->auto_increment,
             .sequence = t->sequence, .view_kind = t->view_kind,
-            .n_columns = t->n_columns, .first_column = columns,
+            .n_columns = t->n_columns, .first_column = columns, .fenced = t->fenced,
+            .hide = ref(e, t->hide),
         };
         buf_append(&e->records, &record, sizeof(record));
         columns += t->n_columns;

@@ -109,7 +109,7 @@ routes_grow(const struct route_range *ranges, uint32_t n, uint32_t n_shards,
             *share -= wide;
             at.shard = added;
         } else if (*share > 0) {
-            out[made++] = (struct route_range){ at.start, added };
+            out[made++] = (struct route_range){ .start = at.start, .shard = added };
             at.start += *share;
             *share = 0;
         }

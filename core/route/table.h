@@ -21,6 +21,7 @@
 #define ROUTES_ENGINES_MAX 16
 #define ROUTES_ENGINE_ID  UINT32_C(0x80000000) /* ids of engines begin here, those of shards
                                                   end: an id says which of them a server is */
+#define ROUTES_MOVE_SCHEMA "shardd_move" /* on the shards: the bookkeeping of moves */
 #define ROUTES_NONE       UINT32_MAX /* "no such index" */
 
 enum table_kind {
@@ -68,6 +69,11 @@ struct route_table {
     uint64_t                   sequence; /* the sequence row's id when sharded and numbered;
                                             else 0 */
     enum table_kind            view_kind; /* TABLE_VIEW: the widest kind it reaches */
+    bool                       fenced; /* it is being switched as a whole: statements wait */
+    struct span                hide;   /* TABLE_SHARDED: a table of ROUTES_MOVE_SCHEMA on every
+                                          shard whose column `k` has the key values of rows
+                                          that statements not fixed by the key must not see;
+                                          empty: there are none */
     uint32_t                   n_columns;
     const struct route_column *columns;
 };
@@ -89,12 +95,19 @@ struct route_shard {
     struct span      host;  /* address literal, or an absolute path = Unix socket */
     uint16_t         port;  /* 0 with a Unix socket */
     enum shard_state state;
+    bool             fenced; /* rows are being switched from or to it: see below */
 };
 
 struct route_range {
     uint64_t start; /* owns [start, next range's start); the first starts at 0 */
     uint32_t shard;
+    bool     fenced; /* it is being switched to another shard */
 };
+
+/* While something is fenced, what would meet it waits for routes without the fence: what is
+ * fixed by a key of a fenced range, what is not fixed by a key and goes to a fenced shard,
+ * and a transaction's first statement on a fenced shard. Transactions that were there before
+ * go on to their end. */
 
 enum { ROUTE_TOKEN_BYTES = 32 };
 
@@ -126,6 +139,7 @@ struct route_user {
 struct routes {
     uint64_t generation;       /* of everything but users */
     uint64_t users_generation;
+    bool     fenced;           /* a range, a shard or a table is */
     bool     lower_case;       /* lower_case_table_names != 0 on the servers: then names
                                   of databases and tables here have no ASCII capitals */
     /* A service account with the same name and secret on all shards. */

@@ -19,7 +19,7 @@
 #include "core/base/err.h"
 
 enum catalog_kind {
-    CATALOG_META,     /* one object, "cluster" */
+    CATALOG_META,     /* "cluster"; "move" while rows move */
     CATALOG_SHARD,    /* named by its id in decimal */
     CATALOG_RANGES,   /* one object, "map" */
     CATALOG_DATABASE, /* named as in SQL */

@@ -19,6 +19,9 @@
  *                  commit, token, the limits of user.h, locked (nobody logs in),
  *                  grants: ["SELECT ON `a`.*", ...] (absent: everything in every database),
  *                  uneven (the shards' rights may differ: see ctl/job/admin_rights.c)
+ *   meta/move      while rows move: job (its number), fenced: {ranges: ["<start>", ...], shards:
+ *                  [id, ...], tables: ["<catalog name>", ...]}, hide: {"<catalog name>": name of
+ *                  a table in ROUTES_MOVE_SCHEMA}; each part may be absent
  *   job/NUMBER     see ctl/job/job.h
  *
  * `reason` says why a table is global, `remedy` what would make it shardable.

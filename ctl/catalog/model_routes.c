@@ -5,6 +5,7 @@
 #include "ctl/catalog/user.h"
 
 struct builder {
+    json_t        *move; /* meta/move, NULL when nothing moves */
     struct arena  *arena;
     struct routes *routes;
     struct err    *err;
@@ -37,6 +38,19 @@ by_socket(const json_t *server)
            model_text(server, "socket")[0] == '/';
 }
 
+/* Whether meta/move has it in its list of fenced ranges, shards or tables. */
+static bool
+is_fenced(const struct builder *b, const char *list, const json_t *what)
+{
+    json_t *one;
+    size_t  i;
+
+    json_array_foreach(json_object_get(json_object_get(b->move, "fenced"), list), i, one)
+        if (json_equal(one, what))
+            return true;
+    return false;
+}
+
 /* All shards or all engines. */
 static const struct route_shard *
 build_servers(struct builder *b, json_t *all, uint32_t *n)
@@ -55,6 +69,7 @@ build_servers(struct builder *b, json_t *all, uint32_t *n)
             .port  = by_socket(object) ? 0 : (uint16_t)model_number(object, "port"),
             .state = strcmp(model_text(object, "state"), "draining") == 0 ? SHARD_DRAINING
                                                                           : SHARD_UP,
+            .fenced = is_fenced(b, "shards", json_object_get(object, "id")),
         };
     return servers;
 }
@@ -71,7 +86,8 @@ build_ranges(struct builder *b, json_t *map)
     json_array_foreach(list, i, pair) {
         const char *start = json_string_value(json_array_get(pair, 0));
 
-        ranges[i].start = strtoull(start ? start : "", NULL, 16);
+        ranges[i].start  = strtoull(start ? start : "", NULL, 16);
+        ranges[i].fenced = is_fenced(b, "ranges", json_array_get(pair, 0));
         if (!shard_index(b, json_integer_value(json_array_get(pair, 1)), &ranges[i].shard))
             return false;
     }
@@ -147,8 +163,19 @@ build_columns(struct builder *b, const json_t *object, struct route_table *table
     table->columns   = columns;
 }
 
+/* What a move says about the table of this catalog name. */
+static void
+build_move(struct builder *b, const char *name, struct route_table *table)
+{
+    json_t *text = json_string(name);
+
+    table->fenced = is_fenced(b, "tables", text);
+    table->hide   = keep(b, json_object_get(b->move, "hide"), name);
+    json_decref(text);
+}
+
 static bool
-build_table(struct builder *b, const json_t *object, struct route_table *table)
+build_table(struct builder *b, const char *name, const json_t *object, struct route_table *table)
 {
     const char *database = model_text(object, "database");
 
@@ -161,6 +188,8 @@ build_table(struct builder *b, const json_t *object, struct route_table *table)
         .sequence       = (uint64_t)model_number(object, "sequence"),
         .view_kind      = model_kind(model_text(object, "view_kind"), TABLE_GLOBAL),
     };
+    if (b->move)
+        build_move(b, name, table);
     if (table->database == ROUTES_NONE)
         return err_set(b->err, "table %s is in database %s, which the catalog does not have",
                        model_text(object, "name"), database);
@@ -181,7 +210,7 @@ build_tables(struct builder *b, json_t *all)
     uint32_t            i = 0;
 
     json_object_foreach(all, name, object) {
-        if (!build_table(b, object, &tables[i]))
+        if (!build_table(b, name, object, &tables[i]))
             return false;
         i++;
     }
@@ -257,6 +286,7 @@ model_routes(struct catalog *c, struct arena *arena, struct routes *out, struct 
     json_t        *users     = catalog_all(c, CATALOG_USER);
     bool           ok;
 
+    b.move = catalog_get(c, CATALOG_META, "move", NULL);
     routes.generation       = (uint64_t)model_number(cluster, "generation");
     routes.users_generation = (uint64_t)model_number(cluster, "users_generation");
     routes.lower_case       = model_flag(cluster, "lower_case");
@@ -270,6 +300,7 @@ model_routes(struct catalog *c, struct arena *arena, struct routes *out, struct 
         build_users(&b, users);
         *out = routes;
     }
+    json_decref(b.move);
     json_decref(cluster);
     json_decref(shards);
     json_decref(engines);

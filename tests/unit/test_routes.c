@@ -115,6 +115,7 @@ what_goes_in_comes_out(void **state)
     assert_int_equal(got->engines[1].port, 3307);
     assert_int_equal(got->engines[1].state, SHARD_DRAINING);
     assert_int_equal(got->n_ranges, 3);
+    assert_false(got->fenced);
     assert_int_equal(routes_owner(got, 0), 0);
     assert_int_equal(routes_owner(got, UINT64_C(1) << 63), 1);
     assert_int_equal(routes_owner(got, UINT64_MAX), 0);
@@ -359,11 +360,52 @@ a_large_catalog_passes(void **state)
     free(many);
 }
 
+/* Each place of a fence is kept, and told for all of them. */
+static void
+fences_and_what_is_hidden(void **state)
+{
+    (void)state;
+    for (int place = 0; place < 3; place++) {
+        struct route_shard some_shards[2];
+        struct route_range some_ranges[3];
+        struct route_table some_tables[4];
+        struct routes      r = example(), *got;
+        struct buf         blob = { 0 };
+        struct err         err;
+
+        memcpy(some_shards, shards, sizeof(some_shards));
+        memcpy(some_ranges, ranges, sizeof(some_ranges));
+        memcpy(some_tables, tables, sizeof(some_tables));
+        r.shards = some_shards, r.ranges = some_ranges, r.tables = some_tables;
+        some_shards[1].fenced = place == 0;
+        some_ranges[2].fenced = place == 1;
+        for (uint32_t i = 0; i < 4; i++)
+            if (some_tables[i].kind == TABLE_SHARDED) {
+                some_tables[i].fenced = place == 2;
+                some_tables[i].hide   = S("in_7_0");
+            }
+        assert_true(routes_encode(&r, &blob, &err));
+        assert_true(routes_decode(buf_unread(&blob), &got, &err));
+        assert_true(got->fenced);
+        assert_true(got->shards[1].fenced == (place == 0) && !got->shards[0].fenced);
+        assert_true(got->n_ranges == 3 && !got->ranges[0].fenced);
+        for (uint32_t i = 0; i < got->n_tables; i++) {
+            bool sharded = got->tables[i].kind == TABLE_SHARDED;
+
+            assert_true(got->tables[i].fenced == (sharded && place == 2));
+            assert_true(span_equal(got->tables[i].hide, sharded ? SPAN("in_7_0") : SPAN("")));
+        }
+        routes_free(got);
+        buf_fini(&blob);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_goes_in_comes_out),
+        cmocka_unit_test(fences_and_what_is_hidden),
         cmocka_unit_test(no_shards_is_a_beginning),
         cmocka_unit_test(every_rule_is_checked),
         cmocka_unit_test(damage_is_refused),
