@@ -16,15 +16,15 @@
 #define S(literal) { (const uint8_t *)literal, sizeof(literal) - 1 }
 
 static const struct route_shard shards[] = {
-    { 3, S("s3"), S("127.0.0.1"), 3306, SHARD_UP },
-    { 1, S("s1"), S("/run/s1.sock"), 0, SHARD_DRAINING },
+    { 3, S("s3"), S("127.0.0.1"), 3306, SHARD_UP, false },
+    { 1, S("s1"), S("/run/s1.sock"), 0, SHARD_DRAINING, false },
 };
 static const struct route_shard engines[] = {
-    { ROUTES_ENGINE_ID + 1, S("e1"), S("/run/e1.sock"), 0, SHARD_UP },
-    { ROUTES_ENGINE_ID + 4, S("s1"), S("127.0.0.1"), 3307, SHARD_DRAINING },
+    { ROUTES_ENGINE_ID + 1, S("e1"), S("/run/e1.sock"), 0, SHARD_UP, false },
+    { ROUTES_ENGINE_ID + 4, S("s1"), S("127.0.0.1"), 3307, SHARD_DRAINING, false },
 };
 static const struct route_range ranges[] = {
-    { UINT64_C(1) << 63, 1 }, { 0, 0 }, { UINT64_C(3) << 62, 0 },
+    { UINT64_C(1) << 63, 1, false }, { 0, 0, false }, { UINT64_C(3) << 62, 0, false },
 };
 static const struct route_database databases[] = {
     { S("shop"), 1, 45, true }, { S("app"), 0, 224, false },
@@ -382,7 +382,7 @@ fences_and_what_is_hidden(void **state)
         for (uint32_t i = 0; i < 4; i++)
             if (some_tables[i].kind == TABLE_SHARDED) {
                 some_tables[i].fenced = place == 2;
-                some_tables[i].hide   = S("in_7_0");
+                some_tables[i].hide   = SPAN("in_7_0");
             }
         assert_true(routes_encode(&r, &blob, &err));
         assert_true(routes_decode(buf_unread(&blob), &got, &err));

@@ -88,7 +88,7 @@ uneven_ranges_are_found_too(void **state)
         uint32_t n = 1 + (uint32_t)(number(round) % 300);
         for (uint32_t i = 0; i < n; i++) /* crowded into some slices */
             ranges[i] = (struct route_range){
-                i == 0 ? 0 : number(round * 1000 + i) >> number(i) % 50, i };
+                .start = i == 0 ? 0 : number(round * 1000 + i) >> number(i) % 50, .shard = i };
         qsort(ranges, n, sizeof(ranges[0]), by_start);
         uint32_t kept = 1;
         for (uint32_t i = 1; i < n; i++)
