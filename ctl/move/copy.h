@@ -1,0 +1,43 @@
+/* copy.h - the rows that leave one source, as of snapshots of it, in primary key order.
+ *
+ * In cycles, so that no snapshot lives long: a cycle copies for some seconds, several tables at
+ * a time, and notes for each table the last primary key that was read ("last"). Between cycles
+ * the flow catches up to the next snapshot's position, and applies of each table only what
+ * copy_covers(). A table whose primary key cannot be ordered here as the server orders it is
+ * copied whole in one cycle, however long that takes.
+ */
+#ifndef CTL_MOVE_COPY_H
+#define CTL_MOVE_COPY_H
+
+#include "ctl/move/snapshot.h"
+
+struct copy;
+struct binlog_value; /* core/mysql/binlog_rows.h */
+
+struct copy_status {
+    uint64_t rows, rows_total; /* read on the source; the total is the server's estimate */
+    uint64_t sent, bytes;      /* to targets */
+    unsigned tables, tables_done;
+    char     table[256];       /* one of those in work: "db.t" */
+};
+
+/* Reads from the targets how far an earlier controller came. */
+struct copy *copy_open(const struct move *m, uint32_t source, struct sql_error *error);
+void         copy_close(struct copy *c);
+
+/* One cycle of about `seconds`. False: an error, or `*stop` became true; what was noted is
+ * consistent in any case, and another cycle with a new snapshot goes on from there. The
+ * position of the snapshot is written to `stream` on every target with the first rows. */
+bool copy_cycle(struct copy *c, struct snapshot *s, unsigned seconds, const atomic_bool *stop,
+                struct sql_error *error) must_check;
+
+bool copy_is_done(const struct copy *c);
+
+/* Whether the row with these values (all columns of the table's image, by column index) lies in
+ * what has been copied. Not while a cycle runs. */
+bool copy_covers(const struct copy *c, unsigned table, const struct binlog_value *columns);
+
+/* From any thread. */
+void copy_status(const struct copy *c, struct copy_status *out);
+
+#endif

@@ -1,0 +1,54 @@
+/* flow.h - all that moves from one source to its targets: a thread that copies, then follows.
+ *
+ *   COPYING <--> catching up between cycles
+ *      |
+ *      v
+ *   FOLLOWING <--> HELD at a position (for verifying, and for the switch)
+ *      |
+ *      +--> FAILED: diverged, DDL, purged binlog ...: flow_status() says why
+ *
+ * Whatever ends the process, flow_start() goes on from what the targets' tables say.
+ */
+#ifndef CTL_MOVE_FLOW_H
+#define CTL_MOVE_FLOW_H
+
+#include "ctl/move/copy.h"
+
+struct flow;
+
+enum flow_state { FLOW_COPYING, FLOW_FOLLOWING, FLOW_HELD, FLOW_FAILED };
+
+struct flow_status {
+    enum flow_state    state;
+    struct copy_status copy;
+    char               position[MOVE_POSITION_MAX]; /* that all targets have */
+    double             lag_s;      /* age of the last event applied while there are newer ones;
+                                      0: the source's end is reached (a heartbeat said so) */
+    uint64_t           transactions, rows; /* applied since the start */
+    unsigned           stashed;    /* branches prepared and not ended */
+    struct sql_error   error;      /* FAILED */
+    bool               retries;    /* a server is away: it goes on by itself when it is back */
+};
+
+/* `copy`: rows are copied first unless that is done; else only followed from the position in
+ * `stream` (a reverse flow: the position was written by the cutover). `rows_per_s` 0: no limit.
+ * */
+struct flow *flow_start(const struct move *m, uint32_t source, bool copy,
+                        struct sql_error *error);
+
+/* Stops its threads; a later flow_start() goes on. */
+void flow_stop(struct flow *f);
+
+/* Applies everything up to exactly `position` (a GTID position of the source) and nothing
+ * behind it, and stays there until flow_release(). False after `wait_ms` (then it follows on as
+ * before), when it is past the position, or has failed. */
+bool flow_hold(struct flow *f, const char *position, unsigned wait_ms,
+               struct sql_error *error) must_check;
+void flow_release(struct flow *f);
+
+void flow_status(struct flow *f, struct flow_status *out);
+
+/* Rows per second at most while copying (0: no limit), and a pause. From any thread. */
+void flow_throttle(struct flow *f, uint64_t rows_per_s, bool paused);
+
+#endif
