@@ -9,6 +9,8 @@
 #ifndef CTL_MOVE_COPY_H
 #define CTL_MOVE_COPY_H
 
+#include <stdatomic.h>
+
 #include "ctl/move/snapshot.h"
 
 struct copy;

@@ -26,6 +26,7 @@
 #ifndef CTL_MOVE_MOVE_H
 #define CTL_MOVE_MOVE_H
 
+#include "core/base/arena.h"
 #include "ctl/job/job.h"
 
 enum {
