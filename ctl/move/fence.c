@@ -1,0 +1,140 @@
+/* fence.c - see fence.h. */
+#include "ctl/move/fence.h"
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "ctl/catalog/model.h"
+
+static const char move_object[] = "move";
+
+/* --- the catalog ---------------------------------------------------------- */
+
+static void
+put_list(json_t *fenced, const char *key, const json_t *list)
+{
+    if (json_array_size(list) > 0)
+        json_object_set_new(fenced, key, json_deep_copy(list));
+}
+
+void
+fence_put(struct catalog_change *change, const struct fence *f)
+{
+    json_t *move   = catalog_read(change, CATALOG_META, move_object, NULL);
+    json_t *fenced = json_object();
+    bool    was    = move != NULL;
+
+    if (!was)
+        move = json_object();
+    json_object_del(move, "fenced");
+    json_object_del(move, "cut");
+    if (f != NULL) {
+        put_list(fenced, "ranges", f->ranges);
+        put_list(fenced, "shards", f->shards);
+        put_list(fenced, "tables", f->tables);
+        json_object_set(move, "fenced", fenced);
+        if (f->cut)
+            json_object_set_new(move, "cut", json_true());
+    }
+    if (json_object_size(move) > 0)
+        catalog_put(change, CATALOG_META, move_object, move, CATALOG_ANY);
+    else if (was)
+        catalog_remove(change, CATALOG_META, move_object, CATALOG_ANY);
+    json_decref(fenced);
+    json_decref(move);
+}
+
+static bool
+write_fence(struct cluster *c, const struct fence *f, struct err *err)
+{
+    struct catalog_change *change = catalog_begin(c->catalog, "controller");
+
+    fence_put(change, f);
+    cluster_bump(c, change, "generation");
+    return catalog_commit(change, err) == 0;
+}
+
+static bool
+stands(struct cluster *c)
+{
+    json_t *move = catalog_get(c->catalog, CATALOG_META, move_object, NULL);
+    bool    is   = json_object_get(move, "fenced") != NULL;
+
+    json_decref(move);
+    return is;
+}
+
+/* --- up and down ---------------------------------------------------------- */
+
+static int
+left_ms(uint64_t until_us)
+{
+    uint64_t now = clock_us();
+
+    return now < until_us ? (int)((until_us - now + 999) / 1000) : 0;
+}
+
+/* FENCE_UP, or why not. */
+static enum fence_end
+put_up(struct cluster *c, const struct fence *f, uint64_t until_us, uint64_t began_us,
+       struct fence_times *times, struct err *err)
+{
+    bool all = false;
+
+    if (!write_fence(c, f, err) || !publish_now(c->publisher, left_ms(until_us), &all, err))
+        return FENCE_FAILED;
+    if (!all) {
+        err_set(err, "not every worker took over the fence in time");
+        return FENCE_LATE;
+    }
+    times->acknowledged_us = clock_us() - began_us;
+    if (!publish_drained(c->publisher, left_ms(until_us))) {
+        err_set(err, "statements or transactions of before did not end in time");
+        return FENCE_LATE;
+    }
+    times->drained_us = clock_us() - began_us;
+    return FENCE_UP;
+}
+
+enum fence_end
+fence_raise(struct cluster *c, const struct fence *f, uint64_t wait_ms, struct fence_times *times,
+            struct err *err)
+{
+    uint64_t           began = clock_us();
+    uint64_t           until = began + (wait_ms < INT32_MAX ? wait_ms : INT32_MAX) * 1000;
+    struct fence_times took  = { 0 };
+    struct err         ignored;
+    enum fence_end     end = put_up(c, f, until, began, &took, err);
+
+    if (times != NULL)
+        *times = took;
+    if (end == FENCE_UP) {
+        log_info("fence: up; acknowledged after %llu us, drained after %llu us",
+                 (unsigned long long)took.acknowledged_us, (unsigned long long)took.drained_us);
+        return end;
+    }
+    log_warn("fence: down again after %llu us: %s", (unsigned long long)(clock_us() - began),
+             err->text);
+    /* The deadline is over for waiting, not for making it undone. */
+    if (!fence_lower(c, 0, &ignored))
+        end = FENCE_FAILED;
+    return end;
+}
+
+bool
+fence_lower(struct cluster *c, uint64_t wait_ms, struct err *err)
+{
+    uint64_t began = clock_us();
+    bool     all   = false;
+
+    if (stands(c) && !write_fence(c, NULL, err)) {
+        log_error("fence: it cannot be taken down: %s", err->text);
+        return false;
+    }
+    if (!publish_now(c->publisher, left_ms(began + wait_ms * 1000), &all, err)) {
+        log_error("fence: that it is down cannot be published: %s", err->text);
+        return false;
+    }
+    log_info("fence: down; %s after %llu us", all ? "acknowledged" : "published",
+             (unsigned long long)(clock_us() - began));
+    return true;
+}
