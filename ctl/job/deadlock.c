@@ -7,7 +7,7 @@
 #include "ctl/catalog/model.h"
 #include "ctl/job/deadlock.h"
 #include "ctl/job/deadlock_graph.h"
-#include "ctl/job/ticker.h"
+#include "ctl/provision/ticker.h"
 #include "ctl/provision/schema.h"
 #include "ctl/provision/spawn.h"
 #include "shm/slots.h"

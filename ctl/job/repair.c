@@ -7,7 +7,7 @@
 #include "core/base/memory.h"
 #include "ctl/job/admin.h"
 #include "ctl/job/globals.h"
-#include "ctl/job/ticker.h"
+#include "ctl/provision/ticker.h"
 
 enum { PERIOD_MS = 1000 };
 

@@ -8,7 +8,7 @@
 #include "core/route/xid.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/resolver.h"
-#include "ctl/job/ticker.h"
+#include "ctl/provision/ticker.h"
 #include "ctl/provision/spawn.h"
 #include "shm/slots.h"
 

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "core/base/log.h"
 #include "core/base/memory.h"
@@ -16,6 +15,7 @@
 #include "ctl/provision/engine_sync.h"
 #include "ctl/provision/engines.h"
 #include "ctl/provision/spawn.h"
+#include "ctl/provision/ticker.h"
 
 enum {
     ANSWER_S      = 2,
@@ -42,9 +42,8 @@ struct engine {
 
 struct engines {
     struct cluster *c;
-    pthread_t       thread;
+    struct ticker   ticker;
     pthread_mutex_t lock;
-    atomic_bool     stop;
     atomic_bool     again;   /* somebody could not wait for the lock */
     bool            begun;   /* the catalog has been read */
     bool            make;    /* the first one is still to be made */
@@ -264,7 +263,7 @@ wait_ready(struct cluster *c, struct local_server *server, struct err *err)
     while (!local_wait_ready(server, LOOK_MS, err)) {
         if (local_pid(server) == 0 || spawn_now_ms() > deadline)
             return false;
-        if (atomic_load(&c->stopping) || (c->engines && atomic_load(&c->engines->stop)))
+        if (atomic_load(&c->stopping) || (c->engines && ticker_is_stopping(&c->engines->ticker)))
             return err_set(err, "interrupted");
     }
     return true;
@@ -329,7 +328,7 @@ make_first(struct engines *e)
 {
     struct err err;
 
-    if (!make(e->c, "controller", "", false, &err) && !atomic_load(&e->stop))
+    if (!make(e->c, "controller", "", false, &err) && !ticker_is_stopping(&e->ticker))
         log_warn("there is no engine, so statements that need one are refused: %s; "
                  "'shardctl engine add' tries again", err.text);
     pthread_mutex_lock(&e->lock);
@@ -383,12 +382,11 @@ run(void *context)
     pthread_mutex_unlock(&e->lock);
     if (e->make)
         make_first(e);
-    while (!atomic_load(&e->stop)) {
+    while (!ticker_wait(&e->ticker, engines_pending(e->c) ? STARTS_MS : LOOK_MS)) {
         pthread_mutex_lock(&e->lock);
         if (look(e))
             follow(e, true);
         pthread_mutex_unlock(&e->lock);
-        usleep((engines_pending(e->c) ? STARTS_MS : LOOK_MS) * 1000);
     }
     return NULL;
 }
@@ -405,7 +403,7 @@ engines_start(struct cluster *c, bool make)
     sweep(c); /* before anybody can make one */
     pthread_mutex_init(&e->lock, NULL);
     c->engines = e;
-    if (pthread_create(&e->thread, NULL, run, e) == 0)
+    if (ticker_start(&e->ticker, run, e))
         return;
     log_error("there is no thread for the engines");
     c->engines = NULL;
@@ -420,8 +418,7 @@ engines_stop(struct cluster *c)
 
     if (!e)
         return;
-    atomic_store(&e->stop, true);
-    pthread_join(e->thread, NULL);
+    ticker_stop(&e->ticker);
     c->engines = NULL;
     pthread_mutex_destroy(&e->lock);
     free(e);

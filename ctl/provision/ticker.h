@@ -1,6 +1,6 @@
 /* ticker.h - a thread that looks at something from time to time, until it is told to stop. */
-#ifndef CTL_JOB_TICKER_H
-#define CTL_JOB_TICKER_H
+#ifndef CTL_PROVISION_TICKER_H
+#define CTL_PROVISION_TICKER_H
 
 #include <pthread.h>
 
@@ -12,6 +12,9 @@ struct ticker {
     pthread_cond_t  wake;
     bool            stop;
 };
+
+/* Whether ticker_stop() was called, for work that takes long. */
+bool ticker_is_stopping(struct ticker *t) must_check;
 
 /* run(context) calls ticker_wait() between its looks. False: there is no thread for it. */
 bool ticker_start(struct ticker *t, void *(*run)(void *context), void *context) must_check;

@@ -1,5 +1,5 @@
 /* ticker.c - see ticker.h. */
-#include "ctl/job/ticker.h"
+#include "ctl/provision/ticker.h"
 
 #include <time.h>
 
@@ -43,6 +43,17 @@ ticker_wait(struct ticker *t, unsigned ms)
     pthread_mutex_lock(&t->lock);
     while (!t->stop && pthread_cond_timedwait(&t->wake, &t->lock, &until) == 0)
         ;
+    stop = t->stop;
+    pthread_mutex_unlock(&t->lock);
+    return stop;
+}
+
+bool
+ticker_is_stopping(struct ticker *t)
+{
+    bool stop;
+
+    pthread_mutex_lock(&t->lock);
     stop = t->stop;
     pthread_mutex_unlock(&t->lock);
     return stop;
