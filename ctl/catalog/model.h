@@ -67,6 +67,17 @@ void    model_column(const json_t *object, struct route_column *out);
 bool model_routes(struct catalog *c, struct arena *arena, struct routes *out,
                   struct err *err) must_check;
 
+/* The same in two steps: what routes are made from, each part owned (catalog_all() or
+ * catalog_get()) and open to changes before they are made. `move` may be NULL. */
+struct model_parts {
+    json_t *cluster, *move, *shards, *engines, *map, *databases, *tables, *users;
+};
+
+void model_parts_read(struct catalog *c, struct model_parts *out);
+void model_parts_fini(struct model_parts *parts);
+bool model_routes_of(const struct model_parts *parts, struct arena *arena, struct routes *out,
+                     struct err *err) must_check;
+
 /* n_shards x per_shard ranges of equal size, dealt out in turn; the caller
  * owns the {"ranges": ...} object. */
 json_t *model_ranges_new(const int64_t *shard_ids, size_t n_shards, size_t per_shard);

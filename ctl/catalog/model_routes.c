@@ -273,40 +273,65 @@ build_users(struct builder *b, json_t *all)
 }
 
 bool
+model_routes_of(const struct model_parts *parts, struct arena *arena, struct routes *out,
+                struct err *err)
+{
+    struct routes  routes = { .n_shards = 0 };
+    struct builder b      = { .move = parts->move, .arena = arena, .routes = &routes,
+                              .err = err };
+
+    routes.generation       = (uint64_t)model_number(parts->cluster, "generation");
+    routes.users_generation = (uint64_t)model_number(parts->cluster, "users_generation");
+    routes.lower_case       = model_flag(parts->cluster, "lower_case");
+    routes.service_user     = keep(&b, parts->cluster, "service_user");
+    routes.service_secret   = keep(&b, parts->cluster, "service_secret");
+
+    routes.shards  = build_servers(&b, parts->shards, &routes.n_shards);
+    routes.engines = build_servers(&b, parts->engines, &routes.n_engines);
+    if (!build_ranges(&b, parts->map) || !build_databases(&b, parts->databases) ||
+        !build_tables(&b, parts->tables))
+        return false;
+    build_users(&b, parts->users);
+    *out = routes;
+    return true;
+}
+
+void
+model_parts_read(struct catalog *c, struct model_parts *out)
+{
+    *out = (struct model_parts){
+        .cluster   = catalog_get(c, CATALOG_META, "cluster", NULL),
+        .move      = catalog_get(c, CATALOG_META, "move", NULL),
+        .shards    = catalog_all(c, CATALOG_SHARD),
+        .engines   = catalog_all(c, CATALOG_ENGINE),
+        .map       = catalog_get(c, CATALOG_RANGES, "map", NULL),
+        .databases = catalog_all(c, CATALOG_DATABASE),
+        .tables    = catalog_all(c, CATALOG_TABLE),
+        .users     = catalog_all(c, CATALOG_USER),
+    };
+}
+
+void
+model_parts_fini(struct model_parts *parts)
+{
+    json_decref(parts->cluster);
+    json_decref(parts->move);
+    json_decref(parts->shards);
+    json_decref(parts->engines);
+    json_decref(parts->map);
+    json_decref(parts->databases);
+    json_decref(parts->tables);
+    json_decref(parts->users);
+}
+
+bool
 model_routes(struct catalog *c, struct arena *arena, struct routes *out, struct err *err)
 {
-    struct routes  routes    = { .n_shards = 0 };
-    struct builder b         = { .arena = arena, .routes = &routes, .err = err };
-    json_t        *cluster   = catalog_get(c, CATALOG_META, "cluster", NULL);
-    json_t        *shards    = catalog_all(c, CATALOG_SHARD);
-    json_t        *engines   = catalog_all(c, CATALOG_ENGINE);
-    json_t        *map       = catalog_get(c, CATALOG_RANGES, "map", NULL);
-    json_t        *databases = catalog_all(c, CATALOG_DATABASE);
-    json_t        *tables    = catalog_all(c, CATALOG_TABLE);
-    json_t        *users     = catalog_all(c, CATALOG_USER);
-    bool           ok;
+    struct model_parts parts;
+    bool               ok;
 
-    b.move = catalog_get(c, CATALOG_META, "move", NULL);
-    routes.generation       = (uint64_t)model_number(cluster, "generation");
-    routes.users_generation = (uint64_t)model_number(cluster, "users_generation");
-    routes.lower_case       = model_flag(cluster, "lower_case");
-    routes.service_user     = keep(&b, cluster, "service_user");
-    routes.service_secret   = keep(&b, cluster, "service_secret");
-
-    routes.shards  = build_servers(&b, shards, &routes.n_shards);
-    routes.engines = build_servers(&b, engines, &routes.n_engines);
-    ok = build_ranges(&b, map) && build_databases(&b, databases) && build_tables(&b, tables);
-    if (ok) {
-        build_users(&b, users);
-        *out = routes;
-    }
-    json_decref(b.move);
-    json_decref(cluster);
-    json_decref(shards);
-    json_decref(engines);
-    json_decref(map);
-    json_decref(databases);
-    json_decref(tables);
-    json_decref(users);
+    model_parts_read(c, &parts);
+    ok = model_routes_of(&parts, arena, out, err);
+    model_parts_fini(&parts);
     return ok;
 }

@@ -46,6 +46,7 @@ struct move_table {
     const struct route_table *before, *after; /* in move.before, move.after */
     unsigned                  n_primary;
     uint32_t                  primary[MOVE_PRIMARY_MAX]; /* columns, in the key's order */
+    bool                      primary_plain; /* whole columns, all ascending */
 };
 
 struct move {
@@ -79,14 +80,15 @@ uint32_t move_owner(const struct routes *r, const struct route_table *t, uint64_
 
 /* A row on `source` goes to other shards: calls `to` with each target's id. `before` and
  * `after` are the hashes of its key before and after (one and the same where the key stays).
- * Rows that do not lie on `source` by the routes before, or stay, go nowhere. A reference
- * table's rows come from the first shard of m->before alone. */
+ * Rows that do not lie on `source` by the routes before, or stay, go nowhere. Those of a
+ * reference table neither, for they are everywhere already: it can become global (the copies
+ * beside the home's are left over), and by way of that sharded. */
 typedef void (*move_to_fn)(void *context, uint32_t target);
 void move_targets(const struct move *m, const struct move_table *t, uint32_t source,
                   uint64_t before, uint64_t after, move_to_fn to, void *context);
 
 /* The ids of the shards that rows leave, and of those that get rows from `source`: into `out`,
- * room for ROUTES_SHARDS_MAX; returns how many. */
+ * room for ROUTES_SHARDS_MAX; returns how many. Each shard once, in the order of the routes. */
 size_t move_sources(const struct move *m, uint32_t *out);
 size_t move_targets_of(const struct move *m, uint32_t source, uint32_t *out);
 
@@ -99,7 +101,8 @@ void move_reverse(const struct move *m, struct move *out);
 bool move_session(struct server *s, const struct move *m, uint32_t shard, unsigned lock_s,
                   struct sql_error *error) must_check;
 
-/* The tables above on a shard, when they are not there; sets of the job; and their end. */
+/* The tables above on a shard, when they are not there; sets of the job, on all shards; and the
+ * end of both: the job's rows and sets. All may be repeated. */
 bool move_schema(struct server *s, struct sql_error *error) must_check;
 bool move_sets_create(const struct move *m, struct sql_error *error) must_check;
 bool move_bookkeeping_drop(const struct move *m, struct sql_error *error) must_check;

@@ -17,6 +17,10 @@ struct sets_writer {
 /* "in_JOB_TABLE" or "out_JOB_TABLE". */
 void sets_name(const struct move *m, const struct move_table *t, bool in, char out[64]);
 
+/* The column whose values the set has, one of t->before or t->after; NULL: there is no such set,
+ * because the table is not sharded then. */
+const struct route_column *sets_column(const struct move_table *t, bool in);
+
 /* A value as a literal that the column stores as it is; for strings `value->bytes` are in the
  * column's own character set. */
 bool sets_literal(struct buf *out, const struct route_column *column,
