@@ -46,6 +46,12 @@ failed(struct server *s, struct sql_error *error)
     return false;
 }
 
+bool
+server_refused(struct server *s, struct sql_error *error)
+{
+    return failed(s, error);
+}
+
 static void
 use_tls(MYSQL *mysql, const json_t *shard)
 {

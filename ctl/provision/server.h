@@ -36,6 +36,9 @@ bool server_open_as(struct server *s, const json_t *shard, const char *user,
 /* Fine on one that was never opened. */
 void server_close(struct server *s);
 
+/* What libmariadb says that was wrong with a call on s->mysql, as above. Returns false. */
+bool server_refused(struct server *s, struct sql_error *error);
+
 /* Runs one statement and throws rows away. */
 bool server_run(struct server *s, struct sql_error *error, const char *fmt, ...)
     printf_like(3, 4) must_check;
