@@ -40,8 +40,11 @@ struct flow *flow_start(const struct move *m, uint32_t source, bool copy,
 void flow_stop(struct flow *f);
 
 /* Applies everything up to exactly `position` (a GTID position of the source) and nothing
- * behind it, and stays there until flow_release(). False after `wait_ms` (then it follows on as
- * before), when it is past the position, or has failed. */
+ * behind it, and stays there until flow_release(). `position` NULL: where it is. Held already, it
+ * goes on to exactly `position`: so that it is not past a position that is asked for later, hold
+ * it first. Transactions that change nothing on the targets do not count: it may be past
+ * `position` by these. False after `wait_ms` (then it follows on as before), when it is past the
+ * position, or has failed, or copies still. */
 bool flow_hold(struct flow *f, const char *position, unsigned wait_ms,
                struct sql_error *error) must_check;
 void flow_release(struct flow *f);
