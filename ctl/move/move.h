@@ -54,7 +54,8 @@ struct move {
     int64_t            job;
     json_t            *spec;   /* the record's "move" */
     struct arena       arena;  /* texts and tables */
-    struct routes     *before, *after; /* owned; the same columns, shards by the same ids */
+    struct routes     *before, *after; /* owned; the same columns, the same shards */
+    bool               borrowed;       /* not owned: move_reverse() */
     json_t            *shards; /* {id as text: catalog object}: all that take part or have sets */
     unsigned           n_tables;
     struct move_table *tables; /* by number */
