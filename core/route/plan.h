@@ -348,6 +348,9 @@ struct plan {
     struct lex_options         lex;          /* for reading literals */
     uint16_t                   collation;
     const struct sql_template *text;         /* NULL: as written */
+    bool                       hides;        /* rows are on the shards that it must not see, and
+                                                `text` keeps them out; as written it is good for
+                                                one shard of several only, when keys fix that */
     bool                       has_limit;
     struct operand             limit_count, limit_offset; /* offset: CONST 0 when not written */
     const struct merge_spec   *merge;        /* PLAN_SCATTER; see merge.h */

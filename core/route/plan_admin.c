@@ -28,6 +28,13 @@ plan_admin_table(struct planner *p)
     for (const struct table_item *t = p->stmt->tables; t != NULL; t = t->next)
         scope_add_path(p, s, &t->table, t->alias);
     bool commits = p->stmt->word != KW_CHECKSUM;
+    for (const struct instance *i = p->instances; !commits && i != NULL; i = i->next_all)
+        if (i->table != NULL && i->table->hide.len != 0)
+            NOT_YET(p, "shardd: rows of '%.*s' are being moved, and a checksum would count them "
+                       "where they are copied to as well: wait until 'shardctl job list' shows "
+                       "that the move is done", SHOWN(i->table->name));
+    if (p->refused)
+        return;
     if (p->any_sharded || p->any_reference) {
         to_controller(p, commits);
         return;

@@ -6,21 +6,6 @@
 
 #include "core/route/plan_internal.h"
 
-static void
-text_name(struct text *t, struct span name)
-{
-    struct buf quoted = { 0 };
-    buf_append_byte(&quoted, '`');
-    for (size_t i = 0; i < name.len; i++) {
-        if (name.ptr[i] == '`')
-            buf_append_byte(&quoted, '`');
-        buf_append_byte(&quoted, name.ptr[i]);
-    }
-    buf_append_byte(&quoted, '`');
-    text_span(t, buf_unread(&quoted));
-    buf_fini(&quoted);
-}
-
 /* ---- conditions ---- */
 
 struct columns_of {
@@ -87,10 +72,21 @@ text_keys(struct text *t, struct span column, const struct key_group *keys)
 }
 
 static void
+text_hide(struct text *t, const struct gathering *g)
+{
+    if (g->table->hide.len == 0)
+        return;
+    text_const(t, g->filters == NULL ? " WHERE " : ") AND ");
+    hide_condition(t, g->table, g->table->name, &g->table->columns[g->table->key],
+                   g->lock.end != 0);
+}
+
+static void
 text_filters(struct text *t, const struct gathering *g)
 {
+    bool hides = g->table->hide.len != 0;
     for (const struct filter *f = g->filters; f != NULL; f = f->next) {
-        text_const(t, f == g->filters ? " WHERE " : " OR ");
+        text_const(t, f != g->filters ? " OR " : hides ? " WHERE (" : " WHERE ");
         for (uint32_t i = 0; i < f->n; i++) {
             if (i > 0)
                 text_const(t, " AND ");
@@ -123,6 +119,7 @@ gather_from(struct planner *p, const struct gathering *g)
     text_name(&t, g->table->name);
     text_clause(&t, g->partition);
     text_filters(&t, g);
+    text_hide(&t, g);
     text_clause(&t, g->lock);
     return text_end(&t);
 }

@@ -319,6 +319,7 @@ insert_query_sharded(struct maker *m, struct scope *source)
         return;
     p->out->kind   = PLAN_WRITE;
     p->out->reason = "rows are copied within each shard";
+    hide_write(p);
 }
 
 bool

@@ -9,6 +9,7 @@
  * plan_route.c  run time: operands to shards
  * plan_select.c, plan_scatter.c, plan_item.c, plan_group.c, plan_having.c  reads
  * plan_gather*.c   reads that are gathered
+ * plan_hide.c   what must not be seen while rows move
  * plan_write.c, plan_insert.c, insert_run.c, plan_once.c   writes
  * plan_load.c, load_run.c                       LOAD DATA
  * plan_session.c, plan_show.c, plan_admin.c, plan_information.c, plan_named.c  everything else
@@ -40,6 +41,7 @@ struct scope {
                                      have is that of which one? */
     struct instance *first, *last;
     struct cte_scope *ctes;
+    bool             hidden;   /* hide_make() has told it */
     struct scope    *next_all; /* planner.scopes */
 };
 
@@ -111,6 +113,10 @@ struct planner {
     bool              gathers;    /* a plan to gather is made: what follows is noted */
     struct scope     *scopes;
     struct condition *conditions;
+
+    struct insertion *insertions; /* hide_make(): ascending by place */
+    uint32_t          n_insertions, insertions_cap;
+    bool              hide_locks;
 
     /* What the tables say. */
     bool     any_sharded, any_reference, any_global, any_unknown, any_system;
@@ -206,6 +212,11 @@ void where_exported(struct planner *p, struct instance *inside, struct instance 
  * must equal for a row to matter, or NULL. */
 void where_complete(struct planner *p);
 const struct key_group *where_keys(struct planner *p, struct instance *i);
+/* Behind where_target(), for sharded tables. A row of `i` matters only beside one with the same
+ * key further out: of the block around it, or of the side that its outer join keeps. */
+bool where_hangs(struct planner *p, struct instance *i);
+/* The keys of two tables of one region are equal. */
+bool where_equals(struct planner *p, struct instance *a, struct instance *b);
 /* GROUP BY, or the items of a DISTINCT, hold the key: groups do not span shards. */
 bool where_groups_by_key(struct planner *p, struct scope *s, struct query *q);
 bool where_items_have_key(struct planner *p, struct scope *s, struct query *q);
@@ -223,8 +234,33 @@ void text_const(struct text *t, const char *words);
 void text_span(struct text *t, struct span s);
 void text_source(struct text *t, uint32_t start, uint32_t end); /* with operands for literals */
 void text_piece(struct text *t, struct template_piece piece);
+void text_name(struct text *t, struct span name); /* in backticks */
 struct sql_template text_end(struct text *t);
 const struct sql_template *text_keep(struct text *t);
+
+/* ---- plan_hide.c ---- */
+
+/* A table of the statement has rows that must not be seen unless keys fix it. */
+bool hide_any(const struct planner *p);
+/* From now on text_source() says the conditions that keep them out, when there are any:
+ * out->hides. False: refused, with a sentence about the move. */
+bool hide_make(struct planner *p);
+bool hide_routes(const struct routes *r); /* any table has */
+/* hide_make(), and out->text becomes the whole statement, with out->hides only. */
+bool hide_statement(struct planner *p);
+/* hide_statement() for a PLAN_WRITE; where that is refused but keys may fix one shard, the
+ * target is for one. */
+void hide_write(struct planner *p);
+/* EXPLAIN of what shards are sent. */
+void hide_explain(struct planner *p, const struct plan *inner);
+/* One condition: about column `key` of `alias`; `locks`: the statement locks the rows. */
+void hide_condition(struct text *t, const struct route_table *hiding, struct span alias,
+                    const struct route_column *key, bool locks);
+/* For text_source(): the first insertion behind a place, the place of the i-th (UINT32_MAX:
+ * there are no more), its words. */
+uint32_t hide_first(const struct planner *p, uint32_t behind);
+uint32_t hide_at(const struct planner *p, uint32_t i);
+void     hide_say(struct text *t, uint32_t i);
 
 /* ---- plan_route.c ---- */
 
@@ -241,6 +277,8 @@ void operand_value(const struct plan *plan, const struct operand *o,
 /* ---- the kinds ---- */
 
 void plan_select(struct planner *p, struct query *q);
+/* Keys: one value that is decided whatever it is, no need to think of more shards. */
+bool target_certainly_one(const struct planner *p, const struct target *t);
 /* plan_gather.c: p->out becomes a PLAN_GATHER, because of what it was refused for; or, when it
  * is a PLAN_ONE, gets a `gather`. What cannot be gathered is as it was, but for the error. */
 void plan_gather(struct planner *p, struct query *q);

@@ -221,7 +221,7 @@ plan_scatter(struct planner *p, struct query *q, struct scope *s)
 {
     struct scatter c = { .p = p, .q = q, .s = s, .star_at = UINT32_MAX };
     uint32_t       at = 0;
-    if (!no_scatter(&c))
+    if (!no_scatter(&c) || !hide_make(p))
         return false;
     c.spec = make(p, sizeof(*c.spec));
     text_begin(&c.hidden, p);

@@ -14,9 +14,8 @@ is_integer(enum column_type t)
     return t >= COLUMN_TINYINT && t <= COLUMN_BIGINT;
 }
 
-/* One value that is decided whatever it is: no need to think of more shards. */
-static bool
-certainly_one(const struct planner *p, const struct target *t)
+bool
+target_certainly_one(const struct planner *p, const struct target *t)
 {
     if (t->n_groups != 1 || t->groups[0].n_keys != 1 || p->digest == NULL)
         return false;
@@ -36,7 +35,7 @@ select_keys(struct planner *p, struct query *q, struct scope *s)
         t->one_shard = true;
         return;
     }
-    if (certainly_one(p, t)) {
+    if (target_certainly_one(p, t)) {
         one(p, "the key is given");
         t->one_shard = true;
         return;
@@ -120,12 +119,12 @@ plan_select(struct planner *p, struct query *q)
     const struct plan *out = p->out;
     read_rows(p, q);
     note_offset(p, q);
-    if (p->routes->n_shards == 1) {
+    if (p->routes->n_shards == 1 && !hide_routes(p->routes)) {
         one_shard(p);
         return;
     }
     bool spreads = !p->refused && out->kind == PLAN_ONE && out->target.one_shard &&
-                   !certainly_one(p, &out->target);
+                   !target_certainly_one(p, &out->target);
     if (spreads || (p->refused && out->error.code == SQL_NOT_SUPPORTED))
         plan_gather(p, q);
 }

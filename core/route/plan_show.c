@@ -115,6 +115,7 @@ explain(struct planner *p)
     p->out->reason         = "one of the statement's shards explains";
     if (e->analyze && (inner.kind == PLAN_INSERT || inner.reference_write))
         NOT_YET(p, "shardd: ANALYZE of this statement would write; use EXPLAIN");
+    hide_explain(p, &inner);
     if (inner.kind == PLAN_INSERT)
         p->out->target = (struct target){ .kind = TARGET_ALL, .first = true };
 }

@@ -44,6 +44,21 @@ text_const(struct text *t, const char *words)
     text_piece(t, (struct template_piece){ .kind = PIECE_TEXT, .text = span_of(words) });
 }
 
+void
+text_name(struct text *t, struct span name)
+{
+    struct buf quoted = { 0 };
+    buf_append_byte(&quoted, '`');
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.ptr[i] == '`')
+            buf_append_byte(&quoted, '`');
+        buf_append_byte(&quoted, name.ptr[i]);
+    }
+    buf_append_byte(&quoted, '`');
+    text_span(t, buf_unread(&quoted));
+    buf_fini(&quoted);
+}
+
 static uint32_t
 first_literal(const struct digest *d, uint32_t at)
 {
@@ -78,12 +93,20 @@ text_source(struct text *t, uint32_t start, uint32_t end)
     const struct planner *p       = t->p;
     uint32_t              literal = first_literal(p->digest, start);
     uint32_t              param   = first_param(p, start);
-    while (start < end) {
+    uint32_t              hidden  = hide_first(p, start);
+    for (;;) {
         uint32_t at_literal = p->digest != NULL && literal < p->digest->n_literals
                                   ? p->digest->literals[literal].start
                                   : UINT32_MAX;
         uint32_t at_param   = param < p->n_params ? p->params[param] : UINT32_MAX;
         uint32_t at         = at_literal < at_param ? at_literal : at_param;
+        uint32_t at_hidden  = hide_at(p, hidden);
+        if (at_hidden <= at && at_hidden <= end) {
+            text_span(t, (struct span){ p->source + start, at_hidden - start });
+            hide_say(t, hidden++);
+            start = at_hidden;
+            continue;
+        }
         if (at >= end)
             break;
         text_span(t, (struct span){ p->source + start, at - start });

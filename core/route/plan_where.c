@@ -358,6 +358,22 @@ where_keys(struct planner *p, struct instance *i)
 }
 
 bool
+where_hangs(struct planner *p, struct instance *i)
+{
+    struct class *c = class_of(node_of(p, i, i->key)), *anchor;
+    while (c->exported != NULL)
+        c = class_of(node_of(p, c->exported, c->exported->key));
+    (void)resolve(p, c, &anchor);
+    return anchor != c;
+}
+
+bool
+where_equals(struct planner *p, struct instance *a, struct instance *b)
+{
+    return class_of(node_of(p, a, a->key)) == class_of(node_of(p, b, b->key));
+}
+
+bool
 where_is_key(struct planner *p, struct instance *i, uint32_t column)
 {
     if (instance_sharded(i) && i->key == column)

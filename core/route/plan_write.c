@@ -112,6 +112,7 @@ finish(struct planner *p, struct scope *s, const struct written *w, bool limited
         only_one_shard(p, "UPDATE or DELETE with LIMIT");
     if (p->digest == NULL || (p->digest->flags & DIGEST_ASSIGN) != 0)
         only_one_shard(p, "a write that assigns user variables");
+    hide_write(p);
 }
 
 static bool

@@ -170,7 +170,8 @@ build_move(struct builder *b, const char *name, struct route_table *table)
     json_t *text = json_string(name);
 
     table->fenced = is_fenced(b, "tables", text);
-    table->hide   = keep(b, json_object_get(b->move, "hide"), name);
+    if (table->kind == TABLE_SHARDED)
+        table->hide = keep(b, json_object_get(b->move, "hide"), name);
     json_decref(text);
 }
 

@@ -218,8 +218,11 @@ run_on(struct query_run *q, const struct shard_set *shards)
 {
     const struct plan *plan = &q->plan->plan;
 
-    if (shards->n == 1 && !plan->reference_write) {
+    bool only = plan->hides && q->routes->routes->n_shards == 1; /* not by keys */
+    if (shards->n == 1 && !plan->reference_write && !only) {
         slot_count(q->ctx->slot, COUNTER_ROUTE_ONE);
+        if (plan->kind == PLAN_ONE && !query_render(q))
+            return;
         information_relay(q, shards->first);
     } else if (plan->kind == PLAN_SCATTER) {
         if (q->s->modes != NULL && q->s->modes->select_limit && !plan->has_limit) {

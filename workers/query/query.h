@@ -226,6 +226,9 @@ enum render_mode query_render_mode(const struct query_run *q);
 void query_bind(struct query_run *q, const struct bind_list *binds, uint64_t limit,
                 const struct param_value **params, uint32_t *n_params);
 
+/* q->text and q->params become those of the plan's text, if it has one. False: query_fail(). */
+bool query_render(struct query_run *q) must_check;
+
 /* ROW_COUNT(), FOUND_ROWS(), CONNECTION_ID(), @@warning_count and @@error_count in the text
  * become the session's numbers. True: one of the latter two was there. */
 bool query_fill_counts(struct query_run *q);

@@ -1,5 +1,6 @@
-/* query_bind.c - the parameters of a text that is not the client's own. */
+/* query_bind.c - a text that is not the client's own, and its parameters. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "workers/query/query.h"
 
@@ -42,4 +43,30 @@ query_bind(struct query_run *q, const struct bind_list *binds, uint64_t limit,
         }
     *params   = bound;
     *n_params = binds->n;
+}
+
+bool
+query_render(struct query_run *q)
+{
+    const struct plan *plan  = &q->plan->plan;
+    struct buf         text  = { 0 };
+    struct bind_list   binds = { 0 };
+    uint64_t           offset = 0, count = UINT64_MAX;
+    struct sql_error   error;
+
+    if (plan->text == NULL)
+        return true;
+    if (!plan_limit(plan, &q->values, &offset, &count, &error)) {
+        query_fail(q, &error);
+        return false;
+    }
+    plan_render(plan, plan->text, &q->values, query_render_mode(q), &text, &binds);
+    q->text = arena_copy(&q->arena, buf_unread(&text));
+    buf_fini(&text);
+    if (query_render_mode(q) == RENDER_PREPARE)
+        query_bind(q, &binds, plan_limit_sum(offset, count), &q->params, &q->n_params);
+    free(binds.items);
+    if (plan->hides)
+        (void)query_fill_counts(q); /* as in the text that was replaced */
+    return true;
 }

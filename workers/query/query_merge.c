@@ -374,31 +374,6 @@ all_over(struct query_run *q)
 
 /* --- the beginning ------------------------------------------------------- */
 
-static bool
-render(struct query_run *q)
-{
-    const struct plan *plan  = &q->plan->plan;
-    struct buf         text  = { 0 };
-    struct bind_list   binds = { 0 };
-    uint64_t           offset = 0, count = UINT64_MAX;
-    struct sql_error   error;
-
-    if (plan->text == NULL)
-        return true;
-    if (!plan_limit(plan, &q->values, &offset, &count, &error)) {
-        query_fail(q, &error);
-        return false;
-    }
-    plan_render(plan, plan->text, &q->values,
-                query_render_mode(q), &text, &binds);
-    q->text = arena_copy(&q->arena, buf_unread(&text));
-    buf_fini(&text);
-    if (query_render_mode(q) == RENDER_PREPARE)
-        query_bind(q, &binds, plan_limit_sum(offset, count), &q->params, &q->n_params);
-    free(binds.items);
-    return true;
-}
-
 void
 query_merge(struct query_run *q, const struct shard_set *shards)
 {
@@ -413,7 +388,7 @@ query_merge(struct query_run *q, const struct shard_set *shards)
     }
     if (q->plan->plan.n_into != 0 && (m->into = into_new(q)) == NULL)
         return;
-    if (!render(q))
+    if (!query_render(q))
         return;
     m->opening   = q->cursor_flags != CURSOR_TYPE_NO_CURSOR;
     q->merging   = m;

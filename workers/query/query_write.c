@@ -461,6 +461,8 @@ query_write(struct query_run *q, const struct shard_set *shards)
     const struct plan *plan  = &q->plan->plan;
     uint32_t           first = ROUTES_NONE;
 
+    if (!query_render(q))
+        return;
     legs_make(q, shards);
     for (uint32_t i = 0; plan->reference_write && i < q->n_legs; i++)
         if (q->legs[i].shard == plan->target.home)
