@@ -1,0 +1,489 @@
+/* cutover.c - the order of a switch, and the way back from each step of it.
+ *
+ * A step that fails before the journal is undone by cleaning up in reverse order: locks,
+ * fence, flows. Connections are opened before the pause begins, and a watchdog shuts them when
+ * it is over: no answer of a server that hangs is waited for. From the journal on there is
+ * only forward, and no watchdog.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/log.h"
+#include "core/base/memory.h"
+#include "ctl/catalog/model.h"
+#include "ctl/move/cutover_step.h"
+#include "ctl/move/failpoint.h"
+
+enum {
+    CHANGE_WAIT_S = 5,   /* for a change of the schema that is under way */
+    JOURNAL_MS    = 1000, /* what the deciding server gets to answer, pause or not */
+    FOLLOW_MS     = 1000, /* what workers get to take over the new routes before the unlock */
+    UNKNOWN_TRIES = 5,
+};
+
+/* --- time ----------------------------------------------------------------- */
+
+unsigned
+cutover_left_ms(const struct cutover_run *r)
+{
+    uint64_t now = clock_us();
+
+    return now < r->until_us ? (unsigned)((r->until_us - now) / 1000) : 0;
+}
+
+bool
+cutover_step(struct cutover_run *r, const char *name)
+{
+    snprintf(r->how->step, sizeof(r->how->step), "%s", name);
+    return r->began_us == 0 || cutover_left_ms(r) > 0 ||
+           sql_error_set(r->error, SQL_UNKNOWN_ERROR, "shardd: the time was over");
+}
+
+static void
+shut(struct server *s)
+{
+    if (s->mysql)
+        shutdown(mysql_get_socket(s->mysql), SHUT_RDWR);
+}
+
+/* The connections stay what they are while it watches: only their sockets are shut. */
+static void *
+watch(void *arg)
+{
+    struct cutover_run *r  = arg;
+    struct timespec     at = { (time_t)(r->until_us / 1000000),
+                               (long)(r->until_us % 1000000) * 1000 };
+
+    pthread_mutex_lock(&r->lock);
+    while (!r->done && !r->late)
+        r->late = pthread_cond_timedwait(&r->wake, &r->lock, &at) == ETIMEDOUT && !r->done;
+    for (size_t i = 0; r->late && i < r->n_servers; i++) {
+        shut(&r->server[i].lock);
+        shut(&r->server[i].work);
+    }
+    pthread_mutex_unlock(&r->lock);
+    return NULL;
+}
+
+static void
+watchdog_start(struct cutover_run *r)
+{
+    pthread_condattr_t attr;
+
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&r->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    r->watching = pthread_create(&r->watchdog, NULL, watch, r) == 0;
+}
+
+static void
+watchdog_stop(struct cutover_run *r)
+{
+    if (!r->watching)
+        return;
+    pthread_mutex_lock(&r->lock);
+    r->done = true;
+    pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->lock);
+    pthread_join(r->watchdog, NULL);
+    r->watching = false;
+}
+
+/* --- the steps of the pause ----------------------------------------------- */
+
+static bool
+raise_fence(struct cutover_run *r)
+{
+    json_t        *map = catalog_get(r->m->c->catalog, CATALOG_RANGES, "map", NULL);
+    struct fence   fence;
+    struct err     err;
+    enum fence_end end;
+
+    cutover_fence(r->m, map, &fence);
+    json_decref(map);
+    fence.cut   = r->how->cut_transactions;
+    r->began_us = clock_us();
+    r->until_us = r->began_us + (uint64_t)r->how->max_pause_ms * 1000;
+    end         = fence_raise(r->m->c, &fence, r->how->max_pause_ms, NULL, &err);
+    cutover_fence_fini(&fence);
+    r->fenced = end != FENCE_LATE;
+    return end == FENCE_UP || job_fail(r->error, &err);
+}
+
+static bool
+read_positions(struct cutover_run *r)
+{
+    for (size_t i = 0; i < r->n_sources; i++)
+        if (!server_value(&r->server[i].work, r->position[i], MOVE_POSITION_MAX, r->error,
+                          "SELECT @@gtid_binlog_pos"))
+            return false;
+    return true;
+}
+
+/* The numbers of a GTID position "domain-server-sequence,...". */
+static bool
+next_gtid(const char **at, uint32_t *domain, uint64_t *sequence)
+{
+    unsigned           d, server;
+    unsigned long long s;
+    int                n = 0;
+
+    if (sscanf(*at, "%u-%u-%llu%n", &d, &server, &s, &n) != 3)
+        return false;
+    *at      += n + ((*at)[n] == ',');
+    *domain   = d;
+    *sequence = s;
+    return true;
+}
+
+/* Is all of `want` in `have`? */
+static bool
+covers(const char *have, const char *want)
+{
+    uint32_t domain, other;
+    uint64_t sequence, reached;
+
+    while (next_gtid(&want, &domain, &sequence)) {
+        const char *at   = have;
+        bool        good = false;
+
+        while (next_gtid(&at, &other, &reached))
+            good = good || (other == domain && reached >= sequence);
+        if (!good)
+            return false;
+    }
+    return true;
+}
+
+/* A flow that is past F has applied it, and is as good: nothing of ours follows F. */
+static bool
+hold_one(struct cutover_run *r, struct flow *flow, const char *position)
+{
+    struct flow_status status;
+
+    if (!flow_hold(flow, position, cutover_left_ms(r), r->error)) {
+        flow_status(flow, &status);
+        if (status.state == FLOW_FAILED || !covers(status.position, position))
+            return false;
+    }
+    flow_status(flow, &status);
+    return status.stashed == 0 ||
+           sql_error_set(r->error, SQL_UNKNOWN_ERROR, "shardd: %u prepared branches are open in "
+                         "the stream", status.stashed);
+}
+
+static bool
+hold_flows(struct cutover_run *r)
+{
+    r->held = true;
+    for (size_t i = 0; i < r->n_sources; i++)
+        if (!cutover_step(r, "flows held") || !hold_one(r, r->flows[i], r->position[i]))
+            return false;
+    return true;
+}
+
+/* On each source the positions of its targets, where the way back begins. */
+static bool
+write_reverse(struct cutover_run *r)
+{
+    uint32_t ids[ROUTES_SHARDS_MAX];
+    char     position[MOVE_POSITION_MAX];
+
+    for (size_t k = 0; k < r->n_servers; k++) {
+        struct cutover_server *target = &r->server[k];
+
+        if (!target->target)
+            continue;
+        if (!server_value(&target->work, position, sizeof(position), r->error,
+                          "SELECT @@gtid_binlog_pos"))
+            return false;
+        for (size_t i = 0; i < r->n_sources; i++) {
+            size_t n = move_targets_of(r->m, r->server[i].id, ids);
+            bool   goes = false;
+
+            for (size_t x = 0; x < n; x++)
+                goes = goes || ids[x] == target->id;
+            if (goes && !journal_stream(&r->server[i].work, r->m, r->server[i].id, target->id,
+                                        position, r->error))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* All that has to hold before it is decided. */
+static bool
+pause_all(struct cutover_run *r)
+{
+    if (!cutover_step(r, "fence") || !raise_fence(r))
+        return false;
+    watchdog_start(r);
+    failpoint("cutover-fenced");
+    if (!cutover_step(r, "locks") || !cutover_lock(r))
+        return false;
+    failpoint("cutover-locked");
+    if (!cutover_step(r, "branches") || !cutover_no_branches(r) ||
+        !cutover_step(r, "late writers") || !cutover_late_writers(r) ||
+        !cutover_step(r, "positions") || !read_positions(r))
+        return false;
+    failpoint("cutover-position");
+    if (!hold_flows(r))
+        return false;
+    failpoint("cutover-held");
+    if (!cutover_step(r, "way back") || !write_reverse(r))
+        return false;
+    failpoint("cutover-reverse");
+    return cutover_step(r, "journal");
+}
+
+/* --- after the journal ---------------------------------------------------- */
+
+static bool
+publish(struct move *m, struct sql_error *error)
+{
+    struct err err;
+    bool       all = false;
+
+    if (!publish_now(m->c->publisher, FOLLOW_MS, &all, &err))
+        return job_fail(error, &err);
+    if (!all)
+        log_warn("move: not every worker took over the switched routes within %d ms", FOLLOW_MS);
+    return true;
+}
+
+static bool
+forward(struct move *m, struct sql_error *error)
+{
+    if (!cutover_sequences(m, error))
+        return false;
+    failpoint("cutover-sequences");
+    if (!cutover_catalog(m, error))
+        return false;
+    failpoint("cutover-catalog");
+    if (!publish(m, error))
+        return false;
+    failpoint("cutover-published");
+    return true;
+}
+
+/* A server that is away does without: its row is for people. */
+static void
+tell_all(struct move *m)
+{
+    const char *id;
+    json_t     *shard;
+
+    json_object_foreach(m->shards, id, shard) {
+        struct server    s = { .answer_s = 2 };
+        struct sql_error error;
+
+        if (!move_session(&s, m, (uint32_t)model_number(shard, "id"), 1, &error) ||
+            !journal_tell(&s, m, &error))
+            log_warn("move: the journal of job %lld is missing on shard %s: %s",
+                     (long long)m->job, model_text(shard, "name"), error.message);
+        server_close(&s);
+    }
+    failpoint("cutover-told");
+}
+
+/* --- deciding ------------------------------------------------------------- */
+
+/* The deciding server was lost while it answered: others are asked for it, for some seconds. */
+static bool
+find_out(struct cutover_run *r, bool *decided)
+{
+    struct sql_error error;
+
+    for (int i = 0; i < UNKNOWN_TRIES; i++) {
+        if (journal_settle(r->m, decided, &error))
+            return true;
+        usleep(200000);
+    }
+    return false;
+}
+
+/* Gives the deciding server some time of its own: it is cut off before the answer only when it
+ * hangs. */
+static bool
+decide(struct cutover_run *r, bool *decided)
+{
+    struct server *s       = &r->server[0].work;
+    bool           refused = false;
+
+    watchdog_stop(r);
+    if (r->late)
+        return sql_error_set(r->error, SQL_UNKNOWN_ERROR, "shardd: the time was over");
+    r->until_us = clock_us() + JOURNAL_MS * 1000;
+    r->done     = false;
+    watchdog_start(r);
+    *decided = journal_decide(s, r->m, r->ready, &refused, r->error);
+    watchdog_stop(r);
+    if (*decided || refused)
+        return *decided;
+    r->how->unknown = !find_out(r, decided);
+    return *decided;
+}
+
+static void
+undo(struct cutover_run *r)
+{
+    struct sql_error ignored;
+    struct err       err;
+
+    cutover_unlock(r);
+    if (r->fenced && !fence_lower(r->m->c, 0, &err)) {
+        sql_error_set(&ignored, SQL_UNKNOWN_ERROR, "shardd: %.480s", err.text);
+        log_error("move: %s", ignored.message);
+        r->how->unknown = true; /* it still stands, and cutover_undo() has to try again */
+    }
+    for (size_t i = 0; r->held && i < r->n_sources; i++)
+        flow_release(r->flows[i]);
+}
+
+/* "which step, why, how long". */
+static void
+explain(struct cutover_run *r)
+{
+    struct sql_error why = *r->error;
+    double           ms  = r->began_us ? (double)(clock_us() - r->began_us) / 1000 : 0;
+    const char      *text = why.message;
+
+    if (strncmp(text, "shardd: ", 8) == 0)
+        text += 8;
+    sql_error_set(r->error, why.code ? why.code : SQL_UNKNOWN_ERROR,
+                  "shardd: the switch of job %lld did not take place, at the step '%s' after "
+                  "%.1f ms: %.300s", (long long)r->m->job, r->how->step, ms, text);
+    log_warn("move: %s", r->error->message);
+}
+
+/* --- the whole ------------------------------------------------------------ */
+
+/* Left by a controller or an attempt before: decided, or undone now. */
+static bool
+resolve_earlier(struct cutover_run *r, bool *decided)
+{
+    struct err err;
+
+    if (!journal_settle(r->m, decided, r->error))
+        return false;
+    if (*decided)
+        return sql_error_set(r->error, SQL_UNKNOWN_ERROR, "shardd: it is decided already");
+    return fence_lower(r->m->c, 0, &err) || job_fail(r->error, &err);
+}
+
+static bool
+prepare(struct cutover_run *r, bool *decided)
+{
+    if (!cutover_step(r, "earlier") || !resolve_earlier(r, decided) ||
+        !cutover_step(r, "checks") || !cutover_check(r->m, r->error))
+        return false;
+    failpoint("cutover-checked");
+    if (!cutover_step(r, "sessions") || !cutover_open(r) ||
+        !cutover_step(r, "ready") ||
+        !journal_ready(&r->server[0].work, r->m, r->ready, r->error) ||
+        !cutover_step(r, "map") || !cutover_cut_map(r->m, r->error) ||
+        !cutover_step(r, "workers") || !cutover_quiet_workers(r))
+        return false;
+    failpoint("cutover-ready");
+    return true;
+}
+
+static bool
+run_locked(struct cutover_run *r, bool *decided)
+{
+    bool ok = prepare(r, decided) && pause_all(r) && decide(r, decided);
+
+    watchdog_stop(r);
+    if (!ok) {
+        if (!r->how->unknown && !*decided)
+            undo(r);
+        explain(r);
+        return false;
+    }
+    failpoint("cutover-journal");
+    snprintf(r->how->step, sizeof(r->how->step), "catalog");
+    ok = forward(r->m, r->error);
+    r->how->parked_ms = (double)(clock_us() - r->began_us) / 1000;
+    cutover_unlock(r);
+    if (!ok)
+        explain(r);
+    else
+        log_info("move: job %lld switched, in %.1f ms", (long long)r->m->job, r->how->parked_ms);
+    return ok;
+}
+
+static bool
+take_lock(struct cluster *c, struct sql_error *error)
+{
+    struct timespec at;
+
+    clock_gettime(CLOCK_REALTIME, &at);
+    at.tv_sec += CHANGE_WAIT_S;
+    return pthread_mutex_timedlock(&c->change_lock, &at) == 0 ||
+           sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: another change of the schema or of "
+                         "shards is under way; the switch is tried again later");
+}
+
+bool
+cutover_run(struct move *m, struct flow **flows, struct cutover *how, bool *decided,
+            struct sql_error *error)
+{
+    struct cutover_run r = { .m = m, .flows = flows, .how = how, .error = error };
+    bool               ok;
+
+    *decided       = false;
+    how->unknown   = false;
+    how->parked_ms = 0;
+    snprintf(how->step, sizeof(how->step), "change lock");
+    if (!take_lock(m->c, error))
+        return false;
+    ok = run_locked(&r, decided);
+    pthread_mutex_unlock(&m->c->change_lock);
+    cutover_close(&r);
+    if (ok)
+        tell_all(m);
+    return ok;
+}
+
+bool
+cutover_decided(struct move *m, bool *decided, struct sql_error *error)
+{
+    return journal_ask(m, decided, error);
+}
+
+bool
+cutover_finish(struct move *m, struct sql_error *error)
+{
+    bool ok;
+
+    if (!take_lock(m->c, error))
+        return false;
+    ok = forward(m, error);
+    pthread_mutex_unlock(&m->c->change_lock);
+    if (ok)
+        tell_all(m);
+    return ok;
+}
+
+bool
+cutover_undo(struct move *m, struct sql_error *error)
+{
+    struct err err;
+    bool       decided, ok;
+
+    if (!take_lock(m->c, error))
+        return false;
+    ok = journal_settle(m, &decided, error);
+    if (ok && decided)
+        ok = sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: the switch of job %lld is decided "
+                           "and cannot be undone; it goes on", (long long)m->job);
+    ok = ok && (fence_lower(m->c, 0, &err) || job_fail(error, &err));
+    pthread_mutex_unlock(&m->c->change_lock);
+    return ok;
+}

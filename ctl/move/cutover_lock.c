@@ -1,0 +1,277 @@
+/* cutover_lock.c - the servers of a switch: sessions, locks, and what may still be under way. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/base/log.h"
+#include "core/base/memory.h"
+#include "ctl/catalog/model.h"
+#include "ctl/move/cutover_step.h"
+#include "shm/slots.h"
+
+enum {
+    ANSWER_S        = 5,
+    LOCK_S          = 2,
+    WORKER_QUIET_MS = 2000,   /* what a worker that died has sent is read by then */
+    WORKER_LATE_MS  = 600000, /* and may wait for a lock as long as this */
+};
+
+/* --- sessions ------------------------------------------------------------- */
+
+static bool
+listed(const struct cutover_run *r, uint32_t id, struct cutover_server **found)
+{
+    for (size_t i = 0; i < r->n_servers; i++)
+        if (r->server[i].id == id) {
+            *found = &r->server[i];
+            return true;
+        }
+    return false;
+}
+
+static struct cutover_server *
+put_server(struct cutover_run *r, uint32_t id)
+{
+    struct cutover_server *server;
+
+    if (listed(r, id, &server))
+        return server;
+    server     = &r->server[r->n_servers++];
+    server->id = id;
+    return server;
+}
+
+static void
+list_servers(struct cutover_run *r)
+{
+    uint32_t *ids = mem_alloc(ROUTES_SHARDS_MAX * sizeof(*ids));
+
+    r->server    = mem_alloc(ROUTES_SHARDS_MAX * sizeof(*r->server));
+    r->n_sources = move_sources(r->m, ids);
+    for (size_t i = 0; i < r->n_sources; i++)
+        put_server(r, ids[i])->source = true;
+    for (size_t i = 0; i < r->n_sources; i++) {
+        size_t n = move_targets_of(r->m, r->server[i].id, ids);
+
+        r->server[i].n_rows_to = (uint32_t)n;
+        for (size_t k = 0; k < n; k++)
+            put_server(r, ids[k])->target = true;
+    }
+    free(ids);
+}
+
+bool
+cutover_open(struct cutover_run *r)
+{
+    list_servers(r);
+    r->position = mem_alloc((r->n_sources + 1) * sizeof(*r->position));
+    for (size_t i = 0; i < r->n_servers; i++) {
+        struct cutover_server *s = &r->server[i];
+
+        s->work.answer_s = s->lock.answer_s = ANSWER_S;
+        if (!move_session(&s->work, r->m, s->id, LOCK_S, r->error) ||
+            (s->source && !move_session(&s->lock, r->m, s->id, LOCK_S, r->error)))
+            return false;
+    }
+    return true;
+}
+
+void
+cutover_close(struct cutover_run *r)
+{
+    for (size_t i = 0; i < r->n_servers; i++) {
+        server_close(&r->server[i].lock);
+        server_close(&r->server[i].work);
+    }
+    free(r->server);
+    free(r->position);
+}
+
+/* --- LOCK TABLES ---------------------------------------------------------- */
+
+/* Has the source rows of this table that leave it? All that could have are locked. */
+static bool
+is_there(const struct move *m, const struct move_table *t, uint32_t source)
+{
+    const struct routes *r = m->before;
+
+    return t->before->kind != TABLE_GLOBAL ||
+           r->shards[r->databases[t->before->database].home].id == source;
+}
+
+static bool
+lock_one(struct cutover_run *r, struct cutover_server *s)
+{
+    struct buf sql  = { 0 };
+    unsigned   left = cutover_left_ms(r), n = 0;
+    bool       ok;
+
+    buf_append_text(&sql, "LOCK TABLES ");
+    for (unsigned i = 0; i < r->m->n_tables; i++) {
+        const struct move_table *t = &r->m->tables[i];
+
+        if (is_there(r->m, t, s->id))
+            buf_printf(&sql, "%s%s.%s READ", n++ ? ", " : "", server_name(t->database),
+                       server_name(t->name));
+    }
+    /* An attached branch and an open transaction have the table; a detached one does not. */
+    ok = n == 0 ||
+         (server_run(&s->lock, r->error, "SET SESSION max_statement_time = %u.%03u", left / 1000,
+                     left % 1000) &&
+          server_run_text(&s->lock, buf_unread(&sql), r->error) &&
+          server_run(&s->lock, r->error, "SET SESSION max_statement_time = 0"));
+    buf_fini(&sql);
+    return ok;
+}
+
+bool
+cutover_lock(struct cutover_run *r)
+{
+    for (size_t i = 0; i < r->n_sources; i++)
+        if (cutover_left_ms(r) == 0 || !lock_one(r, &r->server[i]))
+            return false;
+    return true;
+}
+
+void
+cutover_unlock(struct cutover_run *r)
+{
+    struct sql_error ignored;
+
+    for (size_t i = 0; i < r->n_sources; i++)
+        if (r->server[i].lock.mysql &&
+            !server_run(&r->server[i].lock, &ignored, "UNLOCK TABLES"))
+            server_close(&r->server[i].lock); /* what a lost session had is free as well */
+}
+
+/* --- branches ------------------------------------------------------------- */
+
+/* Any prepared branch may have rows of ours, also another program's. Bytes are told as far as
+ * they are letters. */
+static bool
+branches(struct cutover_run *r, struct cutover_server *s, char name[64], bool *there)
+{
+    json_t     *rows = server_rows(&s->work, r->error, "XA RECOVER");
+    const char *data = server_cell(json_array_get(rows, 0), 3);
+    size_t      n    = 0;
+
+    if (!rows)
+        return false;
+    *there = json_array_size(rows) > 0;
+    for (; data[n] && n < 63; n++)
+        name[n] = data[n] >= ' ' && data[n] <= '~' ? data[n] : '?';
+    name[n] = 0;
+    json_decref(rows);
+    return true;
+}
+
+static bool
+no_branch(struct cutover_run *r, struct cutover_server *s)
+{
+    char name[64];
+    bool there;
+
+    for (;;) {
+        if (!branches(r, s, name, &there))
+            return false;
+        if (!there)
+            return true;
+        if (cutover_left_ms(r) == 0)
+            return sql_error_set(r->error, SQL_UNKNOWN_ERROR, "shardd: a prepared branch of a "
+                                 "transaction is open on shard %s: %s; 'shardctl txn list' "
+                                 "says more", s->work.name, name);
+        usleep(1000);
+    }
+}
+
+bool
+cutover_no_branches(struct cutover_run *r)
+{
+    for (size_t i = 0; i < r->n_sources; i++)
+        if (!no_branch(r, &r->server[i]))
+            return false;
+    return true;
+}
+
+/* --- what workers that died have left ------------------------------------- */
+
+/* For how long the youngest worker serves; and whether it is one that came after the others,
+ * instead of one that died. True when there are none. */
+static bool
+workers(struct cutover_run *r, uint64_t *mark, uint64_t *youngest_ms, bool *replaced)
+{
+    const struct slots *slots = publish_slots(r->m->c->publisher);
+    uint64_t            first = UINT64_MAX, last = 0, now = slots_now_ms();
+
+    *mark = slots ? gate_mark(slots) : 0;
+    for (uint32_t i = 0; slots && i < slots->n_workers; i++) {
+        const struct slot_life *life = &slots_at(slots, i)->life;
+        uint64_t                at   = life->started_ms;
+
+        if (life->pid == 0)
+            continue;
+        first = at < first ? at : first;
+        last  = at > last ? at : last;
+    }
+    *replaced    = last > 0 && (slots_epoch(slots) > 1 || last - first > WORKER_QUIET_MS);
+    *youngest_ms = last > 0 ? now - last : UINT64_MAX;
+    publish_slots_done(r->m->c->publisher);
+    return true;
+}
+
+bool
+cutover_quiet_workers(struct cutover_run *r)
+{
+    uint64_t deadline = clock_us() + 3 * WORKER_QUIET_MS * 1000, youngest_ms;
+    bool     replaced;
+
+    while (workers(r, &r->mark, &youngest_ms, &replaced) && replaced &&
+           youngest_ms < WORKER_QUIET_MS) {
+        if (clock_us() > deadline)
+            return sql_error_set(r->error, SQL_UNKNOWN_ERROR, "shardd: a worker of shardd ended "
+                                 "just now; what it has sent to servers may still be under way");
+        usleep(20000);
+    }
+    return true;
+}
+
+/* Statements wait behind our locks. Those of live workers are on rows that stay; those of dead
+ * ones cannot be told from them, would run after the unlock, and are ended. */
+static bool
+end_waiting(struct cutover_run *r, struct cutover_server *s)
+{
+    json_t          *rows, *row;
+    struct sql_error ignored;
+    size_t           i;
+
+    rows = server_rows(&s->work, r->error, "SELECT ID FROM information_schema.PROCESSLIST"
+                       " WHERE COMMAND <> 'Sleep' AND STATE LIKE 'Waiting for table%%'");
+    json_array_foreach(rows, i, row) {
+        log_warn("move: statement of connection %s on shard %s ended: a worker of shardd died "
+                 "lately", server_cell(row, 0), s->work.name);
+        if (!server_run(&s->work, &ignored, "KILL %s", server_cell(row, 0)))
+            continue; /* it has ended */
+    }
+    json_decref(rows);
+    return rows != NULL;
+}
+
+bool
+cutover_late_writers(struct cutover_run *r)
+{
+    uint64_t mark, youngest_ms;
+    bool     replaced;
+
+    if (!workers(r, &mark, &youngest_ms, &replaced))
+        return false;
+    if (mark != r->mark)
+        return sql_error_set(r->error, SQL_UNKNOWN_ERROR, "shardd: a worker of shardd ended, or "
+                             "left a commit undecided, during the switch");
+    if (!replaced || youngest_ms > WORKER_LATE_MS)
+        return true;
+    for (size_t i = 0; i < r->n_sources; i++)
+        if (!end_waiting(r, &r->server[i]))
+            return false;
+    return true;
+}

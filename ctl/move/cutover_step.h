@@ -1,0 +1,68 @@
+/* cutover_step.h - what the parts of the switch share; private to ctl/move. */
+#ifndef CTL_MOVE_CUTOVER_STEP_H
+#define CTL_MOVE_CUTOVER_STEP_H
+
+#include "core/base/clock.h"
+#include "ctl/move/cutover.h"
+#include "ctl/move/fence.h"
+#include "ctl/move/journal.h"
+
+/* A server that takes part. */
+struct cutover_server {
+    uint32_t      id;
+    bool          source, target;
+    struct server work; /* for questions and for the bookkeeping */
+    struct server lock; /* of a source: has the tables' locks */
+    uint32_t      n_rows_to; /* of a source: targets that get rows from it */
+};
+
+struct cutover_run {
+    struct move           *m;
+    struct flow          **flows; /* by `source` */
+    struct cutover        *how;
+    struct cutover_server *server; /* owned; sources first, as move_sources() has them */
+    size_t                 n_servers, n_sources;
+    uint64_t               began_us, until_us; /* of the pause */
+    uint64_t               mark;               /* changes when a worker dies */
+    char                   ready[JOURNAL_WHAT_MAX];
+    char (*position)[MOVE_POSITION_MAX]; /* owned; F, by source */
+    bool                   fenced, held;
+    struct sql_error      *error;
+
+    /* Cuts all connections when the time is over, so that no answer is waited for longer. */
+    pthread_t       watchdog;
+    pthread_mutex_t lock;
+    pthread_cond_t  wake;
+    bool            watching, done, late;
+};
+
+/* Says where it is, for the error, and whether there is time left. */
+bool cutover_step(struct cutover_run *r, const char *name) must_check;
+unsigned cutover_left_ms(const struct cutover_run *r);
+
+/* cutover_check.c: is the cluster what the move was made for? */
+bool cutover_check(struct move *m, struct sql_error *error) must_check;
+
+/* cutover_lock.c: nothing writes the rows that move. */
+bool cutover_open(struct cutover_run *r) must_check;
+void cutover_close(struct cutover_run *r);
+bool cutover_lock(struct cutover_run *r) must_check;
+void cutover_unlock(struct cutover_run *r);
+bool cutover_no_branches(struct cutover_run *r) must_check;
+bool cutover_quiet_workers(struct cutover_run *r) must_check;
+bool cutover_late_writers(struct cutover_run *r) must_check;
+
+/* cutover_catalog.c: what a fence for this move is; the owner must cutover_fence_fini() it. */
+void cutover_fence(const struct move *m, const json_t *map, struct fence *out);
+void cutover_fence_fini(struct fence *f);
+
+/* The map is cut where the new one will be, with the owners as they are. */
+bool cutover_cut_map(struct move *m, struct sql_error *error) must_check;
+
+/* The one change. May be repeated. */
+bool cutover_catalog(struct move *m, struct sql_error *error) must_check;
+
+/* cutover_sequence.c: numbers that AUTO_INCREMENT gave out are not given out again. */
+bool cutover_sequences(const struct move *m, struct sql_error *error) must_check;
+
+#endif
