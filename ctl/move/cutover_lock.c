@@ -58,6 +58,7 @@ list_servers(struct cutover_run *r)
         for (size_t k = 0; k < n; k++)
             put_server(r, ids[k])->target = true;
     }
+    put_server(r, journal_shard(r->m));
     free(ids);
 }
 

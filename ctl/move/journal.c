@@ -52,7 +52,12 @@ journal_shard(const struct move *m)
 {
     uint32_t sources[ROUTES_SHARDS_MAX];
 
-    return move_sources(m, sources) > 0 ? sources[0] : ROUTES_NONE;
+    if (move_sources(m, sources) > 0)
+        return sources[0];
+    /* Nothing moves (a reference table becomes global): the home it gets. */
+    return m->n_tables > 0
+               ? m->after->shards[m->after->databases[m->tables[0].after->database].home].id
+               : m->after->shards[0].id;
 }
 
 /* --- the deciding row ----------------------------------------------------- */

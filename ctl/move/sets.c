@@ -7,7 +7,9 @@
 void
 sets_name(const struct move *m, const struct move_table *t, bool in, char out[64])
 {
-    snprintf(out, 64, "%s_%lld_%u", in ? "in" : "out", (long long)m->job, t->number);
+    /* On the way back what had left comes in. */
+    snprintf(out, 64, "%s_%lld_%u", in != m->borrowed ? "in" : "out", (long long)m->job,
+             t->number);
 }
 
 const struct route_column *

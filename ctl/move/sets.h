@@ -14,7 +14,8 @@ struct sets_writer {
     unsigned                   n;
 };
 
-/* "in_JOB_TABLE" or "out_JOB_TABLE". */
+/* "in_JOB_TABLE" or "out_JOB_TABLE"; for the way back (move_reverse()) the one is the other: the
+ * keys that left a shard are those that come back to it. */
 void sets_name(const struct move *m, const struct move_table *t, bool in, char out[64]);
 
 /* The column whose values the set has, one of t->before or t->after; NULL: there is no such set,
