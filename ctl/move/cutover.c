@@ -102,7 +102,7 @@ raise_fence(struct cutover_run *r)
 {
     json_t        *map = catalog_get(r->m->c->catalog, CATALOG_RANGES, "map", NULL);
     struct fence   fence;
-    struct err     err;
+    struct err     err = { .text = "" };
     enum fence_end end;
 
     cutover_fence(r->m, map, &fence);
@@ -247,7 +247,7 @@ pause_all(struct cutover_run *r)
 static bool
 publish(struct move *m, struct sql_error *error)
 {
-    struct err err;
+    struct err err = { .text = "" };
     bool       all = false;
 
     if (!publish_now(m->c->publisher, FOLLOW_MS, &all, &err))
@@ -334,7 +334,7 @@ static void
 undo(struct cutover_run *r)
 {
     struct sql_error ignored;
-    struct err       err;
+    struct err       err = { .text = "" };
 
     cutover_unlock(r);
     if (r->fenced && !fence_lower(r->m->c, 0, &err)) {
@@ -368,7 +368,7 @@ explain(struct cutover_run *r)
 static bool
 resolve_earlier(struct cutover_run *r, bool *decided)
 {
-    struct err err;
+    struct err err = { .text = "" };
 
     if (!journal_settle(r->m, decided, r->error))
         return false;
@@ -474,7 +474,7 @@ cutover_finish(struct move *m, struct sql_error *error)
 bool
 cutover_undo(struct move *m, struct sql_error *error)
 {
-    struct err err;
+    struct err err = { .text = "" };
     bool       decided, ok;
 
     if (!take_lock(m->c, error))

@@ -160,7 +160,7 @@ branches(struct cutover_run *r, struct cutover_server *s, char name[64], bool *t
     if (!rows)
         return false;
     *there = json_array_size(rows) > 0;
-    for (; data[n] && n < 63; n++)
+    for (; n < 63 && data[n]; n++)
         name[n] = data[n] >= ' ' && data[n] <= '~' ? data[n] : '?';
     name[n] = 0;
     json_decref(rows);

@@ -1,0 +1,450 @@
+/* cleanup.c - see cleanup.h.
+ *
+ * Which side is cleaned is a matter of the routes that hold: m->after on the sources of a move
+ * that is complete, m->before on the targets of one that is given up. What a row's owner is by
+ * them decides, the sets only find rows quickly. The reader reads uncommitted: it has no
+ * snapshot, so that hours of throttled work keep no old versions alive, and what it read is
+ * compared again by the DELETE.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/base/memory.h"
+#include "core/route/keyhash.h"
+#include "ctl/catalog/model.h"
+#include "ctl/move/cleanup.h"
+#include "ctl/move/failpoint.h"
+#include "ctl/move/sets.h"
+
+enum {
+    BATCH              = 200, /* rows in a transaction */
+    LOCK_S             = 10,
+    ANSWER_S           = 600,
+    TRIES              = 5,
+    UTF8MB4_GENERAL_CI = 45,
+    INTERRUPTED        = 1317, /* ER_QUERY_INTERRUPTED */
+    NO_SUCH_TABLE      = 1146,
+    SERVER_LOST        = 1430,
+};
+
+struct cleaner {
+    struct move             *m;
+    struct cleanup          *how;
+    const struct routes     *routes; /* that hold */
+    bool                     in;     /* the sets in_: a move that is given up */
+    uint32_t                 shard;
+    struct server            reader, writer;
+    const struct move_table *t;
+    const struct route_table *rt;    /* of t, in `routes` */
+    struct buf               sql;
+    unsigned                 n;      /* rows in `sql` */
+    uint64_t                 began_us, done; /* for the throttle */
+    struct sql_error        *error;
+};
+
+static bool
+stopped(struct cleaner *c)
+{
+    return c->how->stop &&
+           !sql_error_set(c->error, INTERRUPTED, "shardd: told to stop; the rest is removed when "
+                          "the job goes on");
+}
+
+/* --- text ----------------------------------------------------------------- */
+
+static const char *
+column_name(const struct route_table *t, uint32_t column)
+{
+    char name[300];
+
+    snprintf(name, sizeof(name), "%.*s", (int)t->columns[column].name.len,
+             t->columns[column].name.ptr);
+    return server_name(name);
+}
+
+static bool
+is_number(enum column_type type)
+{
+    return (type >= COLUMN_TINYINT && type <= COLUMN_DOUBLE) || type == COLUMN_YEAR;
+}
+
+static bool
+is_bytes(enum column_type type)
+{
+    return type == COLUMN_BINARY || type == COLUMN_VARBINARY || type == COLUMN_BLOB;
+}
+
+static bool
+is_letters(enum column_type type)
+{
+    return type == COLUMN_CHAR || type == COLUMN_VARCHAR || type == COLUMN_TEXT ||
+           type == COLUMN_ENUM || type == COLUMN_SET;
+}
+
+static void
+add_hex(struct buf *out, const char *cell, unsigned long len)
+{
+    for (unsigned long i = 0; i < len; i++)
+        buf_printf(out, "%02X", (uint8_t)cell[i]);
+}
+
+/* Compares as the row's own value. Letters come in the column's character set, which CONVERT
+ * gets to know from the column itself: their bytes are taken as they are. */
+static void
+add_equal(struct buf *out, const struct route_table *t, uint32_t column, const char *cell,
+          unsigned long len)
+{
+    enum column_type type = t->columns[column].type;
+    const char      *name = column_name(t, column);
+
+    if (!cell) {
+        buf_printf(out, "%s IS NULL", name);
+    } else if (is_number(type)) {
+        buf_printf(out, "%s = %.*s", name, (int)len, cell);
+    } else if (type == COLUMN_BIT) {
+        buf_printf(out, "%s = 0x", name);
+        add_hex(out, cell, len);
+    } else if (is_bytes(type)) {
+        buf_printf(out, "%s = x'", name);
+        add_hex(out, cell, len);
+        buf_append_byte(out, '\'');
+    } else if (is_letters(type)) {
+        buf_printf(out, "%s = _utf8mb4 x'", name);
+        add_hex(out, cell, len);
+        buf_append_byte(out, '\'');
+    } else { /* dates, times, UUID, INET: digits and punctuation */
+        buf_printf(out, "%s = '%.*s'", name, (int)len, cell);
+    }
+}
+
+/* Letters as UTF-8, whatever the column's set is; a FLOAT as the number that it is. */
+static void
+add_column(struct buf *sql, const struct route_table *t, uint32_t column)
+{
+    const char *name = column_name(t, column);
+
+    if (is_letters(t->columns[column].type))
+        buf_printf(sql, "CONVERT(t.%s USING utf8mb4)", name);
+    else
+        buf_printf(sql, t->columns[column].type == COLUMN_FLOAT ? "CAST(t.%s AS DOUBLE)" : "t.%s",
+                   name);
+}
+
+/* --- which rows ----------------------------------------------------------- */
+
+/* The set's key column, which the reader's rows have behind the primary key; ROUTES_NONE: the
+ * table has none by these routes, and all its rows on this shard are wrong or right. */
+static uint32_t
+key_of(const struct cleaner *c)
+{
+    return c->rt->kind == TABLE_SHARDED ? c->rt->key : ROUTES_NONE;
+}
+
+static bool
+is_indexed(struct cleaner *c, bool *yes)
+{
+    char n[16], name[300];
+
+    snprintf(name, sizeof(name), "%.*s", (int)c->rt->columns[c->rt->key].name.len,
+             c->rt->columns[c->rt->key].name.ptr);
+    if (!server_value(&c->writer, n, sizeof(n), c->error,
+                      "SELECT COUNT(*) FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = %s"
+                      " AND TABLE_NAME = %s AND SEQ_IN_INDEX = 1 AND COLUMN_NAME = %s",
+                      server_text(c->t->database), server_text(c->t->name), server_text(name)))
+        return false;
+    *yes = strcmp(n, "0") != 0;
+    return true;
+}
+
+static bool
+write_query(struct cleaner *c, struct buf *sql)
+{
+    const struct route_table *t = c->rt;
+    bool                      indexed;
+    char                      set[64];
+
+    if (!is_indexed(c, &indexed))
+        return false;
+    sets_name(c->m, c->t, c->in, set);
+    buf_append_text(sql, "SELECT ");
+    for (unsigned i = 0; i < c->t->n_primary; i++) {
+        add_column(sql, t, c->t->primary[i]);
+        buf_append_text(sql, ", ");
+    }
+    add_column(sql, t, t->key);
+    if (indexed)
+        buf_printf(sql, " FROM " ROUTES_MOVE_SCHEMA ".%s h STRAIGHT_JOIN %s.%s t ON t.%s <=> h.k",
+                   server_name(set), server_name(c->t->database), server_name(c->t->name),
+                   column_name(t, t->key));
+    else
+        buf_printf(sql, " FROM %s.%s t FORCE INDEX (PRIMARY)", server_name(c->t->database),
+                   server_name(c->t->name));
+    return true;
+}
+
+/* Does the row lie elsewhere by the routes that hold? What cannot be told stays. */
+static bool
+is_foreign(struct cleaner *c, const char *cell, unsigned long len)
+{
+    uint64_t hash = keyhash_null();
+
+    if (cell && !keyhash_row(&c->rt->columns[c->rt->key],
+                             (struct span){ (const uint8_t *)cell, len }, UTF8MB4_GENERAL_CI,
+                             &hash))
+        return false;
+    return move_owner(c->routes, c->rt, hash) != c->shard;
+}
+
+/* --- removing ------------------------------------------------------------- */
+
+/* Slower than the limit: no. In steps, so that a stop is seen. */
+static bool
+throttle(struct cleaner *c)
+{
+    uint64_t due;
+
+    if (c->how->rows_per_s == 0)
+        return true;
+    due = c->began_us + c->done * 1000000 / c->how->rows_per_s;
+    while (clock_us() < due) {
+        uint64_t left = due - clock_us();
+
+        if (stopped(c))
+            return false;
+        usleep((useconds_t)(left < 50000 ? left : 50000));
+    }
+    return true;
+}
+
+static bool
+remove_batch(struct cleaner *c)
+{
+    if (c->n == 0)
+        return true;
+    if (stopped(c) || !server_run_text(&c->writer, buf_unread(&c->sql), c->error))
+        return false;
+    failpoint("cleanup-batch");
+    c->how->removed += c->writer.affected;
+    c->done         += c->n;
+    c->n             = 0;
+    buf_clear(&c->sql);
+    return throttle(c);
+}
+
+static bool
+remove_row(struct cleaner *c, MYSQL_ROW row, const unsigned long *lengths)
+{
+    const struct route_table *t = c->rt;
+    unsigned                  n = c->t->n_primary;
+
+    if (c->n == 0)
+        buf_printf(&c->sql, "DELETE FROM %s.%s WHERE ", server_name(c->t->database),
+                   server_name(c->t->name));
+    buf_append_text(&c->sql, c->n++ ? " OR (" : "(");
+    for (unsigned i = 0; i < n; i++) {
+        add_equal(&c->sql, t, c->t->primary[i], row[i], lengths[i]);
+        buf_append_text(&c->sql, " AND ");
+    }
+    add_equal(&c->sql, t, t->key, row[n], lengths[n]);
+    buf_append_byte(&c->sql, ')');
+    return c->n < BATCH || remove_batch(c);
+}
+
+static bool
+fetch_failed(struct cleaner *c)
+{
+    return mysql_errno(c->reader.mysql) != 0 &&
+           !sql_error_set(c->error, SERVER_LOST, "shardd: shard %s: %.300s", c->reader.name,
+                          mysql_error(c->reader.mysql));
+}
+
+static bool
+each_row(struct cleaner *c, MYSQL_RES *result)
+{
+    unsigned  n = c->t->n_primary;
+    MYSQL_ROW row;
+
+    while ((row = mysql_fetch_row(result)) != NULL) {
+        unsigned long *lengths = mysql_fetch_lengths(result);
+
+        if (is_foreign(c, row[n], lengths[n]) && !remove_row(c, row, lengths))
+            return false;
+        if (stopped(c))
+            return false;
+    }
+    return !fetch_failed(c) && remove_batch(c);
+}
+
+static bool
+clean_rows(struct cleaner *c)
+{
+    struct buf sql = { 0 };
+    MYSQL_RES *result;
+    bool       ok;
+
+    c->n = 0;
+    buf_clear(&c->sql);
+    if (!write_query(c, &sql)) {
+        buf_fini(&sql);
+        return false;
+    }
+    ok = mysql_real_query(c->reader.mysql, (const char *)buf_unread(&sql).ptr,
+                          buf_len(&sql)) == 0 &&
+         (result = mysql_use_result(c->reader.mysql)) != NULL;
+    buf_fini(&sql);
+    if (!ok) {
+        /* The table or its set is gone: then its rows are. */
+        return mysql_errno(c->reader.mysql) == NO_SUCH_TABLE || !fetch_failed(c);
+    }
+    ok = each_row(c, result);
+    if (!ok) /* what is left of the answer is not waited for */
+        shutdown(mysql_get_socket(c->reader.mysql), SHUT_RDWR);
+    mysql_free_result(result);
+    return ok;
+}
+
+/* --- tables and shards ---------------------------------------------------- */
+
+/* Has the table no business on this shard by the routes that hold? */
+static bool
+lives_elsewhere(const struct cleaner *c)
+{
+    const struct routes *r = c->routes;
+
+    return c->rt->kind == TABLE_GLOBAL &&
+           r->shards[r->databases[c->rt->database].home].id != c->shard;
+}
+
+/* With all that is in it: it is copied and switched, or was never used. */
+static bool
+drop(struct cleaner *c)
+{
+    char rows[32];
+
+    if (!server_value(&c->writer, rows, sizeof(rows), c->error, "SELECT TABLE_ROWS FROM"
+                      " information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
+                      server_text(c->t->database), server_text(c->t->name)))
+        return false;
+    if (!rows[0])
+        return true;
+    c->how->removed += strtoull(rows, NULL, 10);
+    log_info("move: the copy of %s.%s on shard %s is dropped", c->t->database, c->t->name,
+             c->writer.name);
+    return server_run(&c->writer, c->error, "DROP TABLE IF EXISTS %s.%s",
+                      server_name(c->t->database), server_name(c->t->name));
+}
+
+static bool
+clean_table(struct cleaner *c)
+{
+    if (lives_elsewhere(c))
+        return drop(c);
+    /* Rows of tables that are everywhere, or at home here, belong. */
+    return key_of(c) == ROUTES_NONE || clean_rows(c);
+}
+
+static bool
+open_sessions(struct cleaner *c)
+{
+    c->reader = c->writer = (struct server){ .answer_s = ANSWER_S };
+    return move_session(&c->writer, c->m, c->shard, LOCK_S, c->error) &&
+           move_session(&c->reader, c->m, c->shard, LOCK_S, c->error) &&
+           server_run(&c->reader, c->error,
+                      "SET SESSION tx_isolation = 'READ-UNCOMMITTED', "
+                      "net_write_timeout = 31536000, character_set_results = NULL");
+}
+
+static bool
+clean_once(struct cleaner *c)
+{
+    bool ok = open_sessions(c);
+
+    for (unsigned i = 0; ok && i < c->m->n_tables; i++) {
+        c->t  = &c->m->tables[i];
+        c->rt = c->in ? c->t->before : c->t->after;
+        ok    = !stopped(c) && clean_table(c);
+    }
+    server_close(&c->reader);
+    server_close(&c->writer);
+    return ok;
+}
+
+/* What was removed is not found again, so a shard is begun anew when it was lost. */
+static bool
+clean_shard(struct cleaner *c)
+{
+    for (int i = 0; i < TRIES; i++) {
+        if (clean_once(c))
+            return true;
+        if (c->error->code == INTERRUPTED)
+            return false;
+        log_warn("move: cleaning up on shard %u: %s", c->shard, c->error->message);
+        for (int k = 0; k < 10 << i && !c->how->stop; k++)
+            usleep(20000);
+    }
+    return false;
+}
+
+/* --- which shards --------------------------------------------------------- */
+
+static void
+mark(bool *on, const struct routes *r, const uint32_t *ids, size_t n)
+{
+    for (uint32_t i = 0; i < r->n_shards; i++)
+        for (size_t k = 0; k < n; k++)
+            on[i] = on[i] || r->shards[i].id == ids[k];
+}
+
+/* Sources or targets, and where a reference table was that is global now. */
+static void
+mark_all(const struct cleaner *c, bool *on)
+{
+    uint32_t sources[ROUTES_SHARDS_MAX], targets[ROUTES_SHARDS_MAX];
+    size_t   n = move_sources(c->m, sources);
+
+    if (!c->in)
+        mark(on, c->routes, sources, n);
+    for (size_t i = 0; c->in && i < n; i++)
+        mark(on, c->routes, targets, move_targets_of(c->m, sources[i], targets));
+    for (unsigned i = 0; i < c->m->n_tables; i++) {
+        const struct move_table *t = &c->m->tables[i];
+
+        for (uint32_t k = 0; !c->in && t->before->kind == TABLE_REFERENCE &&
+                             t->after->kind != TABLE_REFERENCE && k < c->routes->n_shards; k++)
+            on[k] = true;
+    }
+}
+
+static bool
+clean_all(struct move *m, struct cleanup *how, bool in, struct sql_error *error)
+{
+    struct cleaner c = { .m = m, .how = how, .in = in, .routes = in ? m->before : m->after,
+                         .error = error, .began_us = clock_us() };
+    bool           on[ROUTES_SHARDS_MAX] = { false }, ok = true;
+
+    mark_all(&c, on);
+    for (uint32_t i = 0; ok && i < c.routes->n_shards; i++) {
+        c.shard = c.routes->shards[i].id;
+        ok      = !on[i] || clean_shard(&c);
+    }
+    buf_fini(&c.sql);
+    log_info("move: %llu rows of job %lld removed%s", (unsigned long long)how->removed,
+             (long long)m->job, ok ? "" : " so far");
+    return ok;
+}
+
+bool
+cleanup_sources(struct move *m, struct cleanup *how, struct sql_error *error)
+{
+    return clean_all(m, how, false, error);
+}
+
+bool
+cleanup_targets(struct move *m, struct cleanup *how, struct sql_error *error)
+{
+    return clean_all(m, how, true, error);
+}
