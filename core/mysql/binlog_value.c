@@ -251,7 +251,7 @@ read_time2(const struct binlog_value *v, struct temporal *t)
     return true;
 }
 
-/* MariaDB 5.3 adds as many units as make -838:59:59.999999 zero. */
+/* MariaDB 5.3 adds 839 hours, so that nothing is negative. */
 static bool
 read_time(const struct binlog_value *v, struct temporal *t)
 {
@@ -265,7 +265,7 @@ read_time(const struct binlog_value *v, struct temporal *t)
         clock_of_digits((uint32_t)(n < 0 ? -n : n), t);
         return true;
     }
-    int64_t  zero  = (INT64_C(838) * 3600 + 59 * 60 + 59) * power10(digits) + power10(digits) - 1;
+    int64_t  zero  = INT64_C(839) * 3600 * power10(digits);
     int64_t  n     = (int64_t)big(v->data.ptr, v->data.len) - zero;
     uint64_t units = (uint64_t)(n < 0 ? -n : n);
     t->negative = n < 0;
