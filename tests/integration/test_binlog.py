@@ -184,8 +184,8 @@ def types():
 
 def expression(kind):
     return {"text": "HEX(CAST({} AS CHAR))", "number": "HEX(CAST({} + 0 AS CHAR))",
-            "index": "HEX(CAST(CAST({} AS UNSIGNED) AS CHAR))", "raw": "HEX(CAST({} AS BINARY))"}.get(
-                kind, "HEX({})")
+            "index": "HEX(CAST(CAST({} AS UNSIGNED) AS CHAR))",
+            "raw": "HEX(CAST({} AS BINARY))"}.get(kind, "HEX({})")
 
 
 def same(kind, want, got):
