@@ -47,6 +47,7 @@ struct gather_spec {
     uint32_t                   n_tables; /* at least one */
     const struct gather_table *tables;
     const struct sql_template *text;     /* for the engine; NULL: the statement as written */
+    bool                       hides;    /* fetches keep rows out that must not be seen */
 };
 
 /* Whether this execution has to be gathered: always that of a PLAN_GATHER. */

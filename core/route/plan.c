@@ -293,7 +293,7 @@ plan_make(struct arena *arena, const struct plan_context *context, struct span t
     note_variables(&p);
     note_time(&p);
     out->stateless = statement != NULL && !p.refused && out->kind != PLAN_GATHER &&
-                     plan_is_stateless(&p);
+                     !out->hides && plan_is_stateless(&p);
     if (p.refused) {
         out->kind     = PLAN_REFUSE;
         out->is_read  = out->is_write = false;

@@ -319,8 +319,10 @@ spec(struct planner *p, struct query *q)
         out->n_tables++;
     struct gather_table *tables = make(p, out->n_tables * sizeof(*tables));
     uint32_t             at     = 0;
-    for (const struct gathering *g = list; g != NULL; g = g->next)
+    for (const struct gathering *g = list; g != NULL; g = g->next) {
         tables[at++] = table_spec(p, g);
+        out->hides |= g->table->hide.len != 0;
+    }
     out->tables = tables;
     out->text   = gather_statement(p);
     return out;

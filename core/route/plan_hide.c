@@ -362,6 +362,7 @@ hide_explain(struct planner *p, const struct plan *inner)
     text_source(&t, p->stmt->range.start, p->stmt->explain->text.start);
     for (uint32_t i = 0; i < inner->text->n; i++)
         text_piece(&t, inner->text->pieces[i]);
+    p->out->hides        = true;
     p->out->text         = text_keep(&t);
     p->out->has_limit    = inner->has_limit;
     p->out->limit_count  = inner->limit_count;

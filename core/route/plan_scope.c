@@ -1,6 +1,8 @@
 /* plan_scope.c - see plan_internal.h: tables, and what column names mean. */
 #include "core/route/plan_internal.h"
 
+enum { ACCESS_DENIED = 1044 /* ER_DBACCESS_DENIED_ERROR */ };
+
 static bool
 name_equal(const struct planner *p, struct span a, struct span b)
 {
@@ -81,6 +83,9 @@ scope_add_path(struct planner *p, struct scope *s, const struct path *path, stru
     struct span      schema = path->schema.ptr != NULL ? path->schema : p->context->schema;
     struct instance *i      = add(p, s, alias.ptr != NULL ? alias : path->name, schema);
     uint32_t         database = routes_database(p->routes, schema);
+    if (span_equal_nocase(schema, SPAN(ROUTES_MOVE_SCHEMA)))
+        refuse(p, ACCESS_DENIED, "Access denied to database '" ROUTES_MOVE_SCHEMA "' (shardd: it "
+                                 "is shardd's own)");
     if (system_schema(schema)) {
         p->any_system = true;
         if (span_equal_nocase(path->name, SPAN("PROCESSLIST")) &&

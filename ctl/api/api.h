@@ -29,6 +29,8 @@
  *   POST   /v1/explain                 {"sql", "database"}
  *   POST   /v1/fsck                    {"database"}
  *   POST   /v1/ddl                     see below
+ *   POST   /v1/move/hide               {"hide": {"DATABASE.TABLE": "SET"}}: internal, for tests;
+ *             SET is a table of schema shardd_move, see core/route/table.h; {}: nothing is hidden
  *
  * POST /v1/ddl runs one DDL statement of a client on the shards it belongs on
  * and returns when all live workers use the new routes (or 2 s later).

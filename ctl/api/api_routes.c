@@ -15,6 +15,7 @@ const struct route api_routes[] = {
     { "PUT",    "tables/+/+",  api_table_set },
     { "POST",   "fsck",        api_fsck },
     { "POST",   "explain",     api_explain },
+    { "POST",   "move/hide",   api_move_hide },
     { "GET",    "top",         api_top },
     { "POST",   "ddl",         api_ddl },
     { "GET",    "shards",      api_shard_list },

@@ -59,6 +59,7 @@ unsigned api_table_set(struct request *r);
 unsigned api_ddl(struct request *r);
 unsigned api_fsck(struct request *r);
 unsigned api_explain(struct request *r);
+unsigned api_move_hide(struct request *r);
 unsigned api_top(struct request *r);
 unsigned api_shard_add(struct request *r);
 unsigned api_shard_set(struct request *r);

@@ -9,7 +9,8 @@
 enum { DB_CREATE_EXISTS = 1007, DB_DROP_EXISTS = 1008, WRONG_DB_NAME = 1102 };
 
 static const char *const own_names[] = { "mysql", "information_schema", "performance_schema",
-                                         "sys", "shardd", "shardd_probe" };
+                                         "sys", "shardd", "shardd_probe",
+                                         ROUTES_MOVE_SCHEMA };
 
 bool
 admin_open_all(const json_t *shards, struct server *out, size_t *n, struct sql_error *error)

@@ -85,7 +85,8 @@ read_databases(struct adoption *a)
             " OR EXISTS (SELECT * FROM information_schema.TRIGGERS"
             "            WHERE TRIGGER_SCHEMA = SCHEMA_NAME)"
             " FROM information_schema.SCHEMATA WHERE SCHEMA_NAME NOT IN ('mysql', 'sys',"
-            " 'information_schema', 'performance_schema', 'shardd', 'shardd_probe')"), *row;
+            " 'information_schema', 'performance_schema', 'shardd', 'shardd_probe',"
+            " '" ROUTES_MOVE_SCHEMA "')"), *row;
     bool    ok   = rows != NULL;
     size_t  i;
 

@@ -112,6 +112,7 @@ static bool
 drop_schema(struct server *s, struct sql_error *error)
 {
     return server_run(s, error, "DROP DATABASE IF EXISTS shardd") &&
+           server_run(s, error, "DROP DATABASE IF EXISTS " ROUTES_MOVE_SCHEMA) &&
            server_run(s, error, "DROP ROLE IF EXISTS shardd_committer") &&
            server_run(s, error, "DROP USER IF EXISTS " SCHEMA_SERVICE_USER "@'%%'");
 }

@@ -46,6 +46,14 @@ static const char *const statements[] = {
     "GRANT EXECUTE ON PROCEDURE shardd.abort TO shardd_committer", /* the last: see below */
 };
 
+/* What moves keep. Of a later version than what is above: looked for by itself. */
+static const char *const move_statements[] = {
+    "CREATE DATABASE IF NOT EXISTS " ROUTES_MOVE_SCHEMA
+    " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+    /* Workers read which rows must not be seen: see workers/query/leg.c. */
+    "GRANT SELECT ON `shardd\\_move`.* TO shardd_committer",
+};
+
 /* 'user'@'host', as one of the server_text() buffers would be. */
 static const char *
 account(const char *user, const char *host)
@@ -82,24 +90,34 @@ ensure_login(struct server *s, const char *user, const char *host, const char *s
                       account(user, host), also, server_text(secret));
 }
 
+static bool
+run_unless(struct server *s, bool made, const char *const *list, size_t n,
+           struct sql_error *error)
+{
+    for (size_t i = 0; !made && i < n; i++)
+        if (!server_run(s, error, "%s", list[i]))
+            return false;
+    return true;
+}
+
 bool
 schema_ensure(struct server *s, const char *service_secret, struct sql_error *error)
 {
-    char ready[8];
+    char made[8], moves[8];
 
-    if (!ensure_login(s, SCHEMA_SERVICE_USER, "%", service_secret, "", error) ||
-        !server_value(s, ready, sizeof(ready), error,
-                      "SELECT COUNT(*) FROM mysql.procs_priv WHERE Db = 'shardd'"
-                      " AND Routine_name = 'abort'"))
-        return false;
-    /* The last of them is there: all are. */
-    for (size_t i = 0; i < countof(statements); i++) {
-        bool made_before = strcmp(ready, "1") == 0;
-
-        if (!made_before && !server_run(s, error, "%s", statements[i]))
-            return false;
-    }
-    return true;
+    /* The last of each list is there: all are. */
+    return ensure_login(s, SCHEMA_SERVICE_USER, "%", service_secret, "", error) &&
+           server_value(s, made, sizeof(made), error,
+                        "SELECT COUNT(*) FROM mysql.procs_priv WHERE Db = 'shardd'"
+                        " AND Routine_name = 'abort'") &&
+           server_value(s, moves, sizeof(moves), error,
+                        "SELECT COUNT(*) FROM mysql.db WHERE User = 'shardd_committer'"
+                        " AND Db LIKE 'shardd%%move' AND EXISTS (SELECT * FROM"
+                        " information_schema.SCHEMATA WHERE SCHEMA_NAME = '" ROUTES_MOVE_SCHEMA
+                        "')") &&
+           run_unless(s, strcmp(made, "1") == 0, statements, countof(statements), error) &&
+           run_unless(s, strcmp(moves, "1") == 0, move_statements, countof(move_statements),
+                      error);
 }
 
 /* In GRANT, _ and % of a database's name would be wildcards. */

@@ -7,6 +7,9 @@
  *   shardd.open_view()  the same; reads shardd.nothing, which opens the view of a branch
  *   shardd.abort(xid)   the same for an abort, when COMMIT was refused: 1062 says that the
  *                       transaction is committed
+ *   shardd_move         a schema for moves of rows: journal, keys of rows that must not be seen
+ *                       (routes: table.hide). Accounts read it by the role that calls the
+ *                       routines, which is on for such statements only: they do not see it
  *
  * Everything here compares first and writes only what is missing or differs,
  * so that it can run at every start of the controller.

@@ -61,6 +61,12 @@ enum backend_state {
     BACKEND_CLOSING,
 };
 
+/* The role whose rights are in force there: shardd's own, for what its statements may read and
+ * call but clients not see. */
+enum backend_role { ROLE_NONE, ROLE_OURS, ROLE_UNKNOWN };
+
+#define ROLE_OURS_NAME "shardd_committer"
+
 struct backend {
     struct stream        stream;
     struct list          node; /* in a list of its pool, by state */
@@ -87,6 +93,7 @@ struct backend {
     bool              dirty;     /* has state that cannot be replayed: never for others */
     bool              unclean;    /* may have state that we cannot see: the next holder resets */
     bool              fixed_time; /* SET timestamp is in force */
+    enum backend_role role;
     struct statements statements;
     uint32_t          n_private; /* statements of one execution each: not among these */
 

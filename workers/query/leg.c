@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "core/route/gather.h"
 #include "workers/query/limits.h"
 #include "workers/query/own_vars.h"
 #include "workers/query/txn.h"
@@ -206,6 +207,7 @@ step_reset(struct leg *leg)
     b->vars_hash  = 0;
     b->user_owner = b->user_version = 0;
     b->fixed_time = false;
+    b->role       = b->role == ROLE_NONE ? ROLE_NONE : ROLE_UNKNOWN;
     backend_forget_statements(b);
     command_encode(backend_out(b), COM_RESET_CONNECTION);
     backend_expect(b, &leg->x, &step_ops, RESULT_SIMPLE);
@@ -317,6 +319,26 @@ step_time(struct leg *leg)
     return false; /* it travels with what follows */
 }
 
+/* What says which rows must not be seen is read with a role of ours: by a right of its own an
+ * account would see our schema between its own. */
+static bool
+step_role(struct leg *leg)
+{
+    const struct query_run *q    = leg->q;
+    struct backend         *b    = leg->backend;
+    const struct plan      *plan = q->plan == NULL ? NULL : &q->plan->plan;
+    bool want = plan != NULL && !leg->is_engine && q->command != QUERY_PREPARE &&
+                (plan->hides || (q->gathering != NULL && plan->gather->hides));
+    bool keep = plan != NULL && plan->diagnostics; /* SET would clear them */
+
+    if (b->role == (want ? ROLE_OURS : ROLE_NONE) || (keep && !want))
+        return false;
+    b->role = want ? ROLE_OURS : ROLE_NONE;
+    backend_send(b, COM_QUERY, want ? SPAN("SET ROLE " ROLE_OURS_NAME) : SPAN("SET ROLE NONE"),
+                 &leg->role, &begin_ops);
+    return false; /* as above */
+}
+
 /* The first shard is the commit point and runs a plain transaction. */
 static struct held *
 commit_point(struct session *s)
@@ -424,6 +446,7 @@ do_step(struct leg *leg)
     case STEP_RESET:               return step_reset(leg);
     case STEP_FILL:                return leg->fill != NULL && (leg->fill(leg), true);
     case STEP_TIME:                return step_time(leg);
+    case STEP_ROLE:                return step_role(leg);
     case STEP_VARS:                return step_vars(leg);
     case STEP_USER_VARS:           return step_user_vars(leg);
     case STEP_SCHEMA:              return step_schema(leg);

@@ -46,8 +46,8 @@ enum leg_state { LEG_NEW, LEG_WAITING, LEG_SYNC, LEG_RUNNING, LEG_ASKING, LEG_OV
 
 /* What has to be said before the statement; one at a time. */
 enum leg_step {
-    STEP_RESET, STEP_FILL, STEP_TIME, STEP_VARS, STEP_USER_VARS, STEP_SCHEMA, STEP_INSERT_ID,
-    STEP_NEXT_TRANSACTION,
+    STEP_RESET, STEP_FILL, STEP_TIME, STEP_ROLE, STEP_VARS, STEP_USER_VARS, STEP_SCHEMA,
+    STEP_INSERT_ID, STEP_NEXT_TRANSACTION,
     STEP_BEGIN, STEP_SAVEPOINTS, STEP_STATEMENT_SAVEPOINT, STEP_READY,
 };
 
@@ -80,7 +80,8 @@ struct leg {
     const struct exchange_ops *ops; /* for the answer to the command */
     uint32_t           statement; /* QUERY_EXECUTE: what runs; its own with a cursor */
     bool               yielded;  /* other statements were closed for it */
-    struct exchange    time;     /* SET timestamp travels as well */
+    struct exchange    time;     /* SET timestamp travels as well, */
+    struct exchange    role;     /* and SET ROLE */
     struct buf         text;     /* owned: this shard's own text; empty: q->text */
     const struct param_value *params; /* with a text of its own, QUERY_EXECUTE */
     uint32_t           n_params;

@@ -230,6 +230,7 @@ session_was_reset(struct session *s)
         b->vars_hash  = 0;
         b->user_owner = b->user_version = 0;
         b->fixed_time = b->unclean = false;
+        b->role       = b->role == ROLE_NONE ? ROLE_NONE : ROLE_UNKNOWN;
         /* A reset leaves the schema, of which sessions without one must not hear. */
         b->dirty = !b->pool->key.has_schema && b->schema != NULL;
         backend_forget_statements(b);

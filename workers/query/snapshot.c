@@ -297,8 +297,9 @@ say_open(struct snapshot *sn, const struct held *h)
         say(sn, h, sn->begin, true);
         return;
     }
-    say(sn, h, "SET ROLE shardd_committer", false);
+    say(sn, h, "SET ROLE " ROLE_OURS_NAME, false);
     say(sn, h, "CALL shardd.open_view()", false);
+    h->backend->role = ROLE_NONE;
     say(sn, h, "SET ROLE NONE", false);
 }
 

@@ -208,6 +208,16 @@ say(struct commit *c, uint32_t held, const char *text)
 }
 
 static void
+no_role(struct commit *c, uint32_t held)
+{
+    struct backend *b = c->q->s->held[held].backend;
+
+    if (b != NULL)
+        b->role = ROLE_NONE;
+    say(c, held, "SET ROLE NONE");
+}
+
+static void
 say_xa(struct commit *c, uint32_t held, const char *verb, const char *suffix)
 {
     const struct session *s = c->q->s;
@@ -244,9 +254,9 @@ prepare(struct commit *c)
             say_xa(c, i, "END", "");
             say_xa(c, i, "PREPARE", "");
         } else if (s->held[i].role == HELD_PLAIN) {
-            say(c, i, "SET ROLE shardd_committer");
+            say(c, i, "SET ROLE " ROLE_OURS_NAME);
             say(c, i, decide);
-            say(c, i, "SET ROLE NONE");
+            no_role(c, i);
         }
     gate_prepare(c->q->ctx->gate, &c->passage, s->gtrid);
     c->prepared = true;
@@ -274,10 +284,10 @@ ask(struct commit *c)
     for (uint32_t i = 0; i < s->n_held; i++)
         if (s->held[i].role == HELD_PLAIN) {
             say(c, i, "ROLLBACK AND NO CHAIN NO RELEASE");
-            say(c, i, "SET ROLE shardd_committer");
+            say(c, i, "SET ROLE " ROLE_OURS_NAME);
             say(c, i, text);
             say(c, i, "COMMIT AND NO CHAIN NO RELEASE");
-            say(c, i, "SET ROLE NONE");
+            no_role(c, i);
         }
 }
 
