@@ -13,6 +13,7 @@ enum {
     AT_LENGTH   = 9,  /* in the header */
     AT_FLAGS    = 6,  /* in a rows event's fixed part */
     ROW_ROOM    = 64, /* more than an event's parts that are no rows */
+    PACKET_ROOM = 64, /* of a statement's packet: the command, and words */
     ENCODE_MAX  = 3 << 28, /* bytes that one call of OpenSSL encodes: divisible by three */
 };
 
@@ -233,4 +234,34 @@ binlog_statement(struct buf *sql, struct span events)
         buf_commit(sql, (size_t)len);
     }
     buf_append_byte(sql, '\'');
+}
+
+static bool
+run_half(const char *variable, struct span half, binlog_run_fn run, void *context)
+{
+    struct buf sql = { 0 };
+
+    buf_printf(&sql, "SET @%s = '", variable);
+    buf_append_span(&sql, half);
+    buf_append_byte(&sql, '\'');
+    bool good = run(context, buf_unread(&sql));
+    buf_fini(&sql);
+    return good;
+}
+
+enum binlog_run
+binlog_run(struct span sql, size_t packet_max, binlog_run_fn run, void *context)
+{
+    size_t      begin = sizeof(words) - 1, half = sql.len / 2;
+    size_t      room  = packet_max > PACKET_ROOM ? packet_max - PACKET_ROOM : 0;
+    struct span text  = { sql.ptr + begin, sql.len - begin - 1 };
+
+    if (sql.len <= room)
+        return run(context, sql) ? BINLOG_RUN_DONE : BINLOG_RUN_FAILED;
+    if (sql.len - half > room)
+        return BINLOG_RUN_TOO_LONG;
+    bool good = run_half("shardd_binlog_0", (struct span){ text.ptr, half }, run, context) &&
+                run_half("shardd_binlog_1", span_from(text, half), run, context) &&
+                run(context, SPAN("BINLOG @shardd_binlog_0, @shardd_binlog_1"));
+    return good ? BINLOG_RUN_DONE : BINLOG_RUN_FAILED;
 }

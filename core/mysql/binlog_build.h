@@ -72,4 +72,18 @@ bool binlog_batch_take(struct binlog_batch *b, struct buf *sql);
 /* Append the BINLOG statement of whole events. */
 void binlog_statement(struct buf *sql, struct span events);
 
+/* Runs a BINLOG statement on a server that takes statements of up to `packet_max` bytes (its
+ * max_allowed_packet): one that is longer as two halves in user variables and a BINLOG of these,
+ * which are NULL again afterwards. */
+typedef bool (*binlog_run_fn)(void *context, struct span sql); /* false: stop */
+
+enum binlog_run {
+    BINLOG_RUN_DONE,
+    BINLOG_RUN_FAILED,   /* `run` returned false */
+    BINLOG_RUN_TOO_LONG, /* longer than two such statements; nothing was run: the row is for a
+                            server with a larger max_allowed_packet */
+};
+enum binlog_run binlog_run(struct span sql, size_t packet_max, binlog_run_fn run, void *context)
+    must_check;
+
 #endif

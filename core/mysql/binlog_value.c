@@ -6,6 +6,8 @@
  */
 #include "core/mysql/binlog_value.h"
 
+#include <math.h>
+
 #include "core/mysql/cell.h"
 #include "core/mysql/protocol.h"
 #include "core/mysql/wire.h"
@@ -57,15 +59,21 @@ static bool
 put_real(struct buf *out, const struct binlog_value *v)
 {
     double d;
-    float  f;
+    float  f = 0;
+    bool   is_double = v->column->type == MYSQL_TYPE_DOUBLE;
 
-    if (v->column->type == MYSQL_TYPE_DOUBLE) {
+    if (is_double) {
         memcpy(&d, v->data.ptr, sizeof(d));
-        double_to_text(out, d, NOT_FIXED_DEC);
     } else {
         memcpy(&f, v->data.ptr, sizeof(f));
-        float_to_text(out, f, NOT_FIXED_DEC);
+        d = (double)f;
     }
+    if (!isfinite(d))
+        return false;
+    if (is_double)
+        double_to_text(out, d, NOT_FIXED_DEC);
+    else
+        float_to_text(out, f, NOT_FIXED_DEC);
     return true;
 }
 

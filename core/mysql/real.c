@@ -133,11 +133,23 @@ put_fixed(struct buf *out, double value, const struct real_digits *d, int decima
     put_plain(out, d, decimals);
 }
 
+/* What no column holds, but bytes can say: without digits. */
+static bool
+put_infinite(struct buf *out, double value)
+{
+    if (isfinite(value))
+        return false;
+    buf_append_text(out, isnan(value) ? "nan" : value < 0 ? "-inf" : "inf");
+    return true;
+}
+
 void
 double_to_text(struct buf *out, double value, unsigned decimals)
 {
     struct real_digits d;
 
+    if (put_infinite(out, value))
+        return;
     digits_shortest(value, &d);
     if (decimals < NOT_FIXED_DEC)
         put_fixed(out, value, &d, (int)decimals);
@@ -155,6 +167,8 @@ float_to_text(struct buf *out, float value, unsigned decimals)
         double_to_text(out, (double)value, decimals);
         return;
     }
+    if (put_infinite(out, (double)value))
+        return;
     snprintf(text, sizeof(text), "%.*e", FLOAT_DIGITS - 1, (double)value);
     digits_take(text, &d);
     put_free(out, &d);

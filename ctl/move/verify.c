@@ -218,8 +218,10 @@ run_round(struct verify *v, struct round *r)
         started++;
     pthread_mutex_lock(&v->lock);
     v->at_work -= r->n - started;
-    if (started == 0)
-        v->failed = v->ended = true;
+    if (started == 0) {
+        v->failed = true;
+        v->ended  = true;
+    }
     while (v->at_work > 0) {
         wait_some(v);
         if (v->stop && *v->stop)

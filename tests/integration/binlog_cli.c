@@ -3,13 +3,16 @@
  *   print  PORT POSITION UNTIL [TYPE UNSIGNED COLLATION LENGTH SCALE]
  *          a line of JSON for each event; rows with their values in hexadecimal, and with the
  *          hash of the second column as a key of that type (numbers as for keyhash_cli)
- *   apply  PORT POSITION UNTIL FROM TO LIMIT HALVES
+ *   apply  PORT POSITION UNTIL FROM TO LIMIT HALVES PACKET
  *          does what it reads of tables in database FROM again in database TO of the same
  *          server: BINLOG statements of up to LIMIT bytes; HALVES 1: an update as delete
- *          and insert
+ *          and insert; PACKET: max_allowed_packet
+ *   interrupt  PORT POSITION UNTIL
+ *          one thread waits for events, another makes it stop
  *
  * Until the end of the transaction UNTIL ("domain-server-sequence"), at most a minute of silence.
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -38,6 +41,7 @@ static struct {
     const char          *from, *to;
     struct work          work, branches[BRANCHES];
     char                 until[64], now[64];
+    size_t               packet;
     struct binlog_gtid   gtid;
     char                 xid[BINLOG_XID_BYTES * 2 + 32];
 } g;
@@ -58,13 +62,22 @@ hex(char *out, struct span bytes)
     out[2 * bytes.len] = 0;
 }
 
-static void
-run(struct span sql)
+static bool
+run_one(void *context, struct span sql)
 {
     struct sql_error error;
 
+    (void)context;
     if (!server_run_text(&g.target, sql, &error))
         die("apply", error.message);
+    return true;
+}
+
+static void
+run(struct span sql)
+{
+    if (binlog_run(sql, g.packet, run_one, NULL) != BINLOG_RUN_DONE)
+        die("apply", "too long a statement");
 }
 
 /* --- tables --------------------------------------------------------------------------------- */
@@ -418,6 +431,54 @@ follow(const struct tail_spec *spec, bool printing)
     puts(end ? "{\"done\": true}" : "{\"failed\": \"silence\"}");
 }
 
+/* --- interrupt ------------------------------------------------------------------------------ */
+
+static void *
+wait_for_ever(void *arg)
+{
+    struct tail        *t = arg;
+    struct binlog_event e;
+    struct sql_error    error;
+    enum tail_status    status;
+
+    while ((status = tail_next(t, 10 * SILENCE_MS, &e, &error)) != TAIL_INTERRUPTED)
+        if (status == TAIL_ERROR || status == TAIL_TIMEOUT)
+            die("interrupt", "another end");
+    if (tail_next(t, 10 * SILENCE_MS, &e, &error) != TAIL_INTERRUPTED)
+        die("interrupt", "not for ever");
+    return NULL;
+}
+
+/* One that waits, one whose reader waits for room, and one that has come to the log's end. */
+static void
+interrupt(struct tail_spec *spec)
+{
+    struct sql_error    error;
+    struct binlog_event e;
+    pthread_t           thread;
+    struct tail        *t = tail_open(spec, &error);
+
+    if (t == NULL || pthread_create(&thread, NULL, wait_for_ever, t) != 0)
+        die("interrupt", error.message);
+    tail_interrupt(t);
+    pthread_join(thread, NULL);
+    tail_close(t);
+    spec->ahead_bytes = 1;
+    t = tail_open(spec, &error);
+    if (t == NULL || tail_next(t, SILENCE_MS, &e, &error) != TAIL_EVENT)
+        die("interrupt", error.message);
+    tail_close(t);
+    t = tail_open(spec, &error);
+    if (t == NULL)
+        die("interrupt", error.message);
+    while (tail_next(t, SILENCE_MS, &e, &error) == TAIL_EVENT)
+        continue; /* until the heartbeat */
+    if (tail_next(t, 0, &e, &error) != TAIL_TIMEOUT)
+        die("interrupt", "there was more");
+    tail_close(t);
+    puts("{\"done\": true}");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -440,12 +501,17 @@ main(int argc, char **argv)
             .is_unsigned = atoi(argv[6]) != 0, .collation = (uint16_t)atoi(argv[7]),
             .length = (uint32_t)atoi(argv[8]), .scale = (uint8_t)atoi(argv[9]),
         };
+    } else if (strcmp(argv[1], "interrupt") == 0) {
+        interrupt(&spec);
+        json_decref(shard);
+        return 0;
     } else if (!printing) {
         binlog_format_init(&format, true);
         g.from   = argv[5];
         g.to     = argv[6];
         g.halves = atoi(argv[8]) != 0;
-        if (argc != 9 || !binlog_batch_init(&g.batch, &format, strtoul(argv[7], NULL, 10)))
+        g.packet = argc == 10 ? strtoul(argv[9], NULL, 10) : 0;
+        if (argc != 10 || !binlog_batch_init(&g.batch, &format, strtoul(argv[7], NULL, 10)))
             return 2;
         if (!server_open(&g.target, shard, &error))
             die("target", error.message);

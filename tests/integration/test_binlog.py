@@ -72,8 +72,8 @@ class Bed:
         assert lines[-1] == {"done": True}, (lines[-1], done.stderr.decode())
         return lines[:-1]
 
-    def apply(self, limit=0, halves=0):
-        self.follow("apply", "s", "d", limit, halves)
+    def apply(self, limit=0, halves=0, packet=1 << 29):
+        self.follow("apply", "s", "d", limit, halves, packet)
 
     def compare(self, rows=True):
         for name in self.tables:
@@ -421,21 +421,38 @@ def test_other_engines_and_sequences(bed):
     assert bed.run("SELECT * FROM s.q") == bed.run("SELECT * FROM d.q")
 
 
-@pytest.mark.parametrize("packed", [0, 1], ids=["plain", "compressed"])
+@pytest.mark.parametrize("packed", [0, pytest.param(1, marks=pytest.mark.long)],
+                         ids=["plain", "compressed"])
 def test_rows_of_many_megabytes(bed, packed):
     bed.run(f"SET GLOBAL log_bin_compress = {packed}")
     try:
         bed.table("big", "id INT PRIMARY KEY, v LONGBLOB)")
         bed.mark()
         bed.run("BEGIN")
-        bed.run("INSERT INTO big VALUES (1, REPEAT('0123456789abcdef', 1200000))")
-        bed.run("INSERT INTO big SELECT seq + 10, REPEAT(CHAR(65 + seq), 700000) FROM seq_1_to_12")
-        bed.run("UPDATE big SET v = CONCAT('x', v) WHERE id = 1")
+        bed.run("INSERT INTO big VALUES (1, REPEAT('0123456789abcdef', 1060000))")
+        bed.run("INSERT INTO big SELECT seq + 10, REPEAT(CHAR(65 + seq), 700000) FROM seq_1_to_8")
+        bed.run(f"UPDATE big SET v = CONCAT('x', v) WHERE id > {0 if packed else 17}")
         bed.run("COMMIT")
         bed.apply()
         bed.compare(rows=False)
     finally:
         bed.run("SET GLOBAL log_bin_compress = 0")
+
+
+def test_rows_that_only_two_packets_hold(bed):
+    """What an application may write with a max_allowed_packet of 16M, and one row that is more."""
+    bed.table("big", "id INT PRIMARY KEY, v LONGBLOB)")
+    bed.run("SET GLOBAL max_allowed_packet = 16777216")
+    try:
+        bed.mark()
+        bed.run("INSERT INTO big VALUES (1, REPEAT('0123456789abcdef', 420000)), (2, 'b')")
+        bed.run("UPDATE big SET v = CONCAT('x', v)")
+        bed.apply(packet=16777216)
+        bed.compare(rows=False)
+        done = bed.cli("apply", "s", "d", 0, 0, 1 << 20)
+        assert b"too long" in done.stderr
+    finally:
+        bed.run("SET GLOBAL max_allowed_packet = 536870912")
 
 
 def test_rows_without_all_columns_are_seen(bed):
@@ -545,13 +562,22 @@ def test_a_lost_connection_is_an_error_and_not_an_end(bed):
     assert b"shard source" in err and process.returncode == 1, err
 
 
+def test_followers_are_interrupted_at_once(bed):
+    """One that waits for events, and one whose reader waits for room."""
+    bed.table("t", "id INT PRIMARY KEY, v LONGBLOB)")
+    bed.mark()
+    bed.run("INSERT INTO t SELECT seq, REPEAT('m', 100000) FROM seq_1_to_30")
+    bed.follow("interrupt")
+
+
+@pytest.mark.long
 def test_memory_is_that_of_an_event_not_of_a_transaction(bed):
-    """200 MB in one transaction."""
+    """100 and 100 MB in two transactions."""
     bed.table("t", "id INT PRIMARY KEY, v LONGBLOB)")
     bed.mark()
     bed.run("INSERT INTO t SELECT seq, REPEAT('m', 1000000) FROM seq_1_to_100")
     bed.run("UPDATE t SET v = CONCAT('x', v) WHERE id < 50")
-    words = [CLI, "apply", bed.server.port, bed.start, bed.ours(), "none", "none", 0, 0]
+    words = [CLI, "apply", bed.server.port, bed.start, bed.ours(), "none", "none", 0, 0, 1 << 29]
     process = subprocess.Popen(["/usr/bin/python3", "-c", """
 import resource, subprocess, sys
 subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)

@@ -198,11 +198,26 @@ binary_rows(void **state)
     buf_fini(&out);
 }
 
+/* No column holds them, but a server may send any bytes. */
+static void
+reals_without_digits(void **state)
+{
+    struct buf out = { 0 };
+
+    (void)state;
+    float_to_text(&out, __builtin_nanf(""), NOT_FIXED_DEC);
+    buf_append_byte(&out, ' ');
+    double_to_text(&out, -__builtin_inf(), 2);
+    assert_string_equal(buf_cstr(&out), "nan -inf");
+    buf_fini(&out);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(values_both_ways), cmocka_unit_test(doubles_as_text),
+        cmocka_unit_test(values_both_ways),
+        cmocka_unit_test(reals_without_digits), cmocka_unit_test(doubles_as_text),
         cmocka_unit_test(what_is_no_value), cmocka_unit_test(text_rows),
         cmocka_unit_test(binary_rows),
     };
