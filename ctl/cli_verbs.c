@@ -80,7 +80,7 @@ const struct cli_verb cli_verbs[] = {
       "By its decision; where there is none yet it is rolled back for good. When the shard that\n"
       "has the decision is lost for ever, --force chooses: that may leave half of the\n"
       "transaction, so compare with what is known of that shard." },
-    { "fsck", "[DATABASE]", "", verb_fsck, "Check that every row is where it belongs",
+    { "fsck", "[DATABASE]", "repair yes", verb_fsck, "Check that every row is where it belongs",
       "It reads only, and works while applications run. Every row of a sharded table must lie\n"
       "on the shard that owns its key, the copies of reference tables must be equal, tables must\n"
       "be there where the catalog says, no transaction may be in doubt and no job stuck.\n"
@@ -98,6 +98,8 @@ const struct cli_option cli_options[] = {
     { "json", NULL, "print the answer as JSON" },
     { "help", NULL, "print this" },
     { "shards", "N", "shards made at the first start (up: 2, serve: 0)" },
+    { "repair", NULL, "remove what is provably of no use, after showing it" },
+    { "yes", NULL, "do not ask" },
     { "no-engine", NULL, "none is made at the first start; see shardctl engine add" },
     { "port", "PORT", "where applications connect, on 127.0.0.1 (7306)" },
     { "http-port", "PORT", "where metrics are, on 127.0.0.1 (7380)" },

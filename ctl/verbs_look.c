@@ -7,32 +7,102 @@
 #include "ctl/client.h"
 #include "ctl/verbs.h"
 
-int
-verb_fsck(struct cli *cli)
+/* NULL: it is said why. */
+static json_t *
+fsck_ask(struct cli *cli, bool repair)
 {
     json_t    *body = json_object(), *report;
     struct err err;
-    bool       ok;
 
     if (cli->n_arguments > 0)
         json_object_set_new(body, "database", json_string_nocheck(cli->argument[0]));
+    if (repair)
+        json_object_set_new(body, "repair", json_true());
     report = client_call(&cli->paths, "POST", "/v1/fsck", body, NULL, &err);
     json_decref(body);
-    if (!report) {
+    if (!report)
         fprintf(stderr, "shardctl: %s\n", err.text);
-        return CLI_FAILED;
-    }
-    ok = model_flag(report, "ok");
+    return report;
+}
+
+static void
+fsck_print(struct cli *cli, const json_t *report)
+{
+    bool    ok     = model_flag(report, "ok");
+    int64_t moving = model_number(report, "moving");
+
     if (cli_option(cli, "json")) {
         json_dumpf(report, stdout, JSON_INDENT(2));
         putchar('\n');
-    } else {
-        if (!ok)
-            cli_table(json_object_get(report, "problems"), "table shard problem");
-        printf("%lld tables, %lld rows: %s\n", (long long)model_number(report, "tables"),
-               (long long)model_number(report, "rows"),
-               ok ? "everything is where it belongs" : "see the problems above");
+        return;
     }
+    if (!ok)
+        cli_table(json_object_get(report, "problems"), "table shard problem");
+    printf("%lld tables, %lld rows", (long long)model_number(report, "tables"),
+           (long long)model_number(report, "rows"));
+    if (moving > 0)
+        printf(" (and %lld more that a move has on two shards)", (long long)moving);
+    printf(": %s\n", ok ? "everything is where it belongs" : "see the problems above");
+}
+
+static bool
+agreed(struct cli *cli)
+{
+    char answer[16] = "";
+
+    if (cli_option(cli, "yes"))
+        return true;
+    if (!isatty(STDIN_FILENO)) {
+        fprintf(stderr, "shardctl: say --yes to have this done\n");
+        return false;
+    }
+    printf("Do this? Type 'yes': ");
+    fflush(stdout);
+    return fgets(answer, sizeof(answer), stdin) && strcmp(answer, "yes\n") == 0;
+}
+
+/* Shows the plan, does it, and looks again. */
+static json_t *
+fsck_repair(struct cli *cli, json_t *report)
+{
+    json_t *plan  = json_object_get(report, "repairs"), *done;
+    bool    quiet = cli_option(cli, "json") != NULL;
+
+    if (json_array_size(plan) == 0) {
+        fprintf(stderr, "shardctl: nothing of this can be repaired without a decision of yours\n");
+        return report;
+    }
+    if (!quiet) {
+        fsck_print(cli, report);
+        printf("\nThese are of no use any more, and would go:\n");
+        cli_table(plan, "shard what");
+    }
+    if (!agreed(cli)) {
+        json_decref(report);
+        return NULL;
+    }
+    json_decref(report);
+    done = fsck_ask(cli, true);
+    if (!done)
+        return NULL;
+    if (!quiet)
+        printf("%lld repairs made\n\n", (long long)model_number(done, "repaired"));
+    json_decref(done);
+    return fsck_ask(cli, false);
+}
+
+int
+verb_fsck(struct cli *cli)
+{
+    json_t *report = fsck_ask(cli, false);
+    bool    ok;
+
+    if (report && !model_flag(report, "ok") && cli_option(cli, "repair"))
+        report = fsck_repair(cli, report);
+    if (!report)
+        return CLI_FAILED;
+    ok = model_flag(report, "ok");
+    fsck_print(cli, report);
     json_decref(report);
     return ok ? CLI_OK : CLI_FAILED;
 }

@@ -19,7 +19,7 @@ api_fsck(struct request *r)
 
     if (database && !request_knows_database(r, database))
         return request_no_such(r, "database", database);
-    r->answer = fsck_run(r->cluster, database, &error);
+    r->answer = fsck_run(r->cluster, database, model_flag(r->body, "repair"), &error);
     return request_done(r, r->answer != NULL, &error);
 }
 

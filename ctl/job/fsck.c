@@ -146,6 +146,7 @@ check_all(struct fsck *f, const char *database)
     json_t     *table;
 
     open_shards(f);
+    fsck_moving(f);
     fsck_branches(f);
     json_object_foreach(f->tables, name, table)
         if (!database || strcmp(database, model_text(table, "database")) == 0)
@@ -153,16 +154,24 @@ check_all(struct fsck *f, const char *database)
     for (uint32_t i = 0; i < f->routes->n_shards; i++) {
         if (f->server[i].mysql)
             check_strangers(f, &f->server[i], database);
-        server_close(&f->server[i]);
     }
+    fsck_moves(f);
     check_jobs(f);
 }
 
+static json_t *
+write_report(const struct fsck *f)
+{
+    return json_pack("{s:b, s:I, s:I, s:I, s:O, s:O}", "ok", json_array_size(f->problems) == 0,
+                     "tables", (json_int_t)f->n_tables, "rows", (json_int_t)f->n_rows, "moving",
+                     (json_int_t)f->n_moving, "problems", f->problems, "repairs", f->repairs);
+}
+
 json_t *
-fsck_run(struct cluster *c, const char *database, struct sql_error *error)
+fsck_run(struct cluster *c, const char *database, bool repair, struct sql_error *error)
 {
     struct fsck *f = mem_alloc(sizeof(*f));
-    json_t      *report;
+    json_t      *report = NULL;
 
     f->c      = c;
     /* A schema in the middle of a change would look wrong. */
@@ -171,17 +180,26 @@ fsck_run(struct cluster *c, const char *database, struct sql_error *error)
     f->shards = catalog_all(c->catalog, CATALOG_SHARD);
     f->tables = catalog_all(c->catalog, CATALOG_TABLE);
     f->problems = json_array();
-    if (f->routes)
+    f->repairs  = json_array();
+    f->moving   = json_object();
+    if (f->routes) {
         check_all(f, database);
+        report = write_report(f);
+        if (repair) {
+            fsck_repair(f);
+            json_object_set_new(report, "repaired",
+                                json_integer((json_int_t)json_array_size(f->repairs)));
+        }
+        for (uint32_t i = 0; i < f->routes->n_shards; i++)
+            server_close(&f->server[i]);
+    }
     pthread_mutex_unlock(&c->change_lock);
-    report = !f->routes ? NULL
-             : json_pack("{s:b, s:I, s:I, s:O}", "ok", json_array_size(f->problems) == 0,
-                         "tables", (json_int_t)f->n_tables, "rows", (json_int_t)f->n_rows,
-                         "problems", f->problems);
     routes_free(f->routes);
     json_decref(f->shards);
     json_decref(f->tables);
     json_decref(f->problems);
+    json_decref(f->repairs);
+    json_decref(f->moving);
     free(f);
     return report;
 }

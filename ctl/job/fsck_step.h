@@ -12,7 +12,10 @@ struct fsck {
     json_t         *shards, *tables;
     struct server   server[ROUTES_SHARDS_MAX]; /* by index in the routes; may be closed */
     json_t         *problems;
+    json_t         *repairs; /* what could be done: [{"shard", "what", "sql"}] */
+    json_t         *moving;  /* {catalog name: true}: tables of the move that runs */
     uint64_t        n_tables, n_rows;
+    uint64_t        n_moving; /* rows that are there for a move, and that nobody sees */
 };
 
 void fsck_problem(struct fsck *f, const char *table, const char *shard, const char *fmt, ...)
@@ -23,5 +26,11 @@ void fsck_table(struct fsck *f, const char *name, const json_t *table);
 
 /* Branches of ours that stay in doubt. */
 void fsck_branches(struct fsck *f);
+
+/* fsck_move.c: what runs is noted, before tables are looked at; what moves left behind is told.
+ * With `repair` what is provably of no use any more goes. */
+void fsck_moving(struct fsck *f);
+void fsck_moves(struct fsck *f);
+void fsck_repair(struct fsck *f);
 
 #endif

@@ -15,7 +15,7 @@ struct scan {
     const char              *name; /* "db.table" for people */
     const struct route_table *table;
     uint32_t                 shard;
-    uint64_t                 misplaced, unreadable;
+    uint64_t                 misplaced, unreadable, hidden;
     char                     shown[300];
 };
 
@@ -35,6 +35,7 @@ see_row(void *context, MYSQL_ROW row, const unsigned long *lengths)
     const struct routes *routes = s->f->routes;
     struct span          text   = { (const uint8_t *)row[0], row[0] ? lengths[0] : 0 };
     uint64_t             hash   = keyhash_null();
+    bool                 is_hidden = row[1][0] == '1';
     uint32_t             owner;
 
     s->f->n_rows++;
@@ -44,8 +45,15 @@ see_row(void *context, MYSQL_ROW row, const unsigned long *lengths)
         return;
     }
     owner = routes_owner(routes, hash);
-    if (owner == s->shard)
+    if (is_hidden && owner != s->shard) {
+        s->f->n_rows--;
+        s->f->n_moving++;
         return;
+    }
+    if (owner == s->shard) {
+        s->hidden += is_hidden;
+        return;
+    }
     if (s->misplaced++ < SHOWN_MAX)
         show(s, row[0] ? row[0] : "NULL", s->f->server[owner].name ? s->f->server[owner].name
                                                                    : "another shard");
@@ -65,12 +73,19 @@ static void
 scan_shard(struct scan *s, const json_t *table)
 {
     struct server   *server = &s->f->server[s->shard];
+    struct buf       hidden = { 0 };
+    char             set[128];
     struct sql_error error;
 
-    s->misplaced = s->unreadable = 0;
+    s->misplaced = s->unreadable = s->hidden = 0;
     s->shown[0]  = '\0';
-    if (!server_each(server, see_row, s, &error, "SELECT %s FROM %s",
-                     server_name(model_text(table, "key")), quoted_table(table)))
+    snprintf(set, sizeof(set), "%.*s", (int)s->table->hide.len, s->table->hide.ptr);
+    if (set[0])
+        buf_printf(&hidden, "EXISTS(SELECT 1 FROM " ROUTES_MOVE_SCHEMA ".%s h WHERE h.k <=> t.%s)",
+                   server_name(set), server_name(model_text(table, "key")));
+    if (!server_each(server, see_row, s, &error, "SELECT t.%s, %s FROM %s t",
+                     server_name(model_text(table, "key")), set[0] ? buf_cstr(&hidden) : "0",
+                     quoted_table(table)))
         fsck_problem(s->f, s->name, server->name, "%s", error.message);
     if (s->misplaced > 0)
         fsck_problem(s->f, s->name, server->name,
@@ -79,6 +94,10 @@ scan_shard(struct scan *s, const json_t *table)
     if (s->unreadable > 0)
         fsck_problem(s->f, s->name, server->name, "%llu keys cannot be hashed",
                      (unsigned long long)s->unreadable);
+    if (s->hidden > 0)
+        fsck_problem(s->f, s->name, server->name, "%llu rows belong here and are hidden by %s "
+                     "from statements that name no key", (unsigned long long)s->hidden, set);
+    buf_fini(&hidden);
 }
 
 static const struct route_table *
@@ -236,8 +255,10 @@ check_definitions(struct fsck *f, const char *name, const json_t *table, uint32_
 }
 
 static void
-check_global(struct fsck *f, const char *name, const json_t *table, uint32_t home)
+check_global(struct fsck *f, const char *name, const char *catalog_name, const json_t *table,
+             uint32_t home)
 {
+    bool             moves = json_object_get(f->moving, catalog_name) != NULL;
     struct sql_error error;
 
     for (uint32_t i = 0; i < f->routes->n_shards; i++) {
@@ -253,7 +274,7 @@ check_global(struct fsck *f, const char *name, const json_t *table, uint32_t hom
             fsck_problem(f, name, f->server[i].name, "%s", error.message);
         else if (i == home && there[0] == '0')
             fsck_problem(f, name, f->server[i].name, "the table is missing here");
-        else if (i != home && there[0] != '0')
+        else if (i != home && there[0] != '0' && !moves)
             fsck_problem(f, name, f->server[i].name,
                          "a global table lies on the home shard only, but there is one here");
     }
@@ -283,7 +304,7 @@ fsck_table(struct fsck *f, const char *catalog_name, const json_t *table)
     if (strcmp(model_text(table, "state"), "stuck") == 0)
         fsck_problem(f, name, "", "a change of this table is stuck; see 'shardctl status'");
     if (kind == TABLE_GLOBAL) {
-        check_global(f, name, table, home);
+        check_global(f, name, catalog_name, table, home);
         return;
     }
     check_definitions(f, name, table, home);

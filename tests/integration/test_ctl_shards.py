@@ -173,6 +173,34 @@ def test_fsck_finds(c, shard, wrong, right, found):
     assert c.fsck() == []
 
 
+def test_fsck_repairs_what_ended_moves_left(c):
+    """Sets and rows of a job that is recorded as ended go when somebody agrees; those of a job
+    that nobody knows are only told."""
+    ended = next(j["number"] for j in c.call("GET", "/v1/jobs")[2]["jobs"]
+                 if j["state"] == "done")
+    c.on(1, "CREATE DATABASE IF NOT EXISTS shardd_move")
+    c.on(1, "CREATE TABLE IF NOT EXISTS shardd_move.stream (job BIGINT, source INT UNSIGNED,"
+            " target INT UNSIGNED, position VARBINARY(4096), PRIMARY KEY (job, source, target))")
+    c.on(1, f"CREATE TABLE shardd_move.in_{ended}_0 (k INT)")
+    c.on(1, "CREATE TABLE shardd_move.out_9999999_0 (k INT)")
+    c.on(1, f"INSERT INTO shardd_move.stream VALUES ({ended}, 1, 2, ''),"
+            " (9999999, 1, 2, '')")
+    problems = c.fsck()
+    assert len(problems) == 4 and all("left over" in p for p in problems), problems
+
+    done = c.ctl_raw("fsck", "--repair")
+    assert done.returncode == 1 and "DROP TABLE" in done.stdout and "--yes" in done.stderr
+    assert len(c.fsck()) == 4
+    done = c.ctl_raw("fsck", "--repair", "--yes")
+    assert done.returncode == 1 and "2 repairs made" in done.stdout
+    problems = c.fsck()
+    assert len(problems) == 2 and all("9999999 (not recorded)" in p for p in problems), problems
+    assert c.ctl_raw("fsck", "--repair", "--yes").returncode == 1 and len(c.fsck()) == 2
+    c.on(1, "DROP TABLE shardd_move.out_9999999_0")
+    c.on(1, "DELETE FROM shardd_move.stream")
+    assert c.fsck() == []
+
+
 @pytest.mark.parametrize("sql, words", [
     ("SELECT * FROM s WHERE id = 1", ["one", "shard-2"]),
     ("SELECT COUNT(*) FROM s", ["scatter", "shard-1, shard-2"]),
