@@ -88,33 +88,36 @@ put_address(struct buf *out, enum column_type type, const uint8_t bytes[16])
     }
 }
 
-static bool
-address_hash(const struct route_column *column, const struct binlog_value *value,
-             struct buf *room, uint64_t *hash)
+/* Appends it; of addresses the bytes that are not logged are zeroes. */
+bool
+row_key_text(const struct route_column *column, const struct binlog_value *value, struct buf *out)
 {
     uint8_t bytes[16] = { 0 };
 
+    if (value->is_null)
+        return false;
+    if (raw_size(column->type) == 0)
+        return binlog_value_text(out, value, column->is_unsigned);
     if (value->data.len > raw_size(column->type))
         return false;
     if (value->data.len != 0)
         memcpy(bytes, value->data.ptr, value->data.len);
-    put_address(room, column->type, bytes);
-    return keyhash_row(column, buf_unread(room), COLLATION_OF_TEXT, hash);
+    put_address(out, column->type, bytes);
+    return true;
 }
 
 bool
 row_key_hash(const struct route_column *column, const struct binlog_value *value,
              struct buf *room, uint64_t *hash)
 {
-    uint16_t collation = column->collation != 0 ? column->collation : COLLATION_OF_TEXT;
+    bool     address   = raw_size(column->type) != 0 || column->collation == 0;
+    uint16_t collation = address ? COLLATION_OF_TEXT : column->collation;
 
     if (value->is_null) {
         *hash = keyhash_null();
         return true;
     }
     buf_clear(room);
-    if (raw_size(column->type) != 0)
-        return address_hash(column, value, room, hash);
-    return binlog_value_text(room, value, column->is_unsigned)
+    return row_key_text(column, value, room)
            && keyhash_row(column, buf_unread(room), collation, hash);
 }

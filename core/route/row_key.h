@@ -20,4 +20,9 @@ bool row_key_matches(const struct route_column *column, const struct binlog_colu
 bool row_key_hash(const struct route_column *column, const struct binlog_value *value,
                   struct buf *room, uint64_t *hash) must_check;
 
+/* Append the value, which is not NULL, as a server's text protocol would send it in the column's
+ * own character set: for sets_literal(). False: no value of the type. */
+bool row_key_text(const struct route_column *column, const struct binlog_value *value,
+                  struct buf *out) must_check;
+
 #endif

@@ -16,7 +16,7 @@ static const char *const bookkeeping[] = {
         "PRIMARY KEY (job, source, target, tbl)) ENGINE=InnoDB",
     "CREATE TABLE IF NOT EXISTS " SCHEMA ".stash ("
         "job BIGINT NOT NULL, source INT UNSIGNED NOT NULL, target INT UNSIGNED NOT NULL, "
-        "xid VARBINARY(256) NOT NULL, seq INT UNSIGNED NOT NULL, events LONGBLOB NOT NULL, "
+        "xid VARBINARY(300) NOT NULL, seq INT UNSIGNED NOT NULL, events LONGBLOB NOT NULL, "
         "PRIMARY KEY (job, source, target, xid, seq)) ENGINE=InnoDB",
     "CREATE TABLE IF NOT EXISTS " SCHEMA ".journal ("
         "job BIGINT NOT NULL, what VARCHAR(64) NOT NULL, "

@@ -1,0 +1,94 @@
+"""test_flow.py - rows follow their source's binary log, by flow_cli and real servers."""
+import random
+import threading
+import time
+
+import pymysql
+import pytest
+
+import flowbed
+import testbed
+
+PLAIN = ("t", "id INT PRIMARY KEY, k INT NOT NULL, v VARCHAR(100), u INT, UNIQUE (u)", "k")
+
+
+@pytest.fixture(scope="module")
+def servers(scratch):
+    all_servers = flowbed.servers(scratch)
+    yield all_servers
+    for s in all_servers:
+        s.stop()
+
+
+@pytest.fixture
+def new_bed(servers, scratch):
+    made = []
+
+    def make(tables=(PLAIN,), **more):
+        made.append(flowbed.Bed(servers, scratch / f"flowbed{flowbed.Bed.job}", tables, **more))
+        return made[-1]
+    yield make
+    for one in made:
+        one.close()
+
+
+def run(server, *statements, db="m"):
+    with server.connect(db=db) as c, c.cursor() as cursor:
+        for sql in statements:
+            cursor.execute(sql)
+
+
+CHANGES = {
+    "insert": ["INSERT INTO t SELECT seq + 1000, seq, 'n', seq + 1000 FROM seq_1_to_50"],
+    "update": ["UPDATE t SET v = CONCAT(v, 'x'), u = u + 100000"],
+    "update of the primary key": ["UPDATE t SET id = id + 5000 ORDER BY id DESC"],
+    "update of the key": ["UPDATE t SET k = k * 7 + 1"],
+    "unique values change places": ["UPDATE t SET u = -u", "UPDATE t SET u = 101 + u"],
+    "delete": ["DELETE FROM t WHERE id % 3 = 0"],
+    "replace": ["REPLACE INTO t SELECT seq, seq + 3, 'r', seq + 40 FROM seq_1_to_60"],
+    "on duplicate key": ["INSERT INTO t SELECT seq, seq + 1, 'd', seq + 900 FROM seq_90_to_120 "
+                         "ON DUPLICATE KEY UPDATE k = k + 11, v = 'dup'"],
+    "several in one transaction": ["BEGIN", "DELETE FROM t WHERE id = 5",
+                                   "INSERT INTO t VALUES (5, 99, 'again', 5)",
+                                   "UPDATE t SET k = 12345 WHERE id = 5", "COMMIT"],
+    "rolled back": ["BEGIN", "DELETE FROM t", "ROLLBACK"],
+    "savepoint": ["BEGIN", "UPDATE t SET v = 'kept' WHERE id < 10", "SAVEPOINT a",
+                  "UPDATE t SET v = 'lost'", "DELETE FROM t WHERE id > 50",
+                  "ROLLBACK TO a", "UPDATE t SET v = CONCAT(v, '!') WHERE id < 20", "COMMIT"],
+    "savepoint, with a table that cannot be rolled back":
+        ["CREATE TEMPORARY TABLE x (a INT) ENGINE=MyISAM", "BEGIN",
+         "UPDATE t SET v = 'kept' WHERE id < 10", "SAVEPOINT a", "INSERT INTO x VALUES (1)",
+         "UPDATE t SET v = 'lost'", "ROLLBACK TO a", "UPDATE t SET u = u + 5000", "COMMIT"],
+    "rolled back, with a temporary table":
+        ["CREATE TEMPORARY TABLE x (a INT) ENGINE=MyISAM", "BEGIN", "UPDATE t SET v = 'lost'",
+         "INSERT INTO x VALUES (1)", "ROLLBACK"],
+    "xa": ["XA START 'a','b'", "UPDATE t SET v = 'xa', k = k + 17", "XA END 'a','b'",
+           "XA PREPARE 'a','b'", "XA COMMIT 'a','b'"],
+    "xa in one phase": ["XA START 'c'", "UPDATE t SET v = 'one'", "XA END 'c'",
+                        "XA COMMIT 'c' ONE PHASE"],
+    "xa rolled back": ["XA START 'd'", "UPDATE t SET v = 'lost'", "XA END 'd'", "XA PREPARE 'd'",
+                       "XA ROLLBACK 'd'"],
+    "xa rolled back before it was prepared": ["XA START 'e'", "DELETE FROM t", "XA END 'e'",
+                                              "XA ROLLBACK 'e'"],
+    "other DDL": ["CREATE TABLE other (id INT PRIMARY KEY)", "INSERT INTO other VALUES (1)",
+                  "ALTER TABLE other ADD COLUMN c INT", "DROP TABLE other", "ANALYZE TABLE t",
+                  "CREATE VIEW w AS SELECT * FROM t", "DROP VIEW w",
+                  "CREATE TABLE other AS SELECT id FROM t", "DROP TABLE other",
+                  "UPDATE t SET v = 'after'"],
+}
+
+
+def fill(server):
+    run(server, "INSERT INTO t SELECT seq, seq, 'v', seq FROM seq_1_to_100")
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_changes(new_bed, what):
+    bed = new_bed()
+    bed.follow()
+    fill(bed.servers[0])
+    bed.catch_up()
+    bed.check()
+    run(bed.servers[0], *CHANGES[what])
+    bed.catch_up()
+    bed.check()
