@@ -33,8 +33,9 @@ struct copy *copy_open(const struct move *m, uint32_t source, struct sql_error *
 void copy_throttle(struct copy *c, uint64_t rows_per_s, bool paused);
 void         copy_close(struct copy *c);
 
-/* One cycle of about `seconds`. False: an error, or `*stop` became true; what was noted is
- * consistent in any case, and another cycle with a new snapshot goes on from there. The
+/* One cycle of about `seconds`. False: an error, or `*stop` became true; what was noted on the
+ * targets is consistent in any case, and a copy that is opened anew goes on from there (this one
+ * can only be closed: it may not know of what a lost server committed). The
  * position of the snapshot is written to `stream` on every target before the first rows: the
  * flow has applied all up to there, and nothing behind it. A target that has no row in
  * `stream` has nothing of the copy. */

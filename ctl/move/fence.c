@@ -7,7 +7,7 @@
 
 static const char move_object[] = "move";
 
-/* --- the catalog ---------------------------------------------------------- */
+/* --- the catalog --- */
 
 static void
 put_list(json_t *fenced, const char *key, const json_t *list)
@@ -63,7 +63,7 @@ stands(struct cluster *c)
     return is;
 }
 
-/* --- up and down ---------------------------------------------------------- */
+/* --- up and down --- */
 
 static int
 left_ms(uint64_t until_us)

@@ -206,7 +206,7 @@ move_shard(const struct move *m, uint32_t id)
     return json_object_get(m->shards, name);
 }
 
-/* --- a row ----------------------------------------------------------------------------------- */
+/* --- a row --- */
 
 uint32_t
 move_owner(const struct routes *r, const struct route_table *t, uint64_t hash)
@@ -368,6 +368,17 @@ move_targets_of(const struct move *m, uint32_t source, uint32_t *out)
             s.from = i;
     each_pair(m, note_target, &s);
     return found_ids(m, &s.found, out);
+}
+
+size_t
+move_targets_of_table(const struct move *m, const struct move_table *t, uint32_t source,
+                      uint32_t *out)
+{
+    struct move one = *m;
+
+    one.tables   = (struct move_table *)(uintptr_t)t; /* only read */
+    one.n_tables = 1;
+    return move_targets_of(&one, source, out);
 }
 
 void

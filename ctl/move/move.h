@@ -93,6 +93,10 @@ void move_targets(const struct move *m, const struct move_table *t, uint32_t sou
 size_t move_sources(const struct move *m, uint32_t *out);
 size_t move_targets_of(const struct move *m, uint32_t source, uint32_t *out);
 
+/* The same of one table. */
+size_t move_targets_of_table(const struct move *m, const struct move_table *t, uint32_t source,
+                             uint32_t *out);
+
 /* The same job backwards: what was after is before. Borrows from `m`. */
 void move_reverse(const struct move *m, struct move *out);
 

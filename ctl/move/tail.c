@@ -77,7 +77,7 @@ explain(const struct tail *t, struct sql_error *error)
     }
 }
 
-/* --- the reader ---------------------------------------------------------------------------- */
+/* --- the reader --- */
 
 static void
 reader_end(struct tail *t, const struct sql_error *error)
@@ -148,7 +148,7 @@ reader_run(void *arg)
     return NULL;
 }
 
-/* --- opening ------------------------------------------------------------------------------- */
+/* --- opening --- */
 
 /* The checksums that the server's log has, as it will send them. */
 static bool
@@ -224,7 +224,7 @@ tail_open(const struct tail_spec *spec, struct sql_error *error)
     return NULL;
 }
 
-/* --- the caller's side --------------------------------------------------------------------- */
+/* --- the caller's side --- */
 
 static struct timespec
 after_ms(unsigned ms)

@@ -30,8 +30,8 @@ code_of(unsigned code)
     }
 }
 
-static bool
-failed(struct server *s, struct sql_error *error)
+bool
+server_failed(struct server *s, struct sql_error *error)
 {
     unsigned code = mysql_errno(s->mysql);
 
@@ -49,7 +49,7 @@ failed(struct server *s, struct sql_error *error)
 bool
 server_refused(struct server *s, struct sql_error *error)
 {
-    return failed(s, error);
+    return server_failed(s, error);
 }
 
 static void
@@ -89,7 +89,7 @@ server_open_as(struct server *s, const json_t *shard, const char *user, const ch
                            database, (unsigned)model_number(shard, "port"),
                            socket[0] ? socket : NULL, CLIENT_MULTI_RESULTS))
         return true;
-    failed(s, error);
+    server_failed(s, error);
     server_close(s);
     return false;
 }
@@ -125,14 +125,14 @@ bool
 server_run_text(struct server *s, struct span sql, struct sql_error *error)
 {
     if (mysql_real_query(s->mysql, (const char *)sql.ptr, sql.len) != 0)
-        return failed(s, error);
+        return server_failed(s, error);
     s->affected = mysql_affected_rows(s->mysql);
     s->warnings = mysql_warning_count(s->mysql);
     if (s->affected == (uint64_t)-1)
         s->affected = 0;
     drop_results(s);
     if (mysql_errno(s->mysql) != 0)
-        return failed(s, error);
+        return server_failed(s, error);
     return true;
 }
 
@@ -189,7 +189,7 @@ query_rows(struct server *s, struct span sql, struct sql_error *error)
 
     if (mysql_real_query(s->mysql, (const char *)sql.ptr, sql.len) != 0 ||
         !(result = mysql_store_result(s->mysql))) {
-        failed(s, error);
+        server_failed(s, error);
         return NULL;
     }
     rows = take_rows(result);
@@ -241,11 +241,11 @@ server_table(struct server *s, struct span sql, json_t **columns, json_t **rows,
 
     *columns = *rows = NULL;
     if (mysql_real_query(s->mysql, (const char *)sql.ptr, sql.len) != 0)
-        return failed(s, error);
+        return server_failed(s, error);
     s->warnings = mysql_warning_count(s->mysql);
     result      = mysql_store_result(s->mysql);
     if (!result)
-        return mysql_errno(s->mysql) == 0 || failed(s, error);
+        return mysql_errno(s->mysql) == 0 || server_failed(s, error);
     *columns    = describe(result);
     *rows       = only_text(take_rows(result));
     s->warnings = mysql_warning_count(s->mysql);
@@ -276,11 +276,11 @@ stream(struct server *s, struct span sql, server_row_fn fn, void *context,
 
     if (mysql_real_query(s->mysql, (const char *)sql.ptr, sql.len) != 0 ||
         !(result = mysql_use_result(s->mysql)))
-        return failed(s, error);
+        return server_failed(s, error);
     while ((row = mysql_fetch_row(result)))
         fn(context, row, mysql_fetch_lengths(result));
     mysql_free_result(result);
-    return mysql_errno(s->mysql) == 0 || failed(s, error);
+    return mysql_errno(s->mysql) == 0 || server_failed(s, error);
 }
 
 bool

@@ -33,6 +33,9 @@ bool server_open_as(struct server *s, const json_t *shard, const char *user,
                     const char *secret, const char *database,
                     struct sql_error *error) must_check;
 
+/* What s->mysql says went wrong, for callers that use it themselves. Returns false. */
+bool server_failed(struct server *s, struct sql_error *error);
+
 /* Fine on one that was never opened. */
 void server_close(struct server *s);
 
