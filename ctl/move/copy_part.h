@@ -1,7 +1,7 @@
 /* copy_part.h - what the copy_*.c share; not for others.
  *
- *   session of the snapshot --> lane's reader --+--> step --+--> writer: target A   rows, in_, copied
- *                                               |           +--> writer: target B
+ *   session of the snapshot --> lane's reader --+--> step --+--> writer: target A   rows, in_
+ *                                               |           +--> writer: target B   and copied
  *                                               |           +--> writer: source     out_
  *                                               +--> step (the next is filled meanwhile)
  *

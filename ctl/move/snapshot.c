@@ -202,7 +202,7 @@ take(struct snapshot *s, struct gate *g, const atomic_bool *stop, struct sql_err
 }
 
 bool
-snapshot_open(struct snapshot *s, const struct move *m, uint32_t shard, unsigned n,
+move_snapshot_open(struct snapshot *s, const struct move *m, uint32_t shard, unsigned n,
               unsigned hold_ms, const atomic_bool *stop, struct sql_error *error)
 {
     struct gate g = { .m = m, .shard = shard, .hold_ms = hold_ms };
@@ -215,12 +215,12 @@ snapshot_open(struct snapshot *s, const struct move *m, uint32_t shard, unsigned
     }
     if (ok && take(s, &g, stop, error))
         return true;
-    snapshot_close(s);
+    move_snapshot_close(s);
     return false;
 }
 
 void
-snapshot_close(struct snapshot *s)
+move_snapshot_close(struct snapshot *s)
 {
     for (unsigned i = 0; i < SNAPSHOT_SESSIONS_MAX; i++)
         server_close(&s->session[i]);

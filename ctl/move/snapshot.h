@@ -30,9 +30,9 @@ struct snapshot {
 /* With `n` sessions on the shard. Commits are held back for at most `hold_ms` (rounded up to
  * seconds if the server loses us then), else it is an error, as when branches stay prepared for
  * SNAPSHOT_BRANCHES_MS or `*stop` (may be NULL) becomes true: all may be tried again. */
-bool snapshot_open(struct snapshot *s, const struct move *m, uint32_t shard, unsigned n,
+bool move_snapshot_open(struct snapshot *s, const struct move *m, uint32_t shard, unsigned n,
                    unsigned hold_ms, const atomic_bool *stop,
                    struct sql_error *error) must_check;
-void snapshot_close(struct snapshot *s);
+void move_snapshot_close(struct snapshot *s);
 
 #endif

@@ -156,7 +156,7 @@ open_round(struct verify *v, struct round *r, struct flow *f, struct sql_error *
 
     if (!flow_hold(f, NULL, HOLD_MS, error))
         return false;
-    if (!snapshot_open(&r->snapshot, v->m, v->source, r->n, GATE_MS, v->stop, error)) {
+    if (!move_snapshot_open(&r->snapshot, v->m, v->source, r->n, GATE_MS, v->stop, error)) {
         flow_release(f);
         return false;
     }
@@ -175,7 +175,7 @@ close_round(struct verify *v, struct round *r)
             server_close(&r->worker[i].target[k]);
         free(r->worker[i].target);
     }
-    snapshot_close(&r->snapshot);
+    move_snapshot_close(&r->snapshot);
 }
 
 /* Whoever reads from a server returns at once. */
