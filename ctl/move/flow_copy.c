@@ -112,7 +112,7 @@ cycle(struct flow *f, struct sql_error *error)
 {
     struct snapshot s = { 0 };
 
-    if (!snapshot_open(&s, f->move, f->source, SESSIONS, HOLD_MS, &f->stop, error))
+    if (!move_snapshot_open(&s, f->move, f->source, SESSIONS, HOLD_MS, &f->stop, error))
         return false;
     bool ok = catch_up(f, &s, error);
     if (ok) {
@@ -121,7 +121,7 @@ cycle(struct flow *f, struct sql_error *error)
         ok = copy_cycle(f->copy, &s, CYCLE_S, &f->stop, error);
         reload(f, f->copy);
     }
-    snapshot_close(&s);
+    move_snapshot_close(&s);
     return ok;
 }
 
