@@ -61,7 +61,13 @@ explain(const struct tail *t, struct sql_error *error)
     if (error->code != LOG_FAILED)
         return;
     snprintf(said, sizeof(said), "%.255s", error->message);
-    if (strstr(said, "urged") || strstr(said, "GTID")) {
+    if (strstr(said, "not in the master")) {
+        sql_error_set(error, LOG_FAILED,
+                      "shardd: shard %s has not written what was read from it before, up to "
+                      "'%.64s': its log was reset, it was restored, or it lost transactions; "
+                      "cancel the move and start it again (%s)", t->server.name, t->position,
+                      said);
+    } else if (strstr(said, "urged") || strstr(said, "GTID")) {
         sql_error_set(error, LOG_FAILED,
                       "shardd: shard %s no longer has the binary log that follows position "
                       "'%.64s': cancel the move and start it again, and let the server keep its "

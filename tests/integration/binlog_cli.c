@@ -210,7 +210,9 @@ static void
 print_event(const struct binlog_event *e, struct binlog_rows *rows,
             const struct binlog_query *query)
 {
-    json_t      *line = json_pack("{s:i, s:i}", "type", e->type, "kind", (int)e->kind);
+    json_t      *line = json_pack("{s:i, s:i, s:i, s:o}", "type", e->type, "kind", (int)e->kind,
+                                  "bytes", (int)e->raw.len, "crc",
+                                  json_hex(span_from(e->raw, e->raw.len - BINLOG_CHECKSUM_BYTES)));
     struct span  text;
     bool         one_phase;
     struct binlog_xid xid;

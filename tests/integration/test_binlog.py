@@ -549,6 +549,43 @@ def test_a_log_that_is_gone_is_told_in_words(bed):
     assert b"start it again" in done.stderr
 
 
+def test_a_position_that_the_server_never_had(bed):
+    bed.start = "0-7-99999999"
+    assert b"has not written what was read from it before" in bed.cli("print").stderr
+
+
+@pytest.mark.parametrize("sizes", [
+    (10, 1000, 8000, 16383, 16384, 65536),
+    # 43 bytes of a packet are not the value: 0xffffff bytes are a packet with an empty one behind
+    pytest.param((0xffffff - 44, 0xffffff - 43, 0xffffff - 42), marks=pytest.mark.long)],
+    ids=["small", "large"])
+def test_every_byte_of_the_log_arrives(bed, sizes):
+    """Each event of the server's file, with its length and checksum, in its order."""
+    bed.run("FLUSH BINARY LOGS")
+    bed.run("SET GLOBAL binlog_annotate_row_events = 0")
+    file = bed.server.data / bed.run("SHOW MASTER STATUS")[0][0]
+    bed.table("t", "id INT PRIMARY KEY, v LONGTEXT)")
+    bed.mark()
+    bed.run("SET SESSION binlog_annotate_row_events = 0")
+    for n in sizes:
+        bed.run(f"INSERT INTO t VALUES ({n}, REPEAT('x', {n}))")
+        bed.run("XA START 'a', 'b'")
+        bed.run(f"DELETE FROM t WHERE id = {n}")
+        bed.run("XA END 'a', 'b'")
+        bed.run("XA PREPARE 'a', 'b'")
+        bed.run("XA COMMIT 'a', 'b'")
+    bed.run("CREATE TABLE s.u (a INT)")
+    log, at, events = file.read_bytes(), 4, []
+    while at < len(log):
+        size = int.from_bytes(log[at + 9:at + 13], "little")
+        events.append((log[at + 4], size, log[at + size - 4:at + size].hex()))
+        at += size
+    got = [(line["type"], line["bytes"], line["crc"]) for line in bed.follow("print")]
+    n = 10 * len(sizes)
+    assert len(got) >= n and got[-n:] == events[-n:]
+    assert sizes[0] < 0xffff or 0xffffff - 1 in {size for _, size, _ in events}
+
+
 def test_a_lost_connection_is_an_error_and_not_an_end(bed):
     bed.table("t", "id INT PRIMARY KEY)")
     bed.mark()
