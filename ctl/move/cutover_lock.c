@@ -14,7 +14,7 @@ enum {
     ANSWER_S        = 5,
     LOCK_S          = 2,
     WORKER_QUIET_MS = 2000,   /* what a worker that died has sent is read by then */
-    WORKER_LATE_MS  = 600000, /* and may wait for a lock as long as this */
+    WORKER_LATE_MS  = 60000,  /* and may wait for a lock as long as this */
 };
 
 /* --- sessions ------------------------------------------------------------- */

@@ -9,7 +9,7 @@
 #include "ctl/move/journal.h"
 #include "shm/routes.h"
 
-enum { ANSWER_S = 5, LOCK_S = 3 };
+enum { ANSWER_S = 5, LOCK_S = 3, NO_SUCH_TABLE = 1146 };
 
 /* --- the words ------------------------------------------------------------ */
 
@@ -117,10 +117,11 @@ journal_has(struct server *s, const struct move *m, bool *yes, struct sql_error 
     char what[JOURNAL_WHAT_MAX], n[24];
 
     journal_what(m, what);
+    *yes = false;
     if (!server_value(s, n, sizeof(n), error, "SELECT COUNT(*) FROM " ROUTES_MOVE_SCHEMA
                       ".journal WHERE job = %lld AND what = %s", (long long)m->job,
                       server_text(what)))
-        return false;
+        return error->code == NO_SUCH_TABLE; /* nobody ever wrote one */
     *yes = strcmp(n, "0") != 0;
     return true;
 }
@@ -183,8 +184,9 @@ journal_settle(const struct move *m, bool *decided, struct sql_error *error)
 
     if (!session(&s, m, journal_shard(m), error))
         return false;
-    ok = server_run(&s, error, "DELETE FROM " ROUTES_MOVE_SCHEMA ".journal WHERE job = %lld"
-                    " AND what LIKE 'ready %%'", (long long)m->job) &&
+    ok = (server_run(&s, error, "DELETE FROM " ROUTES_MOVE_SCHEMA ".journal WHERE job = %lld"
+                     " AND what LIKE 'ready %%'", (long long)m->job) ||
+          error->code == NO_SUCH_TABLE) &&
          journal_has(&s, m, decided, error);
     server_close(&s);
     return ok;
