@@ -61,7 +61,9 @@ watch(void *arg)
     pthread_mutex_lock(&r->lock);
     while (!r->done && !r->late)
         r->late = pthread_cond_timedwait(&r->wake, &r->lock, &at) == ETIMEDOUT && !r->done;
-    for (size_t i = 0; r->late && i < r->n_servers; i++) {
+    if (r->late && r->deciding)
+        shut(&r->server[0].work);
+    for (size_t i = 0; r->late && !r->deciding && i < r->n_servers; i++) {
         shut(&r->server[i].lock);
         shut(&r->server[i].work);
     }
@@ -321,6 +323,7 @@ decide(struct cutover_run *r, bool *decided)
         return sql_error_set(r->error, SQL_UNKNOWN_ERROR, "shardd: the time was over");
     r->until_us = clock_us() + JOURNAL_MS * 1000;
     r->done     = false;
+    r->deciding = true;
     watchdog_start(r);
     *decided = journal_decide(s, r->m, r->ready, &refused, r->error);
     watchdog_stop(r);
@@ -400,12 +403,12 @@ run_locked(struct cutover_run *r, bool *decided)
     bool ok = prepare(r, decided) && pause_all(r) && decide(r, decided);
 
     watchdog_stop(r);
-    if (!ok) {
-        if (!r->how->unknown && !*decided)
-            undo(r);
+    if (!ok && !r->how->unknown && !*decided)
+        undo(r);
+    if (!ok && !*decided)
         explain(r);
+    if (!ok)
         return false;
-    }
     failpoint("cutover-journal");
     snprintf(r->how->step, sizeof(r->how->step), "catalog");
     ok = forward(r->m, r->error);

@@ -13,6 +13,8 @@
 enum {
     ANSWER_S        = 5,
     LOCK_S          = 2,
+    EARLY_MS        = 20,   /* so that a wait ends before the watchdog does */
+    INTERRUPTED     = 1969, /* ER_STATEMENT_TIMEOUT */
     WORKER_QUIET_MS = 2000,   /* what a worker that died has sent is read by then */
     WORKER_LATE_MS  = 60000,  /* and may wait for a lock as long as this */
 };
@@ -108,6 +110,7 @@ lock_one(struct cutover_run *r, struct cutover_server *s)
     unsigned   left = cutover_left_ms(r), n = 0;
     bool       ok;
 
+    left = left > 2 * EARLY_MS ? left - EARLY_MS : left / 2 + 1;
     buf_append_text(&sql, "LOCK TABLES ");
     for (unsigned i = 0; i < r->m->n_tables; i++) {
         const struct move_table *t = &r->m->tables[i];
@@ -123,6 +126,9 @@ lock_one(struct cutover_run *r, struct cutover_server *s)
           server_run_text(&s->lock, buf_unread(&sql), r->error) &&
           server_run(&s->lock, r->error, "SET SESSION max_statement_time = 0"));
     buf_fini(&sql);
+    if (!ok && r->error->code == INTERRUPTED)
+        sql_error_set(r->error, INTERRUPTED, "shardd: a transaction or a statement that uses "
+                      "tables that move is open on shard %s", s->lock.name);
     return ok;
 }
 

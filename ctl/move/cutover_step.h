@@ -29,11 +29,12 @@ struct cutover_run {
     bool                   fenced, held;
     struct sql_error      *error;
 
-    /* Cuts all connections when the time is over, so that no answer is waited for longer. */
+    /* Cuts connections when the time is over, so that no answer is waited for longer. */
     pthread_t       watchdog;
     pthread_mutex_t lock;
     pthread_cond_t  wake;
     bool            watching, done, late;
+    bool            deciding; /* then only the session that decides: the locks stay */
 };
 
 /* Says where it is, for the error, and whether there is time left. */
