@@ -49,7 +49,7 @@ keep_option(struct cli *cli, const struct cli_option *option, const char *value)
 {
     json_t *list;
 
-    if (strcmp(option->name, "set") != 0 && strcmp(option->name, "grant") != 0) {
+    if (!in_list("set grant at to", option->name)) { /* these may be repeated */
         json_object_set_new(cli->options, option->name, json_string_nocheck(value));
         return;
     }
@@ -164,6 +164,8 @@ check_arguments(const struct cli *cli, struct err *err)
 
         min += at[0] != '[';
         max++;
+        if (len > 3 && memmem(at, len, "...", 3))
+            max = CLI_ARGUMENTS_MAX;
         at += len + (at[len] == ' ');
     }
     if (cli->n_arguments < min)

@@ -10,7 +10,7 @@
 #include "core/base/buf.h"
 #include "ctl/provision/cluster.h"
 
-enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_ARGUMENTS_MAX = 8 };
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_ARGUMENTS_MAX = 64 };
 
 struct cli_verb;
 
@@ -26,7 +26,7 @@ typedef int (*cli_fn)(struct cli *cli);
 
 struct cli_verb {
     const char *words;     /* "database create" */
-    const char *arguments; /* "NAME"; "" none; [X] may be left out */
+    const char *arguments; /* "NAME"; "" none; [X] may be left out, X... be several */
     const char *options;   /* names of its options, besides home, json, help: "policy collation" */
     cli_fn      run;
     const char *help;      /* one line */

@@ -5,6 +5,8 @@
 #define SERVE_OPTIONS "shards instance"
 #define USER_LIMITS   "max-connections connection-rate statement-timeout " \
                       "transaction-timeout idle-timeout max-rows max-bytes"
+#define MOVE_OPTIONS  "to by dry-run wait throttle cutover max-pause cut-transactions no-reverse " \
+                      "no-verify"
 #define UP_OPTIONS    "shards no-engine port http-port workers set detach"
 
 const struct cli_verb cli_verbs[] = {
@@ -41,6 +43,45 @@ const struct cli_verb cli_verbs[] = {
       "Remove a shard that owns no ranges and is no database's home",
       "A server of our own is stopped and its data removed; an adopted one is left alone." },
     { "shard set", "NAME", "state name", verb_shard_set, "Change a shard's state or name", "" },
+    { "shard drain", "SHARD", MOVE_OPTIONS, verb_shard_drain,
+      "Move all rows of a shard to the others, and remove it",
+      "As 'reshard merge', but to all others that are up, or those that --to names. The shard is\n"
+      "removed when the move is complete. It must not be the home of a database." },
+    { "range list", "", "", verb_range_list, "List which shard owns which part of the keys", "" },
+    { "reshard split", "SHARD", "into at " MOVE_OPTIONS, verb_reshard_split,
+      "Give parts of a shard's rows to other shards",
+      "It keeps one part; each shard that --to names gets another, and shards are made for those\n"
+      "that lack. Rows are copied and followed while applications go on, compared, and then\n"
+      "switched at once; statements that would meet the switch wait for milliseconds. Until\n"
+      "'reshard complete' the old copies are kept current, and 'reshard reverse' switches back." },
+    { "reshard merge", "SHARD...", MOVE_OPTIONS, verb_reshard_merge,
+      "Bring the rows of several shards together",
+      "All go to the first, or to the one that --to names. The others stay, without rows of\n"
+      "sharded tables: 'shard remove' removes them, 'shard drain' does both." },
+    { "reshard move", "RANGE...", MOVE_OPTIONS, verb_reshard_move, "Give ranges to a shard",
+      "A range is FIRST-LAST, or FIRST of one that there is: as 'range list' has them." },
+    { "reshard rebalance", "[SHARD...]", MOVE_OPTIONS, verb_reshard_rebalance,
+      "Even out the shards, moving no more than must be",
+      "All that are up, or those named. Say --dry-run to see the plan." },
+    { "reshard verify", "[JOB]", "wait", verb_reshard_verify,
+      "Compare all copied rows with their sources once more", "" },
+    { "reshard cutover", "[JOB]", "wait", verb_reshard_cutover,
+      "Switch the rows to their new shards now", "For a move that was begun with --cutover manual, "
+      "or that waits for its next try." },
+    { "reshard reverse", "[JOB]", "wait", verb_reshard_reverse,
+      "Switch back, without loss", "" },
+    { "reshard complete", "[JOB]", "wait", verb_reshard_complete,
+      "Remove the old copies; then there is no way back", "" },
+    { "job list", "", "", verb_job_list, "List the jobs, newest first", "" },
+    { "job show", "JOB", "", verb_job_show, "Show one job", "" },
+    { "job watch", "[JOB]", "", verb_job_watch, "See a move at work, until it ends",
+      "Ctrl-C ends the looking, not the job. One line per change when the output is no\n"
+      "terminal." },
+    { "job pause", "[JOB]", "", verb_job_pause, "Let a move rest", "" },
+    { "job resume", "[JOB]", "", verb_job_resume, "Let it go on", "" },
+    { "job cancel", "[JOB]", "wait", verb_job_cancel, "Give a move up: all is as before", "" },
+    { "job throttle", "ROWS [JOB]", "", verb_job_throttle,
+      "Copy and remove at most so many rows per second; 0: no limit", "" },
     { "engine list", "", "", verb_engine_list, "List the servers that run what shards cannot", "" },
     { "engine add", "", "name adopt user password tls tls-ca", verb_engine_add,
       "Make one more engine, or use a server as one",
@@ -120,6 +161,21 @@ const struct cli_option cli_options[] = {
     { "tls-ca", "FILE", "TLS, and the server's certificate must be signed by this CA and name "
       "its address" },
     { "state", "up|draining", "draining: no new work is sent there where another can do it" },
+    { "into", "N", "how many parts, the one that stays included (2)" },
+    { "at", "POSITION", "where a part begins, 16 hexadecimal digits; may be repeated" },
+    { "to", "SHARD", "who gets the rows; may be repeated" },
+    { "by", "keys|rows|bytes", "what is to be even (keys)" },
+    { "dry-run", NULL, "say what would move, and do nothing" },
+    { "wait", NULL, "return when it is done: for a move when its rows have been switched" },
+    { "throttle", "ROWS", "copy at most so many rows per second; 0: no limit (0)" },
+    { "cutover", "auto|manual", "when the rows are switched: as soon as they can be, or at "
+      "'reshard cutover' (auto)" },
+    { "max-pause", "MS", "statements wait no longer than so for a switch; else it is tried again "
+      "later (200)" },
+    { "cut-transactions", NULL, "end transactions that are in a switch's way; applications see "
+      "error 1213 and repeat them" },
+    { "no-reverse", NULL, "remove the old copies as soon as the rows are switched" },
+    { "no-verify", NULL, "do not compare the copies before the switch" },
     { "key", "COLUMN", "rows lie where the hash of this column says" },
     { "reference", NULL, "a full copy on every shard" },
     { "global", NULL, "whole, on the database's home shard" },

@@ -26,6 +26,7 @@
 #include "ctl/job/deadlock.h"
 #include "ctl/job/repair.h"
 #include "ctl/job/resolver.h"
+#include "ctl/move/run.h"
 #include "ctl/provision/engines.h"
 #include "ctl/provision/spawn.h"
 #include "ctl/up.h"
@@ -344,15 +345,39 @@ remove_segments(const char *instance)
     (void)segment_unlink(SEGMENT_SLOTS, instance);
 }
 
+/* Threads that look after the cluster. */
+struct keepers {
+    struct resolver *resolver;
+    struct deadlock *deadlock;
+    struct repair   *repair;
+};
+
+static void
+start_keepers(struct cluster *c, struct keepers *k)
+{
+    k->resolver = resolver_start(c);
+    k->deadlock = deadlock_start(c);
+    k->repair   = repair_start(c);
+    moves_start(c);
+}
+
+static void
+stop_keepers(struct cluster *c, struct keepers *k)
+{
+    if (c)
+        moves_stop(c);
+    repair_stop(k->repair);
+    deadlock_stop(k->deadlock);
+    resolver_stop(k->resolver);
+}
+
 static int
 run(const struct up_options *o, int done_fd)
 {
     struct dataplane_options shardd_options;
-    struct dataplane        *d   = NULL;
-    struct api              *api = NULL;
-    struct resolver         *resolver = NULL;
-    struct deadlock         *deadlock = NULL;
-    struct repair           *repair   = NULL;
+    struct keepers           keepers = { .resolver = NULL };
+    struct dataplane        *d    = NULL;
+    struct api              *api  = NULL;
     json_t                  *meta = NULL;
     struct err               err;
     int                      status = 1;
@@ -365,9 +390,7 @@ run(const struct up_options *o, int done_fd)
         goto fail;
     if (!start_servers(c, o, &err))
         goto fail;
-    resolver = resolver_start(c);
-    deadlock = deadlock_start(c);
-    repair   = repair_start(c);
+    start_keepers(c, &keepers);
     api = api_open(c, c->path.socket, &err);
     if (!api || (d && (!start_shardd(c, d, &err) || !remember(c, &shardd_options, &err))))
         goto fail;
@@ -391,9 +414,7 @@ fail:
     if (d)
         dataplane_stop(d, hurried);
     api_close(api);
-    repair_stop(repair);
-    deadlock_stop(deadlock);
-    resolver_stop(resolver);
+    stop_keepers(c, &keepers);
     if (c) {
         engines_stop(c);
         cluster_stop_local(c);

@@ -23,6 +23,23 @@ int verb_shard_list(struct cli *cli);
 int verb_shard_add(struct cli *cli);
 int verb_shard_remove(struct cli *cli);
 int verb_shard_set(struct cli *cli);
+int verb_shard_drain(struct cli *cli);
+int verb_range_list(struct cli *cli);
+int verb_reshard_split(struct cli *cli);
+int verb_reshard_merge(struct cli *cli);
+int verb_reshard_move(struct cli *cli);
+int verb_reshard_rebalance(struct cli *cli);
+int verb_reshard_verify(struct cli *cli);
+int verb_reshard_cutover(struct cli *cli);
+int verb_reshard_reverse(struct cli *cli);
+int verb_reshard_complete(struct cli *cli);
+int verb_job_list(struct cli *cli);
+int verb_job_show(struct cli *cli);
+int verb_job_watch(struct cli *cli);
+int verb_job_pause(struct cli *cli);
+int verb_job_resume(struct cli *cli);
+int verb_job_cancel(struct cli *cli);
+int verb_job_throttle(struct cli *cli);
 int verb_engine_list(struct cli *cli);
 int verb_engine_add(struct cli *cli);
 int verb_engine_remove(struct cli *cli);
@@ -36,6 +53,10 @@ int verb_user_set(struct cli *cli);
 int verb_user_passwd(struct cli *cli);
 int verb_user_token(struct cli *cli);
 int verb_user_remove(struct cli *cli);
+
+/* Waits for a job, and shows what it does until `enough`: "switched", "verified" or "ended".
+ * Returns the exit status. */
+int job_wait(struct cli *cli, int64_t number, const char *enough);
 
 /* "/v1/tables/DB/TABLE" of the first argument DB.TABLE; the caller frees it.
  * NULL, after saying why, when it has no dot. */

@@ -14,7 +14,7 @@ verb_shard_list(struct cli *cli)
 
     if (answer)
         cli_table(json_object_get(answer, "shards"),
-                  "name host port state provisioner ranges answers version problem");
+                  "name host port state provisioner ranges percent answers version problem");
     json_decref(answer);
     return status;
 }

@@ -1,4 +1,5 @@
 /* api_status.c - what runs, and what is wrong: cluster, shards, jobs. */
+#include <stdio.h>
 #include <unistd.h>
 
 #include "ctl/api/request.h"
@@ -21,8 +22,10 @@ show_jobs(struct cluster *c, size_t limit, bool unfinished)
     json_t *list = job_list(c, limit, unfinished), *record;
     size_t  i;
 
-    json_array_foreach(list, i, record)
+    json_array_foreach(list, i, record) {
         json_object_del(record, "undo");
+        json_object_del(record, "move"); /* long; see GET /v1/jobs/N */
+    }
     return list;
 }
 
@@ -74,8 +77,14 @@ ask(json_t *shard, json_t *out)
 static json_t *
 show_shard(struct cluster *c, json_t *shard, const json_t *map)
 {
-    json_t *out = json_copy(shard);
+    json_t *out = json_copy(shard), *shares = api_shares(map);
     int64_t id  = model_number(shard, "id");
+    char    key[24];
+
+    snprintf(key, sizeof(key), "%lld", (long long)id);
+    json_object_set_new(out, "percent",
+                        json_real(100 * json_real_value(json_object_get(shares, key))));
+    json_decref(shares);
 
     json_object_del(out, "secret");
     json_object_set_new(out, "ranges", json_integer(ranges_of(map, id)));

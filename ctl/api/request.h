@@ -48,6 +48,10 @@ unsigned request_done(struct request *r, bool ok, const struct sql_error *error)
 unsigned api_status(struct request *r);
 unsigned api_shutdown(struct request *r);
 unsigned api_jobs(struct request *r);
+unsigned api_job_show(struct request *r);
+unsigned api_job_ask(struct request *r);
+unsigned api_move_begin(struct request *r);
+unsigned api_range_list(struct request *r);
 unsigned api_audit(struct request *r);
 unsigned api_database_list(struct request *r);
 unsigned api_database_show(struct request *r);
@@ -80,5 +84,8 @@ unsigned api_user_change(struct request *r);
 unsigned api_user_token(struct request *r);
 unsigned api_user_token_revoke(struct request *r);
 unsigned api_user_remove(struct request *r);
+
+/* {shard id: its part of the key space}, to be owned. */
+json_t *api_shares(const json_t *map);
 
 #endif

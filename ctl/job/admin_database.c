@@ -4,6 +4,7 @@
 
 #include "ctl/catalog/model.h"
 #include "ctl/job/admin.h"
+#include "ctl/job/moving.h"
 #include "ctl/provision/schema.h"
 
 enum { DB_CREATE_EXISTS = 1007, DB_DROP_EXISTS = 1008, WRONG_DB_NAME = 1102 };
@@ -316,7 +317,7 @@ admin_database_drop(struct cluster *c, const char *who, const char *name, bool i
     there = catalog_get(c->catalog, CATALOG_DATABASE, name, NULL);
     if (there) {
         json_decref(there);
-        state = drop(&job, who, name, error);
+        state = moving_allows(c, name, NULL, error) ? drop(&job, who, name, error) : JOB_FAILED;
     } else if (if_exists) {
         if (warnings)
             *warnings = 1;

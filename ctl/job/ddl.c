@@ -8,6 +8,7 @@
 #include "ctl/job/admin.h"
 #include "ctl/job/ddl_servers.h"
 #include "ctl/job/globals.h"
+#include "ctl/job/moving.h"
 
 static bool
 has_mode(const char *sql_mode, const char *word)
@@ -168,6 +169,37 @@ ddl_close(struct ddl *d)
 }
 
 static bool
+may_change(struct ddl *d, const struct path *path)
+{
+    struct ddl_table t;
+    struct sql_error ignored, *kept = d->error;
+    bool             found;
+
+    d->error = &ignored;
+    found    = ddl_find(d, path, &t);
+    d->error = kept;
+    return !found || !t.object || moving_allows(d->c, t.database, t.name, d->error);
+}
+
+/* Tables whose rows move keep their definitions. A new table is one that the move stops for,
+ * see ctl/move/run.c. */
+static bool
+nothing_moves(struct ddl *d)
+{
+    const struct stmt *s = d->stmt;
+
+    if (s->kind == STMT_CREATE_TABLE)
+        return may_change(d, &s->create_table->table);
+    if (s->kind == STMT_ALTER_TABLE || s->kind == STMT_CREATE_INDEX || s->kind == STMT_DROP_INDEX)
+        return may_change(d, &s->alter_table->table);
+    if (s->kind == STMT_DROP_TABLE || s->kind == STMT_TRUNCATE || s->kind == STMT_RENAME_TABLE)
+        for (struct table_item *at = s->tables; at; at = at->next)
+            if (!may_change(d, &at->table))
+                return false;
+    return true;
+}
+
+static bool
 run_job(struct ddl *d)
 {
     const char *database, *table;
@@ -187,7 +219,7 @@ run_job(struct ddl *d)
     d->databases = catalog_all(d->c->catalog, CATALOG_DATABASE);
     d->n_shards  = json_object_size(d->shards);
     d->end       = JOB_FAILED;
-    ok           = dispatch(d);
+    ok           = nothing_moves(d) && dispatch(d);
     job_end(&d->job, ok ? JOB_DONE : d->end, d->error);
     ddl_close(d);
     return ok;

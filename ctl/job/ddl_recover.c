@@ -8,6 +8,7 @@
 #include "ctl/job/admin.h"
 #include "ctl/job/ddl_step.h"
 #include "ctl/job/globals.h"
+#include "ctl/job/moving.h"
 #include "ctl/job/shard.h"
 
 static struct ddl *
@@ -67,7 +68,8 @@ ddl_set_kind(struct cluster *c, const char *who, const char *database, const cha
         return false;
     d      = open_ddl(c, &request, &answer, error);
     d->job = job;
-    ok     = ddl_change_kind(d, database, table, &wish);
+    ok     = moving_allows(c, database, table, error) &&
+             ddl_change_kind(d, database, table, &wish);
     end    = ok ? JOB_DONE : d->end;
     job    = d->job;
     close_ddl(d);
@@ -254,6 +256,8 @@ ddl_recover(struct cluster *c)
         struct job       job = { .cluster = c };
         enum job_state   end;
 
+        if (strcmp(model_text(record, "kind"), "move") == 0)
+            continue; /* it goes on by itself, see ctl/move/run.c */
         if (strcmp(model_text(record, "state"), "running") != 0 &&
             !json_object_get(record, "definitions") && !json_object_get(record, "undo"))
             continue; /* what is stuck for another reason waits for people */

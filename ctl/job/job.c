@@ -31,7 +31,7 @@ job_routes(struct cluster *c, struct sql_error *error)
 
 static const char *const states[] = {
     [JOB_RUNNING] = "running", [JOB_DONE] = "done", [JOB_FAILED] = "failed",
-    [JOB_STUCK] = "stuck",
+    [JOB_STUCK] = "stuck", [JOB_PAUSED] = "paused", [JOB_CANCELLED] = "cancelled",
 };
 
 static const char resolved[] = "resolved";
@@ -63,6 +63,44 @@ static void
 name_of(int64_t number, char out[24])
 {
     snprintf(out, 24, "%010lld", (long long)number);
+}
+
+const char *
+job_state_name(enum job_state state)
+{
+    return states[state];
+}
+
+bool
+job_is_open(const json_t *record)
+{
+    const char *state = model_text(record, "state");
+
+    return strcmp(state, states[JOB_RUNNING]) == 0 || strcmp(state, states[JOB_PAUSED]) == 0 ||
+           strcmp(state, states[JOB_STUCK]) == 0;
+}
+
+json_t *
+job_find(struct cluster *c, int64_t number)
+{
+    char name[24];
+
+    name_of(number, name);
+    return catalog_get(c->catalog, CATALOG_JOB, name, NULL);
+}
+
+/* Old records go; not that of a job that is still at it. */
+static void
+forget(struct catalog_change *change, int64_t number)
+{
+    char    name[24];
+    json_t *record;
+
+    name_of(number, name);
+    record = catalog_read(change, CATALOG_JOB, name, NULL);
+    if (!record || !job_is_open(record))
+        catalog_remove(change, CATALOG_JOB, name, CATALOG_ANY);
+    json_decref(record);
 }
 
 /* What it says is text for people and may hold any bytes a client sent. */
@@ -107,10 +145,8 @@ job_begin_in(struct job *job, struct cluster *c, const char *kind, const char *w
         json_object_set(job->record, "session", session);
     name_of(number, name);
     catalog_put(change, CATALOG_JOB, name, job->record, CATALOG_NEW);
-    if (number > JOBS_KEPT) {
-        name_of(number - JOBS_KEPT, name);
-        catalog_remove(change, CATALOG_JOB, name, CATALOG_ANY);
-    }
+    if (number > JOBS_KEPT)
+        forget(change, number - JOBS_KEPT);
     if (job_commit(change, error))
         return true;
     json_decref(job->record);
@@ -159,7 +195,22 @@ resolve_older(struct job *job, struct catalog_change *change, json_t *all)
 }
 
 void
+job_release(struct job *job)
+{
+    pthread_mutex_unlock(&job->cluster->change_lock);
+}
+
+void
 job_end(struct job *job, enum job_state state, const struct sql_error *error)
+{
+    struct cluster *c = job->cluster;
+
+    job_close(job, state, error);
+    pthread_mutex_unlock(&c->change_lock);
+}
+
+void
+job_close(struct job *job, enum job_state state, const struct sql_error *error)
 {
     json_t                *all    = state == JOB_DONE
                                         ? catalog_all(job->cluster->catalog, CATALOG_JOB) : NULL;
@@ -185,7 +236,7 @@ job_end(struct job *job, enum job_state state, const struct sql_error *error)
     if (state == JOB_STUCK)
         log_error("job %s is stuck: %s", name, error ? error->message : "");
     json_decref(job->record);
-    pthread_mutex_unlock(&job->cluster->change_lock);
+    job->record = NULL;
 }
 
 json_t *
@@ -195,12 +246,9 @@ job_list(struct cluster *c, size_t limit, bool unfinished)
     json_t     *out = json_array();
     const char *name;
 
-    json_object_foreach(all, name, record) {
-        const char *state = model_text(record, "state");
-
-        if (!unfinished || strcmp(state, "running") == 0 || strcmp(state, "stuck") == 0)
+    json_object_foreach(all, name, record)
+        if (!unfinished || job_is_open(record))
             json_array_insert(out, 0, record);
-    }
     while (limit > 0 && json_array_size(out) > limit)
         json_array_remove(out, json_array_size(out) - 1);
     json_decref(all);

@@ -1,8 +1,9 @@
 /* job.h - recorded work on several servers: what was begun, how far it came, how it ended.
  *
  *   running --+--> done
- *             +--> failed   nothing is changed
- *             +--> stuck    some servers have it and some not; people must look
+ *    |   ^    +--> failed     nothing is changed
+ *    v   |    +--> cancelled  the same, because somebody said so
+ *   paused    +--> stuck      some servers have it and some not; people must look
  *                    +--> resolved   a later job on the same table has worked
  *
  * The record is {number, kind, who, what, database, table, state, steps, error,
@@ -15,7 +16,7 @@
 
 #include "ctl/provision/cluster.h"
 
-enum job_state { JOB_RUNNING, JOB_DONE, JOB_FAILED, JOB_STUCK };
+enum job_state { JOB_RUNNING, JOB_DONE, JOB_FAILED, JOB_STUCK, JOB_PAUSED, JOB_CANCELLED };
 
 struct job {
     struct cluster *cluster;
@@ -42,6 +43,20 @@ void job_note(struct job *job, const char *fmt, ...) printf_like(2, 3);
 
 /* Writes the end, and gives the lock back. `error` may be NULL. */
 void job_end(struct job *job, enum job_state state, const struct sql_error *error);
+
+/* For a job that takes long, so that others may change things meanwhile: the lock is given back
+ * now, and such a job ends with job_close() in place of job_end(). */
+void job_release(struct job *job);
+void job_close(struct job *job, enum job_state state, const struct sql_error *error);
+
+/* "running" ... */
+const char *job_state_name(enum job_state state);
+
+/* Running, paused or stuck. */
+bool job_is_open(const json_t *record);
+
+/* The record with this number, to be owned; NULL: there is none. */
+json_t *job_find(struct cluster *c, int64_t number);
 
 /* All records, newest first; `limit` 0: all. The caller owns the array. */
 json_t *job_list(struct cluster *c, size_t limit, bool unfinished);

@@ -4,6 +4,7 @@
 
 #include "core/base/memory.h"
 #include "ctl/catalog/model.h"
+#include "ctl/job/moving.h"
 #include "ctl/job/shard.h"
 
 /* What a controller after this one removes, or completes; see shard_resume.c. */
@@ -50,7 +51,8 @@ shard_add(struct cluster *c, const char *who, const char *name, struct sql_error
 
     if (!job_begin(&job, c, "shard", who, SHARD_ADD, "", "", error))
         return false;
-    end = add(&job, name, error);
+    end = moving_allows_shards(c, "a shard is added", error) ? add(&job, name, error)
+                                                             : JOB_FAILED;
     job_end(&job, end, error);
     return end == JOB_DONE;
 }
@@ -122,7 +124,8 @@ shard_remove(struct cluster *c, const char *who, const char *name, struct sql_er
     if (!job_begin(&job, c, "shard", who, SHARD_REMOVE, "", "", error))
         return false;
     shard = cluster_shard(c, name);
-    ok    = shard ? remove_shard(&job, who, shard, error) : no_shard(name, error);
+    ok    = moving_allows_shards(c, "a shard is removed", error) &&
+            (shard ? remove_shard(&job, who, shard, error) : no_shard(name, error));
     json_decref(shard);
     job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
     return ok;

@@ -6,6 +6,7 @@
 #include "ctl/catalog/user.h"
 #include "ctl/job/admin.h"
 #include "ctl/job/facts.h"
+#include "ctl/job/moving.h"
 #include "ctl/job/shard.h"
 #include "ctl/provision/address.h"
 #include "ctl/provision/schema.h"
@@ -430,6 +431,10 @@ shard_adopt(struct cluster *c, const char *who, const char *name, const char *ad
     *out = (struct adopted){ .notes = json_array() };
     if (!job_begin(&job, c, "shard", who, SHARD_ADOPT, "", "", error))
         return false;
+    if (!moving_allows_shards(c, "a server is adopted", error)) {
+        job_end(&job, JOB_FAILED, error);
+        return false;
+    }
     id = cluster_number(c, "next_shard");
     snprintf(own_name, sizeof(own_name), "shard-%lld", (long long)id);
     a.shard = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s}", "id", (json_int_t)id, "name",

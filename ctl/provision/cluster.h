@@ -42,6 +42,7 @@ struct cluster_paths {
 };
 
 struct resolver;
+struct moves;
 
 struct cluster {
     struct cluster_paths path;
@@ -61,6 +62,7 @@ struct cluster {
     char                 listen[64], http[64], socket[108]; /* of shardd, "" when it is not
                                                                ours or there is none */
     int64_t              started_ms;
+    struct moves        *moves;    /* see ctl/move/run.h; NULL: rows do not move */
     struct resolver     *resolver; /* see ctl/job/resolver.h; NULL: none runs */
     struct engines      *engines;  /* see engines.h; NULL: nobody looks after them */
 };

@@ -1,0 +1,104 @@
+/* api_moves.c - rows that move, jobs, and the map of ranges. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ctl/api/request.h"
+#include "ctl/catalog/model.h"
+#include "ctl/move/run.h"
+
+static const char who[] = "shardctl";
+
+unsigned
+api_move_begin(struct request *r)
+{
+    struct sql_error error;
+
+    r->answer = moves_begin(r->cluster, who, r->body, &error);
+    return request_done(r, r->answer != NULL, &error);
+}
+
+unsigned
+api_job_show(struct request *r)
+{
+    char   *end;
+    int64_t number = strtoll(r->part[1], &end, 10);
+    json_t *record = *end == '\0' && number > 0 ? moves_show(r->cluster, number) : NULL;
+
+    if (!record)
+        return request_no_such(r, "job", r->part[1]);
+    r->answer = record;
+    return 200;
+}
+
+/* POST /v1/jobs/N/WHAT; N may be 0: the move that runs. */
+unsigned
+api_job_ask(struct request *r)
+{
+    char            *end;
+    int64_t          number = strtoll(r->part[1], &end, 10);
+    struct sql_error error;
+
+    if (*end != '\0' || number < 0)
+        return request_no_such(r, "job", r->part[1]);
+    if (number == 0)
+        number = moves_running(r->cluster);
+    if (!moves_ask(r->cluster, number, r->part[2],
+                   (uint64_t)model_number(r->body, "rows_per_s"), &error))
+        return request_done(r, false, &error);
+    r->answer = json_pack("{s:I}", "job", (json_int_t)number);
+    return 200;
+}
+
+static uint64_t
+start_at(const json_t *list, size_t i)
+{
+    const char *text = json_string_value(json_array_get(json_array_get(list, i), 0));
+
+    return strtoull(text ? text : "", NULL, 16);
+}
+
+/* Sets "share" (of the key space) of each shard, by id. */
+json_t *
+api_shares(const json_t *map)
+{
+    json_t *list = json_object_get(map, "ranges"), *pair, *shares = json_object();
+    size_t  i, n = json_array_size(list);
+
+    json_array_foreach(list, i, pair) {
+        uint64_t end  = i + 1 < n ? start_at(list, i + 1) : UINT64_MAX;
+        double   part = (double)(end - start_at(list, i)) / 18446744073709551616.0;
+        char     id[24];
+
+        snprintf(id, sizeof(id), "%lld", (long long)json_integer_value(json_array_get(pair, 1)));
+        json_object_set_new(shares, id,
+                            json_real(json_real_value(json_object_get(shares, id)) + part));
+    }
+    return shares;
+}
+
+unsigned
+api_range_list(struct request *r)
+{
+    json_t *map  = catalog_get(r->cluster->catalog, CATALOG_RANGES, "map", NULL);
+    json_t *list = json_object_get(map, "ranges"), *pair, *out = json_array();
+    json_t *shards = catalog_all(r->cluster->catalog, CATALOG_SHARD);
+    size_t  i, n = json_array_size(list);
+
+    json_array_foreach(list, i, pair) {
+        uint64_t first = start_at(list, i);
+        uint64_t last  = i + 1 < n ? start_at(list, i + 1) - 1 : UINT64_MAX;
+        char     id[24], text[2][17];
+
+        snprintf(id, sizeof(id), "%lld", (long long)json_integer_value(json_array_get(pair, 1)));
+        snprintf(text[0], sizeof(text[0]), "%016llx", (unsigned long long)first);
+        snprintf(text[1], sizeof(text[1]), "%016llx", (unsigned long long)last);
+        json_array_append_new(out, json_pack("{s:s, s:s, s:s, s:f}", "first", text[0], "last",
+                              text[1], "shard",
+                              model_text(json_object_get(shards, id), "name"), "percent",
+                              100 * (double)(last - first) / 18446744073709551616.0));
+    }
+    json_decref(map);
+    json_decref(shards);
+    r->answer = json_pack("{s:o}", "ranges", out);
+    return 200;
+}

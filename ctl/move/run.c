@@ -1,0 +1,348 @@
+/* run.c - the thread of moves, and what people ask of it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "core/base/log.h"
+#include "core/base/memory.h"
+#include "ctl/catalog/model.h"
+#include "ctl/job/moving.h"
+#include "ctl/move/failpoint.h"
+#include "ctl/move/run_step.h"
+
+enum { WAIT_MIN_MS = 200, WAIT_MAX_MS = 10000, IDLE_MS = 3600 * 1000 };
+
+static const struct {
+    const char *name;
+    enum step (*run)(struct run *r);
+    bool        may_fail; /* all can be undone; else it must go on, however long it takes */
+} phases[] = {
+    { "prepare", run_prepare, true },   { "copy", run_copy, true },
+    { "follow", run_follow, true },     { "verify", run_verify, true },
+    { "cutover", run_cutover, false },  { "reverse", run_reverse, false },
+    { "back", run_back, false },        { "complete", run_complete, false },
+    { "cancel", run_cancel, false },    { "remove", run_remove, false },
+};
+
+/* --- words for the phases --------------------------------------------------------- */
+
+bool
+run_stopping(struct run *r)
+{
+    bool stop;
+
+    pthread_mutex_lock(&r->moves->lock);
+    stop = r->moves->stop;
+    pthread_mutex_unlock(&r->moves->lock);
+    return stop;
+}
+
+static void
+deadline(struct timespec *out, unsigned ms)
+{
+    clock_gettime(CLOCK_MONOTONIC, out);
+    out->tv_sec += ms / 1000;
+    out->tv_nsec += ms % 1000 * 1000000L;
+    if (out->tv_nsec >= 1000000000L) {
+        out->tv_nsec -= 1000000000L;
+        out->tv_sec++;
+    }
+}
+
+static bool
+sleep_until_asked(struct moves *s, unsigned ms)
+{
+    struct timespec until;
+    bool            stop;
+
+    deadline(&until, ms);
+    pthread_mutex_lock(&s->lock);
+    while (!s->stop && !s->again && pthread_cond_timedwait(&s->wake, &s->lock, &until) == 0)
+        ;
+    s->again = false;
+    stop     = s->stop;
+    pthread_mutex_unlock(&s->lock);
+    return !stop;
+}
+
+bool
+run_wait(struct run *r, unsigned ms)
+{
+    return sleep_until_asked(r->moves, ms);
+}
+
+bool
+run_paused(struct run *r)
+{
+    bool paused;
+
+    pthread_mutex_lock(&r->moves->lock);
+    paused = strcmp(model_text(r->job.record, "state"), job_state_name(JOB_PAUSED)) == 0;
+    pthread_mutex_unlock(&r->moves->lock);
+    return paused;
+}
+
+bool
+run_asked(struct run *r, const char *what, bool forget)
+{
+    json_t *asked;
+    bool    is;
+
+    pthread_mutex_lock(&r->moves->lock);
+    asked = json_object_get(r->job.record, "asked");
+    is    = model_flag(asked, what);
+    if (forget)
+        json_object_del(asked, what);
+    pthread_mutex_unlock(&r->moves->lock);
+    return is;
+}
+
+/* Options never change while it runs, but for rows_per_s. */
+bool
+run_flag(const struct run *r, const char *option)
+{
+    return model_flag(json_object_get(r->job.record, "options"), option);
+}
+
+const char *
+run_text(const struct run *r, const char *option)
+{
+    return model_text(json_object_get(r->job.record, "options"), option);
+}
+
+void
+run_note(struct run *r, const char *member, json_t *value)
+{
+    pthread_mutex_lock(&r->moves->lock);
+    json_object_set_new(r->job.record, member, value);
+    pthread_mutex_unlock(&r->moves->lock);
+}
+
+bool
+run_enter(struct run *r, const char *phase)
+{
+    bool ok;
+
+    pthread_mutex_lock(&r->moves->lock);
+    model_set(r->job.record, "phase", phase);
+    ok = job_write(&r->job, &r->error);
+    pthread_mutex_unlock(&r->moves->lock);
+    if (ok)
+        log_info("job %lld: %s", (long long)r->m.job, phase);
+    r->tries = 0;
+    failpoint(phase);
+    return ok;
+}
+
+/* A server that is away or busy; all else is the same the next time. */
+enum step
+run_failed(const struct run *r)
+{
+    static const uint16_t passing[] = {
+        1040, 1053, 1152, 1158, 1159, 1160, 1161, 1184, 1205, 1213, 1317, 1429, 1430, 1927,
+        1969, 2002, 2003, 2006, 2013, 2055, 3024,
+    };
+
+    for (size_t i = 0; i < countof(passing); i++)
+        if (r->error.code == passing[i])
+            return STEP_AGAIN;
+    return STEP_FAILED;
+}
+
+enum step
+run_drain(struct run *r)
+{
+    while (!publish_drained(r->c->publisher, 200))
+        if (run_stopping(r))
+            return STEP_STOP;
+    return STEP_ON;
+}
+
+/* --- the thread ------------------------------------------------------------------- */
+
+static void
+set_problem(struct run *r, const char *text)
+{
+    bool news;
+
+    pthread_mutex_lock(&r->moves->lock);
+    news = text[0] && strcmp(r->problem, text) != 0;
+    snprintf(r->problem, sizeof(r->problem), "%s", text);
+    pthread_mutex_unlock(&r->moves->lock);
+    if (news)
+        log_warn("job %lld: %s", (long long)r->m.job, text);
+}
+
+static size_t
+phase_of(struct run *r)
+{
+    const char *name;
+    size_t      i = 0;
+
+    pthread_mutex_lock(&r->moves->lock);
+    name = model_text(r->job.record, "phase");
+    while (i + 1 < countof(phases) && strcmp(phases[i].name, name) != 0)
+        i++;
+    pthread_mutex_unlock(&r->moves->lock);
+    return i;
+}
+
+/* Everything is as before, when the cancel phase is over. */
+static bool
+give_up(struct run *r)
+{
+    struct sql_error why = r->error;
+    json_t          *text = json_string(why.message);
+
+    log_error("job %lld: %s; its rows are taken back", (long long)r->m.job, why.message);
+    run_note(r, "error", text ? text : json_string("(the message is not UTF-8)"));
+    run_note(r, "end", json_string(job_state_name(JOB_FAILED)));
+    run_stop_flows(r);
+    return run_enter(r, "cancel");
+}
+
+/* False: the controller ends. */
+static bool
+again(struct run *r, bool long_pause)
+{
+    unsigned ms = WAIT_MIN_MS << (r->tries < 6 ? r->tries : 6);
+
+    set_problem(r, r->error.message);
+    r->tries++;
+    return run_wait(r, long_pause || ms > WAIT_MAX_MS ? WAIT_MAX_MS : ms);
+}
+
+static void
+run_phases(struct run *r)
+{
+    for (;;) {
+        size_t    i    = phase_of(r);
+        enum step step = run_stopping(r) ? STEP_STOP : phases[i].run(r);
+
+        if (step == STEP_FAILED && phases[i].may_fail)
+            step = give_up(r) ? STEP_ON : STEP_AGAIN;
+        if (step == STEP_ON) {
+            set_problem(r, "");
+            continue;
+        }
+        if (step == STEP_STOP || step == STEP_END)
+            return;
+        if (!again(r, step == STEP_FAILED))
+            return;
+    }
+}
+
+/* The move as the record says; waits for servers that must be asked. */
+static bool
+load(struct run *r)
+{
+    while (!move_load(&r->m, r->c, r->job.record, &r->error)) {
+        if (run_failed(r) == STEP_FAILED)
+            log_error("job %lld cannot go on: %s",
+                      (long long)model_number(r->job.record, "number"), r->error.message);
+        if (!again(r, run_failed(r) == STEP_FAILED))
+            return false;
+    }
+    move_reverse(&r->m, &r->back);
+    return r->loaded = true;
+}
+
+static void
+run_one(struct moves *s, json_t *record)
+{
+    struct run *r = mem_alloc(sizeof(*r));
+
+    r->moves      = s;
+    r->c          = s->c;
+    r->job        = (struct job){ .cluster = s->c, .record = record };
+    r->in_doubt   = true;
+    pthread_mutex_lock(&s->lock);
+    s->run = r;
+    pthread_mutex_unlock(&s->lock);
+    if (load(r))
+        run_phases(r);
+    run_stop_flows(r);
+    pthread_mutex_lock(&s->lock);
+    s->run = NULL;
+    json_decref(r->live);
+    json_decref(r->job.record); /* NULL when the job has ended */
+    pthread_mutex_unlock(&s->lock);
+    if (r->loaded) {
+        move_fini(&r->back);
+        move_fini(&r->m);
+    }
+    free(r);
+}
+
+/* What was recorded and not begun: killed between the two. */
+static void
+end_unbegun(struct cluster *c, json_t *record)
+{
+    struct job       job = { .cluster = c, .record = record };
+    struct sql_error error;
+
+    sql_error_set(&error, SQL_UNKNOWN_ERROR, "shardd: the controller ended before it began");
+    job_close(&job, JOB_FAILED, &error);
+}
+
+static void *
+run_moves(void *context)
+{
+    struct moves *s = context;
+
+    do {
+        json_t *record;
+
+        pthread_mutex_lock(&s->c->change_lock); /* not one that is being made */
+        record = moving_record(s->c);
+        if (record && !json_object_get(record, "phase"))
+            end_unbegun(s->c, json_incref(record));
+        pthread_mutex_unlock(&s->c->change_lock);
+        if (record && json_object_get(record, "phase"))
+            run_one(s, json_incref(record));
+        json_decref(record);
+    } while (sleep_until_asked(s, IDLE_MS));
+    return NULL;
+}
+
+void
+moves_start(struct cluster *c)
+{
+    struct moves      *s = mem_alloc(sizeof(*s));
+    pthread_condattr_t monotonic;
+
+    s->c = c;
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    if (pthread_create(&s->thread, NULL, run_moves, s) == 0) {
+        c->moves = s;
+        return;
+    }
+    log_error("there is no thread for moves: rows do not move");
+    free(s);
+}
+
+void
+moves_stop(struct cluster *c)
+{
+    struct moves *s = c->moves;
+
+    if (!s)
+        return;
+    pthread_mutex_lock(&s->lock);
+    s->stop = true;
+    if (s->run) {
+        atomic_store(&s->run->interrupt, true);
+        atomic_store(&s->run->cleaning.stop, true);
+    }
+    pthread_cond_signal(&s->wake);
+    pthread_mutex_unlock(&s->lock);
+    pthread_join(s->thread, NULL);
+    pthread_cond_destroy(&s->wake);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+    c->moves = NULL;
+}

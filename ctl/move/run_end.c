@@ -1,0 +1,105 @@
+/* run_end.c - a move's last phases: what it leaves behind goes. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/log.h"
+#include "ctl/catalog/model.h"
+#include "ctl/job/shard.h"
+#include "ctl/move/failpoint.h"
+#include "ctl/move/prepare.h"
+#include "ctl/move/run_step.h"
+
+/* After this nobody speaks of the job any more. */
+static void
+end(struct run *r, enum job_state state)
+{
+    struct sql_error error;
+    const char      *text = model_text(r->job.record, "error");
+
+    sql_error_set(&error, SQL_UNKNOWN_ERROR, "%s", text);
+    pthread_mutex_lock(&r->moves->lock);
+    json_object_del(r->job.record, "asked");
+    job_close(&r->job, state, text[0] ? &error : NULL);
+    pthread_mutex_unlock(&r->moves->lock);
+    log_info("job %lld: %s", (long long)r->m.job, job_state_name(state));
+}
+
+/* Rows that nobody sees go, then what hid them. */
+static enum step
+clean(struct run *r, bool (*cleanup)(struct move *, struct cleanup *, struct sql_error *))
+{
+    enum step step;
+
+    if (run_stopping(r))
+        return STEP_STOP;
+    r->cleaning.rows_per_s = (uint64_t)model_number(json_object_get(r->job.record, "options"),
+                                                    "rows_per_s");
+    atomic_store(&r->cleaning.stop, false);
+    if (!cleanup(&r->m, &r->cleaning, &r->error))
+        return run_stopping(r) ? STEP_STOP : run_failed(r);
+    failpoint("clean-unhide");
+    if (!prepare_unhide(&r->m, &r->error))
+        return run_failed(r);
+    step = run_drain(r);
+    if (step != STEP_ON)
+        return step;
+    failpoint("clean-drop");
+    return move_bookkeeping_drop(&r->m, &r->error) ? STEP_ON : run_failed(r);
+}
+
+enum step
+run_complete(struct run *r)
+{
+    enum step step;
+
+    run_stop_flows(r);
+    step = clean(r, cleanup_sources);
+    if (step != STEP_ON)
+        return step;
+    if (json_object_get(r->m.spec, "remove"))
+        return run_enter(r, "remove") ? STEP_ON : STEP_AGAIN;
+    end(r, JOB_DONE);
+    return STEP_END;
+}
+
+enum step
+run_cancel(struct run *r)
+{
+    const char *how;
+    enum step   step;
+
+    run_stop_flows(r);
+    if (!model_flag(r->job.record, "switched") &&
+        strcmp(model_text(r->job.record, "end"), "reversed") != 0 &&
+        !cutover_undo(&r->m, &r->error))
+        return run_failed(r);
+    if (!prepare_servers(&r->m, &r->error)) /* it may have been killed while these were made */
+        return run_failed(r);
+    step = clean(r, cleanup_targets);
+    if (step != STEP_ON)
+        return step;
+    how = model_text(r->job.record, "end");
+    end(r, strcmp(how, "reversed") == 0 ? JOB_DONE
+           : strcmp(how, job_state_name(JOB_FAILED)) == 0 ? JOB_FAILED : JOB_CANCELLED);
+    return STEP_END;
+}
+
+/* The shard that was drained. What stands against it then is told; the rows are well. */
+enum step
+run_remove(struct run *r)
+{
+    json_t *shard = cluster_shard_by_id(r->c, model_number(r->m.spec, "remove"));
+    bool    ok    = !shard || shard_remove(r->c, "controller", model_text(shard, "name"),
+                                           &r->error);
+
+    json_decref(shard);
+    if (!ok && run_failed(r) == STEP_AGAIN)
+        return STEP_AGAIN;
+    if (!ok) {
+        json_t *text = json_string(r->error.message);
+
+        run_note(r, "error", text ? text : json_string("the shard could not be removed"));
+    }
+    end(r, JOB_DONE);
+    return STEP_END;
+}

@@ -1,0 +1,335 @@
+/* run_rows.c - a move's phases before the switch: prepare, copy, follow, verify. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "ctl/catalog/model.h"
+#include "ctl/move/failpoint.h"
+#include "ctl/move/prepare.h"
+#include "ctl/move/run_step.h"
+
+enum { LOOK_MS = 200 };
+
+/* So near to the source's end a switch takes milliseconds. */
+static const double near_s = 1.0;
+
+/* --- flows ------------------------------------------------------------------------ */
+
+bool
+run_start_flows(struct run *r, bool reversed)
+{
+    const struct move *m = reversed ? &r->back : &r->m;
+    uint32_t           source[ROUTES_SHARDS_MAX];
+    size_t             n = move_sources(m, source);
+
+    if (r->n_flows > 0 && r->reversed != reversed)
+        run_stop_flows(r);
+    r->reversed = reversed;
+    while (r->n_flows < n) {
+        struct flow *f = flow_start(m, source[r->n_flows], !reversed, &r->error);
+
+        if (!f)
+            return false;
+        r->flow[r->n_flows++] = f;
+        flow_throttle(f, (uint64_t)model_number(json_object_get(r->job.record, "options"),
+                                                "rows_per_s"), run_paused(r));
+    }
+    return true;
+}
+
+void
+run_stop_flows(struct run *r)
+{
+    while (r->n_flows > 0)
+        flow_stop(r->flow[--r->n_flows]);
+}
+
+struct run_flows
+run_look(struct run *r)
+{
+    struct run_flows  all  = { 0 };
+    struct sql_error  away = { 0 };
+    json_t           *live = run_progress(r);
+
+    for (size_t i = 0; i < r->n_flows; i++) {
+        struct flow_status s;
+
+        flow_status(r->flow[i], &s);
+        all.copying += s.state == FLOW_COPYING;
+        all.following += s.state == FLOW_FOLLOWING || s.state == FLOW_HELD;
+        all.lag_s = s.lag_s > all.lag_s ? s.lag_s : all.lag_s;
+        if (s.state == FLOW_FAILED && !all.failed++)
+            r->error = s.error;
+        if (s.retries && !all.retries) {
+            all.retries = true;
+            away        = s.error;
+        }
+    }
+    pthread_mutex_lock(&r->moves->lock);
+    json_decref(r->live);
+    r->live = live;
+    snprintf(r->problem, sizeof(r->problem), "%s", all.retries ? away.message : "");
+    pthread_mutex_unlock(&r->moves->lock);
+    return all;
+}
+
+/* --- what stops it ---------------------------------------------------------------- */
+
+/* A sharded table that was made meanwhile has rows in the moving ranges that nobody copies. */
+static bool
+no_new_table(struct run *r)
+{
+    json_t     *meta = catalog_get(r->c->catalog, CATALOG_META, "cluster", NULL);
+    uint64_t    generation = (uint64_t)model_number(meta, "generation");
+    json_t     *known, *all, *one;
+    const char *name;
+    size_t      i;
+    bool        ok = true;
+
+    json_decref(meta);
+    if (generation == r->generation)
+        return true;
+    known = json_object();
+    all   = catalog_all(r->c->catalog, CATALOG_TABLE);
+    json_array_foreach(json_object_get(r->m.spec, "tables"), i, one)
+        json_object_set_new_nocheck(known, model_text(one, "name"), json_true());
+    json_object_foreach(all, name, one)
+        if (ok && strcmp(model_text(one, "kind"), "sharded") == 0 &&
+            !json_object_get(known, name))
+            ok = sql_error_set(&r->error, SQL_UNKNOWN_ERROR,
+                               "shardd: the table %s.%s was made while rows moved; begin again",
+                               model_text(one, "database"), model_text(one, "name"));
+    json_decref(known);
+    json_decref(all);
+    if (ok)
+        r->generation = generation;
+    return ok;
+}
+
+/* What holds in every phase before the switch. STEP_ON: nothing of the kind. */
+static enum step
+look_up(struct run *r)
+{
+    if (run_stopping(r))
+        return STEP_STOP;
+    if (run_asked(r, "cancel", false)) {
+        run_stop_flows(r);
+        return run_enter(r, "cancel") ? STEP_END : STEP_AGAIN;
+    }
+    return no_new_table(r) ? STEP_ON : STEP_FAILED;
+}
+
+/* look_up() for a phase: STEP_END stands for "another phase is entered". */
+static bool
+goes_on(struct run *r, enum step *out)
+{
+    *out = look_up(r);
+    if (*out == STEP_ON)
+        return true;
+    if (*out == STEP_END)
+        *out = STEP_ON;
+    return false;
+}
+
+static void
+throttle(struct run *r, bool paused)
+{
+    uint64_t rows;
+
+    pthread_mutex_lock(&r->moves->lock);
+    rows = (uint64_t)model_number(json_object_get(r->job.record, "options"), "rows_per_s");
+    pthread_mutex_unlock(&r->moves->lock);
+    for (size_t i = 0; i < r->n_flows; i++)
+        flow_throttle(r->flow[i], rows, paused);
+}
+
+/* --- phases ----------------------------------------------------------------------- */
+
+/* What the tables look like goes into the record. Others read what is there now: it is not
+ * changed, but another takes its place. */
+static bool
+note_definitions(struct run *r)
+{
+    json_t *spec = json_deep_copy(r->m.spec);
+
+    move_fini(&r->back);
+    json_decref(r->m.spec);
+    r->m.spec = spec;
+    move_reverse(&r->m, &r->back);
+    if (!cutover_note(&r->m, &r->error))
+        return false;
+    run_note(r, "move", json_incref(spec));
+    return true;
+}
+
+enum step
+run_prepare(struct run *r)
+{
+    enum step step;
+
+    if (!goes_on(r, &step))
+        return step;
+    if (!prepare_servers(&r->m, &r->error) || !note_definitions(r))
+        return run_failed(r);
+    failpoint("prepare-hide");
+    if (!prepare_hide(&r->m, &r->error))
+        return run_failed(r);
+    step = run_drain(r);
+    if (step != STEP_ON)
+        return step;
+    return run_enter(r, "copy") ? STEP_ON : STEP_AGAIN;
+}
+
+enum step
+run_copy(struct run *r)
+{
+    enum step step;
+
+    while (goes_on(r, &step)) {
+        struct run_flows all;
+
+        if (!run_start_flows(r, false))
+            return run_failed(r);
+        throttle(r, run_paused(r));
+        all = run_look(r);
+        if (all.failed)
+            return run_failed(r);
+        if (all.copying == 0)
+            return run_enter(r, "follow") ? STEP_ON : STEP_AGAIN;
+        if (!run_wait(r, LOOK_MS))
+            return STEP_STOP;
+    }
+    return step;
+}
+
+/* Whether a cutover is to be tried now. */
+static bool
+wants_cutover(struct run *r, const struct run_flows *all)
+{
+    if (run_paused(r) || all->retries || all->lag_s > near_s || all->following < r->n_flows)
+        return false;
+    if (run_asked(r, "cutover", false))
+        return true;
+    return strcmp(run_text(r, "cutover"), "manual") != 0 &&
+           (int64_t)(clock_us() / 1000) >= r->next_cutover_ms;
+}
+
+enum step
+run_follow(struct run *r)
+{
+    enum step step;
+
+    while (goes_on(r, &step)) {
+        struct run_flows all;
+
+        if (!run_start_flows(r, false))
+            return run_failed(r);
+        throttle(r, run_paused(r));
+        all = run_look(r);
+        if (all.failed)
+            return run_failed(r);
+        if (all.copying > 0) /* a target that was lost begins anew */
+            return run_enter(r, "copy") ? STEP_ON : STEP_AGAIN;
+        if (all.following == r->n_flows && !all.retries && all.lag_s <= near_s &&
+            !run_paused(r) &&
+            (run_asked(r, "verify", false) || (run_flag(r, "verify") && !r->verified)))
+            return run_enter(r, "verify") ? STEP_ON : STEP_AGAIN;
+        if (wants_cutover(r, &all))
+            return run_enter(r, "cutover") ? STEP_ON : STEP_AGAIN;
+        if (!run_wait(r, LOOK_MS))
+            return STEP_STOP;
+    }
+    return step;
+}
+
+static json_t *
+verified(const struct verify_status *s)
+{
+    json_t *out = json_pack("{s:I, s:I, s:I, s:I, s:f}", "rows", (json_int_t)s->rows, "missing",
+                            (json_int_t)s->missing, "extra", (json_int_t)s->extra, "different",
+                            (json_int_t)s->different, "seconds", s->seconds);
+
+    if (s->examples)
+        json_object_set(out, "examples", s->examples);
+    return out;
+}
+
+static void
+add_up(struct verify_status *all, const struct verify_status *one)
+{
+    json_t *example;
+    size_t  i;
+
+    all->rows += one->rows;
+    all->missing += one->missing;
+    all->extra += one->extra;
+    all->different += one->different;
+    all->seconds += one->seconds;
+    json_array_foreach(one->examples, i, example)
+        json_array_append(all->examples, example);
+}
+
+/* All sources, one after another. */
+static bool
+verify_all(struct run *r, struct move *m, struct verify_status *all)
+{
+    uint32_t source[ROUTES_SHARDS_MAX];
+    size_t   n  = move_sources(m, source);
+    bool     ok = true;
+
+    for (size_t i = 0; ok && i < n; i++) {
+        struct verify_status one = { 0 };
+
+        ok = verify_run(m, source[i], r->flow[i], &one, &r->interrupt, &r->error);
+        add_up(all, &one);
+        json_decref(one.examples);
+    }
+    return ok;
+}
+
+static bool
+diverged(struct run *r, const struct verify_status *s)
+{
+    const json_t *first = json_array_get(s->examples, 0);
+    char         *key   = first ? json_dumps(json_object_get(first, "key"), JSON_COMPACT |
+                                             JSON_ENCODE_ANY) : NULL;
+
+    sql_error_set(&r->error, SQL_UNKNOWN_ERROR,
+                  "shardd: the copies are not those of the sources: %llu rows missing, %llu "
+                  "extra, %llu different, for example %s of %s; has something else written "
+                  "to a target?", (unsigned long long)s->missing,
+                  (unsigned long long)s->extra, (unsigned long long)s->different,
+                  key ? key : "?", model_text(first, "table"));
+    free(key);
+    return false;
+}
+
+enum step
+run_verify(struct run *r)
+{
+    struct verify_status all = { .examples = json_array() };
+    struct move         *m   = &r->m;
+    enum step            step;
+    bool                 ok;
+
+    if (!goes_on(r, &step)) {
+        json_decref(all.examples);
+        return step;
+    }
+    atomic_store(&r->interrupt, false);
+    ok = run_start_flows(r, false) && verify_all(r, m, &all);
+    if (all.missing + all.extra + all.different > 0) {
+        ok   = diverged(r, &all);
+        step = STEP_FAILED;
+    } else {
+        step = ok ? STEP_ON : atomic_load(&r->interrupt) ? STEP_AGAIN : run_failed(r);
+    }
+    run_note(r, "verified", verified(&all));
+    json_decref(all.examples);
+    if (!ok)
+        return step;
+    r->verified = true;
+    run_asked(r, "verify", true);
+    return run_enter(r, "follow") ? STEP_ON : STEP_AGAIN;
+}

@@ -1,0 +1,108 @@
+/* run_step.h - a move under way; private to run*.c. */
+#ifndef CTL_MOVE_RUN_STEP_H
+#define CTL_MOVE_RUN_STEP_H
+
+#include <stdatomic.h>
+
+#include "ctl/move/cleanup.h"
+#include "ctl/move/cutover.h"
+#include "ctl/move/flow.h"
+#include "ctl/move/run.h"
+#include "ctl/move/verify.h"
+
+struct moves {
+    struct cluster *c;
+    pthread_t       thread;
+    pthread_mutex_t lock; /* around all below, and the record of the running job */
+    pthread_cond_t  wake;
+    bool            stop, again; /* again: there is something new to look at */
+    struct run     *run;         /* NULL: nothing moves */
+};
+
+/* What a phase comes to. */
+enum step {
+    STEP_ON,     /* run_enter() has said which is next */
+    STEP_AGAIN,  /* it did not work now: r->error; the same once more, later */
+    STEP_FAILED, /* it will not work: r->error */
+    STEP_STOP,   /* the controller ends */
+    STEP_END,    /* the job has ended */
+};
+
+struct run {
+    struct moves    *moves;
+    struct cluster  *c;
+    struct job       job;
+    struct move      m, back;   /* back: m reversed */
+    bool             loaded;
+    struct flow     *flow[ROUTES_SHARDS_MAX]; /* by source of `m`, or reversed of `back` */
+    size_t           n_flows;
+    bool             reversed;
+    bool             in_doubt;  /* a cutover may or may not have been decided */
+    bool             verified;
+    unsigned         tries;     /* of the same phase */
+    unsigned         cutovers;  /* that did not come about */
+    int64_t          next_cutover_ms;
+    uint64_t         generation; /* as of the last look for new tables */
+    atomic_bool      interrupt;  /* what takes long is to return */
+    struct cleanup   cleaning;
+    struct sql_error error;
+    json_t          *live;       /* owned, under moves->lock: see run_live.c */
+    char             problem[512]; /* under moves->lock: what it waits for */
+    int64_t          rate_ms;    /* for rows per second */
+    uint64_t         rate_rows;
+    double           rows_per_s;
+};
+
+/* By phase: run_rows.c, run_switch.c, run_end.c. */
+enum step run_prepare(struct run *r);
+enum step run_copy(struct run *r);
+enum step run_follow(struct run *r);
+enum step run_verify(struct run *r);
+enum step run_cutover(struct run *r);
+enum step run_reverse(struct run *r);
+enum step run_back(struct run *r);
+enum step run_complete(struct run *r);
+enum step run_cancel(struct run *r);
+enum step run_remove(struct run *r);
+
+/* The next phase, durably. False with r->error. */
+bool run_enter(struct run *r, const char *phase) must_check;
+
+/* STEP_AGAIN or STEP_FAILED by what r->error says. */
+enum step run_failed(const struct run *r);
+
+/* Sleeps, or until somebody asks something. False: the controller ends. */
+bool run_wait(struct run *r, unsigned ms) must_check;
+
+bool run_stopping(struct run *r);
+bool run_paused(struct run *r);
+
+/* Is it asked for? `forget`: not any more. */
+bool run_asked(struct run *r, const char *what, bool forget);
+
+/* An option of the record. */
+bool        run_flag(const struct run *r, const char *option);
+const char *run_text(const struct run *r, const char *option);
+
+/* Sets a member of the record, which is owned by it then; written with the next phase. */
+void run_note(struct run *r, const char *member, json_t *value);
+
+/* One flow per source of this direction. */
+bool run_start_flows(struct run *r, bool reversed) must_check;
+void run_stop_flows(struct run *r);
+
+/* Waits until no statement by older routes is under way. STEP_ON, or STEP_STOP. */
+enum step run_drain(struct run *r);
+
+/* What the flows do, for people; FLOW_FAILED: r->error is its. */
+struct run_flows {
+    unsigned copying, following, failed;
+    double   lag_s;
+    bool     retries;
+};
+struct run_flows run_look(struct run *r);
+
+/* Under moves->lock: what run_look() does not see. */
+json_t *run_progress(struct run *r);
+
+#endif

@@ -1,0 +1,150 @@
+/* run_switch.c - a move's phases around the switch: cutover, reverse, and back. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "ctl/catalog/model.h"
+#include "ctl/move/failpoint.h"
+#include "ctl/move/run_step.h"
+
+enum { LOOK_MS = 200, RETRY_MIN_MS = 1000, RETRY_MAX_MS = 60000 };
+
+/* --- one switch, there or back ------------------------------------------------------ */
+
+static json_t *
+text_of(const char *text)
+{
+    json_t *good = json_string(text);
+
+    return good ? good : json_string("(not UTF-8)");
+}
+
+static void
+note_try(struct run *r, const struct cutover *how, bool ok)
+{
+    json_t *last = json_pack("{s:f, s:s}", "parked_ms", how->parked_ms, "step", how->step);
+
+    if (!ok)
+        json_object_set_new(last, "error", text_of(r->error.message));
+    run_note(r, "last_cutover", last);
+}
+
+/* STEP_ON: the rows have their new owners. STEP_END: not, all is as before. STEP_AGAIN: not
+ * known, or not finished. */
+static enum step
+switch_over(struct run *r, struct move *m)
+{
+    struct cutover how = {
+        .max_pause_ms = (unsigned)model_number(json_object_get(r->job.record, "options"),
+                                               "max_pause_ms"),
+        .cut_transactions = run_flag(r, "cut_transactions"),
+    };
+    bool decided = false, ok;
+
+    if (r->in_doubt) {
+        if (!cutover_decided(m, &decided, &r->error))
+            return STEP_AGAIN;
+        if (!decided) {
+            if (!cutover_undo(m, &r->error))
+                return STEP_AGAIN;
+            r->in_doubt = false;
+        } else if (!cutover_finish(m, &r->error)) {
+            return STEP_AGAIN;
+        } else {
+            return STEP_ON;
+        }
+    }
+    if (!run_start_flows(r, m == &r->back))
+        return run_failed(r) == STEP_AGAIN ? STEP_AGAIN : STEP_END;
+    ok = cutover_run(m, r->flow, &how, &decided, &r->error);
+    note_try(r, &how, ok);
+    if (ok)
+        log_info("job %lld: switched, statements waited for %.1f ms", (long long)r->m.job,
+                 how.parked_ms);
+    else
+        log_warn("job %lld: the switch did not come about (%s, after %.1f ms): %s",
+                 (long long)r->m.job, how.step, how.parked_ms, r->error.message);
+    r->in_doubt = !ok && (decided || how.unknown);
+    return ok ? STEP_ON : r->in_doubt ? STEP_AGAIN : STEP_END;
+}
+
+/* --- phases ------------------------------------------------------------------------- */
+
+/* The next try, later each time. */
+static void
+postpone(struct run *r, unsigned *tries)
+{
+    unsigned ms = RETRY_MIN_MS << (*tries < 6 ? *tries : 6);
+
+    (*tries)++;
+    r->next_cutover_ms = (int64_t)(clock_us() / 1000) + (ms < RETRY_MAX_MS ? ms : RETRY_MAX_MS);
+}
+
+enum step
+run_cutover(struct run *r)
+{
+    unsigned  tries = r->cutovers;
+    enum step step  = switch_over(r, &r->m);
+
+    if (step == STEP_AGAIN)
+        return step;
+    run_asked(r, "cutover", true);
+    if (step == STEP_END) {
+        postpone(r, &tries);
+        r->cutovers = tries;
+        return run_enter(r, "follow") ? STEP_ON : STEP_AGAIN;
+    }
+    run_stop_flows(r);
+    r->cutovers = 0;
+    run_note(r, "switched", json_true());
+    return run_enter(r, run_flag(r, "reverse") ? "reverse" : "complete") ? STEP_ON : STEP_AGAIN;
+}
+
+/* Streams keep the old copies current, until somebody says what is next. When they cannot,
+ * there is no way back; the rows are well where they are. */
+enum step
+run_reverse(struct run *r)
+{
+    while (!run_stopping(r)) {
+        bool             there = run_start_flows(r, true);
+        struct run_flows all   = run_look(r);
+
+        if (run_asked(r, "complete", false)) {
+            run_stop_flows(r);
+            return run_enter(r, "complete") ? STEP_ON : STEP_AGAIN;
+        }
+        run_note(r, "reversible", json_boolean(there && !all.failed));
+        if (run_asked(r, "reverse", all.failed > 0) && there && !all.failed &&
+            all.following == r->n_flows && all.lag_s < 1.0 &&
+            (int64_t)(clock_us() / 1000) >= r->next_cutover_ms)
+            return run_enter(r, "back") ? STEP_ON : STEP_AGAIN;
+        if (!there || all.failed) {
+            if (!there && run_failed(r) == STEP_AGAIN)
+                return STEP_AGAIN;
+            run_note(r, "problem", text_of(r->error.message));
+        }
+        if (!run_wait(r, LOOK_MS))
+            break;
+    }
+    return STEP_STOP;
+}
+
+enum step
+run_back(struct run *r)
+{
+    unsigned  tries = r->cutovers;
+    enum step step  = switch_over(r, &r->back);
+
+    if (step == STEP_AGAIN)
+        return step;
+    if (step == STEP_END) {
+        postpone(r, &tries);
+        r->cutovers = tries;
+        return run_enter(r, "reverse") ? STEP_ON : STEP_AGAIN;
+    }
+    run_stop_flows(r);
+    run_note(r, "switched", json_false());
+    run_note(r, "end", json_string("reversed"));
+    return run_enter(r, "cancel") ? STEP_ON : STEP_AGAIN;
+}
