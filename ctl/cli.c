@@ -271,7 +271,7 @@ cli_help(struct buf *out)
         "Usage: shardctl VERB [ARGUMENTS] [--home DIR] [--json]\n"
         "       shardctl VERB --help\n\n");
     for (size_t i = 0; i < cli_n_verbs; i++)
-        buf_printf(out, "  %-16s %-22s %s\n", cli_verbs[i].words, cli_verbs[i].arguments,
+        buf_printf(out, "  %-17s %-22s %s\n", cli_verbs[i].words, cli_verbs[i].arguments,
                    cli_verbs[i].help);
     buf_append_text(out,
         "\n  --home DIR   the cluster's folder; the default is $XDG_STATE_HOME/shardd, or\n"
