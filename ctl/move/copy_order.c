@@ -124,6 +124,13 @@ by_single_bytes(const struct collation *c)
     return c->fold == FOLD_BIN && (c->charset == CHARSET_LATIN1 || c->charset == CHARSET_ASCII);
 }
 
+/* The server's order of ascii_general_ci is that of capitals; to be equal, small letters do. */
+static uint32_t
+capital(uint32_t character)
+{
+    return character >= 'a' && character <= 'z' ? character - 'a' + 'A' : character;
+}
+
 /* False: the string is at its end. */
 static bool
 next_weight(struct weights *w, uint32_t *out)
@@ -137,7 +144,9 @@ next_weight(struct weights *w, uint32_t *out)
             return true;
         }
         *out = take_character(w);
-        if (w->collation->fold == FOLD_BIN)
+        if (w->collation->fold == FOLD_ASCII)
+            *out = capital(*out);
+        if (w->collation->fold == FOLD_BIN || w->collation->fold == FOLD_ASCII)
             return true;
         w->n    = fold_weights(w->collation->fold, *out, w->kept);
         w->next = 0;
@@ -151,7 +160,7 @@ space_weight(const struct collation *c)
 {
     uint16_t weights[FOLD_WEIGHTS_MAX];
 
-    return c->fold != FOLD_BIN && fold_weights(c->fold, ' ', weights) > 0 ? weights[0] : ' ';
+    return c->fold != FOLD_BIN && c->fold != FOLD_ASCII && fold_weights(c->fold, ' ', weights) > 0 ? weights[0] : ' ';
 }
 
 /* The shorter one goes on with spaces. */

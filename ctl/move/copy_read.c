@@ -410,8 +410,9 @@ copy_lane_run(void *context)
     struct sql_error   error = { .code = 0 };
 
     mysql_thread_init();
-    while (!copy_lane_stopped(lane) && copy_now_ms() < lane->end_ms &&
-           (t = copy_take(lane->copy))) {
+    /* However little time there is, something gets done. */
+    for (bool first = true; !copy_lane_stopped(lane) && (first || copy_now_ms() < lane->end_ms) &&
+                            (t = copy_take(lane->copy)); first = false) {
         if (!copy_one(lane, t, &error)) {
             copy_lane_fail(lane, &error); /* keeps an earlier one */
             break;

@@ -6,7 +6,8 @@
  *   {"do": "copy", "source", "sessions", "seconds", "rate", "stop_ms", "cycles"}
  *   {"do": "snapshot", "source", "n", "hold_ms", "query"}   what each session sees
  *   {"do": "sets", "source", "table"}    all keys of the table on the source into in_
- *   {"do": "order", "source", "table"}   rows in the server's order that are not in ours
+ *   {"do": "order", "source", "table"}   rows in the server's order that are not in ours, or
+ *                               behind which a SELECT finds other rows than those that follow
  *   {"do": "drop"}
  */
 #include <stdio.h>
@@ -143,7 +144,7 @@ do_snapshot(const json_t *request)
 struct rows {
     struct copy_table  table;
     struct sets_writer writer;
-    struct buf         before, now;
+    struct buf         before, now, keys;
     unsigned           n, wrong;
 };
 
@@ -165,10 +166,39 @@ take_order(void *context, MYSQL_ROW row, const unsigned long *lengths)
     struct rows *r = context;
 
     copy_table_key(&r->table, row, lengths, &r->now);
-    if (r->n++ > 0 && copy_table_order(&r->table, buf_unread(&r->before), buf_unread(&r->now)) >= 0)
+    if (r->n++ > 0 && r->table.ordered &&
+        copy_table_order(&r->table, buf_unread(&r->before), buf_unread(&r->now)) >= 0)
         r->wrong++;
+    copy_key_append(&r->keys, buf_unread(&r->now));
     buf_clear(&r->before);
     buf_append_span(&r->before, buf_unread(&r->now));
+}
+
+static void
+count_row(void *context, MYSQL_ROW row, const unsigned long *lengths)
+{
+    (void)row;
+    (void)lengths;
+    ++*(unsigned *)context;
+}
+
+/* Each row's key as where a copy goes on. */
+static bool
+look_behind(struct rows *r, struct server *s, struct sql_error *error)
+{
+    struct span keys = buf_unread(&r->keys), key;
+    bool        ok   = true;
+
+    for (unsigned left = r->n; ok && left > 0 && r->table.ordered; left--) {
+        struct buf sql = { 0 };
+        unsigned   n   = 0;
+
+        ok = copy_key_take(&keys, &key) && copy_table_select(&r->table, key, 0, &sql) &&
+             server_each(s, count_row, &n, error, "%s", buf_cstr(&sql));
+        r->wrong += n != left - 1;
+        buf_fini(&sql);
+    }
+    return ok;
 }
 
 static json_t *
@@ -189,7 +219,7 @@ do_rows(const json_t *request, bool sets)
         sets_name(&move, t, true, r.writer.name);
     }
     ok = ok && server_each(&s, sets ? take_key : take_order, &r, &error, "%s", buf_cstr(&sql)) &&
-         (!sets || sets_flush(&r.writer, &s, &error));
+         (sets ? sets_flush(&r.writer, &s, &error) : look_behind(&r, &s, &error));
     answer = ok ? json_pack("{s:i, s:i, s:b}", "rows", (int)r.n, "wrong", (int)r.wrong, "ordered",
                             r.table.ordered)
                 : failed(&error);
@@ -198,6 +228,7 @@ do_rows(const json_t *request, bool sets)
     buf_fini(&sql);
     buf_fini(&r.before);
     buf_fini(&r.now);
+    buf_fini(&r.keys);
     buf_fini(&r.writer.values);
     return answer;
 }

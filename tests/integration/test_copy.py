@@ -3,13 +3,16 @@
 copy_cli runs the parts that the controller runs, on the shards of a cluster, with a copy of
 its catalog and the record of a job that is not there.
 """
+import itertools
 import json
 import pathlib
 import random
+import re
 import shutil
 import sqlite3
 import subprocess
 import tempfile
+import threading
 import threading
 
 
@@ -73,11 +76,20 @@ class Mover:
 
     def __init__(self, cluster, folder, spec, job=1):
         folder.mkdir()
+        self.folder = folder
         copy_catalog(cluster, folder)
         (folder / "record").write_text(json.dumps({"number": job, "move": spec}))
+        self.process = None
+        self.again()
+
+    def again(self):
+        """As a controller that starts after one that was killed."""
+        if self.process:
+            self.process.wait(30)
         self.process = subprocess.Popen(
-            [BUILD / "copy_cli", folder / "catalog.db", folder / "record"],
+            [BUILD / "copy_cli", self.folder / "catalog.db", self.folder / "record"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return self
 
     def __call__(self, do, **more):
         self.process.stdin.write(json.dumps({"do": do, **more}) + "\n")
@@ -142,12 +154,13 @@ def mover(shards, tmp_path):
         return one
     yield make
     for one in made:
-        assert one("drop") == {}
+        answer = one("drop")
+        assert answer == {}, answer
         one.close()
 
 
 def checksums(cluster, table):
-    return [int(cluster.on_shard(s, f"CHECKSUM TABLE app.{table} EXTENDED")[0][1])
+    return [int(cluster.on_shard(s, f"CHECKSUM TABLE app.{table} EXTENDED")[0][1] or 0)
             for s in cluster.shard_list()]
 
 
@@ -208,13 +221,264 @@ def fill_types(cluster, rows=400):
                            list(values.values()))
 
 
-def test_every_type_byte_for_byte(shards, mover):
-    shards.sql("DROP TABLE IF EXISTS types")
+@pytest.fixture(scope="module")
+def types(shards):
     shards.sql(TYPES)
     fill_types(shards)
+
+
+@pytest.fixture(scope="module")
+def pairs(shards):
+    """5,000 rows whose primary key is not the sharding key alone."""
+    shards.sql("CREATE TABLE pairs (k INT, w VARCHAR(20) COLLATE utf8mb4_general_ci, v INT, "
+               "PRIMARY KEY (k, w)) COMMENT 'shardd: key(k)'")
+    source = shards.shard_list()[0]
+    shards.on_shard(source, "INSERT INTO app.pairs SELECT seq DIV 10, CONCAT('W', seq MOD 10), "
+                            "seq FROM app.seq_1_to_5000")
+
+
+def test_every_type_byte_for_byte(shards, types, mover):
     m = mover("app.types")
     answer = m("copy", source=1, sessions=2)
     assert answer["done"] and answer["sent"] == 400, answer
     check_moved(shards, "types")
     clear_targets(shards, "types")
-    shards.sql("DROP TABLE types")
+
+
+def sets_of(cluster, kind):
+    """All keys in the sets of a kind, per shard."""
+    def keys(shard):
+        names = cluster.on_shard(shard, "SELECT TABLE_NAME FROM information_schema.TABLES WHERE "
+                                        f"TABLE_SCHEMA='shardd_move' AND TABLE_NAME LIKE '{kind}\\_%'")
+        return [k for (n,) in names for (k,) in
+                cluster.on_shard(shard, f"SELECT k FROM shardd_move.{n}")]
+    return [keys(s) for s in cluster.shard_list()]
+
+
+def test_cycles_that_are_stopped_and_killed_go_on(shards, pairs, mover):
+    m = mover("app.pairs")
+    sent = 0
+    for _ in range(20):  # a cycle without time ends with its first SELECT
+        answer = m("copy", source=1, sessions=3, seconds=0, cycles=1)
+        sent += answer["sent"]
+        if answer["done"]:
+            break
+    assert answer["cycles"] > 0 and sent == 5000, answer
+    check_moved(shards, "pairs")
+
+    source = {k for (k,) in shards.on_shard(shards.shard_list()[0], "SELECT k FROM app.pairs")}
+    ins, outs = sets_of(shards, "in"), sets_of(shards, "out")
+    assert set(outs[0]) == source and outs[1:] == [[], []]
+    assert set(ins[1]) | set(ins[2]) == source and ins[0] == [] and not set(ins[1]) & set(ins[2])
+    for shard, keys in list(zip(shards.shard_list(), ins))[1:]:
+        assert {k for (k,) in shards.on_shard(shard, "SELECT k FROM app.pairs")} == set(keys)
+    clear_targets(shards, "pairs")
+
+
+def test_a_copy_that_was_killed_goes_on(shards, pairs, mover):
+    first = mover("app.pairs")
+    first.process.stdin.write(json.dumps({"do": "copy", "source": 1, "rate": 2000}) + "\n")
+    first.process.stdin.flush()
+    wait_for("the first rows", lambda: sum(
+        shards.on_shard(s, "SELECT COUNT(*) FROM shardd_move.stream")[0][0]
+        for s in shards.shard_list()) == 2)
+    first.process.kill()
+    again = first.again()
+    stopped = again("copy", source=1, stop_ms=0)
+    assert not stopped["done"] and "told to stop" in stopped["error"], stopped
+    answer = again("copy", source=1, rate=2000, cycles=1, seconds=1)
+    assert answer["rows"] <= 4000 and not answer["done"], answer  # of 5000: throttled
+    answer = again("copy", source=1)
+    assert answer["done"], answer
+    check_moved(shards, "pairs")
+    clear_targets(shards, "pairs")
+
+
+def test_targets_that_are_not_alike(shards, pairs, mover):
+    """One of two lost its connection between two commits: it gets what it lacks."""
+    m = mover("app.pairs")
+    behind = shards.shard_list()[2]
+    assert m("copy", source=1, seconds=0, cycles=1)["rows"] == 2048
+    shards.on_shard(behind, "DELETE FROM app.pairs")
+    shards.on_shard(behind, "DELETE FROM shardd_move.copied")
+    again = m("copy", source=1)
+    assert again["done"] and again["rows"] == 5000, again
+    check_moved(shards, "pairs")
+    clear_targets(shards, "pairs")
+
+
+def test_what_cannot_be_copied_is_refused(shards, pairs, mover):
+    m = mover("app.pairs")
+    target = shards.shard_list()[1]
+    row = shards.on_shard(target, "SELECT 1")
+    assert row
+    assert m("copy", source=1)["done"]
+    shards.on_shard(target, "DELETE FROM shardd_move.copied")
+    answer = m("copy", source=1)
+    assert "had the others already" in answer["error"], answer
+    clear_targets(shards, "pairs")
+    shards.on_shard(target, "CREATE TRIGGER app.tr BEFORE INSERT ON app.pairs FOR EACH ROW "
+                            "SET NEW.v = 1")
+    answer = m("copy", source=1)
+    assert "would run its trigger tr" in answer["error"], answer
+    shards.on_shard(target, "DROP TRIGGER app.tr")
+
+
+def test_commits_wait_for_no_snapshot_for_long(shards, pairs, mover):
+    """Somebody else's backup: the snapshot gives up, and holds nothing."""
+    m = mover("app.pairs")
+    source = shards.shard_list()[0]
+    with shards.shard_connect(source) as other, other.cursor() as cursor:
+        cursor.execute("BACKUP STAGE START")
+        answer = m("snapshot", source=1, hold_ms=200, query="SELECT 1")
+        assert answer["code"] in (1205, 1969), answer
+        cursor.execute("BACKUP STAGE END")
+    answer = m("snapshot", source=1, n=3, query="SELECT COUNT(*) FROM app.pairs")
+    assert answer["seen"] == [[["5000"]]] * 3 and answer["from"] == answer["position"], answer
+    shards.on_shard(source, "UPDATE app.pairs SET v = v WHERE k = 1")  # commits go on
+
+
+# --- snapshots while branches come and go ---
+
+def branches_of_log(cluster, shard):
+    """Of each branch: the numbers of its XA PREPARE and of its XA COMMIT in the log."""
+    prepared, committed = {}, {}
+    with cluster.shard_connect(shard, charset="latin1") as c, c.cursor() as cursor:
+        cursor.execute("SHOW BINARY LOGS")
+        events = []
+        for (name, *_) in cursor.fetchall():
+            cursor.execute(f"SHOW BINLOG EVENTS IN '{name}'")
+            events.append(cursor.fetchall())
+    for log in events:
+        number = None
+        for (_, _, what, _, _, info) in log:
+            if what == "Gtid":
+                number = int(re.search(r"GTID \d+-\d+-(\d+)", info).group(1))
+            xid = re.search(r"XA (PREPARE|COMMIT) X'([0-9a-f]+)'", info)
+            if xid:
+                found = prepared if xid.group(1) == "PREPARE" else committed
+                found[xid.group(2).upper()] = number
+    return prepared, committed
+
+
+numbers = itertools.count(1)
+
+
+def write_branches(cluster, shard, stop):
+    """Inserts a row per branch, whose name is its id."""
+    with cluster.shard_connect(shard, "app") as c, c.cursor() as cursor:
+        while not stop.is_set():
+            i = next(numbers)
+            for sql in (f"XA START 'b{i}'", f"INSERT INTO branches VALUES ({i})", f"XA END 'b{i}'",
+                        f"XA PREPARE 'b{i}'", f"XA COMMIT 'b{i}'"):
+                cursor.execute(sql)
+
+
+def watch_snapshots(shards, mover, n):
+    """Each snapshot has exactly the branches committed up to its position, and knows those
+    that are prepared there, whose rows are behind `from`."""
+    m = mover("app.branches")
+    source = shards.shard_list()[0]
+    stop = threading.Event()
+    threads = [threading.Thread(target=write_branches, args=(shards, source, stop))
+               for _ in range(4)]
+    for t in threads:
+        t.start()
+    try:
+        taken = [m("snapshot", source=1, query="SELECT id FROM app.branches") for _ in range(n)]
+    finally:
+        stop.set()
+        for t in threads:
+            t.join()
+    prepared, committed = branches_of_log(shards, source)
+    domain = shards.on_shard(source, "SELECT @@gtid_domain_id")[0][0]
+
+    def last(position):
+        return max((int(g.split("-")[2]) for g in position.split(",")
+                    if g.split("-")[0] == str(domain)), default=0)
+    open_ones = 0
+    for s in taken:
+        assert "error" not in s, s
+        at, begin = last(s["position"]), last(s["from"])
+        there = {f"b{i}".encode().hex().upper() for ((i,),) in zip(s["seen"][0])}
+        assert there == {x for x, c in committed.items() if c <= at}
+        between = {x for x, p in prepared.items() if p <= at < committed.get(x, 1 << 62)}
+        assert set(s["prepared"]) == between
+        assert all(prepared[x] > begin for x in between)
+        open_ones += len(between)
+    assert open_ones > 0 and len(committed) > n
+
+
+@pytest.fixture(scope="module")
+def branches(shards):
+    shards.sql("CREATE TABLE branches (id INT PRIMARY KEY)")
+
+
+def test_snapshots_among_branches(shards, branches, mover):
+    watch_snapshots(shards, mover, 25)
+
+
+@pytest.mark.long
+def test_a_thousand_snapshots_among_branches(shards, branches, mover):
+    for _ in range(10):
+        watch_snapshots(shards, mover, 100)
+
+
+# --- keys of all types ---
+
+def some_texts(kind):
+    """Characters from everywhere that the character set has, in short strings."""
+    rng = random.Random(11)
+    parts = [range(0x20, 0x7f), range(0xa0, 0x100)]
+    if "latin1" not in kind:
+        parts += [range(0x100, 0x3000), range(0x3000, 0xd800), range(0xe000, 0xfffe),
+                  range(0x10000, 0x1f700), range(0x300, 0x370)]
+
+    def text(of):
+        return "".join(chr(rng.choice(rng.choice(of))) for _ in range(rng.randrange(1, 6)))
+    return [text(parts) for _ in range(300)] + [text(parts[:1]) for _ in range(60)]
+
+@pytest.mark.long
+def test_orders_and_sets(shards, mover):
+    """Keys in the server's order are so in ours; SELECTs go on behind each of them; and each is
+    in its set as it is in the table."""
+    source = shards.shard_list()[0]
+    all_types = list(KEYS.items()) + list(UNKNOWN_ORDER.items())
+    for i, (kind, values) in enumerate(all_types):
+        shards.sql(f"CREATE TABLE k{i} (x {kind}, n INT, v INT, PRIMARY KEY (x, n))")
+        with shards.shard_connect(source, "app") as c, c.cursor() as cursor:
+            cursor.execute("SET sql_mode = 'ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO'")
+            for n in range(2):
+                for v in (*values, *(some_texts(kind) if values is EDGES else ())):
+                    cursor.execute(f"INSERT IGNORE INTO k{i} VALUES (%s, {n}, 0)", (v,))
+    kinds = {t: o["kind"] for t, o in catalog(shards, "table").items()}
+    m = mover(*[f"app.k{i}" for i in range(len(all_types))])
+    sharded = 0
+    for i, (kind, values) in enumerate(all_types):
+        answer = m("order", source=1, table=i)
+        assert answer["rows"] > 0 and answer["ordered"] == (kind in KEYS), (kind, answer)
+        assert answer["wrong"] == 0 or kind not in KEYS, (kind, answer)
+        if kinds[f"app.k{i}"] != "sharded":
+            continue
+        sharded += 1
+        answer = m("sets", source=1, table=i)
+        assert answer["wrong"] == 0, (kind, answer)
+        found = shards.on_shard(source, f"SELECT COUNT(DISTINCT t.x), COUNT(DISTINCT h.k), "
+                                f"COUNT(DISTINCT HEX(t.x)), (SELECT COUNT(*) FROM {set_of(shards, i)}) "
+                                f"FROM app.k{i} t LEFT JOIN {set_of(shards, i)} h ON h.k = t.x")[0]
+        assert found[0] == found[1] == found[3] > 0, (kind, found)
+    assert sharded >= 15
+    answer = m("copy", source=1, sessions=4)
+    assert answer["done"], answer
+    for i in range(len(all_types)):
+        source_sum, *targets = checksums(shards, f"k{i}")
+        if kinds[f"app.k{i}"] == "sharded":
+            assert sum(targets) % 2 ** 32 == source_sum, all_types[i][0]
+        shards.sql(f"DROP TABLE k{i}")
+
+
+def set_of(cluster, i):
+    ((name,),) = cluster.on_shard(cluster.shard_list()[0], "SELECT TABLE_NAME FROM "
+                                  "information_schema.TABLES WHERE TABLE_SCHEMA = 'shardd_move' "
+                                  f"AND TABLE_NAME REGEXP '^in_[0-9]+_{i}$'")
+    return f"shardd_move.{name}"
