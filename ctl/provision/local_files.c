@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -21,6 +22,10 @@
 #define DATA_FILE      "ibdata1:3M:autoextend"
 #define DATA_INCREMENT "1"
 #define LOG_FILE_SIZE  "16M"
+
+/* Servers' ports come from here up to where those of outgoing connections begin. */
+#define PORT_MIN   16384
+#define PORT_TRIES 100
 
 static int
 bind_port(int port)
@@ -39,18 +44,43 @@ bind_port(int port)
     return rc;
 }
 
-int
-local_free_port(void)
-{
-    int port = bind_port(0);
-
-    return port > 0 ? port : 0;
-}
-
 bool
 local_port_free(int port)
 {
     return bind_port(port) > 0;
+}
+
+/* The ports from which the kernel takes those of outgoing connections start here. One of them
+ * would be somebody's whenever a server is started again while there are many clients. */
+static int
+first_outgoing_port(void)
+{
+    FILE *in    = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+    int   first = 0;
+
+    if (!in)
+        return 0;
+    if (fscanf(in, "%d", &first) != 1)
+        first = 0;
+    fclose(in);
+    return first;
+}
+
+int
+local_free_port(void)
+{
+    int      room = first_outgoing_port() - PORT_MIN;
+    uint32_t dice;
+
+    for (int i = 0; i < PORT_TRIES && room > 0; i++) {
+        if (getrandom(&dice, sizeof(dice), 0) != (ssize_t)sizeof(dice))
+            break;
+        int port = PORT_MIN + (int)(dice % (uint32_t)room);
+
+        if (local_port_free(port))
+            return port;
+    }
+    return bind_port(0);
 }
 
 static bool
@@ -220,32 +250,41 @@ copy_template(const char *home, const char *directory, struct err *err)
     return spawn_mkdir(to, err);
 }
 
+/* Chosen when all else is there: until the server listens, somebody else can choose it too. */
+static bool
+choose_port(json_t *shard, struct err *err)
+{
+    int port = local_free_port();
+
+    json_object_set_new(shard, "port", json_integer(port));
+    return port > 0 || err_set(err, "there is no free TCP port on 127.0.0.1");
+}
+
 bool
 local_create(const char *home, const char *run_dir, json_t *shard, struct err *err)
 {
     char directory[LOCAL_PATH_MAX], socket[LOCAL_PATH_MAX + 32], secret[USER_SECRET_LEN + 1];
-    const char *kind = model_server_kind(shard);
-    int         id   = model_server_number(shard);
-    int         port = model_is_engine(shard) ? -1 : local_free_port();
+    const char *kind   = model_server_kind(shard);
+    int         id     = model_server_number(shard);
+    bool        engine = model_is_engine(shard);
 
-    if (port == 0)
-        return err_set(err, "there is no free TCP port on 127.0.0.1");
     snprintf(directory, sizeof(directory), "%s/%s-%d", home, kind, id);
     snprintf(socket, sizeof(socket), "%s/%s-%d.sock", run_dir, kind, id);
     user_secret(secret);
     model_set(shard, "provisioner", "local");
     model_set(shard, "directory", directory);
-    model_set(shard, "host", port > 0 ? "127.0.0.1" : socket);
+    model_set(shard, "host", engine ? socket : "127.0.0.1");
     model_set(shard, "socket", socket);
     model_set(shard, "user", "root");
     model_set(shard, "secret", secret);
-    json_object_set_new(shard, "port", json_integer(port > 0 ? port : 0));
+    json_object_set_new(shard, "port", json_integer(0));
 
     /* Left over from a controller that was killed before the catalog knew of it. */
     if (!spawn_remove_tree(directory, err))
         return false;
     return local_template(home, err) && spawn_mkdir(directory, err) &&
-           copy_template(home, directory, err) && local_write_settings(shard, err);
+           copy_template(home, directory, err) && (engine || choose_port(shard, err)) &&
+           local_write_settings(shard, err);
 }
 
 bool

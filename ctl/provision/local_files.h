@@ -14,7 +14,8 @@ bool local_write_settings(const json_t *shard, struct err *err) must_check;
 /* The datadir anew from the template: for an engine, which has nothing to lose. */
 bool local_renew(const json_t *server, struct err *err) must_check;
 
-/* A loopback TCP port nobody listens on now, or 0. */
+/* A loopback TCP port nobody listens on now, and which the kernel gives no outgoing connection
+ * where its range leaves others; -1: there is none. */
 int  local_free_port(void);
 bool local_port_free(int port);
 

@@ -1,4 +1,11 @@
-"""conftest.py - what the integration tests share."""
+"""conftest.py - what the integration tests share, and how they run side by side.
+
+Each process of pytest-xdist has a folder, servers and a cluster of its own, and takes whole
+files. A test marked `alone` measures, or wants both CPUs: nobody else has a test running
+meanwhile. Two locks do that: who wants to run waits at the door, and leaves it when inside.
+"""
+import contextlib
+import fcntl
 import itertools
 import os
 import pathlib
@@ -10,6 +17,7 @@ import pytest
 import testbed
 
 counter = itertools.count()
+LOCKS = testbed.ROOT / "build" / "testbed"
 collect_ignore = ["frameworks"]  # test_frameworks.py runs them
 
 
@@ -19,9 +27,44 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "long: takes minutes; only in make test-long")
+    config.addinivalue_line("markers", "alone: no other test runs meanwhile")
+    LOCKS.mkdir(parents=True, exist_ok=True)
+
+
+# The files that take longest begin first, so that all processes end at about the same time.
+FIRST = ["frameworks", "bank", "faults", "hostile", "master", "compress", "ctl_ddl", "types",
+         "engine", "deadlock", "commit_steps", "process", "limits", "txn", "auth"]
+
+
+def is_alone(item):
+    return bool(item.get_closest_marker("alone") or item.get_closest_marker("long"))
+
+
+def place(item):
+    """Those that have to be alone come last of their file: then all others are short."""
+    name = item.path.stem.removeprefix("test_")
+    return FIRST.index(name) if name in FIRST else len(FIRST), item.path, is_alone(item)
+
+
+@contextlib.contextmanager
+def held(name, how):
+    with open(LOCKS / name, "w") as f:
+        fcntl.flock(f, how)
+        yield
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    """With the making of its fixtures and the end of those that nobody wants any more."""
+    inside = contextlib.ExitStack()
+    with held("door", fcntl.LOCK_EX):
+        inside.enter_context(held("room", fcntl.LOCK_EX if is_alone(item) else fcntl.LOCK_SH))
+    with inside:
+        yield
 
 
 def pytest_collection_modifyitems(config, items):
+    items.sort(key=place)
     if not config.getoption("--long"):
         chosen = [i for i in items if i.get_closest_marker("long") is None]
         config.hook.pytest_deselected(items=[i for i in items if i not in chosen])

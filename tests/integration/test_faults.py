@@ -241,6 +241,7 @@ def connect_from_all_cpus(cluster, n):
     return clients
 
 
+@pytest.mark.alone
 def test_a_killed_worker_is_replaced(new_cluster):
     cluster = new_cluster(workers=2)
     clients = connect_from_all_cpus(cluster, 20)

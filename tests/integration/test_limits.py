@@ -172,6 +172,7 @@ def test_a_transaction_that_is_open_for_too_long(c, how):
     c.sql("UPDATE t SET n = 0")
 
 
+@pytest.mark.alone
 def test_short_transactions_are_left_alone(c):
     with user(c, "holder", "--transaction-timeout", "1"), c.connect("holder", "x") as conn:
         end = time.monotonic() + 1.6

@@ -182,6 +182,7 @@ def replaced_within(one, pid):
     return time.monotonic() - start
 
 
+@pytest.mark.alone
 def test_a_killed_worker_is_replaced_at_once(shardd):
     one = shardd().start()
     times = []
@@ -370,6 +371,7 @@ class Notify:
         return said
 
 
+@pytest.mark.alone
 def test_systemd_is_told(shardd):
     one = shardd()
     notify = Notify(one.folder)

@@ -144,6 +144,7 @@ def check_crowd(cluster, n, seconds, backends):
     assert cluster.metric("shardd_pool_timeouts_total") == 0
 
 
+@pytest.mark.alone
 def test_many_clients_on_few_connections(few):
     check_crowd(few, 300, 2, 4)
 

@@ -127,6 +127,7 @@ def tls_cluster(new_cluster, certs):
     return make
 
 
+@pytest.mark.alone
 def test_a_shower_of_tls_logins(tls_cluster):
     weather(tls_cluster(workers=1), 150, "app", {"in"}, trusting())
 

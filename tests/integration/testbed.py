@@ -72,10 +72,17 @@ def wait_for(what, condition, seconds=PATIENCE_S):
         time.sleep(0.01)
 
 
+def own_ports(first=10000, end=16384):
+    """Below those of shards and of outgoing connections; a part for each process of
+    pytest-xdist, so that none takes what another has chosen and not opened yet."""
+    n = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    i = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % n
+    return first + (end - first) * i // n, first + (end - first) * (i + 1) // n - 1
+
+
 def free_port():
-    """Below the range from which the kernel takes ports for outgoing connections."""
     while True:
-        port = random.SystemRandom().randint(15000, 30000)
+        port = random.SystemRandom().randint(*own_ports())
         with socket.socket() as s:
             try:
                 s.bind(("127.0.0.1", port))
