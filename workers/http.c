@@ -25,6 +25,7 @@ struct connection {
     bool          continued; /* the peer knows that it may send the body */
     bool          full;      /* the peer reads slowly: its next request waits */
     bool          ending;    /* the peer sends no more */
+    char          host[SOCK_NAME_BYTES]; /* the peer's */
     bool          closing;
     bool          in_run;    /* inside run(): no recursion */
 };
@@ -195,7 +196,7 @@ take_query(struct connection *c, const struct http_request *r)
         return false;
     }
     if (c->query == NULL)
-        c->query = http_query_new(ctx, &c->stream, c, &query_ops);
+        c->query = http_query_new(ctx, &c->stream, c->host, c, &query_ops);
     c->continued = false;
     c->answering = true;
     timer_stop(ring_timers(ctx->ring), &c->idle);
@@ -327,13 +328,13 @@ on_accept(struct listener *listener, struct ring_file file, const struct sock_ad
 {
     struct http *h = container_of(listener, struct http, listener);
 
-    (void)peer;
     if (h->n_connections >= HTTP_CONNECTIONS_MAX) {
         ring_close_file(h->ctx->ring, file);
         return;
     }
     struct connection *c = mem_alloc(sizeof(*c));
     c->http = h;
+    sock_name(peer, c->host);
     list_append(&h->connections, &c->node);
     h->n_connections++;
     slot_count(h->ctx->slot, COUNTER_HTTP_CONNECTIONS);
@@ -354,7 +355,7 @@ http_open(struct http *h, struct context *ctx, int fd)
 {
     *h = (struct http){ .ctx = ctx, .open = true };
     list_init(&h->connections);
-    listener_open(&h->listener, ctx->ring, fd, false, on_accept, on_listener_closed);
+    listener_open(&h->listener, ctx->ring, fd, true, on_accept, on_listener_closed);
 }
 
 void

@@ -38,6 +38,7 @@ struct http_query {
     struct client *client;   /* at the other end of `inner`; NULL: none */
     struct stream  inner;
     char          *user, *database; /* owned: the client's */
+    char           host[SOCK_NAME_BYTES];
 
     json_t             *body;   /* owned: the request under way */
     struct param_value *params; /* owned [n_params] */
@@ -301,7 +302,8 @@ open_client(struct http_query *q)
 {
     struct sql_error error;
 
-    q->client = client_open_inner(q->ctx, &q->inner, &inner_ops, q->user, q->database, &error);
+    q->client = client_open_inner(q->ctx, &q->inner, &inner_ops, q->user, q->database, q->host,
+                                  &error);
     if (q->client == NULL) {
         slot_count(q->ctx->slot, COUNTER_ERRORS_SHARDD);
         finish(q, &error, true);
@@ -500,7 +502,7 @@ http_query_start(struct http_query *q, const struct http_request *request, struc
 /* --- the owner ----------------------------------------------------------- */
 
 struct http_query *
-http_query_new(struct context *ctx, struct stream *out, void *owner,
+http_query_new(struct context *ctx, struct stream *out, const char *host, void *owner,
                const struct http_query_ops *ops)
 {
     struct http_query *q = mem_alloc(sizeof(*q));
@@ -509,6 +511,7 @@ http_query_new(struct context *ctx, struct stream *out, void *owner,
     q->out   = out;
     q->owner = owner;
     q->ops   = ops;
+    snprintf(q->host, sizeof(q->host), "%s", host);
     return q;
 }
 

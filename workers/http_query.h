@@ -27,9 +27,10 @@ struct http_query_ops {
     void (*done)(void *owner, enum http_status status, bool keep);
 };
 
-/* Answers go to `out`, which outlives http_query_close(). */
-struct http_query *http_query_new(struct context *ctx, struct stream *out, void *owner,
-                                  const struct http_query_ops *ops);
+/* Answers go to `out`, which outlives http_query_close(). `host` (copied) is where it leads to,
+ * for the process list. */
+struct http_query *http_query_new(struct context *ctx, struct stream *out, const char *host,
+                                  void *owner, const struct http_query_ops *ops);
 
 /* The owner goes: no more output, no done(). A statement that runs is stopped. */
 void http_query_close(struct http_query *q);

@@ -303,6 +303,18 @@ def test_a_statement_is_killed_and_listed(web):
     assert status == 400 and document["error"]["code"] == 1317
 
 
+def test_the_process_list_knows_whence(web):
+    """The address of the HTTP connection, and so in USER(), as with any client."""
+    with Connection(web) as connection:
+        connection.http.connect()
+        host = "%s:%d" % connection.http.sock.getsockname()
+        shown = connection.rows("SELECT HOST, USER FROM information_schema.PROCESSLIST "
+                                "WHERE ID = CONNECTION_ID()")
+        assert shown == [[host, "app"]]
+        assert [row[2] for row in connection.rows("SHOW PROCESSLIST")] == [host]
+        assert connection.rows("SELECT USER()") == [["app@127.0.0.1"]]
+
+
 def test_a_client_that_goes_ends_its_statement(web):
     body = b'{"query": "SELECT SLEEP(30)"}'
     s = socket.create_connection(("127.0.0.1", web.http_port), 10)

@@ -440,7 +440,8 @@ client_open(struct context *ctx, struct ring_file file, const struct sock_addr *
 
 struct client *
 client_open_inner(struct context *ctx, struct stream *peer, const struct stream_ops *peer_ops,
-                  const char *user, const char *schema, struct sql_error *error)
+                  const char *user, const char *schema, const char *host,
+                  struct sql_error *error)
 {
     struct client *c = client_new(ctx);
 
@@ -448,7 +449,7 @@ client_open_inner(struct context *ctx, struct stream *peer, const struct stream_
         on_closed(&c->stream);
         return NULL;
     }
-    if (!client_enter(c, user, schema, error)) {
+    if (!client_enter(c, user, schema, host, error)) {
         context_release_row(ctx, c->row);
         session_fini(&c->session);
         on_closed(&c->stream);

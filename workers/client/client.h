@@ -108,11 +108,13 @@ struct client {
 void client_open(struct context *ctx, struct ring_file file, const struct sock_addr *peer);
 
 /* A client within the process, for `user`, whose name was proven otherwise: logged in, at
- * the other end of `peer`, which is opened. `schema` may be empty. NULL and `error`: refused,
- * `peer` as before. It is gone when `peer` hears its end. */
+ * the other end of `peer`, which is opened. `schema` may be empty; `host` is where its orders
+ * come from, as the process list tells it. NULL and `error`: refused, `peer` as before. It is
+ * gone when `peer` hears its end. */
 struct client *client_open_inner(struct context *ctx, struct stream *peer,
                                  const struct stream_ops *peer_ops, const char *user,
-                                 const char *schema, struct sql_error *error);
+                                 const char *schema, const char *host,
+                                 struct sql_error *error);
 
 /* As COM_RESET_CONNECTION, at once: as after the login, but for the schema. No command is
  * under way. */
@@ -144,7 +146,7 @@ bool client_password_is(struct context *ctx, const struct route_user *user,
 void client_greet(struct client *c, const struct sock_addr *peer);
 void client_log_in(struct client *c);                     /* client_login.c */
 void client_tls_failed(struct client *c);
-bool client_enter(struct client *c, const char *user, const char *schema,
+bool client_enter(struct client *c, const char *user, const char *schema, const char *host,
                   struct sql_error *error) must_check;
 void client_welcome(struct client *c);
 void client_deny(struct client *c, bool used_password);

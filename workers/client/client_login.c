@@ -214,7 +214,8 @@ client_welcome(struct client *c)
 }
 
 bool
-client_enter(struct client *c, const char *user, const char *schema, struct sql_error *error)
+client_enter(struct client *c, const char *user, const char *schema, const char *host,
+             struct sql_error *error)
 {
     struct session *s = &c->session;
 
@@ -225,7 +226,7 @@ client_enter(struct client *c, const char *user, const char *schema, struct sql_
     schema = schema[0] != 0 ? schema : NULL;
     if (!may_enter(c, schema, error))
         return false;
-    enter_session(c, schema, "");
+    enter_session(c, schema, host);
     return true;
 }
 
