@@ -2,6 +2,7 @@
 server's, byte by byte, whatever is in the rows and whatever the session has set."""
 import itertools
 import struct
+import subprocess
 
 import pytest
 
@@ -316,6 +317,42 @@ def test_prepared_with_values(raw, used, sql, values):
     for v in values * 2:
         statements = itertools.cycle(p[0] for p in prepared)
         same(raw, lambda c: c.execute(next(statements), v), (sql, v))
+
+
+@pytest.fixture(scope="module")
+def homes(pair):
+    """A global table in each of two databases that live on different shards."""
+    shards = [s["name"] for s in pair.cluster.shard_list()]
+    for i, home in enumerate(shards[:2]):
+        pair.cluster.ctl("database create", f"home{i}", "--home-shard", home)
+        pair.plain.sql(f"CREATE DATABASE home{i}")
+        for server in pair.cluster, pair.plain:
+            server.sql(f"CREATE TABLE home{i}.t (id INT, v VARCHAR(9)) COMMENT 'shardd: global'")
+            server.sql(f"INSERT INTO home{i}.t VALUES (1, 'a'), (2, 'b'), ({3 + i}, 'c')")
+
+
+HOMES = "SELECT a.id, b.v FROM home0.t a JOIN home1.t b ON a.id = b.id WHERE a.id >= ? ORDER BY 1"
+BY_PHP = """$c = new mysqli('127.0.0.1', 'app', 'app', 'g', %d);
+$s = $c->prepare('%s'); $n = 1; $s->bind_param('i', $n);
+foreach ([1, 2, 5] as $n) { $s->execute(); echo json_encode($s->get_result()->fetch_all()); }"""
+
+
+def test_prepared_where_no_shard_has_all_tables(raw, pair, both, homes, used):
+    """Nobody knows the columns before the execution: they come with the rows."""
+    (ours, params, columns), (theirs, others, _) = [c.prepare(HOMES) for c in raw]
+    assert (params, columns) == (others, [])
+    for value in 1, 2, 5:
+        statements = itertools.cycle((ours, theirs))
+        same(raw, lambda c: c.execute(next(statements), [value]), value)
+    for sql in (f"PREPARE s FROM '{HOMES}'", "EXECUTE s USING 2", "EXECUTE s USING 1",
+                "PREPARE s FROM 'SELECT nothing FROM home0.t JOIN home1.t USING (id)'"):
+        ours, theirs = (testbed.Answer(c, sql) for c in both.connections)
+        assert ours.rows == theirs.rows or "nothing" in sql
+    assert testbed.Answer(both.connections[0], "EXECUTE s").error[0] == 1054
+    told = [subprocess.run(["php", "-r", BY_PHP % (server.port, HOMES)], text=True, check=True,
+                           capture_output=True, timeout=60).stdout
+            for server in (pair.cluster, pair.plain)]
+    assert told[0] == told[1] == '[[1,"a"],[2,"b"]][[2,"b"]][]'
 
 
 def test_what_a_statement_leaves_behind(both, used):

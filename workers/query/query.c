@@ -268,9 +268,7 @@ run_on_shards(struct query_run *q)
         return;
     }
     if (q->command == QUERY_PREPARE) {
-        /* Only its metadata is wanted: any shard that has the tables knows. */
-        bool home = plan->target.kind == TARGET_HOME || plan->target.at_home;
-        query_prepare(q, home ? plan->target.home : any_shard(q));
+        query_prepare(q, any_shard(q));
         return;
     }
     if (gather_needed(plan, q->routes->routes, &q->values)) {

@@ -266,7 +266,7 @@ void query_relay_remember(struct leg *leg);
 void query_add_counts(struct span info, uint64_t *counts, size_t n);
 
 /* QUERY_PREPARE: relayed; quiet: a server prepares the text and forgets it again. */
-void query_prepare(struct query_run *q, uint32_t shard);     /* query_check.c */
+void query_prepare(struct query_run *q, uint32_t any);       /* query_check.c */
 
 /* How each kind of plan runs. */
 void query_relay(struct query_run *q, uint32_t shard);       /* query_relay.c */

@@ -2,6 +2,7 @@
  *
  *   COM_STMT_PREPARE --> as many parameters, or the server's error --> COM_STMT_CLOSE
  */
+#include "core/route/gather.h"
 #include "workers/query/leg.h"
 #include "workers/query/txn.h"
 
@@ -50,11 +51,45 @@ all_over(struct query_run *q)
     txn_settle(q, q->failed ? q->error.code : 0, answered);
 }
 
-void
-query_prepare(struct query_run *q, uint32_t shard)
-{
-    struct shard_set one = { 0 };
+/* What a server says of any parameter. */
+static const struct column parameter = {
+    .name = { (const uint8_t *)"?", 1 }, .type = MYSQL_TYPE_NULL, .charset = CHARSET_BINARY,
+    .flags = BINARY_FLAG,
+};
 
+/* No shard has all the tables. The answer is told without columns, as a server does for CALL;
+ * they come with the rows. */
+static void
+answer_without_columns(struct query_run *q)
+{
+    struct buf *out = stream_out(q->client);
+
+    q->prepared = (struct prepare_ok){ .statement_id = q->client_statement,
+                                       .n_params     = (uint16_t)q->values.n_params };
+    if (!q->quiet) {
+        reply_prepare_encode(out, &q->seq, &q->prepared);
+        for (uint32_t i = 0; i < q->values.n_params; i++)
+            reply_column_encode(out, &q->seq, q->s->capabilities, &parameter);
+        if (q->values.n_params != 0 && !(q->s->capabilities & CLIENT_DEPRECATE_EOF))
+            reply_eof_encode(out, &q->seq, &(struct eof){ .status = session_status(q->s) });
+        query_flush(q);
+    }
+    query_done(q);
+}
+
+/* Only what it needs and answers is wanted: any shard that has the tables knows. */
+void
+query_prepare(struct query_run *q, uint32_t any)
+{
+    const struct plan *plan  = &q->plan->plan;
+    bool               home  = plan->target.kind == TARGET_HOME || plan->target.at_home;
+    uint32_t           shard = home ? plan->target.home : any;
+    struct shard_set   one   = { 0 };
+
+    if (plan->kind == PLAN_GATHER && !gather_home(plan->gather, &(uint32_t){ 0 })) {
+        answer_without_columns(q);
+        return;
+    }
     if (!q->quiet) {
         query_relay(q, shard);
         return;
