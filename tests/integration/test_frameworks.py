@@ -209,7 +209,7 @@ def sqlalchemy(server, mode, scratch, only):
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=line",
              f"--junitxml={result}", "--dburi",
              f"mysql+pymysql://app:app@127.0.0.1:{server.port}/sa?charset=utf8mb4",
-             "test_suite.py", *(["-k", only] if only else [])]
+             "--confcutdir=.", "test_suite.py", *(["-k", only] if only else [])]
     more = {} if mode == "plain" else {"SHARDD_COUNT": str(count)}
     run(words, HERE / "sqlalchemy_suite", may_fail=True, PYTHONPATH=".", SHARDD_MODE=mode, **more)
     return outcomes(result), count.read_text().split("\n") if more else []
