@@ -22,6 +22,7 @@ struct pins {
     struct buf tables;  /* temporary ones: schema.name, lenenc strings */
     struct buf locks;   /* names that GET_LOCK was given, as they stood in the text */
     bool       unknown_lock; /* ... and one that was no plain string */
+    uint32_t   locked_on; /* PIN_LOCK_TABLES: the shard's id */
 };
 
 static inline bool

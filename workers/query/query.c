@@ -281,6 +281,8 @@ run_on_shards(struct query_run *q)
         query_fail(q, &error);
         return;
     }
+    if (!table_locks_route(q, &shards))
+        return;
     if (!reaches_pinned_variables(q, &shards)) {
         query_refuse(q, SQL_NOT_SUPPORTED, "shardd: a user variable of the session has a character "
                      "set or a size that ties it to one shard, and this statement runs on another: "
@@ -441,7 +443,7 @@ query_start(struct query_run *q)
             query_relay(q, home_shard(q));
         return;
     }
-    if (q->plan->plan.implicit_commit && q->s->in_txn && q->command != QUERY_PREPARE)
+    if (q->s->in_txn && q->command != QUERY_PREPARE && table_locks_commit(q))
         txn_commit(q, committed_before);
     else if (q->command == QUERY_PREPARE)
         run_on_shards(q);

@@ -248,6 +248,14 @@ bool query_sets_insert_id(const struct query_run *q);
 /* LOCK TABLES of a dump that is restored: true when it was answered. */
 bool query_bulk_lock(struct query_run *q);
 
+/* table_locks.c: does the statement commit what is open before it runs? So does UNLOCK TABLES
+ * when there are locked ones. */
+bool table_locks_commit(const struct query_run *q);
+/* Where the statement goes when the session has locked tables; false: it is refused. */
+bool table_locks_route(struct query_run *q, struct shard_set *shards) must_check;
+/* And a BEGIN. */
+bool table_locks_begin(struct query_run *q) must_check;
+
 /* query_share.c: on a backend that is shared with other clients' statements, at first. */
 bool query_may_share(const struct query_run *q);
 void query_share(struct leg *leg, struct backend *b);

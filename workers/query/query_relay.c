@@ -121,6 +121,8 @@ pin(struct leg *leg)
     if (plan->pin == PIN_NONE)
         return;
     pins_add(&s->pins, s->ctx->slot, plan->pin);
+    if (plan->pin == PIN_LOCK_TABLES)
+        s->pins.locked_on = leg->shard_id;
     if (plan->pin == PIN_TEMPORARY_TABLE)
         pins_add_tables(&s->pins, plan);
     leg->backend->dirty = true;

@@ -202,6 +202,8 @@ query_txn(struct query_run *q)
     slot_count(q->ctx->slot, COUNTER_STATEMENTS_TXN);
     switch (txn->verb) {
     case TXN_BEGIN:
+        if (!table_locks_begin(q))
+            return;
         if (s->in_txn) /* the one that is open is committed first */
             txn_commit(q, begin);
         else

@@ -1,0 +1,226 @@
+"""Transactions, locks by name and locked tables of several clients meet as on one server: who
+waits, for how long, and what everybody is answered."""
+import itertools
+import random
+
+import pytest
+
+import testbed
+from meeting import Meeting
+
+ROWS = 12
+LEVELS = ["READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ"]
+ALL = "SELECT id, n FROM t ORDER BY id"
+
+
+# --- transactions -------------------------------------------------------------------
+
+class Script:
+    """Random statements of three clients. Left out is what is another thing where rows lie on
+    several servers: locks on gaps between rows, the order in which one statement locks several
+    rows while others hold some, and reads of a transaction that were no snapshot's."""
+
+    def __init__(self, seed, meeting):
+        self.r, self.m = random.Random(seed), meeting
+        self.fresh = 1000 + seed * 1000
+        self.level = ["REPEATABLE READ"] * 3
+        self.looked = [False] * 3  # has read everything in this transaction
+
+    def choose(self, who):
+        m, r = self.m, self.r
+        others_idle = all(not m.is_open(w) for w in range(3) if w != who) and not m.pending
+        key, kind = r.randrange(ROWS), r.randrange(100)
+        if m.is_open(who) and not self.looked[who] and self.level[who] == "REPEATABLE READ":
+            return ALL
+        if kind < 40:
+            return r.choice([f"UPDATE t SET n = n + {r.randrange(1, 4)} WHERE id = {key}",
+                             f"UPDATE g SET n = n + 1 WHERE id = {key % 3}",
+                             f"SELECT n FROM t WHERE id = {key} FOR UPDATE",
+                             f"SELECT n FROM t WHERE id = {key} LOCK IN SHARE MODE",
+                             f"REPLACE INTO t VALUES ({key}, {r.randrange(50)})",
+                             f"INSERT IGNORE INTO t VALUES ({key}, 1)",
+                             f"INSERT INTO t VALUES ({key}, 1)"])
+        if kind < 48:
+            self.fresh += 1
+            return f"INSERT INTO t VALUES ({self.fresh}, {r.randrange(9)})"
+        if kind < 52 and others_idle:
+            return r.choice(["UPDATE t SET n = n + 1", "UPDATE t SET n = n - 1 WHERE n > 5",
+                             "DELETE FROM t WHERE id >= 1000"])
+        if kind < 62:
+            return r.choice([ALL, "SELECT COUNT(*), SUM(n) FROM t", "SELECT * FROM g ORDER BY id",
+                             f"SELECT n FROM t WHERE id = {key}", "SELECT @@in_transaction"])
+        if kind < 74:
+            return r.choice(["BEGIN", "START TRANSACTION", "SET autocommit = 0"])
+        if kind < 86:
+            return r.choice(["COMMIT", "COMMIT", "ROLLBACK", "COMMIT AND CHAIN",
+                             "ROLLBACK AND CHAIN", "SET autocommit = 1",
+                             r.choice([f"CREATE TABLE IF NOT EXISTS x{who} (id INT PRIMARY KEY)",
+                                       f"DROP TABLE IF EXISTS x{who}"])])
+        if kind < 95:
+            name = r.choice("ab")
+            return r.choice([f"SAVEPOINT {name}", f"ROLLBACK TO {name}",
+                             f"RELEASE SAVEPOINT {name}"])
+        return "SET SESSION TRANSACTION ISOLATION LEVEL " + r.choice(LEVELS)
+
+    def follow(self, who, sql):
+        """What the next choice has to know."""
+        if sql == ALL:
+            self.looked[who] = True
+        elif sql.split()[0] not in ("UPDATE", "SELECT", "REPLACE", "INSERT", "DELETE",
+                                    "SAVEPOINT", "RELEASE") and " TO " not in sql:
+            self.looked[who] = False
+        if sql.startswith("SET SESSION"):
+            self.level[who] = sql.split("LEVEL ")[1]
+
+    def step(self):
+        """False: a deadlock."""
+        who = self.r.choice(self.m.free())
+        sql = self.choose(who)
+        if sql.startswith("SET SESSION") and self.m.is_open(who):
+            sql = "COMMIT"
+        heard = self.m.say(who, sql)
+        self.follow(who, sql)
+        return self.m.compare(heard)
+
+    def run(self, steps):
+        for _ in range(steps):
+            if not self.step():
+                return
+        while self.m.pending or any(self.m.is_open(w) for w in self.m.free()):
+            for who in self.m.free():
+                if not self.m.compare(self.m.say(who, "ROLLBACK")):
+                    return
+                if not self.m.compare(self.m.say(who, "SET autocommit = 1")):
+                    return
+
+
+def fill(server, db):
+    for sql in ("DROP TABLE IF EXISTS t, g, x0, x1, x2",
+                "CREATE TABLE t (id BIGINT PRIMARY KEY, n INT NOT NULL)",
+                "CREATE TABLE g (id BIGINT PRIMARY KEY, n INT NOT NULL) COMMENT "
+                "'shardd: reference'", "INSERT INTO g VALUES (0, 0), (1, 0), (2, 0)",
+                "INSERT INTO t VALUES " + ",".join(f"({i}, {i})" for i in range(ROWS))):
+        server.sql(sql, db=db)
+
+
+def transactions(cluster, plain, db, seeds, steps=40):
+    waits = 0
+    for seed in seeds:
+        for server in cluster, plain:
+            fill(server, db)
+        with Meeting(cluster, plain, [db] * 3) as meeting:
+            Script(seed, meeting).run(steps)
+            waits += meeting.waits
+        left = [sorted(server.sql("SELECT * FROM t", db=db)) for server in (cluster, plain)]
+        assert left[0] == left[1] or meeting.ended, meeting.story(str(left))
+    assert waits > len(seeds), "they hardly meet"
+
+
+def test_transactions(both):
+    transactions(both.cluster, both.plain, both.db, range(4))
+
+
+@pytest.mark.long
+def test_more_transactions(both):
+    transactions(both.cluster, both.plain, both.db, range(4, 200), steps=60)
+
+
+# --- locks by name, and of tables -------------------------------------------------------
+
+@pytest.fixture
+def elsewhere(both):
+    """A second database, which lives on the other shard."""
+    home, = [d["home"] for d in both.cluster.ctl("database list")["databases"]
+             if d["name"] == both.db]
+    other = [s["name"] for s in both.cluster.shard_list() if s["name"] != home][0]
+    name = both.db + "_b"
+    both.cluster.ctl("database create", name, "--home-shard", other)
+    both.plain.sql(f"CREATE DATABASE {name}")
+    for server in both.cluster, both.plain:
+        for db in both.db, name:
+            server.sql("CREATE TABLE g (id INT PRIMARY KEY, n INT) COMMENT 'shardd: global'",
+                       db=db)
+            server.sql("INSERT INTO g VALUES (0, 0), (1, 1), (2, 2)", db=db)
+            server.sql("CREATE TABLE h (id INT PRIMARY KEY, n INT) COMMENT 'shardd: global'",
+                       db=db)
+            server.sql("INSERT INTO h VALUES (-1, 0)", db=db)
+    yield name
+    for server in both.cluster, both.plain:
+        server.sql(f"DROP DATABASE {name}")
+
+
+def by_name(r, *_):
+    name = r.choice(["a", "b", "B", "c d"])
+    return r.choice([f"SELECT GET_LOCK('{name}', {r.choice([0, 100, 100])})"] * 3 +
+                    [f"SELECT RELEASE_LOCK('{name}')"] * 2 +
+                    [f"SELECT IS_FREE_LOCK('{name}')", f"SELECT IS_USED_LOCK('{name}')",
+                     f"DO GET_LOCK('{name}', 100)", "SELECT RELEASE_ALL_LOCKS()", "BEGIN", "COMMIT",
+                     f"SELECT GET_LOCK('{name}', 0), GET_LOCK('e', 0)"])
+
+
+def of_tables(r, meeting, who):
+    """Who has locked a table names those of the same database."""
+    locked = meeting.__dict__.setdefault("locked", {})
+    if who in locked and r.random() < 0.3:
+        del locked[who]
+        return "UNLOCK TABLES"
+    fresh = who not in locked
+    table = locked.get(who) or r.choice(meeting.places) + r.choice([".g", ".h"])
+    if r.random() < 0.25:
+        locked[who] = table
+        return f"LOCK TABLES {table} {r.choice(['READ', 'WRITE', 'READ LOCAL'])}"
+    # Those who get a lock at the same moment are in no order: each has a row of its own.
+    return r.choice([f"SELECT n FROM {table} WHERE id = {who}", f"SELECT MIN(id) FROM {table}",
+                     f"UPDATE {table} SET n = n + 1 WHERE id = {who}",
+                     f"SELECT n FROM {table} x WHERE id = {who}",
+                     f"INSERT INTO {table} VALUES ({who}, 1)",
+                     f"INSERT IGNORE INTO {table[:-1]}h VALUES ({who}, 1)",
+                     f"SET autocommit = {r.randrange(2)}", "COMMIT",
+                     "BEGIN" if fresh else "SAVEPOINT s", "ROLLBACK"])
+
+
+def chatter(cluster, plain, places, seeds, statement, last, steps=40):
+    waits = 0
+    for seed in seeds:
+        r = random.Random(seed)
+        with Meeting(cluster, plain, places) as meeting:
+            for _ in range(steps):
+                who = r.choice(meeting.free())
+                if not meeting.compare(meeting.say(who, statement(r, meeting, who))):
+                    break
+            while meeting.pending and not meeting.ended:
+                for who, sql in itertools.product(meeting.free(), (last, "ROLLBACK")):
+                    if not meeting.compare(meeting.say(who, sql)):
+                        break
+            waits += meeting.waits
+    assert waits > len(seeds), "they hardly meet"
+
+
+def test_locks_by_name(both, elsewhere):
+    """Whoever asks, at whichever worker and in whichever database."""
+    chatter(both.cluster, both.plain, [both.db, elsewhere, both.db, elsewhere], range(5), by_name,
+            "SELECT RELEASE_ALL_LOCKS()")
+
+
+def test_locked_tables(both, elsewhere):
+    chatter(both.cluster, both.plain, [both.db, elsewhere, both.db], range(5), of_tables,
+            "UNLOCK TABLES")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("statement, last", [(by_name, "SELECT RELEASE_ALL_LOCKS()"),
+                                             (of_tables, "UNLOCK TABLES")])
+def test_more_locks(both, elsewhere, statement, last):
+    chatter(both.cluster, both.plain, [both.db, elsewhere, both.db], range(5, 100), statement,
+            last, steps=80)
+
+
+def test_a_lock_by_name_is_waited_for_that_long(both):
+    with both.cluster.connect() as holder, both.cluster.connect() as waiter:
+        assert testbed.Answer(holder, "SELECT GET_LOCK('long', 0)").rows == [(1,)]
+        for seconds in 0, 0.2, 1:
+            before = testbed.time.monotonic()
+            assert testbed.Answer(waiter, f"SELECT GET_LOCK('long', {seconds})").rows == [(0,)]
+            assert testbed.time.monotonic() - before >= int(seconds)
+        assert testbed.Answer(waiter, "SELECT IS_USED_LOCK('long')").rows == [
+            (holder.thread_id(),)]
