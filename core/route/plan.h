@@ -399,7 +399,8 @@ struct plan_context {
 /* The plan for a statement. Never fails: what cannot be done is PLAN_REFUSE.
  * `statement` as parsed from `text` (NULL: PARSE_BAD, the text does not lex); `digest` of the
  * same text, NULL when there is none (too long: then the plan is not cacheable).
- * What `out` points to lives in `arena` or in the routes; nothing points into `text`. */
+ * What `out` points to lives in `arena`; nothing points into `text` or the routes, which go
+ * before the plan when only users have changed. */
 void plan_make(struct arena *arena, const struct plan_context *context, struct span text,
                const struct digest *digest, const struct stmt *statement, struct plan *out);
 

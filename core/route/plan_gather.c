@@ -290,8 +290,8 @@ table_spec(struct planner *p, const struct gathering *g)
 {
     struct gather_table t = {
         .table    = g->index,
-        .schema   = p->routes->databases[g->table->database].name,
-        .name     = g->table->name,
+        .schema   = arena_copy(p->arena, p->routes->databases[g->table->database].name),
+        .name     = arena_copy(p->arena, g->table->name),
         .target   = target_of(p, g),
         .from     = gather_from(p, g),
         .filtered = gather_is_filtered(g),

@@ -121,6 +121,43 @@ def test_limits(c, sql, code, text, limit):
     assert c.metric("shardd_gather_refused_total", limit=limit) == before + 1
 
 
+# What is fetched for a statement is no answer: it counts for gather_max_* only.
+USERS = [
+    ("--max-rows", "100", "SELECT a.id FROM few a JOIN few b ON a.n = b.id LIMIT {}", 100, 1226),
+    ("--max-bytes", "64K", "SELECT id, LEFT(v, 20000), ROW_NUMBER() OVER (ORDER BY id) FROM wide "
+     "ORDER BY id LIMIT {}", 3, 1226),
+    ("--statement-timeout", "1", ENDLESS + " AND {} > 1", None, 1969),
+]
+
+
+@pytest.mark.parametrize("limit, value, sql, allowed, code", USERS, ids=["rows", "bytes", "time"])
+def test_limits_of_users(c, limit, value, sql, allowed, code):
+    """Reached while the engine answers, in a transaction and outside; the session goes on."""
+    c.ctl("user add", "bounded", "--password", "x", limit, value)
+    try:
+        wait_for("the worker to know", lambda: knows(c, "bounded"))
+        with c.connect("bounded", "x") as db, db.cursor() as cursor:
+            for begin in "SELECT 1", "BEGIN":
+                cursor.execute(begin)
+                if allowed is not None:
+                    assert cursor.execute(sql.format(allowed)) == allowed
+                fails(cursor, sql.format(2000), code)
+                cursor.execute("SELECT COUNT(*) FROM few a JOIN few b ON a.n = b.id")
+                assert cursor.fetchall() == ((FEW,),)
+            cursor.execute("SELECT @@in_transaction")
+            assert cursor.fetchall() == ((1,),)
+    finally:
+        c.ctl("user remove", "bounded")
+
+
+def knows(c, name):
+    try:
+        c.connect(name, "x").close()
+        return True
+    except pymysql.err.MySQLError:
+        return False
+
+
 def test_a_limit_leaves_the_transaction_alone(c):
     with c.connect() as db, db.cursor() as cursor:
         cursor.execute("BEGIN")

@@ -62,7 +62,12 @@ static const struct route_database world_databases[] = {
     { .name = N("other"), .home = 1, .collation = 45 },
 };
 static const struct route_shard world_shards[] = {
-    { .id = 1, .name = N("s0") }, { .id = 2, .name = N("s1") }, { .id = 3, .name = N("s2") },
+    { .id = 1, .name = N("s0"), .host = N("h"), .port = 1 },
+    { .id = 2, .name = N("s1"), .host = N("h"), .port = 2 },
+    { .id = 3, .name = N("s2"), .host = N("h"), .port = 3 },
+};
+static const struct route_shard world_engines[] = {
+    { .id = ROUTES_ENGINE_ID + 1, .name = N("e"), .host = N("h"), .port = 9 },
 };
 
 static struct route_range world_ranges[12];
@@ -70,7 +75,8 @@ static uint32_t           world_index[(1 << 6) + 1];
 static struct routes      world = {
          .generation = 1, .n_shards = 3, .n_ranges = 12, .n_databases = 2,
          .n_tables = sizeof(world_tables) / sizeof(world_tables[0]),
-         .shards = world_shards, .ranges = world_ranges, .databases = world_databases,
+         .shards = world_shards, .engines = world_engines, .ranges = world_ranges,
+         .databases = world_databases,
          .tables = world_tables, .index = world_index,
 };
 
@@ -91,10 +97,11 @@ world_init(void)
 }
 
 static inline void
-planned_make(struct planned *c, const char *sql, const char *schema, bool zero_is_number)
+planned_in(struct planned *c, const struct routes *routes, const char *sql, const char *schema,
+           bool zero_is_number)
 {
     *c                             = (struct planned){ .text = span_of(sql) };
-    struct plan_context    context = { .routes = &world, .schema = span_of(schema),
+    struct plan_context    context = { .routes = routes, .schema = span_of(schema),
                                        .collation = 45, .zero_is_number = zero_is_number };
     struct stmt           *stmt    = NULL;
     const struct digest   *digest  = NULL;
@@ -103,6 +110,12 @@ planned_make(struct planned *c, const char *sql, const char *schema, bool zero_i
     if (parse_statement(&c->arena, c->text, context.lex, digest, &stmt) == PARSE_BAD)
         stmt = NULL;
     plan_make(&c->arena, &context, c->text, digest, stmt, &c->plan);
+}
+
+static inline void
+planned_make(struct planned *c, const char *sql, const char *schema, bool zero_is_number)
+{
+    planned_in(c, &world, sql, schema, zero_is_number);
 }
 
 static inline struct plan_values

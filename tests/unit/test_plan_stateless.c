@@ -152,5 +152,6 @@ main(void)
         cmocka_unit_test(who_held_others_up_has_to_earn_it_again),
     };
 
+    world_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
