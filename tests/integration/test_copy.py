@@ -57,7 +57,8 @@ UNKNOWN_ORDER = {
 
 TYPES = """CREATE TABLE types (id INT PRIMARY KEY,
   i1 TINYINT, i2 SMALLINT UNSIGNED, i3 MEDIUMINT, i8 BIGINT UNSIGNED, z INT(8) ZEROFILL,
-  d DECIMAL(30,10), f FLOAT, f2 FLOAT(7,3), r DOUBLE, r2 DOUBLE(12,4), b1 BIT(1), b BIT(17), b64 BIT(64),
+  d DECIMAL(30,10), f FLOAT, f2 FLOAT(7,3), r DOUBLE, r2 DOUBLE(12,4), b1 BIT(1), b BIT(17),
+  b64 BIT(64),
   dt DATE, tm TIME(6), dtm DATETIME(6), ts TIMESTAMP(6) NULL, ts0 TIMESTAMP NOT NULL
   DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, y YEAR,
   c CHAR(10), cl CHAR(10) CHARACTER SET latin1, cb BINARY(6), v VARCHAR(100), v16 VARCHAR(50)
@@ -189,7 +190,8 @@ def fill_types(cluster, rows=400):
         cursor.execute("SET sql_mode = 'ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO', "
                        "check_constraint_checks = 0")
         for i in range(rows):
-            nasty = bytes(rng.choice(b"\0\t\n\\N'\",\r\x1aa\xc3\xff") for _ in range(rng.randrange(40)))
+            nasty = bytes(rng.choice(b"\0\t\n\\N'\",\r\x1aa\xc3\xff")
+                          for _ in range(rng.randrange(40)))
             text = "".join(rng.choice(EDGES) for _ in range(rng.randrange(8)))
             values = {
                 "id": i * 7 - 100, "i1": maybe(rng.randint(-128, 127)), "i2": maybe(65535),
