@@ -72,21 +72,16 @@ text_keys(struct text *t, struct span column, const struct key_group *keys)
 }
 
 static void
-text_hide(struct text *t, const struct gathering *g)
-{
-    if (g->table->hide.len == 0)
-        return;
-    text_const(t, g->filters == NULL ? " WHERE " : ") AND ");
-    hide_condition(t, g->table, g->table->name, &g->table->columns[g->table->key],
-                   g->lock.end != 0);
-}
-
-static void
 text_filters(struct text *t, const struct gathering *g)
 {
     bool hides = g->table->hide.len != 0;
+    if (hides) {
+        text_const(t, " WHERE ");
+        hide_condition(t, g->table, g->table->name, &g->table->columns[g->table->key],
+                       g->lock.end != 0);
+    }
     for (const struct filter *f = g->filters; f != NULL; f = f->next) {
-        text_const(t, f != g->filters ? " OR " : hides ? " WHERE (" : " WHERE ");
+        text_const(t, f != g->filters ? " OR " : hides ? " AND (" : " WHERE ");
         for (uint32_t i = 0; i < f->n; i++) {
             if (i > 0)
                 text_const(t, " AND ");
@@ -97,6 +92,8 @@ text_filters(struct text *t, const struct gathering *g)
         if (f->keys != NULL)
             text_keys(t, g->table->columns[g->table->key].name, f->keys);
     }
+    if (hides && g->filters != NULL)
+        text_const(t, ")");
 }
 
 static void
@@ -119,7 +116,6 @@ gather_from(struct planner *p, const struct gathering *g)
     text_name(&t, g->table->name);
     text_clause(&t, g->partition);
     text_filters(&t, g);
-    text_hide(&t, g);
     text_clause(&t, g->lock);
     return text_end(&t);
 }

@@ -209,17 +209,19 @@ insert_words(struct planner *p, uint32_t at, const char *words)
     insert(p, at, &t);
 }
 
-/* WHERE e becomes WHERE ( e) AND what is in `t`. */
+/* WHERE e becomes WHERE t AND (e): what e complains about rows that must not be seen is not
+ * heard. */
 static void
 insert_and(struct planner *p, uint32_t start, uint32_t end, const struct text *t)
 {
     struct text all;
-    insert_words(p, start, " (");
     text_begin(&all, p);
-    text_const(&all, ") AND ");
+    text_const(&all, " ");
     for (uint32_t i = 0; i < t->n; i++)
         text_piece(&all, t->pieces[i]);
-    insert(p, end, &all);
+    text_const(&all, " AND (");
+    insert(p, start, &all);
+    insert_words(p, end, ")");
 }
 
 /* Where a WHERE is, or (start 0) would begin. */

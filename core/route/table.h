@@ -73,7 +73,7 @@ struct route_table {
     struct span                hide;   /* TABLE_SHARDED: a table of ROUTES_MOVE_SCHEMA on every
                                           shard whose column `k` has the key values of rows
                                           that statements not fixed by the key must not see;
-                                          empty: there are none */
+                                          empty: there are none. See below */
     uint32_t                   n_columns;
     const struct route_column *columns;
 };
@@ -108,6 +108,15 @@ struct route_range {
  * fixed by a key of a fenced range, what is not fixed by a key and goes to a fenced shard,
  * and a transaction's first statement on a fenced shard. Transactions that were there before
  * go on to their end. */
+
+/* A set of hidden keys (route_table.hide) is the same table name on every shard, with one unique
+ * column `k` of the key column's type and collation. What the planner says with it
+ * (plan_hide.c) is right when whoever moves rows keeps to this:
+ * - keys are written in the transaction of their rows, and before them;
+ * - a key in it is not one of this shard's own, whether or not there is a row;
+ * - the set is older than every transaction that is open when it is published: to a view that is
+ *   older the server answers 1412 (ER_TABLE_DEF_CHANGED);
+ * - it goes when no statement uses routes with it any more. */
 
 enum { ROUTE_TOKEN_BYTES = 32 };
 

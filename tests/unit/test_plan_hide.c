@@ -35,29 +35,29 @@ static const struct plan_case cases[] = {
       "[users.id]" },
     { "SELECT name FROM users WHERE age = 1 OR age = 2 ORDER BY name LIMIT 3",
       "scatter all; merge: sort 1~h1 limit; text: SELECT name, WEIGHT_STRING(name) FROM "
-      "users WHERE ( age = :0 OR age = :1) AND [users.id] ORDER BY name LIMIT {limit}" },
+      "users WHERE [users.id] AND ( age = :0 OR age = :1) ORDER BY name LIMIT {limit}" },
     { "SELECT name FROM users WHERE id = 5",
       "one keys users.id=(:0) one shard" },
     { "SELECT name FROM users WHERE id IN (5, 6)",
       "scatter keys users.id=(:0,:1); merge: concatenate; text: SELECT name FROM users "
-      "WHERE ( id IN (:0, :1)) AND [users.id]" },
+      "WHERE [users.id] AND ( id IN (:0, :1))" },
     { "SELECT name FROM users WHERE id = ?",
       "scatter keys users.id=(?0); merge: concatenate; text: SELECT name FROM users WHERE "
-      "( id = ?0) AND [users.id]" },
+      "[users.id] AND ( id = ?0)" },
     { "SELECT age, SUM(score) FROM users AS u WHERE age > ? AND name = 'a' GROUP BY age "
       "HAVING SUM(score) > 1",
       "scatter all; merge: 2=sum group 1 having sort 1; text: SELECT age, SUM(score) FROM "
-      "users AS u WHERE ( age > ?0 AND name = :0) AND [u.id] GROUP BY age ORDER BY NULL" },
+      "users AS u WHERE [u.id] AND ( age > ?0 AND name = :0) GROUP BY age ORDER BY NULL" },
     { "SELECT DISTINCT age FROM users u",
       "scatter all; merge: distinct 1; text: SELECT DISTINCT age FROM users u WHERE [u.id]" },
     { "SELECT u.id, o.amount FROM users u JOIN orders o ON o.user_id = u.id AND o.amount > "
       "? WHERE u.age < ?",
       "scatter all; merge: concatenate; text: SELECT u.id, o.amount FROM users u JOIN "
-      "orders o ON o.user_id = u.id AND o.amount > ?0 WHERE ( u.age < ?1) AND [u.id]" },
+      "orders o ON o.user_id = u.id AND o.amount > ?0 WHERE [u.id] AND ( u.age < ?1)" },
     { "SELECT u.id, o.amount FROM users u LEFT JOIN orders o ON o.user_id = u.id OR u.age "
       "= ? WHERE u.age < ?",
-      "gather app.users all: SELECT id,age FROM `app`.`users` WHERE ((`age` < ?1)) AND "
-      "[users.id]; app.orders all: SELECT user_id,amount FROM `app`.`orders` WHERE "
+      "gather app.users all: SELECT id,age FROM `app`.`users` WHERE [users.id] AND ((`age` "
+      "< ?1)); app.orders all: SELECT user_id,amount FROM `app`.`orders` WHERE "
       "[orders.user_id]" },
     { "SELECT u.id, o.amount FROM users u LEFT JOIN orders o ON (o.user_id = u.id) AND "
       "(o.amount > 1)",
@@ -91,17 +91,17 @@ static const struct plan_case cases[] = {
       "scatter all; merge: concatenate; text: SELECT name FROM users WHERE [users.id!] "
       "LOCK IN SHARE MODE" },
     { "SELECT name FROM users WHERE EXISTS (SELECT 1 FROM orders WHERE user_id = users.id)",
-      "scatter all; merge: concatenate; text: SELECT name FROM users WHERE ( EXISTS "
-      "(SELECT :0 FROM orders WHERE user_id = users.id)) AND [users.id]" },
+      "scatter all; merge: concatenate; text: SELECT name FROM users WHERE [users.id] AND "
+      "( EXISTS (SELECT :0 FROM orders WHERE user_id = users.id))" },
     { "SELECT name FROM users WHERE id IN (SELECT user_id FROM orders WHERE amount = 1)",
-      "scatter all; merge: concatenate; text: SELECT name FROM users WHERE ( id IN (SELECT "
-      "user_id FROM orders WHERE amount = :0)) AND [users.id]" },
+      "scatter all; merge: concatenate; text: SELECT name FROM users WHERE [users.id] AND "
+      "( id IN (SELECT user_id FROM orders WHERE amount = :0))" },
     { "SELECT (SELECT MAX(amount) FROM orders o WHERE o.user_id = u.id) FROM users u",
       "scatter all; merge: concatenate; text: SELECT (SELECT MAX(amount) FROM orders o "
       "WHERE o.user_id = u.id) FROM users u WHERE [u.id]" },
     { "SELECT x.id FROM (SELECT id, age FROM users WHERE age = 1) AS x WHERE x.age > 0",
       "scatter all; merge: concatenate; text: SELECT x.id FROM (SELECT id, age FROM users "
-      "WHERE ( age = :0) AND [users.id]) AS x WHERE x.age > :1" },
+      "WHERE [users.id] AND ( age = :0)) AS x WHERE x.age > :1" },
     { "WITH x AS (SELECT id, age FROM users) SELECT x.id FROM x JOIN x AS y ON x.id = y.id",
       "scatter all; merge: concatenate; text: WITH x AS (SELECT id, age FROM users WHERE "
       "[users.id]) SELECT x.id FROM x JOIN x AS y ON x.id = y.id" },
@@ -109,8 +109,8 @@ static const struct plan_case cases[] = {
       "gather app.users all: SELECT id FROM `app`.`users` WHERE [users.id]; app.orders "
       "all: SELECT user_id FROM `app`.`orders` WHERE [orders.user_id]" },
     { "SELECT u.id FROM users u JOIN orders o ON o.id = u.id WHERE u.age > 5",
-      "gather app.users all, key id: SELECT id,age FROM `app`.`users` WHERE ((`age` > :0)) "
-      "AND [users.id]; app.orders all, key id: SELECT id FROM `app`.`orders` WHERE "
+      "gather app.users all, key id: SELECT id,age FROM `app`.`users` WHERE [users.id] AND "
+      "((`age` > :0)); app.orders all, key id: SELECT id FROM `app`.`orders` WHERE "
       "[orders.user_id]" },
     { "SELECT name FROM names",
       "scatter all; merge: concatenate; text: SELECT name FROM names WHERE [names.name]" },
@@ -125,45 +125,45 @@ static const struct plan_case cases[] = {
       "scatter all; merge: concatenate; text: SELECT p.id FROM other.parts p JOIN users u "
       "ON u.id = p.id" },
     { "SELECT app.users.id FROM app.users WHERE app.users.age = 1",
-      "scatter all; merge: concatenate; text: SELECT app.users.id FROM app.users WHERE ( "
-      "app.users.age = :0) AND [users.id]" },
+      "scatter all; merge: concatenate; text: SELECT app.users.id FROM app.users WHERE "
+      "[users.id] AND ( app.users.age = :0)" },
     { "UPDATE users SET age = 1",
       "write all; text: UPDATE users SET age = :0 WHERE [users.id!]" },
     { "UPDATE users SET age = ? WHERE age = ? OR age = 3 ORDER BY age",
-      "write all; text: UPDATE users SET age = ?0 WHERE ( age = ?1 OR age = :0) AND "
-      "[users.id!] ORDER BY age" },
+      "write all; text: UPDATE users SET age = ?0 WHERE [users.id!] AND ( age = ?1 OR age "
+      "= :0) ORDER BY age" },
     { "UPDATE users SET age = ? WHERE age = ? LIMIT 1",
-      "write all one shard; text: UPDATE users SET age = ?0 WHERE ( age = ?1) AND "
-      "[users.id!] LIMIT 1" },
+      "write all one shard; text: UPDATE users SET age = ?0 WHERE [users.id!] AND ( age = "
+      "?1) LIMIT 1" },
     { "UPDATE users SET age = 1 WHERE id = 5",
       "write keys users.id=(:1)" },
     { "UPDATE users SET age = 1 WHERE id IN (5, 6)",
-      "write keys users.id=(:1,:2); text: UPDATE users SET age = :0 WHERE ( id IN (:1, "
-      ":2)) AND [users.id!]" },
+      "write keys users.id=(:1,:2); text: UPDATE users SET age = :0 WHERE [users.id!] AND "
+      "( id IN (:1, :2))" },
     { "UPDATE users SET age = 1 WHERE id = ?",
-      "write keys users.id=(?0); text: UPDATE users SET age = :0 WHERE ( id = ?0) AND "
-      "[users.id!]" },
+      "write keys users.id=(?0); text: UPDATE users SET age = :0 WHERE [users.id!] AND ( "
+      "id = ?0)" },
     { "UPDATE users u JOIN orders o ON o.user_id = u.id SET u.age = o.amount",
       "write all; text: UPDATE users u JOIN orders o ON o.user_id = u.id SET u.age = "
       "o.amount WHERE [u.id!]" },
     { "UPDATE users u LEFT JOIN orders o ON o.user_id = u.id SET u.age = 1 WHERE o.id IS "
       "NULL",
       "write all; text: UPDATE users u LEFT JOIN orders o ON o.user_id = u.id SET u.age = "
-      ":0 WHERE ( o.id IS NULL) AND [u.id!]" },
+      ":0 WHERE [u.id!] AND ( o.id IS NULL)" },
     { "UPDATE orders o LEFT JOIN items i USING (user_id) SET o.amount = 1",
       "write all; text: UPDATE orders o LEFT JOIN items i USING (user_id) SET o.amount = "
       ":0 WHERE [o.user_id!]" },
     { "UPDATE orders o LEFT JOIN items i USING (user_id) SET o.amount = 1 WHERE o.user_id "
       "= ?",
       "write keys items.user_id=(?0); text: UPDATE orders o LEFT JOIN items i USING "
-      "(user_id) SET o.amount = :0 WHERE ( o.user_id = ?0) AND [o.user_id!]" },
+      "(user_id) SET o.amount = :0 WHERE [o.user_id!] AND ( o.user_id = ?0)" },
     { "UPDATE users SET age = 1 WHERE id IN (SELECT user_id FROM orders)",
-      "write all; text: UPDATE users SET age = :0 WHERE ( id IN (SELECT user_id FROM "
-      "orders)) AND [users.id!]" },
+      "write all; text: UPDATE users SET age = :0 WHERE [users.id!] AND ( id IN (SELECT "
+      "user_id FROM orders))" },
     { "DELETE FROM users",
       "write all; text: DELETE FROM users WHERE [users.id!]" },
     { "DELETE FROM users WHERE age = 1 RETURNING id",
-      "write all; text: DELETE FROM users WHERE ( age = :0) AND [users.id!] RETURNING id" },
+      "write all; text: DELETE FROM users WHERE [users.id!] AND ( age = :0) RETURNING id" },
     { "DELETE FROM users ORDER BY age",
       "write all; text: DELETE FROM users WHERE [users.id!] ORDER BY age" },
     { "DELETE u, o FROM users u JOIN orders o ON o.user_id = u.id",
@@ -171,13 +171,13 @@ static const struct plan_case cases[] = {
       "[u.id!]" },
     { "DELETE FROM o USING users u JOIN orders AS o ON o.user_id = u.id WHERE u.age = 1",
       "write all; text: DELETE FROM o USING users u JOIN orders AS o ON o.user_id = u.id "
-      "WHERE ( u.age = :0) AND [u.id!]" },
+      "WHERE [u.id!] AND ( u.age = :0)" },
     { "INSERT INTO items SELECT user_id, id, amount FROM orders",
       "write all; text: INSERT INTO items SELECT user_id, id, amount FROM orders WHERE "
       "[orders.user_id!]" },
     { "REPLACE INTO items SELECT user_id, id, amount FROM orders WHERE amount > ?",
-      "write all; text: REPLACE INTO items SELECT user_id, id, amount FROM orders WHERE ( "
-      "amount > ?0) AND [orders.user_id!]" },
+      "write all; text: REPLACE INTO items SELECT user_id, id, amount FROM orders WHERE "
+      "[orders.user_id!] AND ( amount > ?0)" },
     { "INSERT INTO items SELECT user_id, id, amount FROM orders ON DUPLICATE KEY UPDATE "
       "qty = 1",
       "write all; text: INSERT INTO items SELECT user_id, id, amount FROM orders WHERE "
@@ -187,8 +187,8 @@ static const struct plan_case cases[] = {
     { "EXPLAIN SELECT COUNT(*) FROM users",
       "one all first; text: EXPLAIN SELECT COUNT(*) FROM users WHERE [users.id]" },
     { "EXPLAIN UPDATE users SET age = 1 WHERE age = 2",
-      "one all first; text: EXPLAIN UPDATE users SET age = :0 WHERE ( age = :1) AND "
-      "[users.id!]" },
+      "one all first; text: EXPLAIN UPDATE users SET age = :0 WHERE [users.id!] AND ( age "
+      "= :1)" },
     { "CHECKSUM TABLE users",
       "refuse 1235: shardd: rows of 'users' are being moved, and a checksum would count "
       "them where they are copied to as well: wait until 'shardctl job list' shows that "
@@ -196,11 +196,11 @@ static const struct plan_case cases[] = {
     { "SELECT COUNT(*) FROM config",
       "one home (s0)" },
     { "SELECT * FROM users WHERE id BETWEEN 5 AND 6",
-      "scatter all; merge: concatenate; text: SELECT * FROM users WHERE ( id BETWEEN :0 "
-      "AND :1) AND [users.id]" },
+      "scatter all; merge: concatenate; text: SELECT * FROM users WHERE [users.id] AND ( "
+      "id BETWEEN :0 AND :1)" },
     { "SELECT * FROM users WHERE id <=> 5",
-      "scatter all; merge: concatenate; text: SELECT * FROM users WHERE ( id <=> :0) AND "
-      "[users.id]" },
+      "scatter all; merge: concatenate; text: SELECT * FROM users WHERE [users.id] AND ( "
+      "id <=> :0)" },
     { "SELECT STRAIGHT_JOIN u.id FROM users u NATURAL LEFT JOIN names n WHERE u.id = "
       "n.value",
       "gather app.users all, key id: SELECT id,name,age,score,kind,born,ratio,bio,ip,price "
@@ -232,7 +232,7 @@ static const struct plan_case cases[] = {
     { "SELECT m.user_id FROM (SELECT user_id, MAX(amount) AS m FROM orders WHERE amount > "
       "? GROUP BY user_id) AS m JOIN users u ON m.user_id = u.id AND u.age = ?",
       "scatter all; merge: concatenate; text: SELECT m.user_id FROM (SELECT user_id, "
-      "MAX(amount) AS m FROM orders WHERE ( amount > ?0) AND [orders.user_id] GROUP BY "
+      "MAX(amount) AS m FROM orders WHERE [orders.user_id] AND ( amount > ?0) GROUP BY "
       "user_id) AS m JOIN users u ON m.user_id = u.id AND u.age = ?1 WHERE [u.id]" },
     { "SELECT p.id FROM other.parts p LEFT JOIN users u ON u.id = p.id",
       "scatter all; merge: concatenate; text: SELECT p.id FROM other.parts p LEFT JOIN "
@@ -241,13 +241,13 @@ static const struct plan_case cases[] = {
       "scatter all; merge: concatenate; text: SELECT u.id FROM users u LEFT JOIN "
       "other.parts p ON u.id = p.id WHERE [u.id]" },
     { "SELECT id FROM users WHERE id NOT IN (SELECT user_id FROM items)",
-      "scatter all; merge: concatenate; text: SELECT id FROM users WHERE ( id NOT IN "
-      "(SELECT user_id FROM items)) AND [users.id]" },
+      "scatter all; merge: concatenate; text: SELECT id FROM users WHERE [users.id] AND ( "
+      "id NOT IN (SELECT user_id FROM items))" },
     { "SELECT id FROM users WHERE 1 AND NOT EXISTS (SELECT 1 FROM orders o JOIN items i ON "
       "o.user_id = i.user_id WHERE i.user_id = users.id)",
-      "scatter all; merge: concatenate; text: SELECT id FROM users WHERE ( :0 AND NOT "
-      "EXISTS (SELECT :1 FROM orders o JOIN items i ON o.user_id = i.user_id WHERE "
-      "i.user_id = users.id)) AND [users.id]" },
+      "scatter all; merge: concatenate; text: SELECT id FROM users WHERE [users.id] AND ( "
+      ":0 AND NOT EXISTS (SELECT :1 FROM orders o JOIN items i ON o.user_id = i.user_id "
+      "WHERE i.user_id = users.id))" },
     { "SELECT c.id FROM countries c LEFT JOIN users u ON u.id = c.id",
       "gather app.countries any, key id: SELECT id FROM `app`.`countries`; app.users all, "
       "key id: SELECT id FROM `app`.`users` WHERE [users.id]" },
