@@ -160,7 +160,9 @@ space_weight(const struct collation *c)
 {
     uint16_t weights[FOLD_WEIGHTS_MAX];
 
-    return c->fold != FOLD_BIN && c->fold != FOLD_ASCII && fold_weights(c->fold, ' ', weights) > 0 ? weights[0] : ' ';
+    if (c->fold == FOLD_BIN || c->fold == FOLD_ASCII)
+        return ' ';
+    return fold_weights(c->fold, ' ', weights) > 0 ? weights[0] : ' ';
 }
 
 /* The shorter one goes on with spaces. */
