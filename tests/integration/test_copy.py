@@ -251,7 +251,7 @@ def sets_of(cluster, kind):
     """All keys in the sets of a kind, per shard."""
     def keys(shard):
         names = cluster.on_shard(shard, "SELECT TABLE_NAME FROM information_schema.TABLES WHERE "
-                                        f"TABLE_SCHEMA='shardd_move' AND TABLE_NAME LIKE '{kind}\\_%'")
+                                 f"TABLE_SCHEMA='shardd_move' AND TABLE_NAME LIKE '{kind}\\_%'")
         return [k for (n,) in names for (k,) in
                 cluster.on_shard(shard, f"SELECT k FROM shardd_move.{n}")]
     return [keys(s) for s in cluster.shard_list()]
@@ -465,9 +465,10 @@ def test_orders_and_sets(shards, mover):
         sharded += 1
         answer = m("sets", source=1, table=i)
         assert answer["wrong"] == 0, (kind, answer)
-        found = shards.on_shard(source, f"SELECT COUNT(DISTINCT t.x), COUNT(DISTINCT h.k), "
-                                f"COUNT(DISTINCT HEX(t.x)), (SELECT COUNT(*) FROM {set_of(shards, i)}) "
-                                f"FROM app.k{i} t LEFT JOIN {set_of(shards, i)} h ON h.k = t.x")[0]
+        keys = set_of(shards, i)
+        found = shards.on_shard(source, "SELECT COUNT(DISTINCT t.x), COUNT(DISTINCT h.k), "
+                                f"COUNT(DISTINCT HEX(t.x)), (SELECT COUNT(*) FROM {keys}) "
+                                f"FROM app.k{i} t LEFT JOIN {keys} h ON h.k = t.x")[0]
         assert found[0] == found[1] == found[3] > 0, (kind, found)
     assert sharded >= 15
     answer = m("copy", source=1, sessions=4)
