@@ -419,14 +419,17 @@ follow(const struct tail_spec *spec, bool printing)
     struct binlog_event e;
     enum tail_status    status;
     bool                end = false;
+    int                 quiet = 0;
     struct tail        *t   = tail_open(spec, &error);
 
     if (t == NULL)
         die("open", error.message);
     g.batch.format = tail_format(t);
-    while (!end && (status = tail_next(t, SILENCE_MS, &e, &error)) != TAIL_TIMEOUT) {
+    while (!end && (status = tail_next(t, SILENCE_MS, &e, &error)) != TAIL_TIMEOUT &&
+           quiet * HEARTBEAT_MS < SILENCE_MS) {
         if (status == TAIL_ERROR)
             die("tail", error.message);
+        quiet = status == TAIL_HEARTBEAT ? quiet + 1 : 0;
         end = status == TAIL_EVENT && handle(&e, t, printing);
     }
     tail_close(t);
