@@ -346,6 +346,15 @@ binlog_table_alike(const struct binlog_table *a, const struct binlog_table *b)
            && span_equal(a->nulls, b->nulls);
 }
 
+bool
+binlog_table_hides(const struct binlog_table *t, uint32_t n)
+{
+    for (uint32_t i = n; i < t->n_columns; i++)
+        if (t->columns[i].type != MYSQL_TYPE_LONGLONG)
+            return false;
+    return n <= t->n_columns;
+}
+
 /* Sizes by digits, of MariaDB 5.3 (sql/field.cc). */
 void
 binlog_table_fraction(struct binlog_table *t, uint32_t column, uint8_t digits)

@@ -71,6 +71,10 @@ bool binlog_table_id(const struct binlog_event *e, uint64_t *id) must_check;
 /* Whether the two describe rows alike: name and database aside. */
 bool binlog_table_alike(const struct binlog_table *a, const struct binlog_table *b);
 
+/* Whether its columns from `n` on are ones that a server adds by itself at the end and shows to
+ * nobody: hashes of UNIQUE keys whose columns are too long for an index. */
+bool binlog_table_hides(const struct binlog_table *t, uint32_t n);
+
 /* See above. Nothing for columns of other types than old TIME, DATETIME and TIMESTAMP.
  * `digits` <= 6. */
 void binlog_table_fraction(struct binlog_table *t, uint32_t column, uint8_t digits);

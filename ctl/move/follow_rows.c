@@ -104,7 +104,7 @@ map_complete(const struct follow *f, struct follow_map *m, struct sql_error *err
 {
     const struct route_table *r = m->moving->before;
 
-    if (m->table->n_columns != r->n_columns)
+    if (!binlog_table_hides(m->table, r->n_columns))
         return changed(f, m->moving, "it has another number of columns", error);
     for (uint32_t i = 0; i < r->n_columns; i++) {
         const struct route_column *c = &r->columns[i];

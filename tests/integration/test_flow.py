@@ -78,6 +78,17 @@ CHANGES = {
 }
 
 
+def test_hidden_columns(new_bed):
+    """UNIQUE over what is too long for an index adds columns that only the log shows."""
+    bed = new_bed([("t", "id INT PRIMARY KEY, k INT NOT NULL, v TEXT, w VARCHAR(4000), UNIQUE (v),"
+                    " UNIQUE (w, k)", "k")])
+    bed.follow()
+    run(bed.servers[0], "INSERT INTO t SELECT seq, seq, REPEAT('v', seq), seq FROM seq_1_to_50",
+        "UPDATE t SET v = CONCAT(v, 'x'), k = k + 7 WHERE id > 5", "DELETE FROM t WHERE id < 9")
+    bed.catch_up()
+    bed.check()
+
+
 def fill(server):
     run(server, "INSERT INTO t SELECT seq, seq, 'v', seq FROM seq_1_to_100")
 
