@@ -309,11 +309,23 @@ def test_targets_that_are_not_alike(shards, pairs, mover):
     clear_targets(shards, "pairs")
 
 
+def test_a_table_without_a_known_order_is_copied_whole_or_not(shards, mover):
+    shards.sql("CREATE TABLE whole (u UUID PRIMARY KEY, v INT)")
+    shards.on_shard(shards.shard_list()[0], "INSERT INTO app.whole SELECT UUID(), seq FROM "
+                                            "app.seq_1_to_40000")
+    m = mover("app.whole")
+    answer = m("copy", source=1, rate=30000, stop_ms=1000)  # behind the first step's rows
+    assert not answer["done"] and "told to stop" in answer["error"], answer
+    for shard in shards.shard_list()[1:]:
+        assert shards.on_shard(shard, "SELECT COUNT(*) FROM app.whole")[0][0] == 0
+    assert m("copy", source=1, seconds=0, cycles=1)["done"]
+    check_moved(shards, "whole")
+    clear_targets(shards, "whole")
+
+
 def test_what_cannot_be_copied_is_refused(shards, pairs, mover):
     m = mover("app.pairs")
     target = shards.shard_list()[1]
-    row = shards.on_shard(target, "SELECT 1")
-    assert row
     assert m("copy", source=1)["done"]
     shards.on_shard(target, "DELETE FROM shardd_move.copied")
     answer = m("copy", source=1)
