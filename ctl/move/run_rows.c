@@ -8,8 +8,12 @@
 #include "ctl/move/failpoint.h"
 #include "ctl/move/prepare.h"
 #include "ctl/move/run_step.h"
+#include "ctl/move/views.h"
 
-enum { LOOK_MS = 200 };
+enum {
+    LOOK_MS  = 200,
+    VIEWS_MS = 60000, /* how long a transaction can hold up a move that has not begun */
+};
 
 /* So near to the source's end a switch takes milliseconds. */
 static const double near_s = 1.0;
@@ -163,6 +167,33 @@ note_definitions(struct run *r)
     return true;
 }
 
+/* Transactions that are older than the sets end; one that does not gets 1412 where it would
+ * have to look into them. False: *out is what to do instead of going on. */
+static bool
+wait_for_views(struct run *r, enum step *out)
+{
+    json_t  *noted = views_note(&r->m, &r->error);
+    uint64_t until = clock_us() + (uint64_t)VIEWS_MS * 1000;
+    size_t   left  = SIZE_MAX;
+    bool     asked = noted != NULL, on = true;
+
+    while (asked && left > 0 && clock_us() < until && (on = goes_on(r, out))) {
+        asked = views_left(&r->m, noted, &left, &r->error);
+        on    = !asked || left == 0 || run_wait(r, LOOK_MS);
+        if (!on) {
+            *out = STEP_STOP;
+            break;
+        }
+    }
+    json_decref(noted);
+    if (!asked)
+        *out = run_failed(r);
+    else if (on && left > 0)
+        log_warn("job %lld: %zu transactions are older than the move, and may have to begin "
+                 "again", (long long)r->m.job, left);
+    return asked && on;
+}
+
 enum step
 run_prepare(struct run *r)
 {
@@ -172,6 +203,8 @@ run_prepare(struct run *r)
         return step;
     if (!prepare_servers(&r->m, &r->error) || !note_definitions(r))
         return run_failed(r);
+    if (!wait_for_views(r, &step))
+        return step;
     failpoint("prepare-hide");
     if (!prepare_hide(&r->m, &r->error))
         return run_failed(r);

@@ -431,3 +431,33 @@ def test_a_cluster_of_before(three):
         assert three.on_shard(shard, "SHOW DATABASES LIKE 'shardd\\_move'")
         rights = [grant for (grant,) in three.on_shard(shard, "SHOW GRANTS FOR shardd_committer")]
         assert any(grant.startswith("GRANT SELECT ON `shardd") for grant in rights), rights
+
+
+@pytest.mark.long
+def test_a_move_waits_for_old_views(three):
+    """Transactions that are older than the sets of a move end before statements look there."""
+    hide(three, {})
+    three.sql("DROP TABLE IF EXISTS moving")
+    three.sql("CREATE TABLE moving (id INT PRIMARY KEY, v INT NOT NULL) COMMENT 'shardd: key(id)'")
+    three.sql("INSERT INTO moving VALUES " + ", ".join(f"({i}, 0)" for i in range(1, 301)))
+    source = three.shard_list()[0]
+    part = next(r for r in three.ctl("range list")["ranges"] if r["shard"] == source["name"])
+
+    def ended():
+        return all(job["state"] == "done" for job in three.ctl("job list")["jobs"])
+
+    with three.connect(autocommit=False) as c, c.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM moving")
+        done = three.ctl_raw("reshard move", part["first"], "--to", "shard-2", "--no-reverse")
+        assert done.returncode == 0, done.stderr
+        testbed.wait_for("the sets", lambda: three.on_shard(
+            source, "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shardd_move'"
+            " AND TABLE_NAME LIKE 'in\\_%'"))
+        for _ in range(20):
+            cursor.execute("SELECT COUNT(*) FROM moving")
+            assert cursor.fetchone() == (300,)
+        assert "shardd_move" not in repr(three.sql("EXPLAIN SHARDD SELECT COUNT(*) FROM moving"))
+        cursor.execute("COMMIT")
+    testbed.wait_for("the move", ended, 60)
+    assert three.sql("SELECT COUNT(*) FROM moving") == ((300,),)
+    three.sql("DROP TABLE moving")
