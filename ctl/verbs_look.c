@@ -146,13 +146,16 @@ static void
 print_top(const json_t *answer)
 {
     printf("%.0f statements/s, %.0f errors/s, p50 %.3f ms, p99 %.3f ms, %lld clients, "
-           "%lld backends\n\n",
+           "%lld backends",
            json_real_value(json_object_get(answer, "statements_per_s")),
            json_real_value(json_object_get(answer, "errors_per_s")),
            json_real_value(json_object_get(answer, "p50_ms")),
            json_real_value(json_object_get(answer, "p99_ms")),
            (long long)model_number(answer, "clients"),
            (long long)model_number(answer, "backends"));
+    if (model_number(answer, "parked") > 0)
+        printf(", %lld waiting for rows to move", (long long)model_number(answer, "parked"));
+    printf("\n\n");
     cli_table(json_object_get(answer, "shards"),
               "shard statements_per_s mean_ms errors_per_s backends waiting");
     printf("\n");

@@ -175,6 +175,19 @@ client_state(struct slot *slot, uint32_t row, uint32_t state,
 }
 
 void
+client_waits_for_move(struct slot *slot, uint32_t row, bool waits)
+{
+    struct client_row *r = begin(slot, row);
+
+    if (r == NULL)
+        return;
+    uint64_t state = atomic_load_explicit(&r->word[WORD(state)], memory_order_relaxed);
+
+    put(r, WORD(state), waits ? state | CLIENT_WAITS_FOR_MOVE : state & ~CLIENT_WAITS_FOR_MOVE);
+    end(r);
+}
+
+void
 client_set_phase(struct slot *slot, uint32_t row, enum client_phase phase)
 {
     struct client_row *r = begin(slot, row);

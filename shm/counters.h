@@ -120,6 +120,12 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
     "Snapshots opened again because a commit among them was in doubt.") \
   X(COMMITS_HELD, TOTAL, "commits_held_total", "", \
     "Commits on several shards that waited for snapshots to open.") \
+  X(PARKED, GAUGE, "parked_statements", "", "Statements that wait for rows to move now.") \
+  X(PARKED_TOTAL, TOTAL, "parked_total", "", "Statements that waited for rows to move.") \
+  X(PARKED_TIMEOUTS, TOTAL, "parked_timeouts_total", "", \
+    "Of these, those that reached fence_wait_ms.") \
+  X(FENCE_CUTS, TOTAL, "transactions_cut_total", "", \
+    "Transactions that were ended so that rows could move.") \
   X(DEADLOCKS, TOTAL, "deadlocks_total", "", \
     "Transactions on several shards that were ended to break a deadlock between shards.") \
   X(PINNED_TEMPORARY_TABLE, GAUGE, "pinned_sessions", "reason=\"temporary_table\"", \
@@ -196,6 +202,7 @@ extern const struct counter_info counter_info[COUNTERS_N];
   X(COMMIT, "commit_seconds", "", "Commits of transactions on several shards.") \
   X(COMMIT_HELD, "commit_held_seconds", "", \
     "Commits on several shards that waited for snapshots to open: how long.") \
+  X(PARKED, "parked_seconds", "", "Statements that waited for rows to move: how long.") \
   X(SNAPSHOT, "snapshot_seconds", "", "Opening a snapshot of several shards.") \
   X(TURN, "loop_turn_seconds", "", \
     "A turn of a worker's loop, without its sleep: so long nobody else is served.")

@@ -31,7 +31,7 @@ struct blob_header {
     uint64_t        generation, users_generation;
     struct blob_ref service_user, service_secret;
     uint32_t        count[BLOB_PARTS];
-    uint32_t        lower_case, zero;
+    uint32_t        lower_case, cut;
 };
 
 enum { BLOB_CHECKED_FROM = offsetof(struct blob_header, generation) };

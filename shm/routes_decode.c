@@ -76,7 +76,7 @@ header_check(const struct blob_header *h, struct span blob, struct err *err)
     if (h->checksum != XXH3_64bits(blob.ptr + BLOB_CHECKED_FROM,
                                    blob.len - BLOB_CHECKED_FROM))
         return err_set(err, "routes blob: wrong checksum");
-    if (h->lower_case > 1 || h->zero != 0)
+    if (h->lower_case > 1 || h->cut > 1)
         return err_set(err, "routes blob: lower_case is %u", h->lower_case);
     if (h->count[BLOB_SHARDS] > ROUTES_SHARDS_MAX)
         return err_set(err, "routes: %u shards, at most %d are possible",
@@ -451,6 +451,7 @@ routes_decode(struct span blob, struct routes **out, struct err *err)
     d.r->generation       = header.generation;
     d.r->users_generation = header.users_generation;
     d.r->lower_case       = header.lower_case != 0;
+    d.r->cut              = header.cut != 0;
     if (name_get(&d, header.service_user, NAME_MAX_BYTES, "service user",
                  &d.r->service_user) &&
         name_get(&d, header.service_secret, SECRET_MAX, "service secret",

@@ -253,6 +253,7 @@ routes_encode(const struct routes *r, struct buf *out, struct err *err)
             [BLOB_USERS] = r->n_users, [BLOB_ENGINES] = r->n_engines,
         },
         .lower_case = r->lower_case,
+        .cut = r->cut,
     };
     encode_servers(&e, r->shards, r->n_shards);
     encode_ranges(&e);

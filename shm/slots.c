@@ -285,6 +285,7 @@ slots_take(struct slots *s, uint32_t worker, struct err *err)
     PUT(slot->life.generation, 0);
     PUT(slot->life.users_generation, 0);
     PUT(slot->life.drained, 0);
+    PUT(slot->life.settled, 0);
     PUT(slot->life.process, 0);
     PUT(slot->life.epoch, slots_epoch(s));
     PUT(slot->life.started_ms, now);
@@ -339,6 +340,12 @@ slot_drained(struct slot *slot, uint64_t generation)
     atomic_store_explicit(&slot->life.drained, generation, memory_order_release);
 }
 
+void
+slot_settled(struct slot *slot, uint64_t generation)
+{
+    atomic_store_explicit(&slot->life.settled, generation, memory_order_release);
+}
+
 bool
 slot_alive(const struct slot *slot, uint64_t now_ms, uint64_t stale_ms)
 {
@@ -371,6 +378,18 @@ slots_drained(const struct slots *s, uint64_t generation)
         const struct slot *slot = slots_at(s, i);
         uint64_t drained = atomic_load_explicit(&slot->life.drained, memory_order_acquire);
         if (drained < generation && slot_alive(slot, 0, 0))
+            return false;
+    }
+    return true;
+}
+
+bool
+slots_settled(const struct slots *s, uint64_t generation)
+{
+    for (uint32_t i = 0; i < s->n_workers; i++) {
+        const struct slot *slot = slots_at(s, i);
+        uint64_t settled = atomic_load_explicit(&slot->life.settled, memory_order_acquire);
+        if (settled < generation && slot_alive(slot, 0, 0))
             return false;
     }
     return true;

@@ -59,8 +59,15 @@ struct slot_life {
     _Atomic uint64_t edition;      /* of the routes in use: the acknowledgement */
     _Atomic uint64_t generation;
     _Atomic uint64_t users_generation;
-    _Atomic uint64_t drained;      /* no statement routed by a generation < this is under way */
+    _Atomic uint64_t drained;      /* no statement routed by a generation < this is under way,
+                                      and, where this one has a fence, no transaction, cursor or
+                                      table lock of before is left on a fenced shard
+                                      (workers/query/park.h), nor is a number being fetched from
+                                      one. What says so once stays true: as long as routes with
+                                      that fence are in use nothing new gets there */
     _Atomic uint64_t process;      /* the epoch in its transactions' names; 0: not known yet */
+    _Atomic uint64_t settled;      /* a generation with a fence, for which drained could be said
+                                      now: see workers/query/park.h; may be taken back */
 } __attribute__((aligned(64)));
 
 /* Keyed by the catalog's shard id, because indexes change with generations. */
@@ -90,13 +97,17 @@ enum client_phase {
     CLIENT_PHASE_FINISH, CLIENT_PHASE_ROLLBACK, CLIENT_PHASES_N,
 };
 
+/* In client_info.state. */
+#define CLIENT_WAITS_FOR_MOVE (UINT64_C(1) << 32)
+
 /* One row of the process list, in private memory. Texts are NUL-terminated. */
 struct client_info {
     uint64_t id;         /* connection id; 0: the row is free */
     uint64_t login_ms;
     uint64_t since_ms;   /* when the command or the idling began */
     uint64_t command;    /* COM_*; 3 = COM_QUERY; 0 = COM_SLEEP */
-    uint64_t state;      /* the caller's own: what pins it (workers/query/pins.h) */
+    uint64_t state;      /* the caller's own: what pins it (workers/query/pins.h); and
+                            CLIENT_WAITS_FOR_MOVE */
     uint64_t shard;      /* shard id + 1 it waits for, 0: none */
     uint64_t in_transaction;
     uint64_t statements; /* ever run */
@@ -272,6 +283,7 @@ void slot_acknowledge(struct slot *slot, uint64_t edition, uint64_t generation,
                       uint64_t users_generation);
 void slot_process(struct slot *slot, uint64_t epoch);
 void slot_drained(struct slot *slot, uint64_t generation);
+void slot_settled(struct slot *slot, uint64_t generation); /* 0: taken back */
 
 /* Whether the process that took the slot still lives and beat within the last
  * `stale_ms` (0: any). */
@@ -280,6 +292,7 @@ bool slot_alive(const struct slot *slot, uint64_t now_ms, uint64_t stale_ms);
 /* True once every live worker uses `edition` or a later one. */
 bool slots_acknowledged(const struct slots *s, uint64_t edition);
 bool slots_drained(const struct slots *s, uint64_t generation);
+bool slots_settled(const struct slots *s, uint64_t generation);
 
 /* Client rows; `row` in [0, n_clients), low ones first: memory is taken up to the
  * highest ever used, 736 bytes a row. login() fills a free row, the others change
@@ -301,6 +314,9 @@ struct client_txn {
 };
 void client_idle(struct slot *slot, uint32_t row, uint32_t state, const struct client_txn *txn,
                  uint64_t now_ms);
+
+/* Its statement is parked, or not any more; until the next client_command() or client_idle(). */
+void client_waits_for_move(struct slot *slot, uint32_t row, bool waits);
 
 /* Its transaction is ending. */
 void client_set_phase(struct slot *slot, uint32_t row, enum client_phase phase);

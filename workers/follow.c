@@ -5,11 +5,17 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/memory.h"
 #include "core/route/cache.h"
 #include "shm/routes.h"
 #include "workers/backend/pool.h"
+#include "workers/client/client.h"
+#include "workers/query/park.h"
+#include "workers/query/sequence.h"
+
+enum { LOOK_MS = 1, REST = 10 /* so many times as long as a look takes */ };
 
 void
 follow_init(struct follow *f, struct context *ctx)
@@ -34,19 +40,54 @@ forget_unused(struct follow *f)
     f->n_old = kept;
 }
 
+static void look_again(struct timer *timer);
+
+/* Something of before the fence is left; `statements` are. Then sessions need not be asked, but
+ * for those that are to be ended. */
+static bool
+fence_waits(struct follow *f, bool statements)
+{
+    struct context      *ctx   = f->ctx;
+    const struct routes *r     = ctx->routes->routes;
+    uint64_t             began = clock_us();
+
+    if (!r->fenced || r->generation == f->drained || (statements && !r->cut))
+        return false;
+    bool old = client_any_old(ctx) || sequence_asks_fenced(ctx, r) || statements;
+    slot_settled(ctx->slot, old ? 0 : r->generation);
+    if (!old && !ctx->fence_closed)
+        ctx->fence_closed = slots_settled(ctx->slots, r->generation);
+    if (!old && ctx->fence_closed)
+        return false;
+    timer_start(ring_timers(ctx->ring), &f->timer,
+                LOOK_MS + (clock_us() - began) * REST / 1000, look_again);
+    return true;
+}
+
 static void
 publish_drained(struct follow *f)
 {
     if (f->n_old > 0)
         forget_unused(f);
-    if (f->ctx->routes == NULL)
+    if (f->ctx->routes == NULL || timer_running(&f->timer))
         return;
-    uint64_t generation = f->n_old > 0 ? f->old[0]->routes->generation
-                                       : f->ctx->routes->routes->generation;
+    const struct routes *r          = f->ctx->routes->routes;
+    uint64_t             generation = f->n_old > 0 ? f->old[0]->routes->generation
+                                                   : r->generation;
+    bool                 last       = generation == r->generation;
+
+    if (fence_waits(f, !last) && last)
+        generation--;
     if (generation == f->drained)
         return;
     slot_drained(f->ctx->slot, generation);
     f->drained = generation;
+}
+
+static void
+look_again(struct timer *timer)
+{
+    publish_drained(container_of(timer, struct follow, timer));
 }
 
 /* --- a new edition -------------------------------------------------------- */
@@ -63,18 +104,30 @@ keep_shards(struct context *ctx, const struct routes *r)
     free(ids);
 }
 
-/* Too many editions at once for long statements: the oldest stay, because they
- * are what holds the drained generation back; the newest of them is let go of
- * without being watched, one generation early at most for its own statements. */
 static void
 retire(struct follow *f, struct routes_ref *ref)
 {
-    if (f->n_old == FOLLOW_OLD_MAX)
+    if (f->n_old == f->old_cap)
         forget_unused(f);
-    if (f->n_old < FOLLOW_OLD_MAX)
-        f->old[f->n_old++] = ref;
-    else
-        routes_drop(ref);
+    if (f->n_old == f->old_cap) {
+        f->old_cap = f->old_cap == 0 ? 16 : f->old_cap * 2;
+        f->old     = mem_resize(f->old, f->old_cap * sizeof(f->old[0]));
+    }
+    f->old[f->n_old++] = ref;
+}
+
+/* Whoever starts while a fence stands has nothing of before; a fence that takes the place of
+ * another one is as closed as that was. */
+static void
+note_fence(struct context *ctx, const struct routes *before, const struct routes *now)
+{
+    if (!now->fenced) {
+        ctx->fence_since  = 0;
+        ctx->fence_closed = false;
+    } else if (before == NULL || !before->fenced) {
+        ctx->fence_since  = now->generation;
+        ctx->fence_closed = before == NULL;
+    }
 }
 
 static void
@@ -86,6 +139,7 @@ install(struct follow *f, struct routes *routes, uint64_t edition)
 
     *ref        = (struct routes_ref){ .routes = routes, .refs = 1 };
     ctx->routes = ref;
+    note_fence(ctx, old != NULL ? old->routes : NULL, routes);
     if (other)
         cache_clear(ctx->plans);
     if (old != NULL && old->routes->users_generation != routes->users_generation)
@@ -97,7 +151,10 @@ install(struct follow *f, struct routes *routes, uint64_t edition)
     if (!ctx->leaving)
         slot_enter(ctx->slot, SLOT_READY);
     slot_acknowledge(ctx->slot, edition, routes->generation, routes->users_generation);
+    timer_stop(ring_timers(ctx->ring), &f->timer);
     publish_drained(f);
+    if (other)
+        park_wake(ctx);
     if (old == NULL)
         log_info("serving: %u shards, %u tables, generation %llu", routes->n_shards,
                  routes->n_tables, (unsigned long long)routes->generation);
@@ -147,6 +204,8 @@ follow_look(struct follow *f)
 {
     if (f->open && routes_segment_edition(&f->segment) != f->edition)
         take(f);
+    if (f->n_old > 0)
+        publish_drained(f);
 }
 
 /* --- the segment ---------------------------------------------------------- */

@@ -7,7 +7,13 @@
  *                                                     when the generation changed
  *
  * Statements under way keep the routes they began with; when the last of an
- * older generation has ended, the worker says so ("drained").
+ * older generation has ended, the worker says so ("drained"). Where the newest
+ * routes have a fence it says that only when, besides, the fence is closed, no
+ * session is old (workers/query/park.h) and no sequence's row is being changed
+ * on a fenced shard: then nothing of before is left there, and as nothing new
+ * comes there while these routes are in use, that stays so. It looks every
+ * millisecond until then, less often when the look takes long. Parked statements
+ * hold no routes; cursors over several shards hold theirs until they are closed.
  */
 #ifndef WORKERS_FOLLOW_H
 #define WORKERS_FOLLOW_H
@@ -16,18 +22,17 @@
 #include "shm/routes_segment.h"
 #include "workers/backend/context.h"
 
-enum { FOLLOW_OLD_MAX = 64 };
-
 struct follow {
     struct context       *ctx;
     struct routes_segment segment;
     bool                  open;
     uint64_t              edition;  /* the last one looked at, good or bad */
     struct buf            blob;     /* scratch */
-    struct routes_ref    *old[FOLLOW_OLD_MAX]; /* replaced ones that may be in use: a reference
-                                                  of ours each, oldest first */
-    unsigned              n_old;
+    struct routes_ref   **old;      /* owned: replaced ones that may be in use, a reference of
+                                       ours each, oldest first */
+    unsigned              n_old, old_cap;
     uint64_t              drained;  /* as last published */
+    struct timer          timer;    /* while a fence waits for what is old */
 };
 
 void follow_init(struct follow *f, struct context *ctx);

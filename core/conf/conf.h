@@ -105,6 +105,7 @@ struct conf {
     uint64_t         gather_memory_bytes;
     enum conf_commit commit;
     uint32_t         snapshot_wait_ms;
+    uint32_t         fence_wait_ms;
     bool             snapshot_reads;
     /* io */
     uint32_t         ring_entries;

@@ -168,6 +168,9 @@ const struct conf_setting conf_settings[] = {
     { INT(snapshot_wait_ms, "1000", 10, 60000, "ms"), CONF_RELOAD,
       "How long commits on several shards are held back, at most, while a snapshot opens on "
       "all of them. What has not opened by then gets error 1205, and commits go on." },
+    { INT(fence_wait_ms, "10000", 10, 600000, "ms"), CONF_RELOAD,
+      "How long a statement waits, at most, while the rows it needs are being switched to "
+      "another shard. What waits longer gets error 1205 and can be tried again." },
     { BOOL(snapshot_reads, "false"), CONF_RELOAD,
       "A read on several shards outside of a transaction is taken from one snapshot of them, "
       "so that it never sees half of a commit. Costs two round trips and holds commits." },

@@ -131,9 +131,8 @@ insert_begins(const struct plan *plan, const struct plan_values *values, uint32_
 }
 
 bool
-insert_shard(const struct plan *plan, const struct routes *r, const struct plan_values *values,
-             uint32_t row, bool numbered, uint64_t number, uint32_t *shard,
-             struct sql_error *error)
+insert_hash(const struct plan *plan, const struct routes *r, const struct plan_values *values,
+            uint32_t row, bool numbered, uint64_t number, uint64_t *out, struct sql_error *error)
 {
     const struct insert_row   *in = &plan->insert->rows[row];
     const struct route_table  *t  = table_of(plan, r);
@@ -150,7 +149,20 @@ insert_shard(const struct plan *plan, const struct routes *r, const struct plan_
              undecided_key(plan, t, c, &v, error);
     }
     if (ok)
-        *shard = routes_owner(r, hash);
+        *out = hash;
     buf_fini(&room.bytes);
     return ok;
+}
+
+bool
+insert_shard(const struct plan *plan, const struct routes *r, const struct plan_values *values,
+             uint32_t row, bool numbered, uint64_t number, uint32_t *shard,
+             struct sql_error *error)
+{
+    uint64_t hash;
+
+    if (!insert_hash(plan, r, values, row, numbered, number, &hash, error))
+        return false;
+    *shard = routes_owner(r, hash);
+    return true;
 }

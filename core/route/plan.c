@@ -292,6 +292,7 @@ plan_make(struct arena *arena, const struct plan_context *context, struct span t
     out->keeps_diagnostics = keeps_diagnostics(&p);
     note_variables(&p);
     note_time(&p);
+    plan_note_fence(&p);
     out->stateless = statement != NULL && !p.refused && out->kind != PLAN_GATHER &&
                      !out->hides && plan_is_stateless(&p);
     if (p.refused) {

@@ -315,6 +315,8 @@ struct plan {
     bool                       is_write;     /* changes rows */
     bool                       stateless;    /* a read that sees tables and the session's
                                                 settings, and changes nothing at all */
+    bool                       sharded;      /* it names sharded tables */
+    bool                       meets_fenced_table; /* or may do so: see fence.h */
     bool                       locks;        /* FOR UPDATE / LOCK IN SHARE MODE */
     enum pin_reason            pin;          /* state that lives on one backend begins */
     enum pin_reason            unpin;        /* ... or ends */
@@ -482,6 +484,11 @@ bool insert_begins(const struct plan *plan, const struct plan_values *values, ui
 bool insert_shard(const struct plan *plan, const struct routes *routes,
                   const struct plan_values *values, uint32_t row, bool numbered,
                   uint64_t number, uint32_t *shard, struct sql_error *error) must_check;
+
+/* The same, as the hash of its key. */
+bool insert_hash(const struct plan *plan, const struct routes *routes,
+                 const struct plan_values *values, uint32_t row, bool numbered, uint64_t number,
+                 uint64_t *hash, struct sql_error *error) must_check;
 
 /* The statement for some of the rows: `rows` are their indexes, ascending; numbers[i]
  * is for row rows[i] and used when has_number[i] (both may be NULL: none). */

@@ -12,6 +12,7 @@
  * plan_hide.c   what must not be seen while rows move
  * plan_write.c, plan_insert.c, insert_run.c, plan_once.c   writes
  * plan_load.c, load_run.c                       LOAD DATA
+ * plan_fence.c, fence.c                         what waits while rows move
  * plan_session.c, plan_show.c, plan_admin.c, plan_information.c, plan_named.c  everything else
  */
 #ifndef CORE_ROUTE_PLAN_INTERNAL_H
@@ -393,5 +394,7 @@ bool plan_show_server(struct planner *p);
 /* plan_session.c: to the controller, which knows about accounts. */
 void plan_account(struct planner *p);
 void plan_named(struct planner *p); /* plan_named.c */
+/* plan_fence.c, when all else is known. */
+void plan_note_fence(struct planner *p);
 
 #endif

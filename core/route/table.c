@@ -9,8 +9,8 @@ enum {
     NAME_MAX_BYTES = 64 * 4, /* the servers': 64 characters */
 };
 
-uint32_t
-routes_owner(const struct routes *r, uint64_t hash)
+static inline const struct route_range *
+range_of(const struct routes *r, uint64_t hash)
 {
     uint64_t        slice = hash >> (64 - r->index_bits);
     uint32_t        low   = r->index[slice];
@@ -24,7 +24,19 @@ routes_owner(const struct routes *r, uint64_t hash)
         range += range[half].start <= hash ? half : 0;
         n -= half;
     }
-    return range->shard;
+    return range;
+}
+
+uint32_t
+routes_owner(const struct routes *r, uint64_t hash)
+{
+    return range_of(r, hash)->shard;
+}
+
+uint32_t
+routes_range(const struct routes *r, uint64_t hash)
+{
+    return (uint32_t)(range_of(r, hash) - r->ranges);
 }
 
 uint8_t

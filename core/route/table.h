@@ -107,7 +107,7 @@ struct route_range {
 /* While something is fenced, what would meet it waits for routes without the fence: what is
  * fixed by a key of a fenced range, what is not fixed by a key and goes to a fenced shard,
  * and a transaction's first statement on a fenced shard. Transactions that were there before
- * go on to their end. */
+ * go on to their end. See fence.h. */
 
 /* A set of hidden keys (route_table.hide) is the same table name on every shard, with one unique
  * column `k` of the key column's type and collation. What the planner says with it
@@ -149,6 +149,7 @@ struct routes {
     uint64_t generation;       /* of everything but users */
     uint64_t users_generation;
     bool     fenced;           /* a range, a shard or a table is */
+    bool     cut;              /* transactions of before the fence end at once, with 1213 */
     bool     lower_case;       /* lower_case_table_names != 0 on the servers: then names
                                   of databases and tables here have no ASCII capitals */
     /* A service account with the same name and secret on all shards. */
@@ -173,6 +174,12 @@ struct routes {
 /* The shard that owns `hash`. Source of truth for where a row lives. O(1) for
  * evenly cut key spaces. */
 uint32_t routes_owner(const struct routes *r, uint64_t hash);
+
+/* The index of the range it lies in. */
+uint32_t routes_range(const struct routes *r, uint64_t hash);
+
+/* The index of the range it lies in. */
+uint32_t routes_range(const struct routes *r, uint64_t hash);
 
 /* How finely to slice for so many ranges, in [1, 24]; index[] then needs
  * 2^bits + 1 entries. */

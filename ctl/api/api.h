@@ -36,6 +36,15 @@
  *   POST   /v1/ddl                     see below
  *   POST   /v1/move/hide               {"hide": {"DATABASE.TABLE": "SET"}}: internal, for tests;
  *             SET is a table of schema shardd_move, see core/route/table.h; {}: nothing is hidden
+ *   GET    /v1/fence                   generation, the map, meta/move; POST: see below
+ *
+ * POST /v1/fence is for tests, and for taking down by hand what a dead controller left: moves
+ * raise and lower their fences themselves (ctl/move/fence.h).
+ *   raise     {"split": ["<start>", ...] (the map is cut there first), "ranges": ["<start>", ...],
+ *              "shards": [id, ...], "tables": [name, ...], "cut": bool, "wait_ms": N}
+ *   answer    {"acknowledged_us": N, "drained_us": N}, or 409 and it is down again
+ *   lower     {"lower": true, "owners": [["<start>", shard id], ...]}: without owners as before;
+ *             nobody looks whether their rows are there
  *
  * POST /v1/moves moves rows between shards, in a job that goes on when the answer is there.
  *   request   {"verb": "split|merge|move|rebalance|drain", what it is about: see

@@ -156,13 +156,14 @@ top_answer(struct cluster *c, const json_t *shards, const struct look *a, const 
         errors_a += a->sum.counter[i];
         errors_b += b->sum.counter[i];
     }
-    answer = json_pack("{s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:o, s:o}",
+    answer = json_pack("{s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:o, s:o}",
         "seconds", seconds, "statements_per_s", (double)n / seconds,
         "errors_per_s", per_second(errors_a, errors_b, seconds),
         "p50_ms", (double)histogram_quantile(h, 0.5) / 1e6,
         "p99_ms", (double)histogram_quantile(h, 0.99) / 1e6,
         "clients", (json_int_t)b->sum.counter[COUNTER_CLIENTS_OPEN],
         "backends", (json_int_t)b->sum.counter[COUNTER_BACKENDS_OPEN],
+        "parked", (json_int_t)b->sum.counter[COUNTER_PARKED],
         "workers", top_workers(c, a, b, seconds), "shards", top_shards(shards, a, b, seconds));
     free(h);
     return answer;

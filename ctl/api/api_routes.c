@@ -31,6 +31,8 @@ const struct route api_routes[] = {
     { "GET",    "engines/+",   api_engine_show },
     { "POST",   "engines",     api_engine_add },
     { "DELETE", "engines/+",   api_engine_remove },
+    { "GET",    "fence",       api_fence_show },
+    { "POST",   "fence",       api_fence_set },
     { "GET",    "transactions",   api_txn_list },
     { "GET",    "transactions/+", api_txn_show },
     { "POST",   "transactions/+", api_txn_resolve },

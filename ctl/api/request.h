@@ -77,6 +77,8 @@ unsigned api_engine_remove(struct request *r);
 unsigned api_txn_list(struct request *r);
 unsigned api_txn_show(struct request *r);
 unsigned api_txn_resolve(struct request *r);
+unsigned api_fence_show(struct request *r);
+unsigned api_fence_set(struct request *r);
 unsigned api_user_list(struct request *r);
 unsigned api_user_show(struct request *r);
 unsigned api_user_add(struct request *r);

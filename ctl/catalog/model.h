@@ -21,7 +21,8 @@
  *                  uneven (the shards' rights may differ: see ctl/job/admin_rights.c)
  *   meta/move      while rows move: job (its number), fenced: {ranges: ["<start>", ...], shards:
  *                  [id, ...], tables: ["<catalog name>", ...]}, hide: {"<catalog name>": name of
- *                  a table in ROUTES_MOVE_SCHEMA}; each part may be absent
+ *                  a table in ROUTES_MOVE_SCHEMA}, cut (transactions of before the fence end at
+ *                  once); each part may be absent
  *   job/NUMBER     see ctl/job/job.h
  *
  * `reason` says why a table is global, `remedy` what would make it shardable.

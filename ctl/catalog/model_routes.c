@@ -284,6 +284,7 @@ model_routes_of(const struct model_parts *parts, struct arena *arena, struct rou
     routes.generation       = (uint64_t)model_number(parts->cluster, "generation");
     routes.users_generation = (uint64_t)model_number(parts->cluster, "users_generation");
     routes.lower_case       = model_flag(parts->cluster, "lower_case");
+    routes.cut              = model_flag(b.move, "cut");
     routes.service_user     = keep(&b, parts->cluster, "service_user");
     routes.service_secret   = keep(&b, parts->cluster, "service_secret");
 

@@ -24,6 +24,7 @@ struct query_run;
 struct sequences;
 struct definitions;
 struct gate;
+struct parking;
 
 struct context {
     struct ring       *ring;
@@ -53,6 +54,9 @@ struct context {
     struct sequences  *sequences;   /* see workers/query/sequence.h */
     struct definitions *definitions; /* see workers/query/definitions.h; owned */
     struct gate       *gate;        /* see workers/query/gate.h */
+    uint64_t           fence_since;  /* the generation with which a fence came; 0: none stands */
+    bool               fence_closed; /* it lets nothing through any more: see park.h */
+    struct parking    *parking;     /* see workers/query/park.h; owned; NULL: not needed yet */
     struct query_run      *spare_query; /* see workers/query/query.h; owned */
     uint32_t           n_spare_queries;
 

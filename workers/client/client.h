@@ -136,6 +136,9 @@ bool client_kill(struct context *ctx, uint64_t id, bool query_only);
  * they are. Called again and again. */
 void client_drain_all(struct context *ctx);
 
+/* Is a session old, as workers/query/park.h has it? With routes.cut their transactions end. */
+bool client_any_old(struct context *ctx);
+
 /* Is it a password of the user? As client_answer(), for whoever sends it as it is; with
  * caching_sha2_password it takes some 3 ms when it is wrong or new to this worker. */
 bool client_password_is(struct context *ctx, const struct route_user *user,
@@ -160,6 +163,9 @@ void client_prove(struct client *c);                      /* it has its turn: `w
 void client_login_free(struct client *c);                 /* ends it, in any state */
 
 void client_begin_tls(struct client *c);                  /* client_login.c: it has its turn */
+
+/* client_again.c: query_ops.again. */
+void client_again(struct query_run *q);
 
 /* client_turn.c: there is `work` to do for the login, when it is its turn. */
 void client_wait_for_turn(struct client *c, enum login_work work);

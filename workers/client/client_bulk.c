@@ -289,7 +289,7 @@ part_done(struct query_run *q)
     step(k);
 }
 
-static const struct query_ops part_ops = { .done = part_done };
+static const struct query_ops part_ops = { .done = part_done, .again = client_again };
 
 static void
 start_part(struct client_bulk *k, struct query_run *q)

@@ -23,7 +23,8 @@ static void statement_done(struct query_run *q);
 
 static void file_has_room(struct query_run *q);
 
-static const struct query_ops query_ops = { .done = statement_done, .room = file_has_room };
+static const struct query_ops query_ops = { .done = statement_done, .room = file_has_room,
+                                            .again = client_again };
 
 void
 client_fail(struct client *c, uint16_t code, const char *text)
@@ -107,7 +108,8 @@ client_find_plan(struct client *c, struct query_run *q, struct span text, bool p
     if (result == DIGEST_EMPTY)
         return NULL;
     q->digest_flags = d.flags;
-    slot_count(slot, counter_of(d.first));
+    if (q->parked_us == 0) /* else it was counted before */
+        slot_count(slot, counter_of(d.first));
     if (result != DIGEST_OK) {
         slot_count(slot, COUNTER_PLAN_CACHE_MISSES);
         return make_plan(s, r, text, NULL, prepared);

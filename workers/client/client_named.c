@@ -204,6 +204,21 @@ filled_text(struct client *c)
     return copy;
 }
 
+/* What is gathered is written anew for the engine, with values and not with names. */
+void
+client_named_fit(struct client *c, struct query_run *q)
+{
+    if (!gather_needed(&q->plan->plan, q->routes->routes, &q->values))
+        return;
+    plan_ref_release(q->plan);
+    q->command  = QUERY_TEXT;
+    q->params   = NULL;
+    q->n_params = 0;
+    q->text     = filled_text(c);
+    q->values   = (struct plan_values){ .text = q->text };
+    q->plan     = client_find_plan(c, q, q->text, false);
+}
+
 /* --- the steps ----------------------------------------------------------- */
 
 static void
@@ -232,16 +247,8 @@ run(struct client *c)
         q->values.params   = r->values;
         q->values.n_params = r->n_params;
     }
-    /* What is gathered is written anew for the engine, with values and not with names. */
-    if (!plain && gather_needed(&q->plan->plan, q->routes->routes, &q->values)) {
-        plan_ref_release(q->plan);
-        q->command     = QUERY_TEXT;
-        q->params      = NULL;
-        q->n_params    = 0;
-        q->text        = filled_text(c);
-        q->values      = (struct plan_values){ .text = q->text };
-        q->plan        = client_find_plan(c, q, q->text, false);
-    }
+    if (!plain)
+        client_named_fit(c, q);
     client_begin(c, q);
 }
 

@@ -45,6 +45,9 @@ void named_clear(struct named_list *l);
 /* Run `q`, whose plan is a PLAN_NAMED; `q` is the function's from here on. */
 void client_named(struct client *c, struct query_run *q);
 
+/* A QUERY_NAMED with its plan: what that needs of it. */
+void client_named_fit(struct client *c, struct query_run *q);
+
 /* A statement of the client has ended that client_named() started; `q` is still there.
  * True: it was not the last one, and client_named_next() goes on when `q` is freed. */
 bool client_named_done(struct client *c, const struct query_run *q) must_check;

@@ -6,6 +6,7 @@
 #include "core/route/gather.h"
 #include "workers/query/limits.h"
 #include "workers/query/own_vars.h"
+#include "workers/query/park.h"
 #include "workers/query/txn.h"
 
 void
@@ -356,10 +357,17 @@ step_begin(struct leg *leg)
     struct backend *b     = leg->backend;
     struct held    *first = commit_point(s);
     struct held    *h     = session_held(s, leg->shard_id);
+    struct sql_error why;
 
     if (leg->is_engine || !s->in_txn || (h != NULL && h->role != HELD_PIN))
         return false;
+    if (!park_may_join(leg->q, leg->shard, &why)) {
+        step_failed(leg, &why);
+        return true;
+    }
     leg->joins = true;
+    if (first == NULL)
+        s->txn_generation = leg->q->routes->routes->generation;
     if (h == NULL)
         h = session_hold(s, leg->shard_id, b, HELD_PLAIN);
     /* Without a common end each shard commits for itself, and that is all a plain one does. */

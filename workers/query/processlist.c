@@ -44,6 +44,12 @@ command_word(uint64_t command)
     }
 }
 
+const char *
+processlist_state(const struct client_info *info)
+{
+    return (info->state & CLIENT_WAITS_FOR_MOVE) != 0 ? "Waiting for rows to move" : "";
+}
+
 static void
 say_row(struct buf *out, const struct client_info *info, uint64_t now)
 {
@@ -59,8 +65,8 @@ say_row(struct buf *out, const struct client_info *info, uint64_t now)
         say_text(out, info->host);
     buf_append_text(out, ", ");
     say_text(out, info->schema);
-    buf_printf(out, ", '%s', %llu, '', ", command_word(info->command),
-               (unsigned long long)ms / 1000);
+    buf_printf(out, ", '%s', %llu, '%s', ", command_word(info->command),
+               (unsigned long long)ms / 1000, processlist_state(info));
     say_text(out, text);
     buf_printf(out, ", %llu.000, 0, 0, 0.000, 0, 0, 0, 0, ", (unsigned long long)ms);
     say_text(out, text);

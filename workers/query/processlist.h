@@ -12,4 +12,7 @@
 /* Rewrites q->text when it reads the list of processes. */
 void processlist_fill(struct query_run *q);
 
+/* What a statement waits for, if shardd knows; else "". */
+const char *processlist_state(const struct client_info *info);
+
 #endif

@@ -11,15 +11,15 @@
 #include "core/route/gather.h"
 #include "workers/query/row_cursor.h"
 #include "workers/query/diagnostics.h"
-#include "workers/backend/reaper.h"
 #include "workers/query/information.h"
 #include "workers/query/leg.h"
 #include "workers/query/own_vars.h"
+#include "workers/query/park.h"
 #include "workers/query/processlist.h"
 #include "workers/query/snapshot.h"
 #include "workers/query/txn.h"
 
-enum { SPARE_QUERIES = 256, ERR_LOST = 1927 /* ER_CONNECTION_KILLED */,
+enum { ERR_LOST = 1927 /* ER_CONNECTION_KILLED */,
        ERR_READ_ONLY = 1792, /* ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION: did not begin */
        ERR_CHANGED = 1412 /* ER_TABLE_DEF_CHANGED */,
        ERR_BAD_DB = 1049 /* ER_BAD_DB_ERROR */ };
@@ -158,8 +158,8 @@ query_ok(struct query_run *q, uint64_t affected, uint64_t insert_id, uint32_t wa
 /* --- dispatch ------------------------------------------------------------ */
 
 /* Where a statement runs that may run anywhere: where the session is already. */
-static uint32_t
-any_shard(const struct query_run *q)
+uint32_t
+query_any_shard(const struct query_run *q)
 {
     const struct routes  *r = q->routes->routes;
     const struct session *s = q->s;
@@ -169,6 +169,9 @@ any_shard(const struct query_run *q)
     for (uint32_t i = 0; wanted != ROUTES_NONE && i < r->n_shards; i++)
         if (r->shards[i].id == wanted)
             return i;
+    for (uint32_t i = 0; r->fenced && i < r->n_shards; i++)
+        if (!r->shards[(s->id + i) % r->n_shards].fenced)
+            return (uint32_t)((s->id + i) % r->n_shards);
     return (uint32_t)(s->id % r->n_shards);
 }
 
@@ -179,7 +182,7 @@ home_shard(const struct query_run *q)
     const struct routes *r  = q->routes->routes;
     uint32_t             db = routes_database(r, span_of(q->s->schema));
 
-    return db != ROUTES_NONE ? r->databases[db].home : any_shard(q);
+    return db != ROUTES_NONE ? r->databases[db].home : query_any_shard(q);
 }
 
 /* A user variable that no other server can be given lives on its backend only. */
@@ -240,6 +243,37 @@ run_on(struct query_run *q, const struct shard_set *shards)
     }
 }
 
+/* As query_prepare() chooses it. */
+static uint32_t
+prepare_shard(const struct query_run *q)
+{
+    const struct target *t = &q->plan->plan.target;
+
+    return t->kind == TARGET_HOME || t->at_home ? t->home : query_any_shard(q);
+}
+
+/* Rows of an INSERT are asked for when their keys are known: query_insert.c. */
+static bool
+waits_for_move(struct query_run *q)
+{
+    const struct plan   *plan = &q->plan->plan;
+    const struct routes *r    = q->routes->routes;
+    uint32_t             any  = query_any_shard(q);
+    struct shard_set     shards = { 0 };
+    struct sql_error     ignored;
+
+    if (!r->fenced || plan->unpin == PIN_LOCK_TABLES)
+        return false;
+    if (q->command == QUERY_PREPARE)
+        return park_if_stays(q, prepare_shard(q));
+    for (uint32_t i = 0; plan->kind == PLAN_LOAD && i < r->n_shards; i++)
+        shard_set_add(&shards, i);
+    bool refused = plan->kind != PLAN_LOAD && plan->kind != PLAN_INSERT &&
+                   !gather_needed(plan, r, &q->values) &&
+                   !plan_route(plan, r, &q->values, any, &shards, &ignored);
+    return !refused && park_if_fenced(q, &shards, any);
+}
+
 static void
 run_on_shards(struct query_run *q)
 {
@@ -252,13 +286,15 @@ run_on_shards(struct query_run *q)
                      "roll back and start again");
         return;
     }
+    find_variables(q);
+    if (waits_for_move(q))
+        return;
     /* Without autocommit the first statement opens the transaction; what opened
      * it over there is the statement itself. */
     if (!s->autocommit && !s->in_txn && q->command != QUERY_PREPARE) {
         s->in_txn    = true;
         s->read_only = session_is_read_only(s);
     }
-    find_variables(q);
     if (plan->kind == PLAN_INSERT && q->command != QUERY_PREPARE) {
         query_insert(q);
         return;
@@ -268,15 +304,15 @@ run_on_shards(struct query_run *q)
         return;
     }
     if (q->command == QUERY_PREPARE) {
-        query_prepare(q, any_shard(q));
+        query_prepare(q, query_any_shard(q));
         return;
     }
     if (gather_needed(plan, q->routes->routes, &q->values)) {
-        query_gather(q, any_shard(q));
+        query_gather(q, query_any_shard(q));
         return;
     }
     struct sql_error error;
-    if (!plan_route(plan, q->routes->routes, &q->values, any_shard(q), &shards, &error)) {
+    if (!plan_route(plan, q->routes->routes, &q->values, query_any_shard(q), &shards, &error)) {
         slot_count(q->ctx->slot, COUNTER_ROUTE_REFUSED);
         query_fail(q, &error);
         return;
@@ -318,7 +354,8 @@ ask_server(struct query_run *q, struct span name)
     q->payload = arena_copy(&q->arena, buf_unread(&payload));
     q->command = QUERY_OTHER;
     buf_fini(&payload);
-    query_relay(q, any_shard(q));
+    if (!park_if_stays(q, query_any_shard(q)))
+        query_relay(q, query_any_shard(q));
 }
 
 void
@@ -414,11 +451,45 @@ committed_before(struct query_run *q, const struct sql_error *error)
         run_plan(q);
 }
 
+static void
+take_time(struct query_run *q)
+{
+    struct timespec now;
+
+    if (q->now_s != 0 || q->plan == NULL || !q->plan->plan.same_time)
+        return;
+    clock_gettime(CLOCK_REALTIME, &now);
+    q->now_s = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void
+run_other(struct query_run *q)
+{
+    if (q->payload.ptr[0] == COM_INIT_DB)
+        query_schema(q, span_from(q->payload, 1));
+    else if (!park_if_stays(q, home_shard(q)))
+        query_relay(q, home_shard(q));
+}
+
+void
+query_again(struct query_run *q)
+{
+    take_time(q);
+    if (q->command == QUERY_OTHER)
+        run_other(q);
+    else if (q->command == QUERY_PREPARE)
+        run_on_shards(q);
+    else
+        run_plan(q);
+}
+
 void
 query_start(struct query_run *q)
 {
     q->started_us = ring_now_us(q->ctx->ring);
     q->s->statements++;
+    if (park_tell_cut(q))
+        return;
     if (q->command == QUERY_FETCH) {
         if (!refuse_broken(q))
             row_cursor_fetch(q);
@@ -431,16 +502,9 @@ query_start(struct query_run *q)
         !q->plan->plan.keeps_diagnostics)
         diagnostics_clear(q->s);
     q->now_s = q->fixed_s;
-    if (q->fixed_s == 0 && q->plan != NULL && q->plan->plan.same_time) {
-        struct timespec now;
-        clock_gettime(CLOCK_REALTIME, &now);
-        q->now_s = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-    }
+    take_time(q);
     if (q->command == QUERY_OTHER) {
-        if (q->payload.ptr[0] == COM_INIT_DB)
-            query_schema(q, span_from(q->payload, 1));
-        else
-            query_relay(q, home_shard(q));
+        run_other(q);
         return;
     }
     if (q->s->in_txn && q->command != QUERY_PREPARE && table_locks_commit(q))
@@ -449,152 +513,4 @@ query_start(struct query_run *q)
         run_on_shards(q);
     else
         run_plan(q);
-}
-
-/* --- the end ------------------------------------------------------------- */
-
-static void
-drop_legs(struct query_run *q, const struct sql_error *why)
-{
-    for (uint32_t i = 0; i < q->n_legs; i++) {
-        struct leg     *leg = &q->legs[i];
-        struct backend *b   = leg->backend;
-
-        pool_cancel(&leg->waiter);
-        query_share_drop(leg);
-        if (leg->state != LEG_OVER)
-            buf_fini(&leg->text);
-        leg->state   = LEG_OVER;
-        leg->backend = NULL;
-        if (b == NULL)
-            continue;
-        /* An answer is under way that nobody will read. */
-        if (!list_empty(&b->fifo))
-            reaper_kill(q->ctx, leg->shard_id, b->login.thread_id);
-        backend_close(b, why);
-    }
-}
-
-void
-query_abandon(struct query_run *q)
-{
-    q->finished = true;
-    txn_abandon(q);
-    snapshot_abandon(q);
-    query_insert_abandon(q);
-    query_load_abandon(q);
-    query_gather_abandon(q);
-    query_ddl_abandon(q);
-    drop_legs(q, NULL);
-    session_abort(q->s);
-}
-
-/* The client is sending its file: it listens when that is over. */
-static void
-swallow_file(struct query_run *q, const struct sql_error *why)
-{
-    q->error     = *why;
-    q->file_lost = true;
-    if (!q->file_full)
-        return;
-    q->file_full = false;
-    q->ops->room(q);
-}
-
-void
-query_kill(struct query_run *q, const struct sql_error *why)
-{
-    if (q->finished)
-        return;
-    /* Inside a commit it is too late: what is decided stays decided. */
-    if (q->committing != NULL || q->file_lost)
-        return;
-    q->finished = true; /* what the lost backends say is not for the client */
-    snapshot_abandon(q);
-    query_insert_abandon(q);
-    query_load_abandon(q);
-    query_gather_abandon(q);
-    query_ddl_abandon(q);
-    drop_legs(q, why);
-    if (q->s->implicit)
-        session_abort(q->s); /* it ends with its statement */
-    else if (q->s->in_txn)
-        q->s->doomed = true;
-    q->finished = false;
-    if (q->infile != NULL)
-        swallow_file(q, why);
-    else
-        query_fail(q, why);
-}
-
-struct query_run *
-query_new(struct context *ctx)
-{
-    struct query_run *q     = ctx->spare_query;
-    struct arena  arena = { 0 };
-
-    if (q != NULL) {
-        ctx->spare_query = q->next_spare;
-        ctx->n_spare_queries--;
-        arena = q->arena;
-    } else
-        q = mem_alloc(sizeof(*q));
-    *q = (struct query_run){ .ctx = ctx, .arena = arena };
-    return q;
-}
-
-void
-query_free(struct query_run *q)
-{
-    struct context *ctx = q->ctx;
-
-    query_merge_free(q);
-    query_load_free(q);
-    query_gather_free(q);
-    if (q->command != QUERY_FETCH)
-        row_cursor_free(q->cursor);
-    plan_ref_release(q->plan);
-    routes_drop(q->routes);
-    if (ctx->n_spare_queries == SPARE_QUERIES) {
-        arena_fini(&q->arena);
-        free(q);
-        return;
-    }
-    arena_reset(&q->arena);
-    q->next_spare    = ctx->spare_query;
-    ctx->spare_query = q;
-    ctx->n_spare_queries++;
-}
-
-void
-query_file(struct query_run *q, struct span packet, bool last)
-{
-    struct leg *leg = q->infile;
-
-    if (last) {
-        q->infile = NULL;
-        q->seq    = (uint8_t)(packet.ptr[3] + 1); /* the answer counts on from the file */
-    }
-    if (q->file_lost) {
-        if (last) {
-            struct sql_error why = q->error;
-            q->answered = false;
-            query_fail(q, &why);
-        }
-        return;
-    }
-    if (q->loading != NULL) {
-        query_load_file(q, packet, last);
-        return;
-    }
-    if (leg->backend != NULL) {
-        buf_append_span(backend_out(leg->backend), packet);
-        q->file_full = !backend_flush(leg->backend) && !last;
-        if (last)
-            backend_infile_sent(leg->backend);
-    } else if (last) {
-        struct sql_error why = leg->error;
-        q->answered = false; /* the server's question was, and that is over */
-        leg_over(leg, &why);
-    }
 }

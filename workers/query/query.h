@@ -98,6 +98,8 @@ struct query_ops {
     void (*done)(struct query_run *q);
     /* More of the client's file can be taken: file_full is false again. */
     void (*room)(struct query_run *q);
+    /* It was parked and goes on: with `plan` and `routes` made anew, by query_again(). */
+    void (*again)(struct query_run *q);
 };
 
 struct query_run {
@@ -142,6 +144,12 @@ struct query_run {
     uint32_t           digest_flags;
     struct arena       arena;
 
+    /* See park.h; in us of ring_now_us(). */
+    struct list parked;
+    uint64_t    parked_us, parked_again_us; /* since when: the first time (0: never), the last */
+    uint64_t    parked_under;               /* which generation */
+    bool        parked_grace;               /* it may go on a little later */
+
     struct leg *legs;   /* in the arena */
     uint32_t    n_legs, n_over;
     bool        answered; /* the client has got bytes of the answer */
@@ -183,6 +191,9 @@ struct query_run {
  * payload), plan, routes, values. */
 void query_start(struct query_run *q);
 
+/* After query_ops.again: on with it. */
+void query_again(struct query_run *q);
+
 /* The client's stream has room again. */
 void query_resume(struct query_run *q);
 
@@ -219,6 +230,10 @@ void query_ok(struct query_run *q, uint64_t affected, uint64_t insert_id, uint32
 /* Bytes for the client were appended to stream_out(q->client): send them, and
  * hold the backends back when it is slow. */
 void query_flush(struct query_run *q);
+
+/* The shard of a statement that may run anywhere: where the session is already, else one that is
+ * not fenced. */
+uint32_t query_any_shard(const struct query_run *q);
 
 /* How texts are rendered for the command. */
 enum render_mode query_render_mode(const struct query_run *q);

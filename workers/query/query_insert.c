@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "workers/query/leg.h"
+#include "workers/query/park.h"
 #include "workers/query/sequence.h"
 #include "workers/query/write.h"
 
@@ -161,13 +162,32 @@ place_rows(struct query_run *q, struct shard_set *shards)
     return true;
 }
 
+/* The keys are known only now. */
+static bool
+waits_for_move(struct query_run *q, const struct shard_set *shards)
+{
+    const struct routes *r      = q->routes->routes;
+    struct inserting    *ins    = q->inserting;
+    uint32_t             n_rows = spec_of(q)->n_rows;
+    struct sql_error     ignored;
+
+    if (!r->fenced)
+        return false;
+    uint64_t *hashes = arena_alloc(&q->arena, n_rows * sizeof(*hashes));
+    for (uint32_t row = 0; row < n_rows; row++)
+        if (!insert_hash(&q->plan->plan, r, &q->values, row, ins->has_number[row],
+                         ins->number[row], &hashes[row], &ignored))
+            return false;
+    return park_if_rows_fenced(q, hashes, n_rows, shards);
+}
+
 static void
 run(struct query_run *q)
 {
     struct inserting *ins    = q->inserting;
     struct shard_set  shards = { 0 };
 
-    if (!place_rows(q, &shards))
+    if (!place_rows(q, &shards) || waits_for_move(q, &shards))
         return;
     if (shards.n == 1 && ins->first_number == 0) {
         slot_count(q->ctx->slot, COUNTER_ROUTE_ONE);
@@ -270,6 +290,12 @@ query_insert(struct query_run *q)
     ins->request.shard_id = r->shards[r->databases[table->database].home].id;
     ins->request.ready    = got_numbers;
     ins->request.fresh    = overwrites(spec, q->s->lex);
+    /* The sequence may move with its shard's tables. */
+    if (r->shards[r->databases[table->database].home].fenced && !park_is_old(q->s, r) &&
+        !sequence_in_hand(q->ctx, &ins->request)) {
+        park(q);
+        return;
+    }
     ins->waiting          = true;
     sequence_ask(q->ctx, &ins->request);
 }

@@ -16,6 +16,7 @@
 #include "workers/query/aftermath.h"
 #include "workers/query/leg.h"
 #include "workers/query/own_vars.h"
+#include "workers/query/park.h"
 #include "workers/query/set_transaction.h"
 #include "workers/query/txn.h"
 
@@ -469,7 +470,7 @@ run(struct query_run *q)
     struct setting_run  *r   = q->local;
     const struct routes *rt  = q->routes->routes;
     struct session      *s   = q->s;
-    uint32_t             any = (uint32_t)(s->id % rt->n_shards);
+    uint32_t             any = query_any_shard(q);
     struct shard_set     one;
     struct sql_error     why;
 
@@ -479,13 +480,12 @@ run(struct query_run *q)
         query_ok(q, 0, 0, 0, (struct span){ 0 });
         return;
     }
-    for (uint32_t i = 0; s->n_held > 0 && i < rt->n_shards; i++)
-        if (rt->shards[i].id == s->held[0].shard_id)
-            any = i;
     if (!plan_route(&q->plan->plan, rt, &q->values, any, &one, &why)) {
         query_fail(q, &why);
         return;
     }
+    if (park_if_fenced(q, &one, any))
+        return;
     q->leg_ready = ready;
     q->all_over  = all_over;
     legs_make(q, &one);

@@ -5,7 +5,7 @@
 
 #include "core/mysql/result_writer.h"
 #include "core/sql/parse.h"
-#include "workers/query/query.h"
+#include "workers/query/processlist.h"
 
 enum { ERR_NO_SUCH_THREAD = 1094, ERR_NO_RIGHT = 1095 };
 
@@ -152,7 +152,8 @@ show_clients(struct query_run *q)
 {
     static const struct result_column columns[] = {
         NUMBER("Id"), NUMBER("Worker"), TEXT("User"), TEXT("Schema"), TEXT("Command"),
-        NUMBER("Time_ms"), NUMBER("Statements"), TEXT("Pinned"), TEXT("Statement"),
+        NUMBER("Time_ms"), NUMBER("Statements"), TEXT("Pinned"), TEXT("State"),
+        TEXT("Statement"),
     };
     struct client_info info;
     struct table       t;
@@ -175,6 +176,7 @@ show_clients(struct query_run *q)
             number(&t, info.statements);
             pins_text((uint32_t)info.state, pins, sizeof(pins));
             result_writer_text(&t.w, span_of(pins));
+            result_writer_text(&t.w, span_of(processlist_state(&info)));
             result_writer_text(&t.w, span_of(info.statement));
         }
     }

@@ -8,6 +8,7 @@
 
 #include "core/base/memory.h"
 #include "workers/query/leg.h"
+#include "workers/query/park.h"
 #include "workers/query/snapshot.h"
 #include "workers/query/txn.h"
 
@@ -93,6 +94,15 @@ open_snapshots(struct query_run *q)
     snapshot_open(q, &spec, opened);
 }
 
+static bool
+any_fenced(const struct routes *r)
+{
+    for (uint32_t i = 0; r->fenced && i < r->n_shards; i++)
+        if (r->shards[i].fenced)
+            return true;
+    return false;
+}
+
 static void
 begin(struct query_run *q, const struct sql_error *error)
 {
@@ -100,6 +110,10 @@ begin(struct query_run *q, const struct sql_error *error)
 
     if (error != NULL) {
         query_fail(q, error);
+        return;
+    }
+    if (txn->consistent_snapshot && any_fenced(q->routes->routes)) {
+        park(q); /* it would be on all shards */
         return;
     }
     open_txn(q->s, txn);

@@ -40,8 +40,11 @@ sequence_get(struct context *ctx, uint64_t id, uint32_t shard_id)
     if (ctx->sequences == NULL)
         ctx->sequences = mem_alloc(sizeof(*ctx->sequences));
     for (struct sequence *s = ctx->sequences->first; s != NULL; s = s->next)
-        if (s->id == id)
+        if (s->id == id) {
+            if (!s->asking)
+                s->shard_id = shard_id; /* the row moves with its database's home */
             return s;
+        }
     struct sequence *s = mem_alloc(sizeof(*s));
 
     s->ctx      = ctx;
@@ -239,6 +242,31 @@ sequence_ask(struct context *ctx, struct sequence_request *r)
     list_init(&r->node);
     list_append(&s->requests, &r->node);
     serve(s);
+}
+
+bool
+sequence_in_hand(const struct context *ctx, const struct sequence_request *r)
+{
+    const struct sequence *s = ctx->sequences != NULL ? ctx->sequences->first : NULL;
+
+    while (s != NULL && s->id != r->sequence)
+        s = s->next;
+    return s != NULL && !s->asking && list_empty(&s->requests) && r->above < s->high &&
+           (r->count == 0 || (!r->fresh && s->end - s->at >= r->count &&
+                              (r->above < s->at || s->end - r->above > r->count)));
+}
+
+bool
+sequence_asks_fenced(const struct context *ctx, const struct routes *routes)
+{
+    const struct sequence *s = ctx->sequences != NULL ? ctx->sequences->first : NULL;
+
+    for (; s != NULL; s = s->next) {
+        const struct route_shard *shard = s->asking ? routes_server(routes, s->shard_id) : NULL;
+        if (shard != NULL && shard->fenced)
+            return true;
+    }
+    return false;
 }
 
 void

@@ -35,6 +35,12 @@ struct sequence_request {
 
 void sequence_ask(struct context *ctx, struct sequence_request *r);
 
+/* Would it be answered at once, and nobody be asked? */
+bool sequence_in_hand(const struct context *ctx, const struct sequence_request *r);
+
+/* Is one of these shards' rows being asked? */
+bool sequence_asks_fenced(const struct context *ctx, const struct routes *routes);
+
 /* A number of the block in hand exists already: another worker's client has brought it
  * along. The row has passed it, so a new block is free of such. */
 void sequence_drop_block(struct context *ctx, uint64_t sequence);

@@ -110,6 +110,7 @@ forget_txn(struct session *s)
     s->in_txn = s->read_only = s->implicit = s->snapshot = s->doomed = false;
     s->gtrid[0] = 0;
     s->txn_ms   = 0;
+    s->txn_generation = 0;
     free(s->begin);
     s->begin = NULL;
     forget_savepoints(s);
@@ -214,6 +215,7 @@ session_reset(struct session *s)
     s->zero_is_number = false;
     s->collation      = s->charset;
     s->last_insert_id = 0;
+    s->cut            = false;
     free(s->modes);
     s->modes = NULL;
     diagnostics_clear(s);

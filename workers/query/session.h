@@ -77,9 +77,11 @@ struct session {
     bool              read_only;  /* several plain participants will do */
     bool              implicit;   /* one write on several shards: ends with its statement */
     bool              snapshot;   /* opened everywhere at one moment: no shard joins later */
+    bool              cut;        /* it was ended so that rows can move: the client is told next */
     bool              doomed;     /* a participant is lost: only ROLLBACK is left */
     bool              tells_locks; /* the process list tells where its locks are */
     bool              published;  /* the process list tells its participants */
+    uint64_t          txn_generation; /* of the routes it began with, once it is on a shard */
     uint64_t          txn_ms, txn_from; /* when it began, at which of the statements; 0: not told */
     char             *begin;      /* owned: opens it on the first shard; NULL: nothing to say */
     char              gtrid[XID_GTRID_MAX + 1]; /* "" until a second shard is touched */
