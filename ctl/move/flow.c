@@ -186,17 +186,18 @@ flow_enter(struct flow *f, enum flow_state state)
     pthread_mutex_unlock(&f->lock);
 }
 
-void
-flow_note(struct flow *f)
+bool
+flow_note(struct flow *f, struct sql_error *error)
 {
     double   now    = (double)time(NULL) + f->clock_ahead;
     uint32_t behind = follow_timestamp(f->follow);
-    bool     idle   = true;
+    bool     idle   = true, failed = false;
 
     for (unsigned i = 0; i < f->n_targets; i++) {
         struct apply_status s;
         apply_status(f->applies[i], &s);
-        idle = idle && s.idle;
+        idle   = idle && s.idle;
+        failed = failed || s.failed;
         if (!s.idle && s.timestamp != 0 && s.timestamp < behind)
             behind = s.timestamp;
     }
@@ -204,6 +205,7 @@ flow_note(struct flow *f)
     pthread_mutex_lock(&f->lock);
     f->lag_s = (idle && follow_caught_up(f->follow)) || lag < 0 ? 0 : lag;
     pthread_mutex_unlock(&f->lock);
+    return !failed || flow_failed(f, error);
 }
 
 static void

@@ -39,7 +39,8 @@ follow_to(struct flow *f, const struct gtid_set *limit, const json_t *prepared,
             flow_failed(f, error);
             return false;
         }
-        flow_note(f);
+        if (!flow_note(f, error))
+            return false;
     }
     return !f->stop;
 }
@@ -67,8 +68,7 @@ idle_on(struct flow *f, struct sql_error *error)
         if (step == FOLLOW_QUIET)
             break;
     }
-    flow_note(f);
-    return follow_advance(f->follow, false) || flow_failed(f, error);
+    return flow_note(f, error) && (follow_advance(f->follow, false) || flow_failed(f, error));
 }
 
 static bool

@@ -128,7 +128,8 @@ step(struct flow *f, struct flow_hold *h, struct idle *i, struct sql_error *erro
     case FOLLOW_ON:
         break;
     case FOLLOW_QUIET:
-        flow_note(f);
+        if (!flow_note(f, error))
+            return false;
         break;
     case FOLLOW_LIMIT:
         if (h->wanted && !follow_at_limit(f->follow))
@@ -165,8 +166,9 @@ flow_follow(struct flow *f, struct sql_error *error)
         if (!step(f, &h, &idle, error))
             return false;
         if (clock_us() - noted > 100000) {
-            flow_note(f);
             noted = clock_us();
+            if (!flow_note(f, error))
+                return false;
         }
     }
     return true;

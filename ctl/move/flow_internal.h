@@ -59,7 +59,7 @@ bool flow_open(struct flow *f, const char *start, struct sql_error *error) must_
 bool flow_failed(struct flow *f, struct sql_error *error);
 bool flow_is_idle(struct flow *f, bool *failed) must_check;
 void flow_enter(struct flow *f, enum flow_state state);
-void flow_note(struct flow *f);
+bool flow_note(struct flow *f, struct sql_error *error) must_check; /* false: one has failed */
 void flow_wait(struct flow *f, unsigned ms); /* under the lock, until something changes */
 
 /* --- flow_copy.c: true: all is copied, and what follows can be applied without asking the copy,

@@ -90,7 +90,7 @@ static bool
 key_matches(const struct follow *f, const struct move_table *t, const struct route_table *r,
             const struct binlog_table *logged, struct sql_error *error)
 {
-    struct err err;
+    struct err err = { .text = "" };
 
     if (r->kind != TABLE_SHARDED)
         return true;

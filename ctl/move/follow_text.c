@@ -11,9 +11,10 @@
 #include "core/sql/lex.h"
 #include "ctl/move/follow_internal.h"
 
-/* First words of statements that change neither rows nor columns. */
+/* First words of statements that change neither rows nor columns. (SET is none of them: SET
+ * STATEMENT ... FOR any other.) */
 static const char *const harmless[] = {
-    "GRANT", "REVOKE", "SET", "ANALYZE", "CHECK", "OPTIMIZE", "REPAIR", "FLUSH", "PURGE", "BEGIN",
+    "GRANT", "REVOKE", "ANALYZE", "CHECK", "OPTIMIZE", "REPAIR", "FLUSH", "PURGE", "BEGIN",
     "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "XA", "INSTALL", "UNINSTALL", "START", "CACHE",
 };
 

@@ -103,3 +103,97 @@ def test_changes(new_bed, what):
     run(bed.servers[0], *CHANGES[what])
     bed.catch_up()
     bed.check()
+
+
+class Load(threading.Thread):
+    """Random changes of all kinds on the source until it is told to stop."""
+
+    def __init__(self, server, seed, keys=3000, xa=True):
+        super().__init__(daemon=True)
+        self.server, self.random, self.keys, self.xa = server, random.Random(seed), keys, xa
+        self.seed = seed
+        self.over = threading.Event()
+        self.error = None
+        self.done = 0
+
+    def run(self):
+        try:
+            with self.server.connect(db="m") as c, c.cursor() as cursor:
+                while not self.over.is_set():
+                    self.transaction(cursor)
+                    self.done += 1
+        except Exception as error:
+            self.error = error
+
+    def transaction(self, cursor):
+        kind = self.random.randrange(10)
+        name = f"'l{self.seed}','{self.done}'"
+        xa = self.xa and kind < 3
+        cursor.execute(f"XA START {name}" if xa else "BEGIN")
+        try:
+            for i in range(self.random.randrange(1, 6)):
+                if i == 2 and not xa and kind == 4:
+                    cursor.execute("SAVEPOINT s")
+                self.change(cursor)
+            if not xa and kind == 4 and i >= 2:
+                cursor.execute("ROLLBACK TO s")
+            good = True
+        except (pymysql.err.IntegrityError, pymysql.err.OperationalError):
+            good = False
+        if not xa:
+            cursor.execute("ROLLBACK" if kind == 5 or not good else "COMMIT")
+            return
+        cursor.execute(f"XA END {name}")
+        if good:
+            cursor.execute(f"XA PREPARE {name}")
+            if kind == 2:
+                time.sleep(0.01)
+        cursor.execute(f"XA ROLLBACK {name}" if kind == 1 or not good else f"XA COMMIT {name}")
+
+    def change(self, cursor):
+        n, r = self.random.randrange(1, self.keys), self.random.randrange(1, 1 << 30)
+        cursor.execute(self.random.choice([
+            f"INSERT INTO t VALUES ({n}, {r % 1000}, 'i{r}', {r})",
+            f"UPDATE t SET v = 'u{r}' WHERE id = {n}",
+            f"UPDATE t SET k = {r % 1000} WHERE id BETWEEN {n} AND {n + 3}",
+            f"UPDATE t SET id = {n + self.keys} WHERE id = {n}",
+            f"UPDATE t SET id = {n} WHERE id = {n + self.keys}",
+            f"DELETE FROM t WHERE id = {n}",
+            f"REPLACE INTO t VALUES ({n}, {r % 1000}, 'r{r}', {r % 5000})"]))
+
+    def end(self):
+        self.over.set()
+        self.join(testbed.PATIENCE_S)
+        assert self.error is None, self.error
+        return self.done
+
+
+def loaded(bed, seeds=(1, 2, 3)):
+    loads = [Load(bed.servers[0], seed) for seed in seeds]
+    for one in loads:
+        one.start()
+    return loads
+
+
+def test_copy_and_follow_under_load(new_bed):
+    bed = new_bed()
+    run(bed.servers[0], "INSERT INTO t SELECT seq * 2, seq % 1000, 'first', -seq "
+                        "FROM seq_1_to_1500")
+    loads = loaded(bed)
+    bed.driver.do("start", "f", 1, "copy")
+    bed.driver.do("throttle", "f", 700, 0)
+
+    def followed():
+        s = bed.status()
+        assert s["state"] != "failed", s
+        return s["state"] == "following"
+    testbed.wait_for("the copy to end", followed, 60)
+    for _ in range(3):
+        bed.driver.do("hold", "f", "here", 10000)
+        time.sleep(0.1)
+        bed.hold()
+        bed.driver.do("release", "f")
+    assert sum(one.end() for one in loads) > 50
+    bed.catch_up()
+    bed.check()
+    assert bed.stashed(2) == bed.stashed(3) == 0
