@@ -78,6 +78,30 @@ CHANGES = {
 }
 
 
+def fill(server, db="m"):
+    run(server, "INSERT INTO t SELECT seq, seq, 'v', seq FROM seq_1_to_100", db=db)
+
+
+@pytest.fixture(scope="module")
+def following(servers, scratch):
+    bed = flowbed.Bed(servers, scratch / "following", (PLAIN,), db="n")
+    bed.follow()
+    yield bed
+    bed.close()
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_changes(following, what):
+    run(following.servers[0], "DELETE FROM t", db="n")
+    fill(following.servers[0], db="n")
+    following.catch_up()
+    following.check()
+    run(following.servers[0], *CHANGES[what], db="n")
+    following.catch_up()
+    following.check()
+    assert following.rows(2, "t") and following.rows(3, "t")
+
+
 def test_hidden_columns(new_bed):
     """UNIQUE over what is too long for an index adds columns that only the log shows."""
     bed = new_bed([("t", "id INT PRIMARY KEY, k INT NOT NULL, v TEXT, w VARCHAR(4000), UNIQUE (v),"
@@ -85,22 +109,6 @@ def test_hidden_columns(new_bed):
     bed.follow()
     run(bed.servers[0], "INSERT INTO t SELECT seq, seq, REPEAT('v', seq), seq FROM seq_1_to_50",
         "UPDATE t SET v = CONCAT(v, 'x'), k = k + 7 WHERE id > 5", "DELETE FROM t WHERE id < 9")
-    bed.catch_up()
-    bed.check()
-
-
-def fill(server):
-    run(server, "INSERT INTO t SELECT seq, seq, 'v', seq FROM seq_1_to_100")
-
-
-@pytest.mark.parametrize("what", CHANGES)
-def test_changes(new_bed, what):
-    bed = new_bed()
-    bed.follow()
-    fill(bed.servers[0])
-    bed.catch_up()
-    bed.check()
-    run(bed.servers[0], *CHANGES[what])
     bed.catch_up()
     bed.check()
 
