@@ -293,6 +293,26 @@ ddl_query_possible(struct planner *p)
            where_target(p, top == NULL ? NULL : top->region, &target);
 }
 
+/* In the text of a view, a default or a routine it is the server's own connection: in a
+ * statement's own text we put the client's number in its place. */
+static bool
+ddl_keeps_connection(struct planner *p)
+{
+    struct lex   l;
+    struct token t, before = { .kind = TOK_END };
+    lex_init(&l, p->text, p->context->lex);
+    while ((t = lex_next(&l)).kind != TOK_END && t.kind != TOK_BAD) {
+        if (token_is_op(t, '(') && (token_is_keyword(before, KW_CONNECTION_ID) ||
+                                    span_equal_nocase(token_text(&l, before),
+                                                      SPAN("`CONNECTION_ID`"))))
+            return !NOT_YET(p, "shardd: CONNECTION_ID() here would be the number of a connection "
+                               "between shardd and the server, not the client's: give the number "
+                               "as a value of the statements that need it");
+        before = t;
+    }
+    return false;
+}
+
 static void
 plan_ddl(struct planner *p, enum ddl_kind kind)
 {
@@ -312,7 +332,7 @@ plan_ddl(struct planner *p, enum ddl_kind kind)
                 "none of its tables is known: the home answers");
         return;
     }
-    if (!ddl_query_possible(p))
+    if (!ddl_query_possible(p) || ddl_keeps_connection(p))
         return;
     struct ddl_spec *spec = make(p, sizeof(*spec));
     spec->kind            = kind;

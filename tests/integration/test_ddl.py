@@ -2,6 +2,8 @@
 import pymysql
 import pytest
 
+import testbed
+
 
 def kind(cluster, db, table):
     rows = cluster.ctl("table list", db)
@@ -209,3 +211,19 @@ def test_all_warnings_of_ddl_are_told(both):
                 "DROP DATABASE IF EXISTS nowhere_at_all"):
         both.compare(sql)
         both.compare("SHOW WARNINGS")
+
+
+@pytest.mark.parametrize("sql", [
+    "CREATE VIEW v AS SELECT CONNECTION_ID() AS c", "ALTER VIEW v AS SELECT Connection_Id ()",
+    "CREATE TABLE n (id INT PRIMARY KEY, c BIGINT DEFAULT CONNECTION_ID())",
+    "ALTER TABLE t ADD c BIGINT DEFAULT (`connection_id`() + 1)",
+    "CREATE PROCEDURE p() SELECT CONNECTION_ID()"])
+def test_the_clients_number_is_not_kept_in_texts(checked, db, sql):
+    """It would be that of a connection between shardd and a server."""
+    with checked.connect(db=db) as conn:
+        for before in "CREATE VIEW v AS SELECT 1", "CREATE TABLE t (id INT PRIMARY KEY)":
+            assert testbed.Answer(conn, before).error is None
+        error = testbed.Answer(conn, sql).error
+        assert error[0] == 1235 and "CONNECTION_ID()" in error[1]
+        assert testbed.Answer(conn, "CREATE TABLE o (id INT PRIMARY KEY, connection_id INT)"
+                              ).error is None

@@ -8,6 +8,11 @@
 
 #include "tests/unit/plan_cases.h"
 
+#define CONNECTION                                                                           \
+    "refuse 1235: shardd: CONNECTION_ID() here would be the number of a connection between "   \
+    "shardd and the server, not the client's: give the number as a value of the statements "   \
+    "that need it"
+
 static const struct plan_case cases[] = {
     { "UPDATE users SET name='x' WHERE id = 5",
       "write keys users.id=(:1)" },
@@ -257,6 +262,12 @@ static const struct plan_case cases[] = {
     { "CREATE VIEW v AS SELECT 1",
       "ddl" },
     { "CREATE VIEW v AS SELECT id FROM users", "ddl" },
+    { "CREATE VIEW v AS SELECT id, connection_id () FROM users", CONNECTION },
+    { "CREATE TABLE x (id INT PRIMARY KEY, c INT DEFAULT `connection_id`())", CONNECTION },
+    { "ALTER TABLE users ADD c BIGINT DEFAULT (CONNECTION_ID() + 1)", CONNECTION },
+    { "CREATE FUNCTION f() RETURNS INT RETURN CONNECTION_ID()", CONNECTION },
+    { "CREATE TABLE x (id INT PRIMARY KEY, connection_id INT)", "ddl" },
+    { "CREATE TABLE x (id INT PRIMARY KEY COMMENT 'CONNECTION_ID()')", "ddl" },
     { "CREATE VIEW v AS SELECT users.id FROM users, config",
       "refuse 1235: shardd: the sharded table 'users' is combined with tables that are not on "
       "every shard; make those reference tables, or give the key" },
