@@ -97,6 +97,18 @@ read_progress(struct copy *c, size_t target, struct server *s, struct sql_error 
 }
 
 static bool
+check_infile(struct server *s, struct sql_error *error)
+{
+    char on[8];
+
+    if (!server_value(s, on, sizeof(on), error, "SELECT @@global.local_infile"))
+        return false;
+    return on[0] == '1' ||
+           sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: shard %s takes no rows by LOAD DATA "
+                         "LOCAL, which a move needs; SET GLOBAL local_infile = ON there", s->name);
+}
+
+static bool
 ask_target(struct copy *c, size_t target, struct sql_error *error)
 {
     struct server s = { .answer_s = ANSWER_S };
@@ -104,7 +116,8 @@ ask_target(struct copy *c, size_t target, struct sql_error *error)
 
     if (!move_session(&s, c->m, c->targets[target], LOCK_S, error))
         return false;
-    ok = refuse_triggers(c, &s, error) && read_progress(c, target, &s, error);
+    ok = check_infile(&s, error) && refuse_triggers(c, &s, error) &&
+         read_progress(c, target, &s, error);
     server_close(&s);
     return ok;
 }

@@ -336,6 +336,10 @@ def test_what_cannot_be_copied_is_refused(shards, pairs, mover):
     answer = m("copy", source=1)
     assert "would run its trigger tr" in answer["error"], answer
     shards.on_shard(target, "DROP TRIGGER app.tr")
+    shards.on_shard(target, "SET GLOBAL local_infile = OFF")
+    answer = m("copy", source=1)
+    assert "SET GLOBAL local_infile = ON" in answer["error"], answer
+    shards.on_shard(target, "SET GLOBAL local_infile = ON")
 
 
 def test_commits_wait_for_no_snapshot_for_long(shards, pairs, mover):
