@@ -23,6 +23,7 @@ enum {
     JOURNAL_MS    = 1000, /* what the deciding server gets to answer, pause or not */
     FOLLOW_MS     = 1000, /* what workers get to take over the new routes before the unlock */
     UNKNOWN_TRIES = 5,
+    LOCK_TIMEOUT  = 1205,
 };
 
 /* --- time ----------------------------------------------------------------- */
@@ -35,10 +36,23 @@ cutover_left_ms(const struct cutover_run *r)
     return now < r->until_us ? (unsigned)((r->until_us - now) / 1000) : 0;
 }
 
+/* How long each step of the pause took, for the log. */
+static void
+enter(struct cutover_run *r, const char *name)
+{
+    uint64_t now = clock_us();
+
+    if (r->began_us != 0)
+        buf_printf(&r->times, "%s%s %.1f", buf_len(&r->times) ? ", " : "", r->how->step,
+                   (double)(now - r->step_us) / 1000);
+    r->step_us = now;
+    snprintf(r->how->step, sizeof(r->how->step), "%s", name);
+}
+
 bool
 cutover_step(struct cutover_run *r, const char *name)
 {
-    snprintf(r->how->step, sizeof(r->how->step), "%s", name);
+    enter(r, name);
     return r->began_us == 0 || cutover_left_ms(r) > 0 ||
            sql_error_set(r->error, SQL_UNKNOWN_ERROR, "shardd: the time was over");
 }
@@ -190,33 +204,48 @@ hold_flows(struct cutover_run *r)
     return true;
 }
 
-/* On each source the positions of its targets, where the way back begins. */
+static bool
+goes_to(const struct cutover_run *r, size_t source, uint32_t target)
+{
+    uint32_t ids[ROUTES_SHARDS_MAX];
+    size_t   n = move_targets_of(r->m, r->server[source].id, ids);
+
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] == target)
+            return true;
+    return false;
+}
+
+/* On one source the positions of its targets. */
+static bool
+write_streams(struct cutover_run *r, size_t source, char (*position)[MOVE_POSITION_MAX])
+{
+    for (size_t k = 0; k < r->n_servers; k++)
+        if (r->server[k].target && goes_to(r, source, r->server[k].id) &&
+            !journal_stream(&r->server[source].work, r->m, r->server[source].id,
+                            r->server[k].id, position[k], r->error))
+            return false;
+    return true;
+}
+
+/* Where the way back begins: on each source, and on the deciding one in the transaction of the
+ * journal, which spares it a commit. */
 static bool
 write_reverse(struct cutover_run *r)
 {
-    uint32_t ids[ROUTES_SHARDS_MAX];
-    char     position[MOVE_POSITION_MAX];
+    char (*position)[MOVE_POSITION_MAX] = mem_alloc((r->n_servers + 1) * sizeof(*position));
+    bool ok = true;
 
-    for (size_t k = 0; k < r->n_servers; k++) {
-        struct cutover_server *target = &r->server[k];
-
-        if (!target->target)
-            continue;
-        if (!server_value(&target->work, position, sizeof(position), r->error,
-                          "SELECT @@gtid_binlog_pos"))
-            return false;
-        for (size_t i = 0; i < r->n_sources; i++) {
-            size_t n = move_targets_of(r->m, r->server[i].id, ids);
-            bool   goes = false;
-
-            for (size_t x = 0; x < n; x++)
-                goes = goes || ids[x] == target->id;
-            if (goes && !journal_stream(&r->server[i].work, r->m, r->server[i].id, target->id,
-                                        position, r->error))
-                return false;
-        }
-    }
-    return true;
+    for (size_t k = 0; ok && k < r->n_servers; k++)
+        ok = !r->server[k].target ||
+             server_value(&r->server[k].work, position[k], sizeof(*position), r->error,
+                          "SELECT @@gtid_binlog_pos");
+    for (size_t i = 1; ok && i < r->n_sources; i++)
+        ok = write_streams(r, i, position);
+    ok = ok && server_run(&r->server[0].work, r->error, "BEGIN") &&
+         (r->n_sources == 0 || write_streams(r, 0, position));
+    free(position);
+    return ok;
 }
 
 /* All that has to hold before it is decided. */
@@ -410,14 +439,16 @@ run_locked(struct cutover_run *r, bool *decided)
     if (!ok)
         return false;
     failpoint("cutover-journal");
-    snprintf(r->how->step, sizeof(r->how->step), "catalog");
+    enter(r, "catalog");
     ok = forward(r->m, r->error);
+    enter(r, "unlock");
     r->how->parked_ms = (double)(clock_us() - r->began_us) / 1000;
     cutover_unlock(r);
     if (!ok)
         explain(r);
     else
-        log_info("move: job %lld switched, in %.1f ms", (long long)r->m->job, r->how->parked_ms);
+        log_info("move: job %lld switched, in %.1f ms: %s", (long long)r->m->job,
+                 r->how->parked_ms, buf_cstr(&r->times));
     return ok;
 }
 
@@ -429,7 +460,7 @@ take_lock(struct cluster *c, struct sql_error *error)
     clock_gettime(CLOCK_REALTIME, &at);
     at.tv_sec += CHANGE_WAIT_S;
     return pthread_mutex_timedlock(&c->change_lock, &at) == 0 ||
-           sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: another change of the schema or of "
+           sql_error_set(error, LOCK_TIMEOUT, "shardd: another change of the schema or of "
                          "shards is under way; the switch is tried again later");
 }
 
@@ -449,6 +480,7 @@ cutover_run(struct move *m, struct flow **flows, struct cutover *how, bool *deci
     ok = run_locked(&r, decided);
     pthread_mutex_unlock(&m->c->change_lock);
     cutover_close(&r);
+    buf_fini(&r.times);
     if (ok)
         tell_all(m);
     return ok;

@@ -23,6 +23,8 @@ struct cutover_run {
     struct cutover_server *server; /* owned; sources first, as move_sources() has them */
     size_t                 n_servers, n_sources;
     uint64_t               began_us, until_us; /* of the pause */
+    uint64_t               step_us;            /* when the step in work began */
+    struct buf             times;              /* "fence 3.1, locks 0.4, ..." in ms; owned */
     uint64_t               mark;               /* changes when a worker dies */
     char                   ready[JOURNAL_WHAT_MAX];
     char (*position)[MOVE_POSITION_MAX]; /* owned; F, by source */

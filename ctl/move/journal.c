@@ -90,9 +90,10 @@ journal_decide(struct server *s, const struct move *m, const char *ready, bool *
                     server_text(ready)))
         return false;
     *refused = s->affected != 1;
-    return s->affected == 1 ||
-           sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: somebody else has given up this "
-                         "switch; try it again");
+    if (*refused)
+        return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: somebody else has given up this "
+                             "switch; try it again");
+    return server_run(s, error, "COMMIT");
 }
 
 bool

@@ -29,8 +29,8 @@ uint32_t journal_shard(const struct move *m);
 bool journal_ready(struct server *s, const struct move *m, char out[JOURNAL_WHAT_MAX],
                    struct sql_error *error) must_check;
 
-/* Decides. False: not known (the answer is lost), or (`*refused`) it is not decided and will
- * not be. */
+/* Decides, and commits what the session's transaction has besides. False: not known (the answer is
+ * lost), or (`*refused`) it is not decided and will not be. */
 bool journal_decide(struct server *s, const struct move *m, const char *ready, bool *refused,
                     struct sql_error *error) must_check;
 
