@@ -1,0 +1,266 @@
+"""test_switch.py - the controller or a server is killed at each step of a switch and of what
+follows it: it is finished or undone, applications do not notice, and no row is lost. Copies that
+are not like their rows are found; a branch that is prepared is waited for."""
+import os
+import pathlib
+import signal
+
+import pytest
+
+import movebed
+from testbed import Cluster, Timeout, alive, half_commit, processes_of, wait_for
+
+RANGE = "0000000000000000-07ffffffffffffff"
+
+
+@pytest.fixture(scope="module")
+def c(scratch):
+    cluster = Cluster(scratch / "switch", shards=2)
+    yield cluster
+    try:
+        cluster.fsck()
+    finally:
+        cluster.down()
+        cluster.forget()
+
+
+@pytest.fixture(scope="module")
+def bed(c, plain):
+    plain.sql("DROP DATABASE IF EXISTS app")
+    plain.sql("CREATE DATABASE app")
+    load = movebed.Bed(c, plain, writers=2, movers=1, watchers=1, pause=0.005)
+    load.start()
+    yield load
+    assert load.end() == []
+    plain.sql("DROP DATABASE app")
+
+
+def controllers(c):
+    found = []
+    for pid in processes_of(c.home):
+        try:
+            if os.readlink(f"/proc/{pid}/exe").endswith("shardctl"):
+                found.append(pid)
+        except OSError:
+            pass
+    return found
+
+
+def restart(c, **env):
+    """Another controller, with SHARDD_FAIL_AT or SHARDD_STOP_AT in its environment."""
+    pids = controllers(c)
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    wait_for("the controller's end", lambda: not any(alive(p) for p in pids))
+    os.environ.update(env)
+    try:
+        c.up()
+    finally:
+        for name in env:
+            del os.environ[name]
+
+
+def killed_at(c, point, *args):
+    """Runs shardctl against a controller that ends at this point, and starts another."""
+    restart(c, SHARDD_FAIL_AT=point)
+    (pid,) = controllers(c)
+    # It goes on with what it finds a moment after it answers, and may end before it does.
+    wait_for("the order", lambda: c.ctl_raw(*args).returncode == 0 or not alive(pid), 30)
+    wait_for(f"the end at {point}", lambda: not alive(pid), 60)
+    restart(c)
+
+
+def job(c):
+    """The newest one."""
+    return c.ctl("job show", c.ctl("job list")["jobs"][0]["number"])
+
+
+def reaches(c, *phases):
+    def is_there():
+        record = job(c)
+        if record["state"] in ("failed", "stuck"):
+            raise Timeout(f"the job ended: {record}")
+        return record if record["phase"] in phases or record["state"] in phases else None
+    return wait_for(f"the job to reach {phases}", is_there, 60)
+
+
+def other(c):
+    """The shard that does not own the first range now."""
+    owner = next(r["shard"] for r in c.ctl("range list")["ranges"] if r["first"] == RANGE[:16])
+    return "shard-2" if owner == "shard-1" else "shard-1"
+
+
+def owner_is(c, shard):
+    return other(c) != shard
+
+
+def finish(c):
+    """Completes the newest job; nothing of it is left."""
+    if job(c)["state"] != "done":
+        c.ctl("reshard complete", "--wait")
+    assert job(c)["state"] == "done"
+    for shard in c.shard_list():
+        assert c.on_shard(shard, "SELECT TABLE_NAME FROM information_schema.TABLES WHERE"
+                          " TABLE_SCHEMA = 'shardd_move' AND TABLE_NAME REGEXP '^(in|out)_'") == ()
+
+
+# --- without a load: statements would fail while a server is away -------------------------------
+
+@pytest.fixture(scope="module")
+def still(c):
+    """A table that nobody writes."""
+    c.sql("CREATE TABLE still (id INT PRIMARY KEY, v VARCHAR(30), f FLOAT, d DOUBLE)")
+    c.sql("INSERT INTO still VALUES " + ",".join(
+        f"({i}, 'row {i}', {i} / 7, {i} / 3)" for i in range(600)))
+    return c.sql("SELECT * FROM still ORDER BY id")
+
+
+def rows(c):
+    return c.sql("SELECT * FROM still ORDER BY id")
+
+
+def stopped_at(c, point, *args):
+    """The controller's pid, which stands still at this point until SIGCONT."""
+    restart(c, SHARDD_STOP_AT=point)
+    (pid,) = controllers(c)
+    c.ctl(*args)
+
+    def is_stopped():
+        text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+        return text.rsplit(")", 1)[1].split()[0] == "T"
+    wait_for(f"the stop at {point}", is_stopped, 60)
+    return pid
+
+
+def shard_named(shards, name):
+    return next(s for s in shards if s["name"] == name)
+
+
+def kill_server(shard):
+    for pid in processes_of(shard["directory"]):
+        if os.readlink(f"/proc/{pid}/exe").endswith("mariadbd"):
+            os.kill(pid, signal.SIGKILL)
+            wait_for("the server's end", lambda pid=pid: not alive(pid))
+
+
+@pytest.mark.parametrize("who, step", [
+    pytest.param(who, step, marks=pytest.mark.long)
+    for who in ("source", "target")
+    for step in ("fenced", "locked", "held", "reverse", "journal", "catalog")])
+def test_server_dies_in_the_switch(c, still, who, step):
+    target = other(c)
+    shards = c.shard_list()
+    source = "shard-1" if target == "shard-2" else "shard-2"
+    pid = stopped_at(c, f"cutover-{step}", "reshard move", RANGE, "--to", target, "--max-pause",
+                     "20000")
+    kill_server(shard_named(shards, source if who == "source" else target))
+    os.kill(pid, signal.SIGCONT)
+    reaches(c, "reverse")
+    assert owner_is(c, target)
+    wait_for("the servers to answer", lambda: all(s["answers"] for s in c.shard_list()))
+    assert rows(c) == still
+    finish(c)
+    assert rows(c) == still
+    c.fsck()
+
+
+def test_a_prepared_branch_is_waited_for(c, still):
+    """A worker has died behind its commit point: what it has prepared on the source is in no
+    table that LOCK TABLES shows, and is committed later."""
+    c.sql("CREATE TABLE a (id INT PRIMARY KEY, n INT)")
+    c.sql("INSERT INTO a VALUES " + ",".join(f"({i}, 100)" for i in range(200)))
+    target = other(c)
+    source = "shard-1" if target == "shard-2" else "shard-2"
+    shards = c.shard_list()
+    # The first row on the target stays its first one when the source's are copied there.
+    ((first,),) = c.on_shard(shard_named(shards, target), "SELECT MIN(id) FROM a", "app")
+    c.sql(f"DELETE FROM a WHERE id < {first}")
+    ((n,),) = c.sql("SELECT COUNT(*) FROM a")
+    # All that the source has moves: the branch's row is among it.
+    pid = stopped_at(c, "cutover-fenced", "reshard merge", source, "--to", target, "--max-pause",
+                     "20000")
+    half_commit(c, shards=[shard_named(shards, target), shard_named(shards, source)], epoch=1)
+    os.kill(pid, signal.SIGCONT)
+    reaches(c, "reverse")
+    assert c.sql("SELECT COUNT(*), SUM(n), MIN(n), MAX(n) FROM a") == ((n, 100 * n, 99, 101),)
+    report = c.ctl("fsck")
+    assert report["ok"] and report["moving"] > 100, report
+    c.ctl("reshard reverse", "--wait")
+    reaches(c, "done")
+    assert c.sql("SELECT COUNT(*), SUM(n), MIN(n), MAX(n) FROM a") == ((n, 100 * n, 99, 101),)
+    assert rows(c) == still
+    c.sql("DROP TABLE a")
+    c.fsck()
+
+
+@pytest.mark.parametrize("what, change", [
+    ("different", "UPDATE still SET f = f + 0.0000002 WHERE id = {id}"),
+    pytest.param("missing", "DELETE FROM still WHERE id = {id}", marks=pytest.mark.long),
+])
+def test_copies_that_differ_are_not_switched_to(c, still, what, change):
+    target = other(c)
+    shard = shard_named(c.shard_list(), target)
+    before = {i for (i,) in c.on_shard(shard, "SELECT id FROM still", "app")}
+    c.ctl("reshard move", RANGE, "--to", target, "--cutover", "manual")
+    reaches(c, "follow")
+    copied = {i for (i,) in c.on_shard(shard, "SELECT id FROM still", "app")} - before
+    assert copied
+    c.on_shard(shard, change.format(id=min(copied)), "app")
+    c.ctl_raw("reshard verify")
+    wait_for("the end", lambda: job(c)["state"] == "failed", 60)
+    found = job(c)["verified"]
+    assert found[what] == 1 and found["missing"] + found["extra"] + found["different"] == 1, found
+    assert found["examples"][0]["key"] == [str(min(copied))], found
+    assert not owner_is(c, target) and rows(c) == still
+    c.fsck()
+
+
+# --- under load ---------------------------------------------------------------------------------
+
+STEPS = ["checked", "ready", "fenced", "locked", "position", "held", "reverse", "journal",
+         "sequences", "catalog", "published", "told"]
+
+
+@pytest.mark.parametrize("step", [
+    pytest.param(step, marks=[] if step == "journal" else pytest.mark.long)
+    for step in STEPS])
+def test_killed_in_the_switch(c, bed, step):
+    target = other(c)
+    killed_at(c, f"cutover-{step}", "reshard move", RANGE, "--to", target)
+    reaches(c, "reverse")
+    assert owner_is(c, target) and bed.check() == []
+    finish(c)
+    assert bed.check() == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("step", ["ready", "fenced", "held", "journal", "catalog", "published"])
+def test_killed_in_the_switch_back(c, bed, step):
+    target = other(c)
+    c.ctl("reshard move", RANGE, "--to", target, "--wait")
+    assert owner_is(c, target)
+    killed_at(c, f"cutover-{step}", "reshard reverse")
+    reaches(c, "done")
+    assert not owner_is(c, target) and bed.check() == []
+    finish(c)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("point", ["complete", "cleanup-batch", "clean-unhide", "clean-drop"])
+def test_killed_after_the_switch(c, bed, point):
+    target = other(c)
+    killed_at(c, point, "reshard move", RANGE, "--to", target, "--no-reverse")
+    reaches(c, "done")
+    assert owner_is(c, target) and bed.check() == []
+    finish(c)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("point", ["cancel", "cleanup-batch", "clean-unhide", "clean-drop"])
+def test_killed_in_a_cancel(c, bed, point):
+    target = other(c)
+    c.ctl("reshard move", RANGE, "--to", target, "--cutover", "manual")
+    reaches(c, "follow")
+    killed_at(c, point, "job cancel")
+    reaches(c, "cancelled")
+    assert not owner_is(c, target) and bed.check() == []
