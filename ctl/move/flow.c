@@ -76,6 +76,7 @@ close_all(struct flow *f)
             f->before_transactions += s.transactions;
         }
     pthread_mutex_unlock(&f->lock);
+    pace_set(&f->pace, NULL, 0, false);
     for (unsigned i = 0; i < f->n_targets; i++)
         apply_stop(applies[i]);
     follow_free(follow);

@@ -153,8 +153,8 @@ finish(struct flow *f, struct sql_error *error)
     if (!follow_resolve(f->follow, NULL) || !flow_drain(f, error))
         return flow_failed(f, error);
     reload(f, NULL);
-    pace_set(&f->pace, NULL, 0, false);
     pthread_mutex_lock(&f->lock);
+    pace_set(&f->pace, NULL, 0, false);
     copy_status(c, &f->copied);
     f->copy = NULL;
     pthread_mutex_unlock(&f->lock);
