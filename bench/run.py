@@ -29,6 +29,7 @@ import rawclient  # noqa: E402
 import testbed  # noqa: E402
 from certs import Certs  # noqa: E402
 from gather import gather  # noqa: E402
+from storm import storms  # noqa: E402
 
 OUT = ROOT / "build" / "bench"
 ROWS = 100_000
@@ -447,7 +448,7 @@ def time_commit(client, ids):
 MEASUREMENTS = {"point": point_selects, "many": many_clients, "variants": variants,
                 "connect": connections, "result": large_result, "idle": idle_clients,
                 "http": http, "scatter": scatter, "gather": gather,
-                "commit": commits}
+                "commit": commits, "storm": storms}
 
 # what, which value, better when, bound, against whom (None: absolute)
 TARGETS = [
@@ -482,6 +483,10 @@ TARGETS = [
     ("http", "/metrics", ">=", 0, None),
     ("point select by HTTP, 64 clients", "times_rate", ">=", 0.6, None),
     ("commit on two shards", "times_one", "<=", 3.2, None),
+    ("5,000 logins at once", "turn_ms", "<=", 50, None),
+    ("5,000 logins at once", "lost", "<=", 0, None),
+    ("5,000 logins at once over TLS", "turn_ms", "<=", 50, None),
+    ("5,000 logins at once over TLS", "lost", "<=", 0, None),
 ]
 
 
