@@ -70,6 +70,7 @@ class Bed:
         done = self.cli(how, *more)
         lines = [json.loads(line) for line in done.stdout.splitlines()]
         assert lines[-1] == {"done": True}, (lines[-1], done.stderr.decode())
+        assert done.returncode == 0, done.stderr.decode()
         return lines[:-1]
 
     def apply(self, limit=0, halves=0, packet=1 << 29):
