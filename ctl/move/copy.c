@@ -141,7 +141,8 @@ static bool
 ask_source(struct copy *c, struct sql_error *error)
 {
     struct server s  = { .answer_s = ANSWER_S };
-    bool          ok = move_session(&s, c->m, c->source, LOCK_S, error);
+    bool          ok = move_session(&s, c->m, c->source, LOCK_S, error) &&
+                       check_infile(&s, error); /* out_ is written there */
 
     for (unsigned i = 0; ok && i < c->n_tables; i++) {
         struct copy_table *t = &c->tables[i];
