@@ -321,7 +321,7 @@ verify_all(struct run *r, struct move *m, struct verify_status *all)
     return ok;
 }
 
-static bool
+static void
 diverged(struct run *r, const struct verify_status *s)
 {
     const json_t *first = json_array_get(s->examples, 0);
@@ -335,32 +335,40 @@ diverged(struct run *r, const struct verify_status *s)
                   (unsigned long long)s->extra, (unsigned long long)s->different,
                   key ? key : "?", model_text(first, "table"));
     free(key);
-    return false;
+}
+
+enum step
+run_compare(struct run *r, bool reversed)
+{
+    struct verify_status all  = { .examples = json_array() };
+    enum step            step = STEP_ON;
+
+    atomic_store(&r->interrupt, false);
+    if (run_stopping(r)) { /* it may have been stored just now */
+        json_decref(all.examples);
+        return STEP_STOP;
+    }
+    if (!run_start_flows(r, reversed) ||
+        !verify_all(r, reversed ? &r->back : &r->m, &all))
+        step = atomic_load(&r->interrupt) ? STEP_AGAIN : run_failed(r);
+    if (all.missing + all.extra + all.different > 0) {
+        diverged(r, &all);
+        step = STEP_FAILED;
+    }
+    run_note(r, "verified", verified(&all));
+    json_decref(all.examples);
+    return step;
 }
 
 enum step
 run_verify(struct run *r)
 {
-    struct verify_status all = { .examples = json_array() };
-    struct move         *m   = &r->m;
-    enum step            step;
-    bool                 ok;
+    enum step step;
 
-    if (!goes_on(r, &step)) {
-        json_decref(all.examples);
+    if (!goes_on(r, &step))
         return step;
-    }
-    atomic_store(&r->interrupt, false);
-    ok = run_start_flows(r, false) && verify_all(r, m, &all);
-    if (all.missing + all.extra + all.different > 0) {
-        ok   = diverged(r, &all);
-        step = STEP_FAILED;
-    } else {
-        step = ok ? STEP_ON : atomic_load(&r->interrupt) ? STEP_AGAIN : run_failed(r);
-    }
-    run_note(r, "verified", verified(&all));
-    json_decref(all.examples);
-    if (!ok)
+    step = run_compare(r, false);
+    if (step != STEP_ON)
         return step;
     r->verified = true;
     run_asked(r, "verify", true);

@@ -38,7 +38,7 @@ struct run {
     size_t           n_flows;
     bool             reversed;
     bool             in_doubt;  /* a cutover may or may not have been decided */
-    bool             verified;
+    bool             verified, verified_back;
     unsigned         tries;     /* of the same phase */
     unsigned         cutovers;  /* that did not come about */
     int64_t          next_cutover_ms;
@@ -90,6 +90,10 @@ void run_note(struct run *r, const char *member, json_t *value);
 /* One flow per source of this direction. */
 bool run_start_flows(struct run *r, bool reversed) must_check;
 void run_stop_flows(struct run *r);
+
+/* Compares the copies with their sources, in this direction, and notes it. STEP_FAILED: they
+ * differ, or cannot be compared. */
+enum step run_compare(struct run *r, bool reversed);
 
 /* Waits until no statement by older routes is under way. STEP_ON, or STEP_STOP. */
 enum step run_drain(struct run *r);

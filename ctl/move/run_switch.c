@@ -30,8 +30,26 @@ note_try(struct run *r, const struct cutover *how, bool ok)
     run_note(r, "last_cutover", last);
 }
 
-/* STEP_ON: the rows have their new owners. STEP_END: not, all is as before. STEP_AGAIN: not
- * known, or not finished. */
+/* What was tried before: STEP_ON: the rows have their new owners. STEP_END: not, all is as
+ * before. STEP_AGAIN: not known, or not finished. */
+static enum step
+settle(struct run *r, struct move *m)
+{
+    bool decided = false;
+
+    if (!r->in_doubt)
+        return STEP_END;
+    if (!cutover_decided(m, &decided, &r->error))
+        return STEP_AGAIN;
+    if (decided)
+        return cutover_finish(m, &r->error) ? STEP_ON : STEP_AGAIN;
+    if (!cutover_undo(m, &r->error))
+        return STEP_AGAIN;
+    r->in_doubt = false;
+    return STEP_END;
+}
+
+/* One try, with the same three ends. */
 static enum step
 switch_over(struct run *r, struct move *m)
 {
@@ -42,19 +60,6 @@ switch_over(struct run *r, struct move *m)
     };
     bool decided = false, ok;
 
-    if (r->in_doubt) {
-        if (!cutover_decided(m, &decided, &r->error))
-            return STEP_AGAIN;
-        if (!decided) {
-            if (!cutover_undo(m, &r->error))
-                return STEP_AGAIN;
-            r->in_doubt = false;
-        } else if (!cutover_finish(m, &r->error)) {
-            return STEP_AGAIN;
-        } else {
-            return STEP_ON;
-        }
-    }
     if (!run_start_flows(r, m == &r->back))
         return run_failed(r) == STEP_AGAIN ? STEP_AGAIN : STEP_END;
     ok = cutover_run(m, r->flow, &how, &decided, &r->error);
@@ -85,8 +90,10 @@ enum step
 run_cutover(struct run *r)
 {
     unsigned  tries = r->cutovers;
-    enum step step  = switch_over(r, &r->m);
+    enum step step  = settle(r, &r->m);
 
+    if (step == STEP_END)
+        step = switch_over(r, &r->m);
     if (step == STEP_AGAIN)
         return step;
     run_asked(r, "cutover", true);
@@ -130,13 +137,32 @@ run_reverse(struct run *r)
     return STEP_STOP;
 }
 
+/* Copies that are not the same are not switched to. */
+static enum step
+stay_here(struct run *r)
+{
+    log_error("job %lld: it cannot be reversed: %s", (long long)r->m.job, r->error.message);
+    run_note(r, "error", text_of(r->error.message));
+    run_asked(r, "reverse", true);
+    return run_enter(r, "reverse") ? STEP_ON : STEP_AGAIN;
+}
+
 enum step
 run_back(struct run *r)
 {
     unsigned  tries = r->cutovers;
-    enum step step  = switch_over(r, &r->back);
+    enum step step  = settle(r, &r->back);
 
-    if (step == STEP_AGAIN)
+    if (step == STEP_END && run_flag(r, "verify") && !r->verified_back) {
+        step = run_compare(r, true);
+        if (step == STEP_FAILED)
+            return stay_here(r);
+        r->verified_back = step == STEP_ON;
+        step             = step == STEP_ON ? STEP_END : step;
+    }
+    if (step == STEP_END)
+        step = switch_over(r, &r->back);
+    if (step == STEP_AGAIN || step == STEP_STOP)
         return step;
     if (step == STEP_END) {
         postpone(r, &tries);

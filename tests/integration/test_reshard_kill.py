@@ -1,0 +1,188 @@
+"""test_reshard_kill.py - the controller, a source or a target is killed at every step of a move:
+the move goes on or is taken back, and no row is lost."""
+import contextlib
+import json
+import os
+import signal
+import time
+
+import pymysql
+import pytest
+
+import movebed
+from testbed import Cluster, processes_of, wait_for
+
+PHASES = ["prepare-hide", "copy", "follow", "verify", "cutover", "reverse", "back", "complete",
+          "cancel", "cleanup-batch", "clean-unhide", "clean-drop"]
+CUTOVER = ["checked", "ready", "fenced", "locked", "position", "held", "reverse", "journal",
+           "sequences", "catalog", "published", "told"]
+POINTS = PHASES + ["cutover-" + c for c in CUTOVER]
+ALWAYS = ["cutover-journal"]  # the others are in make test-long
+
+
+@pytest.fixture(scope="module")
+def c(scratch):
+    cluster = Cluster(scratch / "mkill", shards=3)
+    yield cluster
+    try:
+        cluster.fsck()
+    finally:
+        cluster.down()
+        cluster.forget()
+
+
+@pytest.fixture(scope="module")
+def bed(c, plain):
+    plain.sql("DROP DATABASE IF EXISTS app")
+    plain.sql("CREATE DATABASE app")
+    bed = movebed.Bed(c, plain, writers=2, movers=1, watchers=1, pause=0.01)
+    bed.start()
+    yield bed
+    wrong = bed.end()
+    plain.sql("DROP DATABASE app")
+    assert wrong == []
+
+
+def controller(c):
+    found = [p for p in processes_of(c.home) if
+             os.readlink(f"/proc/{p}/exe").endswith("shardctl")]
+    return found[0] if found else None
+
+
+def restart(c, **environment):
+    """The controller anew, with this environment."""
+    pid = controller(c)
+    if pid:
+        os.kill(pid, signal.SIGKILL)
+        wait_for("the controller's end", lambda: controller(c) is None)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        c.up()
+
+
+def the_move(c):
+    """The newest move's record, None while the controller is away."""
+    done = c.ctl_raw("job list", "--json")
+    if done.returncode:
+        return None
+    moves = [j for j in json.loads(done.stdout)["jobs"] if j["kind"] == "move"]
+    return moves[0] if moves else None
+
+
+def rests(c):
+    """It waits for people, or has ended."""
+    job = the_move(c)
+    return job and (job["state"] not in ("running", "paused") or job["phase"] == "reverse")
+
+
+def bring_back(c):
+    """All of shard-3's rows go to shard-1, whatever there was before."""
+    if the_move(c)["state"] == "running":
+        done = c.ctl_raw("reshard complete", "--wait")
+        assert done.returncode == 0, done
+    if {s["name"]: s["ranges"] for s in c.shard_list()}["shard-3"]:
+        done = c.ctl_raw("reshard merge", "shard-1", "shard-3", "--no-reverse", "--wait",
+                         timeout=120)
+        assert done.returncode == 0, done
+
+
+def go_through(c, point):
+    """A move through all that has the fail point, until the controller is there no more."""
+    def gone():
+        return controller(c) is None or rests(c)
+
+    c.ctl_raw("reshard split", "shard-1", "--to", "shard-3")
+    if point == "cancel":
+        c.ctl_raw("job cancel")
+    wait_for("the switch, or the controller's end", gone, 40)
+    if controller(c):
+        c.ctl_raw("reshard reverse" if point == "back" else "reshard complete")
+        wait_for("the controller's end", lambda: controller(c) is None, 40)
+
+
+def run(c, bed, point):
+    restart(c, SHARDD_FAIL_AT=point)
+    go_through(c, point)
+    restart(c)
+    wait_for("the move to rest", lambda: rests(c), 60)
+    how = the_move(c)
+    assert bed.check() == []
+    bring_back(c)
+    with rest(bed):
+        assert bed.compare() == []
+    c.fsck()
+    print(f"{point:20} {how['state']} {how['phase']}")
+
+
+@contextlib.contextmanager
+def rest(bed):
+    bed.hold.set()
+    try:
+        time.sleep(0.3)
+        yield
+    finally:
+        bed.hold.clear()
+
+
+@pytest.mark.parametrize("point", ALWAYS)
+def test_a_killed_controller_goes_on(c, bed, point):
+    run(c, bed, point)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("point", [p for p in POINTS if p not in ALWAYS])
+def test_a_controller_killed_anywhere_goes_on(c, bed, point):
+    run(c, bed, point)
+
+
+@pytest.mark.long
+def test_a_controller_killed_at_any_moment_goes_on(c, bed):
+    for i in range(20):
+        c.ctl_raw("reshard split", "shard-1", "--to", "shard-3")
+        time.sleep(0.1 + i * 0.07)
+        restart(c)
+        wait_for("the move to rest", lambda: rests(c), 60)
+        assert bed.check() == [], i
+        bring_back(c)
+    with rest(bed):
+        assert bed.compare() == []
+
+
+# --- servers -----------------------------------------------------------------------------------
+
+def server_pid(c, name):
+    return next(s["pid"] for s in c.shard_list() if s["name"] == name)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("victim", ["shard-1", "shard-3"])
+@pytest.mark.parametrize("point", ["copy", "follow", "verify", "cutover-fenced", "cutover-locked",
+                                   "cutover-held", "cutover-journal", "cutover-catalog",
+                                   "reverse", "complete", "cleanup-batch", "clean-drop"])
+def test_a_server_killed_anywhere_comes_back(new_cluster, point, victim):
+    """Without applications: they would see the server's end."""
+    c = new_cluster(shards=3)
+    c.sql("CREATE TABLE kv (id INT PRIMARY KEY, v INT)")
+    c.sql("INSERT INTO kv VALUES " + ",".join(f"({i}, {i})" for i in range(2000)))
+    restart(c, SHARDD_STOP_AT=point)
+    pid = server_pid(c, victim)
+    late = point in ("complete", "cleanup-batch", "clean-drop")
+    c.ctl_raw("reshard split", "shard-1", "--to", "shard-3", *["--no-reverse"] * late)
+    wait_for("the controller to stand still", lambda: stands(controller(c)), 40)
+    os.kill(pid, signal.SIGKILL)
+    os.kill(controller(c), signal.SIGCONT)
+    wait_for("the move to rest", lambda: rests(c), 90)
+    bring_back(c)
+    wait_for("all rows", lambda: whole(c), 30)
+
+
+def stands(pid):
+    return open(f"/proc/{pid}/stat", encoding="utf-8").read().rpartition(")")[2].split()[0] == "T"
+
+
+def whole(c):
+    try:
+        return c.sql("SELECT COUNT(*), SUM(v) FROM kv") == ((2000, 1999000),)
+    except pymysql.err.MySQLError:
+        return False
