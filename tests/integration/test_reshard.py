@@ -228,6 +228,7 @@ def test_a_switch_by_hand_and_back(c, move):
     c.fsck()
 
 
+@pytest.mark.long
 def test_a_new_table_stops_it(c, move):
     c.sql("CREATE TABLE newcomer (id INT PRIMARY KEY)")
     c.sql("INSERT INTO newcomer VALUES (1), (2), (3), (4), (5)")

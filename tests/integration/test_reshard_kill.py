@@ -44,9 +44,13 @@ def bed(c, plain):
 
 
 def controller(c):
-    found = [p for p in processes_of(c.home) if
-             os.readlink(f"/proc/{p}/exe").endswith("shardctl")]
-    return found[0] if found else None
+    for pid in processes_of(c.home):
+        try:
+            if os.readlink(f"/proc/{pid}/exe").endswith("shardctl"):
+                return pid
+        except OSError:
+            continue  # it ends just now
+    return None
 
 
 def restart(c, **environment):
