@@ -15,7 +15,7 @@
 
 enum {
     QUEUE_BYTES  = 16 << 20,
-    BATCH_BYTES  = 1 << 20,
+    BATCH_BYTES  = 4 << 20,
     BATCH_ITEMS  = 4000,
     ANSWER_S     = 120,
     LOCK_S       = 5,

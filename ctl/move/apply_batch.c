@@ -92,6 +92,7 @@ describe(struct apply *a, struct sql_error *error)
 static bool
 write_keys(struct apply *a, const struct steps *s, struct sql_error *error)
 {
+    a->n_present = 0;
     for (size_t i = 0; i < s->n; i++)
         if (!apply_keys_of(a, s->at[i], error))
             return false;
@@ -99,10 +100,35 @@ write_keys(struct apply *a, const struct steps *s, struct sql_error *error)
 }
 
 static bool
-write_rows(struct apply *a, const struct steps *s, bool one_by_one, struct sql_error *error)
+write_table(struct apply *a, const struct steps *s, uint32_t table, bool one_by_one,
+            struct sql_error *error)
 {
     for (size_t i = 0; i < s->n; i++)
-        if (!apply_rows_of(a, s->at[i], one_by_one, error))
+        if (!apply_rows_of(a, s->at[i], table, one_by_one, error))
+            return false;
+    return true;
+}
+
+static bool
+any_spilled(const struct steps *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->at[i]->spilled > 0)
+            return true;
+    return false;
+}
+
+/* In the order of the log, but for this: in one transaction, without triggers and foreign keys,
+ * tables do not see one another, and rows of one table make few large events. */
+static bool
+write_rows(struct apply *a, const struct steps *s, bool one_by_one, struct sql_error *error)
+{
+    bool by_table = a->n_present <= APPLY_TABLES_MAX && !one_by_one && !any_spilled(s);
+
+    if (!by_table && !write_table(a, s, APPLY_ALL_TABLES, one_by_one, error))
+        return false;
+    for (unsigned i = 0; by_table && i < a->n_present; i++)
+        if (!write_table(a, s, a->present[i], false, error))
             return false;
     return apply_rows_flush(a, error);
 }

@@ -19,7 +19,10 @@ enum {
     BRANCHES_DONE    = 20000, /* marks that are kept, at least half of them */
     APPLY_FATAL      = 1593, /* ER_SLAVE_FATAL_ERROR: our own words for what does not pass */
     APPLY_KEYS_BYTES = 256 << 10, /* of one INSERT */
+    APPLY_TABLES_MAX = 16,        /* whose rows are put together in a batch */
 };
+
+#define APPLY_ALL_TABLES UINT32_MAX
 
 enum branch_state { BRANCH_NONE, BRANCH_STASHED, BRANCH_DEFERRED, BRANCH_DONE };
 
@@ -76,6 +79,8 @@ struct apply {
     bool                 has_batch;
     struct apply_table  *tables;     /* by number */
     struct apply_keys   *hidden, *leaving; /* by number */
+    uint32_t             present[APPLY_TABLES_MAX]; /* tables in the batch */
+    unsigned             n_present;        /* one more than there is room for: many */
     uint32_t             open_number, open_table; /* the last one's number in the batch */
     bool                 is_open;
     struct buf           sql;
@@ -95,8 +100,9 @@ bool apply_batch(struct apply *a, struct list *items, struct sql_error *error) m
 bool apply_keys_of(struct apply *a, const struct parcel *p, struct sql_error *error) must_check;
 bool apply_keys_flush(struct apply *a, struct sql_error *error) must_check;
 bool apply_leaving_flush(struct apply *a, struct sql_error *error) must_check;
-/* What the copy covers. `one_by_one`: to find the row that does not fit, the error names it. */
-bool apply_rows_of(struct apply *a, const struct parcel *p, bool one_by_one,
+/* What the copy covers, of one table or (APPLY_ALL_TABLES) of all. `one_by_one`: to find the row
+ * that does not fit, the error names it. */
+bool apply_rows_of(struct apply *a, const struct parcel *p, uint32_t table, bool one_by_one,
                    struct sql_error *error) must_check;
 bool apply_rows_flush(struct apply *a, struct sql_error *error) must_check;
 void apply_rows_reset(struct apply *a);

@@ -58,6 +58,19 @@ bad_parcel(const struct apply *a, int errnum, struct sql_error *error)
     return apply_file_error(a, errnum, error);
 }
 
+static void
+note_table(struct apply *a, uint32_t number)
+{
+    unsigned i = 0;
+
+    while (i < a->n_present && i < APPLY_TABLES_MAX && a->present[i] != number)
+        i++;
+    if (i < APPLY_TABLES_MAX)
+        a->present[i] = number;
+    if (i == a->n_present)
+        a->n_present++;
+}
+
 bool
 apply_keys_of(struct apply *a, const struct parcel *p, struct sql_error *error)
 {
@@ -70,6 +83,8 @@ apply_keys_of(struct apply *a, const struct parcel *p, struct sql_error *error)
     while (ok && (got = parcel_next(&r, &one)) != 0) {
         if (got < 0 || one.number >= a->move->n_tables)
             ok = bad_parcel(a, got < 0 ? got : -EBADMSG, error);
+        else if (one.what == 'T')
+            note_table(a, one.number);
         else if (one.what == 'k' || one.what == 'o')
             ok = keys_add(a, one.what == 'o', &one, error);
     }
@@ -282,7 +297,8 @@ put_row(struct apply *a, const struct parcel_record *r, bool one_by_one, struct 
 }
 
 bool
-apply_rows_of(struct apply *a, const struct parcel *p, bool one_by_one, struct sql_error *error)
+apply_rows_of(struct apply *a, const struct parcel *p, uint32_t table, bool one_by_one,
+              struct sql_error *error)
 {
     struct parcel_reader r;
     struct parcel_record one;
@@ -293,6 +309,8 @@ apply_rows_of(struct apply *a, const struct parcel *p, bool one_by_one, struct s
     while (ok && (got = parcel_next(&r, &one)) != 0) {
         if (got < 0 || one.number >= a->move->n_tables)
             ok = bad_parcel(a, got < 0 ? got : -EBADMSG, error);
+        else if (table != APPLY_ALL_TABLES && one.number != table)
+            continue;
         else if (one.what == 'T')
             ok = take_table(a, &one, error);
         else if (one.what == 'I' || one.what == 'U' || one.what == 'D')

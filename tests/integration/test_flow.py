@@ -113,6 +113,22 @@ def test_hidden_columns(new_bed):
     bed.check()
 
 
+def test_several_tables(new_bed):
+    """Their rows are put together by table; each table's keep their order."""
+    bed = new_bed([(name, *PLAIN[1:]) for name in ("t", "a", "z")])
+    bed.follow()
+    for name in bed.names:
+        run(bed.servers[0], f"INSERT INTO {name} SELECT seq, seq, 'v', seq FROM seq_1_to_60")
+    mixed = [sql for i in range(1, 40) for sql in (
+        "BEGIN", f"UPDATE t SET u = u + 1000 WHERE id = {i}", f"DELETE FROM a WHERE id = {i}",
+        f"INSERT INTO t VALUES ({i + 100}, {i}, 'new', {i})",
+        f"INSERT INTO a VALUES ({i}, {i + 7}, 'again', {i})",
+        f"UPDATE z SET k = k + {i}, id = id + 1000 WHERE id = {i}", "COMMIT")]
+    run(bed.servers[0], *mixed)
+    bed.catch_up()
+    bed.check()
+
+
 class Load(threading.Thread):
     """Random changes of all kinds on the source until it is told to stop."""
 
