@@ -363,10 +363,20 @@ run_compare(struct run *r, bool reversed)
 enum step
 run_verify(struct run *r)
 {
-    enum step step;
+    enum step        step;
+    struct run_flows all = { .copying = 1 };
 
-    if (!goes_on(r, &step))
-        return step;
+    while (all.copying > 0) { /* a controller that has just started does not know yet */
+        if (!goes_on(r, &step))
+            return step;
+        if (!run_start_flows(r, false))
+            return run_failed(r);
+        all = run_look(r);
+        if (all.failed)
+            return run_failed(r);
+        if (all.copying > 0 && !run_wait(r, LOOK_MS))
+            return STEP_STOP;
+    }
     step = run_compare(r, false);
     if (step != STEP_ON)
         return step;

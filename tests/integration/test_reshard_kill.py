@@ -116,7 +116,7 @@ def run(c, bed, point):
     with rest(bed):
         assert bed.compare() == []
     c.fsck()
-    print(f"{point:20} {how['state']} {how['phase']}")
+    print(f"{point:20} {how['state']} {how['phase']} {how.get('error', '')}")
 
 
 @contextlib.contextmanager
