@@ -55,13 +55,13 @@ CHANGES = {
     "savepoint": ["BEGIN", "UPDATE t SET v = 'kept' WHERE id < 10", "SAVEPOINT a",
                   "UPDATE t SET v = 'lost'", "DELETE FROM t WHERE id > 50",
                   "ROLLBACK TO a", "UPDATE t SET v = CONCAT(v, '!') WHERE id < 20", "COMMIT"],
-    "savepoint, with a table that cannot be rolled back":
-        ["CREATE TEMPORARY TABLE x (a INT) ENGINE=MyISAM", "BEGIN",
-         "UPDATE t SET v = 'kept' WHERE id < 10", "SAVEPOINT a", "INSERT INTO x VALUES (1)",
-         "UPDATE t SET v = 'lost'", "ROLLBACK TO a", "UPDATE t SET u = u + 5000", "COMMIT"],
-    "rolled back, with a temporary table":
-        ["CREATE TEMPORARY TABLE x (a INT) ENGINE=MyISAM", "BEGIN", "UPDATE t SET v = 'lost'",
-         "INSERT INTO x VALUES (1)", "ROLLBACK"],
+    # What a temporary table was made in is logged although it is rolled back.
+    "savepoint, logged":
+        ["BEGIN", "UPDATE t SET v = 'kept' WHERE id < 10", "SAVEPOINT `a b`",
+         "UPDATE t SET v = 'lost', k = k + 3", "CREATE TEMPORARY TABLE x1 (a INT)",
+         "ROLLBACK TO `a b`", "UPDATE t SET u = u + 5000", "COMMIT"],
+    "rolled back, logged":
+        ["BEGIN", "UPDATE t SET v = 'lost'", "CREATE TEMPORARY TABLE x2 (a INT)", "ROLLBACK"],
     "xa": ["XA START 'a','b'", "UPDATE t SET v = 'xa', k = k + 17", "XA END 'a','b'",
            "XA PREPARE 'a','b'", "XA COMMIT 'a','b'"],
     "xa in one phase": ["XA START 'c'", "UPDATE t SET v = 'one'", "XA END 'c'",
