@@ -8,6 +8,9 @@
 #include "ctl/move/failpoint.h"
 #include "ctl/move/prepare.h"
 #include "ctl/move/run_step.h"
+#include "ctl/move/views.h"
+
+enum { LOOK_MS = 200 };
 
 /* After this nobody speaks of the job any more. */
 static void
@@ -24,6 +27,25 @@ end(struct run *r, enum job_state state)
     log_info("job %lld: %s", (long long)r->m.job, job_state_name(state));
 }
 
+/* A transaction whose view is older than the end of the cleaning still has the rows that are
+ * gone: what hides them stays until it is over, however long that takes. */
+static enum step
+wait_for_views(struct run *r)
+{
+    json_t   *noted = views_note(&r->m, &r->error);
+    size_t    left  = 1;
+    enum step step  = noted ? STEP_ON : run_failed(r);
+
+    while (step == STEP_ON && left > 0) {
+        if (!views_left(&r->m, noted, &left, &r->error))
+            step = run_failed(r);
+        else if (left > 0 && !run_wait(r, LOOK_MS))
+            step = STEP_STOP;
+    }
+    json_decref(noted);
+    return step;
+}
+
 /* Rows that nobody sees go, then what hid them. */
 static enum step
 clean(struct run *r, bool (*cleanup)(struct move *, struct cleanup *, struct sql_error *))
@@ -37,6 +59,9 @@ clean(struct run *r, bool (*cleanup)(struct move *, struct cleanup *, struct sql
     atomic_store(&r->cleaning.stop, false);
     if (!cleanup(&r->m, &r->cleaning, &r->error))
         return run_stopping(r) ? STEP_STOP : run_failed(r);
+    step = wait_for_views(r);
+    if (step != STEP_ON)
+        return step;
     failpoint("clean-unhide");
     if (!prepare_unhide(&r->m, &r->error))
         return run_failed(r);

@@ -215,6 +215,24 @@ def test_copies_that_differ_are_not_switched_to(c, still, what, change):
     c.fsck()
 
 
+def test_a_snapshot_does_not_see_old_rows_again(c, still):
+    """What hides them stays until the transactions are over that still have them."""
+    c.ctl("reshard move", RANGE, "--to", other(c), "--wait")
+    with c.connect(autocommit=False) as reader, reader.cursor() as cursor:
+        def count():
+            cursor.execute("SELECT COUNT(*) FROM still")
+            return cursor.fetchone()[0]
+        cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        assert count() == len(still)
+        c.ctl("reshard complete")
+        wait_for("the old rows to be gone", lambda: sum(c.spread("still")) == len(still))
+        assert [count() for _ in range(20)] == [len(still)] * 20
+        assert job(c)["state"] == "running"
+        reader.commit()
+    reaches(c, "done")
+    finish(c)
+
+
 # --- under load ---------------------------------------------------------------------------------
 
 STEPS = ["checked", "ready", "fenced", "locked", "position", "held", "reverse", "journal",
