@@ -79,6 +79,13 @@ int cli_change(struct cli *cli, const char *method, const char *path, const json
 /* The members `columns` ("name kind key") of each object as an aligned table. */
 void cli_table(const json_t *rows, const char *columns);
 
+/* "s" for several of something, "" for one. */
+static inline const char *
+cli_plural(long long n)
+{
+    return n == 1 ? "" : "s";
+}
+
 /* "member value" lines of one object. */
 void cli_members(const json_t *object, const char *members);
 

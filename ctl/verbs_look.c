@@ -30,6 +30,7 @@ fsck_print(struct cli *cli, const json_t *report)
 {
     bool    ok     = model_flag(report, "ok");
     int64_t moving = model_number(report, "moving");
+    int64_t tables = model_number(report, "tables"), rows = model_number(report, "rows");
 
     if (cli_option(cli, "json")) {
         json_dumpf(report, stdout, JSON_INDENT(2));
@@ -38,8 +39,8 @@ fsck_print(struct cli *cli, const json_t *report)
     }
     if (!ok)
         cli_table(json_object_get(report, "problems"), "table shard problem");
-    printf("%lld tables, %lld rows", (long long)model_number(report, "tables"),
-           (long long)model_number(report, "rows"));
+    printf("%lld table%s, %lld row%s", (long long)tables, cli_plural(tables), (long long)rows,
+           cli_plural(rows));
     if (moving > 0)
         printf(" (and %lld more that a move has on two shards)", (long long)moving);
     printf(": %s\n", ok ? "everything is where it belongs" : "see the problems above");

@@ -105,7 +105,8 @@ sum_up(const json_t *pieces)
 static void
 print_plan(const json_t *move)
 {
-    json_t     *sums = sum_up(json_object_get(move, "pieces")), *rows = json_array(), *sum;
+    json_t     *sums   = sum_up(json_object_get(move, "pieces")), *rows = json_array(), *sum;
+    size_t      tables = json_array_size(json_object_get(move, "tables"));
     const char *key;
     char        text[32];
 
@@ -114,8 +115,8 @@ print_plan(const json_t *move)
         json_array_append(rows, sum);
     }
     cli_table(rows, "from to ranges rows bytes");
-    printf("%zu tables; rows and bytes as the servers estimate them\n",
-           json_array_size(json_object_get(move, "tables")));
+    printf("%zu table%s; rows and bytes as the servers estimate them\n", tables,
+           cli_plural((long long)tables));
     json_decref(sums);
     json_decref(rows);
 }
