@@ -18,7 +18,7 @@ from rawclient import RawClient, ServerError
 @pytest.fixture(scope="module")
 def one_worker(scratch):
     cluster = testbed.Cluster(scratch / "hostile", workers=1,
-                              settings=["--set", "client_idle_s=2"])
+                              settings=["--set", "client_idle_s=4"])
     yield cluster
     cluster.fsck()
     cluster.down()
@@ -81,13 +81,13 @@ def test_release_and_half_answers_leave_nothing(small):
             except (EOFError, ConnectionError, ServerError):
                 pass
     all_gone(small)
-    time.sleep(2.5)  # the idle timers of those who left would fire now
+    time.sleep(4.5)  # the idle timers of those who left would fire now
 
 
 def test_idle_clients_are_closed_or_never(small, new_cluster):
     c = small.connect()
     testbed.wait_for("the idle limit", lambda: testbed.Answer(c, "DO 0").error
-                     if time.sleep(2.3) is None else None, 10)
+                     if time.sleep(4.3) is None else None, 15)
     forever = new_cluster(workers=1, settings=["--set", "client_idle_s=0"])
     with forever.connect() as c:
         time.sleep(0.5)
