@@ -122,11 +122,12 @@ do_snapshot(const json_t *request)
 {
     struct snapshot  s;
     struct sql_error error;
-    json_t          *answer, *seen = json_array();
+    json_t          *answer, *seen;
 
     if (!move_snapshot_open(&s, &move, number(request, "source", 1), number(request, "n", 1),
                        number(request, "hold_ms", 2000), NULL, &error))
         return failed(&error);
+    seen = json_array();
     for (unsigned i = 0; i < s.n; i++) {
         json_t *rows = server_rows(&s.session[i], &error, "%s",
                                    json_string_value(json_object_get(request, "query")));
