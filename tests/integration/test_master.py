@@ -41,7 +41,9 @@ class Shardd:
                 [testbed.SHARDD, "-c", path], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                 env={**os.environ, **(environment or {})}))
         if wait:
-            testbed.wait_for("shardd to listen", lambda: self.said("workers listen on"))
+            testbed.wait_for("shardd to listen or to end", lambda: self.master.poll() is not None
+                             or self.said("workers listen on"))
+            assert self.said("workers listen on"), self.log.read_text()
         return self
 
     @property

@@ -6,6 +6,7 @@
 
 Everything listens on loopback, on ports free at that moment, and is stopped by pid.
 """
+import collections
 import contextlib
 import glob
 import json
@@ -80,15 +81,20 @@ def own_ports(first=10000, end=16384):
     return first + (end - first) * i // n, first + (end - first) * (i + 1) // n - 1
 
 
-def free_port():
+def free_port(given=collections.deque(maxlen=1000)):
+    """One that nobody listens on, and that was not given out a while ago: who got it may not
+    listen yet."""
     while True:
         port = random.SystemRandom().randint(*own_ports())
+        if port in given:
+            continue
         with socket.socket() as s:
             try:
                 s.bind(("127.0.0.1", port))
-                return port
             except OSError:
                 continue
+        given.append(port)
+        return port
 
 
 def alive(pid):
