@@ -12,18 +12,8 @@
  * the master or its successor, its process is found gone by whoever waits, and its
  * time runs out in any case.
  */
-#include <time.h>
 
 #include "shm/slots.h"
-
-uint64_t
-slots_now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 void
 gate_ask(struct slot *own, uint64_t until_us)

@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "core/base/clock.h"
 
 #define NOW(word)        atomic_load_explicit(&(word), memory_order_relaxed)
 #define PUT(word, value) atomic_store_explicit(&(word), (value), memory_order_relaxed)
@@ -40,10 +41,7 @@ slot_of(const struct slots *s, uint32_t worker)
 uint64_t
 slots_now_ms(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return clock_us() / 1000;
 }
 
 static size_t

@@ -344,8 +344,7 @@ void     mail_post(struct slot *own, struct mail mail);
 uint64_t mail_cursor(const struct slot *sender);
 bool     mail_take(const struct slot *sender, uint64_t *cursor, struct mail *out);
 
-/* The gate; times in us of CLOCK_MONOTONIC, see shm/gate.c. */
-uint64_t slots_now_us(void);
+/* The gate; times are clock_us()'s, see shm/gate.c. */
 void     gate_ask(struct slot *own, uint64_t until_us); /* 0: no longer */
 void     gate_honour(struct slot *own, uint32_t row, uint64_t ask);
 

@@ -46,6 +46,15 @@ span_equal_nocase(struct span a, struct span b)
                                      (const char *)b.ptr, a.len) == 0);
 }
 
+static inline bool
+span_is_ascii(struct span s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (s.ptr[i] >= 0x80)
+            return false;
+    return true;
+}
+
 static inline struct span
 span_from(struct span s, size_t offset)
 {

@@ -37,15 +37,6 @@ comes(struct scan *s, size_t ahead, struct span mark)
 }
 
 static bool
-is_ascii(struct span s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (s.ptr[i] >= 0x80)
-            return false;
-    return true;
-}
-
-static bool
 has_zero(struct span s)
 {
     return s.len != 0 && memchr(s.ptr, 0, s.len) != NULL;
@@ -56,8 +47,9 @@ load_format_finish(struct load_format *f, uint16_t collation)
 {
     enum charset charset = collation_charset(collation);
 
-    if (charset == CHARSET_UNKNOWN || !is_ascii(f->field_term) || !is_ascii(f->line_term) ||
-        !is_ascii(f->line_start) || f->enclosed >= 0x80 || f->escape >= 0x80 ||
+    if (charset == CHARSET_UNKNOWN || !span_is_ascii(f->field_term) ||
+        !span_is_ascii(f->line_term) || !span_is_ascii(f->line_start) ||
+        f->enclosed >= 0x80 || f->escape >= 0x80 ||
         (f->field_term.len == 0 && f->enclosed == LOAD_NO_BYTE))
         return false;
     /* A server that has no separator to look for finds 0xff, and reads a zero byte behind. */

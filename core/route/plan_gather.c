@@ -98,22 +98,13 @@ check_statement(struct planner *p)
 
 /* ---- tables ---- */
 
-static bool
-is_ascii(struct span name)
-{
-    for (size_t i = 0; i < name.len; i++)
-        if (name.ptr[i] >= 0x80)
-            return false;
-    return true;
-}
-
 /* Names are written into the fetch as the routes have them: in utf8. */
 static bool
 check_names(struct planner *p, const struct route_table *t)
 {
-    bool plain = is_ascii(t->name) && is_ascii(p->routes->databases[t->database].name);
+    bool plain = span_is_ascii(t->name) && span_is_ascii(p->routes->databases[t->database].name);
     for (uint32_t at = 0; at < t->n_columns; at++)
-        plain = plain && is_ascii(t->columns[at].name);
+        plain = plain && span_is_ascii(t->columns[at].name);
     return plain || p->context->lex.charset == LEX_UTF8 ||
            NOT_YET(p, "shardd: the table '%.*s' has names that are not in ASCII: use "
                       "character_set_client=utf8mb4 to read rows of several shards",

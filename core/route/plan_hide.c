@@ -106,21 +106,12 @@ free_alias(const struct planner *p)
     return arena_copy(p->arena, (struct span){ (const uint8_t *)alias, n });
 }
 
-static bool
-is_ascii(struct span name)
-{
-    for (size_t i = 0; i < name.len; i++)
-        if (name.ptr[i] >= 0x80)
-            return false;
-    return true;
-}
-
 /* As it was written, or, where that may be another's name as well, not at all. */
 static bool
 check_names(struct planner *p, const struct scope *s, const struct instance *i)
 {
     const struct route_column *key = &i->table->columns[i->table->key];
-    if (!is_ascii(key->name) && p->context->lex.charset != LEX_UTF8)
+    if (!span_is_ascii(key->name) && p->context->lex.charset != LEX_UTF8)
         return NOT_YET(p, "shardd: rows of '%.*s' are being moved, and the name of its key is not "
                           "in ASCII: use character_set_client=utf8mb4 until 'shardctl job list' "
                           "shows that the move is done", SHOWN(i->table->name));

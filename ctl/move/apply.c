@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "core/base/clock.h"
 #include "core/base/memory.h"
 #include "ctl/move/apply_internal.h"
 #include "ctl/move/lost.h"
+#include "ctl/provision/wake.h"
 
 enum {
     QUEUE_BYTES  = 16 << 20,
@@ -279,15 +279,8 @@ try_batch(struct apply *a, struct list *items, struct sql_error *error)
 static bool
 pause_ms(struct apply *a, unsigned ms)
 {
-    struct timespec until;
+    struct timespec until = wake_after_ms(ms);
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec  += ms / 1000;
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
     pthread_mutex_lock(&a->lock);
     while (!a->stop && pthread_cond_timedwait(&a->changed, &a->lock, &until) == 0)
         continue;
@@ -395,7 +388,7 @@ handle(struct apply *a, struct list *items)
 static void *
 run(void *arg)
 {
-    struct apply *a  = arg;
+    struct apply *a = arg;
     bool          ok = true;
     struct list   items;
 
@@ -418,9 +411,8 @@ run(void *arg)
 static struct apply *
 apply_new(const struct apply_spec *spec)
 {
-    struct apply      *a = mem_alloc(sizeof(*a));
-    unsigned           n = spec->move->n_tables + 1;
-    pthread_condattr_t attr;
+    struct apply *a = mem_alloc(sizeof(*a));
+    unsigned      n = spec->move->n_tables + 1;
 
     a->move      = spec->move;
     a->source    = spec->source;
@@ -437,10 +429,7 @@ apply_new(const struct apply_spec *spec)
     for (unsigned i = 0; i < BRANCH_BUCKETS; i++)
         list_init(&a->branch[i]);
     pthread_mutex_init(&a->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&a->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    wake_init(&a->changed);
     return a;
 }
 

@@ -18,7 +18,7 @@ enum {
 /* --- keys --- */
 
 static bool
-keys_flush(struct apply *a, struct server *s, struct apply_keys *k, struct sql_error *error)
+keys_flush(struct server *s, struct apply_keys *k, struct sql_error *error)
 {
     struct buf sql = { 0 };
     bool       ok;
@@ -30,7 +30,6 @@ keys_flush(struct apply *a, struct server *s, struct apply_keys *k, struct sql_e
     ok = server_run_text(s, buf_unread(&sql), error);
     buf_clear(&k->values);
     buf_fini(&sql);
-    (void)a;
     return ok;
 }
 
@@ -49,13 +48,28 @@ keys_add(struct apply *a, bool leaving, const struct parcel_record *r, struct sq
         return true;
     if (leaving && !apply_origin(a, error))
         return false;
-    return keys_flush(a, leaving ? &a->origin : &a->server, k, error);
+    return keys_flush(leaving ? &a->origin : &a->server, k, error);
 }
 
 static bool
 bad_parcel(const struct apply *a, int errnum, struct sql_error *error)
 {
     return apply_file_error(a, errnum, error);
+}
+
+/* Whether *out is the next record, of a table of the move. A bad parcel clears *ok. */
+static bool
+next_record(struct apply *a, struct parcel_reader *r, struct parcel_record *out, bool *ok,
+            struct sql_error *error)
+{
+    int got = *ok ? parcel_next(r, out) : 0;
+
+    if (got == 0)
+        return false;
+    if (got > 0 && out->number < a->move->n_tables)
+        return true;
+    *ok = bad_parcel(a, got < 0 ? got : -EBADMSG, error);
+    return false;
 }
 
 static void
@@ -77,13 +91,10 @@ apply_keys_of(struct apply *a, const struct parcel *p, struct sql_error *error)
     struct parcel_reader r;
     struct parcel_record one;
     bool                 ok = true;
-    int                  got;
 
     parcel_read(&r, p);
-    while (ok && (got = parcel_next(&r, &one)) != 0) {
-        if (got < 0 || one.number >= a->move->n_tables)
-            ok = bad_parcel(a, got < 0 ? got : -EBADMSG, error);
-        else if (one.what == 'T')
+    while (next_record(a, &r, &one, &ok, error)) {
+        if (one.what == 'T')
             note_table(a, one.number);
         else if (one.what == 'k' || one.what == 'o')
             ok = keys_add(a, one.what == 'o', &one, error);
@@ -98,7 +109,7 @@ apply_keys_flush(struct apply *a, struct sql_error *error)
     bool ok = true;
 
     for (unsigned i = 0; ok && i < a->move->n_tables; i++)
-        ok = keys_flush(a, &a->server, &a->hidden[i], error);
+        ok = keys_flush(&a->server, &a->hidden[i], error);
     return ok;
 }
 
@@ -107,7 +118,7 @@ apply_leaving_flush(struct apply *a, struct sql_error *error)
 {
     for (unsigned i = 0; i < a->move->n_tables; i++)
         if (buf_len(&a->leaving[i].values) > 0 &&
-            (!apply_origin(a, error) || !keys_flush(a, &a->origin, &a->leaving[i], error)))
+            (!apply_origin(a, error) || !keys_flush(&a->origin, &a->leaving[i], error)))
             return false;
     return true;
 }
@@ -303,13 +314,10 @@ apply_rows_of(struct apply *a, const struct parcel *p, uint32_t table, bool one_
     struct parcel_reader r;
     struct parcel_record one;
     bool                 ok = true;
-    int                  got;
 
     parcel_read(&r, p);
-    while (ok && (got = parcel_next(&r, &one)) != 0) {
-        if (got < 0 || one.number >= a->move->n_tables)
-            ok = bad_parcel(a, got < 0 ? got : -EBADMSG, error);
-        else if (table != APPLY_ALL_TABLES && one.number != table)
+    while (next_record(a, &r, &one, &ok, error)) {
+        if (table != APPLY_ALL_TABLES && one.number != table)
             continue;
         else if (one.what == 'T')
             ok = take_table(a, &one, error);

@@ -1,8 +1,8 @@
 /* copy.c - the copy of one source: what is to be done, what is done, and cycles of it. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "core/base/clock.h"
 #include "core/base/memory.h"
 #include "core/mysql/binlog_value.h"
 #include "ctl/catalog/model.h"
@@ -13,10 +13,7 @@ enum { ANSWER_S = 60, LOCK_S = 20, NAP_MS = 20 };
 double
 copy_now_ms(void)
 {
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+    return (double)clock_us() / 1e3;
 }
 
 /* --- opening --- */

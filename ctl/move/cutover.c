@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/base/log.h"
@@ -17,6 +16,8 @@
 #include "ctl/catalog/model.h"
 #include "ctl/move/cutover_step.h"
 #include "ctl/move/failpoint.h"
+#include "ctl/move/gtid.h"
+#include "ctl/provision/wake.h"
 
 enum {
     CHANGE_WAIT_S = 5,   /* for a change of the schema that is under way */
@@ -69,8 +70,7 @@ static void *
 watch(void *arg)
 {
     struct cutover_run *r  = arg;
-    struct timespec     at = { (time_t)(r->until_us / 1000000),
-                               (long)(r->until_us % 1000000) * 1000 };
+    struct timespec     at = wake_at_us(r->until_us);
 
     pthread_mutex_lock(&r->lock);
     while (!r->done && !r->late)
@@ -88,13 +88,8 @@ watch(void *arg)
 static void
 watchdog_start(struct cutover_run *r)
 {
-    pthread_condattr_t attr;
-
     pthread_mutex_init(&r->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&r->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    wake_init(&r->wake);
     r->watching = pthread_create(&r->watchdog, NULL, watch, r) == 0;
 }
 
@@ -142,39 +137,13 @@ read_positions(struct cutover_run *r)
     return true;
 }
 
-/* The numbers of a GTID position "domain-server-sequence,...". */
-static bool
-next_gtid(const char **at, uint32_t *domain, uint64_t *sequence)
-{
-    unsigned           d, server;
-    unsigned long long s;
-    int                n = 0;
-
-    if (sscanf(*at, "%u-%u-%llu%n", &d, &server, &s, &n) != 3)
-        return false;
-    *at      += n + ((*at)[n] == ',');
-    *domain   = d;
-    *sequence = s;
-    return true;
-}
-
 /* Is all of `want` in `have`? */
 static bool
 covers(const char *have, const char *want)
 {
-    uint32_t domain, other;
-    uint64_t sequence, reached;
+    struct gtid_set all, part;
 
-    while (next_gtid(&want, &domain, &sequence)) {
-        const char *at   = have;
-        bool        good = false;
-
-        while (next_gtid(&at, &other, &reached))
-            good = good || (other == domain && reached >= sequence);
-        if (!good)
-            return false;
-    }
-    return true;
+    return gtid_parse(&all, have) && gtid_parse(&part, want) && gtid_has_all(&all, &part);
 }
 
 /* A flow that is past F has applied it, and is as good: nothing of ours follows F. */
@@ -455,11 +424,9 @@ run_locked(struct cutover_run *r, bool *decided)
 static bool
 take_lock(struct cluster *c, struct sql_error *error)
 {
-    struct timespec at;
+    struct timespec until = wake_after_ms(CHANGE_WAIT_S * 1000);
 
-    clock_gettime(CLOCK_REALTIME, &at);
-    at.tv_sec += CHANGE_WAIT_S;
-    return pthread_mutex_timedlock(&c->change_lock, &at) == 0 ||
+    return pthread_mutex_clocklock(&c->change_lock, CLOCK_MONOTONIC, &until) == 0 ||
            sql_error_set(error, LOCK_TIMEOUT, "shardd: another change of the schema or of "
                          "shards is under way; the switch is tried again later");
 }

@@ -16,6 +16,7 @@
 #include "ctl/catalog/model.h"
 #include "ctl/move/flow_internal.h"
 #include "ctl/move/lost.h"
+#include "ctl/provision/wake.h"
 
 enum {
     RETRY_MIN_MS = 50,
@@ -27,15 +28,8 @@ enum {
 void
 flow_wait(struct flow *f, unsigned ms)
 {
-    struct timespec until;
+    struct timespec until = wake_after_ms(ms);
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec  += ms / 1000;
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
     pthread_cond_timedwait(&f->changed, &f->lock, &until);
 }
 
@@ -342,7 +336,6 @@ flow_start(const struct move *m, uint32_t source, bool copy, struct sql_error *e
 {
     struct flow       *f = mem_alloc(sizeof(*f));
     uint32_t           targets[ROUTES_SHARDS_MAX];
-    pthread_condattr_t attr;
 
     f->move      = m;
     f->source    = source;
@@ -353,10 +346,7 @@ flow_start(const struct move *m, uint32_t source, bool copy, struct sql_error *e
     memcpy(f->targets, targets, f->n_targets * sizeof(*f->targets));
     f->state = copy ? FLOW_COPYING : FLOW_FOLLOWING;
     pthread_mutex_init(&f->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&f->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    wake_init(&f->changed);
     if (f->n_targets == 0)
         sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: no rows leave shard %u", source);
     else if (!pace_start(&f->pace, m, source))

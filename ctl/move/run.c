@@ -1,7 +1,6 @@
 /* run.c - the thread of moves, and what people ask of it. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "core/base/log.h"
 #include "core/base/memory.h"
@@ -9,6 +8,7 @@
 #include "ctl/job/moving.h"
 #include "ctl/move/failpoint.h"
 #include "ctl/move/run_step.h"
+#include "ctl/provision/wake.h"
 
 enum { WAIT_MIN_MS = 200, WAIT_MAX_MS = 10000, IDLE_MS = 3600 * 1000 };
 
@@ -37,25 +37,12 @@ run_stopping(struct run *r)
     return stop;
 }
 
-static void
-deadline(struct timespec *out, unsigned ms)
-{
-    clock_gettime(CLOCK_MONOTONIC, out);
-    out->tv_sec += ms / 1000;
-    out->tv_nsec += ms % 1000 * 1000000L;
-    if (out->tv_nsec >= 1000000000L) {
-        out->tv_nsec -= 1000000000L;
-        out->tv_sec++;
-    }
-}
-
 static bool
 sleep_until_asked(struct moves *s, unsigned ms)
 {
-    struct timespec until;
+    struct timespec until = wake_after_ms(ms);
     bool            stop;
 
-    deadline(&until, ms);
     pthread_mutex_lock(&s->lock);
     while (!s->stop && !s->again && pthread_cond_timedwait(&s->wake, &s->lock, &until) == 0)
         ;
@@ -308,15 +295,11 @@ run_moves(void *context)
 void
 moves_start(struct cluster *c)
 {
-    struct moves      *s = mem_alloc(sizeof(*s));
-    pthread_condattr_t monotonic;
+    struct moves *s = mem_alloc(sizeof(*s));
 
     s->c = c;
     pthread_mutex_init(&s->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    wake_init(&s->wake);
     if (pthread_create(&s->thread, NULL, run_moves, s) == 0) {
         c->moves = s;
         return;

@@ -148,6 +148,23 @@ throttle(struct run *r, bool paused)
         flow_throttle(r->flow[i], rows, paused);
 }
 
+/* The head of a turn in which rows flow: at the pace that is asked for; *all says how. False:
+ * *out is what to do instead of going on. */
+static bool
+flows_go_on(struct run *r, struct run_flows *all, enum step *out)
+{
+    if (!goes_on(r, out))
+        return false;
+    if (run_start_flows(r, false)) {
+        throttle(r, run_paused(r));
+        *all = run_look(r);
+        if (!all->failed)
+            return true;
+    }
+    *out = run_failed(r);
+    return false;
+}
+
 /* --- phases ----------------------------------------------------------------------- */
 
 /* What the tables look like goes into the record. Others read what is there now: it is not
@@ -217,17 +234,10 @@ run_prepare(struct run *r)
 enum step
 run_copy(struct run *r)
 {
-    enum step step;
+    struct run_flows all;
+    enum step        step;
 
-    while (goes_on(r, &step)) {
-        struct run_flows all;
-
-        if (!run_start_flows(r, false))
-            return run_failed(r);
-        throttle(r, run_paused(r));
-        all = run_look(r);
-        if (all.failed)
-            return run_failed(r);
+    while (flows_go_on(r, &all, &step)) {
         if (all.copying == 0)
             return run_enter(r, "follow") ? STEP_ON : STEP_AGAIN;
         if (!run_wait(r, LOOK_MS))
@@ -251,17 +261,10 @@ wants_cutover(struct run *r, const struct run_flows *all)
 enum step
 run_follow(struct run *r)
 {
-    enum step step;
+    struct run_flows all;
+    enum step        step;
 
-    while (goes_on(r, &step)) {
-        struct run_flows all;
-
-        if (!run_start_flows(r, false))
-            return run_failed(r);
-        throttle(r, run_paused(r));
-        all = run_look(r);
-        if (all.failed)
-            return run_failed(r);
+    while (flows_go_on(r, &all, &step)) {
         if (all.copying > 0) /* a target that was lost begins anew */
             return run_enter(r, "copy") ? STEP_ON : STEP_AGAIN;
         if (all.following == r->n_flows && !all.retries && all.lag_s <= near_s &&
@@ -367,13 +370,8 @@ run_verify(struct run *r)
     struct run_flows all = { .copying = 1 };
 
     while (all.copying > 0) { /* a controller that has just started does not know yet */
-        if (!goes_on(r, &step))
+        if (!flows_go_on(r, &all, &step))
             return step;
-        if (!run_start_flows(r, false))
-            return run_failed(r);
-        all = run_look(r);
-        if (all.failed)
-            return run_failed(r);
         if (all.copying > 0 && !run_wait(r, LOOK_MS))
             return STEP_STOP;
     }

@@ -1,8 +1,8 @@
 /* snapshot.c - a consistent view of one server, and where in its binlog it lies. */
 #include <errno.h>
 #include <stdio.h>
-#include <time.h>
 
+#include "core/base/clock.h"
 #include "ctl/catalog/model.h"
 #include "ctl/move/snapshot.h"
 
@@ -22,10 +22,7 @@ struct gate {
 static double
 now_ms(void)
 {
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+    return (double)clock_us() / 1e3;
 }
 
 /* --- branches --- */

@@ -10,11 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include <mariadb/mariadb_rpl.h>
 
 #include "core/base/memory.h"
+#include "ctl/provision/wake.h"
 
 enum {
     AHEAD_BYTES   = 4 << 20,
@@ -204,13 +204,8 @@ start(struct tail *t, struct sql_error *error)
 static void
 init_lock(struct tail *t)
 {
-    pthread_condattr_t attr;
-
     pthread_mutex_init(&t->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&t->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    wake_init(&t->changed);
 }
 
 struct tail *
@@ -232,26 +227,11 @@ tail_open(const struct tail_spec *spec, struct sql_error *error)
 
 /* --- the caller's side --- */
 
-static struct timespec
-after_ms(unsigned ms)
-{
-    struct timespec at;
-
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec  += ms / 1000;
-    at.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000;
-    }
-    return at;
-}
-
 /* The next piece into t->current. */
 static enum tail_status
 take(struct tail *t, unsigned timeout_ms, struct sql_error *error)
 {
-    struct timespec  until  = after_ms(timeout_ms);
+    struct timespec  until  = wake_after_ms(timeout_ms);
     enum tail_status status = TAIL_EVENT;
 
     free(t->current);

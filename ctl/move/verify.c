@@ -12,13 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/memory.h"
 #include "ctl/catalog/model.h"
 #include "ctl/move/verify_step.h"
+#include "ctl/provision/wake.h"
 
 enum {
     THREADS_MAX  = 4,
@@ -194,15 +194,9 @@ cut(struct verify *v, struct round *r)
 static void
 wait_some(struct verify *v)
 {
-    struct timespec at;
+    struct timespec until = wake_after_ms(LOOK_MS);
 
-    clock_gettime(CLOCK_REALTIME, &at);
-    at.tv_nsec += LOOK_MS * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_nsec -= 1000000000;
-        at.tv_sec++;
-    }
-    pthread_cond_timedwait(&v->wake, &v->lock, &at);
+    pthread_cond_timedwait(&v->wake, &v->lock, &until);
 }
 
 static void
@@ -326,7 +320,7 @@ verify_run(struct move *m, uint32_t source, struct flow *f, struct verify_status
     v.target    = mem_alloc(ROUTES_SHARDS_MAX * sizeof(*v.target));
     v.n_targets = move_targets_of(m, source, v.target);
     pthread_mutex_init(&v.lock, NULL);
-    pthread_cond_init(&v.wake, NULL);
+    wake_init(&v.wake);
     ok = rounds(&v, f, error);
     out->seconds = (double)(clock_us() - began) / 1e6;
     if (!ok)

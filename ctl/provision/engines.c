@@ -7,7 +7,6 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "core/base/log.h"
 #include "core/base/memory.h"
@@ -16,6 +15,7 @@
 #include "ctl/provision/engines.h"
 #include "ctl/provision/spawn.h"
 #include "ctl/provision/ticker.h"
+#include "ctl/provision/wake.h"
 
 enum {
     ANSWER_S      = 2,
@@ -147,15 +147,11 @@ follow(struct engines *e, bool again)
 void
 engines_follow(struct cluster *c)
 {
-    struct timespec until;
+    struct timespec until = wake_after_ms(WAIT_MS);
 
     if (!c->engines)
         return;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += WAIT_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
-    if (pthread_mutex_timedlock(&c->engines->lock, &until) != 0) {
+    if (pthread_mutex_clocklock(&c->engines->lock, CLOCK_MONOTONIC, &until) != 0) {
         atomic_store(&c->engines->again, true);
         return;
     }

@@ -1,7 +1,7 @@
 /* ticker.c - see ticker.h. */
 #include "ctl/provision/ticker.h"
 
-#include <time.h>
+#include "ctl/provision/wake.h"
 
 static void
 ticker_fini(struct ticker *t)
@@ -13,14 +13,9 @@ ticker_fini(struct ticker *t)
 bool
 ticker_start(struct ticker *t, void *(*run)(void *context), void *context)
 {
-    pthread_condattr_t monotonic;
-
     t->stop = false;
     pthread_mutex_init(&t->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&t->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    wake_init(&t->wake);
     if (pthread_create(&t->thread, NULL, run, context) == 0)
         return true;
     ticker_fini(t);
@@ -30,16 +25,9 @@ ticker_start(struct ticker *t, void *(*run)(void *context), void *context)
 bool
 ticker_wait(struct ticker *t, unsigned ms)
 {
-    struct timespec until;
+    struct timespec until = wake_after_ms(ms);
     bool            stop;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_nsec -= 1000000000L;
-        until.tv_sec++;
-    }
     pthread_mutex_lock(&t->lock);
     while (!t->stop && pthread_cond_timedwait(&t->wake, &t->lock, &until) == 0)
         ;

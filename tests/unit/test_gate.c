@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/base/memory.h"
 #include "workers/query/gate.h"
 
@@ -264,7 +265,7 @@ a_dead_asker_opens_it(void **state)
         struct err   err;
         struct slot *slot = slots_take(&slots, WORKERS - 1, &err);
         if (slot != NULL)
-            gate_ask(slot, slots_now_us() + 3600 * UINT64_C(1000000));
+            gate_ask(slot, clock_us() + 3600 * UINT64_C(1000000));
         _exit(write(up[1], "x", 1) == 1 && pause() == 0);
     }
     assert_int_equal(read(up[0], &byte, 1), 1);

@@ -121,15 +121,6 @@ say_variable(struct buf *out, struct span name)
     literal_identifier(out, name);
 }
 
-static bool
-is_ascii(struct span s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (s.ptr[i] >= 0x80)
-            return false;
-    return true;
-}
-
 /* The statement's text. False: it is in a character set that is not the connection's. */
 static bool
 take_text(struct client *c)
@@ -147,7 +138,7 @@ take_text(struct client *c)
         value.bytes = SPAN("NULL"); /* as a server reads it */
     else if (value.kind == KEY_VALUE_OTHER ||
              (value.kind == KEY_VALUE_STRING && value.collation != c->session.collation &&
-              from->kind != NAMED_CONSTANT && !is_ascii(value.bytes)))
+              from->kind != NAMED_CONSTANT && !span_is_ascii(value.bytes)))
         return false;
     r->text = arena_copy(&r->arena, value.bytes);
     return true;

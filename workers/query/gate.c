@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/base/memory.h"
 #include "core/route/xid.h"
 #include "shm/slots.h"
@@ -130,7 +131,7 @@ gate_enter(struct gate *g, struct gate_passage *p)
         return true;
     }
     p->parked   = true;
-    p->since_us = slots_now_us();
+    p->since_us = clock_us();
     list_init(&p->node);
     list_append(&g->parked, &p->node);
     return false;
@@ -169,7 +170,7 @@ let_all_in(struct gate *g)
         p->parked = false;
         slot_count(g->ctx->slot, COUNTER_COMMITS_HELD);
         histogram_record(&g->ctx->slot->latency[LATENCY_COMMIT_HELD],
-                         (slots_now_us() - p->since_us) * 1000);
+                         (clock_us() - p->since_us) * 1000);
         p->opened(p);
     }
 }
@@ -220,7 +221,7 @@ look(struct gate *g)
 {
     const struct slots *slots = g->ctx->slots;
     uint64_t            asks[SLOTS_WORKERS_MAX];
-    uint64_t            now  = slots_now_us();
+    uint64_t            now  = clock_us();
     uint32_t            held = g->n_honoured;
     bool                any  = false;
 
@@ -313,7 +314,7 @@ static void
 publish(struct gate *g)
 {
     uint64_t wait_us = (uint64_t)g->ctx->conf.snapshot_wait_ms * 1000;
-    uint64_t until   = slots_now_us() + wait_us;
+    uint64_t until   = clock_us() + wait_us;
 
     LIST_EACH_SAFE(at, &g->waiting) {
         list_remove(at);
@@ -338,7 +339,7 @@ gate_close(struct gate *g, struct gate_ask *ask)
 bool
 gate_open(struct gate *g, struct gate_ask *ask)
 {
-    bool good = g->is_closed && slots_now_us() < g->until_us;
+    bool good = g->is_closed && clock_us() < g->until_us;
 
     if (!ask->waits)
         return false;
