@@ -92,8 +92,7 @@ def cluster(scratch):
     """Shared by all tests that do not break it: two shards, two workers."""
     shared = testbed.Cluster(scratch / "c", shards=2)
     yield shared
-    shared.down()
-    shared.forget()
+    shared.finish()
 
 
 @pytest.fixture(scope="session")
@@ -103,11 +102,7 @@ def gathering(scratch):
     shared = testbed.Cluster(scratch / "g", shards=3, workers=1,
                              settings=[w for s in settings for w in ("--set", s)])
     yield shared
-    try:
-        shared.fsck()
-    finally:
-        shared.down()
-        shared.forget()
+    shared.finish()
 
 
 @pytest.fixture
@@ -118,17 +113,11 @@ def new_cluster(scratch):
 
     def make(**more):
         made.append(testbed.Cluster(scratch / f"c{next(counter)}", **more))
-        made[-1].check = True
         return made[-1]
 
     yield make
     for one in made:
-        try:
-            if one.check:
-                one.fsck()
-        finally:
-            one.down()
-            one.forget()
+        one.finish()
 
 
 @pytest.fixture(scope="module")

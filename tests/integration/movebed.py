@@ -7,11 +7,17 @@
 
 Any error that an application sees is a failure, but those that it asks for itself.
 """
+import contextlib
+import os
 import random
+import signal
 import threading
 import time
 
 import pymysql
+import pytest
+
+from testbed import alive, processes_of, wait_for
 
 ACCOUNTS, START = 300, 1000
 ROWS = 400  # of each writer
@@ -26,6 +32,7 @@ class Load(threading.Thread):
         self.done = 0
         self.wrong = []
         self.slowest = 0.0
+        self.rests = False
 
     def run(self):
         try:
@@ -33,7 +40,8 @@ class Load(threading.Thread):
                 with c.cursor() as cursor:
                     self.begin(cursor)
                     while not self.bed.stop.is_set():
-                        if self.bed.hold.is_set():
+                        self.rests = self.bed.hold.is_set()
+                        if self.rests:
                             time.sleep(0.01)
                             continue
                         began = time.monotonic()
@@ -166,6 +174,54 @@ class Bed:
             wrong.append(f"accounts: {found}")
         return wrong
 
+    @contextlib.contextmanager
+    def resting(self):
+        """All applications stand still between two statements."""
+        self.hold.set()
+        try:
+            wait_for("the applications to rest",
+                     lambda: all(t.rests or not t.is_alive() for t in self.threads))
+            yield
+        finally:
+            self.hold.clear()
+            wait_for("the applications to go on",
+                     lambda: not any(t.rests and t.is_alive() for t in self.threads))
+
     def check(self):
         """Right now, while all goes on."""
         return [w for thread in self.threads for w in thread.wrong]
+
+
+@contextlib.contextmanager
+def running(cluster, plain, **more):
+    """A bed at work, and a mirror of its own; nothing may be wrong at the end."""
+    plain.sql("DROP DATABASE IF EXISTS app")
+    plain.sql("CREATE DATABASE app")
+    bed = Bed(cluster, plain, **more)
+    bed.start()
+    yield bed
+    wrong = bed.end()
+    plain.sql("DROP DATABASE app")
+    assert wrong == []
+
+
+def controller(cluster):
+    """Its pid; None: there is none now."""
+    for pid in processes_of(cluster.home):
+        try:
+            if os.readlink(f"/proc/{pid}/exe").endswith("shardctl"):
+                return pid
+        except OSError:
+            continue  # it ends just now
+    return None
+
+
+def restart(cluster, **environment):
+    """The controller anew, perhaps with SHARDD_FAIL_AT or SHARDD_STOP_AT in its environment."""
+    while (pid := controller(cluster)) is not None:
+        os.kill(pid, signal.SIGKILL)
+        wait_for("the controller's end", lambda pid=pid: not alive(pid))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        cluster.up()

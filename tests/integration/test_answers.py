@@ -11,10 +11,7 @@ REFUSED_MAX = 0.01
 def three(scratch):
     cluster = testbed.Cluster(scratch / "three", shards=3)
     yield cluster
-    try:
-        cluster.fsck()
-    finally:
-        cluster.down()
+    cluster.finish()
 
 
 def campaign(cluster, plain, seed, count, capsys, wide=0.0):

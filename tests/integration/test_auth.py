@@ -37,9 +37,7 @@ def c(scratch, certs):
     for plugin in SHA2, ED25519, NATIVE:
         cluster.ctl("user add", f"u_{plugin}", "--password", "app", "--plugin", plugin)
     yield cluster
-    cluster.fsck()
-    cluster.down()
-    cluster.forget()
+    cluster.finish()
 
 
 @contextlib.contextmanager

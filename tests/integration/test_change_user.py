@@ -31,9 +31,7 @@ def c(scratch):
         cluster.ctl("user add", f"u_{plugin}", "--password", "app", "--plugin", plugin)
     cluster.ctl("user add", "nothing", "--password", "")
     yield cluster
-    cluster.fsck()
-    cluster.down()
-    cluster.forget()
+    cluster.finish()
 
 
 @pytest.fixture(scope="module")

@@ -137,10 +137,8 @@ def shards(scratch):
         for _ in range(2):
             cluster.ctl("shard add", timeout=120)
         yield cluster
-        cluster.fsck()
     finally:
-        cluster.down()
-        cluster.forget()
+        cluster.finish()
 
 
 @pytest.fixture

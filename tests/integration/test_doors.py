@@ -31,9 +31,7 @@ def c(scratch):
                               settings=[w for s in settings for w in ("--set", s)])
     cluster.sql("CREATE TABLE t (id BIGINT PRIMARY KEY, n INT)")
     yield cluster
-    cluster.fsck()
-    cluster.down()
-    cluster.forget()
+    cluster.finish()
 
 
 def path_of(cluster):

@@ -16,9 +16,7 @@ from testbed import Cluster, Server, alive, stop_process, wait_for
 def c(scratch):
     cluster = Cluster(scratch / "engine")
     yield cluster
-    cluster.fsck()
-    cluster.down()
-    cluster.forget()
+    cluster.finish()
 
 
 def engines(c):

@@ -17,9 +17,7 @@ def c(scratch):
     cluster.sql("CREATE TABLE t (id INT PRIMARY KEY, v INT)")
     cluster.sql("INSERT INTO t VALUES " + ",".join(f"({i}, {100 - i})" for i in range(100)))
     yield cluster
-    cluster.fsck()
-    cluster.down()
-    cluster.forget()
+    cluster.finish()
 
 
 def ask(connection, sql=COUNT, args=None):

@@ -42,10 +42,8 @@ def made(scratch, name, *settings):
     try:
         fill(cluster)
         yield Fencing(cluster, ROWS)
-        cluster.fsck()
     finally:
-        cluster.down()
-        cluster.forget()
+        cluster.finish()
 
 
 @pytest.fixture(scope="module")
@@ -323,6 +321,12 @@ def test_a_long_transaction_makes_the_fence_go_down(f):
         run(old, "ROLLBACK")
 
 
+def somebody_waits(cluster):
+    """For a lock of a row, on any shard."""
+    return any("LOCK WAIT" in str(cluster.on_shard(s, "SHOW ENGINE INNODB STATUS"))
+               for s in cluster.shard_list())
+
+
 def test_a_transaction_in_the_way_is_cut(f):
     k, near, far = f.key, f.near, f.far
     with open_all(f.cluster, 3) as (idle, busy, locker):
@@ -331,7 +335,7 @@ def test_a_transaction_in_the_way_is_cut(f):
         run(locker, "BEGIN", f"UPDATE t SET n = n + 1 WHERE id = {f.target}")
         run(busy, "BEGIN", f"SELECT n FROM t WHERE id = {far}")
         waits = Later(run, busy, f"UPDATE t SET n = n + 100 WHERE id = {near}")
-        time.sleep(0.1)
+        testbed.wait_for("it to wait for the lock", lambda: somebody_waits(f.cluster))
         f.up(cut=True)
         f.down()
         for c, last in (idle, "COMMIT"), (locker, "SELECT 1"):

@@ -81,9 +81,8 @@ def three(scratch):
                 cluster.on_shard(shard, f"DROP TABLE shardd_move.{table}")
         for (table,) in cluster.sql("SHOW TABLES"):
             cluster.sql(f"DROP TABLE {table}")
-        cluster.fsck()
     finally:
-        cluster.down()
+        cluster.finish()
 
 
 class Hidden(answers.Campaign):

@@ -20,8 +20,7 @@ def one_worker(scratch):
     cluster = testbed.Cluster(scratch / "hostile", workers=1,
                               settings=["--set", "client_idle_s=4"])
     yield cluster
-    cluster.fsck()
-    cluster.down()
+    cluster.finish()
 
 
 @pytest.fixture

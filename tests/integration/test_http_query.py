@@ -21,9 +21,7 @@ def web(scratch):
     cluster.sql("CREATE TABLE t (id BIGINT PRIMARY KEY, s VARCHAR(100))")
     cluster.sql("INSERT INTO t VALUES " + ",".join(f"({i}, 'row {i}')" for i in range(100)))
     yield cluster
-    cluster.fsck()
-    cluster.down()
-    cluster.forget()
+    cluster.finish()
 
 
 class Connection:

@@ -224,9 +224,7 @@ def stage(scratch):
                     cursor.execute(text)
     yield cluster, plain
     plain.stop()
-    cluster.fsck()
-    cluster.down()
-    cluster.forget()
+    cluster.finish()
 
 
 def drive(stage, clients, steps, seed):

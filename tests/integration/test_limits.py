@@ -20,9 +20,7 @@ def c(scratch):
     cluster.sql("CREATE TABLE t (id BIGINT PRIMARY KEY, n INT)")
     cluster.sql("INSERT INTO t VALUES " + ",".join(f"({i}, 0)" for i in range(40)))
     yield cluster
-    cluster.fsck()
-    cluster.down()
-    cluster.forget()
+    cluster.finish()
 
 
 @contextlib.contextmanager

@@ -24,8 +24,7 @@ def one(scratch):
     cluster.sql("CREATE TABLE glob (k INT PRIMARY KEY, a INT, s VARCHAR(1000))"
                 " COMMENT 'shardd: global'")
     yield cluster
-    cluster.fsck()
-    cluster.down()
+    cluster.finish()
 
 
 @pytest.fixture(params=["t", "ref", "glob"])

@@ -33,9 +33,7 @@ def few(scratch):
         f"({i}, {repr('1x' if i % 50 == 0 else '1')}, {int(i % 50 == 0)}, "
         f"{30000 if i % 50 == 0 else 1})" for i in range(SHARED_ROWS)))
     yield cluster
-    cluster.fsck()
-    cluster.down()
-    cluster.forget()
+    cluster.finish()
 
 
 class Client:
@@ -143,9 +141,7 @@ def one(scratch):
         cluster.sql(f"INSERT INTO {name} VALUES " + ",".join(f"({i}, 'v{i}')"
                                                              for i in range(100)))
     yield cluster
-    cluster.fsck()
-    cluster.down()
-    cluster.forget()
+    cluster.finish()
 
 
 @pytest.fixture

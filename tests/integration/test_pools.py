@@ -23,9 +23,7 @@ def few(scratch):
     cluster.sql("CREATE TABLE t (id BIGINT PRIMARY KEY, n INT)")
     cluster.sql("INSERT INTO t VALUES " + ",".join(f"({i}, 0)" for i in range(100)))
     yield cluster
-    cluster.fsck()
-    cluster.down()
-    cluster.forget()
+    cluster.finish()
 
 
 # --- in order -----------------------------------------------------------------
@@ -166,9 +164,7 @@ def cared(scratch):
         w for s in ("pool_min_idle = 2", "pool_idle_s = 1", "pool_max_age_s = 3")
         for w in ("--set", s)])
     yield cluster
-    cluster.fsck()
-    cluster.down()
-    cluster.forget()
+    cluster.finish()
 
 
 def test_connections_are_warm_and_young(cared):

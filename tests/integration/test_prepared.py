@@ -20,9 +20,7 @@ def one(scratch):
     cluster.sql("CREATE TABLE t (id BIGINT PRIMARY KEY, s VARCHAR(20), b LONGBLOB)")
     cluster.sql("INSERT INTO t (id, s) VALUES (1, 'a'), (2, 'b'), (3, 'c'), (4, 'd')")
     yield cluster
-    cluster.fsck()
-    cluster.down()
-    cluster.forget()
+    cluster.finish()
 
 
 def server_counts(cluster):

@@ -11,11 +11,7 @@ from testbed import Cluster, wait_for
 def c(scratch):
     cluster = Cluster(scratch / "move", shards=2)
     yield cluster
-    try:
-        cluster.fsck()
-    finally:
-        cluster.down()
-        cluster.forget()
+    cluster.finish()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """test_reshard_kill.py - the controller, a source or a target is killed at every step of a move:
 the move goes on or is taken back, and no row is lost."""
-import contextlib
 import json
 import os
 import signal
@@ -10,7 +9,8 @@ import pymysql
 import pytest
 
 import movebed
-from testbed import Cluster, processes_of, wait_for
+from movebed import controller, restart
+from testbed import Cluster, wait_for
 
 PHASES = ["prepare-hide", "copy", "follow", "verify", "cutover", "reverse", "back", "complete",
           "cancel", "cleanup-batch", "clean-unhide", "clean-drop"]
@@ -24,45 +24,13 @@ ALWAYS = ["cutover-journal"]  # the others are in make test-long
 def c(scratch):
     cluster = Cluster(scratch / "mkill", shards=3)
     yield cluster
-    try:
-        cluster.fsck()
-    finally:
-        cluster.down()
-        cluster.forget()
+    cluster.finish()
 
 
 @pytest.fixture(scope="module")
 def bed(c, plain):
-    plain.sql("DROP DATABASE IF EXISTS app")
-    plain.sql("CREATE DATABASE app")
-    bed = movebed.Bed(c, plain, writers=2, movers=1, watchers=1, pause=0.01)
-    bed.start()
-    yield bed
-    wrong = bed.end()
-    plain.sql("DROP DATABASE app")
-    assert wrong == []
-
-
-def controller(c):
-    for pid in processes_of(c.home):
-        try:
-            if os.readlink(f"/proc/{pid}/exe").endswith("shardctl"):
-                return pid
-        except OSError:
-            continue  # it ends just now
-    return None
-
-
-def restart(c, **environment):
-    """The controller anew, with this environment."""
-    pid = controller(c)
-    if pid:
-        os.kill(pid, signal.SIGKILL)
-        wait_for("the controller's end", lambda: controller(c) is None)
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        c.up()
+    with movebed.running(c, plain, writers=2, movers=1, watchers=1, pause=0.01) as bed:
+        yield bed
 
 
 def the_move(c):
@@ -113,20 +81,10 @@ def run(c, bed, point):
     how = the_move(c)
     assert bed.check() == []
     bring_back(c)
-    with rest(bed):
+    with bed.resting():
         assert bed.compare() == []
     c.fsck()
     print(f"{point:20} {how['state']} {how['phase']} {how.get('error', '')}")
-
-
-@contextlib.contextmanager
-def rest(bed):
-    bed.hold.set()
-    try:
-        time.sleep(0.3)
-        yield
-    finally:
-        bed.hold.clear()
 
 
 @pytest.mark.parametrize("point", ALWAYS)
@@ -149,7 +107,7 @@ def test_a_controller_killed_at_any_moment_goes_on(c, bed):
         wait_for("the move to rest", lambda: rests(c), 60)
         assert bed.check() == [], i
         bring_back(c)
-    with rest(bed):
+    with bed.resting():
         assert bed.compare() == []
 
 

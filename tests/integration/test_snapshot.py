@@ -22,9 +22,7 @@ def bank(scratch):
     cluster.sql("CREATE TABLE a (id BIGINT PRIMARY KEY, n BIGINT NOT NULL)")
     cluster.sql("INSERT INTO a VALUES " + ",".join(f"({i},{START})" for i in range(ACCOUNTS)))
     yield cluster
-    cluster.fsck()
-    cluster.down()
-    cluster.forget()
+    cluster.finish()
 
 
 def owners(cluster):
@@ -215,9 +213,7 @@ def patient(scratch):
         "--set", "snapshot_wait_ms=60000", "--set", 'steer="random"'])
     accounts(cluster)
     yield cluster
-    cluster.fsck()
-    cluster.down()
-    cluster.forget()
+    cluster.finish()
 
 
 def test_a_gate_does_not_stay_closed_when_its_worker_is_killed(patient):

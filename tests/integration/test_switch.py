@@ -8,6 +8,7 @@ import signal
 import pytest
 
 import movebed
+from movebed import controller, restart
 from testbed import Cluster, Timeout, alive, half_commit, processes_of, wait_for
 
 RANGE = "0000000000000000-07ffffffffffffff"
@@ -17,53 +18,19 @@ RANGE = "0000000000000000-07ffffffffffffff"
 def c(scratch):
     cluster = Cluster(scratch / "switch", shards=2)
     yield cluster
-    try:
-        cluster.fsck()
-    finally:
-        cluster.down()
-        cluster.forget()
+    cluster.finish()
 
 
 @pytest.fixture(scope="module")
 def bed(c, plain):
-    plain.sql("DROP DATABASE IF EXISTS app")
-    plain.sql("CREATE DATABASE app")
-    load = movebed.Bed(c, plain, writers=2, movers=1, watchers=1, pause=0.005)
-    load.start()
-    yield load
-    assert load.end() == []
-    plain.sql("DROP DATABASE app")
-
-
-def controllers(c):
-    found = []
-    for pid in processes_of(c.home):
-        try:
-            if os.readlink(f"/proc/{pid}/exe").endswith("shardctl"):
-                found.append(pid)
-        except OSError:
-            pass
-    return found
-
-
-def restart(c, **env):
-    """Another controller, with SHARDD_FAIL_AT or SHARDD_STOP_AT in its environment."""
-    pids = controllers(c)
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
-    wait_for("the controller's end", lambda: not any(alive(p) for p in pids))
-    os.environ.update(env)
-    try:
-        c.up()
-    finally:
-        for name in env:
-            del os.environ[name]
+    with movebed.running(c, plain, writers=2, movers=1, watchers=1, pause=0.005) as load:
+        yield load
 
 
 def killed_at(c, point, *args):
     """Runs shardctl against a controller that ends at this point, and starts another."""
     restart(c, SHARDD_FAIL_AT=point)
-    (pid,) = controllers(c)
+    pid = controller(c)
     # It goes on with what it finds a moment after it answers, and may end before it does.
     wait_for("the order", lambda: c.ctl_raw(*args).returncode == 0 or not alive(pid), 30)
     wait_for(f"the end at {point}", lambda: not alive(pid), 60)
@@ -122,7 +89,7 @@ def rows(c):
 def stopped_at(c, point, *args):
     """The controller's pid, which stands still at this point until SIGCONT."""
     restart(c, SHARDD_STOP_AT=point)
-    (pid,) = controllers(c)
+    pid = controller(c)
     c.ctl(*args)
 
     def is_stopped():

@@ -28,9 +28,7 @@ def secure(scratch, certs):
     cluster = Secure(scratch / "tls", settings=[w for s in settings for w in ("--set", s)],
                      tls=context(certs))
     yield cluster
-    cluster.fsck()
-    cluster.down()
-    cluster.forget()
+    cluster.finish()
 
 
 class Secure(testbed.Cluster):

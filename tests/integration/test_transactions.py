@@ -12,9 +12,7 @@ def bank(scratch):
     cluster.sql("CREATE TABLE a (id BIGINT PRIMARY KEY, n BIGINT NOT NULL)")
     cluster.sql("INSERT INTO a VALUES " + ",".join(f"({i},100)" for i in range(24)))
     yield cluster
-    cluster.fsck()
-    cluster.down()
-    cluster.forget()
+    cluster.finish()
 
 
 def transactions(connection):

@@ -239,6 +239,8 @@ class Server:
 class Cluster:
     """`shardctl up`: shards, a controller and shardd, in `home`."""
 
+    check = True  # whether finish() asks fsck
+
     def __init__(self, home, shards=2, workers=2, settings=()):
         self.home = pathlib.Path(home)
         self.shards = shards
@@ -277,6 +279,15 @@ class Cluster:
         instance = re.search(r'^instance = "(.*)"', text, re.M).group(1)
         for path in glob.glob(f"/dev/shm/shardd-{instance}-*"):
             os.unlink(path)
+
+    def finish(self):
+        """Behind the last test: everything is where it belongs, and nothing is left."""
+        try:
+            if self.check:
+                self.fsck()
+        finally:
+            self.down()
+            self.forget()
 
     # --- shardctl ---------------------------------------------------------
 
