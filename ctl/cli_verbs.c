@@ -129,6 +129,12 @@ const struct cli_verb cli_verbs[] = {
     { "explain", "SQL", "database", verb_explain, "Where would a statement go, and why", "" },
     { "top", "", "once", verb_top, "Statements per second and latency, live",
       "Refreshed every second until Ctrl-C; once when the output is no terminal." },
+    { "load set", "", "interval", verb_load_set, "Say how often the load is measured", "" },
+    { "load history", "SHARD", "since grain", verb_load_history,
+      "Show the load of one shard over time",
+      "Kept are the last 64 measurements, 6 hours of minutes and 35 days of hours." },
+    { "load", "", "watch", verb_load, "Show what each shard has to do, and what it has left",
+      "As last measured; '-' is what was not. p50 and p99 are of statements on the shard." },
     { "version", "", "", verb_version, "Print the version", "" },
 };
 
@@ -153,6 +159,11 @@ const struct cli_option cli_options[] = {
     { "collation", "NAME", "the database's default collation" },
     { "database", "NAME", "the current database of the statement (app)" },
     { "once", NULL, "print once and end" },
+    { "watch", NULL, "print again and again, until Ctrl-C" },
+    { "interval", "SECONDS", "how often to measure, 1 to 600 (10)" },
+    { "since", "TIME", "not what is older: 90s, 15m, 2h or 7d (10m)" },
+    { "grain", "raw|minute|hour", "measurements, or one point per minute or hour (what there is "
+      "for that time)" },
     { "name", "NAME", "the shard's or engine's name" },
     { "adopt", "HOST[:PORT]", "the server to take over; an engine's may be /PATH of a socket" },
     { "user", "NAME", "an account that may do everything there (root)" },

@@ -29,6 +29,7 @@
 #include "ctl/move/run.h"
 #include "ctl/provision/engines.h"
 #include "ctl/provision/spawn.h"
+#include "ctl/scale/monitor.h"
 #include "ctl/up.h"
 
 enum { TICK_MS = 100, SHARDD_READY_MS = 30000, ENGINES_WAIT_MS = 15000 };
@@ -359,13 +360,17 @@ start_keepers(struct cluster *c, struct keepers *k)
     k->deadlock = deadlock_start(c);
     k->repair   = repair_start(c);
     moves_start(c);
+    c->monitor = monitor_start(c);
 }
 
 static void
 stop_keepers(struct cluster *c, struct keepers *k)
 {
-    if (c)
+    if (c) {
+        monitor_stop(c->monitor);
+        c->monitor = NULL;
         moves_stop(c);
+    }
     repair_stop(k->repair);
     deadlock_stop(k->deadlock);
     resolver_stop(k->resolver);

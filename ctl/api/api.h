@@ -31,6 +31,9 @@
  *   GET    /v1/ranges                  which shard owns which part of the key space
  *   GET    /v1/audit                   newest first
  *   GET    /v1/top[?interval_ms=1000]  rates and latencies, by two looks at the counters
+ *   GET    /v1/load                    the last measurement of each shard (ctl/scale/load.h); what
+ *             was not measured is null; PUT {"interval_s": how often to measure}
+ *   GET    /v1/load/SHARD[?since_s=N&grain=raw|minute|hour]  its history, and its tables
  *   POST   /v1/explain                 {"sql", "database"}
  *   POST   /v1/fsck                    {"database"}
  *   POST   /v1/ddl                     see below

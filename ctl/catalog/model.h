@@ -23,6 +23,7 @@
  *                  [id, ...], tables: ["<catalog name>", ...]}, hide: {"<catalog name>": name of
  *                  a table in ROUTES_MOVE_SCHEMA}, cut (transactions of before the fence end at
  *                  once); each part may be absent
+ *   meta/monitor   interval_ms (how often the load is measured)
  *   job/NUMBER     see ctl/job/job.h
  *
  * `reason` says why a table is global, `remedy` what would make it shardable.

@@ -43,6 +43,7 @@ struct cluster_paths {
 
 struct resolver;
 struct moves;
+struct monitor;
 
 struct cluster {
     struct cluster_paths path;
@@ -65,6 +66,7 @@ struct cluster {
     struct moves        *moves;    /* see ctl/move/run.h; NULL: rows do not move */
     struct resolver     *resolver; /* see ctl/job/resolver.h; NULL: none runs */
     struct engines      *engines;  /* see engines.h; NULL: nobody looks after them */
+    struct monitor      *monitor;  /* see ctl/scale/monitor.h; NULL: nobody measures */
 };
 
 /* $XDG_STATE_HOME/shardd, ~/.local/state/shardd, or /var/lib/shardd for root.
