@@ -187,19 +187,35 @@ check_options(const struct cli *cli, struct err *err)
     return true;
 }
 
-/* Help of all verbs that begin with this word. */
+/* The n-th verb of a group that begins with this word; NULL: there are no more. */
+static const struct cli_verb *
+in_group(const char *word, size_t n)
+{
+    size_t len = strlen(word);
+
+    for (size_t i = 0; i < cli_n_verbs; i++)
+        if (strncmp(cli_verbs[i].words, word, len) == 0 && cli_verbs[i].words[len] == ' ' &&
+            n-- == 0)
+            return &cli_verbs[i];
+    return NULL;
+}
+
+/* Help of all verbs that begin with this word, and of the one that is this word. */
 static bool
 group_help(const char *word, struct buf *out)
 {
-    size_t len = strlen(word), n = 0;
+    const struct cli_verb *verb;
 
+    if (!in_group(word, 0))
+        return false;
     for (size_t i = 0; i < cli_n_verbs; i++)
-        if (strncmp(cli_verbs[i].words, word, len) == 0 && cli_verbs[i].words[len] == ' ') {
-            buf_printf(out, "  shardctl %s %s\n      %s\n", cli_verbs[i].words,
-                       cli_verbs[i].arguments, cli_verbs[i].help);
-            n++;
+        if (strcmp(cli_verbs[i].words, word) == 0) {
+            cli_verb_help(&cli_verbs[i], out);
+            buf_append_text(out, "\nSee also:\n");
         }
-    return n > 0;
+    for (size_t n = 0; (verb = in_group(word, n)); n++)
+        buf_printf(out, "  shardctl %s %s\n      %s\n", verb->words, verb->arguments, verb->help);
+    return true;
 }
 
 int
