@@ -286,6 +286,48 @@ forecast_add(struct forecast *f, double value)
     choose(f);
 }
 
+static void
+scale_model(struct model *m, unsigned horizon, double of)
+{
+    m->level *= of;
+    m->trend *= of;
+    m->miss.sum *= of;
+    m->size.sum *= of;
+    m->square_1.sum *= of * of;
+    m->square_h.sum *= of * of;
+    for (unsigned i = 0; i < m->period; i++)
+        m->season[i] *= (float)of;
+    for (unsigned i = 0; i < horizon; i++) {
+        m->told[i] *= (float)of;
+        m->low[i] *= (float)of;
+        m->high[i] *= (float)of;
+    }
+}
+
+void
+forecast_scale(struct forecast *f, double of)
+{
+    for (unsigned i = 0; i < f->n_models; i++)
+        scale_model(&f->model[i], f->horizon, of);
+}
+
+struct forecast *
+forecast_copy(const struct forecast *f)
+{
+    struct forecast *out = mem_alloc(sizeof(*out));
+
+    *out = *f;
+    for (unsigned i = 0; i < f->n_models; i++) {
+        size_t bytes = f->model[i].period * sizeof(float);
+
+        if (bytes == 0)
+            continue;
+        out->model[i].season = mem_alloc(bytes);
+        memcpy(out->model[i].season, f->model[i].season, bytes);
+    }
+    return out;
+}
+
 bool
 forecast_at(const struct forecast *f, unsigned ahead, struct forecast_point *out)
 {

@@ -31,6 +31,12 @@ void             forecast_free(struct forecast *f);
 /* The value of the next step, not negative; NAN, or anything not finite: it was not measured. */
 void forecast_add(struct forecast *f, double value);
 
+/* From now on it is about the part `of` of what it was about (a split), as if always so. */
+void forecast_scale(struct forecast *f, double of);
+
+/* The same once more; forecast_free(). */
+struct forecast *forecast_copy(const struct forecast *f);
+
 struct forecast_point {
     double value, low, high; /* nine of ten are between low and high; none is below 0 */
 };
