@@ -105,7 +105,7 @@ struct decision {
     enum policy_action action;
     enum policy_why    why;
     enum policy_hold   hold;
-    size_t             shard, other; /* indexes in the world; a merge empties `shard` into `other` */
+    size_t             shard, other; /* in the world; a merge empties `shard` into `other` */
     enum metric        metric;
     double             value, limit; /* of the metric, in base units */
     char               text[POLICY_TEXT_MAX]; /* a sentence: what, why, and why not now */

@@ -14,19 +14,19 @@
 /* X(name, unit, default, least, most, help) */
 #define SCALE_NUMBERS(X) \
     X(check_s,         "s",  60,    1, 86400,  "how often it decides") \
-    X(max_statements,  "/s", 10000, 0, 1e9,    "a shard is hot above so many statements; 0: any") \
-    X(max_cpu,         "%",  80,    0, 100,    "... above so much of the CPU it may use; 0: any") \
-    X(max_memory,      "%",  80,    0, 100,    "... of the memory it may use; 0: any") \
-    X(max_storage,     "%",  80,    0, 100,    "... of its disk; 0: any") \
-    X(max_connections, "",   1000,  0, 1e6,    "... above so many connections; 0: any") \
-    X(max_latency_ms,  "ms", 100,   0, 1e6,    "... when 5 of 100 statements take longer; 0: any") \
+    X(max_statements,  "/s", 10000, 0, 1e9,    "hot above so many; 0: no limit (of these six)") \
+    X(max_cpu,         "%",  80,    0, 100,    "... above so much of the CPU it may use") \
+    X(max_memory,      "%",  80,    0, 100,    "... of the memory it may use") \
+    X(max_storage,     "%",  80,    0, 100,    "... of its disk") \
+    X(max_connections, "",   1000,  0, 1e6,    "... above so many connections") \
+    X(max_latency_ms,  "ms", 100,   0, 1e6,    "... when 5 of 100 statements take longer") \
     X(hot_n,           "",   6,     1, 64,     "hot is what was above in so many") \
     X(hot_of,          "",   10,    1, 64,     "... of the last so many measurements") \
     X(clear,           "%",  85,    1, 100,    "no longer hot below so much of a limit") \
-    X(cold,            "%",  25,    0, 90,     "cold below so much of all limits of work; 0: never") \
+    X(cold,            "%",  25,    0, 90,     "cold below so much of all limits; 0: never") \
     X(cold_n,          "",   54,    1, 64,     "cold is what was so in so many") \
     X(cold_of,         "",   60,    1, 64,     "... of the last so many measurements") \
-    X(merge_to,        "%",  50,    1, 100,    "two cold shards must have less than this together") \
+    X(merge_to,        "%",  50,    1, 100,    "two cold ones must be below this together") \
     X(hot_key,         "%",  50,    1, 100,    "one key with so much of a shard's load: no split") \
     X(into,            "",   2,     2, 16,     "how many parts a split makes") \
     X(min_shards,      "",   1,     1, 1024,   "no merge below so many shards") \
@@ -39,7 +39,7 @@
     X(max_pause_ms,    "ms", 200,   10, 60000, "how long statements may wait for a switch") \
     X(rows_per_s,      "/s", 0,     0, 1e9,    "copy at most so many rows; 0: no limit") \
     X(free_disk,       "%",  10,    0, 90,     "of a disk must be left when rows have come") \
-    X(max_lag_s,       "s",  30,    0, 1e6,    "no move of what has replicas farther behind; 0: any") \
+    X(max_lag_s,       "s",  30,    0, 1e6,    "no move when a replica is farther behind; 0: any") \
     X(forecast_step_s, "s",  300,   1, 3600,   "how far forecasts' steps are apart") \
     X(forecast_steps,  "",   6,     1, 64,     "how many steps they look ahead") \
     X(forecast_error,  "%",  20,    0, 100,    "worse ones decide nothing; 0: none does")
