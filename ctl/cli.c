@@ -49,7 +49,7 @@ keep_option(struct cli *cli, const struct cli_option *option, const char *value)
 {
     json_t *list;
 
-    if (!in_list("set grant at to", option->name)) { /* these may be repeated */
+    if (!in_list("set grant at to window", option->name)) { /* these may be repeated */
         json_object_set_new(cli->options, option->name, json_string_nocheck(value));
         return;
     }

@@ -79,6 +79,9 @@ int cli_change(struct cli *cli, const char *method, const char *path, const json
 /* The members `columns` ("name kind key") of each object as an aligned table. */
 void cli_table(const json_t *rows, const char *columns);
 
+/* "1.2 GB" */
+const char *cli_bytes(int64_t bytes, char out[32]);
+
 /* "s" for several of something, "" for one. */
 static inline const char *
 cli_plural(long long n)

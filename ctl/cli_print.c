@@ -141,3 +141,18 @@ cli_members(const json_t *object, const char *members)
     }
     free(copy);
 }
+
+const char *
+cli_bytes(int64_t bytes, char out[32])
+{
+    static const char *const units[] = { "B", "KB", "MB", "GB", "TB" };
+    double                   n       = (double)bytes;
+    size_t                   i       = 0;
+
+    while (n >= 1000 && i + 1 < countof(units)) {
+        n /= 1000;
+        i++;
+    }
+    snprintf(out, 32, i == 0 ? "%.0f %s" : "%.1f %s", n, units[i]);
+    return out;
+}

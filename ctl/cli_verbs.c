@@ -5,8 +5,8 @@
 #define SERVE_OPTIONS "shards instance"
 #define USER_LIMITS   "max-connections connection-rate statement-timeout " \
                       "transaction-timeout idle-timeout max-rows max-bytes"
-#define MOVE_OPTIONS  "to by dry-run wait throttle cutover max-pause cut-transactions no-reverse " \
-                      "no-verify"
+#define MOVE_OPTIONS  "to by dry-run wait throttle max-rate compress cutover window max-pause " \
+                      "cut-transactions no-reverse no-verify"
 #define UP_OPTIONS    "shards no-engine port http-port workers set detach"
 
 const struct cli_verb cli_verbs[] = {
@@ -80,8 +80,12 @@ const struct cli_verb cli_verbs[] = {
     { "job pause", "[JOB]", "", verb_job_pause, "Let a move rest", "" },
     { "job resume", "[JOB]", "", verb_job_resume, "Let it go on", "" },
     { "job cancel", "[JOB]", "wait", verb_job_cancel, "Give a move up: all is as before", "" },
-    { "job throttle", "ROWS [JOB]", "", verb_job_throttle,
-      "Copy and remove at most so many rows per second; 0: no limit", "" },
+    { "job throttle", "LIMITS [JOB]", "", verb_job_throttle, "Say how fast a move may be",
+      "LIMITS is auto, off, or some of these with commas between them: rows=N per second,\n"
+      "copied or removed (a number alone is the same), bytes=N per second, and what makes the\n"
+      "copy slow down by itself: running=N statements of applications at once on a server (4),\n"
+      "or statements that take slower=PERCENT of what they took without the copy (125);\n"
+      "floor=PERCENT of its best rate is what it keeps (30)." },
     { "engine list", "", "", verb_engine_list, "List the servers that run what shards cannot", "" },
     { "engine add", "", "name adopt user password tls tls-ca", verb_engine_add,
       "Make one more engine, or use a server as one",
@@ -178,7 +182,12 @@ const struct cli_option cli_options[] = {
     { "by", "keys|rows|bytes", "what is to be even (keys)" },
     { "dry-run", NULL, "say what would move, and do nothing" },
     { "wait", NULL, "return when it is done: for a move when its rows have been switched" },
-    { "throttle", "ROWS", "copy at most so many rows per second; 0: no limit (0)" },
+    { "throttle", "LIMITS", "auto, off, or rows per second at most; see shardctl(8) for more "
+      "(auto: less while servers are busy)" },
+    { "max-rate", "BYTES", "copy at most so much per second: 50MB/s; 0: no limit (0)" },
+    { "compress", NULL, "compress what goes to and from servers that are reached by TCP" },
+    { "window", "HH:MM-HH:MM", "switch only then by itself, UTC, or 'HH:MM-HH:MM local'; may be "
+      "repeated" },
     { "cutover", "auto|manual", "when the rows are switched: as soon as they can be, or at "
       "'reshard cutover' (auto)" },
     { "max-pause", "MS", "statements wait no longer than so for a switch; else it is tried again "

@@ -6,7 +6,7 @@
 #include "ctl/client.h"
 #include "ctl/verbs.h"
 
-enum { ROWS_MAX = 1000000000, PAUSE_MAX_MS = 60000 };
+enum { PAUSE_MAX_MS = 60000 };
 
 static json_t *
 words(const struct cli *cli)
@@ -38,12 +38,16 @@ set_flag(json_t *body, const char *key, const char *option, bool value)
 static bool
 options_of(struct cli *cli, json_t *body)
 {
-    int rows, pause;
+    const char *throttle = cli_option(cli, "throttle"), *rate = cli_option(cli, "max-rate");
+    struct buf  limits   = { 0 };
+    int         pause;
 
-    if (!cli_number(cli, "throttle", 0, ROWS_MAX, &rows, 0) ||
-        !cli_number(cli, "max-pause", 10, PAUSE_MAX_MS, &pause, 200))
+    if (!cli_number(cli, "max-pause", 10, PAUSE_MAX_MS, &pause, 200))
         return false;
-    json_object_set_new(body, "rows_per_s", json_integer(rows));
+    buf_printf(&limits, "%s%s%s", throttle ? throttle : "", rate ? ",bytes=" : "",
+               rate ? rate : "");
+    model_set(body, "throttle", buf_cstr(&limits));
+    buf_fini(&limits);
     json_object_set_new(body, "max_pause_ms", json_integer(pause));
     if (cli_option(cli, "cutover"))
         model_set(body, "cutover", cli_option(cli, "cutover"));
@@ -51,27 +55,14 @@ options_of(struct cli *cli, json_t *body)
         model_set(body, "by", cli_option(cli, "by"));
     set_list(body, cli, "to");
     set_list(body, cli, "at");
+    if (json_object_get(cli->options, "window"))
+        json_object_set(body, "windows", json_object_get(cli->options, "window"));
+    set_flag(body, "compress", cli_option(cli, "compress"), true);
     set_flag(body, "dry_run", cli_option(cli, "dry-run"), true);
     set_flag(body, "cut_transactions", cli_option(cli, "cut-transactions"), true);
     set_flag(body, "reverse", cli_option(cli, "no-reverse"), false);
     set_flag(body, "verify", cli_option(cli, "no-verify"), false);
     return true;
-}
-
-/* "1.2 GB" */
-static const char *
-size_text(int64_t bytes, char out[32])
-{
-    static const char *const units[] = { "B", "KB", "MB", "GB", "TB" };
-    double                   n       = (double)bytes;
-    size_t                   i       = 0;
-
-    while (n >= 1000 && i + 1 < countof(units)) {
-        n /= 1000;
-        i++;
-    }
-    snprintf(out, 32, i == 0 ? "%.0f %s" : "%.1f %s", n, units[i]);
-    return out;
 }
 
 /* From whom to whom, all ranges together. */
@@ -111,7 +102,7 @@ print_plan(const json_t *move)
     char        text[32];
 
     json_object_foreach(sums, key, sum) {
-        model_set(sum, "bytes", size_text(model_number(sum, "n_bytes"), text));
+        model_set(sum, "bytes", cli_bytes(model_number(sum, "n_bytes"), text));
         json_array_append(rows, sum);
     }
     cli_table(rows, "from to ranges rows bytes");

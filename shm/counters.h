@@ -225,7 +225,7 @@ extern const struct latency_info latency_info[LATENCIES_N];
   X(STATEMENTS, TOTAL, "shard_statements_total", "Statements sent to the shard.") \
   X(ERRORS, TOTAL, "shard_errors_total", "Error packets received from the shard.") \
   X(LOST, TOTAL, "shard_backends_lost_total", "Connections to the shard lost or refused.") \
-  X(NS, NANOSECONDS, "shard_busy_seconds_total", "Time statements spent on the shard.")
+  X(NS, NANOSECONDS, "shard_busy_seconds_total", "Time waited for answers of the shard to begin.")
 
 #define SHARD_COUNTER_ENUM(name, role, metric, help) SHARD_COUNTER_##name,
 enum shard_counter { SHARD_COUNTERS(SHARD_COUNTER_ENUM) SHARD_COUNTERS_N };

@@ -26,7 +26,7 @@
  *   GET    /v1/jobs                    newest first
  *   GET    /v1/jobs/N                  its record; of a move also "progress", see below
  *   POST   /v1/jobs/N/WHAT             asks a move (N 0: the one that runs): pause, resume, cancel,
- *             cutover, verify, reverse, complete, throttle {"rows_per_s": N}
+ *             cutover, verify, reverse, complete, throttle {"throttle": "words"}
  *   POST   /v1/moves                   see below
  *   GET    /v1/ranges                  which shard owns which part of the key space
  *   GET    /v1/audit                   newest first
@@ -52,13 +52,15 @@
  * POST /v1/moves moves rows between shards, in a job that goes on when the answer is there.
  *   request   {"verb": "split|merge|move|rebalance|drain", what it is about: see
  *              ctl/move/layout.h, and: "cutover": "auto|manual", "max_pause_ms": 200,
- *              "cut_transactions": false, "reverse": true, "verify": true, "rows_per_s": 0,
- *              "dry_run": false}
+ *              "cut_transactions": false, "reverse": true, "verify": true, "throttle": "auto"
+ *              (ctl/move/throttle.h), "windows": ["01:00-05:00", ...] (ctl/move/window.h),
+ *              "compress": false, "dry_run": false}
  *   answer    {"job": N (0: "dry_run"), "move": {"pieces": [{"start", "last", "from_name",
  *              "to_name", "rows", "bytes"} ...], "new_shards": N, "tables": [...], ...}}
  * Of its record "phase" says how far it is (ctl/move/run.h), "state" running, paused, done, failed
  * or cancelled, "problem" what it waits for, "progress" {"tables", "tables_done", "table",
- * "rows", "rows_total", "sent", "bytes", "rows_per_s", "left_s", "lag_s", "applied", "removed"}.
+ * "rows", "rows_total", "sent", "bytes", "rows_per_s", "left_s", "slowed" (why it is held back),
+ * "window_s" (until its window opens), "lag_s", "applied", "removed"}.
  *
  * POST /v1/ddl runs one DDL statement of a client on the shards it belongs on
  * and returns when all live workers use the new routes (or 2 s later).

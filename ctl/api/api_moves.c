@@ -43,7 +43,7 @@ api_job_ask(struct request *r)
     if (number == 0)
         number = moves_running(r->cluster);
     if (!moves_ask(r->cluster, number, r->part[2],
-                   (uint64_t)model_number(r->body, "rows_per_s"), &error))
+                   model_text(r->body, "throttle"), &error))
         return request_done(r, false, &error);
     r->answer = json_pack("{s:I}", "job", (json_int_t)number);
     return 200;

@@ -249,9 +249,10 @@ copy_take(struct copy *c)
 }
 
 void
-copy_throttle(struct copy *c, uint64_t rows_per_s, bool paused)
+copy_throttle(struct copy *c, uint64_t rows_per_s, uint64_t bytes_per_s, bool paused)
 {
     atomic_store(&c->rows_per_s, rows_per_s);
+    atomic_store(&c->bytes_per_s, bytes_per_s);
     atomic_store(&c->paused, paused);
 }
 
@@ -263,19 +264,28 @@ nap(void)
     nanosleep(&pause, NULL);
 }
 
-/* All lanes share one clock: rows that were read move it on. */
-void
-copy_pace(struct copy_lane *lane, uint64_t rows)
+/* How long `n` may take at the least. */
+static double
+least_ms(uint64_t n, uint64_t per_s)
 {
-    struct copy *c    = lane->copy;
-    uint64_t     rate = atomic_load_explicit(&c->rows_per_s, memory_order_relaxed);
-    double       at   = 0;
+    return per_s > 0 ? (double)n * 1e3 / (double)per_s : 0;
+}
 
-    if (rate > 0) {
+/* All lanes share one clock: what was read and sent moves it on. */
+void
+copy_pace(struct copy_lane *lane, uint64_t rows, uint64_t bytes)
+{
+    struct copy *c  = lane->copy;
+    double       ms = least_ms(rows, atomic_load(&c->rows_per_s));
+    double       by = least_ms(bytes, atomic_load(&c->bytes_per_s));
+    double       at = 0;
+
+    ms = by > ms ? by : ms;
+    if (ms > 0) {
         double now = copy_now_ms();
 
         pthread_mutex_lock(&c->lock);
-        at = c->next_ms = (c->next_ms > now ? c->next_ms : now) + (double)rows * 1e3 / (double)rate;
+        at = c->next_ms = (c->next_ms > now ? c->next_ms : now) + ms;
         pthread_mutex_unlock(&c->lock);
     }
     while ((copy_now_ms() < at || (atomic_load(&c->paused) && copy_now_ms() < lane->end_ms)) &&

@@ -28,10 +28,10 @@ struct copy_status {
 /* Reads from the targets how far an earlier controller came. */
 struct copy *copy_open(const struct move *m, uint32_t source, struct sql_error *error);
 
-/* Rows per second at most, from all tables together (0: no limit), and a pause, in which a cycle
- * goes on to wait until its time is over. From any thread. */
-void copy_throttle(struct copy *c, uint64_t rows_per_s, bool paused);
-void         copy_close(struct copy *c);
+/* Rows read and bytes sent per second at most, from all tables together (0: no limit), and a
+ * pause, in which a cycle goes on to wait until its time is over. From any thread. */
+void copy_throttle(struct copy *c, uint64_t rows_per_s, uint64_t bytes_per_s, bool paused);
+void copy_close(struct copy *c);
 
 /* One cycle of about `seconds`. False: an error, or `*stop` became true; what was noted on the
  * targets is consistent in any case, and a copy that is opened anew goes on from there (this one

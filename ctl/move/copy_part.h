@@ -173,7 +173,7 @@ struct copy {
     double             next_ms; /* when the next row may be read */
     char               current[256];
 
-    atomic_ullong      rows_per_s;
+    atomic_ullong      rows_per_s, bytes_per_s;
     atomic_bool        paused;
     atomic_ullong      rows, rows_total, sent, bytes;
     atomic_uint        n_leaving, n_done;
@@ -184,8 +184,8 @@ double copy_now_ms(void);
 /* A table nobody has taken; NULL: none is left. */
 struct copy_table *copy_take(struct copy *c);
 
-/* `rows` were read: sleeps as long as copy_throttle() wants. */
-void copy_pace(struct copy_lane *lane, uint64_t rows);
+/* `rows` were read and `bytes` made of them: sleeps as long as copy_throttle() wants. */
+void copy_pace(struct copy_lane *lane, uint64_t rows, uint64_t bytes);
 
 bool copy_table_done(const struct copy *c, const struct copy_table *t);
 

@@ -12,6 +12,7 @@ enum {
     CHUNK_LEAST  = 64,
     CHUNK_MS     = 500,    /* that one should take */
     PACE_ROWS    = 256,    /* between two looks at the clock */
+    PACE_BYTES   = 1 << 18,
     UTF8MB4      = 45,     /* the collation of UUIDs' and addresses' texts: ASCII */
 };
 
@@ -25,7 +26,7 @@ struct reader {
     bool              *ahead;   /* by target: has this row perhaps */
     bool               any_ahead;
     uint64_t           limit;   /* of this SELECT; 0: none */
-    uint64_t           read;    /* since copy_pace() was asked */
+    uint64_t           read, sent; /* rows and bytes since copy_pace() was asked */
     /* of the row at hand: */
     MYSQL_ROW            row;
     const unsigned long *lengths;
@@ -138,6 +139,7 @@ to_target(void *context, uint32_t id)
     part->n_rows++;
     r->step->n_sent++;
     r->step->n_bytes += r->line_len;
+    r->sent += r->line_len;
     if (t->key_before != ROUTES_NONE)
         put_key(r, t->key_before, part);
 }
@@ -248,8 +250,8 @@ static void
 flush_count(struct reader *r)
 {
     atomic_fetch_add(&r->copy->rows, r->read);
-    copy_pace(r->lane, r->read);
-    r->read = 0;
+    copy_pace(r->lane, r->read, r->sent);
+    r->read = r->sent = 0;
 }
 
 /* False with `error`; with code 0: told to stop, or the lane knows why. */
@@ -261,7 +263,7 @@ take_row(struct reader *r, struct sql_error *error)
     if (!route_row(r, error))
         return false;
     r->step->n_read++;
-    if (++r->read == PACE_ROWS) {
+    if (++r->read == PACE_ROWS || r->sent >= PACE_BYTES) {
         flush_count(r);
         if (copy_lane_stopped(r->lane))
             return false;

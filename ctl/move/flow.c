@@ -70,7 +70,7 @@ close_all(struct flow *f)
             f->before_transactions += s.transactions;
         }
     pthread_mutex_unlock(&f->lock);
-    pace_set(&f->pace, NULL, 0, false);
+    pace_copy(&f->pace, NULL);
     for (unsigned i = 0; i < f->n_targets; i++)
         apply_stop(applies[i]);
     follow_free(follow);
@@ -235,6 +235,7 @@ flow_status(struct flow *f, struct flow_status *out)
     out->rows         = f->before_rows;
     out->transactions = f->before_transactions;
     out->copy         = f->copied;
+    pace_reason(&f->pace, out->slowed);
     if (f->copy)
         copy_status(f->copy, &out->copy);
     status_position(f, f->position);
@@ -387,13 +388,11 @@ flow_stop(struct flow *f)
 }
 
 void
-flow_throttle(struct flow *f, uint64_t rows_per_s, bool paused)
+flow_throttle(struct flow *f, const struct throttle *how, bool paused)
 {
     pthread_mutex_lock(&f->lock);
-    f->rows_per_s = rows_per_s;
-    f->paused     = paused;
-    if (f->copy)
-        pace_set(&f->pace, f->copy, rows_per_s, paused);
+    f->paused = paused;
+    pace_throttle(&f->pace, how, paused);
     pthread_cond_broadcast(&f->changed);
     pthread_mutex_unlock(&f->lock);
 }

@@ -13,6 +13,7 @@
 #define CTL_MOVE_FLOW_H
 
 #include "ctl/move/copy.h"
+#include "ctl/move/pace_rule.h"
 
 struct flow;
 
@@ -26,13 +27,13 @@ struct flow_status {
                                       0: the source's end is reached (a heartbeat said so) */
     uint64_t           transactions, rows; /* applied since the start */
     unsigned           stashed;    /* branches prepared and not ended */
+    char               slowed[PACE_REASON_MAX]; /* why the copy is held back; "": it is not */
     struct sql_error   error;      /* FAILED */
     bool               retries;    /* a server is away: it goes on by itself when it is back */
 };
 
 /* `copy`: rows are copied first unless that is done; else only followed from the position in
- * `stream` (a reverse flow: the position was written by the cutover). `rows_per_s` 0: no limit.
- * */
+ * `stream` (a reverse flow: the position was written by the cutover). */
 struct flow *flow_start(const struct move *m, uint32_t source, bool copy,
                         struct sql_error *error);
 
@@ -51,7 +52,7 @@ void flow_release(struct flow *f);
 
 void flow_status(struct flow *f, struct flow_status *out);
 
-/* Rows per second at most while copying (0: no limit), and a pause. From any thread. */
-void flow_throttle(struct flow *f, uint64_t rows_per_s, bool paused);
+/* How fast it may copy, and a pause. From any thread. */
+void flow_throttle(struct flow *f, const struct throttle *how, bool paused);
 
 #endif

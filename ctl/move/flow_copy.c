@@ -135,7 +135,7 @@ open_copy(struct flow *f, struct sql_error *error)
         return false;
     pthread_mutex_lock(&f->lock);
     f->copy = c;
-    pace_set(&f->pace, c, f->rows_per_s, f->paused);
+    pace_copy(&f->pace, c);
     pthread_mutex_unlock(&f->lock);
     return true;
 }
@@ -154,7 +154,7 @@ finish(struct flow *f, struct sql_error *error)
         return flow_failed(f, error);
     reload(f, NULL);
     pthread_mutex_lock(&f->lock);
-    pace_set(&f->pace, NULL, 0, false);
+    pace_copy(&f->pace, NULL);
     copy_status(c, &f->copied);
     f->copy = NULL;
     pthread_mutex_unlock(&f->lock);

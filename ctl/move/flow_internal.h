@@ -3,7 +3,6 @@
  *   flow.c          the thread and its lives, status
  *   flow_copy.c     snapshots, cycles of the copy, catching up between them
  *   flow_follow.c   following, and being held
- *   flow_pace.c     how fast the copy may be
  */
 #ifndef CTL_MOVE_FLOW_INTERNAL_H
 #define CTL_MOVE_FLOW_INTERNAL_H
@@ -49,7 +48,6 @@ struct flow {
     uint64_t           before_rows, before_transactions; /* of earlier lives */
     char               position[MOVE_POSITION_MAX];
     struct flow_hold   hold;
-    uint64_t           rows_per_s;
     bool               paused;
 };
 

@@ -416,6 +416,7 @@ follow_open(struct follow *f, const atomic_bool *stop, struct sql_error *error)
     char             at[MOVE_POSITION_MAX];
     struct tail_spec spec = {
         .shard = move_shard(f->move, f->source), .position = at, .heartbeat_ms = HEARTBEAT_MS,
+        .compress = f->move->compress,
         .server_id = (uint32_t)SERVER_ID_BASE + (uint32_t)(f->move->job % 1024) * 4096
                      + f->source % 2048 * 2 + f->move->borrowed,
     };

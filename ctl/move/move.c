@@ -172,6 +172,7 @@ bool
 move_load(struct move *m, struct cluster *c, const json_t *record, struct sql_error *error)
 {
     *m = (struct move){ .c = c, .job = model_number(record, "number") };
+    m->compress = model_flag(json_object_get(record, "options"), "compress");
     m->spec = json_incref(json_object_get(record, "move"));
     m->before = build_routes(c, m->spec, 0, error);
     m->after  = m->before ? build_routes(c, m->spec, 1, error) : NULL;
@@ -387,7 +388,7 @@ move_reverse(const struct move *m, struct move *out)
     *out = (struct move){
         .c = m->c, .job = m->job, .spec = json_incref(m->spec),
         .before = m->after, .after = m->before, .shards = json_incref(m->shards),
-        .n_tables = m->n_tables, .borrowed = true,
+        .n_tables = m->n_tables, .borrowed = true, .compress = m->compress,
     };
     out->tables = arena_alloc(&out->arena, (m->n_tables + 1) * sizeof(*out->tables));
     for (unsigned i = 0; i < m->n_tables; i++) {

@@ -56,6 +56,7 @@ struct move {
     struct arena       arena;  /* texts and tables */
     struct routes     *before, *after; /* owned; the same columns, the same shards */
     bool               borrowed;       /* not owned: move_reverse() */
+    bool               compress;       /* what goes to and from servers by TCP */
     json_t            *shards; /* {id as text: catalog object}: all that take part or have sets */
     unsigned           n_tables;
     struct move_table *tables; /* by number */

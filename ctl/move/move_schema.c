@@ -39,6 +39,7 @@ move_session(struct server *s, const struct move *m, uint32_t shard, unsigned lo
     if (!object)
         return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: job %lld names shard %u, which "
                              "is not in the catalog", (long long)m->job, (unsigned)shard);
+    s->compress = m->compress;
     if (!server_open(s, object, error))
         return false;
     if (server_run(s, error,

@@ -84,7 +84,20 @@ run_asked(struct run *r, const char *what, bool forget)
     return is;
 }
 
-/* Options never change while it runs, but for rows_per_s. */
+struct throttle
+run_throttle(struct run *r)
+{
+    struct throttle  how, all;
+    struct sql_error ignored;
+
+    pthread_mutex_lock(&r->moves->lock);
+    bool ok = throttle_parse(model_text(json_object_get(r->job.record, "options"), "throttle"),
+                             &how, &ignored);
+    pthread_mutex_unlock(&r->moves->lock);
+    return ok || !throttle_parse("", &all, &ignored) ? how : all;
+}
+
+/* Options never change while it runs, but for "throttle". */
 bool
 run_flag(const struct run *r, const char *option)
 {
@@ -95,6 +108,12 @@ const char *
 run_text(const struct run *r, const char *option)
 {
     return model_text(json_object_get(r->job.record, "options"), option);
+}
+
+const json_t *
+run_option(const struct run *r, const char *option)
+{
+    return json_object_get(json_object_get(r->job.record, "options"), option);
 }
 
 void

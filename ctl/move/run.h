@@ -16,7 +16,7 @@
  *
  *   phase     as above          move      the spec, see layout.h and move.h
  *   options   {cutover: "auto|manual", max_pause_ms, cut_transactions, reverse, verify,
- *              rows_per_s}
+ *              throttle: as in throttle.h, windows: [as in window.h, ...], compress}
  *   asked     {cancel|cutover|reverse|complete|verify: true} what people want next
  *   end       the state it gets when the cancel phase is over; absent: cancelled
  *   switched  the rows have their new owners
@@ -41,8 +41,8 @@ json_t *moves_begin(struct cluster *c, const char *who, json_t *request,
                     struct sql_error *error);
 
 /* "pause", "resume", "cancel", "cutover", "reverse", "complete", "verify", or "throttle" with
- * `rows_per_s`. `number` 0: the one that runs. Returns when it is recorded. */
-bool moves_ask(struct cluster *c, int64_t number, const char *what, uint64_t rows_per_s,
+ * words as in throttle.h. `number` 0: the one that runs. Returns when it is recorded. */
+bool moves_ask(struct cluster *c, int64_t number, const char *what, const char *throttle,
                struct sql_error *error) must_check;
 
 /* The record of any job, for people: of a move with "progress", and without what is long. The

@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 #include "ctl/catalog/model.h"
 #include "ctl/move/run_step.h"
+#include "ctl/move/window.h"
 
 /* --- asking ------------------------------------------------------------------------- */
 
@@ -62,11 +63,13 @@ may_ask(const json_t *record, const char *what, struct sql_error *error)
 }
 
 static bool
-ask(struct run *r, const char *what, uint64_t rows_per_s, struct sql_error *error)
+ask(struct run *r, const char *what, const char *words, struct sql_error *error)
 {
-    json_t *record = r->job.record, *asked = json_object_get(record, "asked");
+    json_t         *record = r->job.record, *asked = json_object_get(record, "asked");
+    struct throttle how;
+    char            text[THROTTLE_TEXT_MAX];
 
-    if (!may_ask(record, what, error))
+    if (!may_ask(record, what, error) || !throttle_parse(words, &how, error))
         return false;
     if (!asked) {
         asked = json_object();
@@ -77,8 +80,7 @@ ask(struct run *r, const char *what, uint64_t rows_per_s, struct sql_error *erro
     else if (strcmp(what, "resume") == 0)
         model_set(record, "state", job_state_name(JOB_RUNNING));
     else if (strcmp(what, "throttle") == 0)
-        json_object_set_new(json_object_get(record, "options"), "rows_per_s",
-                            json_integer((json_int_t)rows_per_s));
+        model_set(json_object_get(record, "options"), "throttle", throttle_print(&how, text));
     else
         json_object_set_new(asked, what, json_true());
     if (strcmp(what, "cancel") == 0)
@@ -106,7 +108,7 @@ none_runs(struct cluster *c, int64_t number, struct sql_error *error)
 }
 
 bool
-moves_ask(struct cluster *c, int64_t number, const char *what, uint64_t rows_per_s,
+moves_ask(struct cluster *c, int64_t number, const char *what, const char *throttle,
           struct sql_error *error)
 {
     struct moves *s = c->moves;
@@ -117,7 +119,7 @@ moves_ask(struct cluster *c, int64_t number, const char *what, uint64_t rows_per
         here = s->run && s->run->job.record &&
                (number == 0 || model_number(s->run->job.record, "number") == number);
         if (here) {
-            ok       = ask(s->run, what, rows_per_s, error);
+            ok       = ask(s->run, what, throttle, error);
             s->again = true;
             pthread_cond_signal(&s->wake);
         }
@@ -166,6 +168,7 @@ run_progress(struct run *r)
     uint64_t           transactions = 0, applied = 0;
     unsigned           stashed = 0;
     double             lag_s = 0, left = -1;
+    char               slowed[PACE_REASON_MAX] = "";
     json_t            *out;
 
     for (size_t i = 0; i < r->n_flows; i++) {
@@ -180,6 +183,8 @@ run_progress(struct run *r)
         all.tables_done += s.copy.tables_done;
         if (s.copy.table[0] && s.state == FLOW_COPYING)
             memcpy(all.table, s.copy.table, sizeof(all.table));
+        if (s.slowed[0] && s.state == FLOW_COPYING)
+            memcpy(slowed, s.slowed, sizeof(slowed));
         transactions += s.transactions;
         applied += s.rows;
         stashed += s.stashed;
@@ -197,6 +202,7 @@ run_progress(struct run *r)
                     (int)r->n_flows);
     json_object_set_new(out, "table", all.table[0] ? json_string_nocheck(all.table)
                                                    : json_null());
+    json_object_set_new(out, "slowed", slowed[0] ? json_string_nocheck(slowed) : json_null());
     json_object_set_new(out, "left_s", left >= 0 ? json_real(left) : json_null());
     return out;
 }
@@ -233,6 +239,9 @@ show_running(struct run *r)
     if (strcmp(phase, "complete") == 0 || strcmp(phase, "cancel") == 0)
         json_object_set_new(live, "removed",
                             json_integer((json_int_t)atomic_load(&r->cleaning.removed)));
+    if (strcmp(phase, "follow") == 0 && strcmp(run_text(r, "cutover"), "manual") != 0)
+        json_object_set_new(live, "window_s", json_integer(windows_wait(run_option(r, "windows"),
+                                                                        time(NULL))));
     json_object_set_new(record, "progress", live);
     if (r->problem[0])
         model_set(record, "problem", r->problem);

@@ -9,8 +9,6 @@
 #include "ctl/move/prepare.h"
 #include "ctl/move/run_step.h"
 
-enum { PAUSE_MS = 200, PAUSE_MIN_MS = 10, PAUSE_MAX_MS = 60000 };
-
 /* One move at a time. */
 static bool
 none_else(struct cluster *c, int64_t but, struct sql_error *error)
@@ -30,39 +28,6 @@ none_else(struct cluster *c, int64_t but, struct sql_error *error)
                                (long long)model_number(record, "number"));
     json_decref(list);
     return ok;
-}
-
-static bool
-flag(const json_t *request, const char *key, bool fallback)
-{
-    const json_t *value = json_object_get(request, key);
-
-    return value ? json_is_true(value) : fallback;
-}
-
-static json_t *
-options_of(const json_t *request, struct sql_error *error)
-{
-    const char *cutover = model_text(request, "cutover");
-    int64_t     pause   = json_object_get(request, "max_pause_ms")
-                              ? model_number(request, "max_pause_ms") : PAUSE_MS;
-    int64_t     rows    = model_number(request, "rows_per_s");
-
-    cutover = cutover[0] ? cutover : "auto";
-    if (strcmp(cutover, "auto") != 0 && strcmp(cutover, "manual") != 0) {
-        sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: a cutover is auto or manual");
-        return NULL;
-    }
-    if (pause < PAUSE_MIN_MS || pause > PAUSE_MAX_MS || rows < 0) {
-        sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: the longest pause is %d to %d ms, and "
-                      "rows per second are not below 0", PAUSE_MIN_MS, PAUSE_MAX_MS);
-        return NULL;
-    }
-    return json_pack("{s:s, s:I, s:b, s:b, s:b, s:I}", "cutover", cutover, "max_pause_ms",
-                     (json_int_t)pause, "cut_transactions",
-                     flag(request, "cut_transactions", false), "reverse",
-                     flag(request, "reverse", true), "verify", flag(request, "verify", true),
-                     "rows_per_s", (json_int_t)rows);
 }
 
 /* Shards that the plan counts on; then the request names them. */
@@ -145,7 +110,7 @@ begin(struct cluster *c, const char *who, const json_t *request, json_t *options
 json_t *
 moves_begin(struct cluster *c, const char *who, json_t *request, struct sql_error *error)
 {
-    json_t *options = options_of(request, error), *spec, *answer = NULL;
+    json_t *options = run_options(request, error), *spec, *answer = NULL;
     int64_t n_new;
     bool    ok;
 
@@ -157,10 +122,10 @@ moves_begin(struct cluster *c, const char *who, json_t *request, struct sql_erro
         return NULL;
     }
     spec = layout_make(c, request, error);
-    ok   = spec && (flag(request, "dry_run", false) || none_else(c, 0, error)) &&
+    ok   = spec && (model_flag(request, "dry_run") || none_else(c, 0, error)) &&
            prepare_check(c, spec, error);
     n_new = model_number(spec, "new_shards");
-    if (ok && flag(request, "dry_run", false))
+    if (ok && model_flag(request, "dry_run"))
         answer = json_pack("{s:i, s:O}", "job", 0, "move", spec);
     else if (ok && make_shards(c, who, request, n_new, error))
         answer = begin(c, who, request, options, error);

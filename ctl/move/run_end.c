@@ -54,8 +54,7 @@ clean(struct run *r, bool (*cleanup)(struct move *, struct cleanup *, struct sql
 
     if (run_stopping(r))
         return STEP_STOP;
-    r->cleaning.rows_per_s = (uint64_t)model_number(json_object_get(r->job.record, "options"),
-                                                    "rows_per_s");
+    r->cleaning.rows_per_s = run_throttle(r).rows_per_s;
     atomic_store(&r->cleaning.stop, false);
     if (!cleanup(&r->m, &r->cleaning, &r->error))
         return run_stopping(r) ? STEP_STOP : run_failed(r);

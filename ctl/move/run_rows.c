@@ -9,6 +9,7 @@
 #include "ctl/move/prepare.h"
 #include "ctl/move/run_step.h"
 #include "ctl/move/views.h"
+#include "ctl/move/window.h"
 
 enum {
     LOOK_MS  = 200,
@@ -25,7 +26,8 @@ run_start_flows(struct run *r, bool reversed)
 {
     const struct move *m = reversed ? &r->back : &r->m;
     uint32_t           source[ROUTES_SHARDS_MAX];
-    size_t             n = move_sources(m, source);
+    size_t             n   = move_sources(m, source);
+    struct throttle    how = run_throttle(r);
 
     if (r->n_flows > 0 && r->reversed != reversed)
         run_stop_flows(r);
@@ -36,8 +38,7 @@ run_start_flows(struct run *r, bool reversed)
         if (!f)
             return false;
         r->flow[r->n_flows++] = f;
-        flow_throttle(f, (uint64_t)model_number(json_object_get(r->job.record, "options"),
-                                                "rows_per_s"), run_paused(r));
+        flow_throttle(f, &how, run_paused(r));
     }
     return true;
 }
@@ -139,13 +140,10 @@ goes_on(struct run *r, enum step *out)
 static void
 throttle(struct run *r, bool paused)
 {
-    uint64_t rows;
+    struct throttle how = run_throttle(r);
 
-    pthread_mutex_lock(&r->moves->lock);
-    rows = (uint64_t)model_number(json_object_get(r->job.record, "options"), "rows_per_s");
-    pthread_mutex_unlock(&r->moves->lock);
     for (size_t i = 0; i < r->n_flows; i++)
-        flow_throttle(r->flow[i], rows, paused);
+        flow_throttle(r->flow[i], &how, paused);
 }
 
 /* The head of a turn in which rows flow: at the pace that is asked for; *all says how. False:
@@ -255,7 +253,8 @@ wants_cutover(struct run *r, const struct run_flows *all)
     if (run_asked(r, "cutover", false))
         return true;
     return strcmp(run_text(r, "cutover"), "manual") != 0 &&
-           (int64_t)(clock_us() / 1000) >= r->next_cutover_ms;
+           (int64_t)(clock_us() / 1000) >= r->next_cutover_ms &&
+           windows_wait(run_option(r, "windows"), time(NULL)) == 0;
 }
 
 enum step

@@ -83,9 +83,16 @@ bool run_asked(struct run *r, const char *what, bool forget);
 /* An option of the record. */
 bool        run_flag(const struct run *r, const char *option);
 const char *run_text(const struct run *r, const char *option);
+const json_t *run_option(const struct run *r, const char *option);
+
+/* How fast it may be, as it was asked for last. */
+struct throttle run_throttle(struct run *r);
 
 /* Sets a member of the record, which is owned by it then; written with the next phase. */
 void run_note(struct run *r, const char *member, json_t *value);
+
+/* The record's "options" from a request; owned by the caller. NULL: one of them is wrong. */
+json_t *run_options(const json_t *request, struct sql_error *error);
 
 /* One flow per source of this direction. */
 bool run_start_flows(struct run *r, bool reversed) must_check;

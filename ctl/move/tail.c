@@ -218,6 +218,7 @@ tail_open(const struct tail_spec *spec, struct sql_error *error)
     t->position        = mem_strdup(spec->position);
     t->ahead_max       = spec->ahead_bytes != 0 ? spec->ahead_bytes : AHEAD_BYTES;
     t->server.answer_s = SILENCE_S;
+    t->server.compress = spec->compress;
     if (server_open(&t->server, spec->shard, error) && negotiate(t, spec, error) &&
         dump(t, spec, error) && start(t, error))
         return t;

@@ -16,6 +16,7 @@
 
 struct tail_spec {
     const json_t *shard;     /* the catalog's object, as for server_open() */
+    bool          compress;  /* the protocol's compression, over TCP */
     const char   *position;  /* "domain-server-sequence,...": what was seen already; "": nothing */
     uint32_t      server_id; /* > 0, of no server and no other tail: a server ends the older one of
                                 two followers with the same number */

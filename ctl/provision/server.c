@@ -83,6 +83,8 @@ server_open_as(struct server *s, const json_t *shard, const char *user, const ch
     mysql_options(s->mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     mysql_options(s->mysql, MYSQL_OPT_PROTOCOL, &proto);
     use_tls(s->mysql, shard);
+    if (s->compress && !socket[0])
+        mysql_options(s->mysql, MYSQL_OPT_COMPRESS, NULL);
     if (s->answer_s > 0)
         mysql_options(s->mysql, MYSQL_OPT_READ_TIMEOUT, &s->answer_s);
     if (mysql_real_connect(s->mysql, socket[0] ? NULL : model_text(shard, "host"), user, secret,

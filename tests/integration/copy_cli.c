@@ -96,7 +96,7 @@ do_copy(const json_t *request)
 
     if (!c)
         return failed(&error);
-    copy_throttle(c, number(request, "rate", 0), false);
+    copy_throttle(c, number(request, "rate", 0), 0, false);
     if (pthread_create(&thread, NULL, stop_later, &s) != 0)
         return NULL;
     begin = copy_now_ms();

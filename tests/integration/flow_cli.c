@@ -187,6 +187,18 @@ do_status(struct flow *f)
 }
 
 static json_t *
+do_throttle(struct flow *f, const char *text, bool paused)
+{
+    struct throttle  how;
+    struct sql_error error;
+
+    if (!throttle_parse(text, &how, &error))
+        return json_pack("{s:b, s:s}", "ok", 0, "error", error.message);
+    flow_throttle(f, &how, paused);
+    return json_pack("{s:b}", "ok", 1);
+}
+
+static json_t *
 do_hold(struct flow *f, const char *position, unsigned ms)
 {
     struct sql_error error;
@@ -252,7 +264,7 @@ request(char *line)
     if (strcmp(word[0], "release") == 0)
         flow_release(*f);
     else if (strcmp(word[0], "throttle") == 0)
-        flow_throttle(*f, strtoull(word[2], NULL, 10), atoi(word[3]) != 0);
+        return do_throttle(*f, word[2], atoi(word[3]) != 0);
     else if (strcmp(word[0], "stop") == 0)
         flow_stop(*f), *f = NULL;
     return json_pack("{s:b}", "ok", 1);

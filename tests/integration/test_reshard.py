@@ -206,7 +206,8 @@ def test_what_waits_for_the_end(c, move):
     c.ctl("job resume", move)
     c.ctl("job throttle", 100000)
     assert job(c, move)["state"] == "running"
-    assert job(c, move)["options"]["rows_per_s"] == 100000
+    assert job(c, move)["options"]["throttle"].endswith(",rows=100000")
+    assert "is no way to throttle" in refused(c, "job throttle", "quickly")
     assert c.ctl_raw("job cancel", "--wait").returncode == 0
     assert job(c, move)["state"] == "cancelled"
 

@@ -153,6 +153,21 @@ front(struct backend *b)
     return list_empty(&b->fifo) ? NULL : container_of(b->fifo.next, struct exchange, node);
 }
 
+/* What is asked behind another waits for itself only from when that one is answered. */
+static void
+count_wait(struct backend *b, struct exchange *x, bool begins)
+{
+    uint64_t now = ring_now_us(ring_of(b));
+
+    if (begins) {
+        uint64_t from = x->asked_us > b->answered_us ? x->asked_us : b->answered_us;
+
+        slot_shard_add(b->counters, SHARD_COUNTER_NS, now > from ? (now - from) * 1000 : 0);
+        x->asked_us = 0;
+    }
+    b->answered_us = now;
+}
+
 static void
 pop(struct exchange *x)
 {
@@ -227,6 +242,7 @@ read_answers(struct backend *b)
             lost(b, "it spoke out of turn");
             return;
         }
+        count_wait(b, x, x->asked_us != 0);
         if (!(x->ops->on_message != NULL ? read_message(b, x, in) : feed(b, x, in)))
             return;
     }
@@ -412,7 +428,8 @@ backend_expect(struct backend *b, struct exchange *x, const struct exchange_ops 
 {
     result_init(&x->reader, shape, b->pool->key.capabilities);
     x->reader.renumbers = b->login.compress != COMPRESS_NONE;
-    x->ops = ops;
+    x->ops      = ops;
+    x->asked_us = ring_now_us(ring_of(b));
     if (shape == RESULT_NONE)
         return;
     x->armed = true;

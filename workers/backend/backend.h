@@ -51,6 +51,7 @@ struct exchange {
     bool                       armed; /* on a FIFO */
     uint32_t                   cost_us; /* of sharers: expected */
     uint64_t                   sent_us;
+    uint64_t                   asked_us; /* 0: the answer has begun */
 };
 
 enum backend_state {
@@ -83,6 +84,7 @@ struct backend {
     uint64_t             old_ms;    /* when it is to be replaced; UINT64_MAX: never */
     uint64_t             idle_ms;   /* since when it is idle, while it is */
     uint64_t             checked_ms; /* when it last said that it works */
+    uint64_t             answered_us; /* when it answered last */
     bool                 reading;   /* inside on_data */
     bool                 infile;    /* the server waits for a file */
 
