@@ -2,12 +2,13 @@
 #include "ctl/cli.h"
 #include "ctl/verbs.h"
 
-#define SERVE_OPTIONS "shards instance"
+#define PROVISION     "provisioner docker-socket docker-image docker-network docker-volumes"
+#define SERVE_OPTIONS "shards instance " PROVISION
 #define USER_LIMITS   "max-connections connection-rate statement-timeout " \
                       "transaction-timeout idle-timeout max-rows max-bytes"
 #define MOVE_OPTIONS  "to by dry-run wait throttle max-rate compress cutover window max-pause " \
                       "cut-transactions no-reverse no-verify"
-#define UP_OPTIONS    "shards no-engine port http-port workers set detach"
+#define UP_OPTIONS    "shards no-engine port http-port workers set detach " PROVISION
 
 const struct cli_verb cli_verbs[] = {
     { "up", "", UP_OPTIONS, verb_up, "Start an embedded cluster: servers, controller, shardd",
@@ -32,16 +33,20 @@ const struct cli_verb cli_verbs[] = {
       "With rows in it a table stays what it is. In SQL the same is said by a table's\n"
       "comment: COMMENT 'shardd: key(COLUMN)', 'shardd: reference' or 'shardd: global'." },
     { "shard list", "", "", verb_shard_list, "List the shards and their servers", "" },
-    { "shard add", "", "name adopt user password tls tls-ca", verb_shard_add,
+    { "shard show", "NAME", "", verb_shard_show, "Show one shard, and the server it runs on", "" },
+    { "shard add", "", "name provisioner cpus memory static adopt user password tls tls-ca",
+      verb_shard_add,
       "Make one more shard, or adopt a server",
-      "Without --adopt a server of our own is made. It gets the schemas, the accounts and the\n"
-      "reference tables, and owns no ranges of the key space: no rows of sharded tables come\n"
-      "to it yet. With --adopt an existing MariaDB server is taken over with its data: its\n"
+      "Without --adopt and --static a server of our own is made by the provisioner. It gets the\n"
+      "schemas, the accounts and the reference tables, and owns no ranges of the key space: no\n"
+      "rows of sharded tables come to it yet ('reshard rebalance' brings some). --static does the\n"
+      "same with a server that exists and has no tables. With --adopt an existing MariaDB server is taken over with its data: its\n"
       "databases appear with all tables global, its accounts with mysql_native_password or\n"
       "ed25519 become users with the same password and rights; nothing on it is rewritten." },
     { "shard remove", "NAME", "", verb_shard_remove,
       "Remove a shard that owns no ranges and is no database's home",
-      "A server of our own is stopped and its data removed; an adopted one is left alone." },
+      "A server of our own is stopped and its data removed (docker: the volume is kept, see\n"
+      "--docker-volumes of 'shardctl serve'); another is left alone." },
     { "shard set", "NAME", "state name", verb_shard_set, "Change a shard's state or name", "" },
     { "shard drain", "SHARD", MOVE_OPTIONS, verb_shard_drain,
       "Move all rows of a shard to the others, and remove it",
@@ -169,6 +174,17 @@ const struct cli_option cli_options[] = {
     { "grain", "raw|minute|hour", "measurements, or one point per minute or hour (what there is "
       "for that time)" },
     { "name", "NAME", "the shard's or engine's name" },
+    { "provisioner", "local|docker|static", "who makes the server of a shard (up, serve: "
+      "for all that do not say; local)" },
+    { "cpus", "N", "the server gets so many processors at most; 1.5 will do" },
+    { "memory", "SIZE", "the server gets so many bytes (512M, 2G) at most, half of them for its "
+      "buffer pool" },
+    { "docker-socket", "PATH", "where the Docker daemon answers (/var/run/docker.sock)" },
+    { "docker-image", "IMAGE", "MariaDB's official image, or one with its contract "
+      "(mariadb:10.11)" },
+    { "docker-network", "NAME", "host, or a network on which ports are published (host)" },
+    { "docker-volumes", "keep|remove", "what becomes of a removed shard's data (keep)" },
+    { "static", "HOST[:PORT]", "a server without tables that becomes a shard" },
     { "adopt", "HOST[:PORT]", "the server to take over; an engine's may be /PATH of a socket" },
     { "user", "NAME", "an account that may do everything there (root)" },
     { "tls", NULL, "the controller uses TLS with the server (see also server_tls in "

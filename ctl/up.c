@@ -28,6 +28,7 @@
 #include "ctl/job/resolver.h"
 #include "ctl/move/run.h"
 #include "ctl/provision/engines.h"
+#include "ctl/provision/provision.h"
 #include "ctl/provision/spawn.h"
 #include "ctl/scale/monitor.h"
 #include "ctl/up.h"
@@ -66,18 +67,22 @@ stop_wanted(struct cluster *c)
 static bool
 make_shards(struct cluster *c, int n, struct err *err)
 {
-    char text[64];
+    static const struct provision_wish plain = { "", "", "" };
+    char                               text[64];
 
     for (int i = 1; i <= n; i++) {
         json_t *shard;
+        bool    ok;
 
         if (stop_wanted(c))
             return err_set(err, "interrupted");
         snprintf(text, sizeof(text), "making shard %d of %d", i, n);
         progress(text);
-        if (!cluster_add_local(c, cluster_number(c, "next_shard"), "", NULL, NULL, &shard, err))
-            return false;
+        shard = cluster_plan_shard(c, cluster_number(c, "next_shard"), "", &plain, err);
+        ok    = shard && cluster_make_shard(c, shard, NULL, NULL, err);
         json_decref(shard);
+        if (!ok)
+            return false;
     }
     return true;
 }
@@ -220,6 +225,26 @@ remember(struct cluster *c, const struct dataplane_options *o, struct err *err)
     json_object_set_new(meta, "workers", json_integer(o->workers));
     if (o->settings)
         json_object_set(meta, "settings", (json_t *)(uintptr_t)o->settings);
+    catalog_put(change, CATALOG_META, "cluster", meta, CATALOG_ANY);
+    json_decref(meta);
+    return catalog_commit(change, err) == 0;
+}
+
+/* Where new servers come from: as given, else as last time. Before there are threads. */
+static bool
+settle_provision(struct cluster *c, const json_t *given, struct err *err)
+{
+    struct catalog_change *change;
+    json_t                *meta;
+
+    if (!c->provision)
+        c->provision = json_object();
+    if (json_object_size(given) == 0)
+        return true;
+    json_object_update(c->provision, (json_t *)(uintptr_t)given);
+    change = catalog_begin(c->catalog, "shardctl");
+    meta   = catalog_read(change, CATALOG_META, "cluster", NULL);
+    json_object_set(meta, "provision", c->provision);
     catalog_put(change, CATALOG_META, "cluster", meta, CATALOG_ANY);
     json_decref(meta);
     return catalog_commit(change, err) == 0;
@@ -388,7 +413,7 @@ run(const struct up_options *o, int done_fd)
     int                      status = 1;
     struct cluster          *c      = cluster_open(&o->paths, o->instance, &err);
 
-    if (!c)
+    if (!c || !settle_provision(c, o->provision, &err))
         goto fail;
     meta = recall(c, o, &shardd_options);
     if (o->with_shardd && !(d = dataplane_open(c, &shardd_options, &err)))

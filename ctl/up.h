@@ -20,6 +20,7 @@ struct up_options {
     int                  port, http_port, workers; /* -1: as last time */
     const char          *instance;  /* NULL: after the home */
     const json_t        *settings;  /* lines for shardd.conf; NULL: as last time */
+    const json_t        *provision; /* settings of provision.h; those that lack: as last time */
     int                  json_fd;   /* where is said that it is ready; -1: stdout, for people */
 };
 

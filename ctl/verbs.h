@@ -23,6 +23,7 @@ int verb_table_list(struct cli *cli);
 int verb_table_show(struct cli *cli);
 int verb_table_set(struct cli *cli);
 int verb_shard_list(struct cli *cli);
+int verb_shard_show(struct cli *cli);
 int verb_shard_add(struct cli *cli);
 int verb_shard_remove(struct cli *cli);
 int verb_shard_set(struct cli *cli);

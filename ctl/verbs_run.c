@@ -21,6 +21,33 @@ wake_libraries(void)
     curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
+/* The options of provision.h that were given, by their settings' names; to be owned. */
+static json_t *
+provision_given(const struct cli *cli)
+{
+    json_t *given = json_object();
+
+    for (size_t i = 0; i < provision_n_options; i++) {
+        const char *value = cli_option(cli, provision_options[i].option);
+
+        if (value)
+            json_object_set_new(given, provision_options[i].name, json_string_nocheck(value));
+    }
+    return given;
+}
+
+static int
+run(struct up_options *o, const struct cli *cli)
+{
+    json_t *given = provision_given(cli);
+    int     status;
+
+    o->provision = given;
+    status       = up_run(o);
+    json_decref(given);
+    return status;
+}
+
 int
 verb_up(struct cli *cli)
 {
@@ -44,7 +71,7 @@ verb_up(struct cli *cli)
     }
     printf("shardd in %s\n", cli->paths.home);
     fflush(stdout);
-    return up_run(&o);
+    return run(&o, cli);
 }
 
 int
@@ -58,7 +85,7 @@ verb_serve(struct cli *cli)
         return CLI_USAGE;
     log_init("shardctl", LOG_LEVEL_INFO, getenv("JOURNAL_STREAM") ? LOG_JOURNAL : LOG_HUMAN);
     wake_libraries();
-    return up_run(&o);
+    return run(&o, cli);
 }
 
 int

@@ -39,23 +39,56 @@ print_adopted(const json_t *answer)
         printf("  %s\n", json_string_value(note));
 }
 
+static bool
+any_option(const struct cli *cli, const char *const names[], size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (cli_option(cli, names[i]))
+            return true;
+    return false;
+}
+
+/* CLI_OK, or what is wrong with the options has been said. */
+static int
+check_add(const struct cli *cli)
+{
+    static const char *const there[] = { "user", "password", "tls", "tls-ca" };
+    static const char *const made[]  = { "cpus", "memory" };
+    const char              *by      = cli_option(cli, "provisioner");
+    bool exists = cli_option(cli, "adopt") || cli_option(cli, "static");
+
+    if (cli_option(cli, "adopt") && cli_option(cli, "static"))
+        return cli_wrong(cli, "--adopt is for a server with data, --static for one without");
+    if (!exists && any_option(cli, there, countof(there)))
+        return cli_wrong(cli, "--user, --password, --tls and --tls-ca go with --adopt and "
+                              "--static");
+    if (exists && (any_option(cli, made, countof(made)) || (by && strcmp(by, "static") != 0)))
+        return cli_wrong(cli, "--provisioner, --cpus and --memory are for servers that are made");
+    if (!exists && by && strcmp(by, "static") == 0)
+        return cli_wrong(cli, "say which server it is: --static HOST:PORT, or --adopt when it has "
+                              "data");
+    return CLI_OK;
+}
+
 int
 verb_shard_add(struct cli *cli)
 {
     const char *address = cli_option(cli, "adopt");
-    json_t     *body = json_object(), *answer;
-    int         status;
+    json_t     *body, *answer;
+    int         status = check_add(cli);
 
-    if (!address && (cli_option(cli, "user") || cli_option(cli, "password") ||
-                     cli_option(cli, "tls") || cli_option(cli, "tls-ca"))) {
-        json_decref(body);
-        return cli_wrong(cli, "--user, --password, --tls and --tls-ca go with --adopt");
-    }
+    if (status != CLI_OK)
+        return status;
+    body = json_object();
+    set_text(body, "provisioner", cli_option(cli, "provisioner"));
+    set_text(body, "cpus", cli_option(cli, "cpus"));
+    set_text(body, "memory", cli_option(cli, "memory"));
     if (cli_option(cli, "tls"))
         json_object_set_new(body, "tls", json_true());
     set_text(body, "tls_ca", cli_option(cli, "tls-ca"));
     set_text(body, "name", cli_option(cli, "name"));
     set_text(body, "adopt", address);
+    set_text(body, "static", cli_option(cli, "static"));
     set_text(body, "user", cli_option(cli, "user"));
     set_text(body, "password", cli_option(cli, "password"));
     status = cli_call(cli, "POST", "/v1/shards", body, &answer);
@@ -69,6 +102,24 @@ verb_shard_add(struct cli *cli)
                "are\n");
     json_decref(answer);
     return status;
+}
+
+int
+verb_shard_show(struct cli *cli)
+{
+    char   *path = client_path("/v1/shards/", cli->argument[0]);
+    json_t *answer;
+    int     status = cli_call(cli, "GET", path, NULL, &answer);
+
+    free(path);
+    if (!answer)
+        return status;
+    cli_members(answer, "name id host port socket state provisioner container unit ranges percent "
+                        "answers version problem");
+    cli_members(json_object_get(answer, "server"),
+                "runs health pid directory cpus memory disk disk_free cgroup memory_cgroup unknown");
+    json_decref(answer);
+    return CLI_OK;
 }
 
 int

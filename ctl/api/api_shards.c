@@ -29,16 +29,34 @@ adopt(struct request *r, const char *address)
     return 200;
 }
 
+static unsigned
+join(struct request *r, const char *address)
+{
+    const char      *user = request_text(r, "user"), *ca = request_text(r, "tls_ca");
+    struct sql_error error;
+
+    return request_done(r, shard_join(r->cluster, who, or_empty(request_text(r, "name")), address,
+                                      user ? user : "root",
+                                      or_empty(request_text(r, "password")),
+                                      ca ? ca : model_flag(r->body, "tls") ? "" : NULL, NULL,
+                                      &error), &error);
+}
+
 unsigned
 api_shard_add(struct request *r)
 {
-    const char      *address = request_text(r, "adopt");
+    const struct provision_wish wish = { or_empty(request_text(r, "provisioner")),
+                                         or_empty(request_text(r, "cpus")),
+                                         or_empty(request_text(r, "memory")) };
+    const char      *address = request_text(r, "adopt"), *empty = request_text(r, "static");
     struct sql_error error;
 
     if (address)
         return adopt(r, address);
-    return request_done(
-        r, shard_add(r->cluster, who, or_empty(request_text(r, "name")), &error), &error);
+    if (empty)
+        return join(r, empty);
+    return request_done(r, shard_add_as(r->cluster, who, or_empty(request_text(r, "name")), &wish,
+                                        &error), &error);
 }
 
 unsigned

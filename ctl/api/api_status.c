@@ -163,6 +163,46 @@ api_engine_show(struct request *r)
     return 200;
 }
 
+static void
+set_number(json_t *out, const char *key, int64_t value, int64_t unknown)
+{
+    if (value != unknown)
+        json_object_set_new(out, key, json_integer(value));
+}
+
+static void
+set_known(json_t *out, const char *key, const char *text)
+{
+    if (text[0])
+        model_set(out, key, text);
+}
+
+/* What its provisioner knows: what is not known is left out. */
+static json_t *
+show_facts(struct cluster *c, const json_t *shard)
+{
+    struct provision_facts f;
+    struct err             err;
+    json_t                *out = json_object();
+
+    if (!provision_describe(c, shard, &f, &err)) {
+        model_set(out, "unknown", err.text);
+        return out;
+    }
+    model_set(out, "runs", f.state);
+    set_known(out, "health", f.health);
+    set_number(out, "pid", f.pid, 0);
+    set_known(out, "directory", f.directory);
+    if (f.milli_cpus > 0)
+        json_object_set_new(out, "cpus", json_real((double)f.milli_cpus / 1000));
+    set_number(out, "memory", f.memory_bytes, 0);
+    set_number(out, "disk", f.disk_bytes, -1);
+    set_number(out, "disk_free", f.disk_free_bytes, -1);
+    set_known(out, "cgroup", f.cgroup);
+    set_known(out, "memory_cgroup", f.memory_cgroup);
+    return out;
+}
+
 unsigned
 api_shard_show(struct request *r)
 {
@@ -174,6 +214,7 @@ api_shard_show(struct request *r)
                               r->part[1]);
     map       = catalog_get(r->cluster->catalog, CATALOG_RANGES, "map", NULL);
     r->answer = show_shard(r->cluster, shard, map);
+    json_object_set_new(r->answer, "server", show_facts(r->cluster, shard));
     json_decref(shard);
     json_decref(map);
     return 200;

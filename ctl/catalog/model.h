@@ -2,11 +2,12 @@
  *
  *   meta/cluster   format (of the catalog), uuid, instance, generation, users_generation,
  *                  next_shard, next_engine, next_sequence, next_job, service_user,
- *                  service_secret, lower_case, engine_made (`up` makes none any more)
+ *                  service_secret, provision (settings of provision.h), lower_case, engine_made (`up` makes none any more)
  *   engine/ID      as a shard, for a server that runs what the shards cannot; ids from
  *                  ROUTES_ENGINE_ID
  *   shard/ID       id, name, host, port, socket, state (up|draining),
- *                  provisioner (local|static), directory, user, secret (of the controller),
+ *                  provisioner (local|docker|systemd|static), directory, container, unit,
+ *                  milli_cpus, memory_bytes, user, secret (of the controller),
  *                  account_host (static: what users' accounts are bound to there),
  *                  tls (the controller uses it there), tls_ca (a file; "": unverified)
  *   ranges/map     ranges: [["<start, 16 hex digits>", shard id], ...] sorted

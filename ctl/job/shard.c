@@ -9,29 +9,26 @@
 
 /* What a controller after this one removes, or completes; see shard_resume.c. */
 static bool
-keep_directory(struct job *job, int64_t id, const char *directory, struct sql_error *error)
+keep_undo(struct job *job, const json_t *shard, struct sql_error *error)
 {
-    json_object_set_new(job->record, "undo", json_pack("{s:I, s:s}", "id", (json_int_t)id,
-                                                       "directory", directory));
+    json_object_set_new(job->record, "undo",
+                        json_pack("{s:I, s:o}", "id", (json_int_t)model_number(shard, "id"),
+                                  "made", provision_trace(shard)));
     return job_write(job, error);
 }
 
 /* The end it is to have when it fails: once the catalog has the shard, a controller that
  * starts completes it. */
 static enum job_state
-add(struct job *job, const char *name, struct sql_error *error)
+make(struct job *job, json_t *shard, struct sql_error *error)
 {
-    struct cluster    *c     = job->cluster;
-    struct shard_fill *fill  = mem_alloc(sizeof(*fill));
-    int64_t            id    = cluster_number(c, "next_shard");
-    json_t            *shard = NULL;
-    enum job_state     end   = JOB_FAILED;
-    char               directory[CLUSTER_PATH_MAX + 32];
+    struct cluster    *c    = job->cluster;
+    struct shard_fill *fill = mem_alloc(sizeof(*fill));
+    enum job_state     end  = JOB_FAILED;
     struct err         err;
 
-    cluster_shard_directory(c, id, directory, sizeof(directory));
-    if (keep_directory(job, id, directory, error)) {
-        if (!cluster_add_local(c, id, name, shard_fill, fill, &shard, &err))
+    if (keep_undo(job, shard, error)) {
+        if (!cluster_make_shard(c, shard, shard_fill, fill, &err))
             job_fail(error, &err);
         else
             end = shard_announce(job, error) ? JOB_DONE : JOB_STUCK;
@@ -39,22 +36,46 @@ add(struct job *job, const char *name, struct sql_error *error)
     /* The workers write to the new copies too now. */
     shard_fill_done(fill);
     free(fill);
+    return end;
+}
+
+static enum job_state
+add(struct job *job, const char *name, const struct provision_wish *wish, struct sql_error *error)
+{
+    struct cluster *c   = job->cluster;
+    enum job_state  end = JOB_FAILED;
+    struct err      err;
+    json_t *shard = cluster_plan_shard(c, cluster_number(c, "next_shard"), name, wish, &err);
+
+    if (shard)
+        end = make(job, shard, error);
+    else
+        job_fail(error, &err);
     json_decref(shard);
     return end;
 }
 
 bool
-shard_add(struct cluster *c, const char *who, const char *name, struct sql_error *error)
+shard_add_as(struct cluster *c, const char *who, const char *name,
+             const struct provision_wish *wish, struct sql_error *error)
 {
     struct job     job;
     enum job_state end;
 
     if (!job_begin(&job, c, "shard", who, SHARD_ADD, "", "", error))
         return false;
-    end = moving_allows_shards(c, "a shard is added", error) ? add(&job, name, error)
+    end = moving_allows_shards(c, "a shard is added", error) ? add(&job, name, wish, error)
                                                              : JOB_FAILED;
     job_end(&job, end, error);
     return end == JOB_DONE;
+}
+
+bool
+shard_add(struct cluster *c, const char *who, const char *name, struct sql_error *error)
+{
+    static const struct provision_wish plain = { "", "", "" };
+
+    return shard_add_as(c, who, name, &plain, error);
 }
 
 static bool
@@ -84,27 +105,40 @@ owns_nothing(struct cluster *c, const json_t *shard, struct sql_error *error)
 }
 
 static bool
-remove_shard(struct job *job, const char *who, const json_t *shard, struct sql_error *error)
+take_out(struct job *job, const char *who, const json_t *shard, struct sql_error *error)
 {
     struct cluster        *c = job->cluster;
     struct catalog_change *change;
-    struct err             err;
     char                   id[24];
 
-    if (!owns_nothing(c, shard, error) ||
-        !keep_directory(job, model_number(shard, "id"), model_text(shard, "directory"), error))
+    if (!owns_nothing(c, shard, error) || !keep_undo(job, shard, error))
         return false;
     snprintf(id, sizeof(id), "%lld", (long long)model_number(shard, "id"));
     change = catalog_begin(c->catalog, who);
     catalog_remove(change, CATALOG_SHARD, id, CATALOG_ANY);
     cluster_bump(c, change, "generation");
-    if (!job_commit(change, error))
-        return false;
-    if (!cluster_publish(c, &err))
-        return job_fail(error, &err);
+    return job_commit(change, error);
+}
+
+/* Once it is out of the catalog its server must go: what is left is tried again by a controller
+ * that starts. */
+static enum job_state
+remove_shard(struct job *job, const char *who, const json_t *shard, struct sql_error *error)
+{
+    struct cluster *c = job->cluster;
+    struct err      err;
+
+    if (!take_out(job, who, shard, error))
+        return JOB_FAILED;
+    if (!cluster_publish(c, &err)) {
+        job_fail(error, &err);
+        return JOB_STUCK;
+    }
     publish_drained(c->publisher, PUBLISH_WAIT_MS);
-    return strcmp(model_text(shard, "provisioner"), "local") != 0 ||
-           cluster_remove_local(c, shard, &err) || job_fail(error, &err);
+    if (cluster_remove_server(c, shard, true, &err))
+        return JOB_DONE;
+    job_fail(error, &err);
+    return JOB_STUCK;
 }
 
 static bool
@@ -117,18 +151,20 @@ no_shard(const char *name, struct sql_error *error)
 bool
 shard_remove(struct cluster *c, const char *who, const char *name, struct sql_error *error)
 {
-    struct job job;
-    json_t    *shard;
-    bool       ok;
+    struct job     job;
+    json_t        *shard;
+    enum job_state end = JOB_FAILED;
 
     if (!job_begin(&job, c, "shard", who, SHARD_REMOVE, "", "", error))
         return false;
     shard = cluster_shard(c, name);
-    ok    = moving_allows_shards(c, "a shard is removed", error) &&
-            (shard ? remove_shard(&job, who, shard, error) : no_shard(name, error));
+    if (!shard)
+        no_shard(name, error);
+    else if (moving_allows_shards(c, "a shard is removed", error))
+        end = remove_shard(&job, who, shard, error);
     json_decref(shard);
-    job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
-    return ok;
+    job_end(&job, end, error);
+    return end == JOB_DONE;
 }
 
 static bool

@@ -10,6 +10,10 @@
 bool shard_add(struct cluster *c, const char *who, const char *name,
                struct sql_error *error) must_check;
 
+/* The same with a server as it is wished. */
+bool shard_add_as(struct cluster *c, const char *who, const char *name,
+                  const struct provision_wish *wish, struct sql_error *error) must_check;
+
 /* What shard_adopt() did, for people. */
 struct adopted {
     unsigned databases, tables, users;
@@ -25,6 +29,13 @@ struct adopted {
 bool shard_adopt(struct cluster *c, const char *who, const char *name, const char *address,
                  const char *user, const char *password, const char *tls_ca,
                  struct adopted *out, struct sql_error *error) must_check;
+
+/* The same with a server that has no tables yet: then it is as one that shard_add() made, but
+ * nobody starts it, and it stays when the shard goes. Its accounts do not become users. `more` is
+ * added to its object; NULL: nothing. */
+bool shard_join(struct cluster *c, const char *who, const char *name, const char *address,
+                const char *user, const char *password, const char *tls_ca, const json_t *more,
+                struct sql_error *error) must_check;
 
 /* What jobs of kind "shard" do; the words of their records. */
 #define SHARD_ADD    "add a shard"

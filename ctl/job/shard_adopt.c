@@ -21,6 +21,7 @@ struct adoption {
     struct server     s;
     json_t           *databases, *tables, *users; /* owned: {name: object} */
     struct adopted   *out;
+    const json_t     *more;     /* of the shard's object; NULL: nothing */
     struct sql_error *error;
 };
 
@@ -408,27 +409,76 @@ take_back(struct adoption *a)
     return !undo || shard_undo(a->c, undo, &ignored);
 }
 
+#define NOT_SYSTEM " NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema', 'shardd'," \
+                   " '" ROUTES_MOVE_SCHEMA "')"
+
+/* For a server that is to be as one of ours: it brings nothing along. */
+static bool
+has_nothing(struct adoption *a)
+{
+    char n[24];
+
+    if (!server_value(&a->s, n, sizeof(n), a->error,
+                      "SELECT (SELECT COUNT(*) FROM information_schema.TABLES"
+                      " WHERE TABLE_SCHEMA" NOT_SYSTEM ")"
+                      " + (SELECT COUNT(*) FROM information_schema.ROUTINES"
+                      " WHERE ROUTINE_SCHEMA" NOT_SYSTEM ")"))
+        return false;
+    return strcmp(n, "0") == 0 ||
+           sql_error_set(a->error, SQL_NOT_SUPPORTED, "shardd: the server has tables or routines "
+                         "of its own; take it over as it is with 'shardctl shard add --adopt'");
+}
+
+static bool
+read_all(struct adoption *a)
+{
+    return read_databases(a) && read_tables(a) && read_users(a);
+}
+
+/* Neither name nor server may be a shard's already: one server as two shards would own its rows
+ * twice. */
+static bool
+is_new(struct adoption *a)
+{
+    json_t     *all = catalog_all(a->c->catalog, CATALOG_SHARD), *shard;
+    const char *key, *name = model_text(a->shard, "name");
+    bool        ok = true;
+
+    json_object_foreach(all, key, shard) {
+        if (ok && strcmp(model_text(shard, "name"), name) == 0)
+            ok = sql_error_set(a->error, SQL_UNKNOWN_ERROR, "shardd: there is a shard named %s "
+                               "already; choose another name", name);
+        if (ok && strcmp(model_text(shard, "host"), model_text(a->shard, "host")) == 0 &&
+            model_number(shard, "port") == model_number(a->shard, "port"))
+            ok = sql_error_set(a->error, SQL_UNKNOWN_ERROR, "shardd: this server is the shard %s "
+                               "already", model_text(shard, "name"));
+    }
+    json_decref(all);
+    return ok;
+}
+
 static bool
 adopt(struct adoption *a, const char *who, const char *address)
 {
-    return server_address(a->shard, address, a->error) &&
+    return server_address(a->shard, address, a->error) && is_new(a) &&
            server_open(&a->s, a->shard, a->error) && check_server(a) &&
-           read_databases(a) && read_tables(a) && read_users(a) && fill_and_enter(a, who);
+           (a->out ? read_all(a) : has_nothing(a)) && fill_and_enter(a, who);
 }
 
-bool
-shard_adopt(struct cluster *c, const char *who, const char *name, const char *address,
-            const char *user, const char *password, const char *tls_ca,
-            struct adopted *out, struct sql_error *error)
+static bool
+run(struct adoption *a, struct cluster *c, const char *who, const char *name,
+    const char *address, const char *user, const char *password, const char *tls_ca,
+    struct sql_error *error)
 {
-    struct job      job;
-    struct adoption a = { .c = c, .job = &job, .out = out, .error = error };
-    int64_t         id;
-    char            own_name[32];
-    enum job_state  end;
-    bool            ok;
+    struct job     job;
+    int64_t        id;
+    char           own_name[32];
+    enum job_state end;
+    bool           ok;
 
-    *out = (struct adopted){ .notes = json_array() };
+    a->c     = c;
+    a->job   = &job;
+    a->error = error;
     if (!job_begin(&job, c, "shard", who, SHARD_ADOPT, "", "", error))
         return false;
     if (!moving_allows_shards(c, "a server is adopted", error)) {
@@ -437,24 +487,49 @@ shard_adopt(struct cluster *c, const char *who, const char *name, const char *ad
     }
     id = cluster_number(c, "next_shard");
     snprintf(own_name, sizeof(own_name), "shard-%lld", (long long)id);
-    a.shard = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s}", "id", (json_int_t)id, "name",
-                        name[0] ? name : own_name, "state", "up", "provisioner", "static",
-                        "user", user, "secret", password);
-    json_object_set_new(a.shard, "tls", json_boolean(tls_ca != NULL));
-    model_set(a.shard, "tls_ca", tls_ca ? tls_ca : "");
-    a.databases = json_object();
-    a.tables    = json_object();
-    a.users     = json_object();
-    ok          = adopt(&a, who, address);
-    out->databases = (unsigned)json_object_size(a.databases);
-    out->tables    = (unsigned)json_object_size(a.tables);
-    out->users     = (unsigned)json_object_size(a.users);
-    end = ok ? JOB_DONE : a.recorded || !take_back(&a) ? JOB_STUCK : JOB_FAILED;
-    server_close(&a.s);
-    json_decref(a.shard);
-    json_decref(a.databases);
-    json_decref(a.tables);
-    json_decref(a.users);
+    a->shard = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s}", "id", (json_int_t)id, "name",
+                         name[0] ? name : own_name, "state", "up", "provisioner", "static",
+                         "user", user, "secret", password);
+    json_object_set_new(a->shard, "tls", json_boolean(tls_ca != NULL));
+    model_set(a->shard, "tls_ca", tls_ca ? tls_ca : "");
+    if (a->more)
+        json_object_update(a->shard, (json_t *)(uintptr_t)a->more);
+    a->databases = json_object();
+    a->tables    = json_object();
+    a->users     = json_object();
+    ok           = adopt(a, who, address);
+    if (a->out) {
+        a->out->databases = (unsigned)json_object_size(a->databases);
+        a->out->tables    = (unsigned)json_object_size(a->tables);
+        a->out->users     = (unsigned)json_object_size(a->users);
+    }
+    end = ok ? JOB_DONE : a->recorded || !take_back(a) ? JOB_STUCK : JOB_FAILED;
+    server_close(&a->s);
+    json_decref(a->shard);
+    json_decref(a->databases);
+    json_decref(a->tables);
+    json_decref(a->users);
     job_end(&job, end, error);
     return ok;
+}
+
+bool
+shard_join(struct cluster *c, const char *who, const char *name, const char *address,
+           const char *user, const char *password, const char *tls_ca, const json_t *more,
+           struct sql_error *error)
+{
+    struct adoption a = { .more = more };
+
+    return run(&a, c, who, name, address, user, password, tls_ca, error);
+}
+
+bool
+shard_adopt(struct cluster *c, const char *who, const char *name, const char *address,
+            const char *user, const char *password, const char *tls_ca,
+            struct adopted *out, struct sql_error *error)
+{
+    struct adoption a = { .out = out };
+
+    *out = (struct adopted){ .notes = json_array() };
+    return run(&a, c, who, name, address, user, password, tls_ca, error);
 }

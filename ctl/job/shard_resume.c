@@ -7,7 +7,7 @@
  * completed: as long as workers did not know the shard, the reference tables have changed
  * without it, so these are copied once more.
  *
- *   undo   {"id", "directory"}, or for an adopted server {"id", "server": its object, "schema":
+ *   undo   {"id", "made": what provision_trace() kept}, or for an adopted server {"id", "server": its object, "schema":
  *          ours was not there, "their_databases", "their_users": of the cluster, made there;
  *          "databases", "users": of the server, made on the others}
  */
@@ -151,15 +151,25 @@ undo_here(struct cluster *c, const json_t *undo, struct sql_error *error)
     return ok;
 }
 
+/* Records of releases before this one have the directory of a process of ours alone. */
+static bool
+undo_made(struct cluster *c, const json_t *undo, bool kept, struct sql_error *error)
+{
+    json_t    *made      = json_object_get(undo, "made");
+    const char *directory = model_text(undo, "directory");
+    struct err err;
+
+    if (made)
+        return cluster_remove_server(c, made, kept, &err) || job_fail(error, &err);
+    return !directory[0] || local_remove_left(directory, &err) || job_fail(error, &err);
+}
+
 bool
 shard_undo(struct cluster *c, const json_t *undo, struct sql_error *error)
 {
-    struct err  err;
-    const char *directory = model_text(undo, "directory");
-
     if (json_object_get(undo, "server"))
         return undo_here(c, undo, error) && undo_there(c, undo, error);
-    return !directory[0] || local_remove_left(directory, &err) || job_fail(error, &err);
+    return undo_made(c, undo, false, error);
 }
 
 enum job_state
@@ -173,7 +183,8 @@ shard_resume(struct cluster *c, json_t *record, struct sql_error *error)
     if (shard && !remove)
         end = complete(c, record, shard, error);
     else if (undo && !shard)
-        end = !shard_undo(c, undo, error) ? JOB_STUCK : remove ? JOB_DONE : JOB_FAILED;
+        end = !(remove ? undo_made(c, undo, true, error) : shard_undo(c, undo, error))
+                  ? JOB_STUCK : remove ? JOB_DONE : JOB_FAILED;
     json_decref(shard);
     return end;
 }

@@ -17,7 +17,7 @@
 #include "core/route/keyhash.h"
 #include "ctl/catalog/model.h"
 #include "ctl/move/cleanup.h"
-#include "ctl/move/failpoint.h"
+#include "ctl/provision/failpoint.h"
 #include "ctl/move/sets.h"
 
 enum {

@@ -15,7 +15,7 @@
 #include "core/base/memory.h"
 #include "ctl/catalog/model.h"
 #include "ctl/move/cutover_step.h"
-#include "ctl/move/failpoint.h"
+#include "ctl/provision/failpoint.h"
 #include "ctl/move/gtid.h"
 #include "ctl/provision/wake.h"
 

@@ -6,7 +6,7 @@
 #include "core/base/memory.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/moving.h"
-#include "ctl/move/failpoint.h"
+#include "ctl/provision/failpoint.h"
 #include "ctl/move/run_step.h"
 #include "ctl/provision/wake.h"
 

@@ -5,7 +5,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "ctl/catalog/model.h"
-#include "ctl/move/failpoint.h"
+#include "ctl/provision/failpoint.h"
 #include "ctl/move/prepare.h"
 #include "ctl/move/run_step.h"
 #include "ctl/move/views.h"

@@ -5,7 +5,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "ctl/catalog/model.h"
-#include "ctl/move/failpoint.h"
+#include "ctl/provision/failpoint.h"
 #include "ctl/move/run_step.h"
 
 enum { LOOK_MS = 200, RETRY_MIN_MS = 1000, RETRY_MAX_MS = 60000 };

@@ -194,6 +194,8 @@ open_catalog(struct cluster *c, const char *instance, struct err *err)
     snprintf(c->instance, sizeof(c->instance), "%s", model_text(meta, "instance"));
     snprintf(c->service_secret, sizeof(c->service_secret), "%s",
              model_text(meta, "service_secret"));
+    snprintf(c->uuid, sizeof(c->uuid), "%s", model_text(meta, "uuid"));
+    c->provision = json_deep_copy(json_object_get(meta, "provision"));
     ok = migrate(c, meta, err);
     json_decref(meta);
     return ok;
@@ -231,6 +233,7 @@ cluster_close(struct cluster *c)
     catalog_close(c->catalog);
     for (size_t i = 0; i < c->n_local; i++)
         local_close(c->local[i]);
+    json_decref(c->provision);
     if (c->lock_fd >= 0)
         close(c->lock_fd);
     pthread_mutex_destroy(&c->change_lock);

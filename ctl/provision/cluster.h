@@ -23,6 +23,7 @@
 #include "core/route/table.h"
 #include "ctl/catalog/catalog.h"
 #include "ctl/catalog/publish.h"
+#include "ctl/provision/provision.h"
 #include "ctl/provision/provision_local.h"
 #include "ctl/provision/server.h"
 #include "shm/segment.h"
@@ -56,6 +57,8 @@ struct cluster {
     struct local_server *local[ROUTES_SHARDS_MAX + ROUTES_ENGINES_MAX];
     size_t               n_local;
     char                 service_secret[64];
+    char                 uuid[40];   /* of the cluster: what is made for it bears it */
+    json_t              *provision;  /* owned; see provision_setting(). Constant while it runs */
     atomic_bool          stopping; /* set by POST /v1/shutdown or a signal */
     atomic_bool          ready;
     atomic_ullong        deadlocks; /* between shards, ended since the start */
@@ -86,24 +89,34 @@ pid_t cluster_owner(const struct cluster_paths *paths);
 typedef bool (*cluster_fill_fn)(struct cluster *c, const json_t *shard, void *context,
                                 struct sql_error *error);
 
-/* Makes shard `id` (a "next_shard"), `name` ("" for "shard-ID"), with a server of ours, starts
- * it, brings it up to date, and has `fill` (NULL: nothing) put the tables there. Then it is
- * in the catalog, and owns no ranges. */
-bool cluster_add_local(struct cluster *c, int64_t id, const char *name, cluster_fill_fn fill,
-                       void *context, json_t **shard, struct err *err) must_check;
+/* The object of shard `id` (a "next_shard"), `name` ("" for "shard-ID"), with a server that is
+ * still to be made: what there will be of it has its names already. The caller owns it. */
+json_t *cluster_plan_shard(struct cluster *c, int64_t id, const char *name,
+                           const struct provision_wish *wish, struct err *err);
 
-/* Where the server of such a shard lives. */
-void cluster_shard_directory(const struct cluster *c, int64_t id, char *out, size_t room);
+/* Makes the server of a planned shard, starts it, brings it up to date, and has `fill` (NULL:
+ * nothing) put the tables there. Then it is in the catalog, and owns no ranges. When that fails
+ * nothing is left of it. */
+bool cluster_make_shard(struct cluster *c, json_t *shard, cluster_fill_fn fill, void *context,
+                        struct err *err) must_check;
+
+/* The server of a shard of ours goes, with its data unless settings say otherwise; also what
+ * is left of one that was never made. Fine where nothing is there. */
+bool cluster_remove_server(struct cluster *c, const json_t *shard, bool kept,
+                           struct err *err) must_check;
 
 /* A new shard object in the catalog. */
 bool cluster_put_shard(struct cluster *c, json_t *shard, struct err *err) must_check;
 
-/* Stops the server of a shard or an engine of ours that left the catalog, and removes its
+/* Stops the process of a shard or an engine of ours that left the catalog, and removes its
  * data. */
 bool cluster_remove_local(struct cluster *c, const json_t *shard, struct err *err) must_check;
 
 /* cluster_tick() looks after this server from now on. */
 void cluster_keep_local(struct cluster *c, struct local_server *server);
+
+/* It no longer does, for whoever ends it; NULL: there is none. */
+struct local_server *cluster_release_local(struct cluster *c, int64_t id);
 
 /* Ends a server that never came into the catalog, and removes what there is of it. */
 void cluster_abandon_local(struct local_server *server, const json_t *shard);
@@ -115,7 +128,7 @@ pid_t cluster_local_pid(struct cluster *c, int64_t id);
 bool cluster_cut_ranges(struct cluster *c, struct err *err) must_check;
 
 /* Starts the servers of ours that are in the catalog, and waits until those of shards
- * answer. */
+ * answer. Others than processes of ours may be away: then they are named in the log. */
 bool cluster_start_local(struct cluster *c, struct err *err) must_check;
 
 /* Schema, accounts, databases and reference tables of this shard: what is

@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 #include "ctl/catalog/model.h"
 #include "ctl/provision/cluster.h"
+#include "ctl/provision/failpoint.h"
 #include "ctl/provision/schema.h"
 #include "ctl/provision/spawn.h"
 
@@ -80,19 +81,6 @@ cluster_put_shard(struct cluster *c, json_t *shard, struct err *err)
     return catalog_commit(change, err) == 0;
 }
 
-static bool
-bring_up(struct cluster *c, struct local_server *server, json_t *shard, cluster_fill_fn fill,
-         void *context, struct err *err)
-{
-    struct sql_error error;
-
-    if (!local_start(server, err) || !local_wait_ready(server, READY_MS, err))
-        return false;
-    if (!cluster_ensure_shard(c, shard, &error) || (fill && !fill(c, shard, context, &error)))
-        return explain(err, &error);
-    return cluster_put_shard(c, shard, err);
-}
-
 void
 cluster_abandon_local(struct local_server *server, const json_t *shard)
 {
@@ -106,68 +94,118 @@ cluster_abandon_local(struct local_server *server, const json_t *shard)
         log_warn("%s", ignored.text);
 }
 
-void
-cluster_shard_directory(const struct cluster *c, int64_t id, char *out, size_t room)
+json_t *
+cluster_plan_shard(struct cluster *c, int64_t id, const char *name,
+                   const struct provision_wish *wish, struct err *err)
 {
-    snprintf(out, room, "%s/shard-%lld", c->path.home, (long long)id);
-}
-
-bool
-cluster_add_local(struct cluster *c, int64_t id, const char *name, cluster_fill_fn fill,
-                  void *context, json_t **out, struct err *err)
-{
-    struct local_server *server;
-    json_t              *shard = json_object(), *other;
-    char                 own_name[32];
+    json_t *shard = json_object(), *other;
+    char    own_name[32];
+    bool    ok;
 
     snprintf(own_name, sizeof(own_name), "shard-%lld", (long long)id);
     model_set(shard, "name", name[0] ? name : own_name);
     model_set(shard, "state", "up");
     json_object_set_new(shard, "id", json_integer(id));
-    if (c->n_local >= ROUTES_SHARDS_MAX) {
-        json_decref(shard);
-        return err_set(err, "there are %d shards, more cannot be", ROUTES_SHARDS_MAX);
-    }
-    if ((other = cluster_shard(c, model_text(shard, "name")))) {
-        json_decref(other);
-        err_set(err, "there is a shard named %s already; choose another name", name);
-        json_decref(shard);
+    other = cluster_shard(c, model_text(shard, "name"));
+    ok    = other ? err_set(err, "there is a shard named %s already; choose another name",
+                            model_text(shard, "name"))
+                  : provision_plan(c, wish, shard, err);
+    json_decref(other);
+    if (ok)
+        return shard;
+    json_decref(shard);
+    return NULL;
+}
+
+static bool
+has_room(struct cluster *c, struct err *err)
+{
+    json_t *all = catalog_all(c->catalog, CATALOG_SHARD);
+    size_t  n   = json_object_size(all);
+
+    json_decref(all);
+    return n < ROUTES_SHARDS_MAX ||
+           err_set(err, "there are %d shards, more cannot be", ROUTES_SHARDS_MAX);
+}
+
+static bool
+bring_up(struct provisioned *p, cluster_fill_fn fill, void *context, struct err *err)
+{
+    struct sql_error error;
+
+    failpoint("shard-planned");
+    if (!p->by->create(p, err))
         return false;
-    }
-    if (!local_create(c->path.home, c->path.run, shard, err)) {
-        json_decref(shard);
+    failpoint("shard-created");
+    if (!p->by->start(p, err))
         return false;
-    }
-    server = local_open(shard);
-    if (!bring_up(c, server, shard, fill, context, err)) {
-        cluster_abandon_local(server, shard);
-        json_decref(shard);
+    failpoint("shard-started");
+    if (!p->by->wait_ready(p, READY_MS, err))
         return false;
-    }
-    cluster_keep_local(c, server);
-    *out = shard;
+    failpoint("shard-ready");
+    if (!cluster_ensure_shard(p->c, p->server, &error) ||
+        (fill && !fill(p->c, p->server, context, &error)))
+        return explain(err, &error);
+    failpoint("shard-filled");
+    if (!cluster_put_shard(p->c, p->server, err))
+        return false;
+    failpoint("shard-recorded");
     return true;
+}
+
+bool
+cluster_make_shard(struct cluster *c, json_t *shard, cluster_fill_fn fill, void *context,
+                   struct err *err)
+{
+    struct provisioned p = provision_of(c, shard);
+    struct err         left;
+
+    if (!has_room(c, err))
+        return false;
+    if (bring_up(&p, fill, context, err)) {
+        p.by->keep(&p);
+        return true;
+    }
+    if (!p.by->destroy(&p, false, &left))
+        log_warn("shard %s, which could not be made: %s", model_text(shard, "name"), left.text);
+    return false;
+}
+
+bool
+cluster_remove_server(struct cluster *c, const json_t *shard, bool kept, struct err *err)
+{
+    struct provisioned p = provision_of(c, (json_t *)(uintptr_t)shard);
+
+    failpoint("shard-leaving");
+    return p.by->destroy(&p, kept, err);
+}
+
+struct local_server *
+cluster_release_local(struct cluster *c, int64_t id)
+{
+    struct local_server *server = NULL;
+
+    pthread_mutex_lock(&c->local_lock);
+    for (size_t i = 0; i < c->n_local && !server; i++)
+        if (local_shard(c->local[i]) == id) {
+            server      = c->local[i];
+            c->local[i] = c->local[--c->n_local];
+        }
+    pthread_mutex_unlock(&c->local_lock);
+    return server;
 }
 
 bool
 cluster_remove_local(struct cluster *c, const json_t *shard, struct err *err)
 {
-    struct local_server *server = NULL;
+    struct local_server *server = cluster_release_local(c, model_number(shard, "id"));
 
-    pthread_mutex_lock(&c->local_lock);
-    for (size_t i = 0; i < c->n_local; i++)
-        if (local_shard(c->local[i]) == model_number(shard, "id")) {
-            server      = c->local[i];
-            c->local[i] = c->local[--c->n_local];
-            break;
-        }
-    pthread_mutex_unlock(&c->local_lock);
-    if (server) {
-        local_stop(server);
-        while (local_tick(server, spawn_now_ms()))
-            usleep(20000);
-        local_close(server);
-    }
+    if (!server) /* one that nobody looks after may run all the same: a controller was killed */
+        return local_remove_left(model_text(shard, "directory"), err);
+    local_stop(server);
+    while (local_tick(server, spawn_now_ms()))
+        usleep(20000);
+    local_close(server);
     return local_destroy(shard, err);
 }
 
@@ -217,6 +255,25 @@ start_kind(struct cluster *c, enum catalog_kind kind, struct err *err)
     return ok;
 }
 
+/* What restarts by itself is only asked to run, and may be away. */
+static void
+start_others(struct cluster *c)
+{
+    json_t     *all = catalog_all(c->catalog, CATALOG_SHARD), *shard;
+    const char *name;
+    struct err  err;
+
+    json_object_foreach(all, name, shard) {
+        struct provisioned p = provision_of(c, shard);
+
+        if (!p.by->makes || p.by == &provisioner_local)
+            continue;
+        if (!p.by->start(&p, &err) || !p.by->wait_ready(&p, READY_MS, &err))
+            log_warn("shard %s: %s", model_text(shard, "name"), err.text);
+    }
+    json_decref(all);
+}
+
 bool
 cluster_start_local(struct cluster *c, struct err *err)
 {
@@ -226,6 +283,8 @@ cluster_start_local(struct cluster *c, struct err *err)
     ok = ok && start_kind(c, CATALOG_ENGINE, err);
     for (size_t i = 0; i < n && ok; i++)
         ok = local_wait_ready(c->local[i], READY_MS, err);
+    if (ok)
+        start_others(c);
     return ok;
 }
 

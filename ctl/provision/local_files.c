@@ -128,7 +128,6 @@ static const char shard_settings[] =
     "gtid_strict_mode=ON\n"
     "sync_binlog=1\n"
     "innodb_flush_log_at_trx_commit=1\n"
-    "innodb_buffer_pool_size=64M\n"
     "aria_pagecache_buffer_size=8M\n";
 
 /* All it has of its own are accounts, which the catalog knows as well. Its work are temporary
@@ -160,6 +159,42 @@ static const char init[] =
     "ALTER USER 'root'@'localhost' IDENTIFIED VIA unix_socket"
     " OR mysql_native_password USING PASSWORD('%s');\n";
 
+/* Half of what it may use is the buffer pool's; without a limit it is small. The log can take a
+ * quarter of that, so that writes need not wait for pages. */
+static void
+sizes(const json_t *shard, struct buf *out)
+{
+    long long pool = (long long)model_number(shard, "memory_bytes") >> 21, log = pool / 4;
+
+    buf_printf(out, "innodb_buffer_pool_size=%lldM\n", pool ? pool : 64);
+    if (log > 16)
+        buf_printf(out, "innodb_log_file_size=%lldM\n", log < 4096 ? log : 4096);
+}
+
+static void
+numbers(const json_t *shard, struct buf *out)
+{
+    buf_printf(out, "bind-address=%s\nport=%d\nserver_id=%d\ngtid_domain_id=%d\n",
+               model_text(shard, "host"), (int)model_number(shard, "port"),
+               model_server_number(shard), model_server_number(shard));
+    buf_append_text(out, shard_settings);
+    sizes(shard, out);
+}
+
+void
+local_shard_settings(const json_t *shard, struct buf *out)
+{
+    buf_append_text(out, settings);
+    numbers(shard, out);
+}
+
+/* mariadbd does not run as root unless it is told that this is meant; a unit has a user. */
+static bool
+as_root(const json_t *shard)
+{
+    return geteuid() == 0 && strcmp(model_text(shard, "provisioner"), "systemd") != 0;
+}
+
 bool
 local_write_settings(const json_t *shard, struct err *err)
 {
@@ -171,15 +206,12 @@ local_write_settings(const json_t *shard, struct err *err)
     buf_printf(&text, "[mariadbd]\ndatadir=%s/data\ntmpdir=%s/tmp\npid-file=%s/mariadbd.pid\n"
                       "init-file=%s/init.sql\n", directory, directory, directory, directory);
     buf_printf(&text, "socket=%s\n", model_text(shard, "socket"));
-    /* mariadbd does not run as root unless it is told that this is meant. */
-    buf_append_text(&text, geteuid() == 0 ? "user=root\n" : "");
+    buf_append_text(&text, as_root(shard) ? "user=root\n" : "");
     buf_append_text(&text, settings);
     if (model_is_engine(shard))
         buf_append_text(&text, engine_settings);
     else
-        buf_printf(&text, "bind-address=%s\nport=%d\nserver_id=%d\ngtid_domain_id=%d\n%s",
-                   model_text(shard, "host"), (int)model_number(shard, "port"),
-                   model_server_number(shard), model_server_number(shard), shard_settings);
+        numbers(shard, &text);
     snprintf(path, sizeof(path), "%s/my.cnf", directory);
     ok = write_file(path, &text, err);
     buf_clear(&text);
@@ -261,17 +293,13 @@ choose_port(json_t *shard, struct err *err)
 }
 
 bool
-local_create(const char *home, const char *run_dir, json_t *shard, struct err *err)
+local_create_in(const char *home, const char *directory, const char *socket, json_t *shard,
+                struct err *err)
 {
-    char directory[LOCAL_PATH_MAX], socket[LOCAL_PATH_MAX + 32], secret[USER_SECRET_LEN + 1];
-    const char *kind   = model_server_kind(shard);
-    int         id     = model_server_number(shard);
-    bool        engine = model_is_engine(shard);
+    char secret[USER_SECRET_LEN + 1];
+    bool engine = model_is_engine(shard);
 
-    snprintf(directory, sizeof(directory), "%s/%s-%d", home, kind, id);
-    snprintf(socket, sizeof(socket), "%s/%s-%d.sock", run_dir, kind, id);
     user_secret(secret);
-    model_set(shard, "provisioner", "local");
     model_set(shard, "directory", directory);
     model_set(shard, "host", engine ? socket : "127.0.0.1");
     model_set(shard, "socket", socket);
@@ -285,6 +313,19 @@ local_create(const char *home, const char *run_dir, json_t *shard, struct err *e
     return local_template(home, err) && spawn_mkdir(directory, err) &&
            copy_template(home, directory, err) && (engine || choose_port(shard, err)) &&
            local_write_settings(shard, err);
+}
+
+bool
+local_create(const char *home, const char *run_dir, json_t *shard, struct err *err)
+{
+    char directory[LOCAL_PATH_MAX], socket[LOCAL_PATH_MAX + 32];
+    const char *kind = model_server_kind(shard);
+    int         id   = model_server_number(shard);
+
+    snprintf(directory, sizeof(directory), "%s/%s-%d", home, kind, id);
+    snprintf(socket, sizeof(socket), "%s/%s-%d.sock", run_dir, kind, id);
+    model_set(shard, "provisioner", "local");
+    return local_create_in(home, directory, socket, shard, err);
 }
 
 bool

@@ -4,9 +4,19 @@
 
 #include <jansson.h>
 
+#include "core/base/buf.h"
 #include "core/base/err.h"
 
 enum { LOCAL_PATH_MAX = 2048 };
+
+/* The lines of [mariadbd] that make a server fit to be a shard, "name=value" or "name", wherever
+ * it runs: its numbers, and sizes that go with its object's "memory_bytes". */
+void local_shard_settings(const json_t *shard, struct buf *out);
+
+/* A datadir from the template, in `directory`, and the object's directory, socket, port, user and
+ * secret. */
+bool local_create_in(const char *home, const char *directory, const char *socket, json_t *shard,
+                     struct err *err) must_check;
 
 /* Writes my.cnf and init.sql of this shard's or engine's directory. */
 bool local_write_settings(const json_t *shard, struct err *err) must_check;

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ctl/move/failpoint.h"
+#include "ctl/provision/failpoint.h"
 
 enum { FAILPOINT_STATUS = 66 };
 

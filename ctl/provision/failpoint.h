@@ -6,8 +6,8 @@
  * nothing happens, at the cost of a look at two words. The names are those in the code,
  * "cutover-journal" for example.
  */
-#ifndef CTL_MOVE_FAILPOINT_H
-#define CTL_MOVE_FAILPOINT_H
+#ifndef CTL_PROVISION_FAILPOINT_H
+#define CTL_PROVISION_FAILPOINT_H
 
 void failpoint(const char *name);
 

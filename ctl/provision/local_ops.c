@@ -1,0 +1,83 @@
+/* local_ops.c - the provisioner `local`: what provision_local.h has, as a row of the table. The
+ * supervisor, cluster_tick(), starts such a server again when it ends; before keep() nobody
+ * does. */
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/catalog/model.h"
+#include "ctl/provision/cluster.h"
+#include "ctl/provision/provision.h"
+
+static void
+plan(struct provisioned *p)
+{
+    char directory[CLUSTER_PATH_MAX + 32];
+
+    snprintf(directory, sizeof(directory), "%s/%s-%d", p->c->path.home,
+             model_server_kind(p->server), model_server_number(p->server));
+    model_set(p->server, "directory", directory);
+}
+
+static bool
+create(struct provisioned *p, struct err *err)
+{
+    return local_create(p->c->path.home, p->c->path.run, p->server, err);
+}
+
+static bool
+start(struct provisioned *p, struct err *err)
+{
+    p->local = local_open(p->server);
+    return local_start(p->local, err);
+}
+
+static bool
+wait_ready(struct provisioned *p, int wait_ms, struct err *err)
+{
+    return local_wait_ready(p->local, wait_ms, err);
+}
+
+static void
+keep(struct provisioned *p)
+{
+    cluster_keep_local(p->c, p->local);
+    p->local = NULL;
+}
+
+static bool
+destroy(struct provisioned *p, bool kept, struct err *err)
+{
+    (void)kept;
+    if (!p->local)
+        return cluster_remove_local(p->c, p->server, err);
+    cluster_abandon_local(p->local, p->server);
+    p->local = NULL;
+    return true;
+}
+
+/* Its cgroup is the controller's, which says nothing about it. */
+static bool
+describe(struct provisioned *p, struct provision_facts *out, struct err *err)
+{
+    (void)err;
+    snprintf(out->directory, sizeof(out->directory), "%s/data", model_text(p->server, "directory"));
+    provision_look(out);
+    out->pid = cluster_local_pid(p->c, model_number(p->server, "id"));
+    snprintf(out->state, sizeof(out->state), "%s", out->pid > 0 ? "running" : "stopped");
+    return true;
+}
+
+/* Its leftovers are folders of HOME, which local_sweep() finds where that is safe. */
+static json_t *
+list(struct cluster *c, struct err *err)
+{
+    (void)c;
+    (void)err;
+    return json_array();
+}
+
+const struct provisioner provisioner_local = {
+    .name = "local", .makes = true, .plan = plan, .create = create, .start = start,
+    .wait_ready = wait_ready, .keep = keep, .destroy = destroy, .describe = describe,
+    .list = list,
+};
