@@ -30,18 +30,20 @@ class Refused(Exception):
 
 
 class Controller:
-    def __init__(self, home, shards=2):
+    def __init__(self, home, shards=2, options=()):
         self.home = home
         self.instance = f"test-{os.getpid()}-{home.name[:8]}"
         self.shards = shards
+        self.options = options  # of `serve`
         self.start()
 
-    def start(self):
+    def start(self, **environment):
         self.log = open(str(self.home) + ".log", "ab")
         self.process = subprocess.Popen(
             [SHARDCTL, "serve", "--home", self.home, "--shards", str(self.shards),
-             "--instance", self.instance],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+             "--instance", self.instance, *map(str, self.options)],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+            env={**os.environ, **environment})
         wait_for("the controller", self._ready)
 
     def _ready(self):

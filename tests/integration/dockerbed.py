@@ -2,9 +2,8 @@
 
 The daemon has a folder, a socket and a cgroup of its own and no network; containers use the
 host's. The image keeps the contract of the official mariadb image as far as shardd relies on
-it: see docs of --docker-image. Needs root and the package docker.io.
+it (see ctl/provision/provision_docker.c). Needs root and the package docker.io.
 """
-import http.client
 import io
 import json
 import os
@@ -16,8 +15,8 @@ import subprocess
 import tarfile
 import urllib.parse
 
-from testbed import processes_of, wait_for
 from controlbed import UnixConnection
+from testbed import wait_for
 
 IMAGE = "shardd-test-mariadb:1"
 DOCKERD = shutil.which("dockerd", path="/usr/sbin:/usr/bin:/usr/local/bin")
@@ -174,6 +173,13 @@ exec "$0" "$@"
 
     def volumes(self):
         return {v["Name"] for v in self.call("GET", "/volumes")[1]["Volumes"] or []}
+
+    def freeze(self):
+        """As if there were no daemon: nobody is at its address."""
+        os.rename(self.socket, self.folder / "away")
+
+    def thaw(self):
+        os.rename(self.folder / "away", self.socket)
 
     def stop(self):
         if self.process.poll() is None:

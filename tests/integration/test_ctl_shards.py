@@ -211,3 +211,46 @@ def test_fsck_repairs_what_ended_moves_left(c):
 def test_explain(c, sql, words):
     said = c.ctl("explain", sql)
     assert all(word in said for word in words), said
+
+
+def test_an_empty_server_joins(c, scratch):
+    theirs = Server(scratch / "empty")
+    address = f"127.0.0.1:{theirs.port}"
+    words = ["shard", "add", "--static", address, "--user", "app", "--password", "app"]
+    try:
+        theirs.sql("CREATE TABLE t (id INT)", db="app")
+        done = c.ctl_raw(*words)
+        assert done.returncode == 1 and "--adopt" in done.stderr
+        theirs.sql("DROP TABLE t", db="app")
+        theirs.sql("CREATE USER joins@'%' IDENTIFIED BY 'x'")
+        c.ctl(*words, "--name", "empty")
+        shown = c.json("shard", "show", "empty")
+        assert (shown["provisioner"], shown["ranges"], shown["answers"]) == ("static", 0, True)
+        assert "joins" not in str(c.json("user", "list"))
+        assert theirs.sql("SELECT COUNT(*) FROM ref", db="app") == ((2,),)
+        for again in (["--name", "twin"], ["--name", "shard-1"]):
+            done = c.ctl_raw(*words, *again)
+            assert done.returncode == 1 and "already" in done.stderr
+        assert c.fsck() == []
+        c.ctl("shard", "remove", "empty")
+        assert theirs.sql("SELECT 1") == ((1,),)
+    finally:
+        theirs.stop()
+
+
+def test_servers_are_described_and_wishes_checked(c):
+    shown = c.json("shard", "show", "shard-1")["server"]
+    assert shown["runs"] == "running" and shown["pid"] > 0 and shown["disk_free"] > 0
+    assert shown["directory"].endswith("shard-1/data")
+    for words, status, why in [
+            (["--provisioner", "local", "--memory", "1G"], 1, "no limits"),
+            (["--provisioner", "docker", "--memory", "1M"], 1, "from 256M"),
+            (["--provisioner", "docker", "--cpus", "none"], 1, "from 0.01"),
+            (["--provisioner", "docker"], 1, "no Docker daemon"),
+            (["--provisioner", "static"], 2, "--static HOST:PORT"),
+            (["--static", "127.0.0.1:1", "--memory", "1G"], 2, "made"),
+            (["--static", "127.0.0.1:1", "--adopt", "127.0.0.1:1"], 2, "--adopt is for"),
+            (["--provisioner", "magic"], 2, "it is one of")]:
+        done = c.ctl_raw("shard", "add", *words)
+        assert (done.returncode, why in done.stderr) == (status, True), (words, done.stderr)
+    assert len(c.shard_list()) == 2 and c.fsck() == []

@@ -1,0 +1,165 @@
+"""test_docker.py - shards in containers, with a real dockerd: made, limited, killed at each step of
+their making, restarted by the daemon, removed with and without it."""
+import os
+import signal
+
+import pytest
+
+from controlbed import Controller
+from dockerbed import IMAGE, Docker
+from testbed import wait_for
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture(scope="module")
+def docker(scratch):
+    if Docker.reason():
+        pytest.skip(Docker.reason())
+    daemon = Docker(scratch / "dk")
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture(scope="module")
+def c(scratch, docker):
+    controller = Controller(scratch / "dc", shards=1, options=[
+        "--docker-socket", docker.socket, "--docker-image", IMAGE])
+    controller.ddl("CREATE TABLE ref (id INT PRIMARY KEY) COMMENT 'shardd: reference'")
+    controller.on(0, "INSERT INTO ref VALUES (1), (2)")
+    yield controller
+    try:
+        assert controller.fsck() == []
+    finally:
+        controller.stop()
+
+
+def add(c, *more, name="d"):
+    c.ctl("shard", "add", "--name", name, "--provisioner", "docker", *more)
+    return c.json("shard", "show", name)
+
+
+def test_a_container_becomes_a_shard_within_its_limits(c, docker):
+    shown = add(c, "--cpus", "0.5", "--memory", "512M")
+    try:
+        assert (shown["provisioner"], shown["answers"], shown["ranges"]) == ("docker", True, 0)
+        server = shown["server"]
+        assert (server["runs"], server["cpus"], server["memory"]) == ("running", 0.5, 512 << 20)
+        with open(f"/proc/{server['pid']}/cmdline", encoding="utf-8") as f:
+            words = f.read().split("\0")
+        assert words[0] == "mariadbd" and "--innodb_buffer_pool_size=256M" in words
+        assert "--binlog_format=ROW" in words and "--gtid_strict_mode=ON" in words
+        assert os.path.isdir(server["directory"]) and server["disk_free"] > 0
+        one = docker.call("GET", f"/containers/{shown['container']}/json")[1]
+        assert one["HostConfig"]["Memory"] == 512 << 20
+        assert one["HostConfig"]["NanoCpus"] == 500_000_000
+        assert not any("ROOT_PASSWORD=" in line for line in one["Config"]["Env"])
+        assert one["Config"]["Labels"]["shardd.name"] == "d"
+        wait_for("a healthy container", lambda: c.json("shard", "show", "d")["server"]["health"]
+                 == "healthy")
+        assert c.fsck() == []  # its copy of the reference table is compared
+    finally:
+        c.ctl("shard", "remove", "d")
+    assert docker.containers() == [] and docker.volumes() == {shown["container"]}  # it is kept
+    docker.call("DELETE", f"/volumes/{shown['container']}")
+
+
+def test_the_daemon_starts_a_killed_server_again(c, docker):
+    shown = add(c)
+    try:
+        before = shown["server"]["pid"]
+        os.kill(before, signal.SIGKILL)
+
+        def again():
+            now = c.json("shard", "show", "d")
+            return now["answers"] and now["server"]["pid"] not in (0, before)
+
+        wait_for("the container to be started again", again)
+        assert c.fsck() == []
+        c.kill()
+        docker.call("POST", f"/containers/{shown['container']}/stop?t=60")
+        c.start()  # a controller that starts wants its servers to run
+        assert c.json("shard", "show", "d")["answers"] and c.fsck() == []
+    finally:
+        c.ctl("shard", "remove", "d")
+        docker.call("DELETE", f"/volumes/{shown['container']}")
+
+
+@pytest.mark.parametrize("step, stays", [
+    ("shard-planned", False), ("shard-created", False), ("shard-started", False),
+    ("shard-ready", False), ("shard-filled", False), ("shard-recorded", True)])
+def test_a_controller_killed_while_it_makes_one(c, docker, step, stays):
+    c.kill()
+    c.start(SHARDD_FAIL_AT=step)
+    c.ctl_raw("shard", "add", "--name", "k", "--provisioner", "docker")
+    assert c.process.wait(30) == 66
+    c.log.close()
+    c.start()
+    assert [s["name"] for s in c.shard_list()][1:] == (["k"] if stays else [])
+    assert len(docker.containers()) == len(docker.volumes()) == stays
+    assert c.fsck() == []
+    if stays:
+        c.ctl("shard", "remove", "k")
+        docker.call("DELETE", f"/volumes/{docker.volumes().pop()}")
+
+
+def test_a_controller_killed_while_it_removes_one(c, docker):
+    shown = add(c)
+    c.kill()
+    c.start(SHARDD_FAIL_AT="shard-leaving")
+    c.ctl_raw("shard", "remove", "d")
+    assert c.process.wait(30) == 66
+    c.log.close()
+    assert len(docker.containers()) == 1
+    c.start()
+    assert len(c.shard_list()) == 1 and docker.containers() == []
+    docker.call("DELETE", f"/volumes/{shown['container']}")
+
+
+def test_what_cannot_be_made_is_told_and_leaves_nothing(c, docker):
+    """An image that is nowhere; one whose server ends at once."""
+    options, c.options = c.options, [*c.options[:3], "127.0.0.1:1/nobody/has:it"]
+    try:
+        c.kill()
+        c.start()
+        done = c.ctl_raw("shard", "add", "--provisioner", "docker")
+        assert done.returncode == 1 and "pull the image" in done.stderr, done.stderr
+        container = docker.call("POST", "/containers/create", {
+            "Image": IMAGE, "Entrypoint": ["sh", "-c", "echo '[ERROR] no luck today' >&2; exit 3"]})
+        docker.call("POST", f"/commit?container={container[1]['Id']}&repo=unlucky&tag=1", {
+            "Entrypoint": ["sh", "-c", "echo '[ERROR] no luck today' >&2; exit 3"]})
+        docker.call("DELETE", f"/containers/{container[1]['Id']}?v=1")
+        c.options = [*c.options[:3], "unlucky:1"]
+        c.kill()
+        c.start()
+        done = c.ctl_raw("shard", "add", "--provisioner", "docker")
+        assert done.returncode == 1 and "no luck today" in done.stderr, done.stderr
+        assert docker.containers() == [] and docker.volumes() == set()
+    finally:
+        c.options = options
+        c.kill()
+        c.start()
+
+
+def test_without_its_daemon(c, docker):
+    """Shards in containers go on; what needs the daemon is told so, and finished later."""
+    shown = add(c)
+    docker.freeze()
+    try:
+        done = c.ctl_raw("shard", "add", "--provisioner", "docker")
+        assert done.returncode == 1 and "docker-socket" in done.stderr, done.stderr
+        seen = c.json("shard", "show", "d")
+        assert seen["answers"] and "no Docker daemon" in seen["server"]["unknown"]
+        done = c.ctl_raw("shard", "remove", "d")
+        assert done.returncode == 1 and "no Docker daemon" in done.stderr, done.stderr
+        assert len(c.shard_list()) == 1
+        c.kill()
+        c.start()  # neither its absence nor the rest of a job holds the controller up
+    finally:
+        docker.thaw()
+    assert len(docker.containers()) == 1
+    c.kill()
+    c.start()
+    assert docker.containers() == []
+    assert docker.volumes() == {shown["container"]}
+    docker.call("DELETE", f"/volumes/{shown['container']}")
