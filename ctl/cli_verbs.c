@@ -40,9 +40,10 @@ const struct cli_verb cli_verbs[] = {
       "Without --adopt and --static a server of our own is made by the provisioner. It gets the\n"
       "schemas, the accounts and the reference tables, and owns no ranges of the key space: no\n"
       "rows of sharded tables come to it yet ('reshard rebalance' brings some). --static does the\n"
-      "same with a server that exists and has no tables. With --adopt an existing MariaDB server is taken over with its data: its\n"
-      "databases appear with all tables global, its accounts with mysql_native_password or\n"
-      "ed25519 become users with the same password and rights; nothing on it is rewritten." },
+      "same with a server that exists and has no tables. With --adopt an existing MariaDB\n"
+      "server is taken over with its data: its databases appear with all tables global, its\n"
+      "accounts with mysql_native_password or ed25519 become users with the same password and\n"
+      "rights; nothing on it is rewritten." },
     { "shard remove", "NAME", "", verb_shard_remove,
       "Remove a shard that owns no ranges and is no database's home",
       "A server of our own is stopped and its data removed (docker: the volume is kept, see\n"

@@ -117,7 +117,8 @@ verb_shard_show(struct cli *cli)
     cli_members(answer, "name id host port socket state provisioner container unit ranges percent "
                         "answers version problem");
     cli_members(json_object_get(answer, "server"),
-                "runs health pid directory cpus memory disk disk_free cgroup memory_cgroup unknown");
+                "runs health pid directory cpus memory disk disk_free cgroup memory_cgroup "
+                "unknown");
     json_decref(answer);
     return CLI_OK;
 }

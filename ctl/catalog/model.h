@@ -2,7 +2,8 @@
  *
  *   meta/cluster   format (of the catalog), uuid, instance, generation, users_generation,
  *                  next_shard, next_engine, next_sequence, next_job, service_user,
- *                  service_secret, provision (settings of provision.h), lower_case, engine_made (`up` makes none any more)
+ *                  service_secret, provision (settings of provision.h), lower_case,
+ *                  engine_made (`up` makes none any more)
  *   engine/ID      as a shard, for a server that runs what the shards cannot; ids from
  *                  ROUTES_ENGINE_ID
  *   shard/ID       id, name, host, port, socket, state (up|draining),

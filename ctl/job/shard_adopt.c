@@ -409,8 +409,8 @@ take_back(struct adoption *a)
     return !undo || shard_undo(a->c, undo, &ignored);
 }
 
-#define NOT_SYSTEM " NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema', 'shardd'," \
-                   " '" ROUTES_MOVE_SCHEMA "')"
+#define NOT_SYSTEM " NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema'," \
+                   " 'shardd', '" ROUTES_MOVE_SCHEMA "')"
 
 /* For a server that is to be as one of ours: it brings nothing along. */
 static bool
@@ -470,19 +470,17 @@ run(struct adoption *a, struct cluster *c, const char *who, const char *name,
     const char *address, const char *user, const char *password, const char *tls_ca,
     struct sql_error *error)
 {
-    struct job     job;
     int64_t        id;
     char           own_name[32];
     enum job_state end;
     bool           ok;
 
     a->c     = c;
-    a->job   = &job;
     a->error = error;
-    if (!job_begin(&job, c, "shard", who, SHARD_ADOPT, "", "", error))
+    if (!job_begin(a->job, c, "shard", who, SHARD_ADOPT, "", "", error))
         return false;
     if (!moving_allows_shards(c, "a server is adopted", error)) {
-        job_end(&job, JOB_FAILED, error);
+        job_end(a->job, JOB_FAILED, error);
         return false;
     }
     id = cluster_number(c, "next_shard");
@@ -509,7 +507,7 @@ run(struct adoption *a, struct cluster *c, const char *who, const char *name,
     json_decref(a->databases);
     json_decref(a->tables);
     json_decref(a->users);
-    job_end(&job, end, error);
+    job_end(a->job, end, error);
     return ok;
 }
 
@@ -518,7 +516,8 @@ shard_join(struct cluster *c, const char *who, const char *name, const char *add
            const char *user, const char *password, const char *tls_ca, const json_t *more,
            struct sql_error *error)
 {
-    struct adoption a = { .more = more };
+    struct job      job;
+    struct adoption a = { .job = &job, .more = more };
 
     return run(&a, c, who, name, address, user, password, tls_ca, error);
 }
@@ -528,7 +527,8 @@ shard_adopt(struct cluster *c, const char *who, const char *name, const char *ad
             const char *user, const char *password, const char *tls_ca,
             struct adopted *out, struct sql_error *error)
 {
-    struct adoption a = { .out = out };
+    struct job      job;
+    struct adoption a = { .job = &job, .out = out };
 
     *out = (struct adopted){ .notes = json_array() };
     return run(&a, c, who, name, address, user, password, tls_ca, error);

@@ -7,9 +7,10 @@
  * completed: as long as workers did not know the shard, the reference tables have changed
  * without it, so these are copied once more.
  *
- *   undo   {"id", "made": what provision_trace() kept}, or for an adopted server {"id", "server": its object, "schema":
- *          ours was not there, "their_databases", "their_users": of the cluster, made there;
- *          "databases", "users": of the server, made on the others}
+ *   undo   {"id", "made": what provision_trace() kept}, or for an adopted server {"id",
+ *          "server": its object, "schema": ours was not there, "their_databases",
+ *          "their_users": of the cluster, made there; "databases", "users": of the server,
+ *          made on the others}
  */
 #include <stdlib.h>
 

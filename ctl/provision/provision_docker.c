@@ -166,16 +166,16 @@ create_container(struct provisioned *p, struct err *err)
     json_t  *body = container_body(p), *answer = NULL;
     char     path[128];
     unsigned status;
+    bool     pulled;
 
     snprintf(path, sizeof(path), "/containers/create?name=%.80s", name_of(p));
     status = ask(p->c, "POST", path, body, &answer, err);
-    if (status == 404 && pull(p->c, model_text(body, "Image"), err)) {
+    pulled = status != 404 || pull(p->c, model_text(body, "Image"), err);
+    if (status == 404 && pulled) {
         json_decref(answer);
         status = ask(p->c, "POST", path, body, &answer, err);
     }
-    if (status != 201 && status != 404)
-        docker_refused("create the container", status, answer, err);
-    else if (status == 404 && !err->text[0])
+    if (status != 201 && pulled)
         docker_refused("create the container", status, answer, err);
     json_decref(answer);
     json_decref(body);
@@ -190,7 +190,6 @@ create(struct provisioned *p, struct err *err)
 
     if (!destroy(p, false, err))
         return false;
-    err->text[0] = '\0';
     user_secret(secret);
     model_set(p->server, "user", "root");
     model_set(p->server, "secret", secret);

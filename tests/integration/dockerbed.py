@@ -122,10 +122,12 @@ class Docker:
 mount --make-rprivate / 2>/dev/null
 for h in /sys/fs/cgroup/*; do mountpoint -q $h && umount $h; done
 mount -t tmpfs cgroup /sys/fs/cgroup
+cd /sys/fs/cgroup
 for h in cpu cpuacct cpuset memory devices freezer blkio pids; do
-    mkdir -p /sys/fs/cgroup/$h && mount -t cgroup -o $h cgroup /sys/fs/cgroup/$h || rmdir /sys/fs/cgroup/$h
+    mkdir $h && mount -t cgroup -o $h cgroup $h || rmdir $h
 done
-mkdir -p /sys/fs/cgroup/systemd && mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd
+mkdir systemd && mount -t cgroup -o none,name=systemd cgroup systemd
+cd /
 exec "$0" "$@"
 """
         self.log = open(self.folder / "dockerd.log", "ab")
@@ -165,7 +167,7 @@ exec "$0" "$@"
             ("changes", "ENV PATH=/usr/sbin:/usr/bin")])
         status, answer = self.call("POST", f"/images/create?{changes}", image_tar(),
                                    "application/x-tar")
-        assert status == 200 and b"error" not in (answer if isinstance(answer, bytes) else b""), answer
+        assert status == 200 and "error" not in str(answer), answer
 
     def containers(self, **labels):
         wanted = json.dumps({"label": [f"{k}={v}" for k, v in labels.items()]})

@@ -8,7 +8,7 @@ from testbed import Server, wait_for
 
 @pytest.fixture(scope="module")
 def c(scratch):
-    controller = Controller(scratch / "shards")
+    controller = Controller(scratch / "shards", options=["--docker-socket", scratch / "no.sock"])
     yield controller
     try:
         assert controller.fsck() == []
@@ -215,6 +215,7 @@ def test_explain(c, sql, words):
 
 def test_an_empty_server_joins(c, scratch):
     theirs = Server(scratch / "empty")
+    theirs.sql("CREATE DATABASE app")
     address = f"127.0.0.1:{theirs.port}"
     words = ["shard", "add", "--static", address, "--user", "app", "--password", "app"]
     try:
