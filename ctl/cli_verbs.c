@@ -139,6 +139,9 @@ const struct cli_verb cli_verbs[] = {
     { "explain", "SQL", "database", verb_explain, "Where would a statement go, and why", "" },
     { "top", "", "once", verb_top, "Statements per second and latency, live",
       "Refreshed every second until Ctrl-C; once when the output is no terminal." },
+    { "load keys", "", "", verb_load_keys, "Show where the heat is: keys, ranges",
+      "Statements per second whose key is given, lately: of the keys that come most often (at\n"
+      "least so many; a key that is one of thousands does not show), and of each range." },
     { "load set", "", "interval", verb_load_set, "Say how often the load is measured", "" },
     { "load history", "SHARD", "since grain", verb_load_history,
       "Show the load of one shard over time",

@@ -12,6 +12,7 @@ int verb_fsck(struct cli *cli);
 int verb_explain(struct cli *cli);
 int verb_top(struct cli *cli);
 int verb_load(struct cli *cli);
+int verb_load_keys(struct cli *cli);
 int verb_load_set(struct cli *cli);
 int verb_load_history(struct cli *cli);
 int verb_version(struct cli *cli);

@@ -129,6 +129,45 @@ verb_load(struct cli *cli)
     return status;
 }
 
+/* In place of the numbers, for people. */
+static void
+round_rates(json_t *list)
+{
+    json_t *row;
+    size_t  i;
+
+    json_array_foreach(list, i, row) {
+        char text[32];
+
+        show(json_object_get(row, "per_s"), FORM_RATE, text, sizeof(text));
+        model_set(row, "statements_per_s", text);
+        show(json_object_get(row, "share"), FORM_PERCENT, text, sizeof(text));
+        model_set(row, "of_shard", text);
+    }
+}
+
+int
+verb_load_keys(struct cli *cli)
+{
+    json_t *answer, *keys, *ranges;
+    int     status = cli_call(cli, "GET", "/v1/heat", NULL, &answer);
+
+    if (!answer)
+        return status;
+    keys   = json_object_get(answer, "keys");
+    ranges = json_object_get(answer, "ranges");
+    round_rates(keys);
+    round_rates(ranges);
+    if (json_array_size(keys) > 0)
+        cli_table(keys, "table key shard statements_per_s of_shard hash");
+    else
+        printf("no key comes often enough to be seen\n");
+    printf("\n");
+    cli_table(ranges, "start last shard statements_per_s");
+    json_decref(answer);
+    return status;
+}
+
 int
 verb_load_set(struct cli *cli)
 {

@@ -412,6 +412,8 @@ slot_shard(struct slot *slot, uint32_t id)
         return &slot->shard[ROUTES_SHARDS_MAX - 1];
     for (int i = 0; i < SHARD_COUNTERS_N; i++)
         PUT(free_one->counter[i], 0);
+    for (int i = 0; i < LATENCY_BUCKETS; i++)
+        PUT(free_one->latency[i], 0);
     atomic_store_explicit(&free_one->id, (uint64_t)id + 1, memory_order_release);
     return free_one;
 }

@@ -5,7 +5,7 @@
  *   +--------+---------------+--------+--------+-- - --+
  *                              |
  *       life (pid, heartbeat, edition in use) | counters | latencies |
- *       per shard | mailbox | client rows
+ *       per shard | heat of keys | mailbox | client rows
  *
  * The master makes the segment, sets its epoch and forks workers; a worker maps
  * the whole read-only and its own slot writable, so it cannot damage another's.
@@ -23,7 +23,9 @@
 #include "core/base/err.h"
 #include "core/route/table.h"
 #include "shm/counters.h"
+#include "shm/heat.h"
 #include "shm/histogram.h"
+#include "shm/latency.h"
 #include "shm/segment.h"
 #include "shm/seqlock.h"
 
@@ -74,6 +76,7 @@ struct slot_life {
 struct slot_shard {
     _Atomic uint64_t id; /* shard id + 1; 0: free */
     _Atomic uint64_t counter[SHARD_COUNTERS_N];
+    _Atomic uint32_t latency[LATENCY_BUCKETS]; /* of its statements, see latency.h */
 } __attribute__((aligned(64)));
 
 enum mail_kind { MAIL_NONE, MAIL_KILL_CONNECTION, MAIL_KILL_QUERY };
@@ -179,6 +182,7 @@ struct slot {
     _Atomic uint64_t  counter[COUNTERS_N] __attribute__((aligned(64)));
     struct histogram  latency[LATENCIES_N];
     struct slot_shard shard[ROUTES_SHARDS_MAX];
+    struct slot_heat  heat;
     struct mailbox    mailbox;
     _Atomic uint64_t  rows;     /* client[rows] and above were never used, have no memory, and
                                    may not be touched: even reading would give them some */
@@ -272,6 +276,14 @@ slot_shard_add(struct slot_shard *shard, enum shard_counter c, uint64_t n)
     atomic_store_explicit(&shard->counter[c],
         atomic_load_explicit(&shard->counter[c], memory_order_relaxed) + n,
         memory_order_relaxed);
+}
+
+/* A statement was answered so long after it was sent. */
+static inline void
+slot_shard_took(struct slot_shard *shard, uint64_t us)
+{
+    slot_shard_add(shard, SHARD_COUNTER_NS, us * 1000);
+    latency_record(shard->latency, us);
 }
 
 /* Life. */

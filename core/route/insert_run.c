@@ -150,6 +150,8 @@ insert_hash(const struct plan *plan, const struct routes *r, const struct plan_v
     }
     if (ok)
         *out = hash;
+    if (ok && values->watch != NULL && !in->key_null)
+        values->watch->met(values->watch, plan->insert->table, hash, &v);
     buf_fini(&room.bytes);
     return ok;
 }

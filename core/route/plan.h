@@ -409,12 +409,20 @@ void plan_make(struct arena *arena, const struct plan_context *context, struct s
 /* ---- running ---- */
 
 /* The values of one execution. */
+/* Somebody who wants to know of each key that a statement names. */
+struct key_watch {
+    /* `table` is an index in the routes; `value` as it is written, for the time of the call. */
+    void (*met)(struct key_watch *watch, uint32_t table, uint64_t hash,
+                const struct key_value *value);
+};
+
 struct plan_values {
     struct span             text;     /* the statement */
     const struct literal   *literals; /* the digest's, of `text` */
     const struct key_value *params;   /* [n_params) */
     const struct key_value *variables; /* [plan.n_user_variables), or NULL: not known */
     uint32_t                n_literals, n_params;
+    struct key_watch       *watch; /* NULL: nobody */
 };
 
 struct shard_set {

@@ -159,6 +159,8 @@ group_shards(const struct plan *plan, const struct routes *r, const struct key_g
         room.bytes = (struct buf){ 0 };
         operand_value(plan, &g->keys[i], values, &room, &value);
         enum key_result result = keyhash_compare(column, &value, &hash);
+        if (result == KEY_HASH && values->watch != NULL)
+            values->watch->met(values->watch, g->table, hash, &value);
         room_fini(&room);
         if (result == KEY_HASH) {
             shard_set_add(out, routes_owner(r, hash));

@@ -34,6 +34,8 @@
  *   GET    /v1/load                    the last measurement of each shard (ctl/scale/load.h); what
  *             was not measured is null; PUT {"interval_s": how often to measure}
  *   GET    /v1/load/SHARD[?since_s=N&grain=raw|minute|hour]  its history, and its tables
+ *   GET    /v1/heat                    hot keys, ranges by statements per second, and where a shard
+ *             would be cut into halves of equal load
  *   POST   /v1/explain                 {"sql", "database"}
  *   POST   /v1/fsck                    {"database"}
  *   POST   /v1/ddl                     see below

@@ -1,10 +1,12 @@
 /* api_load.c - what the monitor measured. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "core/base/memory.h"
 #include "ctl/api/request.h"
 #include "ctl/catalog/model.h"
+#include "ctl/scale/hot.h"
 #include "ctl/scale/monitor.h"
 
 enum { POINTS_MAX = LOAD_HOURS_MAX, TABLES_SHOWN = 50 };
@@ -73,6 +75,121 @@ api_load_set(struct request *r)
     if (!monitor_set_interval(r->cluster->monitor, "shardctl",
                               (int)fmin(json_number_value(interval) * 1000, 1e9), &err))
         return request_refuse(r, 400, "%s", err.text);
+    return 200;
+}
+
+static json_t *
+show_keys(struct load *l, uint32_t id)
+{
+    struct load_key *keys = mem_alloc(LOAD_KEYS_MAX * sizeof(*keys));
+    size_t           n    = load_keys(l, id, keys, LOAD_KEYS_MAX);
+    json_t          *list = json_array();
+
+    for (size_t i = 0; i < n; i++) {
+        char    hash[24];
+        json_t *row = json_pack("{s:I, s:f, s:f, s:f}", "shard_id", (json_int_t)keys[i].shard,
+                                "per_s", keys[i].per_s, "error", keys[i].error, "share",
+                                keys[i].share);
+        snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)keys[i].hash);
+        model_set(row, "hash", hash);
+        model_set(row, "table", keys[i].table);
+        model_set(row, "key", keys[i].key);
+        json_array_append_new(list, row);
+    }
+    free(keys);
+    return list;
+}
+
+/* The ranges that have any heat, with the shard's id. */
+static json_t *
+show_ranges(const float *heat, const struct route_range *ranges, uint32_t n)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t last  = i + 1 < n ? ranges[i + 1].start - 1 : UINT64_MAX;
+        double   per_s = load_heat_of(heat, NULL, 0, ranges[i].start, last);
+        char     first[24], end[24];
+
+        if (!(per_s > 0))
+            continue;
+        snprintf(first, sizeof(first), "%016llx", (unsigned long long)ranges[i].start);
+        snprintf(end, sizeof(end), "%016llx", (unsigned long long)last);
+        json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:f}", "start", first, "last", end,
+                                              "shard_id", (json_int_t)ranges[i].shard, "per_s",
+                                              per_s));
+    }
+    return list;
+}
+
+/* Where each shard would be cut into halves of equal heat. */
+static json_t *
+show_cuts(struct load *l, const float *heat, const struct route_range *ranges, uint32_t n,
+          json_t *shards)
+{
+    struct load_key *keys = mem_alloc(LOAD_KEYS_MAX * sizeof(*keys));
+    size_t           n_keys = load_keys(l, ROUTES_NONE, keys, LOAD_KEYS_MAX);
+    json_t          *list = json_array(), *shard;
+    const char      *id;
+
+    json_object_foreach(shards, id, shard) {
+        char     text[24];
+        uint64_t at;
+        double   got;
+
+        if (!load_cut(heat, keys, n_keys, ranges, n, (uint32_t)model_number(shard, "id"), 0.5,
+                      &at, &got))
+            continue;
+        snprintf(text, sizeof(text), "%016llx", (unsigned long long)at);
+        json_array_append_new(list, json_pack("{s:s, s:s, s:f}", "shard",
+                                              model_text(shard, "name"), "at", text, "share",
+                                              got));
+    }
+    free(keys);
+    return list;
+}
+
+/* The names beside the ids. */
+static void
+name_shards(json_t *list, const json_t *shards)
+{
+    json_t *row;
+    size_t  i;
+
+    json_array_foreach(list, i, row) {
+        char id[24];
+
+        snprintf(id, sizeof(id), "%lld", (long long)model_number(row, "shard_id"));
+        model_set(row, "shard", model_text(json_object_get(shards, id), "name"));
+    }
+}
+
+unsigned
+api_heat(struct request *r)
+{
+    struct load *l;
+    float       *heat;
+
+    if (!measured(r))
+        return 503;
+    l    = monitor_load(r->cluster->monitor);
+    heat = mem_alloc(LOAD_PARTS * sizeof(*heat));
+    load_heat(l, heat); /* all 0 when there is none yet */
+
+    json_t             *shards = catalog_all(r->cluster->catalog, CATALOG_SHARD);
+    json_t             *map = catalog_get(r->cluster->catalog, CATALOG_RANGES, "map", NULL);
+    uint32_t            n;
+    struct route_range *ranges = hot_ranges(map, &n);
+    json_t *keys = show_keys(l, ROUTES_NONE), *list = show_ranges(heat, ranges, n);
+
+    name_shards(keys, shards);
+    name_shards(list, shards);
+    r->answer = json_pack("{s:o, s:o, s:o}", "keys", keys, "ranges", list, "halves",
+                          show_cuts(l, heat, ranges, n, shards));
+    json_decref(shards);
+    json_decref(map);
+    free(ranges);
+    free(heat);
     return 200;
 }
 

@@ -24,6 +24,7 @@ const struct route api_routes[] = {
     { "GET",    "load",        api_load },
     { "PUT",    "load",        api_load_set },
     { "GET",    "load/+",      api_load_history },
+    { "GET",    "heat",        api_heat },
     { "POST",   "ddl",         api_ddl },
     { "GET",    "shards",      api_shard_list },
     { "GET",    "shards/+",    api_shard_show },

@@ -66,6 +66,7 @@ unsigned api_explain(struct request *r);
 unsigned api_move_hide(struct request *r);
 unsigned api_top(struct request *r);
 unsigned api_load(struct request *r);
+unsigned api_heat(struct request *r);
 unsigned api_load_set(struct request *r);
 unsigned api_load_history(struct request *r);
 unsigned api_shard_add(struct request *r);

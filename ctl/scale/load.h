@@ -22,7 +22,7 @@
 #define LOAD_FIELDS(X) \
   X(statements_per_s,  MEAN, "per_second", "Statements that workers sent to the shard") \
   X(errors_per_s,      MEAN, "per_second", "Errors that it answered") \
-  X(latency_mean_us,   MEAN, "us", "From a statement sent to its answer's first byte") \
+  X(latency_mean_us,   MEAN, "us", "From a statement sent to its answer's last byte") \
   X(latency_p50_us,    MEAN, "us", "Half of the statements are faster") \
   X(latency_p95_us,    MEAN, "us", "95 of 100 are faster") \
   X(latency_p99_us,    MEAN, "us", "99 of 100 are faster") \
@@ -103,8 +103,8 @@ struct load_key {
     uint32_t shard;    /* its id */
     char     table[130];
     char     key[LOAD_KEY_MAX + 4]; /* its beginning, printable, "..." where it was longer */
-    double   per_s;    /* statements with it per second, lately */
-    double   error;    /* at most so much of it may be others' */
+    double   per_s;    /* statements with it per second, lately: at least so many, */
+    double   error;    /* and at most so many more */
     double   share;    /* of all statements of its shard that a key fixes; 0 to 1 */
 };
 
@@ -146,7 +146,7 @@ size_t load_tables(struct load *l, uint32_t id, struct table_load *out, size_t m
 void   load_put_tables(struct load *l, uint32_t id, const struct table_load *t, size_t n);
 
 /* Statements per second with a key whose hash lies in each of the LOAD_PARTS parts of the key
- * space; a moving average over about a minute. False: nothing was measured yet. */
+ * space; a moving average over about half a minute. False: nothing was measured yet. */
 bool load_heat(struct load *l, float out[LOAD_PARTS]);
 void load_put_heat(struct load *l, const float heat[LOAD_PARTS]);
 

@@ -12,6 +12,7 @@
 struct record {
     uint64_t id; /* + 1, as in the slots */
     uint64_t counter[SHARD_COUNTERS_N];
+    uint32_t latency[LATENCY_BUCKETS];
 };
 
 struct look {
@@ -51,6 +52,8 @@ add(struct record *to, const struct record *from)
 {
     for (int c = 0; c < SHARD_COUNTERS_N; c++)
         to->counter[c] += from->counter[c];
+    for (int i = 0; i < LATENCY_BUCKETS; i++)
+        to->latency[i] += from->latency[i];
 }
 
 static void
@@ -64,6 +67,8 @@ copy(struct look *look, const struct slot *slot, uint32_t *room)
             continue;
         for (int c = 0; c < SHARD_COUNTERS_N; c++)
             one.counter[c] = NOW(from->counter[c]);
+        for (int b = 0; b < LATENCY_BUCKETS; b++)
+            one.latency[b] = NOW(from->latency[b]);
         if (look->n == *room) {
             *room        = *room ? *room * 2 : 64;
             look->record = mem_resize(look->record, *room * sizeof(*look->record));
@@ -114,17 +119,34 @@ find(const struct look *look, uint32_t id)
     return look->n ? bsearch(&key, look->record, look->n, sizeof(key), by_id) : NULL;
 }
 
+/* Statements are counted when they are sent, latencies when they are answered. */
+static void
+fill_latency(const struct record *a, const struct record *b, struct shard_load *out)
+{
+    uint32_t count[LATENCY_BUCKETS];
+    uint64_t n = 0, ns = b->counter[SHARD_COUNTER_NS] - a->counter[SHARD_COUNTER_NS];
+
+    for (int i = 0; i < LATENCY_BUCKETS; i++) {
+        count[i] = b->latency[i] - a->latency[i];
+        n += count[i];
+    }
+    if (n == 0)
+        return;
+    out->latency_mean_us = (double)ns / 1e3 / (double)n;
+    out->latency_p50_us  = latency_quantile(count, 0.5);
+    out->latency_p95_us  = latency_quantile(count, 0.95);
+    out->latency_p99_us  = latency_quantile(count, 0.99);
+}
+
 static void
 fill(const struct record *a, const struct record *b, double seconds, struct shard_load *out)
 {
-    uint64_t n  = b->counter[SHARD_COUNTER_STATEMENTS] - a->counter[SHARD_COUNTER_STATEMENTS];
-    uint64_t ns = b->counter[SHARD_COUNTER_NS] - a->counter[SHARD_COUNTER_NS];
+    uint64_t n = b->counter[SHARD_COUNTER_STATEMENTS] - a->counter[SHARD_COUNTER_STATEMENTS];
 
     out->statements_per_s = (double)n / seconds;
     out->errors_per_s     = (double)(b->counter[SHARD_COUNTER_ERRORS] -
                                  a->counter[SHARD_COUNTER_ERRORS]) / seconds;
-    if (n > 0)
-        out->latency_mean_us = (double)ns / 1e3 / (double)n;
+    fill_latency(a, b, out);
 }
 
 static bool

@@ -9,6 +9,7 @@
 #include "ctl/catalog/model.h"
 #include "ctl/provision/ticker.h"
 #include "ctl/scale/collect.h"
+#include "ctl/scale/hot.h"
 #include "ctl/scale/measure.h"
 
 enum { FIRST_MS = 1000 };
@@ -18,6 +19,7 @@ struct monitor {
     struct load    *load;
     struct collect *collect;
     struct measure *measure;
+    struct hot     *hot;
     atomic_int      interval_ms;
     struct ticker   ticker;
 };
@@ -57,8 +59,20 @@ forget_others(struct monitor *m, json_t *shards)
 static void
 look_at_slots(struct monitor *m)
 {
-    measure_look(m->measure, publish_slots(m->cluster->publisher));
+    const struct slots *slots = publish_slots(m->cluster->publisher);
+
+    measure_look(m->measure, slots);
+    hot_look(m->hot, slots);
     publish_slots_done(m->cluster->publisher);
+}
+
+static void
+show_heat(struct monitor *m)
+{
+    json_t *map = catalog_get(m->cluster->catalog, CATALOG_RANGES, "map", NULL);
+
+    hot_put(m->hot, map, m->load);
+    json_decref(map);
 }
 
 static void
@@ -82,6 +96,7 @@ tick(struct monitor *m)
         load_put(m->load, &one, NULL, NULL);
     }
     json_decref(shards);
+    show_heat(m);
 }
 
 /* What is counted is counted from here on. */
@@ -149,6 +164,7 @@ monitor_start(struct cluster *c)
     m->cluster = c;
     m->load    = load_new();
     m->measure = measure_new();
+    m->hot     = hot_new();
     m->collect = collect_start(c, m->load);
     atomic_store(&m->interval_ms, remembered(c));
     if (m->collect && ticker_start(&m->ticker, run, m))
@@ -157,6 +173,7 @@ monitor_start(struct cluster *c)
     if (m->collect)
         collect_stop(m->collect);
     measure_free(m->measure);
+    hot_free(m->hot);
     load_free(m->load);
     free(m);
     return NULL;
@@ -170,6 +187,7 @@ monitor_stop(struct monitor *m)
     ticker_stop(&m->ticker);
     collect_stop(m->collect);
     measure_free(m->measure);
+    hot_free(m->hot);
     load_free(m->load);
     free(m);
 }

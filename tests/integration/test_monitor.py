@@ -3,28 +3,31 @@ import os
 
 import pytest
 
-from controlbed import Controller
+import testbed
 from testbed import wait_for
 
 
 @pytest.fixture(scope="module")
 def c(scratch):
-    controller = Controller(scratch / "monitor")
-    controller.ctl("load", "set", "--interval", "1")
-    yield controller
-    try:
-        assert controller.fsck() == []
-    finally:
-        controller.stop()
+    cluster = testbed.Cluster(scratch / "monitor")
+    cluster.ctl_raw("load set", "--interval", "1")
+    cluster.sql("CREATE TABLE t (id INT PRIMARY KEY, b INT)")
+    cluster.sql("CREATE TABLE names (name VARCHAR(50) PRIMARY KEY)")
+    yield cluster
+    cluster.finish()
 
 
 def loads(c):
-    return {s["shard"]: s for s in c.json("load")["shards"]}
+    return {s["shard"]: s for s in c.ctl("load")["shards"]}
 
 
 def measured(c, shard, *fields):
     one = loads(c).get(shard, {})
     return one if all(one.get(f) is not None for f in fields) else None
+
+
+def points(c, shard):
+    return c.ctl("load history", shard)["points"]
 
 
 def test_servers_and_their_processes(c):
@@ -35,19 +38,67 @@ def test_servers_and_their_processes(c):
     assert 0 < one["cpu_limit"] <= os.cpu_count()
     disk = os.statvfs(c.shard_list()[0]["directory"])
     assert abs(one["disk_free"] - disk.f_bavail * disk.f_frsize) < 0.2 * one["disk_free"]
-    assert one["statements_per_s"] is None  # no shardd has run: not 0
-    assert "shard-1" in c.ctl("load")
+    assert "shard-1" in c.ctl_raw("load").stdout
+    assert one["lag_s"] is None  # it has no replicas: not 0
 
 
-def test_history_goes_on(c):
-    points = wait_for("points", lambda: (p := c.json("load", "history", "shard-2")["points"])
-                      and len(p) >= 3 and p)
-    assert [p["at_ms"] for p in points] == sorted({p["at_ms"] for p in points})
-    assert c.ctl_raw("load", "history", "nobody").returncode == 1
-    assert c.ctl_raw("load", "history", "shard-1", "--since", "x").returncode == 2
-    assert c.ctl_raw("load", "set", "--interval", "0").returncode == 2
-    assert c.call("PUT", "/v1/load", {"interval_s": 0.01})[0] == 400
-    assert c.call("GET", "/v1/load/shard-1?grain=week")[0] == 400
+def test_statements_latencies_and_errors_by_shard(c):
+    """What was counted over all points is what was done, on the shard where it was done."""
+    with c.connect(autocommit=True) as db, db.cursor() as cursor:
+        cursor.execute("INSERT INTO t VALUES (1, 1)")
+        shard = next(s["name"] for s in c.shard_list()
+                     if c.on_shard(s, "SELECT COUNT(*) FROM t", db="app")[0][0])
+        before = len(points(c, shard))
+        for _ in range(500):
+            cursor.execute("SELECT b FROM t WHERE id = 1")
+        for _ in range(20):
+            with pytest.raises(Exception):
+                cursor.execute("SELECT no_such FROM t WHERE id = 1")
+
+    def seen():
+        new = points(c, shard)[before:]
+        return new and sum(p["statements_per_s"] * p["seconds"] for p in new) > 515 and new
+
+    new = wait_for("the points", seen)
+    assert sum(p["statements_per_s"] * p["seconds"] for p in new) < 600
+    assert 15 < sum(p["errors_per_s"] * p["seconds"] for p in new) < 25
+    busy = max(new, key=lambda p: p["statements_per_s"])
+    assert 0 < busy["latency_p50_us"] <= busy["latency_p95_us"] <= busy["latency_p99_us"]
+    assert busy["latency_mean_us"] > 0
+    assert new[-1]["connections"] >= 1
+
+
+def test_hot_keys_and_ranges(c):
+    with c.connect(autocommit=True) as db, db.cursor() as cursor:
+        for i in range(4000):
+            cursor.execute("SELECT b FROM t WHERE id = %s", (i if i % 4 else 777,))
+            if i % 4 == 0:
+                cursor.execute("INSERT IGNORE INTO names VALUES ('Grüße'), ('x\n')")
+
+    def found():
+        keys = {k["table"]: k for k in reversed(c.ctl("load keys")["keys"])}
+        return {"app.t", "app.names"} <= keys.keys() and keys
+
+    keys = wait_for("hot keys", found)
+    assert keys["app.t"]["key"] == "777" and keys["app.t"]["share"] > 0
+    everything = c.ctl("load keys")
+    assert {k["key"] for k in everything["keys"]} >= {"777", "Grüße", "780a"}
+    hot = next(k for k in everything["keys"] if k["key"] == "777")
+    home = next(r for r in everything["ranges"] if r["start"] <= hot["hash"] <= r["last"])
+    assert home["shard"] == hot["shard"] and home["per_s"] > 0
+    assert {h["shard"] for h in everything["halves"]} == {"shard-1", "shard-2"}
+    assert all(0.2 < h["share"] < 0.8 for h in everything["halves"])
+    text = c.ctl_raw("load keys").stdout
+    assert "app.t" in text and "Grüße" in text and hot["hash"] in text
+
+
+def test_bad_questions(c):
+    assert c.ctl_raw("load history", "nobody").returncode == 1
+    assert c.ctl_raw("load history", "shard-1", "--since", "x").returncode == 2
+    assert c.ctl_raw("load set", "--interval", "0").returncode == 2
+    assert c.ctl_raw("load set").returncode == 2
+    all_points = points(c, "shard-2")
+    assert [p["at_ms"] for p in all_points] == sorted({p["at_ms"] for p in all_points})
 
 
 def test_one_that_does_not_answer_costs_only_its_own_numbers(c):
@@ -59,7 +110,7 @@ def test_one_that_does_not_answer_costs_only_its_own_numbers(c):
             (s for s in loads(c).values() if s["shard"] == "shard-2" and any(
                 k["collector"] == "server" and k["problem"] for k in s["collectors"])), None))
         assert one["disk_free"] > 0
-        assert "shard-2: server is not measured" in c.ctl("load")
+        assert "shard-2: server is not measured" in c.ctl_raw("load").stdout
         wait_for("it to be stale", lambda: loads(c)["shard-2"]["threads_connected"] is None)
         assert measured(c, "shard-1", "threads_connected", "cpu")
     finally:

@@ -25,6 +25,7 @@ struct sequences;
 struct definitions;
 struct gate;
 struct parking;
+struct heat;
 
 struct context {
     struct ring       *ring;
@@ -56,6 +57,7 @@ struct context {
     struct gate       *gate;        /* see workers/query/gate.h */
     uint64_t           fence_since;  /* the generation with which a fence came; 0: none stands */
     bool               fence_closed; /* it lets nothing through any more: see park.h */
+    struct heat       *heat;         /* see workers/query/heat.h; owned; NULL: not needed yet */
     struct parking    *parking;     /* see workers/query/park.h; owned; NULL: not needed yet */
     struct query_run      *spare_query; /* see workers/query/query.h; owned */
     uint32_t           n_spare_queries;

@@ -62,6 +62,7 @@ leg_over(struct leg *leg, const struct sql_error *error)
         return;
     leg->state = LEG_OVER;
     leg->ok    = error == NULL;
+    leg_time_end(leg);
     if (leg->over != NULL) {
         leg->error = error != NULL ? *error : leg->error;
         if (leg->fill == NULL) /* else it has to be emptied first */
@@ -554,7 +555,7 @@ leg_send(struct leg *leg, const struct exchange_ops *ops)
     struct query_run *q = leg->q;
 
     query_fill_leg(leg);
-    slot_shard_add(leg->backend->counters, SHARD_COUNTER_STATEMENTS, 1);
+    leg_time_begin(leg);
     leg->ops = ops;
     switch (q->command) {
     case QUERY_TEXT:

@@ -47,6 +47,13 @@ void leg_lost(struct exchange *x, struct backend *b, const struct sql_error *why
  * way, which is later where it has to be prepared first. When that fails the leg is over. */
 void leg_send(struct leg *leg, const struct exchange_ops *ops);
 
+/* --- leg_time.c --- */
+
+/* The statement goes to leg->backend, and its answer is complete: what the shard's load is
+ * measured by. */
+void leg_time_begin(struct leg *leg);
+void leg_time_end(struct leg *leg);
+
 /* --- leg_execute.c --- */
 
 void leg_execute(struct leg *leg);

@@ -12,6 +12,7 @@
 #include "workers/query/row_cursor.h"
 #include "workers/query/diagnostics.h"
 #include "workers/query/information.h"
+#include "workers/query/heat.h"
 #include "workers/query/leg.h"
 #include "workers/query/own_vars.h"
 #include "workers/query/park.h"
@@ -33,6 +34,7 @@ query_flush(struct query_run *q)
     if (q->silent || stream_flush(q->client) || q->paused)
         return;
     q->paused = true;
+    q->slowed = true;
     for (uint32_t i = 0; i < q->n_legs; i++)
         if (q->legs[i].backend != NULL && q->legs[i].state == LEG_RUNNING)
             backend_pause(q->legs[i].backend);
@@ -312,7 +314,11 @@ run_on_shards(struct query_run *q)
         return;
     }
     struct sql_error error;
-    if (!plan_route(plan, q->routes->routes, &q->values, query_any_shard(q), &shards, &error)) {
+    q->values.watch = heat_watch(q);
+    bool routed = plan_route(plan, q->routes->routes, &q->values, query_any_shard(q), &shards,
+                             &error);
+    q->values.watch = NULL;
+    if (!routed) {
         slot_count(q->ctx->slot, COUNTER_ROUTE_REFUSED);
         query_fail(q, &error);
         return;

@@ -71,6 +71,7 @@ struct leg {
     struct backend    *backend;
     struct backend    *shared;   /* instead of one of its own: see query_share.c */
     uint64_t           sent_us;
+    struct slot_shard *counters; /* of the shard it was sent to; NULL: not yet */
     struct buf         answer;   /* owned: what has come by `shared` */
     struct statement_key key;    /* QUERY_EXECUTE: what a shared one has prepared */
     struct pool_waiter waiter;
@@ -154,6 +155,7 @@ struct query_run {
     uint32_t    n_legs, n_over;
     bool        answered; /* the client has got bytes of the answer */
     bool        paused;   /* the client is slow: backends wait */
+    bool        slowed;   /* it was so at some time */
     void      (*leg_ready)(struct leg *leg);      /* send the command */
     void      (*leg_sent)(struct leg *leg);       /* it is sent; may be NULL */
     void      (*leg_ended)(struct leg *leg);      /* a leg is OVER; may be NULL */

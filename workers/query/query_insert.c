@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "workers/query/heat.h"
 #include "workers/query/leg.h"
 #include "workers/query/park.h"
 #include "workers/query/sequence.h"
@@ -187,7 +188,10 @@ run(struct query_run *q)
     struct inserting *ins    = q->inserting;
     struct shard_set  shards = { 0 };
 
-    if (!place_rows(q, &shards) || waits_for_move(q, &shards))
+    q->values.watch = heat_watch(q);
+    bool placed     = place_rows(q, &shards);
+    q->values.watch = NULL;
+    if (!placed || waits_for_move(q, &shards))
         return;
     if (shards.n == 1 && ins->first_number == 0) {
         slot_count(q->ctx->slot, COUNTER_ROUTE_ONE);
