@@ -32,12 +32,15 @@ is_free(const struct sock_addr *addr, struct err *err)
 }
 
 static bool
-open_group(struct sockets *s, const struct sock_addr *addr, unsigned backlog, struct err *err)
+open_group(struct sockets *s, const struct sock_addr *addr, const struct sockets_options *options,
+           struct err *err)
 {
-    struct sock_listen_options options = { .backlog = (int)backlog, .reuseport = true };
+    struct sock_listen_options how = { .backlog   = (int)options->backlog,
+                                       .reuseport = true,
+                                       .silent_s  = options->silent_s };
 
     for (unsigned i = 0; i < s->n; i++) {
-        s->fd[i] = sock_listen(addr, &options, err);
+        s->fd[i] = sock_listen(addr, &how, err);
         if (s->fd[i] < 0)
             return false;
     }
@@ -101,7 +104,7 @@ sockets_open(struct sockets *s, const char *text, unsigned n, const struct socke
         good = open_shared(s, &addr, options, err);
     else
         good = (!options->alone || is_free(&addr, err)) &&
-               open_group(s, &addr, options->backlog, err);
+               open_group(s, &addr, options, err);
     if (!good)
         sockets_close(s, n);
     return good;

@@ -23,6 +23,7 @@ struct sockets {
 struct sockets_options {
     unsigned backlog;
     unsigned unix_mode; /* permissions of a Unix socket's file */
+    unsigned silent_s;  /* see sock_limit_silence() */
     bool     alone;
 };
 

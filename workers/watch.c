@@ -355,6 +355,7 @@ open_sockets(struct watch *w, bool alone, struct err *err)
     const struct conf     *conf    = w->conf;
     struct sockets_options options = { .backlog   = conf->backlog,
                                        .unix_mode = modes[conf->socket_access],
+                                       .silent_s  = conf->tcp_silent_s,
                                        .alone     = alone };
 
     return sockets_open(&w->listen, conf->listen, w->n_seats, &options, err) &&

@@ -69,6 +69,7 @@ struct conf {
     uint64_t         max_packet_bytes;
     uint64_t         client_out_high_water_bytes;
     uint32_t         login_timeout_s;
+    uint32_t         tcp_silent_s;   /* 0: the kernel's own */
     uint32_t         client_idle_s;
     uint32_t         query_timeout_s; /* 0: none */
     uint32_t         transaction_timeout_s; /* 0: none */

@@ -68,6 +68,11 @@ const struct conf_setting conf_settings[] = {
       "the server." },
     { INT(login_timeout_s, "10", 1, 3600, "s"), CONF_RELOAD,
       "A client that has not logged in by then is disconnected." },
+    { INT(tcp_silent_s, "120", 0, 86400, "s"), CONF_RESTART,
+      "A connection by TCP, a client's or a server's, is over when the other side acknowledges "
+      "nothing, or takes nothing of what is sent to it, for so long: its transaction is rolled "
+      "back. Clients that pause for longer within one large answer need more. 0: the kernel's own "
+      "limit, a quarter of an hour and more." },
     { INT(client_idle_s, "28800", 0, 31536000, "s"), CONF_RELOAD,
       "A client that sends nothing for so long is disconnected, with error 4031. 0: never. A "
       "user may have a limit of its own (shardctl user set), and a session less by SET "

@@ -48,6 +48,7 @@ struct ring_config {
                                    real NICs from some 10 KiB on, costs on loopback */
     unsigned sqpoll_idle_ms;    /* > 0: a kernel thread submits, and naps after this */
     unsigned spin_us;           /* > 0: look for completions so long before sleeping; spin.h */
+    unsigned silent_s;          /* of stream_connect()'s sockets: sock_limit_silence() */
     unsigned napi_busy_poll_us; /* > 0: busy-poll the NIC; ignored before Linux 6.9 */
 };
 

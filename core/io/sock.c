@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -244,6 +245,15 @@ sock_open(const struct sock_addr *addr)
     return fd;
 }
 
+void
+sock_limit_silence(int fd, unsigned seconds)
+{
+    unsigned ms = seconds < INT_MAX / 1000 ? seconds * 1000 : INT_MAX;
+
+    if (seconds != 0)
+        (void)set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)ms); /* fails for Unix sockets */
+}
+
 /* A Unix socket's file outlives the process that made it: nobody answering
  * means that it may go. Only ever removes a socket. */
 static void
@@ -272,6 +282,7 @@ configure(int fd, const struct sock_addr *addr, const struct sock_listen_options
         return false;
     if (options->reuseport && set(fd, SOL_SOCKET, SO_REUSEPORT, 1) != 0)
         return false;
+    sock_limit_silence(fd, options->silent_s);
     return set(fd, SOL_SOCKET, SO_REUSEADDR, 1) == 0;
 }
 

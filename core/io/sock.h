@@ -47,6 +47,7 @@ struct sock_listen_options {
     int      backlog;   /* 0: 4096 (the kernel cuts it to net.core.somaxconn) */
     bool     reuseport; /* one of several sockets of a group on the address */
     unsigned unix_mode; /* permissions of a Unix socket's file; 0: 0777 */
+    unsigned silent_s;  /* of accepted ones, see sock_limit_silence() */
 };
 
 /* A bound and listening fd, owned by the caller, or -1 and a sentence. A stale
@@ -66,6 +67,12 @@ int sock_steer(int fd, enum sock_steer how, unsigned n) must_check;
 
 /* A socket for connecting to `addr`: an fd or -errno. */
 int sock_open(const struct sock_addr *addr) must_check;
+
+/* A TCP peer that acknowledges nothing of what it is sent, or takes nothing, for so many seconds
+ * is gone, and operations get ETIMEDOUT; keepalive alone does not find it, because it is not
+ * sent while data is on its way. 0: the kernel's own limit, a quarter of an hour and more. Inherited
+ * by accepted sockets. Of Unix sockets nothing is asked. */
+void sock_limit_silence(int fd, unsigned seconds);
 
 /* The address `fd` is bound to; 0 or -errno. */
 int sock_local(int fd, struct sock_addr *out);

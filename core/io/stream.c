@@ -483,6 +483,7 @@ stream_connect(struct stream *s, struct ring *ring, const struct sock_addr *peer
         ring_post(ring, &s->deliver);
         return;
     }
+    sock_limit_silence(c->fd, ring_config_of(ring)->silent_s);
     s->control.done = installed;
     ring_install(ring, &s->control, &c->index);
     timer_start(ring_timers(ring), &s->deadline, timeout_ms, connect_late);

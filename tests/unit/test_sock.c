@@ -80,18 +80,19 @@ an_unknown_address_has_a_name(void **state)
 }
 
 static void
-nodelay_is_inherited(void **state)
+options_are_inherited(void **state)
 {
     (void)state;
     struct sock_addr addr;
     struct err       err;
 
     assert_true(sock_parse(&addr, "127.0.0.1:0", 0, &err));
-    int fd = sock_listen(&addr, &(struct sock_listen_options){ 0 }, &err);
+    int fd = sock_listen(&addr, &(struct sock_listen_options){ .silent_s = 7 }, &err);
     assert_true(fd >= 0);
     assert_int_equal(sock_local(fd, &addr), 0);
     assert_true(sock_port(&addr) != 0);
     int out = sock_open(&addr);
+    sock_limit_silence(out, 9);
     assert_int_equal(connect(out, (struct sockaddr *)&addr.addr, addr.len), 0);
     int       in    = accept(fd, NULL, NULL);
     int       value = 0;
@@ -100,6 +101,10 @@ nodelay_is_inherited(void **state)
     assert_int_equal(value, 1);
     assert_int_equal(getsockopt(out, IPPROTO_TCP, TCP_NODELAY, &value, &len), 0);
     assert_int_equal(value, 1);
+    assert_int_equal(getsockopt(in, IPPROTO_TCP, TCP_USER_TIMEOUT, &value, &len), 0);
+    assert_int_equal(value, 7000);
+    assert_int_equal(getsockopt(out, IPPROTO_TCP, TCP_USER_TIMEOUT, &value, &len), 0);
+    assert_int_equal(value, 9000);
 
     assert_int_equal(sock_listen(&addr, &(struct sock_listen_options){ 0 }, &err), -1);
     assert_non_null(strstr(err.text, "127.0.0.1"));
@@ -172,7 +177,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses),
         cmocka_unit_test(an_unknown_address_has_a_name),
-        cmocka_unit_test(nodelay_is_inherited),
+        cmocka_unit_test(options_are_inherited),
         cmocka_unit_test(a_group_shares_a_port_and_is_steered),
         cmocka_unit_test(a_stale_unix_socket_is_replaced_a_live_one_not),
     };
