@@ -125,8 +125,10 @@ class Meeting:
         except testbed.Timeout as late:
             ours, theirs = ([who for who in self.pending if not side[who].done.is_set()]
                             for side in (self.ours, self.theirs))
+            heard = [[who, *(side[who].answer for side in (self.ours, self.theirs))]
+                     for who in self.pending]
             raise AssertionError(self.story(f"at shardd {ours} wait, at the server {theirs}: "
-                                            f"{late}")) from late
+                                            f"{late}; answers: {heard}")) from late
         self.waits += len(still)
         return {who: self._heard(who) for who in list(self.pending) if who not in still}
 

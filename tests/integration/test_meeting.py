@@ -159,14 +159,15 @@ def by_name(r, *_):
 
 
 def of_tables(r, meeting, who):
-    """Who has locked a table names those of the same database."""
+    """Who has locked a table names those of the same database, and locks again only while nobody
+    waits: who then comes first is a draw."""
     locked = meeting.__dict__.setdefault("locked", {})
     if who in locked and r.random() < 0.3:
         del locked[who]
         return "UNLOCK TABLES"
     fresh = who not in locked
     table = locked.get(who) or r.choice(meeting.places) + r.choice([".g", ".h"])
-    if r.random() < 0.25:
+    if r.random() < 0.25 and (fresh or not meeting.pending):
         locked[who] = table
         return f"LOCK TABLES {table} {r.choice(['READ', 'WRITE', 'READ LOCAL'])}"
     # Those who get a lock at the same moment are in no order: each has a row of its own.
@@ -224,3 +225,16 @@ def test_a_lock_by_name_is_waited_for_that_long(both):
             assert testbed.time.monotonic() - before >= int(seconds)
         assert testbed.Answer(waiter, "SELECT IS_USED_LOCK('long')").rows == [
             (holder.thread_id(),)]
+
+
+def test_names_of_locks_differ_in_case(both):
+    """Who gives one back keeps the other, and the connection that has it."""
+    answers = []
+    for server in both.cluster, both.plain:
+        with server.connect() as one, server.connect() as other:
+            answers.append([testbed.Answer(who, sql).rows for who, sql in [
+                (one, "SELECT GET_LOCK('b', 0)"), (one, "SELECT GET_LOCK('B', 0)"),
+                (one, "SELECT RELEASE_LOCK('b')"), (other, "SELECT GET_LOCK('B', 0)"),
+                (other, "SELECT GET_LOCK('b', 0)"), (one, "SELECT RELEASE_LOCK('B')"),
+                (other, "SELECT GET_LOCK('B', 0)"), (other, "SELECT RELEASE_ALL_LOCKS()")]])
+    assert answers[0] == answers[1] and answers[0][3] == [(0,)]

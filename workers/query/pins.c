@@ -131,6 +131,18 @@ is_name(const struct lex *l, struct token t, const char *name)
            span_equal_nocase(token_text(l, t), span_of(name));
 }
 
+/* Servers of 10.2 and newer take 'b' and 'B' for two locks, so the list does as well. */
+static bool
+is_noted(struct span list, struct span name)
+{
+    struct span other;
+
+    while (uservars_next(&list, &other))
+        if (span_equal(other, name))
+            return true;
+    return false;
+}
+
 static void
 note_lock(struct pins *p, struct lex l)
 {
@@ -139,7 +151,7 @@ note_lock(struct pins *p, struct lex l)
 
     if (!call || name.kind != TOK_STRING || !token_is_op(lex_next(&l), ','))
         p->unknown_lock = true;
-    else if (!listed(buf_unread(&p->locks), token_text(&l, name)))
+    else if (!is_noted(buf_unread(&p->locks), token_text(&l, name)))
         wire_put_lenenc_bytes(&p->locks, token_text(&l, name));
 }
 
