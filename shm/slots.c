@@ -49,7 +49,7 @@ stride_for(uint32_t n_clients)
 {
     size_t bytes = sizeof(struct slot) + n_clients * sizeof(struct client_row);
 
-    return (bytes + PAGE - 1) / PAGE * PAGE;
+    return (bytes + PAGE - 1) / PAGE * PAGE + reports_bytes();
 }
 
 /* Memory for what every worker writes; rows of clients get theirs when they are
@@ -474,7 +474,7 @@ mail_take(const struct slot *sender, uint64_t *cursor, struct mail *out)
         uint64_t target = atomic_load_explicit(&box->target[at], memory_order_acquire);
         uint64_t after  = atomic_load_explicit(&box->sent, memory_order_acquire);
         bool     whole  = after - *cursor < SLOT_MAILS &&
-                     (kind == MAIL_KILL_CONNECTION || kind == MAIL_KILL_QUERY);
+                     kind > MAIL_NONE && kind <= MAIL_REPORT;
         *cursor += 1;
         if (whole) {
             *out = (struct mail){ (enum mail_kind)kind, target };

@@ -5,7 +5,7 @@
  *   +--------+---------------+--------+--------+-- - --+
  *                              |
  *       life (pid, heartbeat, edition in use) | counters | latencies |
- *       per shard | heat of keys | mailbox | client rows
+ *       per shard | heat of keys | mailbox | client rows | reports
  *
  * The master makes the segment, sets its epoch and forks workers; a worker maps
  * the whole read-only and its own slot writable, so it cannot damage another's.
@@ -20,6 +20,7 @@
 #ifndef SHM_SLOTS_H
 #define SHM_SLOTS_H
 
+#include "core/base/buf.h"
 #include "core/base/err.h"
 #include "core/route/table.h"
 #include "shm/counters.h"
@@ -79,7 +80,8 @@ struct slot_shard {
     _Atomic uint32_t latency[LATENCY_BUCKETS]; /* of its statements, see latency.h */
 } __attribute__((aligned(64)));
 
-enum mail_kind { MAIL_NONE, MAIL_KILL_CONNECTION, MAIL_KILL_QUERY };
+/* MAIL_REPORT: everybody writes its report; `target` is which, an enum report. */
+enum mail_kind { MAIL_NONE, MAIL_KILL_CONNECTION, MAIL_KILL_QUERY, MAIL_REPORT };
 
 /* To whichever worker has client `target`; senders put it into their own slot
  * and poke the others' eventfds. */
@@ -355,6 +357,22 @@ bool client_read(const struct slot *slot, uint32_t row,
 void     mail_post(struct slot *own, struct mail mail);
 uint64_t mail_cursor(const struct slot *sender);
 bool     mail_take(const struct slot *sender, uint64_t *cursor, struct mail *out);
+
+/* What a worker tells of itself only when it is asked: texts of the workers' own form, behind
+ * the client rows, with memory from the first time on. */
+enum report { REPORT_POOLS, REPORT_DIGESTS, REPORTS_N };
+
+/* A report longer than this is cut. */
+size_t report_room(enum report which);
+size_t reports_bytes(void); /* of all, whole pages */
+
+/* Of the caller's own worker. When /dev/shm is full it is empty. */
+void report_write(const struct slots *s, struct slot *own, enum report which, struct span text);
+
+/* The report that `worker` has written at `since_us` (clock_us()) or later is appended to
+ * `out`. False: there is none yet, or it is just being written. */
+bool report_read(const struct slots *s, uint32_t worker, enum report which, uint64_t since_us,
+                 struct buf *out) must_check;
 
 /* The gate; times are clock_us()'s, see shm/gate.c. */
 void     gate_ask(struct slot *own, uint64_t until_us); /* 0: no longer */

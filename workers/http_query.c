@@ -20,6 +20,7 @@ enum {
     ERR_SHUTDOWN      = 1053, /* ER_SERVER_SHUTDOWN */
     ERR_LOST          = 2013, /* CR_SERVER_LOST */
     ERR_INSECURE      = 3159, /* ER_SECURE_TRANSPORT_REQUIRED */
+    KEY_COLLATION     = 45,   /* utf8mb4_general_ci */
     WHOLE_BYTES       = 32 << 10, /* documents up to here have a length, longer ones chunks */
 };
 
@@ -42,6 +43,8 @@ struct http_query {
 
     json_t             *body;   /* owned: the request under way */
     struct param_value *params; /* owned [n_params] */
+    struct key_value    key;    /* the field shard_key, in `body` or `digits`; OTHER: none */
+    char                digits[24];
     struct buf          values; /* what params point to */
     uint32_t            n_params;
 
@@ -186,6 +189,7 @@ run(struct http_query *q)
     struct span text    = text_of(json_object_get(q->body, "query"));
     uint8_t     command = q->n_params != 0 ? COM_STMT_PREPARE : COM_QUERY;
 
+    q->client->session.only_key = q->key.kind != KEY_VALUE_OTHER ? &q->key : NULL;
     json_answer_begin(&q->answer, q->client->session.capabilities, q->n_params != 0);
     command_text_encode(stream_out(&q->inner), command, text);
     ask(q, command, q->n_params != 0 ? PREPARING : RUNNING);
@@ -430,10 +434,47 @@ read_params(struct http_query *q, const json_t *params)
     return true;
 }
 
+/* Strings are in UTF-8, which is the character set of the session as well. */
+static bool
+read_key(struct http_query *q, const json_t *value)
+{
+    q->key = (struct key_value){ .kind = KEY_VALUE_OTHER };
+    if (value == NULL || json_is_null(value))
+        return true;
+    if (json_is_integer(value)) {
+        snprintf(q->digits, sizeof(q->digits), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        q->key = (struct key_value){ .kind = KEY_VALUE_INT, .bytes = span_of(q->digits) };
+        return true;
+    }
+    if (!json_is_string(value)) {
+        refuse(q, ERR_WRONG_REQUEST, "shardd: shard_key must be a whole number or a string: the "
+               "value of the key column");
+        return false;
+    }
+    q->key = (struct key_value){ .kind = KEY_VALUE_STRING, .bytes = text_of(value),
+                                 .collation = KEY_COLLATION };
+    return true;
+}
+
+/* All reads are of primaries, which is strong enough for everybody. */
+static bool
+is_consistency(const json_t *how)
+{
+    static const char *const known[] = { "strong", "causal", "eventual" };
+
+    if (how == NULL || json_is_null(how))
+        return true;
+    for (size_t i = 0; json_is_string(how) && i < countof(known); i++)
+        if (strcmp(json_string_value(how), known[i]) == 0)
+            return true;
+    return false;
+}
+
 static bool
 read_fields(struct http_query *q, const char **database)
 {
-    static const char *const known[] = { "query", "database", "params", "consistency" };
+    static const char *const known[] = { "query", "database", "params", "shard_key",
+                                         "consistency" };
     const json_t            *query = json_object_get(q->body, "query");
     const json_t            *db    = json_object_get(q->body, "database");
     const json_t            *how   = json_object_get(q->body, "consistency");
@@ -446,7 +487,7 @@ read_fields(struct http_query *q, const char **database)
             found |= strcmp(known[i], key) == 0;
         if (!found) {
             refuse(q, ERR_WRONG_REQUEST, "shardd: unknown field \"%.64s\"; there are query, "
-                   "database, params and consistency", key);
+                   "database, params, shard_key and consistency", key);
             return false;
         }
     }
@@ -456,12 +497,13 @@ read_fields(struct http_query *q, const char **database)
                "it is given");
         return false;
     }
-    if (how != NULL && !json_is_null(how) &&
-        (!json_is_string(how) || strcmp(json_string_value(how), "strong") != 0)) {
-        refuse(q, ERR_WRONG_REQUEST, "shardd: consistency can only be \"strong\"");
+    if (!is_consistency(how)) {
+        refuse(q, ERR_WRONG_REQUEST, "shardd: consistency is \"strong\", \"causal\" or "
+               "\"eventual\"");
         return false;
     }
-    return read_params(q, json_object_get(q->body, "params"));
+    return read_key(q, json_object_get(q->body, "shard_key")) &&
+           read_params(q, json_object_get(q->body, "params"));
 }
 
 void

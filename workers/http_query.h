@@ -8,8 +8,9 @@
  * database, but nothing of its session is: every request begins as after a login, and
  * what it leaves open (a transaction, locks) is undone.
  *
- *   {"query": "SELECT ...", "database": "app", "params": [1, "a", null]}
+ *   {"query": "SELECT ...", "database": "app", "params": [1, "a", null], "shard_key": 1}
  *
+ * With a shard_key the statement keeps to rows with that key, or is refused: plan_keeps_to().
  * Answers: http_json.h.
  */
 #ifndef WORKERS_HTTP_QUERY_H

@@ -27,6 +27,7 @@
 #include "workers/follow.h"
 #include "workers/http.h"
 #include "workers/query/gate.h"
+#include "workers/query/report.h"
 
 enum {
     TURN_MS       = 100,
@@ -286,6 +287,15 @@ on_poke(struct ring_watch *watch)
 }
 
 static void
+deliver(struct worker *w, const struct mail *mail)
+{
+    if (mail->kind != MAIL_REPORT)
+        client_kill(&w->ctx, mail->target, mail->kind == MAIL_KILL_QUERY);
+    else if (mail->target < REPORTS_N)
+        report_tell(&w->ctx, (enum report)mail->target);
+}
+
+static void
 take_mail(struct worker *w)
 {
     struct mail mail;
@@ -295,7 +305,7 @@ take_mail(struct worker *w)
         if (row == w->start->row)
             continue;
         while (mail_take(slots_at(w->start->slots, row), &w->mails[row], &mail))
-            client_kill(&w->ctx, mail.target, mail.kind == MAIL_KILL_QUERY);
+            deliver(w, &mail);
     }
 }
 
@@ -371,6 +381,7 @@ open_ring(struct worker *w, struct err *err)
         .sqpoll_idle_ms    = conf->sqpoll_ms,
         .napi_busy_poll_us = conf->napi_us,
         .spin_us           = conf->spin_us,
+        .silent_s          = conf->tcp_silent_s,
     };
 
     return ring_open(&w->ctx.ring, &config, err);

@@ -70,8 +70,8 @@ int sock_open(const struct sock_addr *addr) must_check;
 
 /* A TCP peer that acknowledges nothing of what it is sent, or takes nothing, for so many seconds
  * is gone, and operations get ETIMEDOUT; keepalive alone does not find it, because it is not
- * sent while data is on its way. 0: the kernel's own limit, a quarter of an hour and more. Inherited
- * by accepted sockets. Of Unix sockets nothing is asked. */
+ * sent while data is on its way. 0: the kernel's own limit, a quarter of an hour and more.
+ * Accepted sockets inherit it. Of Unix sockets nothing is asked. */
 void sock_limit_silence(int fd, unsigned seconds);
 
 /* The address `fd` is bound to; 0 or -errno. */

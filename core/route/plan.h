@@ -450,6 +450,12 @@ bool plan_route(const struct plan *plan, const struct routes *routes,
                 const struct plan_values *values, uint32_t any, struct shard_set *out,
                 struct sql_error *error) must_check;
 
+/* Whether this execution uses, of sharded tables, rows with the key `key` only. False and `error`:
+ * it does not, or that is not certain. Statements without sharded tables keep to any key. */
+bool plan_keeps_to(const struct plan *plan, const struct routes *routes,
+                   const struct plan_values *values, const struct key_value *key,
+                   struct sql_error *error) must_check;
+
 enum render_mode {
     RENDER_TEXT,    /* for COM_QUERY */
     RENDER_PREPARE, /* '?' stay, and `binds` says what each stands for */

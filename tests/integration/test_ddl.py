@@ -1,4 +1,7 @@
 """DDL through shardd: on every shard, in the catalog, and looking as on one server."""
+import os
+import signal
+
 import pymysql
 import pytest
 
@@ -164,6 +167,53 @@ def test_show_shardd(checked):
             assert len(rows) == checked.shards
         if what == "CLIENTS":
             assert len(rows) >= 1
+
+
+def everywhere(cluster, **more):
+    """Connections to all workers: a new one may go to the worker of the CPU it comes from."""
+    cpus, found = os.sched_getaffinity(0), []
+    try:
+        while len({c.thread_id() & 0xff for c in found}) < cluster.workers and len(found) < 200:
+            os.sched_setaffinity(0, {sorted(cpus)[len(found) % len(cpus)]})
+            found.append(cluster.connect(**more))
+    finally:
+        os.sched_setaffinity(0, cpus)
+    return found
+
+
+def test_all_workers_tell(checked, db):
+    """Whichever worker is asked: of the connections and plans that each of them has."""
+    checked.sql("CREATE TABLE told (id BIGINT PRIMARY KEY)", db=db)
+    many = everywhere(checked, db=db)
+    for n, c in enumerate(many):
+        with c.cursor() as cursor:
+            cursor.execute("SELECT id AS told_by_all FROM told WHERE id = %s", (n,))
+    ours = {c.thread_id() & 0xff for c in many}
+    assert ours == set(range(checked.workers)), "all have clients"
+    for c in many:
+        with c.cursor() as cursor:
+            cursor.execute("SHOW SHARDD DIGESTS")
+            seen = [row for row in cursor.fetchall() if "told_by_all" in row[-1]]
+            assert {row[0] for row in seen} == ours and sum(row[3] for row in seen) <= len(many)
+            cursor.execute("SHOW SHARDD POOLS")
+            assert {row[0] for row in cursor.fetchall() if row[2] == "app"} == ours
+    for c in many:
+        c.close()
+
+
+def test_a_worker_that_does_not_answer(new_cluster):
+    cluster = new_cluster(shards=1)
+    ours = {c.thread_id() & 0xff: c for c in everywhere(cluster)}[0]
+    other = cluster.worker_pids()[1]
+    testbed.stop_process(other)
+    try:
+        with ours.cursor() as cursor:
+            cursor.execute("SHOW SHARDD DIGESTS")
+            assert {row[0] for row in cursor.fetchall()} <= {0}
+            assert "worker 1" in ours.show_warnings()[0][2]
+    finally:
+        os.kill(other, signal.SIGCONT)
+    ours.close()
 
 
 def test_alter_that_ends_sharding(checked, db):

@@ -122,7 +122,9 @@ BAD = [
     ('{"query": "SELECT 1", "query": "SELECT 2"}', 1210),
     ('{"query": "SELECT 1", "shard": 1}', 1210),
     ('{"query": "SELECT 1", "database": 5}', 1210),
-    ('{"query": "SELECT 1", "consistency": "eventual"}', 1210),
+    ('{"query": "SELECT 1", "consistency": "soon"}', 1210),
+    ('{"query": "SELECT 1", "shard_key": 1.5}', 1210),
+    ('{"query": "SELECT 1", "shard_key": [1]}', 1210),
     ('{"query": "SELECT ?", "params": 1}', 1210),
     ('{"query": "SELECT ?", "params": [[1]]}', 1210),
     ('{"query": "SELECT ?", "params": [{"base64": "!"}]}', 1210),
@@ -144,6 +146,47 @@ def test_mistakes_are_told(conn):
     status, document = conn.ask("LOAD DATA LOCAL INFILE '/etc/hosts' INTO TABLE t")
     assert status == 400 and document["error"]["code"] in (1235, 4166, 1148)
     assert conn.rows("SELECT 1") == [[1]]
+
+
+KEPT = [  # query, params, shard_key, rows or None: refused
+    ("SELECT s FROM t WHERE id = 7", None, 7, [["row 7"]]),
+    ("SELECT s FROM t WHERE id = 7", None, "7", [["row 7"]]),
+    ("SELECT s FROM t WHERE id = 7", None, "7.5", None),
+    ("SELECT s FROM t WHERE id = 7", None, 8, None),
+    ("SELECT s FROM t WHERE id = ?", [7], 7, [["row 7"]]),
+    ("SELECT s FROM t WHERE id = ?", [9], 7, None),
+    ("SELECT s FROM t WHERE id IN (7, 7)", None, 7, [["row 7"]]),
+    ("SELECT s FROM t WHERE id IN (7, 8)", None, 7, None),
+    ("SELECT COUNT(*) FROM t", None, 7, None),
+    ("SELECT a.s FROM t a JOIN t b ON a.id = b.id WHERE b.id = 7", None, 7, [["row 7"]]),
+    ("SELECT a.s FROM t a JOIN t b ON a.s = b.s WHERE b.id = 7", None, 7, None),
+    ("SELECT 5", None, 7, [[5]]),
+    ("UPDATE t SET s = 'row 7' WHERE id = 7", None, 7, True),
+    ("UPDATE t SET s = s", None, 7, None),
+    ("REPLACE INTO t VALUES (7, 'row 7')", None, 7, True),
+    ("REPLACE INTO t VALUES (7, 'row 7'), (8, 'row 8')", None, 7, None),
+    ("REPLACE INTO t VALUES (3 + 4, 'row 7')", None, 7, True),
+    ("REPLACE INTO t VALUES (3 + 5, 'row 8')", None, 7, None),
+    ("INSERT INTO numbered (s) VALUES ('x')", None, 7, None),
+    ("DROP TABLE t", None, 7, None),
+    ("SELECT n FROM names WHERE name = 'Ärger'", None, "ärger", [[1]]),
+    ("SELECT n FROM names WHERE name = 'Ärger'", None, "Freude", None),
+]
+
+
+def test_a_shard_key_is_kept_to(web, conn):
+    web.sql("CREATE TABLE numbered (id BIGINT AUTO_INCREMENT PRIMARY KEY, s VARCHAR(9))")
+    web.sql("CREATE TABLE names (name VARCHAR(20) PRIMARY KEY, n INT)")
+    web.sql("INSERT INTO names VALUES ('ärger', 1)")
+    for query, params, key, rows in KEPT:
+        for how in "strong", "causal", "eventual", None:
+            status, document = conn.ask(query, params, shard_key=key, consistency=how)
+            if rows is None:
+                assert status == 400 and document["error"]["code"] == 1235, (query, document)
+            else:
+                assert status == 200 and document.get("rows", True) == rows, (query, document)
+    assert conn.rows("SELECT COUNT(*) FROM t") == [[100]]  # none is given: as always
+    web.sql("DROP TABLE numbered, names")
 
 
 def test_who_may(web):

@@ -13,7 +13,7 @@ from certs import Certs
 from rawclient import RawClient
 
 STORM = 5000
-
+PATIENCE_S = 100  # with one login: a connection that the kernel dropped is never heard of again
 
 SSL = 1 << 11
 STALL_SHARE = 4  # nobody waits for more than a quarter of what the whole storm takes
@@ -23,11 +23,19 @@ async def log_in(port, password, gate, tls):
     """"in", or the code of the refusal, or what went wrong."""
     await gate.wait()
     try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await try_to_log_in(port, password, tls)
+    except (OSError, asyncio.IncompleteReadError) as error:  # TimeoutError is an OSError
+        return repr(error)
+
+
+async def try_to_log_in(port, password, tls):
+    writer = None
+    try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         head = await reader.readexactly(4)
         greeting = await reader.readexactly(int.from_bytes(head[:3], "little"))
         if greeting[:1] == b"\xff":
-            writer.close()
             return struct.unpack_from("<H", greeting, 1)[0]
         end = greeting.index(b"\0", 1)
         nonce = greeting[end + 5:end + 13] + greeting[end + 32:end + 44]
@@ -42,10 +50,10 @@ async def log_in(port, password, gate, tls):
         writer.write(struct.pack("<I", len(body))[:3] + sequence + body)
         head = await reader.readexactly(4)
         answer = await reader.readexactly(int.from_bytes(head[:3], "little"))
-        writer.close()
         return "in" if answer[:1] == b"\0" else struct.unpack_from("<H", answer, 1)[0]
-    except (OSError, asyncio.IncompleteReadError) as error:
-        return repr(error)
+    finally:
+        if writer:
+            writer.close()
 
 
 async def storm(port, password, n, tls):

@@ -276,6 +276,19 @@ waits_for_move(struct query_run *q)
     return !refused && park_if_fenced(q, &shards, any);
 }
 
+static bool
+keeps_to_key(struct query_run *q)
+{
+    struct sql_error error;
+
+    if (q->s->only_key == NULL || q->command == QUERY_PREPARE ||
+        plan_keeps_to(&q->plan->plan, q->routes->routes, &q->values, q->s->only_key, &error))
+        return true;
+    slot_count(q->ctx->slot, COUNTER_ROUTE_REFUSED);
+    query_fail(q, &error);
+    return false;
+}
+
 static void
 run_on_shards(struct query_run *q)
 {
@@ -289,7 +302,7 @@ run_on_shards(struct query_run *q)
         return;
     }
     find_variables(q);
-    if (waits_for_move(q))
+    if (!keeps_to_key(q) || waits_for_move(q))
         return;
     /* Without autocommit the first statement opens the transaction; what opened
      * it over there is the statement itself. */
@@ -435,7 +448,10 @@ run_plan(struct query_run *q)
     case PLAN_TXN:    query_txn(q); return;
     case PLAN_SET:    query_set(q); return;
     case PLAN_USE:    query_schema(q, plan->name); return;
-    case PLAN_DDL:    query_ddl(q); return;
+    case PLAN_DDL:
+        if (keeps_to_key(q))
+            query_ddl(q);
+        return;
     case PLAN_SHARDD:
     case PLAN_KILL:   query_shardd(q); return;
     case PLAN_ONCE:

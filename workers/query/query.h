@@ -31,6 +31,7 @@ struct snapshot;
 struct loading;
 struct gathering;
 struct aftermath;
+struct reporting;
 struct row_cursor;
 
 enum query_command {
@@ -181,6 +182,7 @@ struct query_run {
     struct merging   *merging;    /* query_merge.c's own */
     struct loading   *loading;    /* query_load.c's own */
     struct gathering *gathering;  /* query_gather.c's own */
+    struct reporting *reporting;  /* report.c's own */
     struct prepare_ok prepared; /* QUERY_PREPARE: what the server said */
 
     void      (*settled)(struct query_run *q); /* txn_settle()'s */

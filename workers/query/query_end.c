@@ -5,6 +5,7 @@
 #include "workers/backend/reaper.h"
 #include "workers/query/leg.h"
 #include "workers/query/park.h"
+#include "workers/query/report.h"
 #include "workers/query/row_cursor.h"
 #include "workers/query/snapshot.h"
 #include "workers/query/txn.h"
@@ -43,6 +44,7 @@ query_abandon(struct query_run *q)
     query_insert_abandon(q);
     query_load_abandon(q);
     query_gather_abandon(q);
+    report_abandon(q);
     query_ddl_abandon(q);
     drop_legs(q, NULL);
     session_abort(q->s);
@@ -78,6 +80,7 @@ query_kill(struct query_run *q, const struct sql_error *why)
     query_insert_abandon(q);
     query_load_abandon(q);
     query_gather_abandon(q);
+    report_abandon(q);
     query_ddl_abandon(q);
     drop_legs(q, why);
     if (q->s->implicit)

@@ -6,6 +6,7 @@
 #include "core/mysql/result_writer.h"
 #include "core/sql/parse.h"
 #include "workers/query/processlist.h"
+#include "workers/query/report.h"
 
 enum { ERR_NO_SUCH_THREAD = 1094, ERR_NO_RIGHT = 1095 };
 
@@ -120,32 +121,6 @@ show_engines(struct query_run *q)
     end(&t);
 }
 
-/* Of the worker that was asked. */
-static void
-show_pools(struct query_run *q)
-{
-    static const struct result_column columns[] = {
-        NUMBER("Worker"), NUMBER("Shard_id"), TEXT("User"), NUMBER("Open"), NUMBER("Idle"),
-        NUMBER("Waiting"), NUMBER("Limit"), TEXT("Server"),
-    };
-    struct table t;
-
-    begin(&t, q, columns, countof(columns));
-    LIST_EACH(at, &q->ctx->pools) {
-        const struct pool *p = container_of(at, struct pool, node);
-        number(&t, q->ctx->number);
-        number(&t, p->key.shard_id);
-        result_writer_text(&t.w, p->key.service ? SPAN("(shardd)") : span_of(p->key.user));
-        number(&t, p->n_open);
-        number(&t, p->n_idle);
-        number(&t, p->n_waiting);
-        number(&t, q->ctx->conf.pool_max);
-        const struct route_shard *server = routes_server(q->routes->routes, p->key.shard_id);
-        result_writer_text(&t.w, server != NULL ? server->name : SPAN("(gone)"));
-    }
-    end(&t);
-}
-
 /* Others' statements are for administrators. */
 static void
 show_clients(struct query_run *q)
@@ -239,38 +214,6 @@ show_transactions(struct query_run *q)
                 (info.txn_ms != 0 || info.spread_us != 0) &&
                 (q->s->admin || strcmp(info.user, q->s->user) == 0))
                 show_transaction(&t, w, &info);
-    end(&t);
-}
-
-struct digests {
-    struct table *t;
-    unsigned      worker;
-};
-
-static void
-show_digest(void *ctx, const struct cache_key *key, const struct plan_ref *plan)
-{
-    struct digests *d = ctx;
-
-    number(d->t, d->worker);
-    result_writer_text(&d->t->w, key->schema);
-    result_writer_text(&d->t->w, span_of(plan_kind_name(plan->plan.kind)));
-    number(d->t, plan->uses);
-    result_writer_text(&d->t->w, key->text);
-}
-
-/* The plans that the worker that was asked has in its cache. */
-static void
-show_digests(struct query_run *q)
-{
-    static const struct result_column columns[] = {
-        NUMBER("Worker"), TEXT("Schema"), TEXT("Plan"), NUMBER("Uses"), TEXT("Digest"),
-    };
-    struct table   t;
-    struct digests d = { &t, q->ctx->number };
-
-    begin(&t, q, columns, countof(columns));
-    cache_each(q->ctx->plans, show_digest, &d);
     end(&t);
 }
 
@@ -396,9 +339,9 @@ query_shardd(struct query_run *q)
     case SHARDD_STATUS:  show_status(q); return;
     case SHARDD_SHARDS:  show_shards(q); return;
     case SHARDD_ENGINES: show_engines(q); return;
-    case SHARDD_POOLS:   show_pools(q); return;
+    case SHARDD_POOLS:   report_show(q, REPORT_POOLS); return;
     case SHARDD_CLIENTS: show_clients(q); return;
-    case SHARDD_DIGESTS: show_digests(q); return;
+    case SHARDD_DIGESTS: report_show(q, REPORT_DIGESTS); return;
     case SHARDD_TRANSACTIONS: show_transactions(q); return;
     case SHARDD_EXPLAIN: explain(q); return;
     }

@@ -72,6 +72,9 @@ struct session {
                                             words; NULL: none, whatever they are */
     char               next_level[20], next_access[12];
 
+    const struct key_value *only_key; /* borrowed: its statements keep to rows with this key, or
+                                         fail; NULL: any. See plan_keeps_to() */
+
     /* The transaction. */
     bool              in_txn;     /* explicit, or begun by a statement without autocommit */
     bool              read_only;  /* several plain participants will do */
