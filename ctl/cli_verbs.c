@@ -28,10 +28,16 @@ const struct cli_verb cli_verbs[] = {
     { "table list", "[DATABASE]", "", verb_table_list,
       "List tables: how each is spread, and why", "" },
     { "table show", "DB.TABLE", "", verb_table_show, "Show one table and its columns", "" },
-    { "table set", "DB.TABLE", "key reference global", verb_table_set,
-      "Choose how an empty table is spread",
-      "With rows in it a table stays what it is. In SQL the same is said by a table's\n"
-      "comment: COMMENT 'shardd: key(COLUMN)', 'shardd: reference' or 'shardd: global'." },
+    { "table set", "DB.TABLE", "kind key reference global " MOVE_OPTIONS, verb_table_set,
+      "Choose how a table is spread",
+      "An empty table becomes it at once. The rows of another one are moved while applications go\n"
+      "on, as by 'reshard split': copied, followed, compared, switched at once; 'reshard reverse'\n"
+      "switches back until 'reshard complete'. No view, routine, trigger or event may use it. In\n"
+      "SQL the same is said of a new table by its comment: COMMENT 'shardd: key(COLUMN)',\n"
+      "'shardd: reference' or 'shardd: global'." },
+    { "table reshard", "DB.TABLE", "key " MOVE_OPTIONS, verb_table_reshard,
+      "Give a sharded table another key",
+      "As 'table set --key': each UNIQUE key, the primary key included, must have the column." },
     { "shard list", "", "", verb_shard_list, "List the shards and their servers", "" },
     { "shard show", "NAME", "", verb_shard_show, "Show one shard, and the server it runs on", "" },
     { "shard add", "", "name provisioner cpus memory static adopt user password tls tls-ca",
@@ -52,7 +58,9 @@ const struct cli_verb cli_verbs[] = {
     { "shard drain", "SHARD", MOVE_OPTIONS, verb_shard_drain,
       "Move all rows of a shard to the others, and remove it",
       "As 'reshard merge', but to all others that are up, or those that --to names. The shard is\n"
-      "removed when the move is complete. It must not be the home of a database." },
+      "removed when the move is complete. Databases that are at home there get another home, the\n"
+      "first of those, with their global tables, views and sequences; routines, triggers and\n"
+      "events do not move, and have to be dropped before." },
     { "range list", "", "", verb_range_list, "List which shard owns which part of the keys", "" },
     { "reshard split", "SHARD", "into at " MOVE_OPTIONS, verb_reshard_split,
       "Give parts of a shard's rows to other shards",
@@ -216,6 +224,7 @@ const struct cli_option cli_options[] = {
       "error 1213 and repeat them" },
     { "no-reverse", NULL, "remove the old copies as soon as the rows are switched" },
     { "no-verify", NULL, "do not compare the copies before the switch" },
+    { "kind", "sharded|reference|global", "the same as --key, --reference, --global" },
     { "key", "COLUMN", "rows lie where the hash of this column says" },
     { "reference", NULL, "a full copy on every shard" },
     { "global", NULL, "whole, on the database's home shard" },

@@ -23,6 +23,7 @@ int verb_database_drop(struct cli *cli);
 int verb_table_list(struct cli *cli);
 int verb_table_show(struct cli *cli);
 int verb_table_set(struct cli *cli);
+int verb_table_reshard(struct cli *cli);
 int verb_shard_list(struct cli *cli);
 int verb_shard_show(struct cli *cli);
 int verb_shard_add(struct cli *cli);
@@ -66,5 +67,10 @@ int job_wait(struct cli *cli, int64_t number, const char *enough);
 /* "/v1/tables/DB/TABLE" of the first argument DB.TABLE; the caller frees it.
  * NULL, after saying why, when it has no dot. */
 char *verb_table_path(struct cli *cli) must_check;
+
+/* Sends a request for a move, `body` (taken over) with the options of all moves, shows the plan,
+ * and waits if so wanted. `done` is said when it is done at once. Returns the exit status. */
+int move_begin(struct cli *cli, const char *method, const char *path, json_t *body,
+               const char *done);
 
 #endif

@@ -112,37 +112,57 @@ print_plan(const json_t *move)
     json_decref(rows);
 }
 
-static int
-begin(struct cli *cli, const char *verb, json_t *body)
+/* What there is to say of a move that was begun, or would be. */
+static void
+tell(struct cli *cli, const json_t *answer, const char *done)
 {
-    json_t *answer;
-    int64_t job;
-    int     status = CLI_USAGE;
+    const json_t *move = json_object_get(answer, "move");
+    int64_t       job  = model_number(answer, "job");
+
+    if (cli_option(cli, "json") && (job == 0 || !cli_option(cli, "wait"))) {
+        json_dumpf(answer, stdout, JSON_INDENT(2));
+        putchar('\n');
+    } else if (!cli_option(cli, "json")) {
+        if (move)
+            print_plan(move);
+        if (model_flag(move, "one_way"))
+            printf("once switched it cannot be reversed: only 'table set' changes it again\n");
+        if (job > 0)
+            printf("job %lld; see 'shardctl job watch %lld'\n", (long long)job, (long long)job);
+        if (!move)
+            printf("%s\n", done);
+    }
+    fflush(stdout);
+}
+
+int
+move_begin(struct cli *cli, const char *method, const char *path, json_t *body, const char *done)
+{
+    json_t    *answer;
+    int64_t    job;
     struct err err;
 
-    model_set(body, "verb", verb);
     if (!options_of(cli, body)) {
         json_decref(body);
-        return status;
+        return CLI_USAGE;
     }
-    answer = client_call(&cli->paths, "POST", "/v1/moves", body, NULL, &err);
+    answer = client_call(&cli->paths, method, path, body, NULL, &err);
     json_decref(body);
     if (!answer) {
         fprintf(stderr, "shardctl: %s\n", err.text);
         return CLI_FAILED;
     }
     job = model_number(answer, "job");
-    if (cli_option(cli, "json") && (job == 0 || !cli_option(cli, "wait"))) {
-        json_dumpf(answer, stdout, JSON_INDENT(2));
-        putchar('\n');
-    } else if (!cli_option(cli, "json")) {
-        print_plan(json_object_get(answer, "move"));
-        if (job > 0)
-            printf("job %lld; see 'shardctl job watch %lld'\n", (long long)job, (long long)job);
-    }
+    tell(cli, answer, done);
     json_decref(answer);
-    fflush(stdout);
     return job > 0 && cli_option(cli, "wait") ? job_wait(cli, job, "switched") : CLI_OK;
+}
+
+static int
+begin(struct cli *cli, const char *verb, json_t *body)
+{
+    model_set(body, "verb", verb);
+    return move_begin(cli, "POST", "/v1/moves", body, "");
 }
 
 int

@@ -140,30 +140,6 @@ verb_table_show(struct cli *cli)
     return status;
 }
 
-int
-verb_table_set(struct cli *cli)
-{
-    const char *key    = cli_option(cli, "key");
-    const char *kind   = key ? "sharded" : cli_option(cli, "reference") ? "reference" : "global";
-    int         chosen = (key != NULL) + (cli_option(cli, "reference") != NULL) +
-                 (cli_option(cli, "global") != NULL);
-    char   *path;
-    json_t *body;
-    int     status;
-
-    if (chosen != 1)
-        return cli_wrong(cli, "say one of --key COLUMN, --reference, --global");
-    path = verb_table_path(cli);
-    if (!path)
-        return CLI_USAGE;
-    body   = json_pack("{s:s, s:o}", "kind", kind, "key", text_or_null(key));
-    status = cli_change(cli, "PUT", path, body, "%s is %s%s%s now", cli->argument[0], kind,
-                        key ? " by " : "", key ? key : "");
-    json_decref(body);
-    free(path);
-    return status;
-}
-
 /* False, after saying why, when standard input cannot be read. */
 static bool
 password_of(struct cli *cli, json_t *body)

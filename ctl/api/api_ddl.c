@@ -6,6 +6,7 @@
 #include "ctl/api/request.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/ddl.h"
+#include "ctl/move/run.h"
 
 static unsigned
 say(struct request *r, bool ok, const struct ddl_answer *a, const struct sql_error *error)
@@ -80,17 +81,25 @@ api_ddl(struct request *r)
     return status;
 }
 
+/* An empty table changes at once: {"job": 0}. Else rows move, and the answer is that of POST
+ * /v1/moves, whose options the body may have. */
 unsigned
 api_table_set(struct request *r)
 {
     const char      *word = request_text(r, "kind"), *key = request_text(r, "key");
     enum table_kind  kind = model_kind(word ? word : "", TABLE_VIEW);
     struct sql_error error;
+    json_t          *request;
 
     if (kind == TABLE_VIEW)
         return request_refuse(r, 400, "\"kind\" is sharded, reference or global");
     if ((kind == TABLE_SHARDED) != (key != NULL && key[0]))
         return request_refuse(r, 400, "\"key\" goes with the kind sharded, and only with it");
-    return request_done(r, ddl_set_kind(r->cluster, "shardctl", r->part[1], r->part[2], kind,
-                                        key, &error), &error);
+    request = json_copy(r->body);
+    model_set(request, "verb", "table");
+    model_set(request, "database", r->part[1]);
+    model_set(request, "table", r->part[2]);
+    r->answer = moves_table(r->cluster, "shardctl", request, &error);
+    json_decref(request);
+    return request_done(r, r->answer != NULL, &error);
 }

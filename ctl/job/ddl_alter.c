@@ -10,6 +10,7 @@
 #include "ctl/catalog/model.h"
 #include "ctl/job/ddl_step.h"
 #include "ctl/job/facts.h"
+#include "ctl/job/moving.h"
 
 /* What one ALTER is about to do. */
 struct alter {
@@ -134,6 +135,8 @@ decide_again(struct ddl *d, struct alter *a)
     struct wish wish = { .given = true, .kind = ddl_kind(&a->t) };
     struct sql_error why;
 
+    if (!moving_allows_foreign(d->c, json_object_get(a->after, "foreign"), d->error))
+        return false;
     if (wish.kind != TABLE_SHARDED)
         return decide(a->t.database, a->t.name, a->after, &wish, false, d->tables, &a->how,
                       d->error);

@@ -5,6 +5,7 @@
 #include "ctl/catalog/model.h"
 #include "ctl/job/ddl_step.h"
 #include "ctl/job/facts.h"
+#include "ctl/job/moving.h"
 
 /* Facts of a table that does not exist yet. NULL with the error set. */
 static json_t *
@@ -116,7 +117,8 @@ make(struct ddl *d, const struct ddl_table *t, const json_t *facts, const struct
     struct decision how;
     bool            ok;
 
-    if (!decide(t->database, t->name, facts, wish, policy_is_global(t), d->tables, &how,
+    if (!moving_allows_foreign(d->c, json_object_get(facts, "foreign"), d->error) ||
+        !decide(t->database, t->name, facts, wish, policy_is_global(t), d->tables, &how,
                 d->error))
         return false;
     ok = ddl_bring_home(d, how.also_global,

@@ -10,6 +10,7 @@
 #include "ctl/catalog/model.h"
 #include "ctl/job/ddl_step.h"
 #include "ctl/job/facts.h"
+#include "ctl/job/moving.h"
 
 struct reach {
     struct visitor visitor;
@@ -17,6 +18,7 @@ struct reach {
     int64_t        global_home; /* 0: reaches no global table */
     unsigned       sharded, reference;
     bool           two_homes, outer;
+    bool           moving; /* a table that becomes another kind; ddl->error says so */
     struct span    alias; /* of the sharded table */
     char           key[DDL_NAME_MAX];
 };
@@ -33,6 +35,10 @@ see_table(struct visitor *v, struct table_ref *ref)
     if (ref->kind != TABLE_REF_TABLE || !ddl_find(r->ddl, &ref->table, &t) || !t.object) {
         *r->ddl->error = kept; /* the server says what it thinks of it */
         return true;
+    }
+    if (!moving_allows_use(r->ddl->c, t.database, t.name, r->ddl->error)) {
+        r->moving = true;
+        return false;
     }
     if (ddl_kind(&t) == TABLE_SHARDED) {
         r->sharded++;
@@ -181,6 +187,8 @@ ddl_create_view(struct ddl *d)
         return sql_error_set(d->error, DDL_TABLE_EXISTS, "Table '%s' already exists", t.name);
     r.visitor.context = &r;
     visit_query(&r.visitor, s->query);
+    if (r.moving || !moving_allows_use(d->c, t.database, NULL, d->error))
+        return false;
     if (!where_to(d, &r, &t, &kind))
         return false;
     if (!ddl_run_text(d, d->request->sql, t.home, kind == TABLE_GLOBAL ? t.home : DDL_ALL,
@@ -195,6 +203,23 @@ ddl_create_view(struct ddl *d)
     d->end = JOB_STUCK;
     drop_others(d, &t, kind);
     return record(d, &t, kind, &r);
+}
+
+/* What is named may be on its way to another kind. */
+static bool
+names_moving(struct ddl *d)
+{
+    struct sql_error kept = *d->error;
+
+    for (struct path_item *at = d->stmt->names; at; at = at->next) {
+        struct ddl_table t;
+
+        if (ddl_find(d, &at->path, &t) && t.object &&
+            !moving_allows_use(d->c, t.database, t.name, d->error))
+            return true;
+        *d->error = kept;
+    }
+    return false;
 }
 
 static bool
@@ -263,7 +288,8 @@ ddl_object_statement(struct ddl *d)
         return sql_error_set(d->error, SQL_NOT_SUPPORTED,
                              "shardd: routines, triggers and events that use the sharded or "
                              "reference table %s are not supported yet", which);
-    return ddl_find(d, &path, &t) &&
+    return !names_moving(d) && ddl_find(d, &path, &t) &&
+           moving_allows_use(d->c, t.database, NULL, d->error) &&
            (d->stmt->object == KW_SEQUENCE || note_code(d, t.database)) &&
            ddl_run_text(d, d->request->sql, t.home, t.home, &done);
 }

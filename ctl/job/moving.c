@@ -83,3 +83,34 @@ moving_allows_shards(struct cluster *c, const char *what, struct sql_error *erro
     json_decref(record);
     return !record;
 }
+
+bool
+moving_allows_use(struct cluster *c, const char *database, const char *table,
+                  struct sql_error *error)
+{
+    json_t *record = moving_record(c), *move = json_object_get(record, "move");
+    bool    is = json_object_get(json_object_get(move, "homes"), database) != NULL ||
+              (table && strcmp(model_text(move, "verb"), "table") == 0 &&
+               takes_part(record, database, table));
+
+    if (is)
+        sql_error_set(error, SQL_NOT_SUPPORTED,
+                      "shardd: nothing new may use %s%s%s until job %lld (%s) has ended: %s",
+                      database, table ? "." : "", table ? table : "",
+                      (long long)model_number(record, "number"), model_text(record, "what"),
+                      way_out(record));
+    json_decref(record);
+    return !is;
+}
+
+bool
+moving_allows_foreign(struct cluster *c, const json_t *foreign, struct sql_error *error)
+{
+    json_t *one;
+    size_t  i;
+
+    json_array_foreach((json_t *)(uintptr_t)foreign, i, one)
+        if (!moving_allows_use(c, model_text(one, "database"), model_text(one, "table"), error))
+            return false;
+    return true;
+}

@@ -18,4 +18,13 @@ bool moving_allows(struct cluster *c, const char *database, const char *table,
 bool moving_allows_shards(struct cluster *c, const char *what,
                           struct sql_error *error) must_check;
 
+/* False with a sentence: the table is becoming another kind, or goes to another home with its
+ * database (`table` NULL: only that), and nothing new is to use it until it has. */
+bool moving_allows_use(struct cluster *c, const char *database, const char *table,
+                       struct sql_error *error) must_check;
+
+/* The same of all tables that these foreign keys (facts.h) refer to. */
+bool moving_allows_foreign(struct cluster *c, const json_t *foreign,
+                           struct sql_error *error) must_check;
+
 #endif

@@ -399,7 +399,7 @@ mark(bool *on, const struct routes *r, const uint32_t *ids, size_t n)
             on[i] = on[i] || r->shards[i].id == ids[k];
 }
 
-/* Sources or targets, and where a reference table was that is global now. */
+/* Sources or targets, and all that have a copy of a table that is global by these routes. */
 static void
 mark_all(const struct cleaner *c, bool *on)
 {
@@ -411,10 +411,12 @@ mark_all(const struct cleaner *c, bool *on)
     for (size_t i = 0; c->in && i < n; i++)
         mark(on, c->routes, targets, move_targets_of(c->m, sources[i], targets));
     for (unsigned i = 0; i < c->m->n_tables; i++) {
-        const struct move_table *t = &c->m->tables[i];
+        const struct move_table *t     = &c->m->tables[i];
+        enum table_kind          is    = c->in ? t->before->kind : t->after->kind;
+        enum table_kind          other = c->in ? t->after->kind : t->before->kind;
 
-        for (uint32_t k = 0; !c->in && t->before->kind == TABLE_REFERENCE &&
-                             t->after->kind != TABLE_REFERENCE && k < c->routes->n_shards; k++)
+        for (uint32_t k = 0; is == TABLE_GLOBAL && other != TABLE_GLOBAL &&
+                             k < c->routes->n_shards; k++)
             on[k] = true;
     }
 }

@@ -128,10 +128,11 @@ raise_fence(struct cutover_run *r)
 }
 
 static bool
-read_positions(struct cutover_run *r)
+read_positions(struct cutover_run *r, bool mixed)
 {
     for (size_t i = 0; i < r->n_sources; i++)
-        if (!server_value(&r->server[i].work, r->position[i], MOVE_POSITION_MAX, r->error,
+        if ((!mixed || r->server[i].target) &&
+            !server_value(&r->server[i].work, r->position[i], MOVE_POSITION_MAX, r->error,
                           "SELECT @@gtid_binlog_pos"))
             return false;
     return true;
@@ -164,13 +165,27 @@ hold_one(struct cutover_run *r, struct flow *flow, const char *position)
 }
 
 static bool
-hold_flows(struct cutover_run *r)
+hold_flows(struct cutover_run *r, bool mixed)
 {
     r->held = true;
     for (size_t i = 0; i < r->n_sources; i++)
-        if (!cutover_step(r, "flows held") || !hold_one(r, r->flows[i], r->position[i]))
+        if ((!mixed || r->server[i].target) &&
+            (!cutover_step(r, "flows held") || !hold_one(r, r->flows[i], r->position[i])))
             return false;
     return true;
+}
+
+/* The rows that a source has got as a target could not come to it under our lock: that is let go
+ * and taken again, and what was logged in between is held at as well. The fence stands
+ * meanwhile, and late writers are gone. */
+static bool
+hold_all(struct cutover_run *r)
+{
+    if (!r->mixed)
+        return hold_flows(r, false);
+    cutover_unlock_mixed(r);
+    return hold_flows(r, false) && cutover_step(r, "locks again") && cutover_lock_mixed(r) &&
+           read_positions(r, true) && hold_flows(r, true);
 }
 
 static bool
@@ -230,10 +245,10 @@ pause_all(struct cutover_run *r)
     failpoint("cutover-locked");
     if (!cutover_step(r, "branches") || !cutover_no_branches(r) ||
         !cutover_step(r, "late writers") || !cutover_late_writers(r) ||
-        !cutover_step(r, "positions") || !read_positions(r))
+        !cutover_step(r, "positions") || !read_positions(r, false))
         return false;
     failpoint("cutover-position");
-    if (!hold_flows(r))
+    if (!hold_all(r))
         return false;
     failpoint("cutover-held");
     if (!cutover_step(r, "way back") || !write_reverse(r))
@@ -408,6 +423,8 @@ run_locked(struct cutover_run *r, bool *decided)
     if (!ok)
         return false;
     failpoint("cutover-journal");
+    if (r->mixed) /* a counter is set on a table that we have locked */
+        cutover_unlock(r);
     enter(r, "catalog");
     ok = forward(r->m, r->error);
     enter(r, "unlock");

@@ -56,4 +56,8 @@ bool cutover_finish(struct move *m, struct sql_error *error) must_check;
  * turns out to be decided. */
 bool cutover_undo(struct move *m, struct sql_error *error) must_check;
 
+/* When the move has ended: sequences of tables that have none any more go; `in`: of a move that was
+ * given up. May be repeated. */
+bool cutover_sequences_forget(const struct move *m, bool in, struct sql_error *error) must_check;
+
 #endif

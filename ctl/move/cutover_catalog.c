@@ -44,6 +44,36 @@ whole(const struct move *m, const struct move_table *t)
     return a->kind != b->kind || a->kind != TABLE_SHARDED || a->key != b->key;
 }
 
+static json_t *
+name_of(const char *database, const char *table)
+{
+    char   *text = catalog_table_name(database, table);
+    json_t *name = json_string_nocheck(text);
+
+    free(text);
+    return name;
+}
+
+/* Writes to reference tables begin at home, which gives the numbers: one home at a time. */
+static void
+fence_references(const struct move *m, json_t *tables)
+{
+    const struct routes *a = m->before, *b = m->after;
+
+    for (uint32_t i = 0; i < a->n_tables; i++) {
+        const struct route_table *t = &a->tables[i];
+        char                      database[300], name[300];
+
+        if (t->kind != TABLE_REFERENCE || a->shards[a->databases[t->database].home].id ==
+                                              b->shards[b->databases[t->database].home].id)
+            continue;
+        snprintf(database, sizeof(database), "%.*s", (int)a->databases[t->database].name.len,
+                 a->databases[t->database].name.ptr);
+        snprintf(name, sizeof(name), "%.*s", (int)t->name.len, t->name.ptr);
+        json_array_append_new(tables, name_of(database, name));
+    }
+}
+
 void
 cutover_fence(const struct move *m, const json_t *map, struct fence *out)
 {
@@ -70,12 +100,9 @@ cutover_fence(const struct move *m, const json_t *map, struct fence *out)
     json_object_foreach(shards, name, id)
         json_array_append(ids, id);
     for (unsigned k = 0; k < m->n_tables; k++)
-        if (whole(m, &m->tables[k])) {
-            char *text = catalog_table_name(m->tables[k].database, m->tables[k].name);
-
-            json_array_append_new(tables, json_string(text));
-            free(text);
-        }
+        if (whole(m, &m->tables[k]))
+            json_array_append_new(tables, name_of(m->tables[k].database, m->tables[k].name));
+    fence_references(m, tables);
     json_decref(shards);
     *out = (struct fence){ .ranges = ranges, .shards = ids, .tables = tables };
 }

@@ -60,6 +60,8 @@ list_servers(struct cutover_run *r)
         for (size_t k = 0; k < n; k++)
             put_server(r, ids[k])->target = true;
     }
+    for (size_t i = 0; i < r->n_sources; i++)
+        r->mixed = r->mixed || r->server[i].target;
     put_server(r, journal_shard(r->m));
     free(ids);
 }
@@ -141,15 +143,37 @@ cutover_lock(struct cutover_run *r)
     return true;
 }
 
-void
-cutover_unlock(struct cutover_run *r)
+bool
+cutover_lock_mixed(struct cutover_run *r)
+{
+    for (size_t i = 0; i < r->n_sources; i++)
+        if (r->server[i].target && (cutover_left_ms(r) == 0 || !lock_one(r, &r->server[i])))
+            return false;
+    return true;
+}
+
+static void
+unlock_one(struct cutover_server *s)
 {
     struct sql_error ignored;
 
+    if (s->lock.mysql && !server_run(&s->lock, &ignored, "UNLOCK TABLES"))
+        server_close(&s->lock); /* what a lost session had is free as well */
+}
+
+void
+cutover_unlock_mixed(struct cutover_run *r)
+{
     for (size_t i = 0; i < r->n_sources; i++)
-        if (r->server[i].lock.mysql &&
-            !server_run(&r->server[i].lock, &ignored, "UNLOCK TABLES"))
-            server_close(&r->server[i].lock); /* what a lost session had is free as well */
+        if (r->server[i].target)
+            unlock_one(&r->server[i]);
+}
+
+void
+cutover_unlock(struct cutover_run *r)
+{
+    for (size_t i = 0; i < r->n_sources; i++)
+        unlock_one(&r->server[i]);
 }
 
 /* --- branches ------------------------------------------------------------- */

@@ -3,7 +3,8 @@
  * A sequence's row lies on its database's home shard. Where the home changes, the row is taken
  * from the old one while it is locked, and only then removed: who asks the old home in between
  * waits, and finds nothing. A table that becomes sharded has had its numbers from its server;
- * its new sequence begins behind them.
+ * its new sequence begins behind them; one that was sharded gets its numbers from its server
+ * again, behind those of its sequence.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,6 +70,26 @@ begin_behind(const struct move *m, const struct move_table *t, struct sql_error 
     return ok;
 }
 
+/* The counter of a table that its server numbers from now on. */
+static bool
+count_behind(const struct move *m, const struct move_table *t, struct sql_error *error)
+{
+    uint32_t      from = home_id(m->before, t->before), to = home_id(m->after, t->after);
+    struct server old = { .answer_s = ANSWER_S }, new = { .answer_s = ANSWER_S };
+    char          next[32];
+    bool          ok;
+
+    ok = move_session(&old, m, from, LOCK_S, error) &&
+         move_session(&new, m, to, LOCK_S, error) &&
+         server_value(&old, next, sizeof(next), error, "SELECT next_value FROM shardd.sequence"
+                      " WHERE id = %llu", (unsigned long long)t->before->sequence) &&
+         (!next[0] || server_run(&new, error, "ALTER TABLE %s.%s AUTO_INCREMENT = %s",
+                                 server_name(t->database), server_name(t->name), next));
+    server_close(&old);
+    server_close(&new);
+    return ok;
+}
+
 static bool
 home_changes(const struct move *m, uint32_t database)
 {
@@ -102,6 +123,30 @@ cutover_sequences(const struct move *m, struct sql_error *error)
 
         if (t->before->sequence == 0 && t->after->sequence != 0 &&
             !begin_behind(m, t, error))
+            return false;
+        if (t->before->sequence != 0 && t->after->sequence == 0 && !count_behind(m, t, error))
+            return false;
+    }
+    return true;
+}
+
+bool
+cutover_sequences_forget(const struct move *m, bool in, struct sql_error *error)
+{
+    for (unsigned i = 0; i < m->n_tables; i++) {
+        const struct move_table  *t    = &m->tables[i];
+        const struct route_table *gone = in ? t->after : t->before;
+        const struct routes      *r    = in ? m->after : m->before;
+        struct server             s    = { .answer_s = ANSWER_S };
+        bool                      ok;
+
+        if (gone->sequence == 0 || t->before->sequence == t->after->sequence)
+            continue;
+        ok = move_session(&s, m, home_id(r, gone), LOCK_S, error) &&
+             server_run(&s, error, "DELETE FROM shardd.sequence WHERE id = %llu",
+                        (unsigned long long)gone->sequence);
+        server_close(&s);
+        if (!ok)
             return false;
     }
     return true;

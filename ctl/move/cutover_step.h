@@ -29,6 +29,7 @@ struct cutover_run {
     char                   ready[JOURNAL_WHAT_MAX];
     char (*position)[MOVE_POSITION_MAX]; /* owned; F, by source */
     bool                   fenced, held;
+    bool                   mixed; /* a source is a target as well */
     struct sql_error      *error;
 
     /* Cuts connections when the time is over, so that no answer is waited for longer. */
@@ -51,6 +52,9 @@ bool cutover_open(struct cutover_run *r) must_check;
 void cutover_close(struct cutover_run *r);
 bool cutover_lock(struct cutover_run *r) must_check;
 void cutover_unlock(struct cutover_run *r);
+/* Of those that are sources and targets: what is applied there must not wait for our locks. */
+void cutover_unlock_mixed(struct cutover_run *r);
+bool cutover_lock_mixed(struct cutover_run *r) must_check;
 bool cutover_no_branches(struct cutover_run *r) must_check;
 bool cutover_quiet_workers(struct cutover_run *r) must_check;
 bool cutover_late_writers(struct cutover_run *r) must_check;

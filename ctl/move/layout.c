@@ -143,6 +143,7 @@ planner_fini(struct planner *p)
     free(p->cut_before.range);
     free(p->cut_after.range);
     free(p->weight);
+    json_decref(p->homes);
 }
 
 /* --- how much there is ---------------------------------------------------------- */
@@ -401,22 +402,13 @@ plan_rebalance(struct planner *p)
            layout_refuse(p, TOO_MANY);
 }
 
-/* A database's global tables and its sequences live at its home. */
-static bool
-no_homes(struct planner *p, uint32_t shard)
+/* One for all databases, so that what is joined stays together. */
+static uint32_t
+new_home(const bool *take, uint32_t first)
 {
-    json_t     *all = catalog_all(p->c->catalog, CATALOG_DATABASE), *database;
-    const char *name;
-    bool        ok = true;
-
-    json_object_foreach(all, name, database)
-        if (ok && model_number(database, "home") == p->id[shard])
-            ok = sql_error_set(p->error, SQL_NOT_SUPPORTED,
-                               "shardd: shard %s is the home of the database %s, whose global "
-                               "tables and sequences do not move yet; 'shardctl reshard merge' "
-                               "can take its sharded rows away", p->name[shard], name);
-    json_decref(all);
-    return ok;
+    while (!take[first])
+        first++;
+    return first;
 }
 
 static bool
@@ -441,7 +433,7 @@ plan_drain(struct planner *p)
     if (!any)
         return layout_refuse(p, "there is no other shard that could take what %s has",
                       p->name[one[0]]);
-    return no_homes(p, one[0]) &&
+    return layout_homes(p, one[0], new_home(take, n_to > 0 ? to[0] : 0)) &&
            (ranges_empty(&p->before, p->weight, p->n, leave, take, &p->after) ||
             layout_refuse(p, TOO_MANY));
 }
@@ -477,7 +469,9 @@ layout_make(struct cluster *c, const json_t *request, struct sql_error *error)
     p->c       = c;
     p->request = request;
     p->error   = error;
-    if (planner_init(p) && measure_all(p) && weigh(p) && plan_verb(p)) {
+    if (strcmp(model_text(request, "verb"), "table") == 0) {
+        spec = planner_init(p) ? layout_table(p) : NULL;
+    } else if (planner_init(p) && measure_all(p) && weigh(p) && plan_verb(p)) {
         if (ranges_cut_like(&p->before, &p->after, &p->cut_before) &&
             ranges_cut_like(&p->after, &p->before, &p->cut_after))
             spec = layout_spec(p);
@@ -496,6 +490,14 @@ layout_title(const json_t *request)
     const char *verb = model_text(request, "verb");
     size_t      n = part_count(request, "shards"), m = part_count(request, "ranges"), len;
 
+    if (strcmp(verb, "table") == 0) {
+        const char *key = model_text(request, "key");
+
+        snprintf(text, sizeof(text), "table %.60s.%.60s %s%s%.40s", model_text(request, "database"),
+                 model_text(request, "table"), model_text(request, "kind"), key[0] ? " by " : "",
+                 key);
+        return text;
+    }
     len = (size_t)snprintf(text, sizeof(text), "%s", verb);
     for (size_t i = 0; i < n + m && len < sizeof(text) - 80; i++)
         len += (size_t)snprintf(text + len, sizeof(text) - len, " %.64s",

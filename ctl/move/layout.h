@@ -8,13 +8,18 @@
  *   merge      shards: [two or more], to: [one] (the first of `shards`)
  *   move       ranges: ["<start>-<last>" or "<start>" of a range], to: [one]
  *   rebalance  shards: [those that take part] (all that are up)
- *   drain      shards: [one], to: [shards] (all others that are up)
+ *   drain      shards: [one], to: [shards] (all others that are up); databases at home there
+ *              go to the first of those
+ *   table      database, table, kind, key: one table becomes another kind, or gets another key
  *   by         "keys" (how wide ranges are), "rows" or "bytes" (as the servers estimate them)
  *
  * The spec has besides what move.h says:
  *   pieces     [{start, last, from, to, rows, bytes}, ...] what moves, ids and estimates
  *   new_shards how many have to be made first; their ids in the spec are guesses then
  *   remove     the shard (id) that goes when all is done; absent: none
+ *   views      [catalog names] of views that go with their homes
+ *   one_way    the switch cannot be reversed
+ *   "ranges" are absent where the map stays: the verb table
  */
 #ifndef CTL_MOVE_LAYOUT_H
 #define CTL_MOVE_LAYOUT_H

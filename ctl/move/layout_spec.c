@@ -75,7 +75,7 @@ layout_spec(struct planner *p)
 {
     json_t *pieces = pieces_of(p), *spec;
 
-    if (json_array_size(pieces) == 0) {
+    if (json_array_size(pieces) == 0 && json_object_size(p->homes) == 0) {
         json_decref(pieces);
         layout_refuse(p, "nothing would move: all is where it is to be");
         return NULL;
@@ -90,14 +90,20 @@ layout_spec(struct planner *p)
         json_object_set(spec, "remove", json_object_get(shard, "id"));
         json_decref(shard);
     }
+    if (json_object_size(p->homes) > 0 && !layout_put_homes(p, spec)) {
+        json_decref(spec);
+        return NULL;
+    }
     return spec;
 }
 
 void
 layout_put_map(struct catalog_change *change, const json_t *spec, bool after)
 {
-    catalog_put(change, CATALOG_RANGES, "map",
-                json_object_get(spec, after ? "ranges" : "ranges_before"), CATALOG_ANY);
+    json_t *map = json_object_get(spec, after ? "ranges" : "ranges_before");
+
+    if (map)
+        catalog_put(change, CATALOG_RANGES, "map", map, CATALOG_ANY);
 }
 
 void

@@ -19,6 +19,7 @@ struct planner {
     uint32_t          n_new;
     struct ranges     before, after, cut_before, cut_after; /* owned arrays */
     double           *weight;                               /* owned; NULL: widths */
+    json_t           *homes;  /* owned: {database: [shard id before, after]}; NULL: they stay */
 };
 
 /* A sentence without the "shardd: ". Returns false. */
@@ -29,5 +30,19 @@ const char *layout_text(const json_t *request, const char *key, size_t i);
 
 /* The spec of before, after and what was measured; NULL: nothing moves. */
 json_t *layout_spec(struct planner *p);
+
+/* The same of a table that changes its kind or key; layout_table.c. */
+json_t *layout_table(struct planner *p);
+
+/* Databases at home on `from` come to `to`, with what lives there: into p->homes. False: they
+ * have code, which does not move. layout_home.c. */
+bool layout_homes(struct planner *p, uint32_t from, uint32_t to) must_check;
+
+/* Their global tables and views, as "tables", "pieces" and "views" of the spec. */
+bool layout_put_homes(struct planner *p, json_t *spec) must_check;
+
+/* A piece of a spec that is no range. */
+json_t *layout_piece(const struct planner *p, uint32_t from, uint32_t to, double rows,
+                     double bytes);
 
 #endif

@@ -8,6 +8,7 @@
  *   ROW, FULL images    the binlog has whole rows
  *   same definition     an image of a row fits into the target's table
  *   disk                a full target stops after hours of copying
+ *   nothing there       a table that comes to a server must not be there already
  */
 #include "ctl/move/prepare.h"
 
@@ -18,6 +19,7 @@
 
 #include "ctl/catalog/model.h"
 #include "ctl/move/layout.h"
+#include "ctl/move/place.h"
 #include "ctl/move/sets.h"
 
 struct check {
@@ -27,6 +29,8 @@ struct check {
     struct server     s;
     json_t           *tables; /* owned: {catalog name: its definition on the first server} */
     char              first[80];
+    int64_t           id;     /* of the shard that is looked at */
+    bool              moves;  /* rows come to it or leave it */
 };
 
 static bool
@@ -188,6 +192,27 @@ check_definition(struct check *k, const char *name, const json_t *object)
     return ok;
 }
 
+/* Has this shard the table before anything moves? */
+static bool
+belongs(const struct check *k, const json_t *object)
+{
+    const char *name     = model_text(object, "database");
+    json_t     *database = catalog_get(k->c->catalog, CATALOG_DATABASE, name, NULL);
+    int64_t     home     = model_number(database, "home");
+
+    json_decref(database);
+    return strcmp(model_text(object, "kind"), "global") != 0 || home == k->id;
+}
+
+static bool
+check_absent(struct check *k, const struct seen *seen, const char *name, const json_t *object)
+{
+    return !json_object_get(seen->tables, name) ||
+           refuse(k, "there is a table %s.%s on %s already, where one is to be made; see what it "
+                  "is, and drop it there", model_text(object, "database"),
+                  model_text(object, "name"), k->s.name);
+}
+
 static bool
 check_tables(struct check *k)
 {
@@ -201,6 +226,10 @@ check_tables(struct check *k)
         const char   *name   = model_text(one, "name");
         const json_t *object = json_object_get(one, "before");
 
+        if (!belongs(k, object)) {
+            ok = ok && check_absent(k, &seen, name, object);
+            continue;
+        }
         ok = ok && check_table(k, &seen, name, object) && check_definition(k, name, object);
         if (ok && strcmp(model_text(object, "state"), "stuck") == 0)
             ok = refuse(k, "the table %s.%s is stuck since a statement failed half-way; see "
@@ -240,10 +269,11 @@ check_disk(struct check *k, const json_t *shard)
 static bool
 check_server(struct check *k, const char *id, const json_t *shard)
 {
-    bool ok = server_open(&k->s, shard, k->error) && check_settings(k) && check_tables(k) &&
-              check_disk(k, shard);
+    bool ok;
 
-    (void)id;
+    k->id = strtoll(id, NULL, 10);
+    ok    = server_open(&k->s, shard, k->error) && (!k->moves || check_settings(k)) &&
+         check_tables(k) && check_disk(k, shard);
     if (!k->first[0])
         snprintf(k->first, sizeof(k->first), "%s", model_text(shard, "name"));
     server_close(&k->s);
@@ -268,9 +298,12 @@ prepare_check(struct cluster *c, const json_t *spec, struct sql_error *error)
         snprintf(text, sizeof(text), "%lld", (long long)model_number(piece, "to"));
         json_object_set_new(want, text, json_true());
     }
-    json_object_foreach(all, id, shard)
-        if (ok && json_object_get(want, id))
+    /* A table that becomes another kind is made or looked at on all. */
+    json_object_foreach(all, id, shard) {
+        k.moves = json_object_get(want, id) != NULL;
+        if (ok && (k.moves || strcmp(model_text(spec, "verb"), "table") == 0))
             ok = check_server(&k, id, shard);
+    }
     json_decref(k.tables);
     json_decref(want);
     json_decref(all);
@@ -292,7 +325,7 @@ prepare_servers(const struct move *m, struct sql_error *error)
         ok = ok && server_open(&s, shard, error) && move_schema(&s, error);
         server_close(&s);
     }
-    return ok && move_sets_create(m, error);
+    return ok && place_make(m, error) && move_sets_create(m, error);
 }
 
 static json_t *

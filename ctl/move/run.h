@@ -40,6 +40,10 @@ void moves_stop(struct cluster *c);
 json_t *moves_begin(struct cluster *c, const char *who, json_t *request,
                     struct sql_error *error);
 
+/* The verb "table" (layout.h): an empty table becomes it at once, {"job": 0}. */
+json_t *moves_table(struct cluster *c, const char *who, json_t *request,
+                    struct sql_error *error);
+
 /* "pause", "resume", "cancel", "cutover", "reverse", "complete", "verify", or "throttle" with
  * words as in throttle.h. `number` 0: the one that runs. Returns when it is recorded. */
 bool moves_ask(struct cluster *c, int64_t number, const char *what, const char *throttle,

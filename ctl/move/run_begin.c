@@ -69,6 +69,8 @@ record(struct job *job, const json_t *request, json_t *options, json_t **spec,
     if (!prepare_check(job->cluster, *spec, error))
         return false;
     json_object_set(job->record, "move", *spec);
+    if (model_flag(*spec, "one_way"))
+        json_object_set_new(options, "reverse", json_false());
     json_object_set(job->record, "options", options);
     json_object_set_new(job->record, "asked", json_object());
     model_set(job->record, "phase", "prepare");

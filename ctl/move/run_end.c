@@ -5,10 +5,11 @@
 #include "core/base/log.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/shard.h"
-#include "ctl/provision/failpoint.h"
+#include "ctl/move/place.h"
 #include "ctl/move/prepare.h"
 #include "ctl/move/run_step.h"
 #include "ctl/move/views.h"
+#include "ctl/provision/failpoint.h"
 
 enum { LOOK_MS = 200 };
 
@@ -58,6 +59,9 @@ clean(struct run *r, bool (*cleanup)(struct move *, struct cleanup *, struct sql
     atomic_store(&r->cleaning.stop, false);
     if (!cleanup(&r->m, &r->cleaning, &r->error))
         return run_stopping(r) ? STEP_STOP : run_failed(r);
+    if (!place_drop_views(&r->m, cleanup == cleanup_targets, &r->error) ||
+        !cutover_sequences_forget(&r->m, cleanup == cleanup_targets, &r->error))
+        return run_failed(r);
     step = wait_for_views(r);
     if (step != STEP_ON)
         return step;

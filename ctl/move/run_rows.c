@@ -81,7 +81,35 @@ run_look(struct run *r)
 
 /* --- what stops it ---------------------------------------------------------------- */
 
-/* A sharded table that was made meanwhile has rows in the moving ranges that nobody copies. */
+/* Would this table have had to move with the others? */
+static bool
+had_to_move(const struct run *r, const json_t *table)
+{
+    const char *kind = model_text(table, "kind");
+    bool        home = json_object_get(json_object_get(r->m.spec, "homes"),
+                                       model_text(table, "database")) != NULL;
+
+    if (strcmp(kind, "view") == 0)
+        return home && strcmp(model_text(table, "view_kind"), "global") == 0;
+    return strcmp(kind, "sharded") == 0 ? json_object_get(r->m.spec, "ranges") != NULL
+                                        : home && strcmp(kind, "global") == 0;
+}
+
+/* {catalog name: true}: tables and views of the record. */
+static json_t *
+known_tables(const struct run *r)
+{
+    json_t *known = json_object(), *one;
+    size_t  i;
+
+    json_array_foreach(json_object_get(r->m.spec, "tables"), i, one)
+        json_object_set_new_nocheck(known, model_text(one, "name"), json_true());
+    json_array_foreach(json_object_get(r->m.spec, "views"), i, one)
+        json_object_set_new_nocheck(known, json_string_value(one), json_true());
+    return known;
+}
+
+/* A table that was made meanwhile has rows in the moving ranges that nobody copies. */
 static bool
 no_new_table(struct run *r)
 {
@@ -89,19 +117,15 @@ no_new_table(struct run *r)
     uint64_t    generation = (uint64_t)model_number(meta, "generation");
     json_t     *known, *all, *one;
     const char *name;
-    size_t      i;
     bool        ok = true;
 
     json_decref(meta);
     if (generation == r->generation)
         return true;
-    known = json_object();
+    known = known_tables(r);
     all   = catalog_all(r->c->catalog, CATALOG_TABLE);
-    json_array_foreach(json_object_get(r->m.spec, "tables"), i, one)
-        json_object_set_new_nocheck(known, model_text(one, "name"), json_true());
     json_object_foreach(all, name, one)
-        if (ok && strcmp(model_text(one, "kind"), "sharded") == 0 &&
-            !json_object_get(known, name))
+        if (ok && had_to_move(r, one) && !json_object_get(known, name))
             ok = sql_error_set(&r->error, SQL_UNKNOWN_ERROR,
                                "shardd: the table %s.%s was made while rows moved; begin again",
                                model_text(one, "database"), model_text(one, "name"));

@@ -153,7 +153,6 @@ WRONG = [
     (["reshard cutover", "1"], "is no move that runs"),
     (["job pause", "99999"], "there is no job 99999"),
     (["job show", "99999"], "there is no job"),
-    (["shard drain", "shard-1"], "is the home of the database app"),
 ]
 
 

@@ -1,0 +1,128 @@
+/* uses.c - see uses.h. */
+#include "ctl/move/uses.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/sql/lex.h"
+#include "ctl/catalog/model.h"
+
+#define OWN "('mysql', 'sys', 'information_schema', 'performance_schema', 'shardd', " \
+            "'shardd_probe', '" ROUTES_MOVE_SCHEMA "')"
+
+static const char code_sql[] =
+    "SELECT ROUTINE_TYPE, ROUTINE_SCHEMA, ROUTINE_NAME, ROUTINE_DEFINITION"
+    " FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA NOT IN " OWN
+    " UNION ALL SELECT 'TRIGGER', TRIGGER_SCHEMA, TRIGGER_NAME, ACTION_STATEMENT"
+    " FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA NOT IN " OWN
+    " UNION ALL SELECT 'EVENT', EVENT_SCHEMA, EVENT_NAME, EVENT_DEFINITION"
+    " FROM information_schema.EVENTS WHERE EVENT_SCHEMA NOT IN " OWN;
+
+static bool
+refuse(struct sql_error *error, const char *database, const char *table, const json_t *row)
+{
+    return sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: the %s %s.%s uses %s.%s, and means the "
+                         "table as it is spread now; drop it first, and make it again afterwards",
+                         strcasecmp(server_cell(row, 0), "VIEW") == 0 ? "view"
+                             : server_cell(row, 0), server_cell(row, 1), server_cell(row, 2),
+                         database, table);
+}
+
+static bool
+is_name(struct token t)
+{
+    return t.kind == TOK_IDENT || t.kind == TOK_QUOTED || t.kind == TOK_KEYWORD ||
+           t.kind == TOK_STRING;
+}
+
+/* What cannot be read may name anything. */
+static bool
+names(const char *text, const char *table)
+{
+    struct lex l;
+
+    lex_init(&l, span_of(text), (struct lex_options){ .charset = LEX_UTF8 });
+    for (struct token t = lex_next(&l); t.kind != TOK_END; t = lex_next(&l)) {
+        struct span word = token_text(&l, t);
+
+        if (t.kind == TOK_BAD)
+            return true;
+        if ((t.kind == TOK_QUOTED || t.kind == TOK_STRING) && word.len >= 2)
+            word = (struct span){ word.ptr + 1, word.len - 2 };
+        if (is_name(t) && span_equal_nocase(word, span_of(table)))
+            return true;
+    }
+    return false;
+}
+
+/* The server writes views with `database`.`table` wherever they use one. */
+static bool
+no_view(struct server *s, const char *database, const char *table, struct sql_error *error)
+{
+    struct buf full = { 0 };
+    json_t    *rows;
+    bool       ok;
+
+    server_quote_name(&full, database);
+    buf_append_byte(&full, '.');
+    server_quote_name(&full, table);
+    rows = server_rows(s, error, "SELECT 'VIEW', TABLE_SCHEMA, TABLE_NAME FROM"
+                       " information_schema.VIEWS WHERE TABLE_SCHEMA NOT IN " OWN
+                       " AND INSTR(VIEW_DEFINITION, %s) > 0", server_text(buf_cstr(&full)));
+    ok = rows && (json_array_size(rows) == 0 ||
+                  refuse(error, database, table, json_array_get(rows, 0)));
+    buf_fini(&full);
+    json_decref(rows);
+    return ok;
+}
+
+static bool
+no_code(struct server *s, const char *database, const char *table, struct sql_error *error)
+{
+    json_t *rows = server_rows(s, error, "%s", code_sql), *row;
+    bool    ok   = rows != NULL;
+    size_t  i;
+
+    json_array_foreach(rows, i, row)
+        if (ok && names(server_cell(row, 3), table))
+            ok = refuse(error, database, table, row);
+    json_decref(rows);
+    return ok;
+}
+
+bool
+uses_none(struct cluster *c, const char *database, const char *table, struct sql_error *error)
+{
+    json_t     *shards = catalog_all(c->catalog, CATALOG_SHARD), *shard;
+    const char *id;
+    bool        ok = true;
+
+    json_object_foreach(shards, id, shard) {
+        struct server s = { .mysql = NULL };
+
+        ok = ok && server_open(&s, shard, error) && no_view(&s, database, table, error) &&
+             no_code(&s, database, table, error);
+        server_close(&s);
+    }
+    json_decref(shards);
+    return ok;
+}
+
+bool
+uses_no_code(struct server *home, const char *database, struct sql_error *error)
+{
+    json_t *rows = server_rows(home, error, "SELECT * FROM (%s UNION ALL SELECT 'SEQUENCE',"
+                               " TABLE_SCHEMA, TABLE_NAME, '' FROM information_schema.TABLES"
+                               " WHERE TABLE_TYPE = 'SEQUENCE') x WHERE x.ROUTINE_SCHEMA = %s",
+                               code_sql, server_text(database));
+    const json_t *row = json_array_get(rows, 0);
+    bool          ok  = rows != NULL;
+
+    if (row)
+        ok = sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: the %s %s.%s lives on shard %s, the "
+                           "home of its database, and does not move with it; drop it first, and "
+                           "make it again afterwards", server_cell(row, 0), server_cell(row, 1),
+                           server_cell(row, 2), home->name);
+    json_decref(rows);
+    return ok;
+}
