@@ -100,6 +100,39 @@ const struct cli_verb cli_verbs[] = {
       "copy slow down by itself: running=N statements of applications at once on a server (4),\n"
       "or statements that take slower=PERCENT of what they took without the copy (125);\n"
       "floor=PERCENT of its best rate is what it keeps (30)." },
+    { "scaler status", "", "", verb_scaler_status,
+      "Show what the scaler sees, and its settings", "" },
+    { "scaler mode", "off|advise|auto", "", verb_scaler_mode,
+      "Let it do nothing, say what it would do, or do it",
+      "In mode advise decisions are recorded and people act: see 'scaler decisions'." },
+    { "scaler set", "NAME=VALUE...", "", verb_scaler_set,
+      "Change limits, cooldown, budget, quiet hours",
+      "All or none of them; they hold from the next look on, and are kept. 'scaler status' lists\n"
+      "them. Quiet hours are local time: quiet=22:00-06:00." },
+    { "scaler decisions", "", "limit", verb_scaler_decisions,
+      "List what it decided, newest first",
+      "What may not be done now is listed with what holds it back." },
+    { "scaler explain", "ID", "", verb_scaler_explain,
+      "Show a decision and what it was made from",
+      "It is made once more, from the measurements and settings that were recorded with it." },
+    { "scaler resume", "", "", verb_scaler_resume, "Let it go on after failures", "" },
+    { "scaler simulate", "",
+      "trace generate trace-shards hours every mean speed write decisions set",
+      verb_scaler_simulate,
+      "What would it have done with a load",
+      "A trace is text. Its first line names the columns, of which time (in seconds) and shard\n"
+      "must be there; the others may be statements (per second), cpu, memory, storage (0 to 1),\n"
+      "connections, latency (the 95th percentile in seconds), bytes, and key (the part of the\n"
+      "statements that is about one key). Each further line is one shard at one time:\n"
+      "    time shard statements cpu latency\n"
+      "    1700000000 shard-1 9500 0.71 0.012\n"
+      "    1700000000 shard-2 300 - 0.002\n"
+      "Values are separated by spaces, tabs or commas, '-' is not known, # begins a comment.\n"
+      "'scaler trace' writes what was measured here like that. Settings are those of the cluster\n"
+      "when its controller runs, and --set NAME=VALUE changes them for this run." },
+    { "scaler trace", "", "by-hours", verb_scaler_trace,
+      "Write what was measured, for 'scaler simulate'",
+      "The last six hours by minutes, or the last five weeks by hours." },
     { "engine list", "", "", verb_engine_list, "List the servers that run what shards cannot", "" },
     { "engine add", "", "name adopt user password tls tls-ca", verb_engine_add,
       "Make one more engine, or use a server as one",
@@ -172,7 +205,8 @@ const struct cli_option cli_options[] = {
     { "port", "PORT", "where applications connect, on 127.0.0.1 (7306)" },
     { "http-port", "PORT", "where metrics are, on 127.0.0.1 (7380)" },
     { "workers", "N", "processes of shardd; 0: one per CPU (0)" },
-    { "set", "'NAME = VALUE'", "a setting of shardd.conf(5), in place of all before; '' for none" },
+    { "set", "'NAME = VALUE'", "up: a setting of shardd.conf(5), in place of all before, '' for "
+      "none; scaler simulate: one of its own" },
     { "detach", NULL, "return when it is ready, and leave it running" },
     { "instance", "NAME", "as in shardd.conf(5); for a new home (default)" },
     { "policy", "auto|global", "how new tables are spread (auto)" },
@@ -244,6 +278,18 @@ const struct cli_option cli_options[] = {
     { "commit", "MODE", "transactions that write on several shards: atomic, best_effort, single "
       "or default (as in shardd.conf)" },
     { "force", "commit|rollback", "what to do where the decision cannot be had" },
+    { "limit", "N", "at most so many (20)" },
+    { "trace", "FILE", "the load, - for standard input" },
+    { "generate", "SHAPE", "a made-up load: daily, weekly, growth, steps, flapping, noise, key or "
+      "idle" },
+    { "trace-shards", "N", "how many shards it is of (4)" },
+    { "hours", "N", "how long (72)" },
+    { "every", "SECONDS", "how far its measurements are apart (60)" },
+    { "mean", "N", "about so many statements per second on each shard (8000)" },
+    { "speed", "MB", "rows move at so many megabytes per second (50)" },
+    { "write", "FILE", "write the load, and do not simulate" },
+    { "decisions", NULL, "print all decisions too" },
+    { "by-hours", NULL, "by hours, the last five weeks" },
     { "max-connections", "N", "at most so many at a time; 0: no limit (0)" },
     { "connection-rate", "N", "at most so many new ones per second; 0: no limit (0)" },
     { "statement-timeout", "SECONDS", "statements that take longer are ended; 0.25 will do; 0: as "

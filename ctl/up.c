@@ -31,6 +31,7 @@
 #include "ctl/provision/provision.h"
 #include "ctl/provision/spawn.h"
 #include "ctl/scale/monitor.h"
+#include "ctl/scale/scaler.h"
 #include "ctl/up.h"
 
 enum { TICK_MS = 100, SHARDD_READY_MS = 30000, ENGINES_WAIT_MS = 15000 };
@@ -386,12 +387,15 @@ start_keepers(struct cluster *c, struct keepers *k)
     k->repair   = repair_start(c);
     moves_start(c);
     c->monitor = monitor_start(c);
+    c->scaler  = scaler_start(c);
 }
 
 static void
 stop_keepers(struct cluster *c, struct keepers *k)
 {
     if (c) {
+        scaler_stop(c->scaler);
+        c->scaler = NULL;
         monitor_stop(c->monitor);
         c->monitor = NULL;
         moves_stop(c);

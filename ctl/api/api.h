@@ -38,6 +38,11 @@
  *             would be cut into halves of equal load
  *   POST   /v1/explain                 {"sql", "database"}
  *   POST   /v1/fsck                    {"database"}
+ *   GET    /v1/scaler                  what it sees and is to do; PUT {"mode", settings}
+ *   POST   /v1/scaler/resume           go on after failures
+ *   GET    /v1/scaler/decisions[?limit=50&before=N]   newest first
+ *   GET    /v1/scaler/decisions/N      with what it was made from, and made once more
+ *   GET    /v1/scaler/trace[?grain=minute|hour]       what was measured, as trace.h has it
  *   POST   /v1/ddl                     see below
  *   POST   /v1/move/hide               {"hide": {"DATABASE.TABLE": "SET"}}: internal, for tests;
  *             SET is a table of schema shardd_move, see core/route/table.h; {}: nothing is hidden

@@ -27,6 +27,8 @@ enum catalog_kind {
     CATALOG_USER,     /* named as in SQL */
     CATALOG_JOB,      /* named by its number, 10 digits */
     CATALOG_ENGINE,   /* named by its id in decimal */
+    CATALOG_DECISION, /* of the scaler, named by its number, 10 digits */
+    CATALOG_INPUTS,   /* what it was made from, named the same */
 };
 
 #define CATALOG_NEW 0  /* expected version: there is none */

@@ -1,7 +1,7 @@
 /* model.h - what the catalog's objects mean, and words for reading them.
  *
  *   meta/cluster   format (of the catalog), uuid, instance, generation, users_generation,
- *                  next_shard, next_engine, next_sequence, next_job, service_user,
+ *                  next_shard, next_engine, next_sequence, next_job, next_decision, service_user,
  *                  service_secret, provision (settings of provision.h), lower_case,
  *                  engine_made (`up` makes none any more)
  *   engine/ID      as a shard, for a server that runs what the shards cannot; ids from
@@ -25,6 +25,7 @@
  *                  [id, ...], tables: ["<catalog name>", ...]}, hide: {"<catalog name>": name of
  *                  a table in ROUTES_MOVE_SCHEMA}, cut (transactions of before the fence end at
  *                  once); each part may be absent
+ *   meta/scaler, decision/NUMBER, inputs/NUMBER    see ctl/scale/scaler.h
  *   meta/monitor   interval_ms (how often the load is measured)
  *   job/NUMBER     see ctl/job/job.h
  *

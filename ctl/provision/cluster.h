@@ -45,6 +45,7 @@ struct cluster_paths {
 struct resolver;
 struct moves;
 struct monitor;
+struct scaler;
 
 struct cluster {
     struct cluster_paths path;
@@ -70,6 +71,7 @@ struct cluster {
     struct resolver     *resolver; /* see ctl/job/resolver.h; NULL: none runs */
     struct engines      *engines;  /* see engines.h; NULL: nobody looks after them */
     struct monitor      *monitor;  /* see ctl/scale/monitor.h; NULL: nobody measures */
+    struct scaler       *scaler;   /* see ctl/scale/scaler.h; NULL: nobody decides */
 };
 
 /* $XDG_STATE_HOME/shardd, ~/.local/state/shardd, or /var/lib/shardd for root.

@@ -1,0 +1,159 @@
+"""test_scaler.py - a cluster that grows and shrinks by itself under applications, and a scaler that
+is killed, stopped, held back and asked why."""
+import json
+
+import pytest
+
+import movebed
+from movebed import restart
+from testbed import Cluster, wait_for
+
+BUSY, IDLE = 0.004, 0.5  # seconds between the statements of one application
+QUICK = ["check_s=1", "max_statements=150", "hot_n=3", "hot_of=4", "cold=30", "cold_n=4",
+         "cold_of=5", "merge_to=60", "cooldown_s=2", "max_shards=2", "max_latency_ms=0",
+         "max_cpu=0", "max_memory=0", "max_storage=0", "max_connections=0", "free_disk=0",
+         "forecast_error=0", "moves_per_day=1000", "max_pause_ms=1000"]
+
+
+@pytest.fixture(scope="module")
+def c(scratch):
+    cluster = Cluster(scratch / "scale", shards=1)
+    cluster.ctl("load set", "--interval", 1)
+    cluster.ctl("scaler set", *QUICK)
+    yield cluster
+    cluster.finish()
+
+
+def decisions(c, **want):
+    done = c.ctl_raw("scaler decisions", "--limit", 500, "--json")
+    if done.returncode:
+        return []  # the controller is away
+    return [d for d in json.loads(done.stdout)["decisions"]
+            if all(d.get(k) == v for k, v in want.items())]
+
+
+def names(c):
+    done = c.ctl_raw("shard list", "--json")
+    return [s["name"] for s in json.loads(done.stdout)["shards"]] if not done.returncode else []
+
+
+def ended(c, action, after=0):
+    return next((d for d in decisions(c, action=action)
+                 if d["number"] > after and d["state"] not in ("held", "beginning", "moving")),
+                None)
+
+
+def last(c):
+    return max((d["number"] for d in decisions(c)), default=0)
+
+
+def explain(c, number):
+    answer = c.ctl("scaler explain", number)
+    assert answer["replayed"]["text"] == answer["text"]
+    return answer
+
+
+def test_advice_only(c, plain):
+    """It says what it would do, and does not."""
+    with movebed.running(c, plain, writers=3, movers=1, watchers=1, pause=BUSY) as bed:
+        advice = wait_for("advice", lambda: decisions(c, action="split", held="advise"), 30)[-1]
+        assert advice["why"] == "hot" and advice["metric"] == "statements"
+        assert advice["value"] > advice["limit"] == 150
+        assert "the mode is advise" in explain(c, advice["number"])["text"]
+        assert names(c) == ["shard-1"] and decisions(c, state="moving") == []
+        bed.pause = IDLE
+    for table in "kv", "`lines`", "accounts":
+        c.sql(f"DROP TABLE {table}")
+
+
+def test_grows_and_shrinks(c, plain):
+    """The movie, shortened: no statement fails, no row is lost."""
+    with movebed.running(c, plain, writers=3, movers=1, watchers=1, pause=BUSY) as bed:
+        before = last(c)
+        c.ctl("scaler mode", "auto")
+        split = wait_for("the end of a split", lambda: ended(c, "split", before), 60)
+        assert split["state"] == "done", split
+        assert (split["why"], split["metric"], split["shard"]) == ("hot", "statements", "shard-1")
+        shown = explain(c, split["number"])
+        assert shown["world"]["shards"][0]["hot"]["statements"] >= 1
+        assert len(names(c)) == 2 and bed.check() == []
+        held = wait_for("no third", lambda: decisions(c, action="split", held="shards") or
+                        not any(s["hot"] for s in c.ctl("scaler status")["shards"]), 30)
+        assert held
+        bed.pause = IDLE
+        merge = wait_for("the end of a merge", lambda: ended(c, "merge", before), 60)
+        assert merge["state"] == "done", merge
+        assert merge["why"] == "cold" and merge["other"] == "shard-1"
+        assert explain(c, merge["number"])["request"]["verb"] == "drain"
+        assert names(c) == ["shard-1"] and bed.check() == []
+        c.ctl("scaler mode", "off")
+        jobs = [j["number"] for j in c.ctl("job list")["jobs"] if j["kind"] == "move"]
+        assert {split["job"], merge["job"]} == set(jobs)
+    c.fsck()
+    for table in "kv", "`lines`", "accounts":
+        c.sql(f"DROP TABLE {table}")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("point", ["scaler-decided", "scaler-begun", "copy", "cutover-journal",
+                                   "complete"])
+def test_killed(c, plain, point):
+    """Wherever the controller dies, the next one knows what was decided, and goes on."""
+    with movebed.running(c, plain, writers=3, movers=1, watchers=1, pause=BUSY):
+        restart(c, SHARDD_FAIL_AT=point)
+        c.ctl("scaler set", "cooldown_s=0", "cold=0", "max_failures=10")
+        before = last(c)
+        c.ctl("scaler mode", "auto")
+        wait_for("its end", lambda: movebed.controller(c) is None, 60)
+        restart(c)
+        split = wait_for("the end of a split", lambda: next(
+            (d for d in decisions(c, action="split", state="done") if d["number"] > before), None),
+            90)
+        lost = decisions(c, state="lost")
+        assert len([d for d in lost if d["number"] > before]) == (point == "scaler-decided")
+        assert c.ctl("job show", split["job"])["who"] == f"scaler {split['number']}"
+        assert len(names(c)) == 2
+        c.ctl("scaler mode", "off")
+    for table in "kv", "`lines`", "accounts":
+        c.sql(f"DROP TABLE {table}")
+    c.ctl_raw("shard drain", names(c)[1], "--no-reverse", "--wait", timeout=120)
+    c.ctl("scaler set", *QUICK)
+
+
+def test_settings_are_checked_and_kept(c):
+    refused = [("max_cpu=101", "from 0 to 100"), ("nothing=1", "no setting"), ("mode=on", "mode"),
+               ("quiet=22-6", "quiet hours"), ("hot_n=60", "hot_of"), ("cold=90", "clear")]
+    for word, sentence in refused:
+        done = c.ctl_raw("scaler set", word)
+        assert done.returncode == 1 and sentence in done.stderr, done
+    done = c.ctl_raw("scaler set", "max_cpu=70", "max_shards=0")
+    assert done.returncode == 1, done
+    assert c.ctl_raw("scaler set", "max_cpu").returncode == 2
+    c.ctl("scaler set", "max_cpu=71.5", "quiet=22:00-06:30", "mode=off")
+    restart(c)
+    kept = {s["name"]: s["value"] for s in c.ctl("scaler status")["settings"]}
+    assert kept["max_cpu"] == 71.5 and kept["quiet"] == "22:00-06:30"
+    assert kept["max_statements"] == 150 and c.ctl("scaler status")["mode"] == "off"
+    c.ctl("scaler set", "quiet=")
+    assert c.ctl_raw("scaler resume").returncode == 1  # it has not stopped
+    assert c.ctl_raw("scaler explain", 999999).returncode == 1
+    assert c.ctl_raw("scaler explain", "x").returncode == 1
+    assert "quiet" in c.ctl_raw("scaler status").stdout
+    assert c.ctl_raw("scaler decisions").returncode == 0
+
+
+def test_traces(c, tmp_path):
+    """What was measured, and what was made up, can be simulated."""
+    made = tmp_path / "trace"
+    c.ctl_raw("scaler simulate", "--generate", "growth", "--trace-shards", 2, "--write", made)
+    out = c.ctl("scaler simulate", "--trace", made, "--set", "max_statements=5000")
+    assert out["splits"] > 0 and out["shards"]["first"] == 2
+    text = c.ctl_raw("scaler simulate", "--trace", made, "--decisions").stdout
+    assert "shard-minutes above a limit" in text
+    measured = c.ctl_raw("scaler trace")
+    assert measured.returncode == 0
+    assert measured.stdout.splitlines()[1].startswith("time shard statements")
+    made.write_text("time shard statements\n1 a b\n")
+    done = c.ctl_raw("scaler simulate", "--trace", made)
+    assert done.returncode == 1 and "line 2" in done.stderr
+    assert c.ctl_raw("scaler simulate").returncode == 2
