@@ -220,7 +220,7 @@ const struct cli_option cli_options[] = {
     { "grain", "raw|minute|hour", "measurements, or one point per minute or hour (what there is "
       "for that time)" },
     { "name", "NAME", "the shard's or engine's name" },
-    { "provisioner", "local|docker|static", "who makes the server of a shard (up, serve: "
+    { "provisioner", "local|docker|systemd|static", "who makes the server of a shard (up, serve: "
       "for all that do not say; local)" },
     { "cpus", "N", "the server gets so many processors at most; 1.5 will do" },
     { "memory", "SIZE", "the server gets so many bytes (512M, 2G) at most, half of them for its "

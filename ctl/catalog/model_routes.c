@@ -29,11 +29,13 @@ shard_index(struct builder *b, int64_t id, uint32_t *index)
                    (long long)id);
 }
 
-/* A server of our own is on this machine: its socket is half the way of its port. */
+/* A server on this machine, of a user who may open its socket: that is half the way of its port. */
 static bool
 by_socket(const json_t *server)
 {
-    return (strcmp(model_text(server, "provisioner"), "local") == 0 ||
+    const char *by = model_text(server, "provisioner");
+
+    return (strcmp(by, "local") == 0 || strcmp(by, "systemd") == 0 ||
             model_number(server, "port") == 0) &&
            model_text(server, "socket")[0] == '/';
 }

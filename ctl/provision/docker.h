@@ -44,10 +44,6 @@ void docker_quote(struct buf *out, const char *text);
 /* The lines of a container's logs without the headers that frame what it wrote, appended. */
 void docker_logs(struct span frames, struct buf *out);
 
-/* The line of these that says best why a server ended: the last one with "ERROR", else the last
- * one. */
-void docker_telling(struct span lines, char *out, size_t room);
-
 /* The body that creates a shard's container: its object, the cluster's uuid and instance, the
  * lines of its settings, the image, and the network ("host", or one on which its port is
  * published on 127.0.0.1). The caller owns it. */

@@ -61,25 +61,6 @@ docker_logs(struct span frames, struct buf *out)
     buf_append_span(out, frames);
 }
 
-void
-docker_telling(struct span lines, char *out, size_t room)
-{
-    bool found = false;
-
-    out[0] = '\0';
-    while (lines.len > 0) {
-        const uint8_t *end = memchr(lines.ptr, '\n', lines.len);
-        size_t         len = end ? (size_t)(end - lines.ptr) : lines.len;
-        bool           bad = memmem(lines.ptr, len, "ERROR", 5) != NULL;
-
-        if (len > 0 && (bad || !found))
-            snprintf(out, room, "%.*s", (int)len, (const char *)lines.ptr);
-        found = found || bad;
-        lines.ptr += len + (end != NULL);
-        lines.len -= len + (end != NULL);
-    }
-}
-
 /* --- the container ------------------------------------------------------------------ */
 
 /* "name=value" lines as options of mariadbd. log_warnings: the health check has no account, and

@@ -8,6 +8,7 @@
 #include "ctl/provision/provision.h"
 
 static const struct provisioner *const provisioners[] = { &provisioner_local, &provisioner_docker,
+                                                          &provisioner_systemd,
                                                           &provisioner_static };
 
 const struct provision_option provision_options[] = {
@@ -163,6 +164,25 @@ provision_trace(const json_t *server)
         if (json_object_get(server, members[i]))
             json_object_set(trace, members[i], json_object_get(server, members[i]));
     return trace;
+}
+
+void
+provision_telling(struct span lines, char *out, size_t room)
+{
+    bool found = false;
+
+    out[0] = '\0';
+    while (lines.len > 0) {
+        const uint8_t *end = memchr(lines.ptr, '\n', lines.len);
+        size_t         len = end ? (size_t)(end - lines.ptr) : lines.len;
+        bool           bad = memmem(lines.ptr, len, "ERROR", 5) != NULL;
+
+        if (len > 0 && (bad || !found))
+            snprintf(out, room, "%.*s", (int)len, (const char *)lines.ptr);
+        found = found || bad;
+        lines.ptr += len + (end != NULL);
+        lines.len -= len + (end != NULL);
+    }
 }
 
 /* --- facts ------------------------------------------------------------------------- */

@@ -19,6 +19,7 @@
 #include <jansson.h>
 #include <sys/types.h>
 
+#include "core/base/buf.h"
 #include "core/base/err.h"
 
 struct cluster;
@@ -66,7 +67,8 @@ struct provisioner {
     json_t *(*list)(struct cluster *c, struct err *err);
 };
 
-extern const struct provisioner provisioner_local, provisioner_docker, provisioner_static;
+extern const struct provisioner provisioner_local, provisioner_docker, provisioner_systemd,
+    provisioner_static;
 
 /* By its name; NULL: there is none. `i` counts from 0 until the answer is NULL. */
 const struct provisioner *provision_find(const char *name);
@@ -116,6 +118,10 @@ void provision_look(struct provision_facts *f);
 /* Bytes of "512M"; 0: not a size. Thousandths of "1.5"; 0: not a number above 0. */
 int64_t provision_size(const char *text);
 int64_t provision_milli(const char *text);
+
+/* The line of a log that says best why a server ended: the last one with "ERROR", else the last
+ * one. */
+void provision_telling(struct span lines, char *out, size_t room);
 
 /* The folders of a process below /sys/fs/cgroup from /proc/PID/cgroup; "" where there is none but
  * the root. */

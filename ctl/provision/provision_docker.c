@@ -244,7 +244,7 @@ ended(struct provisioned *p, const json_t *shown, struct err *err)
              LOG_LINES);
     docker_bytes(provision_setting(p->c, "docker_socket"), path, CALL_MS, &frames, &ignored);
     docker_logs(buf_unread(&frames), &lines);
-    docker_telling(buf_unread(&lines), line, sizeof(line));
+    provision_telling(buf_unread(&lines), line, sizeof(line));
     buf_fini(&frames);
     buf_fini(&lines);
     return err_set(err, "its container %.60s ended%s with status %d: %s", name_of(p),

@@ -17,7 +17,7 @@
 /* In the child, between fork and exec. Only async-signal-safe calls: other
  * threads of the parent may have held any lock. */
 static void
-become(const char *const argv[], char **env, int out)
+become(const char *const argv[], char **env, int out, int errors)
 {
     sigset_t none;
     int      null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -29,12 +29,20 @@ become(const char *const argv[], char **env, int out)
     dup2(null, STDIN_FILENO);
     if (out >= 0) {
         dup2(out, STDOUT_FILENO);
-        dup2(out, STDERR_FILENO);
+        dup2(errors, STDERR_FILENO);
     }
     /* Libraries open files that they do not mark close-on-exec. */
     close_range(3, ~0u, 0);
     execve(argv[0], (char *const *)(uintptr_t)argv, env);
     _exit(127);
+}
+
+/* Where a service's manager is told how it is; children are not the service. */
+static bool
+is_notify(const char *variable)
+{
+    return strncmp(variable, "NOTIFY_SOCKET=", 14) == 0 ||
+           strncmp(variable, "WATCHDOG_", 9) == 0;
 }
 
 /* Our environment with `extra` ("NAME=value") instead of NAME's own; NAME
@@ -49,7 +57,8 @@ environment(const char *extra)
         n++;
     env = mem_alloc((n + 2) * sizeof(*env));
     for (size_t i = 0; i < n; i++)
-        if (!extra || strncmp(environ[i], extra, name_len) != 0 || environ[i][name_len] != '=')
+        if (!is_notify(environ[i]) &&
+            (!extra || strncmp(environ[i], extra, name_len) != 0 || environ[i][name_len] != '='))
             env[out++] = environ[i];
     if (extra && extra[name_len] == '=')
         env[out++] = (char *)(uintptr_t)extra;
@@ -71,7 +80,7 @@ spawn(const char *const argv[], const char *log, const char *extra)
     env = environment(extra);
     pid = fork();
     if (pid == 0)
-        become(argv, env, out);
+        become(argv, env, out, out);
     if (pid < 0)
         pid = -errno;
     free(env);
@@ -104,15 +113,18 @@ telling_line(int fd, char *line, size_t room)
 bool
 spawn_run(const char *const argv[], struct err *err)
 {
-    char  line[256];
-    int   ends[2], status = 0;
-    pid_t pid;
+    char   line[256];
+    int    ends[2], status = 0;
+    pid_t  pid;
+    char **env;
 
     if (pipe2(ends, O_CLOEXEC) != 0)
         return err_set(err, "cannot make a pipe: %s", strerror(errno));
+    env = environment(NULL);
     pid = fork();
     if (pid == 0)
-        become(argv, environ, ends[1]);
+        become(argv, env, ends[1], ends[1]);
+    free(env);
     close(ends[1]);
     if (pid < 0) {
         close(ends[0]);
@@ -126,6 +138,42 @@ spawn_run(const char *const argv[], struct err *err)
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
         return err_set(err, "cannot run %s; is it installed?", argv[0]);
     return err_set(err, "%s failed: %s", argv[0], line[0] ? line : "it said nothing");
+}
+
+bool
+spawn_read(const char *const argv[], struct buf *out, struct err *err)
+{
+    int     ends[2], null = open("/dev/null", O_WRONLY | O_CLOEXEC), status = 0;
+    pid_t   pid;
+    ssize_t n = 1;
+    char  **env;
+
+    if (null < 0 || pipe2(ends, O_CLOEXEC) != 0) {
+        err_set(err, "cannot make a pipe: %s", strerror(errno));
+        close(null);
+        return false;
+    }
+    env = environment(NULL);
+    pid = fork();
+    if (pid == 0)
+        become(argv, env, ends[1], null);
+    free(env);
+    close(ends[1]);
+    close(null);
+    while (pid > 0 && n > 0) {
+        n = read(ends[0], buf_reserve(out, 4096), 4096);
+        if (n > 0)
+            buf_commit(out, (size_t)n);
+        else if (n < 0 && errno == EINTR)
+            n = 1;
+    }
+    close(ends[0]);
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return true;
+    return err_set(err, "'%s %s' failed with status %d", argv[0], argv[1],
+                   WIFEXITED(status) ? WEXITSTATUS(status) : -1);
 }
 
 static bool

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include "core/base/buf.h"
 #include "core/base/err.h"
 
 /* Starts `argv` in a session of its own (so that a Ctrl-C on the terminal
@@ -14,6 +15,9 @@ pid_t spawn(const char *const argv[], const char *log, const char *extra);
 
 /* Runs it to its end; false with `err`, naming the last line it printed. */
 bool spawn_run(const char *const argv[], struct err *err) must_check;
+
+/* The same, with what it printed on standard output appended to `out`. */
+bool spawn_read(const char *const argv[], struct buf *out, struct err *err) must_check;
 
 /* Where the program is: beside the running one, in ../libexec or ../sbin of that, on
  * $PATH, or in the system's usual directories. False when nowhere. */

@@ -184,6 +184,8 @@ def test_install_and_uninstall(tmp_path):
         "usr/sbin/shardd", "usr/sbin/shardctl", "usr/share/man/man8/shardd.8",
         "usr/share/man/man8/shardctl.8", "usr/share/man/man5/shardd.conf.5",
         "usr/lib/systemd/system/shardd.service", "usr/lib/systemd/system/shardctl.service",
+        "usr/lib/systemd/system/shardd-mariadb@.service",
+        "usr/share/polkit-1/rules.d/shardd.rules",
         "usr/lib/sysusers.d/shardd.conf", "usr/lib/tmpfiles.d/shardd.conf",
         "etc/shardd/shardd.conf"}
     assert "/usr/sbin/shardd -c" in (

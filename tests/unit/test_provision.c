@@ -88,6 +88,7 @@ test_plans(void **state)
     } cases[] = {
         { { "docker", "", "" }, NULL },
         { { "docker", "0.5", "512M" }, NULL },
+        { { "systemd", "2", "1G" }, NULL },
         { { "docker", "none", "" }, "--cpus none: it is a number from 0.01" },
         { { "docker", "", "255M" }, "--memory 255M: it is a size from 256M" },
         { { "", "", "1G" }, "local has no limits" },
@@ -106,8 +107,12 @@ test_plans(void **state)
             fail_msg("%s", err.text);
         if (ok) {
             trace = provision_trace(shard);
-            assert_string_equal(model_text(trace, "container"), "shardd-01234567-shard-3");
-            assert_string_equal(model_text(trace, "provisioner"), "docker");
+            assert_string_equal(model_text(trace, cases[i].wish.provisioner[0] == 'd'
+                                                      ? "container" : "unit"),
+                                cases[i].wish.provisioner[0] == 'd'
+                                    ? "shardd-01234567-shard-3"
+                                    : "shardd-mariadb@01234567-shard-3.service");
+            assert_string_equal(model_text(trace, "provisioner"), cases[i].wish.provisioner);
             json_decref(trace);
         }
         json_decref(shard);
@@ -174,20 +179,20 @@ test_logs(void **state)
     (void)state;
     docker_logs((struct span){ (const uint8_t *)framed, sizeof(framed) - 1 }, &out);
     assert_string_equal(buf_cstr(&out), "one\n\n[ERROR] two\nthree\n");
-    docker_telling(buf_unread(&out), line, sizeof(line));
+    provision_telling(buf_unread(&out), line, sizeof(line));
     assert_string_equal(line, "[ERROR] two");
     /* However much of it is there, it is read to its end and not beyond. */
     for (size_t n = 0; n < sizeof(framed); n++) {
         buf_clear(&out);
         docker_logs((struct span){ (const uint8_t *)framed, n }, &out);
         assert_true(buf_len(&out) <= n);
-        docker_telling(buf_unread(&out), line, sizeof(line));
+        provision_telling(buf_unread(&out), line, sizeof(line));
     }
     buf_clear(&out);
     docker_logs(span_of("plain\nlast\n\n"), &out);
-    docker_telling(buf_unread(&out), line, 3);
+    provision_telling(buf_unread(&out), line, 3);
     assert_string_equal(line, "la");
-    docker_telling((struct span){ NULL, 0 }, line, sizeof(line));
+    provision_telling((struct span){ NULL, 0 }, line, sizeof(line));
     assert_string_equal(line, "");
     buf_fini(&out);
 }

@@ -1,0 +1,131 @@
+"""test_systemd.py - shards as units of a systemd that was really booted, made by a controller that
+runs as its own unit says: an ordinary user, sandboxed, whom polkit lets start these units only."""
+import pytest
+
+from systemdbed import Machine
+from testbed import wait_for
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture(scope="module")
+def machine(scratch):
+    if Machine.reason():
+        pytest.skip(Machine.reason())
+    booted = Machine(scratch / "vm")
+    try:
+        wait_for("the controller", lambda: booted.ctl_raw("status").returncode == 0)
+        yield booted
+        booted.ctl("fsck")
+    finally:
+        booted.stop()
+
+
+def restart(machine, step=None):
+    """The controller anew, to be killed at `step`."""
+    verb = [f"SHARDD_FAIL_AT={step}"] if step else ["SHARDD_FAIL_AT"]
+    machine.run("systemctl", "set-environment" if step else "unset-environment", *verb)
+    machine.run("systemctl", "restart", "shardctl")
+
+
+def shards(machine):
+    return [s["name"] for s in machine.json("shard", "list")["shards"]]
+
+
+def folders(machine):
+    return machine.run_raw("ls", "/var/lib/shardd/mariadb").stdout.split()
+
+
+def add(machine, *more, name="u"):
+    machine.ctl("shard", "add", "--name", name, "--provisioner", "systemd", *more)
+    return machine.json("shard", "show", name)
+
+
+def test_a_unit_becomes_a_shard_within_its_limits(machine):
+    shown = add(machine, "--cpus", "1.5", "--memory", "512M")
+    try:
+        assert machine.units() == {shown["unit"]}
+        assert (shown["answers"], shown["ranges"]) == (True, 0)
+        server = shown["server"]
+        assert (server["runs"], server["cpus"], server["memory"]) == ("running", 1.5, 512 << 20)
+        assert server["directory"].startswith("/var/lib/shardd/mariadb/")
+        words = machine.run("cat", f"/proc/{server['pid']}/cmdline").split("\0")
+        assert words[0] == "/usr/sbin/mariadbd"
+        status = machine.run("cat", f"/proc/{server['pid']}/status")
+        assert "NoNewPrivs:\t1" in status and "CapEff:\t0000000000000000" in status
+        assert "Uid:\t990" in status
+        # Of the cluster's folder it sees its own part only.
+        seen = machine.run("nsenter", "-t", server["pid"], "-m", "--", "find", "/var/lib/shardd",
+                           "-maxdepth", "2")
+        assert "catalog.db" not in seen and shown["unit"].split("@")[1][:8] in seen
+        settings = machine.run("cat", server["directory"].replace("/data", "/my.cnf"))
+        assert "innodb_buffer_pool_size=256M" in settings and "user=" not in settings
+        machine.ctl("fsck")
+    finally:
+        machine.ctl("shard", "remove", "u")
+    assert machine.units() == set() and folders(machine) == []
+
+
+def test_systemd_starts_a_killed_server_again(machine):
+    shown = add(machine)
+    try:
+        before = shown["server"]["pid"]
+        machine.run("kill", "-9", before)
+
+        def again():
+            now = machine.json("shard", "show", "u")
+            return now["answers"] and now["server"].get("pid", before) != before
+
+        wait_for("the unit to be started again", again)
+        machine.run("systemctl", "stop", "shardctl")
+        assert machine.units() == {shown["unit"]}  # shards go on without a controller
+        machine.run("systemctl", "stop", shown["unit"])
+        machine.run("systemctl", "start", "shardctl")
+        assert machine.json("shard", "show", "u")["answers"]
+        machine.ctl("fsck")
+    finally:
+        machine.ctl("shard", "remove", "u")
+
+
+@pytest.mark.parametrize("step, stays", [
+    ("shard-planned", False), ("shard-created", False), ("shard-started", False),
+    ("shard-ready", False), ("shard-filled", False), ("shard-recorded", True)])
+def test_a_controller_killed_while_it_makes_one(machine, step, stays):
+    restart(machine, step)
+    machine.ctl_raw("shard", "add", "--name", "k", "--provisioner", "systemd")
+    assert "status=66" in machine.run("journalctl", "-u", "shardctl", "-n", "50", "--no-pager")
+    wait_for("the controller", lambda: machine.ctl_raw("status").returncode == 0)
+    restart(machine)
+    assert shards(machine)[1:] == (["k"] if stays else [])
+    assert len(machine.units()) == len(folders(machine)) == stays
+    machine.ctl("fsck")
+    if stays:
+        machine.ctl("shard", "remove", "k")
+
+
+def test_a_controller_killed_while_it_removes_one(machine):
+    add(machine)
+    restart(machine, "shard-leaving")
+    machine.ctl_raw("shard", "remove", "u")  # each controller that goes on with it is killed, too
+    restart(machine)
+    assert len(shards(machine)) == 1 and machine.units() == set() and folders(machine) == []
+
+
+def test_what_cannot_be_made_is_told_and_leaves_nothing(machine):
+    drop_in = "etc/systemd/system/shardd-mariadb@.service.d/unlucky.conf"
+    (machine.root / drop_in).parent.mkdir()
+    (machine.root / drop_in).write_text("""[Service]
+ExecStart=
+ExecStart=/bin/sh -c 'echo "[ERROR] no luck today"; exit 3'
+RestartSec=100ms
+""")
+    machine.run("systemctl", "daemon-reload")
+    done = machine.ctl_raw("shard", "add", "--provisioner", "systemd")
+    (machine.root / drop_in).unlink()
+    machine.run("systemctl", "daemon-reload")
+    assert done.returncode == 1 and "has failed" in done.stderr, done.stderr
+    assert machine.units() == set() and folders(machine) == [] and len(shards(machine)) == 1
+    # Only these units are its to start.
+    refused = machine.run_raw("systemctl", "--no-ask-password", "stop", "dbus.socket",
+                              user="shardd")
+    assert refused.returncode != 0 and "uthentication" in refused.stderr
