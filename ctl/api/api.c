@@ -2,9 +2,10 @@
  * request may take as long as an ALTER TABLE. */
 #include <errno.h>
 #include <microhttpd.h>
-#include <stdarg.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -12,9 +13,9 @@
 
 #include "core/base/memory.h"
 #include "ctl/api/api.h"
-#include "ctl/api/request.h"
+#include "ctl/api/serve.h"
 
-enum { BODY_MAX = 256 << 20, CONNECTIONS_MAX = 512, IDLE_S = 60 };
+enum { BODY_FORGOTTEN = 16 << 20, CONNECTIONS_MAX = 512, IDLE_S = 60 };
 
 struct api {
     struct cluster    *cluster;
@@ -22,127 +23,19 @@ struct api {
     char               path[108];
 };
 
-const char *
-request_text(const struct request *r, const char *key)
-{
-    return json_string_value(json_object_get(r->body, key));
-}
-
-unsigned
-request_fail(struct request *r, unsigned status, const struct sql_error *error)
-{
-    json_t *message = json_string(error->message);
-
-    json_decref(r->answer);
-    r->answer = json_pack("{s:{s:i, s:s, s:o}}", "error", "code", (int)error->code, "sqlstate",
-                          error->sqlstate[0] ? error->sqlstate : "HY000", "message",
-                          message ? message : json_string("(the message is not UTF-8)"));
-    return status;
-}
-
-unsigned
-request_refuse(struct request *r, unsigned status, const char *fmt, ...)
-{
-    struct sql_error error = { .code = SQL_UNKNOWN_ERROR, .sqlstate = "HY000" };
-    va_list          args;
-
-    va_start(args, fmt);
-    vsnprintf(error.message, sizeof(error.message), fmt, args);
-    va_end(args);
-    return request_fail(r, status, &error);
-}
-
-unsigned
-request_no_such(struct request *r, const char *what, const char *name)
-{
-    return request_refuse(r, MHD_HTTP_NOT_FOUND, "there is no %s '%s'; see 'shardctl %s list'",
-                          what, name, what);
-}
-
-bool
-request_knows_database(const struct request *r, const char *name)
-{
-    json_t *database = catalog_get(r->cluster->catalog, CATALOG_DATABASE, name, NULL);
-
-    json_decref(database);
-    return database != NULL;
-}
-
-unsigned
-request_done(struct request *r, bool ok, const struct sql_error *error)
-{
-    if (ok)
-        return MHD_HTTP_OK;
-    if (error->code == 1429 || error->code == 1430) /* a shard does not answer */
-        return request_fail(r, MHD_HTTP_SERVICE_UNAVAILABLE, error);
-    return request_fail(r, MHD_HTTP_BAD_REQUEST, error);
-}
-
-/* Splits the path in place. False: too many parts. */
-static bool
-split(char *path, struct request *r)
-{
-    size_t n = 0;
-
-    for (char *at = path; at && *at;) {
-        char *slash = strchr(at, '/');
-
-        if (n == REQUEST_PARTS)
-            return false;
-        if (slash)
-            *slash++ = '\0';
-        MHD_http_unescape(at);
-        r->part[n++] = at;
-        at           = slash;
-    }
-    return true;
-}
-
-static bool
-matches(const char *pattern, const struct request *r)
-{
-    size_t i = 0;
-
-    while (*pattern) {
-        size_t len = strcspn(pattern, "/");
-
-        if (i == REQUEST_PARTS || !r->part[i])
-            return false;
-        if (!(len == 1 && *pattern == '+') &&
-            (strlen(r->part[i]) != len || strncmp(pattern, r->part[i], len) != 0))
-            return false;
-        pattern += len + (pattern[len] == '/');
-        i++;
-    }
-    return i == REQUEST_PARTS || !r->part[i];
-}
-
-static unsigned
-dispatch(struct request *r)
-{
-    bool path_known = false;
-
-    for (size_t i = 0; i < api_n_routes; i++) {
-        if (!matches(api_routes[i].path, r))
-            continue;
-        path_known = true;
-        if (strcmp(api_routes[i].method, r->method) == 0)
-            return api_routes[i].handler(r);
-    }
-    return path_known ? request_refuse(r, MHD_HTTP_METHOD_NOT_ALLOWED,
-                                       "%s is not a method of this path", r->method)
-                      : request_refuse(r, MHD_HTTP_NOT_FOUND, "there is no such path");
-}
-
 static enum MHD_Result
 take_query(void *context, enum MHD_ValueKind kind, const char *key, const char *value)
 {
-    char *plain = mem_strdup(value ? value : "");
+    char   *plain[2] = { mem_strdup(key), mem_strdup(value ? value : "") };
+    json_t *text;
 
     (void)kind;
-    MHD_http_unescape(plain);
-    json_object_set_new_nocheck(context, key, json_string_nocheck(plain));
-    free(plain);
+    MHD_http_unescape(plain[0]);
+    MHD_http_unescape(plain[1]);
+    text = json_string_nocheck(plain[1]);
+    json_object_set_new_nocheck(context, plain[0], text);
+    free(plain[0]);
+    free(plain[1]);
     return MHD_YES;
 }
 
@@ -155,46 +48,106 @@ keep_escaped(void *context, struct MHD_Connection *connection, char *text)
     return strlen(text);
 }
 
-static unsigned
-serve(struct request *r, const char *url, struct MHD_Connection *connection, struct buf *body)
+static const char *
+header(struct MHD_Connection *connection, const char *name)
 {
-    char   *path  = mem_strdup(strncmp(url, "/v1/", 4) == 0 ? url + 4 : url);
-    json_t *query = json_object();
-    unsigned status;
+    return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
 
-    MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_query, query);
-    r->query = query;
-    r->body  = buf_len(body) == 0 ? json_object()
-                                  : json_loadb((const char *)body->bytes + body->start,
-                                               buf_len(body), JSON_ALLOW_NUL, NULL);
-    if (!json_is_object(r->body))
-        status = request_refuse(r, MHD_HTTP_BAD_REQUEST, "the body is not a JSON object");
-    else if (strncmp(url, "/v1/", 4) != 0 || !split(path, r))
-        status = request_refuse(r, MHD_HTTP_NOT_FOUND, "there is no such path");
+/* As the client says, when that is fit for a log; else one of ours. */
+static void
+name_request(struct exchange *e, struct MHD_Connection *connection)
+{
+    static const char fit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    const char       *theirs = header(connection, "X-Request-Id");
+    size_t            len    = theirs ? strlen(theirs) : 0;
+    uint64_t          random = 0;
+
+    if (len > 0 && len <= REQUEST_ID_MAX && strspn(theirs, fit) == len) {
+        memcpy(e->r.id, theirs, len + 1);
+        return;
+    }
+    if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+        random = (uint64_t)(uintptr_t)e;
+    snprintf(e->r.id, sizeof(e->r.id), "%016llx", (unsigned long long)random);
+}
+
+/* Over the socket: the account that runs the controller, and root, may do anything. The socket's
+ * mode has kept others away. */
+static void
+name_peer(struct exchange *e, struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct ucred  peer = { .uid = (uid_t)-1 };
+    socklen_t     len  = sizeof(peer);
+    struct passwd entry, *found = NULL;
+    char          room[4096];
+
+    e->r.role = ROLE_VIEWER;
+    if (!info || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
+        return;
+    if (peer.uid == 0 || peer.uid == geteuid())
+        e->r.role = ROLE_OWNER;
+    if (getpwuid_r(peer.uid, &entry, room, sizeof(room), &found) == 0 && found)
+        snprintf(e->r.who, sizeof(e->r.who), "unix:%.100s", found->pw_name);
     else
-        status = dispatch(r);
-    json_decref(query);
-    json_decref(r->body);
-    free(path);
-    return status;
+        snprintf(e->r.who, sizeof(e->r.who), "unix:%lu", (unsigned long)peer.uid);
+}
+
+static void
+add_headers(struct MHD_Response *response, const struct request *r)
+{
+    const char *name;
+    json_t     *value;
+
+    MHD_add_response_header(response, "Content-Type", "application/json");
+    MHD_add_response_header(response, "Cache-Control", "no-store");
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    MHD_add_response_header(response, "X-Request-Id", r->id);
+    json_object_foreach(r->headers, name, value)
+        MHD_add_response_header(response, name, json_string_value(value));
 }
 
 static enum MHD_Result
-answer(struct MHD_Connection *connection, struct request *r, unsigned status)
+answer(struct MHD_Connection *connection, const struct request *r, unsigned status)
 {
     char *text = r->answer ? json_dumps(r->answer, JSON_COMPACT) : mem_strdup("{}");
     struct MHD_Response *response;
     enum MHD_Result      queued;
 
-    json_decref(r->answer);
     if (!text)
         text = mem_strdup("{\"error\":{\"code\":1105,\"sqlstate\":\"HY000\","
-                          "\"message\":\"the answer is not UTF-8\"}}");
+                          "\"message\":\"the answer is not UTF-8\",\"request_id\":\"\"}}");
     response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
-    MHD_add_response_header(response, "Content-Type", "application/json");
+    add_headers(response, r);
     queued = MHD_queue_response(connection, status, response);
     MHD_destroy_response(response);
     return queued;
+}
+
+/* The head has been read. */
+static enum MHD_Result
+begin(struct api *api, struct MHD_Connection *connection, const char *url, const char *method,
+      void **state)
+{
+    struct exchange *e      = mem_alloc(sizeof(*e));
+    json_t          *query  = json_object();
+    const char      *length = header(connection, "Content-Length");
+
+    *state       = e;
+    e->r.cluster = api->cluster;
+    name_request(e, connection);
+    name_peer(e, connection);
+    MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_query, query);
+    serve_head(e, method, url, query);
+    if (length && strtoull(length, NULL, 10) > serve_body_max(e))
+        serve_too_long(e);
+    /* What is a little too long is read and forgotten, because many clients hear nothing before
+     * they have said all. */
+    if (length && strtoull(length, NULL, 10) > serve_body_max(e) + BODY_FORGOTTEN)
+        return answer(connection, &e->r, e->refused);
+    return MHD_YES;
 }
 
 static enum MHD_Result
@@ -202,37 +155,33 @@ on_request(void *context, struct MHD_Connection *connection, const char *url,
            const char *method, const char *version, const char *data, size_t *len,
            void **state)
 {
-    struct api    *api  = context;
-    struct buf    *body = *state;
-    struct request r    = { .cluster = api->cluster, .method = method };
+    struct exchange *e = *state;
 
     (void)version;
-    if (!body) {
-        *state = mem_alloc(sizeof(*body));
-        return MHD_YES;
-    }
+    if (!e)
+        return begin(context, connection, url, method, state);
     if (*len > 0) {
-        if (buf_len(body) + *len > BODY_MAX)
+        if (buf_len(&e->body) + *len > serve_body_max(e))
+            serve_too_long(e);
+        if (e->refused && (e->forgotten += *len) > BODY_FORGOTTEN + serve_body_max(e))
             return MHD_NO;
-        buf_append(body, data, *len);
+        if (!e->refused)
+            buf_append(&e->body, data, *len);
         *len = 0;
         return MHD_YES;
     }
-    return answer(connection, &r, serve(&r, url, connection, body));
+    return answer(connection, &e->r, serve_run(e));
 }
 
 static void
 on_end(void *context, struct MHD_Connection *connection, void **state,
        enum MHD_RequestTerminationCode how)
 {
-    struct buf *body = *state;
-
     (void)context;
     (void)connection;
     (void)how;
-    if (body)
-        buf_fini(body);
-    free(body);
+    if (*state)
+        serve_end(*state);
     *state = NULL;
 }
 

@@ -6,8 +6,13 @@
  *
  * The socket has mode 0600: who may open it is trusted. One request may be in
  * work for as long as an ALTER TABLE takes; many can be at a time. Bodies are
- * JSON. Every failure has status 4xx or 5xx and
- *     {"error": {"code": N, "sqlstate": "SSSSS", "message": "what, and what to do"}}
+ * JSON, and a member that is not known, or of another type, is refused. Every failure has status
+ * 4xx or 5xx and
+ *     {"error": {"code": N, "sqlstate": "SSSSS", "message": "what, and what to do",
+ *                "request_id": as in the header X-Request-Id}}
+ * Lists take ?limit=N&cursor=C, and answer with "next_cursor" when there is more.
+ * What there is is in the table of api_routes.c, from which GET /v1/openapi.json is made. In
+ * short:
  *
  *   GET    /v1/status                  the cluster, its servers, unfinished jobs
  *   POST   /v1/shutdown                stop all, orderly; answered before it begins

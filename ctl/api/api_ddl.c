@@ -99,7 +99,7 @@ api_table_set(struct request *r)
     model_set(request, "verb", "table");
     model_set(request, "database", r->part[1]);
     model_set(request, "table", r->part[2]);
-    r->answer = moves_table(r->cluster, "shardctl", request, &error);
+    r->answer = moves_table(r->cluster, r->who, request, &error);
     json_decref(request);
     return request_done(r, r->answer != NULL, &error);
 }

@@ -3,8 +3,6 @@
 #include "ctl/catalog/model.h"
 #include "ctl/job/engine.h"
 
-static const char who[] = "shardctl";
-
 static const char *
 text_or(const struct request *r, const char *key, const char *otherwise)
 {
@@ -24,8 +22,8 @@ api_engine_add(struct request *r)
     };
     const char      *name = text_or(r, "name", "");
     struct sql_error error;
-    bool             ok = login.address ? engine_adopt(r->cluster, who, name, &login, &error)
-                                        : engine_add(r->cluster, who, name, &error);
+    bool             ok = login.address ? engine_adopt(r->cluster, r->who, name, &login, &error)
+                                        : engine_add(r->cluster, r->who, name, &error);
 
     return request_done(r, ok, &error);
 }
@@ -35,5 +33,5 @@ api_engine_remove(struct request *r)
 {
     struct sql_error error;
 
-    return request_done(r, engine_remove(r->cluster, who, r->part[1], &error), &error);
+    return request_done(r, engine_remove(r->cluster, r->who, r->part[1], &error), &error);
 }

@@ -72,7 +72,7 @@ api_load_set(struct request *r)
         return 503;
     if (!json_is_number(interval))
         return request_refuse(r, 400, "say \"interval_s\": how often to measure, in seconds");
-    if (!monitor_set_interval(r->cluster->monitor, "shardctl",
+    if (!monitor_set_interval(r->cluster->monitor, r->who,
                               (int)fmin(json_number_value(interval) * 1000, 1e9), &err))
         return request_refuse(r, 400, "%s", err.text);
     return 200;

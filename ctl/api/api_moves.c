@@ -6,14 +6,12 @@
 #include "ctl/catalog/model.h"
 #include "ctl/move/run.h"
 
-static const char who[] = "shardctl";
-
 unsigned
 api_move_begin(struct request *r)
 {
     struct sql_error error;
 
-    r->answer = moves_begin(r->cluster, who, r->body, &error);
+    r->answer = moves_begin(r->cluster, r->who, r->body, &error);
     return request_done(r, r->answer != NULL, &error);
 }
 

@@ -8,9 +8,6 @@
 #include "ctl/job/admin.h"
 #include "ctl/job/ddl.h"
 
-/* Who asks over the socket is the owner of the cluster. */
-static const char who[] = "shardctl";
-
 static json_t *
 shard_name_of(struct cluster *c, int64_t id)
 {
@@ -113,7 +110,7 @@ api_database_create(struct request *r)
     if (!name)
         return request_refuse(r, 400, "the body lacks \"name\"");
     return request_done(
-        r, admin_database_create(r->cluster, who, name, &options, NULL, &error), &error);
+        r, admin_database_create(r->cluster, r->who, name, &options, NULL, &error), &error);
 }
 
 unsigned
@@ -122,7 +119,7 @@ api_database_drop(struct request *r)
     struct sql_error error;
 
     return request_done(
-        r, admin_database_drop(r->cluster, who, r->part[1], false, NULL, &error), &error);
+        r, admin_database_drop(r->cluster, r->who, r->part[1], false, NULL, &error), &error);
 }
 
 unsigned
@@ -245,7 +242,7 @@ grant_all(struct request *r, const char *name, struct sql_error *error)
 
     json_array_foreach(list, i, one)
         if (!json_is_string(one) || !grant(r, name, json_string_value(one), error)) {
-            if (!admin_user_remove(r->cluster, who, name, &ignored))
+            if (!admin_user_remove(r->cluster, r->who, name, &ignored))
                 log_warn("user %s stays, with a part of its rights: %s", name, ignored.message);
             return !json_is_string(one) &&
                    sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: \"grants\" has texts such as "
@@ -273,7 +270,7 @@ api_user_add(struct request *r)
     enum admin_user_kind kind = model_flag(r->body, "admin")       ? ADMIN_USER_ADMIN
                                 : model_flag(r->body, "no_rights") || grants
                                     ? ADMIN_USER_NO_RIGHTS : ADMIN_USER_ALL;
-    return request_done(r, admin_user_add(r->cluster, who, name, plugin, some ? verifier : NULL,
+    return request_done(r, admin_user_add(r->cluster, r->who, name, plugin, some ? verifier : NULL,
                                           kind, r->body, &error) &&
                                grant_all(r, name, &error), &error);
 }
@@ -297,12 +294,13 @@ api_user_change(struct request *r)
     };
 
     if (set.commit || lock || user_has_limits(r->body))
-        return request_done(r, admin_user_set(r->cluster, who, r->part[1], &set, &error), &error);
+        return request_done(r, admin_user_set(r->cluster, r->who, r->part[1], &set, &error),
+                            &error);
     if (!plugin_of(r, &plugin))
         return request_refuse(r, 400, unknown_plugin);
     if (change.discard && (change.password || change.plugin || change.retain))
         return request_refuse(r, 400, "\"discard_old\" goes with nothing else");
-    return request_done(r, admin_user_password(r->cluster, who, r->part[1], &change, &error),
+    return request_done(r, admin_user_password(r->cluster, r->who, r->part[1], &change, &error),
                         &error);
 }
 
@@ -312,7 +310,7 @@ api_user_token(struct request *r)
     char             token[USER_TOKEN_LEN + 1];
     struct sql_error error;
 
-    if (!admin_user_token(r->cluster, who, r->part[1], token, &error))
+    if (!admin_user_token(r->cluster, r->who, r->part[1], token, &error))
         return request_done(r, false, &error);
     r->answer = json_pack("{s:s}", "token", token);
     return 200;
@@ -323,7 +321,7 @@ api_user_token_revoke(struct request *r)
 {
     struct sql_error error;
 
-    return request_done(r, admin_user_token(r->cluster, who, r->part[1], NULL, &error), &error);
+    return request_done(r, admin_user_token(r->cluster, r->who, r->part[1], NULL, &error), &error);
 }
 
 unsigned
@@ -331,5 +329,5 @@ api_user_remove(struct request *r)
 {
     struct sql_error error;
 
-    return request_done(r, admin_user_remove(r->cluster, who, r->part[1], &error), &error);
+    return request_done(r, admin_user_remove(r->cluster, r->who, r->part[1], &error), &error);
 }

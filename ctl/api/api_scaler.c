@@ -7,8 +7,6 @@
 
 enum { DECISIONS_SHOWN = 50, DECISIONS_MAX = 500 };
 
-static const char who[] = "shardctl";
-
 /* False, and the answer says it. */
 static bool
 runs(struct request *r)
@@ -38,7 +36,7 @@ api_scaler_set(struct request *r)
         return 503;
     if (json_object_size(r->body) == 0)
         return request_refuse(r, 400, "the body names no setting");
-    if (!scaler_set(r->cluster->scaler, who, r->body, &err))
+    if (!scaler_set(r->cluster->scaler, r->who, r->body, &err))
         return request_refuse(r, 400, "%s", err.text);
     r->answer = scaler_show(r->cluster->scaler);
     return 200;
@@ -51,7 +49,7 @@ api_scaler_resume(struct request *r)
 
     if (!runs(r))
         return 503;
-    if (!scaler_resume(r->cluster->scaler, who, &err))
+    if (!scaler_resume(r->cluster->scaler, r->who, &err))
         return request_refuse(r, 400, "%s", err.text);
     return 200;
 }

@@ -3,8 +3,6 @@
 #include "ctl/catalog/model.h"
 #include "ctl/job/shard.h"
 
-static const char who[] = "shardctl";
-
 static const char *
 or_empty(const char *text)
 {
@@ -18,7 +16,7 @@ adopt(struct request *r, const char *address)
     struct adopted   done;
     struct sql_error error;
 
-    if (!shard_adopt(r->cluster, who, or_empty(request_text(r, "name")), address,
+    if (!shard_adopt(r->cluster, r->who, or_empty(request_text(r, "name")), address,
                      user ? user : "root", or_empty(request_text(r, "password")),
                      ca ? ca : model_flag(r->body, "tls") ? "" : NULL, &done, &error)) {
         json_decref(done.notes);
@@ -35,8 +33,8 @@ join(struct request *r, const char *address)
     const char      *user = request_text(r, "user"), *ca = request_text(r, "tls_ca");
     struct sql_error error;
 
-    return request_done(r, shard_join(r->cluster, who, or_empty(request_text(r, "name")), address,
-                                      user ? user : "root",
+    return request_done(r, shard_join(r->cluster, r->who, or_empty(request_text(r, "name")),
+                                      address, user ? user : "root",
                                       or_empty(request_text(r, "password")),
                                       ca ? ca : model_flag(r->body, "tls") ? "" : NULL, NULL,
                                       &error), &error);
@@ -55,8 +53,8 @@ api_shard_add(struct request *r)
         return adopt(r, address);
     if (empty)
         return join(r, empty);
-    return request_done(r, shard_add_as(r->cluster, who, or_empty(request_text(r, "name")), &wish,
-                                        &error), &error);
+    return request_done(r, shard_add_as(r->cluster, r->who, or_empty(request_text(r, "name")),
+                                        &wish, &error), &error);
 }
 
 unsigned
@@ -64,7 +62,7 @@ api_shard_set(struct request *r)
 {
     struct sql_error error;
 
-    return request_done(r, shard_set(r->cluster, who, r->part[1], request_text(r, "name"),
+    return request_done(r, shard_set(r->cluster, r->who, r->part[1], request_text(r, "name"),
                                      request_text(r, "state"), &error), &error);
 }
 
@@ -73,5 +71,5 @@ api_shard_remove(struct request *r)
 {
     struct sql_error error;
 
-    return request_done(r, shard_remove(r->cluster, who, r->part[1], &error), &error);
+    return request_done(r, shard_remove(r->cluster, r->who, r->part[1], &error), &error);
 }

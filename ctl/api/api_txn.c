@@ -30,7 +30,7 @@ api_txn_resolve(struct request *r)
 {
     struct sql_error error;
 
-    r->answer = txn_doubt_resolve(r->cluster, "shardctl", r->part[1], request_text(r, "force"),
+    r->answer = txn_doubt_resolve(r->cluster, r->who, r->part[1], request_text(r, "force"),
                                   &error);
     return request_done(r, r->answer != NULL, &error);
 }

@@ -5,29 +5,65 @@
 #include "core/base/buf.h"
 #include "ctl/job/job.h"
 
-enum { REQUEST_PARTS = 4 };
+enum { REQUEST_PARTS = 4, REQUEST_ID_MAX = 64, REQUEST_WHO_MAX = 160 };
+
+/* What somebody may do; each may what those before it may. OWNER is for shardd itself and for
+ * whoever may do anything on this machine: only over the Unix socket. */
+enum role { ROLE_VIEWER, ROLE_OPERATOR, ROLE_ADMIN, ROLE_OWNER };
+
+struct route;
 
 struct request {
-    struct cluster *cluster;
-    const char     *method;
-    const char     *part[REQUEST_PARTS]; /* of the path behind /v1/, percent-decoded; NULL: none */
-    json_t         *body;                /* an object; empty when there was none */
-    const json_t   *query;               /* {"database": "x"} */
+    struct cluster     *cluster;
+    const char         *method;
+    const char         *path;                /* as asked, for people */
+    const char         *part[REQUEST_PARTS]; /* of the path behind /v1/, percent-decoded; NULL:
+                                                none */
+    const struct route *route;               /* NULL: there is none for the path */
+    json_t             *body;                /* an object; empty when there was none */
+    const json_t       *query;               /* {"database": "x"}; checked as `body` is */
+    char                id[REQUEST_ID_MAX + 1];   /* X-Request-Id */
+    char                who[REQUEST_WHO_MAX + 1]; /* "unix:root" */
+    enum role           role;                     /* of `who` */
     /* the answer */
-    json_t         *answer; /* owned; NULL: {} */
+    json_t *answer;  /* owned; NULL: {} */
+    json_t *headers; /* owned; {"ETag": "\"7\""}; NULL: none */
 };
 
 /* Returns the HTTP status; 200 with `answer`, else request_fail(). */
 typedef unsigned (*handler_fn)(struct request *r);
 
+/* One row is all that a route needs: who may call it is checked, what it takes is checked, its
+ * list is cut into pages, and it is in /v1/openapi.json, before and after the handler runs.
+ *
+ *   takes    members of the body of POST and PUT, of the query of GET and DELETE; see schema.h:
+ *            "name:text! policy:auto|global rows:int(0..100)"; "": none
+ *   list     "databases name": the answer's member "databases" is a list of objects that "name"
+ *            tells apart ("a,b": both together), in any order; "-number": newest first. "" : it
+ *            is no list
+ *   object   the kind of catalog object that the path names: its version is the ETag, and If-Match
+ *            is heeded by PUT, POST and DELETE. NO_OBJECT: it names none
+ */
 struct route {
-    const char *method;
-    const char *path; /* "tables/+/+": '+' is any part */
-    handler_fn  handler;
+    const char       *method;
+    const char       *path; /* "tables/{database}/{table}": {any} part that is not empty */
+    enum role         role;
+    handler_fn        handler;
+    const char       *takes;
+    const char       *list;
+    const char       *summary; /* a few words for people */
+    enum catalog_kind object;
 };
+
+#define NO_OBJECT CATALOG_META
 
 extern const struct route api_routes[];
 extern const size_t       api_n_routes;
+
+const char *role_name(enum role role);
+
+/* False: there is no such role that a token could have. */
+bool role_find(const char *name, enum role *out) must_check;
 
 /* A text of the body, NULL when it is not there. */
 const char *request_text(const struct request *r, const char *key);
@@ -44,7 +80,12 @@ bool     request_knows_database(const struct request *r, const char *name);
 /* 200 or, with the error, 400 (404 when the thing is not there, 503 when a server is not). */
 unsigned request_done(struct request *r, bool ok, const struct sql_error *error);
 
+/* Sends a header with the answer. */
+void request_header(struct request *r, const char *name, const char *fmt, ...)
+    printf_like(3, 4);
+
 /* Handlers, by file. */
+unsigned api_openapi(struct request *r);
 unsigned api_status(struct request *r);
 unsigned api_shutdown(struct request *r);
 unsigned api_jobs(struct request *r);

@@ -1,0 +1,261 @@
+"""test_api.py - the controller's REST API: its document, what it checks, its pages."""
+import json
+import random
+
+import pytest
+
+import openapi_shape
+from controlbed import Controller, UnixConnection
+
+
+@pytest.fixture(scope="module")
+def c(scratch):
+    controller = Controller(scratch / "api")
+    yield controller
+    try:
+        assert controller.fsck() == []
+    finally:
+        controller.stop()
+
+
+@pytest.fixture(scope="module")
+def document(c):
+    return c.call("GET", "/v1/openapi.json")[2]
+
+
+def ask(c, method, path, body=None, headers=None):
+    """The body as bytes, or as what becomes JSON."""
+    connection = UnixConnection(c.home / "controller.sock")
+    if body is not None and not isinstance(body, bytes):
+        body = json.dumps(body).encode()
+    connection.request(method, path, body, headers or {})
+    answer = connection.getresponse()
+    text = answer.read()
+    connection.close()
+    return answer.status, {k.lower(): v for k, v in answer.getheaders()}, json.loads(text)
+
+
+def operations(document):
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            yield method.upper(), path, operation
+
+
+def good_error(status, body):
+    error = body["error"]
+    return status >= 400 and error["message"] and error["request_id"] and \
+        isinstance(error["code"], int) and len(error["sqlstate"]) == 5
+
+
+def test_the_document_is_openapi(document):
+    openapi_shape.check(document)
+    assert len(list(operations(document))) > 40
+
+
+def filled(path):
+    """A path that names nothing there is."""
+    numbers = {"{job}": "999999", "{decision}": "999999", "{what}": "pause"}
+    return "/".join(numbers.get(part, "nowhere") if part.startswith("{") else part
+                    for part in path.split("/"))
+
+
+def test_every_route_of_the_document_is_there(c, document):
+    """With members that it does not take each says so; so none of them changes anything."""
+    for method, path, operation in operations(document):
+        where = filled(path)
+        assert "{" not in where, "name the new part in filled()"
+        if "requestBody" in operation:
+            status, _, body = ask(c, method, where, {"no such member": 1})
+        else:
+            status, _, body = ask(c, method, where + "?no_such_member=1")
+        assert status == 400 and good_error(status, body), (method, path, status, body)
+        assert "member" in body["error"]["message"]
+
+
+def test_every_get_answers(c, document):
+    for method, path, operation in operations(document):
+        if method != "GET" or operation.get("x-stream"):
+            continue
+        status, headers, body = ask(c, method, filled(path))
+        assert status in (200, 404, 503), (path, status, body)
+        assert headers["x-request-id"]
+        if status == 200:
+            schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+            openapi_shape.jsonschema.Draft202012Validator(schema).validate(body)
+        else:
+            assert good_error(status, body)
+
+
+def wrong(schema):
+    """Values that a member must not have."""
+    if "anyOf" in schema:
+        schema = schema["anyOf"][0]
+    kind = schema["type"]
+    values = [[1], {"a": 1}, 1.5, "x\0y"]
+    if kind == "string":
+        values = [7, True, ["a"], {"a": 1}]
+        values += ["none of these"] if "enum" in schema else []
+        values += ["x" * (schema["maxLength"] + 1)] if schema.get("maxLength", 1e9) < 1e5 else []
+    elif kind in ("integer", "number"):
+        values = ["1", True, [1], schema["maximum"] + 4096 if schema["maximum"] < 1e17 else -1,
+                  schema["minimum"] - 1]
+    elif kind == "boolean":
+        values = [1, "true", []]
+    elif kind == "array":
+        values = ["a", {"a": 1}, 1] + ([[1], ["x" * 5000]] if "items" in schema else [])
+    elif kind == "object":
+        values = ["a", [1], 1]
+    return values
+
+
+def right(schema):
+    if "anyOf" in schema:
+        schema = schema["anyOf"][0]
+    return schema["enum"][0] if "enum" in schema else {
+        "string": "nowhere", "integer": schema.get("minimum"), "number": schema.get("minimum"),
+        "boolean": False, "array": [], "object": {}}[schema["type"]]
+
+
+def test_wrong_members_are_refused_by_name(c, document):
+    """Before anything is done: each is wrong in one member only."""
+    for method, path, operation in operations(document):
+        if "requestBody" not in operation:
+            continue
+        schema = operation["requestBody"]["content"]["application/json"]["schema"]
+        members = schema["properties"]
+        needed = {name: right(members[name]) for name in schema.get("required", [])}
+        for name, member in members.items():
+            for value in wrong(member):
+                status, _, body = ask(c, method, filled(path), {**needed, name: value})
+                assert status == 400 and good_error(status, body), (path, name, value, body)
+                assert f'"{name}"' in body["error"]["message"], (path, name, value, body)
+        for name in needed:
+            rest = {k: v for k, v in needed.items() if k != name}
+            status, _, body = ask(c, method, filled(path), rest)
+            assert status == 400 and f'"{name}"' in body["error"]["message"], (path, name, body)
+
+
+@pytest.mark.parametrize("body", [
+    b"{", b"[]", b"1", b"null", b'"x"', b"{\"name\": \"a\", \"name\": \"b\"}", b"\xff\xfe", b"{}{}",
+    b"{\"name\": \"\xff\"}", b"[" * 100000, b"{\"a\":" * 5000, b"{\"name\": 1e999}", b"\0",
+])
+def test_a_body_that_is_no_object_is_refused(c, body):
+    status, _, answer = ask(c, "POST", "/v1/databases", body)
+    assert status == 400 and good_error(status, answer)
+
+
+def test_random_bodies_never_do_harm(c, document):
+    chance = random.Random(6)
+    good = json.dumps({"name": "x", "policy": "auto", "verb": "split", "shards": ["a"]}).encode()
+    changes = [(m, p) for m, p, o in operations(document)
+               if "requestBody" in o and o["requestBody"]["required"]]
+    for _ in range(300):
+        text = bytearray(good)
+        for _ in range(chance.randint(1, 6)):
+            text[chance.randrange(len(text))] = chance.randrange(256)
+        method, path = chance.choice(changes)
+        status, _, body = ask(c, method, filled(path), bytes(text))
+        assert 400 <= status < 500 and good_error(status, body), (path, text, body)
+    assert c.call("GET", "/v1/status")[0] == 200
+
+
+def test_what_is_too_long_is_refused(c):
+    status, _, body = ask(c, "POST", "/v1/databases", b" " * (3 << 20))
+    assert status == 413 and good_error(status, body)
+
+    def pieces():
+        for _ in range(40):
+            yield b" " * 65536
+    connection = UnixConnection(c.home / "controller.sock")
+    connection.request("POST", "/v1/databases", pieces(), {"Transfer-Encoding": "chunked"},
+                       encode_chunked=True)
+    answer = connection.getresponse()
+    assert answer.status == 413 and good_error(413, json.loads(answer.read()))
+    connection.close()
+    assert c.call("GET", "/v1/status")[0] == 200
+
+
+@pytest.mark.parametrize("path", [
+    "/v1/databases/a%", "/v1/databases/a%4", "/v1/databases/%00", "/v1/databases/%zz",
+    "/v1/" + "a/" * 50, "/v1//", "/v2/status", "/v1", "//v1/status",
+])
+def test_paths_that_are_none(c, path):
+    status, _, body = ask(c, "GET", path)
+    assert status == 404 and good_error(status, body)
+
+
+def test_a_request_keeps_the_id_it_came_with(c):
+    status, headers, _ = ask(c, "GET", "/v1/ranges", headers={"X-Request-Id": "deploy-42.a"})
+    assert status == 200 and headers["x-request-id"] == "deploy-42.a"
+    for bad in ("a b", "x" * 65, "a\tb", '"'):
+        _, headers, body = ask(c, "GET", "/v1/nothing", headers={"X-Request-Id": bad})
+        assert headers["x-request-id"] not in (bad, "")
+        assert body["error"]["request_id"] == headers["x-request-id"]
+
+
+def pages(c, path, member, limit):
+    cursor, found = "", []
+    while True:
+        status, _, body = c.call("GET", f"{path}?limit={limit}{cursor}")
+        assert status == 200 and len(body[member]) <= limit
+        found += body[member]
+        if "next_cursor" not in body:
+            return found
+        assert len(body[member]) == limit
+        cursor = "&cursor=" + body["next_cursor"]
+
+
+def test_lists_come_in_pages(c):
+    for name in ("p1", "p2", "p3", "p4"):
+        c.ctl("user", "add", name, "--password", "x")
+    whole = c.call("GET", "/v1/users")[2]["users"]
+    for limit in (1, 2, 3, len(whole), 100):
+        assert pages(c, "/v1/users", "users", limit) == whole
+    jobs = c.call("GET", "/v1/jobs")[2]["jobs"]
+    assert [j["number"] for j in pages(c, "/v1/jobs", "jobs", 2)] == [j["number"] for j in jobs]
+    starts = [r["first"] for r in c.call("GET", "/v1/ranges")[2]["ranges"]]
+    assert [r["first"] for r in pages(c, "/v1/ranges", "ranges", 5)] == starts
+
+    # What goes away between two pages leaves no hole and brings nothing twice.
+    first = c.call("GET", "/v1/users?limit=2")[2]
+    for user in first["users"]:
+        if user["name"] != "app":
+            c.ctl("user", "remove", user["name"])
+    rest = c.call("GET", f"/v1/users?cursor={first['next_cursor']}")[2]["users"]
+    assert rest == whole[2:]
+    for name in ("p1", "p2", "p3", "p4"):
+        c.ctl_raw("user", "remove", name)
+
+
+@pytest.mark.parametrize("query", [
+    "limit=0", "limit=1001", "limit=x", "limit=-1", "limit=", "limit=1.5", "limit=1e2",
+    "cursor=zz", "cursor=5b", "cursor=5b5d", "cursor=7b7d", "limit=1&limits=2", "%6cimit=0",
+])
+def test_pages_that_cannot_be(c, query):
+    status, _, body = ask(c, "GET", "/v1/users?" + query)
+    assert status == 400 and good_error(status, body)
+
+
+def test_a_connection_stays_good_after_a_refusal(c):
+    connection = UnixConnection(c.home / "controller.sock")
+    for path, status in (("/v1/nothing", 404), ("/v1/ranges", 200), ("/v1/users?x=1", 400),
+                         ("/v1/ranges", 200)):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        assert answer.status == status and json.loads(answer.read())
+    connection.close()
+
+
+def test_half_a_request_holds_nobody_up(c):
+    half = [UnixConnection(c.home / "controller.sock") for _ in range(20)]
+    for connection in half:
+        connection.connect()
+        connection.sock.sendall(b"POST /v1/databases HTTP/1.1\r\nHost: x\r\nContent-Len")
+    assert c.call("GET", "/v1/ranges")[0] == 200
+    for connection in half:
+        connection.close()
+    noise = UnixConnection(c.home / "controller.sock")
+    noise.connect()
+    noise.sock.sendall(b"\0\1\2\3\r\n\r\n")
+    assert c.call("GET", "/v1/ranges")[0] == 200
+    noise.close()
