@@ -5,8 +5,8 @@
  *                       plan.text (or the statement) runs there ──► the client
  *
  * A plan's `gather` stands for every statement with its normalised text, as the plan itself
- * does. It is that of a PLAN_GATHER; or of a PLAN_ONE whose keys may turn out to be of several
- * shards: gather_needed() tells.
+ * does. It is that of a PLAN_GATHER or PLAN_CHANGE; or of a PLAN_ONE or PLAN_WRITE whose keys may
+ * turn out to be of several shards: gather_needed() tells.
  *
  * What makes the answer right:
  * - each base table of the statement is here once, with every column that any part of the
@@ -41,6 +41,7 @@ struct gather_table {
     uint32_t            n_keys;
     const uint32_t     *keys;         /* [n_keys) of these: compared for equality with columns of
                                          other tables, and of a type that can be a key */
+    bool                numbered;     /* of a change_target: each row of the copy has a number */
 };
 
 struct gather_spec {
@@ -50,7 +51,32 @@ struct gather_spec {
     bool                       hides;    /* fetches keep rows out that must not be seen */
 };
 
-/* Whether this execution has to be gathered: always that of a PLAN_GATHER. */
+/* A write whose rows one server has to find: the statement runs on the engine, where it changes
+ * the copies; what has become of their rows is then written on the shards, by primary key and
+ * with plain values, in the same transaction. So MariaDB itself says which rows, which values,
+ * how many, and with which warnings.
+ *
+ * CHANGE_INSERT: the copy of the target takes the new rows as they would be stored; the shards
+ * get them by `head` (tuples) `tail`, and look for duplicates. */
+enum change_verb { CHANGE_INSERT, CHANGE_UPDATE, CHANGE_DELETE };
+
+struct change_target {
+    uint32_t        at;        /* in gather_spec.tables; all columns of it are there */
+    uint32_t        n_columns; /* UPDATE: that are assigned, ascending; INSERT: that get values,
+                                  in their order */
+    const uint32_t *columns;   /* indexes in the routes' table */
+};
+
+struct change_spec {
+    enum change_verb            verb;
+    bool                        ignore;
+    bool                        from_query; /* INSERT ... SELECT */
+    uint32_t                    n_targets; /* at least one; INSERT: one */
+    const struct change_target *targets;
+    struct sql_template         head, tail;
+};
+
+/* Whether this execution has to be gathered: always that of a PLAN_GATHER or PLAN_CHANGE. */
 bool gather_needed(const struct plan *plan, const struct routes *routes,
                    const struct plan_values *values) must_check;
 

@@ -145,6 +145,17 @@ ending_of(struct arena *a, struct span create, const struct column_def *c)
     return out;
 }
 
+static struct span
+computed_of(struct span create, const struct column_def *c)
+{
+    struct span none = { 0 };
+
+    if (c->default_value == NULL || is_constant(c->default_value))
+        return none;
+    struct span value = text_of(create, c->default_value->start, c->default_value->end);
+    return is_now(value) ? none : value;
+}
+
 /* JSON is a LONGTEXT with this check, and what results call json has it. */
 static bool
 is_json(struct span create, const struct column_def *c)
@@ -174,9 +185,13 @@ read_column(struct arena *a, struct span create, const struct column_def *c,
         .json      = is_json(create, c),
         .is_blob   = t->length == LENGTH_BLOB,
         .width     = width_of(t, &c->type),
+        .auto_increment = c->auto_increment,
+        .on_update      = c->on_update != NULL,
     };
-    if (c->generated == NULL)
-        out->ending = ending_of(a, create, c);
+    if (c->generated == NULL) {
+        out->ending   = ending_of(a, create, c);
+        out->computed = computed_of(create, c);
+    }
     return true;
 }
 
@@ -195,6 +210,39 @@ charset_of(struct arena *a, struct span create, const struct create_table *t)
     out = arena_copy(a, buf_unread(&text));
     buf_fini(&text);
     return out;
+}
+
+static bool
+is_unique(const struct key_def *k)
+{
+    return k->kind == KEY_PRIMARY || k->kind == KEY_UNIQUE;
+}
+
+static void
+read_keys(struct arena *a, struct span create, const struct create_table *t,
+          struct gather_definition *out)
+{
+    uint32_t n = 0;
+
+    for (const struct key_def *k = t->keys; k != NULL; k = k->next)
+        n += is_unique(k);
+    struct gather_key *keys = arena_alloc(a, (n + 1) * sizeof(*keys));
+    for (const struct key_def *k = t->keys; k != NULL; k = k->next) {
+        if (!is_unique(k))
+            continue;
+        uint32_t  n_parts = 0;
+        for (const struct key_part *part = k->parts; part != NULL; part = part->next)
+            n_parts++;
+        uint32_t *columns = arena_alloc(a, (n_parts + 1) * sizeof(*columns));
+        n_parts           = 0;
+        for (const struct key_part *part = k->parts; part != NULL; part = part->next)
+            columns[n_parts++] = gather_find(out, part->column);
+        keys[out->n_keys++] = (struct gather_key){
+            .primary = k->kind == KEY_PRIMARY, .n = n_parts, .columns = columns,
+            .text    = text_of(create, k->range.start, k->range.end),
+        };
+    }
+    out->keys = keys;
 }
 
 bool
@@ -216,7 +264,9 @@ gather_define(struct arena *a, struct span create, struct gather_definition *out
     for (const struct column_def *c = t->columns; c != NULL; c = c->next)
         if (!read_column(a, create, c, &columns[n++], err))
             return false;
-    *out = (struct gather_definition){ n, columns, charset_of(a, create, t) };
+    *out = (struct gather_definition){ .n_columns = n, .columns = columns,
+                                       .charset   = charset_of(a, create, t) };
+    read_keys(a, create, t, out);
     return true;
 }
 

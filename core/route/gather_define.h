@@ -38,14 +38,26 @@ struct gather_column {
     struct span      ending;    /* DEFAULT ..., ON UPDATE ...; often empty */
     enum gather_form form;
     uint32_t         n_bytes;   /* GATHER_BYTES */
+    struct span      computed;  /* DEFAULT (an expression), which `ending` lacks; often empty */
     bool             not_null, invisible, json;
+    bool             auto_increment, on_update;
     bool             is_blob;   /* no MEMORY table has it */
     uint32_t         width;     /* bytes in a row of a MEMORY table, at most */
+};
+
+/* PRIMARY or UNIQUE. */
+struct gather_key {
+    bool            primary;
+    uint32_t        n;
+    const uint32_t *columns;
+    struct span     text;      /* "PRIMARY KEY (`a`)" */
 };
 
 struct gather_definition {
     uint32_t                    n_columns;
     const struct gather_column *columns; /* in the table's order */
+    uint32_t                    n_keys;
+    const struct gather_key    *keys;
     struct span                 charset; /* DEFAULT CHARSET=... COLLATE=..., for the columns */
 };
 
@@ -65,12 +77,19 @@ struct gather_copy {
     const uint32_t                 *columns;
     uint32_t                        n_keys;
     const uint32_t                 *keys;
+
+    /* Of a table that the statement writes; it has all columns. */
+    bool        numbered; /* rows have numbers, from 1, in a column of ours; */
+    uint32_t    number;   /* this is the copy's own, for names */
+    bool        unique;   /* it has the table's keys, and its order of rows */
+    const bool *optional; /* [n) these may be NULL; or NULL */
+    bool        computes; /* it has all defaults */
 };
 
 /* Bytes a row takes in a MEMORY table, or 0: it cannot be one. */
 uint32_t gather_width(const struct gather_copy *c);
 
-enum gather_engine { GATHER_MEMORY, GATHER_ARIA };
+enum gather_engine { GATHER_MEMORY, GATHER_ARIA, GATHER_INNODB };
 
 void gather_create_text(const struct gather_copy *c, enum gather_engine engine, struct buf *out);
 void gather_select_text(const struct gather_copy *c, struct buf *out); /* "SELECT `a`,..." */
@@ -78,6 +97,13 @@ void gather_load_text(const struct gather_copy *c, struct buf *out);
 
 /* Into an Aria table, with all that is in it. */
 void gather_spill_text(const struct gather_copy *c, struct buf *out);
+
+/* The column with the numbers of a numbered copy; the table with the rows as they were. */
+void gather_number_name(const struct gather_copy *c, struct buf *out);
+void gather_before_name(const struct gather_copy *c, struct buf *out);
+
+/* Makes it, with these columns (indexes in `definition`) and the number. */
+void gather_before_text(const struct gather_copy *c, const bool *columns, struct buf *out);
 
 /* What a session has to say before the texts, and afterwards to be as its login has left
  * it (`collation`: the login's), but for what it has been told itself. */

@@ -48,18 +48,27 @@ has_visible(const struct gather_copy *c)
 }
 
 static void
-put_column(const struct gather_column *column, bool may_hide, struct buf *out)
+put_column(const struct gather_copy *c, uint32_t i, bool may_hide, struct buf *out)
 {
+    const struct gather_column *column   = column_at(c, i);
+    bool                        optional = c->optional != NULL && c->optional[i];
+
     literal_identifier(out, column->name);
     buf_append_byte(out, ' ');
     buf_append_span(out, column->type);
-    if (column->not_null)
+    if (column->not_null && !optional)
         buf_append_text(out, " NOT NULL");
     else
         buf_append_text(out, " NULL");
     if (column->invisible && may_hide)
         buf_append_text(out, " INVISIBLE");
-    buf_append_span(out, column->ending);
+    if (!optional || !column->auto_increment)
+        buf_append_span(out, column->ending);
+    if (c->computes && column->computed.len != 0) {
+        buf_append_text(out, " DEFAULT (");
+        buf_append_span(out, column->computed);
+        buf_append_byte(out, ')');
+    }
     if (column->json) {
         buf_append_text(out, " CHECK (json_valid(");
         literal_identifier(out, column->name);
@@ -85,8 +94,57 @@ words_of(enum gather_engine engine)
     switch (engine) {
     case GATHER_MEMORY: return "ENGINE=MEMORY";
     case GATHER_ARIA:   return "ENGINE=Aria TRANSACTIONAL=0 ROW_FORMAT=DYNAMIC";
+    case GATHER_INNODB: return "ENGINE=InnoDB";
     }
     __builtin_unreachable();
+}
+
+void
+gather_number_name(const struct gather_copy *c, struct buf *out)
+{
+    buf_printf(out, "`shardd row %u`", c->number);
+}
+
+void
+gather_before_name(const struct gather_copy *c, struct buf *out)
+{
+    literal_identifier(out, c->schema);
+    buf_printf(out, ".`shardd before %u`", c->number);
+}
+
+/* The number, and the table's own keys. */
+static void
+put_own(const struct gather_copy *c, struct buf *out)
+{
+    if (!c->numbered)
+        return;
+    buf_append_text(out, ", ");
+    gather_number_name(c, out);
+    buf_append_text(out, " BIGINT UNSIGNED NOT NULL AUTO_INCREMENT INVISIBLE, KEY (");
+    gather_number_name(c, out);
+    buf_append_byte(out, ')');
+    for (uint32_t i = 0; c->unique && i < c->definition->n_keys; i++) {
+        buf_append_text(out, ", ");
+        buf_append_span(out, c->definition->keys[i].text);
+    }
+}
+
+void
+gather_before_text(const struct gather_copy *c, const bool *columns, struct buf *out)
+{
+    buf_append_text(out, "CREATE TEMPORARY TABLE ");
+    gather_before_name(c, out);
+    buf_append_text(out, " (PRIMARY KEY (");
+    gather_number_name(c, out);
+    buf_printf(out, ")) %s SELECT ", words_of(GATHER_ARIA));
+    gather_number_name(c, out);
+    for (uint32_t i = 0; i < c->definition->n_columns; i++)
+        if (columns[i]) {
+            buf_append_byte(out, ',');
+            literal_identifier(out, c->definition->columns[i].name);
+        }
+    buf_append_text(out, " FROM ");
+    put_table(c, out);
 }
 
 void
@@ -100,8 +158,9 @@ gather_create_text(const struct gather_copy *c, enum gather_engine engine, struc
     for (uint32_t i = 0; i < c->n; i++) {
         if (i > 0)
             buf_append_text(out, ", ");
-        put_column(column_at(c, i), may_hide, out);
+        put_column(c, i, may_hide, out);
     }
+    put_own(c, out);
     for (uint32_t i = 0; i < c->n_keys; i++)
         put_key(&c->definition->columns[c->keys[i]], out);
     buf_printf(out, ") %s", words_of(engine));

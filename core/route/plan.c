@@ -204,7 +204,8 @@ note_time(struct planner *p)
     struct plan   *out   = p->out;
     bool           found = p->any_view;
     struct visitor v     = { .expr = find_time, .context = &found };
-    if (out->kind == PLAN_WRITE || out->kind == PLAN_INSERT || out->kind == PLAN_LOAD)
+    if (out->kind == PLAN_WRITE || out->kind == PLAN_INSERT || out->kind == PLAN_LOAD ||
+        out->kind == PLAN_CHANGE)
         out->same_time = true;
     if (out->kind != PLAN_SCATTER || p->stmt == NULL)
         return;
@@ -311,6 +312,7 @@ plan_kind_name(enum plan_kind kind)
     case PLAN_ONE:     return "one";
     case PLAN_SCATTER: return "scatter";
     case PLAN_GATHER:  return "gather";
+    case PLAN_CHANGE:  return "change";
     case PLAN_WRITE:   return "write";
     case PLAN_INSERT:  return "insert";
     case PLAN_ONCE:    return "once";

@@ -28,6 +28,7 @@
 #include "core/sql/lex.h"
 #include "core/sql/literal.h"
 
+struct change_spec;
 struct digest;
 struct gather_spec;
 struct range;
@@ -40,6 +41,8 @@ enum plan_kind {
     PLAN_GATHER,  /* a read that one server has to do: its tables' rows are brought to the engine:
                      `gather`, see gather.h. `target`: a shard with all the tables (gather_home()),
                      for PREPARE */
+    PLAN_CHANGE,  /* a write whose rows one server has to find: `gather` and `change`, see gather.h;
+                     `target` as for PLAN_GATHER */
     PLAN_WRITE,   /* UPDATE/DELETE/TRUNCATE... on each target shard; affected rows add up;
                      for a reference table the home copy goes first and alone counts */
     PLAN_INSERT,  /* INSERT/REPLACE ... VALUES into a sharded table: rows split per shard */
@@ -356,7 +359,9 @@ struct plan {
     bool                       has_limit;
     struct operand             limit_count, limit_offset; /* offset: CONST 0 when not written */
     const struct merge_spec   *merge;        /* PLAN_SCATTER; see merge.h */
-    const struct gather_spec  *gather;       /* PLAN_GATHER; PLAN_ONE: see gather_needed() */
+    const struct gather_spec  *gather;       /* PLAN_GATHER, PLAN_CHANGE; others: see
+                                                gather_needed() */
+    const struct change_spec  *change;       /* with a `gather` for a write */
     bool                       counts_all;   /* SQL_CALC_FOUND_ROWS */
     bool                       has_offset;   /* of the outermost LIMIT: */
     struct operand             page_offset;

@@ -141,6 +141,23 @@ describe_gather(const struct gather_spec *g, const struct routes *r, struct buf 
     }
 }
 
+/* "; then UPDATE app.users: age,name" */
+static void
+describe_change(const struct plan *plan, const struct routes *r, struct buf *out)
+{
+    static const char *const    verbs[] = { "INSERT into", "UPDATE", "DELETE from" };
+    const struct change_spec   *c       = plan->change;
+    for (uint32_t i = 0; i < c->n_targets; i++) {
+        const struct change_target *target = &c->targets[i];
+        const struct gather_table  *t      = &plan->gather->tables[target->at];
+        buf_printf(out, "%s %s %.*s.%.*s", i == 0 ? "; then" : ",", verbs[c->verb],
+                   SHOWN(t->schema), SHOWN(t->name));
+        for (uint32_t k = 0; k < target->n_columns; k++)
+            buf_printf(out, "%s%.*s", k == 0 ? ": " : ",",
+                       SHOWN(r->tables[t->table].columns[target->columns[k]].name));
+    }
+}
+
 static void
 describe_insert(const struct insert_spec *s, struct buf *out)
 {
@@ -232,9 +249,14 @@ plan_describe(const struct plan *plan, const struct routes *r, struct buf *out)
     if (plan->merge != NULL)
         describe_merge(plan, out);
     if (plan->gather != NULL) {
-        buf_append_text(out, plan->kind == PLAN_GATHER ? "" : ", else gather");
+        bool always = plan->kind == PLAN_GATHER || plan->kind == PLAN_CHANGE;
+        buf_append_text(out, always ? "" : ", else ");
+        if (!always)
+            buf_append_text(out, plan->change != NULL ? "change" : "gather");
         describe_gather(plan->gather, r, out);
     }
+    if (plan->change != NULL)
+        describe_change(plan, r, out);
     if (plan->insert != NULL)
         describe_insert(plan->insert, out);
     if (plan->load != NULL)

@@ -92,7 +92,7 @@ check_statement(struct planner *p)
     if ((flags & (DIGEST_LOCK_FUNCTION | DIGEST_SEQUENCE)) != 0)
         return NOT_YET(p, "shardd: locks and sequences in a statement on several shards are not "
                           "supported");
-    visit_query(&v, p->stmt->query);
+    visit_query(&v, p->whole);
     return !p->refused;
 }
 
@@ -131,8 +131,8 @@ is_base(const struct instance *i)
     return i->ref != NULL;
 }
 
-static struct gathering *
-table_of(struct planner *p, struct gathering **list, const struct instance *i)
+struct gathering *
+gathering_add(struct planner *p, struct gathering **list, const struct instance *i)
 {
     struct gathering *g = gathering_of(*list, i);
     if (g != NULL)
@@ -174,7 +174,7 @@ add_tables(struct planner *p, struct gathering **list)
                           "with rows of several shards; read them in a statement of their own");
     for (struct instance *i = p->instances; i != NULL; i = i->next_all)
         if (is_base(i) && (!check_instance(p, i) ||
-                           !add_occurrence(p, table_of(p, list, i), i)))
+                           !add_occurrence(p, gathering_add(p, list, i), i)))
             return false;
     return true;
 }
@@ -252,12 +252,18 @@ sharded_target(struct planner *p, const struct gathering *g)
 static struct target
 target_of(struct planner *p, const struct gathering *g)
 {
+    if (g->empty && g->table->kind == TABLE_SHARDED)
+        return (struct target){ .kind = TARGET_ANY, .home = ROUTES_NONE };
     switch (g->table->kind) {
     case TABLE_SHARDED: return sharded_target(p, g);
     case TABLE_GLOBAL:
         return (struct target){ .kind = TARGET_HOME,
                                 .home = p->routes->databases[g->table->database].home };
     case TABLE_REFERENCE:
+        if (g->changed) /* its home copy is the one that is locked first */
+            return (struct target){ .kind = TARGET_HOME,
+                                    .home = p->routes->databases[g->table->database].home };
+        break;
     case TABLE_VIEW: break;
     }
     return (struct target){ .kind = TARGET_ANY, .home = ROUTES_NONE };
@@ -286,7 +292,8 @@ table_spec(struct planner *p, const struct gathering *g)
         .target   = target_of(p, g),
         .from     = gather_from(p, g),
         .filtered = gather_is_filtered(g),
-        .locks    = g->lock.end != 0,
+        .locks    = gathering_locks(g),
+        .numbered = g->changed,
     };
     uint32_t n = g->table->n_columns;
     t.columns  = indexes(p, g->wanted, g->wanted, n, &t.n_columns);
@@ -294,13 +301,14 @@ table_spec(struct planner *p, const struct gathering *g)
     return t;
 }
 
-static const struct gather_spec *
-spec(struct planner *p, struct query *q)
+const struct gather_spec *
+gather_make(struct planner *p, struct query *q, struct change_maker *m)
 {
     struct gathering *list = NULL;
     struct scope     *s;
+    p->whole = q;
     if (!check_statement(p) || !scope_query(p, q, NULL, NULL, NULL, &s) || !add_tables(p, &list) ||
-        !add_locks(p, list) || list == NULL)
+        !add_locks(p, list) || (m != NULL && !change_targets(p, m, s, &list)) || list == NULL)
         return NULL;
     where_complete(p);
     gather_columns(p, list);
@@ -311,7 +319,11 @@ spec(struct planner *p, struct query *q)
     struct gather_table *tables = make(p, out->n_tables * sizeof(*tables));
     uint32_t             at     = 0;
     for (const struct gathering *g = list; g != NULL; g = g->next) {
-        tables[at++] = table_spec(p, g);
+        tables[at] = table_spec(p, g);
+        for (uint32_t i = 0; m != NULL && i < m->n_targets; i++)
+            if (m->targets[i] == g)
+                ((struct change_target *)(uintptr_t)m->spec->targets)[i].at = at;
+        at++;
         out->hides |= g->table->hide.len != 0;
     }
     out->tables = tables;
@@ -346,14 +358,15 @@ reason(struct planner *p)
     return arena_cstr(p->arena, span_of(why));
 }
 
-static void
-become_gather(struct planner *p, const struct planner *g, const struct gather_spec *made)
+void
+gather_become(struct planner *p, const struct planner *g, const struct gather_spec *made,
+              enum plan_kind kind)
 {
     struct plan *out  = p->out;
     uint32_t     home = ROUTES_NONE;
 
     out->reason    = reason(p);
-    out->kind      = PLAN_GATHER;
+    out->kind      = kind;
     out->text      = made->text;
     out->target    = (struct target){ .kind = TARGET_ALL, .home = ROUTES_NONE };
     if (gather_home(made, &home) && home != ROUTES_NONE)
@@ -369,8 +382,8 @@ become_gather(struct planner *p, const struct planner *g, const struct gather_sp
 }
 
 /* Without an engine. */
-static void
-tell_of_engines(struct planner *p)
+void
+gather_tell_of_engines(struct planner *p)
 {
     struct sql_error *e = &p->out->error;
     size_t            n = strlen(e->message);
@@ -379,27 +392,35 @@ tell_of_engines(struct planner *p)
 }
 
 void
+gather_planner(const struct planner *p, struct plan *scratch, struct planner *out)
+{
+    *scratch = *p->out;
+    *out     = (struct planner){
+            .arena = p->arena, .context = p->context, .routes = p->routes, .text = p->text,
+            .source = p->source, .digest = p->digest, .stmt = p->stmt, .out = scratch,
+            .params = p->params, .n_params = p->n_params,
+            .home = ROUTES_NONE, .home_database = ROUTES_NONE, .gathers = true,
+    };
+}
+
+void
 plan_gather(struct planner *p, struct query *q)
 {
-    bool engine = p->routes->n_engines > 0;
+    bool           engine = p->routes->n_engines > 0;
+    struct plan    scratch;
+    struct planner g;
     if (!p->refused && !engine)
         return;
-    struct plan    scratch = *p->out;
-    struct planner g       = {
-        .arena = p->arena, .context = p->context, .routes = p->routes, .text = p->text,
-        .source = p->source, .digest = p->digest, .stmt = p->stmt, .out = &scratch,
-        .params = p->params, .n_params = p->n_params,
-        .home = ROUTES_NONE, .home_database = ROUTES_NONE, .gathers = true,
-    };
-    const struct gather_spec *made = spec(&g, q);
+    gather_planner(p, &scratch, &g);
+    const struct gather_spec *made = gather_make(&g, q, NULL);
     if (made != NULL && !engine) {
-        tell_of_engines(p);
+        gather_tell_of_engines(p);
     } else if (made != NULL) {
         p->out->gather           = made;
         p->out->n_user_variables = scratch.n_user_variables;
         p->out->user_variables   = scratch.user_variables;
         if (p->refused)
-            become_gather(p, &g, made);
+            gather_become(p, &g, made, PLAN_GATHER);
     } else if (p->refused && g.refused && engine) {
         p->out->error = scratch.error;
     }

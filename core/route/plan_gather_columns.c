@@ -109,7 +109,7 @@ only_exists(const struct planner *p, const struct query *q)
     if (q->kind != QUERY_BLOCK || q->distinct || q->limit != NULL || q->group_by != NULL ||
         q->items == NULL || q->items->expr->kind != EXPR_STAR)
         return false;
-    visit_query(&v, p->stmt->query);
+    visit_query(&v, p->whole);
     return s.found;
 }
 

@@ -78,7 +78,7 @@ text_filters(struct text *t, const struct gathering *g)
     if (hides) {
         text_const(t, " WHERE ");
         hide_condition(t, g->table, g->table->name, &g->table->columns[g->table->key],
-                       g->lock.end != 0);
+                       gathering_locks(g));
     }
     for (const struct filter *f = g->filters; f != NULL; f = f->next) {
         text_const(t, f != g->filters ? " OR " : hides ? " AND (" : " WHERE ");
@@ -115,8 +115,13 @@ gather_from(struct planner *p, const struct gathering *g)
     text_const(&t, ".");
     text_name(&t, g->table->name);
     text_clause(&t, g->partition);
-    text_filters(&t, g);
+    if (g->empty)
+        text_const(&t, " WHERE FALSE");
+    else
+        text_filters(&t, g);
     text_clause(&t, g->lock);
+    if (g->lock.end == 0 && g->lock_words != NULL)
+        text_const(&t, g->lock_words);
     return text_end(&t);
 }
 
@@ -167,12 +172,16 @@ gather_statement(struct planner *p)
     struct visitor v = { cut_query, cut_table, NULL, &c };
     struct text    t;
     uint32_t       at = 0;
-    visit_query(&v, p->stmt->query);
-    if (c.n == 0)
+    struct range   more[2];
+    uint32_t       n_more = change_cuts(p, more);
+    visit_query(&v, p->whole);
+    if (c.n + n_more == 0)
         return NULL;
-    c.items = make(p, c.n * sizeof(*c.items));
+    c.items = make(p, (c.n + n_more) * sizeof(*c.items));
     c.n     = 0;
-    visit_query(&v, p->stmt->query);
+    visit_query(&v, p->whole);
+    for (uint32_t i = 0; i < n_more; i++)
+        cut(&c, more[i]);
     qsort(c.items, c.n, sizeof(*c.items), by_range);
     text_begin(&t, p);
     for (uint32_t i = 0; i < c.n; i++) {

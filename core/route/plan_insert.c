@@ -306,6 +306,7 @@ insert_query_sharded(struct maker *m, struct scope *source)
                    position(m, m->table->auto_increment) == ROUTES_NONE;
     if (from == NULL || numbers || from->region != source->region ||
         !where_is_key(p, from, column) || q->limit != NULL ||
+        (q->order_by != NULL && m->in->returning != NULL) ||
         (q->group_by != NULL ? !where_groups_by_key(p, source, q)
                              : query_aggregates(q)) ||
         (p->stmt->flags & STMT_HAS_WINDOW) != 0) {
@@ -453,8 +454,8 @@ own_numbers(struct maker *m)
     p->out->own_numbers = own;
 }
 
-void
-plan_insert(struct planner *p)
+static void
+insert_rows(struct planner *p)
 {
     const struct insert *in    = p->stmt->insert;
     struct maker         m     = { .p = p, .in = in, .scope = scope_new(p, NULL, NULL) };
@@ -495,4 +496,11 @@ plan_insert(struct planner *p)
         if (scope_values(&m) && check_on_duplicate(&m))
             insert_global(p);
     }
+}
+
+void
+plan_insert(struct planner *p)
+{
+    insert_rows(p);
+    write_elsewhere(p);
 }

@@ -8,7 +8,7 @@
  * plan_text.c   templates: made from ranges of the statement, rendered
  * plan_route.c  run time: operands to shards
  * plan_select.c, plan_scatter.c, plan_item.c, plan_group.c, plan_having.c  reads
- * plan_gather*.c   reads that are gathered
+ * plan_gather*.c   reads that are gathered; plan_change.c: and writes
  * plan_hide.c   what must not be seen while rows move
  * plan_write.c, plan_insert.c, insert_run.c, plan_once.c   writes
  * plan_load.c, load_run.c                       LOAD DATA
@@ -112,6 +112,7 @@ struct planner {
     bool             refused;
 
     bool              gathers;    /* a plan to gather is made: what follows is noted */
+    struct query     *whole;      /* all that is read */
     struct scope     *scopes;
     struct condition *conditions;
 
@@ -292,6 +293,9 @@ struct gathering {
     struct filter            *filters;  /* of its occurrences */
     uint32_t                  n_occurrences;
     bool                      unlocked; /* an occurrence without FOR UPDATE */
+    bool                      changed;  /* the statement writes it */
+    bool                      empty;    /* ... and does not read it */
+    const char               *lock_words; /* as the statement says nothing of locks; or NULL */
     struct range              lock, partition;
     struct gathering         *next;
 };
@@ -306,6 +310,41 @@ struct filter {
 };
 
 struct gathering *gathering_of(struct gathering *list, const struct instance *i);
+struct gathering *gathering_add(struct planner *p, struct gathering **list,
+                                const struct instance *i);
+
+static inline bool
+gathering_locks(const struct gathering *g)
+{
+    return g->lock.end != 0 || g->lock_words != NULL;
+}
+
+/* plan_change.c: as plan_gather(), for the statement that is a write. */
+void plan_change(struct planner *p);
+
+/* A change in the making. */
+struct change_maker {
+    struct change_spec *spec;
+    struct query       *query; /* all that the statement reads, as a SELECT */
+    uint32_t            n_targets;
+    struct gathering  **targets;
+    bool              **columns; /* UPDATE: [n_targets], those assigned */
+};
+
+/* The tables that are written; `top` is the scope of maker.query, `list` may grow. */
+bool change_targets(struct planner *p, struct change_maker *m, struct scope *top,
+                    struct gathering **list);
+/* Ranges of the statement that the engine shall not see: at most two. */
+uint32_t change_cuts(const struct planner *p, struct range *cuts);
+
+/* plan_gather.c, for both: a planner that notes what is needed, the spec (maker NULL: a read;
+ * NULL: refused), what becomes of p->out, and of its error. */
+void gather_planner(const struct planner *p, struct plan *scratch, struct planner *out);
+const struct gather_spec *gather_make(struct planner *g, struct query *q,
+                                      struct change_maker *m);
+void gather_become(struct planner *p, const struct planner *g, const struct gather_spec *made,
+                   enum plan_kind kind);
+void gather_tell_of_engines(struct planner *p);
 /* plan_gather_columns.c: which columns are wanted. */
 void gather_columns(struct planner *p, struct gathering *list);
 /* plan_gather_filter.c: what can be said on the shards, and which columns are worth a key. */
@@ -371,6 +410,8 @@ bool plan_once(struct planner *p, const struct insert *in, const struct route_ta
 bool write_is_repeatable(struct planner *p);
 /* The function's value may differ between the copies of a reference table. */
 bool function_differs(const struct func *f);
+/* plan_write.c: what no shard can do alone becomes a change, if it can. */
+void write_elsewhere(struct planner *p);
 void plan_update(struct planner *p);
 void plan_delete(struct planner *p);
 void plan_load(struct planner *p);

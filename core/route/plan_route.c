@@ -243,8 +243,8 @@ gather_needed(const struct plan *plan, const struct routes *r, const struct plan
 {
     struct shard_set shards;
     struct sql_error error;
-    if (plan->kind == PLAN_GATHER || plan->gather == NULL)
-        return plan->kind == PLAN_GATHER;
+    if (plan->kind == PLAN_GATHER || plan->kind == PLAN_CHANGE || plan->gather == NULL)
+        return plan->kind == PLAN_GATHER || plan->kind == PLAN_CHANGE;
     return !plan_route(plan, r, values, 0, &shards, &error);
 }
 

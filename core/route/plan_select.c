@@ -17,7 +17,7 @@ is_integer(enum column_type t)
 bool
 target_certainly_one(const struct planner *p, const struct target *t)
 {
-    if (t->n_groups != 1 || t->groups[0].n_keys != 1 || p->digest == NULL)
+    if (t->at_home || t->n_groups != 1 || t->groups[0].n_keys != 1 || p->digest == NULL)
         return false;
     const struct operand     *o     = &t->groups[0].keys[0];
     const struct route_table *table = &p->routes->tables[t->groups[0].table];

@@ -102,7 +102,8 @@ explain(struct planner *p)
         p->out->error = inner.error;
         return;
     }
-    if (inner.kind == PLAN_GATHER && !explain_gather(p, &inner, e->analyze))
+    bool gathers = inner.kind == PLAN_GATHER || inner.kind == PLAN_CHANGE;
+    if (gathers && !explain_gather(p, &inner, e->analyze))
         return;
     p->out->kind           = PLAN_ONE;
     p->out->target         = inner.target;

@@ -130,8 +130,24 @@ scope_written(struct planner *p, struct scope *s, struct cte *with, struct table
     return where == NULL || scope_expr(p, s, where);
 }
 
+/* Whether the plan is for one shard only and the values may be of several. */
+static bool
+spreads(const struct planner *p)
+{
+    const struct plan *out = p->out;
+    return (out->kind == PLAN_WRITE || out->kind == PLAN_ONE) && out->target.one_shard &&
+           !target_certainly_one(p, &out->target);
+}
+
 void
-plan_update(struct planner *p)
+write_elsewhere(struct planner *p)
+{
+    if (p->refused ? p->out->error.code == SQL_NOT_SUPPORTED : spreads(p))
+        plan_change(p);
+}
+
+static void
+update_rows(struct planner *p)
 {
     const struct update *u = p->stmt->update;
     struct scope        *s = scope_new(p, NULL, NULL);
@@ -151,8 +167,8 @@ named(struct scope *s, const struct table_item *t)
     return NULL;
 }
 
-void
-plan_delete(struct planner *p)
+static void
+delete_rows(struct planner *p)
 {
     const struct delete *d = p->stmt->delete;
     struct scope        *s = scope_new(p, NULL, NULL);
@@ -170,4 +186,18 @@ plan_delete(struct planner *p)
         note_written(&w, i);
     }
     finish(p, s, &w, d->limit != NULL, d->returning != NULL);
+}
+
+void
+plan_update(struct planner *p)
+{
+    update_rows(p);
+    write_elsewhere(p);
+}
+
+void
+plan_delete(struct planner *p)
+{
+    delete_rows(p);
+    write_elsewhere(p);
 }

@@ -14,12 +14,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         uint32_t *columns = arena_alloc(&a, d.n_columns * sizeof(*columns));
         for (uint32_t i = 0; i < d.n_columns; i++)
             columns[i] = i;
-        struct gather_copy c   = { &d, SPAN("s"), SPAN("t"), d.n_columns, columns, d.n_columns,
-                                   columns };
+        bool *wanted = arena_alloc(&a, d.n_columns * sizeof(*wanted));
+        struct gather_copy c = { .definition = &d, .schema = SPAN("s"), .name = SPAN("t"),
+                                 .n = d.n_columns, .columns = columns, .n_keys = d.n_columns,
+                                 .keys = columns, .numbered = size % 2 != 0,
+                                 .unique = size % 4 > 1, .computes = size % 8 > 3 };
         struct buf         out = { 0 };
         gather_create_text(&c, gather_width(&c) != 0 ? GATHER_MEMORY : GATHER_ARIA, &out);
         gather_select_text(&c, &out);
         gather_load_text(&c, &out);
+        gather_before_text(&c, wanted, &out);
         buf_fini(&out);
     }
     arena_fini(&a);

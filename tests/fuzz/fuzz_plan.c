@@ -43,8 +43,18 @@ run_gather(const struct plan *plan, const struct plan_values *values, struct buf
         check(t->n_keys <= t->n_columns);
         plan_render(plan, &t->from, values, RENDER_TEXT, out, NULL);
     }
-    check(plan->kind == PLAN_GATHER || plan->kind == PLAN_ONE);
-    check(gather_needed(plan, &world, values) || plan->kind == PLAN_ONE);
+    bool always = plan->kind == PLAN_GATHER || plan->kind == PLAN_CHANGE;
+    check(always || plan->kind == PLAN_ONE || (plan->kind == PLAN_WRITE && plan->change != NULL));
+    check(gather_needed(plan, &world, values) || !always);
+    check((plan->kind == PLAN_CHANGE) <= (plan->change != NULL));
+    for (uint32_t i = 0; plan->change != NULL && i < plan->change->n_targets; i++) {
+        const struct change_target *t = &plan->change->targets[i];
+        check(t->at < plan->gather->n_tables && plan->gather->tables[t->at].numbered);
+        check(t->n_columns <= plan->gather->tables[t->at].n_columns ||
+              plan->change->verb == CHANGE_INSERT);
+        plan_render(plan, &plan->change->head, values, RENDER_TEXT, out, NULL);
+        plan_render(plan, &plan->change->tail, values, RENDER_TEXT, out, NULL);
+    }
 }
 
 static void

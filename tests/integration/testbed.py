@@ -419,6 +419,7 @@ class Answer:
     def __init__(self, connection, sql, args=None):
         self.error = self.rows = self.columns = self.warnings = None
         self.affected = self.insert_id = 0
+        self.info = b""
         with connection.cursor() as cursor:
             try:
                 cursor.execute(sql, args)
@@ -428,6 +429,7 @@ class Answer:
                     if cursor.description else None
                 self.affected = cursor.rowcount
                 self.insert_id = cursor.lastrowid
+                self.info = result.message or b""
             except pymysql.err.MySQLError as error:
                 self.error = error.args
         if self.error is None and result.warning_count:
@@ -460,12 +462,20 @@ class Both:
         """On both; everything visible must be the same. Rows compare in order when the
         statement has an ORDER BY, or when `ordered` says so. Errors compare by code, with
         `messages` by text too."""
-        ours, theirs = (Answer(c, sql, args) for c in self.connections)
+        ours, theirs = self.answers(sql, args)
+        self.check(sql, ours, theirs, ordered, messages)
+        return ours
+
+    def answers(self, sql, args=None):
+        return [Answer(c, sql, args) for c in self.connections]
+
+    def check(self, sql, ours, theirs, ordered=None, messages=False):
+        """That they are the same, but for the info."""
         where = f"{sql}\n shardd: {ours}\n server: {theirs}"
         if theirs.error or ours.error:
             assert ours.error and theirs.error and ours.error[0] == theirs.error[0], where
             assert not messages or ours.error == theirs.error, where
-            return ours
+            return
         if ordered is None:
             ordered = "order by" in sql.lower()
         left, right = ours.rows, theirs.rows
@@ -475,7 +485,6 @@ class Both:
         assert ours.columns == theirs.columns, where
         assert ours.warnings == theirs.warnings, where
         assert ours.affected == theirs.affected, where
-        return ours
 
 
 MULTI_STATEMENTS = CLIENT.MULTI_STATEMENTS

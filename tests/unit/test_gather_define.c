@@ -88,7 +88,9 @@ texts(void **state)
     for (size_t i = 0; i < countof(rows); i++) {
         const struct row  *r = &rows[i];
         struct buf         out = { 0 };
-        struct gather_copy c   = { &d, SPAN("s"), SPAN("t"), r->n, r->columns, r->n_keys, r->keys };
+        struct gather_copy c   = { .definition = &d, .schema = SPAN("s"),
+                                     .name = SPAN("t"), .n = r->n, .columns = r->columns,
+                                     .n_keys = r->n_keys, .keys = r->keys };
 
         assert_int_equal(gather_width(&c), r->width);
         gather_create_text(&c, r->width != 0 ? GATHER_MEMORY : GATHER_ARIA, &out);
@@ -107,7 +109,8 @@ names_and_loads(void **state)
     struct arena             a         = { 0 };
     struct gather_definition d         = define(&a, everything);
     const uint32_t           columns[] = { 1, 7 };
-    struct gather_copy       c         = { &d, SPAN("s`"), SPAN("t"), 2, columns, 0, NULL };
+    struct gather_copy       c         = { .definition = &d, .schema = SPAN("s`"),
+                                           .name = SPAN("t"), .n = 2, .columns = columns };
     struct buf               out       = { 0 };
 
     (void)state;

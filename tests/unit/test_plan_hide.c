@@ -133,8 +133,10 @@ static const struct plan_case cases[] = {
       "write all; text: UPDATE users SET age = ?0 WHERE [users.id!] AND ( age = ?1 OR age "
       "= :0) ORDER BY age" },
     { "UPDATE users SET age = ? WHERE age = ? LIMIT 1",
-      "write all one shard; text: UPDATE users SET age = ?0 WHERE [users.id!] AND ( age = "
-      "?1) LIMIT 1" },
+      "change app.users all: SELECT id,name,age,score,kind,born,ratio,bio,ip,price FROM "
+      "`app`.`users` WHERE NOT EXISTS (SELECT 1 FROM `shardd_move`.`S` AS `shardd_h` WHERE "
+      "`shardd_h`.`k` <=> `users`.`id` LOCK IN SHARE MODE) AND ((`age` = ?1)) FOR UPDATE; "
+      "then UPDATE app.users: age" },
     { "UPDATE users SET age = 1 WHERE id = 5",
       "write keys users.id=(:1)" },
     { "UPDATE users SET age = 1 WHERE id IN (5, 6)",
@@ -210,7 +212,11 @@ static const struct plan_case cases[] = {
       "refuse 1235: shardd: user variables cannot be assigned in a statement on several "
       "shards; SET them, or give the key in the WHERE clause" },
     { "INSERT INTO config SELECT id, name FROM users WHERE id IN (1,2)",
-      "one keys users.id=(:0,:1) at home one shard" },
+      "one keys users.id=(:0,:1) at home one shard, else change app.config home (s0): "
+      "SELECT id,name FROM `app`.`config` WHERE FALSE; app.users keys users.id=(:0,:1): "
+      "SELECT id,name FROM `app`.`users` WHERE NOT EXISTS (SELECT 1 FROM `shardd_move`.`S` "
+      "AS `shardd_h` WHERE `shardd_h`.`k` <=> `users`.`id` LOCK IN SHARE MODE) AND ((`id` "
+      "IN (:0,:1))) LOCK IN SHARE MODE; then INSERT into app.config: id,name" },
     { "SET @x = (SELECT COUNT(*) FROM users)",
       "refuse 1235: shardd: the rows of 'users' that this statement needs are on other "
       "shards than those they are combined with; join the tables on their keys, or give "

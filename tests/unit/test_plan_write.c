@@ -20,7 +20,8 @@ static const struct plan_case cases[] = {
       "write all" },
     { "UPDATE users SET id = 3 WHERE id = 5",
       "refuse 1235: shardd: 'id' is the key of 'users': changing it would move the row "
-      "to another shard; DELETE the row and INSERT it anew" },
+      "to another shard; DELETE the row and INSERT it anew"
+      "; or add an engine, which can answer it: 'shardctl engine add'" },
     { "UPDATE users SET age=1 LIMIT 1",
       "write all one shard" },
     { "DELETE FROM users WHERE id IN (1,2)",
@@ -50,10 +51,12 @@ static const struct plan_case cases[] = {
       "once 1 values" },
     { "INSERT INTO names (name) VALUES (CONCAT('a', ?))",
       "refuse 1235: shardd: the key column 'name' of 'names' needs a plain value in "
-      "INSERT, not an expression: compute it first" },
+      "INSERT, not an expression: compute it first"
+      "; or add an engine, which can answer it: 'shardctl engine add'" },
     { "INSERT INTO names (name) VALUES (UPPER(value))",
       "refuse 1235: shardd: the key column 'name' of 'names' needs a plain value in "
-      "INSERT, not an expression: compute it first" },
+      "INSERT, not an expression: compute it first"
+      "; or add an engine, which can answer it: 'shardctl engine add'" },
     { "INSERT INTO names (name) VALUES ('a'), (UUID()), (NOW()), ('b')",
       "once 2 values" },
     { "INSERT INTO countries VALUES (1, 'x')",
@@ -64,7 +67,8 @@ static const struct plan_case cases[] = {
       "once 3 values" },
     { "INSERT INTO countries VALUES (1, (SELECT RAND()))",
       "refuse 1235: shardd: a reference table is written on every shard, so its values "
-      "cannot come from functions such as RAND, UUID or USER; compute the value first" },
+      "cannot come from functions such as RAND, UUID or USER; compute the value first"
+      "; or add an engine, which can answer it: 'shardctl engine add'" },
     { "INSERT INTO tags (name) VALUES ('x')",
       "write all reference; header: INSERT INTO tags (name, `id`) VALUES ; row (:0, "
       "{auto}) key=:0" },
@@ -75,7 +79,8 @@ static const struct plan_case cases[] = {
     { "INSERT INTO config SELECT id, name FROM users",
       "refuse 1235: shardd: the rows of 'users' that this statement needs are on other "
       "shards than those they are combined with; join the tables on their keys, or give "
-      "the key of each" },
+      "the key of each"
+      "; or add an engine, which can answer it: 'shardctl engine add'" },
     { "BEGIN",
       "transaction" },
     { "START TRANSACTION READ ONLY",
@@ -140,20 +145,24 @@ static const struct plan_case cases[] = {
       "write all" },
     { "UPDATE users u, countries c SET c.name = u.name WHERE u.age = c.id",
       "refuse 1235: shardd: the reference table 'countries' is written on every shard "
-      "and cannot be combined with other kinds of tables in one write" },
+      "and cannot be combined with other kinds of tables in one write"
+      "; or add an engine, which can answer it: 'shardctl engine add'" },
     { "UPDATE users u, config c SET u.name = c.name WHERE u.age = c.id",
       "refuse 1235: shardd: the sharded table 'users' is combined with tables that are "
-      "not on every shard; make those reference tables, or give the key" },
+      "not on every shard; make those reference tables, or give the key"
+      "; or add an engine, which can answer it: 'shardctl engine add'" },
     { "UPDATE config SET name = 'x'",
       "one home (s0)" },
     { "UPDATE countries SET name = UUID()",
       "refuse 1235: shardd: a reference table is written on every shard, so its values "
-      "cannot come from functions such as RAND, UUID or USER; compute the value first" },
+      "cannot come from functions such as RAND, UUID or USER; compute the value first"
+      "; or add an engine, which can answer it: 'shardctl engine add'" },
     { "UPDATE countries SET name = NOW() WHERE id = 3",
       "write all reference" },
     { "UPDATE countries SET name = 'x' LIMIT 1",
       "refuse 1235: shardd: LIMIT in a write to the reference table 'countries' could "
-      "hit other rows on each shard; name the rows instead" },
+      "hit other rows on each shard; name the rows instead"
+      "; or add an engine, which can answer it: 'shardctl engine add'" },
     { "UPDATE users SET id = id, name = 'x'",
       "write all" },
     { "UPDATE users SET age = (SELECT MAX(id) FROM countries)",
@@ -161,7 +170,8 @@ static const struct plan_case cases[] = {
     { "UPDATE users SET age = (SELECT MAX(amount) FROM orders)",
       "refuse 1235: shardd: the rows of 'orders' that this statement needs are on other "
       "shards than those they are combined with; join the tables on their keys, or give "
-      "the key of each" },
+      "the key of each"
+      "; or add an engine, which can answer it: 'shardctl engine add'" },
     { "UPDATE users SET age = (SELECT MAX(amount) FROM orders WHERE user_id = users.id)",
       "write all" },
     { "DELETE FROM users ORDER BY id LIMIT 5",
@@ -182,7 +192,8 @@ static const struct plan_case cases[] = {
     { "INSERT INTO users () VALUES ()",
       "insert; header: INSERT INTO users (`id`) VALUES ; row ({auto}) key=auto" },
     { "INSERT INTO users VALUES ()",
-      "refuse 1235: shardd: name the columns of 'users' in an INSERT with empty VALUES" },
+      "refuse 1235: shardd: name the columns of 'users' in an INSERT with empty VALUES"
+      "; or add an engine, which can answer it: 'shardctl engine add'" },
     { "INSERT INTO orders (amount) VALUES (1)",
       "insert; header: INSERT INTO orders (amount, `id`) VALUES ; row (:0, {auto}) "
       "key=DEFAULT" },
@@ -194,7 +205,8 @@ static const struct plan_case cases[] = {
       "FROM countries)) key=:0" },
     { "INSERT INTO names (name, value) VALUES ('a', (SELECT MAX(id) FROM users))",
       "refuse 1235: shardd: a subquery in the VALUES for 'names' may read reference "
-      "tables only" },
+      "tables only"
+      "; or add an engine, which can answer it: 'shardctl engine add'" },
     { "INSERT INTO names (value) VALUES (1, 2)",
       "refuse 1136: Column count doesn't match value count at row 1" },
     { "INSERT INTO items (user_id, line) VALUES (1, 2) ON DUPLICATE KEY UPDATE user_id = "
@@ -208,24 +220,28 @@ static const struct plan_case cases[] = {
     { "INSERT INTO items SELECT amount, id, 1 FROM orders",
       "refuse 1235: shardd: INSERT ... SELECT into the sharded table 'items' is possible "
       "only where its key 'user_id' is copied from the key of a sharded table, so that "
-      "rows stay on their shard; read the rows and insert them instead" },
+      "rows stay on their shard; read the rows and insert them instead"
+      "; or add an engine, which can answer it: 'shardctl engine add'" },
     { "INSERT INTO items SELECT user_id, MAX(id), 1 FROM orders GROUP BY country",
       "refuse 1235: shardd: INSERT ... SELECT into the sharded table 'items' is possible "
       "only where its key 'user_id' is copied from the key of a sharded table, so that "
-      "rows stay on their shard; read the rows and insert them instead" },
+      "rows stay on their shard; read the rows and insert them instead"
+      "; or add an engine, which can answer it: 'shardctl engine add'" },
     { "INSERT INTO config SELECT id, name FROM users WHERE id = 5",
       "one keys users.id=(:0) at home one shard" },
     { "INSERT INTO countries SELECT * FROM countries",
       "write all reference" },
     { "INSERT INTO countries SELECT id, age FROM users",
       "refuse 1235: shardd: the reference table 'countries' is written on every shard, "
-      "so its rows can be read from reference tables only" },
+      "so its rows can be read from reference tables only"
+      "; or add an engine, which can answer it: 'shardctl engine add'" },
     { "INSERT INTO tags (name) VALUES ('a'), ('b')",
       "write all reference; header: INSERT INTO tags (name, `id`) VALUES ; row (:0, {auto}) "
       "key=:0; row (:1, {auto}) key=:0" },
     { "INSERT INTO tags (name) SELECT name FROM countries",
       "refuse 1235: shardd: give the AUTO_INCREMENT column of the reference table "
-      "'tags', or insert its rows one by one" },
+      "'tags', or insert its rows one by one"
+      "; or add an engine, which can answer it: 'shardctl engine add'" },
     { "INSERT INTO tags (id, name) VALUES (1, 'a'), (2, 'b')",
       "write all reference; header: INSERT INTO tags (id, name) VALUES ; row ({auto}, "
       ":1) key=:0; row ({auto}, :3) key=:0" },

@@ -117,6 +117,7 @@ end(struct client *c, enum counter reason, enum stream_close_how how)
     timer_stop(ring_timers(c->ctx->ring), &c->timer);
     drop_query(c);
     client_bulk_free(c);
+    client_apply_free(c);
     client_uncount(c);
     if (c->committing == NULL)
         forget_session(c);

@@ -19,6 +19,7 @@
 #include "core/mysql/compress.h"
 #include "core/mysql/handshake.h"
 #include "core/mysql/packet.h"
+#include "workers/client/apply.h"
 #include "workers/client/named.h"
 #include "workers/client/once.h"
 #include "workers/client/stmt.h"
@@ -82,6 +83,7 @@ struct client {
     struct named_list    named_list; /* prepared by their names */
     struct named_run    *named;  /* owned; only while a statement about them runs */
     struct once_run     *once;   /* owned; only while such a statement runs */
+    struct client_apply *apply;  /* owned; only while such a statement runs */
     char                *schema_before; /* owned: current again when the statement is over */
     struct client_login *login;  /* owned; only while logging in */
     struct client_bulk  *bulk;   /* owned; only while one runs: see client_bulk.c */
@@ -176,6 +178,7 @@ unsigned client_turns(const struct context *ctx);
 void client_dispatch(struct client *c, struct span payload); /* client_command.c */
 void client_take(struct client *c, struct query_run *q);     /* it is the one that runs */
 void client_begin(struct client *c, struct query_run *q);    /* in several steps if need be */
+void client_statement_done(struct query_run *q);             /* it is answered, and freed */
 
 /* A prepared statement runs in the schema that was current when it was prepared. */
 void client_enter_schema(struct client *c, struct span schema);

@@ -27,6 +27,9 @@ client_again(struct query_run *q)
     if (q->plan->plan.kind == PLAN_ONCE && c->once == NULL && c->bulk == NULL) {
         c->query = NULL;
         client_once(c, q);
+    } else if (client_applies(q) && c->apply == NULL && c->bulk == NULL) {
+        c->query = NULL;
+        client_apply(c, q);
     } else
         query_again(q);
 }

@@ -19,11 +19,9 @@ enum {
     FLAG_PREPARED = 1,
 };
 
-static void statement_done(struct query_run *q);
-
 static void file_has_room(struct query_run *q);
 
-static const struct query_ops query_ops = { .done = statement_done, .room = file_has_room,
+static const struct query_ops query_ops = { .done = client_statement_done, .room = file_has_room,
                                             .again = client_again };
 
 void
@@ -170,6 +168,8 @@ client_begin(struct client *c, struct query_run *q)
 {
     if (q->plan->plan.kind == PLAN_ONCE)
         client_once(c, q);
+    else if (client_applies(q))
+        client_apply(c, q);
     else
         client_start(c, q);
 }
@@ -246,8 +246,8 @@ file_has_room(struct query_run *q)
     client_run(q->owner);
 }
 
-static void
-statement_done(struct query_run *q)
+void
+client_statement_done(struct query_run *q)
 {
     struct client *c       = q->owner;
     bool           failed  = q->failed, cut = q->cut;

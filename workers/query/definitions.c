@@ -129,6 +129,57 @@ take_row(struct definition_asking *a, struct span row)
     definition_release(d);
 }
 
+/* --- who refers to it ------------------------------------------------------ */
+
+/* InnoDB tells of names as they are in its files, where only these are as they are. */
+static bool
+is_plain(struct span name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        uint8_t c = name.ptr[i];
+        if ((c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_')
+            return false;
+    }
+    return true;
+}
+
+static void
+referred(struct exchange *x, struct backend *b, const struct result_message *m, bool last)
+{
+    struct definition_asking *a = container_of(x, struct definition_asking, x);
+    struct cell               cell;
+
+    if (m->kind == RESULT_IS_ROW && row_text_decode(m->message.payload, 1, &cell))
+        a->made->referenced = cell.bytes.len != 1 || cell.bytes.ptr[0] != '0';
+    if (!last)
+        return;
+    pool_release(b);
+    over(a);
+}
+
+static void on_lost(struct exchange *x, struct backend *b, const struct sql_error *why);
+
+static const struct exchange_ops referred_ops = { .on_message = referred, .on_lost = on_lost };
+
+/* False: that is not asked, and taken to be so. */
+static bool
+ask_referred(struct definition_asking *a, struct backend *b)
+{
+    const struct routes      *r    = a->routes->routes;
+    const struct route_table *t    = &r->tables[a->table];
+    struct span               db   = r->databases[t->database].name;
+    struct buf                text = { 0 };
+
+    a->made->referenced = true;
+    if (!is_plain(db) || !is_plain(t->name))
+        return false;
+    buf_printf(&text, "SELECT COUNT(*) FROM information_schema.INNODB_SYS_FOREIGN WHERE REF_NAME = "
+               "'%.*s/%.*s'", (int)db.len, db.ptr, (int)t->name.len, t->name.ptr);
+    backend_send(b, COM_QUERY, buf_unread(&text), &a->x, &referred_ops);
+    buf_fini(&text);
+    return true;
+}
+
 static void
 on_message(struct exchange *x, struct backend *b, const struct result_message *m, bool last)
 {
@@ -138,7 +189,7 @@ on_message(struct exchange *x, struct backend *b, const struct result_message *m
         take_row(a, m->message.payload);
     if (m->kind == RESULT_IS_ERR && !reply_err_decode(m->message.payload, &a->error))
         sql_error_set(&a->error, SQL_UNKNOWN_ERROR, "shardd: a shard sent an unreadable error");
-    if (!last)
+    if (!last || (a->made != NULL && ask_referred(a, b)))
         return;
     pool_release(b);
     over(a);

@@ -18,6 +18,7 @@ struct definition {
     uint64_t                 generation;
     uint32_t                 table;
     uint32_t                 references;
+    bool                     referenced; /* by foreign keys, or it cannot be told */
     struct arena             arena;
 };
 

@@ -33,6 +33,32 @@ diagnostics_fini(struct session *s)
     buf_fini(&s->diagnostics);
 }
 
+void
+diagnostics_keep(struct session *s, struct diagnostics_kept *kept)
+{
+    if (kept->n + s->n_diagnostics <= KEPT_MAX) {
+        buf_append_span(&kept->rows, buf_unread(&s->diagnostics));
+        kept->n += (uint32_t)s->n_diagnostics;
+    }
+    kept->warnings += (uint32_t)s->warnings;
+    diagnostics_clear(s);
+}
+
+void
+diagnostics_put_back(struct session *s, struct diagnostics_kept *kept)
+{
+    diagnostics_clear(s);
+    buf_append_span(&s->diagnostics, buf_unread(&kept->rows));
+    s->n_diagnostics = kept->n;
+    s->warnings      = kept->warnings;
+}
+
+void
+diagnostics_kept_fini(struct diagnostics_kept *kept)
+{
+    buf_fini(&kept->rows);
+}
+
 static void
 keep(struct session *s, const struct span cells[N_CELLS], uint32_t leg)
 {

@@ -20,6 +20,17 @@ void diagnostics_error(struct session *s, const struct sql_error *error);
 /* A further row, of a statement that no backend ran for us: DDL's warnings, notes of our own. */
 void diagnostics_add(struct session *s, struct span level, uint16_t code, struct span message);
 
+/* Those of the parts of a statement, put together. All zeroes: none. */
+struct diagnostics_kept {
+    struct buf rows; /* owned */
+    uint32_t   n, warnings;
+};
+
+/* What the session has is taken from it; what was taken is given back. */
+void diagnostics_keep(struct session *s, struct diagnostics_kept *kept);
+void diagnostics_put_back(struct session *s, struct diagnostics_kept *kept);
+void diagnostics_kept_fini(struct diagnostics_kept *kept);
+
 /* How many of the rows are errors. */
 int64_t diagnostics_errors(const struct session *s);
 

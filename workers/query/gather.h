@@ -19,7 +19,9 @@
 
 #include "core/mysql/load_line.h"
 #include "core/route/gather.h"
+#include "core/route/change_text.h"
 #include "core/route/gather_define.h"
+#include "workers/query/change.h"
 #include "workers/query/definitions.h"
 #include "workers/query/leg.h"
 
@@ -94,6 +96,11 @@ struct gathering {
     struct exchange neutral, restore;
     struct timer    deadline;
 
+    struct change_table *changes; /* [change->n_targets): it is a write */
+    uint32_t             n_read;  /* of these: what has become of them is known */
+    struct change_writer writer;  /* of the one that is read */
+    struct buf           head, tail; /* of an INSERT's writer */
+
     bool             failed;
     bool             ended;  /* what ends the statement has begun */
     struct sql_error error;
@@ -141,6 +148,9 @@ void gather_push(struct gathering *g);
 /* ---- query_gather_answer.c ---- */
 
 void gather_answer(struct gathering *g);
+
+/* It is over; the connection goes back where there still is one. */
+void gather_ended(struct gathering *g);
 
 /* The engine does not take the statement. */
 void gather_refused(struct gathering *g, const struct sql_error *why);

@@ -442,6 +442,7 @@ run_plan(struct query_run *q)
     case PLAN_ONE:
     case PLAN_SCATTER:
     case PLAN_GATHER:
+    case PLAN_CHANGE:
     case PLAN_WRITE:
     case PLAN_INSERT:
     case PLAN_LOAD:   run_on_shards(q); return;

@@ -30,6 +30,7 @@ struct asking;
 struct snapshot;
 struct loading;
 struct gathering;
+struct changing;
 struct aftermath;
 struct reporting;
 struct row_cursor;
@@ -183,6 +184,7 @@ struct query_run {
     struct loading   *loading;    /* query_load.c's own */
     struct gathering *gathering;  /* query_gather.c's own */
     struct reporting *reporting;  /* report.c's own */
+    struct changing  *changing;   /* the caller's: see change.h; NULL: such a write is refused */
     struct prepare_ok prepared; /* QUERY_PREPARE: what the server said */
 
     void      (*settled)(struct query_run *q); /* txn_settle()'s */

@@ -315,6 +315,11 @@ query_gather(struct query_run *q, uint32_t any)
     }
     if (refuse(q))
         return;
+    if (q->plan->plan.change != NULL && q->changing == NULL) {
+        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: a write that needs rows of several shards in "
+                     "one place cannot be executed for many rows at once: execute it row by row");
+        return;
+    }
     slot_count(q->ctx->slot, COUNTER_ROUTE_GATHER);
     g->q       = q;
     g->spec    = spec;
@@ -363,5 +368,8 @@ query_gather_free(struct query_run *q)
         buf_fini(&g->sources[i].lines);
     }
     buf_fini(&g->engine.text);
+    buf_fini(&g->head);
+    buf_fini(&g->tail);
+    change_writer_fini(&g->writer);
     q->gathering = NULL;
 }

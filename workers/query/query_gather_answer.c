@@ -58,6 +58,10 @@ clean(struct gathering *g)
         literal_identifier(&text, g->spec->tables[i].schema);
         buf_append_byte(&text, '.');
         literal_identifier(&text, g->spec->tables[i].name);
+        if (gather_keeps_before(g, i)) {
+            buf_append_byte(&text, ',');
+            gather_before_name(&g->sources[i].copy, &text);
+        }
     }
     backend_resume(b); /* the last bytes of the answer may have filled the client's stream */
     backend_send(b, COM_QUERY, buf_unread(&text), &c->x, &cleaning_ops);
@@ -92,23 +96,30 @@ end(struct gathering *g)
     txn_settle(q, 0, settled);
 }
 
+void
+gather_ended(struct gathering *g)
+{
+    if (g->engine.backend != NULL)
+        clean(g);
+    end(g);
+}
+
 static void
 remembered(struct leg *leg)
 {
     struct gathering *g = container_of(leg, struct gathering, engine);
 
-    if (leg->backend != NULL)
-        clean(g);
-    end(g);
+    if (g->changes != NULL && leg->backend != NULL && !g->q->failed)
+        gather_read_changes(g);
+    else
+        gather_ended(g);
 }
 
 void
 gather_refused(struct gathering *g, const struct sql_error *why)
 {
     g->error = *why;
-    if (g->engine.backend != NULL)
-        clean(g);
-    end(g);
+    gather_ended(g);
 }
 
 static void

@@ -16,12 +16,9 @@ static const char no_limit[] = "SET STATEMENT sql_select_limit=18446744073709551
 /* --- texts ---------------------------------------------------------------- */
 
 static void
-render_source(struct gathering *g, struct source *source, uint64_t limit)
+describe_copy(struct source *source)
 {
-    struct query_run          *q     = g->q;
-    const struct gather_table *t     = source->table;
-    struct buf                 text  = { 0 };
-    struct bind_list           binds = { 0 };
+    const struct gather_table *t = source->table;
 
     source->copy = (struct gather_copy){
         .definition = &source->definition->d,
@@ -31,10 +28,22 @@ render_source(struct gathering *g, struct source *source, uint64_t limit)
         .columns    = t->columns,
         .n_keys     = t->n_keys,
         .keys       = t->keys,
+        .numbered   = t->numbered,
+        .number     = (uint32_t)(source - source->g->sources),
     };
+}
+
+static void
+render_source(struct gathering *g, struct source *source, uint64_t limit)
+{
+    struct query_run          *q     = g->q;
+    const struct gather_table *t     = source->table;
+    struct buf                 text  = { 0 };
+    struct bind_list           binds = { 0 };
+
     source->width  = gather_width(&source->copy);
     bool narrow    = source->width != 0 && source->width <= NARROW_BYTES;
-    source->engine = narrow ? GATHER_MEMORY : GATHER_ARIA;
+    source->engine = source->copy.unique ? GATHER_INNODB : narrow ? GATHER_MEMORY : GATHER_ARIA;
     if (q->s->modes != NULL && q->s->modes->select_limit)
         buf_append_text(&text, no_limit);
     gather_select_text(&source->copy, &text);
@@ -57,6 +66,10 @@ gather_render(struct gathering *g)
         gather_stop(g, &why);
         return false;
     }
+    for (uint32_t i = 0; i < g->spec->n_tables; i++)
+        describe_copy(&g->sources[i]);
+    if (plan->change != NULL && !gather_plan_changes(g))
+        return false;
     for (uint32_t i = 0; i < g->spec->n_tables; i++)
         render_source(g, &g->sources[i], plan_limit_sum(offset, count));
     return true;

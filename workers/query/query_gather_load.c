@@ -325,6 +325,15 @@ finish(struct gathering *g)
     struct backend *b    = g->engine.backend;
     struct buf      text = { 0 };
 
+    for (uint32_t i = 0; i < g->spec->n_tables; i++) {
+        struct source *source = &g->sources[i];
+        if (!gather_keeps_before(g, i))
+            continue;
+        buf_clear(&text);
+        gather_keep_before(g, &text, i);
+        backend_send(b, COM_QUERY, buf_unread(&text), &source->create, &create_ops);
+    }
+    buf_clear(&text);
     g->loaded    = true;
     b->vars_hash = 1; /* of no session: all of them are said again */
     gather_restore_text(g->q->s->charset, &text);

@@ -67,13 +67,17 @@ add_up_info(struct query_run *q)
             words = q->legs[i].info;
         query_add_counts(q->legs[i].info, counts, COUNTS);
     }
-    bool insert = q->plan->plan.kind == PLAN_INSERT && q->plan->plan.insert->n_rows > 1;
+    bool rows   = q->plan->plan.kind == PLAN_INSERT && q->plan->plan.insert->n_rows > 1;
+    bool insert = rows || (words.len != 0 && words.ptr[0] == 'R' && words.len > 2 &&
+                           words.ptr[2] == 'c');
     if (words.len == 0 && !insert)
         return words;
     /* A server says nothing about an INSERT of one row. */
-    for (uint32_t i = 0; insert && i < q->n_legs; i++)
+    for (uint32_t i = 0; rows && i < q->n_legs; i++)
         if (q->legs[i].info.len == 0)
             counts[0] += q->legs[i].n_rows;
+    if (w->first == ROUTES_NONE)
+        counts[2] -= q->n_repeated < counts[2] ? q->n_repeated : counts[2];
     int  len    = snprintf(text, sizeof(text), "%s: %llu  %s: %llu  Warnings: %llu",
                            insert ? "Records" : "Rows matched", (unsigned long long)counts[0],
                            insert ? "Duplicates" : "Changed", (unsigned long long)counts[1],

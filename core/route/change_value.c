@@ -1,0 +1,191 @@
+/* change_value.c - see change_value.h. */
+#include "core/route/change_value.h"
+
+#include "core/mysql/literal.h"
+
+enum value_class { VALUE_NUMBER, VALUE_REAL, VALUE_QUOTED, VALUE_TEXT, VALUE_BYTES, VALUE_EPOCH };
+
+static enum value_class
+class_of(enum column_type type)
+{
+    switch (type) {
+    case COLUMN_TINYINT: case COLUMN_SMALLINT: case COLUMN_MEDIUMINT: case COLUMN_INT:
+    case COLUMN_BIGINT: case COLUMN_DECIMAL: case COLUMN_BIT: return VALUE_NUMBER;
+    case COLUMN_FLOAT: case COLUMN_DOUBLE: return VALUE_REAL;
+    case COLUMN_DATE: case COLUMN_TIME: case COLUMN_DATETIME: case COLUMN_YEAR:
+    case COLUMN_UUID: case COLUMN_INET4: case COLUMN_INET6: return VALUE_QUOTED;
+    case COLUMN_CHAR: case COLUMN_VARCHAR: case COLUMN_TEXT: case COLUMN_ENUM: case COLUMN_SET:
+    case COLUMN_JSON: return VALUE_TEXT;
+    case COLUMN_TIMESTAMP: return VALUE_EPOCH;
+    case COLUMN_BINARY: case COLUMN_VARBINARY: case COLUMN_BLOB: case COLUMN_GEOMETRY:
+    case COLUMN_OTHER: break;
+    }
+    return VALUE_BYTES;
+}
+
+void
+change_put_column(const struct change_table *t, const char *alias, uint32_t column, struct buf *out)
+{
+    buf_append_text(out, alias);
+    literal_identifier(out, t->copy->definition->columns[column].name);
+}
+
+/* Bytes, which are not converted on their way: in utf8mb4 what is text. */
+void
+change_put_bytes(const struct change_table *t, const char *alias, uint32_t column, struct buf *out)
+{
+    const struct route_column *c = &t->table->columns[column];
+
+    buf_append_text(out, "CAST(");
+    switch (class_of(c->type)) {
+    case VALUE_TEXT:
+        buf_append_text(out, "CONVERT(");
+        change_put_column(t, alias, column, out);
+        buf_append_text(out, " USING utf8mb4)");
+        break;
+    case VALUE_REAL:
+        change_put_column(t, alias, column, out);
+        buf_append_text(out, "*1e0");
+        break;
+    case VALUE_EPOCH:
+        buf_append_text(out, "UNIX_TIMESTAMP(");
+        change_put_column(t, alias, column, out);
+        buf_append_byte(out, ')');
+        break;
+    case VALUE_QUOTED:
+        buf_append_text(out, "CAST(");
+        change_put_column(t, alias, column, out);
+        buf_append_text(out, " AS CHAR CHARACTER SET utf8mb4)");
+        break;
+    case VALUE_NUMBER:
+    case VALUE_BYTES:
+        change_put_column(t, alias, column, out);
+        if (c->type == COLUMN_BIT)
+            buf_append_text(out, "+0");
+        break;
+    }
+    buf_append_text(out, " AS BINARY)");
+}
+
+/* A time that the session's time zone has twice is not told by its words: "?". */
+void
+change_put_value(const struct change_table *t, const char *alias, uint32_t column, struct buf *out)
+{
+    if (class_of(t->table->columns[column].type) != VALUE_EPOCH) {
+        change_put_bytes(t, alias, column, out);
+        return;
+    }
+    buf_append_text(out, "IF(UNIX_TIMESTAMP(CAST(");
+    change_put_column(t, alias, column, out);
+    buf_append_text(out, " AS CHAR)) <=> UNIX_TIMESTAMP(");
+    change_put_column(t, alias, column, out);
+    buf_append_text(out, "), ");
+    change_put_bytes(t, alias, column, out);
+    buf_append_text(out, ", '?')");
+}
+
+static void
+put_hex(const char *before, struct span bytes, struct buf *out)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    buf_append_text(out, before);
+    for (size_t i = 0; i < bytes.len; i++) {
+        buf_append_byte(out, (uint8_t)digits[bytes.ptr[i] >> 4]);
+        buf_append_byte(out, (uint8_t)digits[bytes.ptr[i] & 15]);
+    }
+    buf_append_byte(out, '\'');
+}
+
+/* The same in every sql_mode and character set. */
+static bool
+is_simple(struct span s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (s.ptr[i] < ' ' || s.ptr[i] > '}' || s.ptr[i] == '\'' || s.ptr[i] == '\\')
+            return false;
+    return true;
+}
+
+static bool
+is_number(struct span s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((s.ptr[i] < '0' || s.ptr[i] > '9') && s.ptr[i] != '-' && s.ptr[i] != '.' &&
+            s.ptr[i] != 'e' && s.ptr[i] != '+')
+            return false;
+    return s.len != 0;
+}
+
+static void
+put_quoted(struct span s, struct buf *out)
+{
+    buf_append_byte(out, '\'');
+    buf_append_span(out, s);
+    buf_append_byte(out, '\'');
+}
+
+static bool
+put_number(struct span s, bool real, struct buf *out)
+{
+    if (!is_number(s))
+        return false;
+    buf_append_span(out, s);
+    if (real && memchr(s.ptr, 'e', s.len) == NULL)
+        buf_append_text(out, "e0");
+    return true;
+}
+
+static bool
+put_epoch(struct span s, struct buf *out)
+{
+    bool zero = true;
+
+    if (!is_number(s))
+        return false;
+    for (size_t i = 0; i < s.len; i++)
+        zero = zero && (s.ptr[i] == '0' || s.ptr[i] == '.');
+    if (zero) {
+        buf_append_text(out, "'0000-00-00 00:00:00'");
+        return true;
+    }
+    buf_append_text(out, "FROM_UNIXTIME(");
+    buf_append_span(out, s);
+    buf_append_byte(out, ')');
+    return true;
+}
+
+bool
+change_put_literal(const struct change_table *t, uint32_t column, struct cell cell, struct buf *out,
+            struct err *err)
+{
+    const struct route_column *c    = &t->table->columns[column];
+    enum value_class           kind = class_of(c->type);
+    struct span                s    = cell.bytes;
+    bool                       good = true;
+
+    if (cell.is_null) {
+        buf_append_text(out, "NULL");
+        return true;
+    }
+    switch (kind) {
+    case VALUE_NUMBER: good = put_number(s, false, out); break;
+    case VALUE_REAL:   good = put_number(s, true, out); break;
+    case VALUE_EPOCH:  good = put_epoch(s, out); break;
+    case VALUE_QUOTED:
+        good = is_simple(s);
+        put_quoted(s, out);
+        break;
+    case VALUE_TEXT:
+        if (is_simple(s))
+            put_quoted(s, out);
+        else
+            put_hex("_utf8mb4 x'", s, out);
+        break;
+    case VALUE_BYTES: put_hex("x'", s, out); break;
+    }
+    return good || err_set(err, "the value of column %.*s cannot be told to another server%s",
+                           (int)c->name.len, c->name.ptr,
+                           kind == VALUE_EPOCH ? ": in the session's time zone there are two such "
+                                                 "times; SET time_zone = '+00:00'" : "");
+}

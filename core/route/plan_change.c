@@ -1,0 +1,421 @@
+/* plan_change.c - see gather.h: writes whose rows one server has to find.
+ *
+ * What such a statement reads is looked at as a SELECT would be, with the same tables and
+ * conditions, whose items are all that the statement computes. Every row of a table that is
+ * written is locked when it is fetched, and rows that are only read are locked against changes, as
+ * one server does it.
+ */
+#include "core/route/gather.h"
+#include "core/route/plan_internal.h"
+
+/* ---- the statement as a SELECT ---- */
+
+static struct select_item *
+item_of(struct planner *p, struct expr *e, struct select_item *next)
+{
+    struct select_item *item = make(p, sizeof(*item));
+    *item = (struct select_item){ .expr = e, .range = { e->start, e->end }, .next = next };
+    return item;
+}
+
+/* DEFAULT by itself is the column's, wherever the table is. */
+static bool
+is_default(struct expr *e)
+{
+    e = bare(e);
+    return e->kind == EXPR_DEFAULT && e->n_args == 0;
+}
+
+static void
+add_values(struct planner *p, struct query *q, struct expr *values)
+{
+    for (struct expr *e = values; e != NULL; e = e->next)
+        if (!is_default(e))
+            q->items = item_of(p, e, q->items);
+}
+
+static void
+add_assignments(struct planner *p, struct query *q, struct assignment *set, bool columns_too)
+{
+    for (struct assignment *a = set; a != NULL; a = a->next) {
+        if (!is_default(a->value))
+            q->items = item_of(p, a->value, q->items);
+        if (!columns_too)
+            continue;
+        struct expr *column = make(p, sizeof(*column));
+        *column  = (struct expr){ .kind = EXPR_COLUMN, .start = a->column.range.start,
+                                  .end = a->column.range.end, .path = &a->column };
+        q->items = item_of(p, column, q->items);
+    }
+}
+
+static struct query *
+as_select(struct planner *p)
+{
+    const struct stmt *s = p->stmt;
+    struct query      *q = make(p, sizeof(*q));
+    *q                   = (struct query){ .kind = QUERY_BLOCK, .range = s->range };
+    if (s->kind == STMT_UPDATE) {
+        q->with     = s->update->with;
+        q->from     = s->update->tables;
+        q->where    = s->update->where;
+        q->order_by = s->update->order_by;
+        q->limit    = s->update->limit;
+        add_assignments(p, q, s->update->set, true);
+    } else if (s->kind == STMT_DELETE) {
+        q->with     = s->delete->with;
+        q->from     = s->delete->tables;
+        q->where    = s->delete->where;
+        q->order_by = s->delete->order_by;
+        q->limit    = s->delete->limit;
+        q->items    = s->delete->returning;
+    } else if (s->insert->source == INSERT_QUERY) {
+        return s->insert->query;
+    } else {
+        for (const struct row *row = s->insert->rows; row != NULL; row = row->next)
+            add_values(p, q, row->values);
+        add_assignments(p, q, s->insert->set, false);
+    }
+    return q;
+}
+
+/* ---- the tables that are written ---- */
+
+static bool
+add_target(struct planner *p, struct change_maker *m, struct gathering *g, uint32_t *at)
+{
+    const struct route_database *d = &p->routes->databases[g->table->database];
+    for (*at = 0; *at < m->n_targets; (*at)++)
+        if (m->targets[*at] == g)
+            return true;
+    if (g->table->kind != TABLE_SHARDED && d->has_code)
+        return NOT_YET(p, "shardd: the table '%.*s' is in a database that has, or had, triggers, "
+                          "and the rows of this write are found elsewhere: name the rows",
+                       SHOWN(g->table->name));
+    g->changed    = true;
+    g->lock_words = " FOR UPDATE";
+    for (uint32_t i = 0; i < g->table->n_columns; i++)
+        g->wanted[i] = true;
+    m->targets[m->n_targets]   = g;
+    m->columns[m->n_targets++] = make(p, g->table->n_columns * sizeof(bool));
+    return true;
+}
+
+static bool
+unknown_target(struct planner *p, struct span name)
+{
+    return NOT_YET(p, "shardd: it is not clear which table '%.*s' is of, and the rows of this "
+                      "write are on several shards: say table.column", SHOWN(name));
+}
+
+static bool
+update_targets(struct planner *p, struct change_maker *m, struct scope *s,
+               struct gathering *list)
+{
+    for (struct assignment *a = p->stmt->update->set; a != NULL; a = a->next) {
+        uint32_t          column, at;
+        struct instance  *i = scope_column(s, &a->column, &column);
+        struct gathering *g = i == NULL || i->table == NULL ? NULL : gathering_of(list, i);
+        if (g == NULL)
+            return unknown_target(p, a->column.name);
+        if (!add_target(p, m, g, &at))
+            return false;
+        if (g->table->columns[column].generated)
+            return NOT_YET(p, "shardd: '%.*s' is generated: it cannot be written",
+                           SHOWN(a->column.name));
+        m->columns[at][column] = true;
+    }
+    return true;
+}
+
+static bool
+delete_targets(struct planner *p, struct change_maker *m, struct scope *s,
+               struct gathering *list)
+{
+    const struct delete *d = p->stmt->delete;
+    uint32_t             at;
+    if (!d->multi) {
+        struct gathering *g = s->first == NULL ? NULL : gathering_of(list, s->first);
+        return g != NULL && add_target(p, m, g, &at);
+    }
+    for (const struct table_item *t = d->targets; t != NULL; t = t->next) {
+        struct instance *i = s->first;
+        while (i != NULL && !span_equal_nocase(i->alias, t->table.name))
+            i = i->next;
+        struct gathering *g = i == NULL ? NULL : gathering_of(list, i);
+        if (g == NULL)
+            return refuse(p, 1109, "Unknown table '%.*s' in MULTI DELETE", SHOWN(t->table.name));
+        if (!add_target(p, m, g, &at))
+            return false;
+    }
+    return true;
+}
+
+static bool
+insert_target(struct planner *p, struct change_maker *m, struct gathering **list)
+{
+    const struct insert *in = p->stmt->insert;
+    struct scope        *s  = scope_new(p, NULL, NULL);
+    struct instance     *i  = scope_add_path(p, s, &in->table, (struct span){ 0 });
+    uint32_t             at;
+    p->scopes = s->next_all; /* its names are those of no block */
+    if (i->table == NULL || i->table->kind == TABLE_VIEW || i->table->n_columns == 0)
+        return NOT_YET(p, "shardd: rows of several shards cannot be written into '%.*s', which is "
+                          "no table that is known", SHOWN(in->table.name));
+    struct gathering *g = gathering_of(*list, i);
+    if (g == NULL) {
+        g        = gathering_add(p, list, i);
+        g->empty = true;
+    }
+    if (!add_target(p, m, g, &at))
+        return false;
+    g->lock_words = NULL;
+    return true;
+}
+
+static void
+lock_the_rest(struct change_maker *m, struct gathering *list)
+{
+    for (; list != NULL; list = list->next)
+        if (!list->empty && list->lock.end == 0 && list->lock_words == NULL)
+            list->lock_words = " LOCK IN SHARE MODE";
+    (void)m;
+}
+
+/* ---- columns ---- */
+
+static bool
+find_foreign(struct visitor *v, struct expr *e)
+{
+    struct change_maker      *m = v->context;
+    const struct route_table *t = m->targets[0]->table;
+    if (e->kind == EXPR_SUBQUERY || e->kind == EXPR_PARAM ||
+        (e->kind == EXPR_COLUMN &&
+         (routes_column(t, e->path->name) == ROUTES_NONE ||
+          (e->path->table.ptr != NULL && !span_equal_nocase(e->path->table, t->name)))))
+        m->query = NULL;
+    return true;
+}
+
+/* key = key and key = VALUES(key) keep the row where it is. */
+static bool
+keeps_key(const struct route_table *t, struct expr *value)
+{
+    value = bare(value);
+    if (value->kind == EXPR_FUNC && value->n_args == 1 &&
+        (span_equal_nocase(value->func->name.name, SPAN("VALUES")) ||
+         span_equal_nocase(value->func->name.name, SPAN("VALUE"))))
+        value = bare(value->args);
+    return value->kind == EXPR_COLUMN && routes_column(t, value->path->name) == t->key;
+}
+
+/* What is said for duplicates, and of the rows that are answered, the shards do by themselves. */
+static bool
+check_tail(struct planner *p, struct change_maker *m)
+{
+    const struct insert *in    = p->stmt->insert;
+    struct query        *whole = m->query;
+    struct visitor       v     = { .expr = find_foreign, .context = m };
+    for (const struct assignment *a = in->on_duplicate; a != NULL; a = a->next) {
+        const struct route_table *t = m->targets[0]->table;
+        if (t->key != ROUTES_NONE && routes_column(t, a->column.name) == t->key &&
+            !keeps_key(t, a->value))
+            return NOT_YET(p, "shardd: ON DUPLICATE KEY UPDATE cannot change '%.*s', the key of "
+                              "'%.*s'", SHOWN(a->column.name), SHOWN(t->name));
+        visit_expr(&v, a->value);
+    }
+    for (const struct select_item *item = in->returning; item != NULL; item = item->next)
+        if (item->expr->kind != EXPR_STAR)
+            visit_expr(&v, item->expr);
+    bool plain = m->query != NULL;
+    m->query   = whole;
+    return plain || NOT_YET(p, "shardd: ON DUPLICATE KEY UPDATE and RETURNING may name the columns "
+                               "of '%.*s', and no parameters, when its rows come from several "
+                               "shards; use VALUES(column)", SHOWN(m->targets[0]->table->name));
+}
+
+static bool
+add_column(struct planner *p, struct change_target *t, const struct route_table *table,
+           uint32_t column)
+{
+    if (column == ROUTES_NONE)
+        return unknown_target(p, table->name);
+    if (table->columns[column].generated)
+        return NOT_YET(p, "shardd: '%.*s' is generated: leave it out of the list of columns",
+                       SHOWN(table->columns[column].name));
+    ((uint32_t *)(uintptr_t)t->columns)[t->n_columns++] = column;
+    return true;
+}
+
+static bool
+insert_columns(struct planner *p, struct change_maker *m, struct change_target *t)
+{
+    const struct insert      *in    = p->stmt->insert;
+    const struct route_table *table = m->targets[0]->table;
+    uint32_t                  n     = table->n_columns + in->n_columns;
+    for (const struct assignment *a = in->set; a != NULL; a = a->next)
+        n++;
+    t->columns = make(p, n * sizeof(uint32_t));
+    for (const struct assignment *a = in->set; a != NULL; a = a->next)
+        if (!add_column(p, t, table, routes_column(table, a->column.name)))
+            return false;
+    for (const struct name_item *c = in->columns; c != NULL; c = c->next)
+        if (!add_column(p, t, table, routes_column(table, c->name)))
+            return false;
+    bool all = in->source != INSERT_SET && in->columns == NULL;
+    for (uint32_t i = 0; all && i < table->n_columns; i++)
+        if (!table->columns[i].invisible && !add_column(p, t, table, i))
+            return false;
+    return true;
+}
+
+static void
+head_and_tail(struct planner *p, struct change_maker *m, const struct change_target *target)
+{
+    const struct insert      *in    = p->stmt->insert;
+    const struct route_table *table = m->targets[0]->table;
+    struct text               t;
+    text_begin(&t, p);
+    text_const(&t, in->replace ? "REPLACE INTO "
+                   : in->ignore ? "INSERT IGNORE INTO " : "INSERT INTO ");
+    text_name(&t, p->routes->databases[table->database].name);
+    text_const(&t, ".");
+    text_name(&t, table->name);
+    for (uint32_t i = 0; i < target->n_columns; i++) {
+        text_const(&t, i == 0 ? " (" : ", ");
+        text_name(&t, table->columns[target->columns[i]].name);
+    }
+    text_const(&t, target->n_columns == 0 ? " () VALUES " : ") VALUES ");
+    m->spec->head = text_end(&t);
+    text_begin(&t, p);
+    const struct range clauses[] = { in->on_duplicate_range, in->returning_range };
+    for (size_t i = 0; i < countof(clauses); i++)
+        if (clauses[i].end != 0) {
+            text_const(&t, " ");
+            text_source(&t, clauses[i].start, clauses[i].end);
+        }
+    m->spec->tail = text_end(&t);
+}
+
+static bool
+make_targets(struct planner *p, struct change_maker *m)
+{
+    struct change_target *targets = make(p, m->n_targets * sizeof(*targets));
+    m->spec->targets   = targets;
+    m->spec->n_targets = m->n_targets;
+    for (uint32_t i = 0; i < m->n_targets; i++) {
+        uint32_t  n       = m->targets[i]->table->n_columns;
+        uint32_t *columns = make(p, n * sizeof(*columns));
+        targets[i]        = (struct change_target){ .columns = columns };
+        for (uint32_t at = 0; at < n; at++)
+            if (m->columns[i][at])
+                columns[targets[i].n_columns++] = at;
+    }
+    if (m->spec->verb != CHANGE_INSERT)
+        return true;
+    if (!insert_columns(p, m, &targets[0]) || !check_tail(p, m))
+        return false;
+    head_and_tail(p, m, &targets[0]);
+    return true;
+}
+
+bool
+change_targets(struct planner *p, struct change_maker *m, struct scope *top,
+               struct gathering **list)
+{
+    bool found = false;
+    m->targets = make(p, (p->n_instances + 1) * sizeof(*m->targets));
+    m->columns = make(p, (p->n_instances + 1) * sizeof(*m->columns));
+    switch (m->spec->verb) {
+    case CHANGE_INSERT: found = insert_target(p, m, list); break;
+    case CHANGE_UPDATE: found = top != NULL && update_targets(p, m, top, *list); break;
+    case CHANGE_DELETE: found = top != NULL && delete_targets(p, m, top, *list); break;
+    }
+    if (!found || m->n_targets == 0)
+        return false;
+    lock_the_rest(m, *list);
+    return make_targets(p, m);
+}
+
+uint32_t
+change_cuts(const struct planner *p, struct range *cuts)
+{
+    uint32_t n = 0;
+    if (p->stmt->kind != STMT_INSERT)
+        return 0;
+    const struct insert *in = p->stmt->insert;
+    if (in->on_duplicate_range.end != 0)
+        cuts[n++] = in->on_duplicate_range;
+    if (in->returning_range.end != 0)
+        cuts[n++] = in->returning_range;
+    return n;
+}
+
+/* ---- the plan ---- */
+
+static bool
+begin(struct planner *p, struct change_maker *m)
+{
+    struct change_spec *c = m->spec;
+    switch ((int)p->stmt->kind) {
+    case STMT_INSERT:
+        c->verb   = CHANGE_INSERT;
+        c->ignore = p->stmt->insert->ignore;
+        c->from_query = p->stmt->insert->source == INSERT_QUERY;
+        break;
+    case STMT_UPDATE:
+        c->verb   = CHANGE_UPDATE;
+        c->ignore = p->stmt->update->ignore;
+        break;
+    default:
+        c->verb   = CHANGE_DELETE;
+        c->ignore = p->stmt->delete->ignore;
+        break;
+    }
+    bool portion = (c->verb == CHANGE_UPDATE && p->stmt->update->portion.end != 0) ||
+                   (c->verb == CHANGE_DELETE && p->stmt->delete->portion.end != 0);
+    bool partition = c->verb == CHANGE_INSERT && p->stmt->insert->partition.end != 0;
+    return !portion && !partition;
+}
+
+static void
+become(struct planner *p, const struct planner *g, const struct gather_spec *made)
+{
+    struct plan *out = p->out;
+    gather_become(p, g, made, PLAN_CHANGE);
+    out->is_write        = true;
+    out->reference_write = false;
+    out->hides           = false;
+    out->insert          = NULL;
+    p->any_sharded       = true;
+}
+
+void
+plan_change(struct planner *p)
+{
+    bool           engine = p->routes->n_engines > 0;
+    bool           never  = p->refused || p->out->target.kind == TARGET_ALL;
+    struct plan    scratch;
+    struct planner g;
+    if (!p->refused && !engine)
+        return;
+    struct change_spec *spec = make(p, sizeof(*spec));
+    struct change_maker m    = { .spec = spec };
+    if (!begin(p, &m))
+        return;
+    gather_planner(p, &scratch, &g);
+    m.query                        = as_select(p);
+    const struct gather_spec *made = gather_make(&g, m.query, &m);
+    if (made != NULL && !engine) {
+        gather_tell_of_engines(p);
+    } else if (made != NULL) {
+        p->out->gather           = made;
+        p->out->change           = spec;
+        p->out->n_user_variables = scratch.n_user_variables;
+        p->out->user_variables   = scratch.user_variables;
+        if (never)
+            become(p, &g, made);
+    } else if (p->refused && g.refused && engine) {
+        p->out->error = scratch.error;
+    }
+}

@@ -1,0 +1,167 @@
+"""test_change.py - writes whose rows no single shard can find: the engine finds them, the shards
+get what becomes of them. Counts, messages, warnings and what the tables hold are one server's."""
+import pymysql
+import pytest
+
+import testbed
+
+TABLES = [
+    "CREATE TABLE a (id INT PRIMARY KEY, k INT, v INT NOT NULL DEFAULT 7, s VARCHAR(40), "
+    "u TIMESTAMP NULL ON UPDATE CURRENT_TIMESTAMP, KEY (k))",
+    "CREATE TABLE b (id INT PRIMARY KEY, k INT, v INT, s VARCHAR(40))",
+    "CREATE TABLE p (g INT, l INT, v INT, PRIMARY KEY (g, l), UNIQUE KEY gv (g, v))",
+    "CREATE TABLE n (id BIGINT AUTO_INCREMENT PRIMARY KEY, v INT, s VARCHAR(10) NOT NULL, "
+    "d INT DEFAULT 5, w INT AS (v + 1))",
+    "CREATE TABLE r (id INT PRIMARY KEY, v INT) COMMENT 'shardd: reference'",
+    "CREATE TABLE h (id INT PRIMARY KEY, v INT, UNIQUE KEY (v)) COMMENT 'shardd: global'",
+]
+ROWS = [
+    "INSERT INTO a (id, k, v, s) VALUES " + ",".join(f"({i}, {i % 7}, {i * 3 % 11}, 's{i % 5}')"
+                                                     for i in range(60)),
+    "INSERT INTO b VALUES " + ",".join(f"({i}, {i % 6}, {i * 5 % 13}, 't{i % 4}')"
+                                       for i in range(10, 70, 2)),
+    "INSERT INTO p VALUES " + ",".join(f"({i // 4}, {i % 4}, {i})" for i in range(40)),
+    "INSERT INTO n (id, v, s) VALUES (1, 1, 'x'), (2, 2, 'y'), (3, NULL, 'z')",
+    "INSERT INTO r VALUES " + ",".join(f"({i}, {i})" for i in range(20)),
+    "INSERT INTO h VALUES " + ",".join(f"({i}, {i * 2})" for i in range(20)),
+]
+NAMES = "abpnrh"
+
+
+@pytest.fixture(scope="module")
+def pair(gathering, plain):
+    gathering.sql("DROP DATABASE IF EXISTS w", db=None)
+    plain.sql("DROP DATABASE IF EXISTS w")
+    gathering.sql("CREATE DATABASE w", db=None)
+    plain.sql("CREATE DATABASE w")
+    both = testbed.Both(gathering, plain, "w")
+    for sql in TABLES + ROWS:
+        both.run(sql)
+    yield both
+    both.close()
+    plain.sql("DROP DATABASE w")
+    gathering.sql("DROP DATABASE w", db=None)
+
+
+def columns(name):
+    return {"a": "id, k, v, s, u IS NULL", "n": "v, s, d, w"}.get(name, "*")
+
+
+def same_content(both):
+    for name in NAMES:
+        both.compare(f"SELECT {columns(name)} FROM {name}", ordered=False)
+
+
+def info(answer):
+    """Without its length in front."""
+    return answer.info[answer.info.find(b"R"):] if answer.info else b""
+
+
+def write(both, sql, numbered=False):
+    """In a transaction that is rolled back, and by itself, undone by hand."""
+    for c in both.connections:
+        c.begin()
+    try:
+        ours, theirs = both.answers(sql)
+        both.check(sql, ours, theirs, messages=True)
+        assert info(ours) == info(theirs), sql
+        status = [c.server_status & 3 for c in both.connections]
+        assert status[0] == status[1], sql
+        same_content(both)
+        return ours
+    finally:
+        for c in both.connections:
+            c.rollback()
+
+
+WRITES = [
+    # joins
+    "UPDATE a JOIN b ON a.k = b.k SET a.v = b.v WHERE b.id = 12",
+    "UPDATE a JOIN b ON a.k = b.id SET a.s = CONCAT(b.s, '-', a.s), b.v = b.v + 1",
+    "UPDATE a, b SET a.s = '1', b.s = '2' WHERE a.v = b.v AND a.id < 30",
+    "UPDATE a LEFT JOIN b ON a.k = b.id AND b.v > 3 SET a.v = IFNULL(b.v, -1)",
+    "UPDATE a JOIN r ON a.v = r.v SET a.k = r.id, r.v = r.v",
+    "UPDATE a JOIN r ON a.k = r.id SET r.v = 100",
+    "UPDATE h JOIN a ON a.k = h.id SET h.v = h.v + 1000",
+    "UPDATE a JOIN h ON a.k = h.id SET a.v = h.v, a.s = 'ü\\'\\\\'",
+    "DELETE a FROM a JOIN b ON a.k = b.v",
+    "DELETE a, b FROM a JOIN b ON a.k = b.v WHERE a.id > 5",
+    "DELETE FROM a USING a LEFT JOIN b ON a.k = b.id WHERE b.id IS NULL",
+    "DELETE x FROM a AS x JOIN a AS y ON x.v = y.v AND x.id > y.id",
+    # subqueries
+    "UPDATE a SET v = (SELECT MAX(v) FROM b)",
+    "UPDATE a SET v = (SELECT COUNT(*) FROM b WHERE b.k = a.k), s = NULL WHERE id % 2 = 0",
+    "UPDATE a SET v = v + 1 WHERE k IN (SELECT v FROM b)",
+    "UPDATE a SET v = 9 WHERE v = (SELECT v FROM b)",
+    "DELETE FROM a WHERE EXISTS (SELECT 1 FROM b WHERE b.k = a.v)",
+    "DELETE FROM a WHERE id NOT IN (SELECT id FROM b)",
+    "DELETE FROM p WHERE (g, l) IN (SELECT k, v FROM a)",
+    "DELETE FROM h WHERE v IN (SELECT k FROM a)",
+    "DELETE FROM r WHERE v IN (SELECT k FROM a)",
+    # ORDER BY, LIMIT
+    "UPDATE a SET v = v + 100 ORDER BY v, id LIMIT 7",
+    "UPDATE a SET v = 3 WHERE k > 2 ORDER BY id DESC LIMIT 5",
+    "DELETE FROM a ORDER BY s, id DESC LIMIT 10",
+    "DELETE FROM a WHERE k < 100 ORDER BY id LIMIT 0",
+    "DELETE FROM b ORDER BY id LIMIT 1000",
+    # the row moves
+    "UPDATE a SET id = id + 1000",
+    "UPDATE a SET id = id + 1000 WHERE id = 5",
+    "UPDATE a SET id = 1 WHERE id = 2",
+    "UPDATE a SET id = id + 1",
+    "UPDATE a SET id = id + 1 ORDER BY id DESC",
+    "UPDATE a SET id = -id, v = id WHERE k = 3",
+    "UPDATE p SET g = g + 10 WHERE g > 3",
+    "UPDATE p SET g = g + 1, l = l + 1, v = v + 40",
+    "UPDATE p SET g = 5, l = v + 100 WHERE v % 2 = 0",
+    "UPDATE a SET id = 7 WHERE id = 7",
+    "UPDATE a SET id = id",
+    "UPDATE n SET id = 50, v = 3 WHERE id = 2",
+    "UPDATE h SET v = (SELECT MAX(v) FROM a) WHERE id = 3",
+    "UPDATE h SET id = 100 + (SELECT MAX(v) FROM a) WHERE id = 3",
+    # strict mode, NULL
+    "UPDATE a JOIN b ON a.k = b.k SET a.v = 'x'",
+    "UPDATE a JOIN b ON a.k = b.k SET a.v = NULL",
+    "UPDATE IGNORE a JOIN b ON a.k = b.k SET a.v = 'x', a.s = REPEAT('y', 50)",
+    "UPDATE a SET v = DEFAULT, s = (SELECT MIN(s) FROM b)",
+    "UPDATE a SET u = '2020-02-02 02:02:02' ORDER BY id LIMIT 3",
+    # INSERT ... SELECT
+    "INSERT INTO b SELECT id + 100, k, v, s FROM a",
+    "INSERT INTO b (id, v) SELECT v, id FROM a WHERE id < 9 ORDER BY id",
+    "INSERT IGNORE INTO b (id, v) SELECT v, id FROM a ORDER BY id",
+    "REPLACE INTO b (id, v) SELECT id, v FROM a",
+    "REPLACE INTO b (id, v) SELECT DISTINCT v, 5 FROM a ORDER BY v",
+    "INSERT INTO b (id, v) SELECT v, MAX(id) FROM a GROUP BY v ON DUPLICATE KEY UPDATE v = VALUES(v)",
+    "INSERT INTO b SELECT id + 1, k, v, s FROM b WHERE id > 40",
+    "INSERT INTO b (id, s) SELECT id + 1000, s FROM a WHERE id = 3",
+    "INSERT INTO b (id, s) SELECT id + 1000, REPEAT('x', 60) FROM a WHERE id = 3",
+    "INSERT IGNORE INTO b (id, s) SELECT id + 1000, REPEAT('x', 60) FROM a WHERE id < 3 ORDER BY id",
+    "INSERT INTO h (id, v) SELECT id + 500, id + 500 FROM a",
+    "INSERT INTO h (id, v) SELECT id + 500, v FROM a ORDER BY id",
+    "INSERT INTO r (id, v) SELECT id + 500, v FROM a",
+    "INSERT INTO a (id) SELECT id + 500 FROM b",
+    "INSERT INTO b (k) SELECT k FROM a",
+    "INSERT INTO a (id, v) SELECT id + 500, NULL FROM b",
+    "INSERT INTO a (id, v) SELECT id + 500, NULL FROM b WHERE id < 0",
+    "INSERT INTO n (v, s) SELECT v, s FROM a",
+    "INSERT INTO n (id, v, s) SELECT id + 50, v, s FROM a",
+    "INSERT INTO n (v, s) SELECT DISTINCT v, 'q' FROM a UNION SELECT v, 'r' FROM b",
+    "INSERT INTO n (v, s) SELECT v, 'very long string' FROM a",
+    "INSERT INTO b WITH c AS (SELECT k, COUNT(*) x FROM a GROUP BY k) SELECT k + 300, x, x, '' FROM c",
+    # subqueries in VALUES
+    "INSERT INTO b VALUES (200, (SELECT MAX(k) FROM a), 1, 'x'), (201, 2, (SELECT COUNT(*) FROM b), '')",
+    "INSERT INTO b SET id = (SELECT MAX(id) + 100 FROM a), v = 3",
+    "INSERT INTO b VALUES ((SELECT id FROM a), 1, 1, 'x')",
+    "INSERT INTO n (v, s) VALUES ((SELECT MAX(k) FROM a), 'x')",
+    "REPLACE INTO b (id, v) VALUES (10, (SELECT SUM(v) FROM a))",
+    # RETURNING
+    "DELETE FROM a ORDER BY id LIMIT 3 RETURNING id, v + 1, s",
+    "DELETE FROM b WHERE v IN (SELECT k FROM a) RETURNING *",
+    "INSERT INTO b (id, v) SELECT id + 100, v FROM a ORDER BY id RETURNING id, v",
+    "REPLACE INTO b (id, v) SELECT id, v FROM a WHERE id < 20 ORDER BY id RETURNING *",
+]
+
+
+@pytest.mark.parametrize("sql", WRITES)
+def test_write(pair, sql):
+    write(pair, sql)

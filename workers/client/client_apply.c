@@ -1,0 +1,435 @@
+/* client_apply.c - see apply.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "core/base/memory.h"
+#include "core/route/gather.h"
+#include "workers/client/apply.h"
+#include "workers/client/client.h"
+#include "workers/query/change.h"
+#include "workers/query/diagnostics.h"
+
+enum { COUNTS = 3 };
+
+enum apply_step {
+    APPLY_BEGIN, APPLY_READ, APPLY_NOW, APPLY_BEHIND, APPLY_END, APPLY_UNDO, APPLY_STEPS,
+};
+
+struct client_apply {
+    struct client   *client;
+    struct query_run *q;         /* the client's statement: to run, or done; NULL while it runs */
+    enum apply_step        step;
+    const char      *texts[APPLY_STEPS]; /* what is said around the writes; NULL: nothing */
+    struct arena     arena;
+    struct changing  changing;
+    const struct change_statement *at; /* under way */
+    struct stream    sink;       /* answers that are not for the client yet */
+    struct buf       answer;     /* what it gets: packets */
+    struct diagnostics_kept kept;
+    enum change_verb verb;
+    bool             returning, more;
+    enum query_command command;
+    double           now_s;
+    uint64_t         records, affected, duplicates, insert_id;
+    bool             failed;
+    struct sql_error error;
+};
+
+static void go_on(struct client_apply *k);
+
+void
+client_apply_free(struct client *c)
+{
+    struct client_apply *k = c->apply;
+
+    if (k == NULL)
+        return;
+    c->apply = NULL;
+    if (k->q != NULL)
+        query_free(k->q);
+    diagnostics_kept_fini(&k->kept);
+    buf_fini(&k->sink.out);
+    buf_fini(&k->answer);
+    arena_fini(&k->arena);
+    free(k);
+}
+
+bool
+client_applies(const struct query_run *q)
+{
+    const struct plan *plan = &q->plan->plan;
+
+    return plan->change != NULL && gather_needed(plan, q->routes->routes, &q->values);
+}
+
+/* --- the answer ----------------------------------------------------------- */
+
+/* What the session is like now: the transaction may be over. */
+static void
+put_status(struct client_apply *k, struct ok *ok)
+{
+    const struct session *s = &k->client->session;
+
+    ok->status = session_status(s);
+    if (k->more)
+        ok->status |= SERVER_MORE_RESULTS_EXISTS;
+    ok->warnings = (uint16_t)(s->warnings < UINT16_MAX ? s->warnings : UINT16_MAX);
+}
+
+static void
+put_packet(struct client_apply *k, struct span payload)
+{
+    struct buf *out = stream_out(&k->client->stream);
+    size_t      at  = packet_begin(out);
+
+    buf_append_span(out, payload);
+    packet_end(out, at, &k->client->reader.next_seq);
+}
+
+static uint32_t
+packet_bytes(struct span s)
+{
+    return s.ptr[0] | (uint32_t)s.ptr[1] << 8 | (uint32_t)s.ptr[2] << 16;
+}
+
+/* The last packet tells how the session is. */
+static void
+send_rows(struct client_apply *k)
+{
+    struct client *c    = k->client;
+    struct span    rest = buf_unread(&k->answer);
+    struct ok      ok   = { 0 };
+
+    put_status(k, &ok);
+    while (rest.len > PACKET_HEADER_BYTES) {
+        uint32_t    n       = packet_bytes(rest);
+        struct span payload = { rest.ptr + PACKET_HEADER_BYTES, n };
+        rest                = span_from(rest, PACKET_HEADER_BYTES + n);
+        if (rest.len == 0)
+            reply_end_encode(stream_out(&c->stream), &c->reader.next_seq, c->session.capabilities,
+                             &ok);
+        else
+            put_packet(k, payload);
+    }
+    c->session.row_count = -1;
+}
+
+static struct span
+info_of(struct client_apply *k, char *text, size_t size)
+{
+    uint32_t warnings = k->client->session.warnings;
+    int      n = snprintf(text, size, "Records: %llu  Duplicates: %llu  Warnings: %u",
+                          (unsigned long long)k->records, (unsigned long long)k->duplicates,
+                          warnings);
+
+    return (struct span){ (uint8_t *)text, (size_t)n };
+}
+
+static void
+send_ok(struct client_apply *k)
+{
+    struct client          *c  = k->client;
+    struct session         *s  = &c->session;
+    const struct query_run *q  = k->q;
+    struct ok               ok = { 0 };
+    char                    text[128];
+    struct span             payload = span_from(buf_unread(&k->answer), PACKET_HEADER_BYTES);
+
+    (void)!reply_ok_decode(payload, s->capabilities, &ok);
+    ok.track = (struct span){ 0 };
+    if (k->verb == CHANGE_INSERT) {
+        ok.affected_rows = k->affected;
+        ok.insert_id     = k->insert_id;
+        ok.info          = (struct span){ 0 };
+        if (k->records != 1 || q->plan->plan.change->from_query)
+            ok.info = info_of(k, text, sizeof(text));
+    }
+    put_status(k, &ok);
+    s->row_count = (int64_t)ok.affected_rows;
+    reply_ok_encode(stream_out(&c->stream), &c->reader.next_seq, s->capabilities, &ok);
+}
+
+static void
+finish(struct client_apply *k)
+{
+    struct client    *c = k->client;
+    struct session   *s = &c->session;
+    struct query_run *q = k->q;
+
+    if (k->failed) {
+        diagnostics_error(s, &k->error);
+        s->row_count = -1;
+        reply_err_encode(stream_out(&c->stream), &c->reader.next_seq, s->capabilities, &k->error);
+    } else {
+        diagnostics_put_back(s, &k->kept);
+        bool rows = k->returning && buf_len(&k->answer) > PACKET_HEADER_BYTES &&
+                    buf_unread(&k->answer).ptr[PACKET_HEADER_BYTES] != REPLY_OK;
+        if (rows)
+            send_rows(k);
+        else
+            send_ok(k);
+    }
+    q->seq    = c->reader.next_seq;
+    q->failed = k->failed;
+    q->cut    = false;
+    k->q      = NULL;
+    client_apply_free(c);
+    stream_flush(&c->stream);
+    client_statement_done(q);
+}
+
+/* --- statements of ours --------------------------------------------------- */
+
+static void
+fail(struct client_apply *k, const struct sql_error *error)
+{
+    if (!k->failed)
+        k->error = *error;
+    k->failed = true;
+}
+
+static void
+fail_with(struct client_apply *k, const char *text)
+{
+    struct sql_error error;
+
+    sql_error_set(&error, SQL_UNKNOWN_ERROR, "shardd: %s", text);
+    fail(k, &error);
+}
+
+/* Rows that were locked cannot have changed: a count that is another one is a mistake of ours,
+ * or the shards', and nothing of it may stay. */
+static void
+check_counts(struct client_apply *k, const struct ok *ok)
+{
+    uint64_t counts[COUNTS] = { 0 };
+    bool     update         = k->at->text.len > 6 && memcmp(k->at->text.ptr, "UPDATE", 6) == 0;
+    char     text[160];
+
+    query_add_counts(ok->info, counts, COUNTS);
+    uint64_t found = update ? counts[0] : ok->affected_rows;
+    if (found == k->at->rows && ok->warnings == 0)
+        return;
+    snprintf(text, sizeof(text), "of %llu rows that the statement changes the shards changed "
+             "%llu, with %u warnings: it is undone", (unsigned long long)k->at->rows,
+             (unsigned long long)found, ok->warnings);
+    fail_with(k, text);
+}
+
+static void
+add_inserted(struct client_apply *k, const struct ok *ok)
+{
+    uint64_t counts[COUNTS] = { 0 };
+
+    query_add_counts(ok->info, counts, COUNTS);
+    k->records += k->at->rows;
+    k->affected += ok->affected_rows;
+    if (ok->info.len != 0)
+        k->duplicates += counts[1];
+    else if (k->q->plan->plan.change->ignore)
+        k->duplicates += k->at->rows - ok->affected_rows;
+    else if (ok->affected_rows > 1)
+        k->duplicates += ok->affected_rows - 1;
+    if (k->insert_id == 0)
+        k->insert_id = ok->insert_id;
+}
+
+/* RETURNING: what was written answers. */
+static void
+keep_answer(struct client_apply *k)
+{
+    buf_clear(&k->answer);
+    buf_append_span(&k->answer, buf_unread(&k->sink.out));
+}
+
+static void
+read_answer(struct client_apply *k)
+{
+    struct span      payload = span_from(buf_unread(&k->sink.out), PACKET_HEADER_BYTES);
+    bool             writes  = k->step == APPLY_NOW || k->step == APPLY_BEHIND;
+    bool             tells   = k->verb == CHANGE_INSERT && k->returning && writes;
+    struct sql_error error;
+    struct ok        ok;
+
+    if (payload.len != 0 && payload.ptr[0] == REPLY_ERR && reply_err_decode(payload, &error))
+        fail(k, &error);
+    else if (payload.len != 0 && payload.ptr[0] == REPLY_OK &&
+             reply_ok_decode(payload, k->client->session.capabilities, &ok)) {
+        if (k->step == APPLY_READ)
+            keep_answer(k);
+        else if (writes && k->verb == CHANGE_INSERT)
+            add_inserted(k, &ok);
+        else if (writes)
+            check_counts(k, &ok);
+    } else if (payload.len != 0 && (tells || (k->step == APPLY_READ && k->returning)))
+        keep_answer(k);
+    else
+        fail_with(k, "a part of the statement was not answered as it should be");
+    buf_clear(&k->sink.out);
+}
+
+static void
+part_done(struct query_run *q)
+{
+    struct client       *c   = q->owner;
+    struct client_apply *k   = c->apply;
+    bool                 cut = q->cut;
+
+    c->query = NULL;
+    if (k->step == APPLY_READ) {
+        k->q   = q;
+        k->now_s = q->now_s != 0 ? q->now_s : k->now_s;
+    } else {
+        query_free(q);
+    }
+    if (c->state == CLIENT_CLOSING)
+        return;
+    if (cut && k->changing.error.code == 0) {
+        client_hang_up(c, COUNTER_CLOSED_BACKEND);
+        return;
+    }
+    if (k->step == APPLY_READ && k->changing.error.code != 0)
+        fail(k, &k->changing.error);
+    diagnostics_keep(&c->session, &k->kept);
+    read_answer(k);
+    go_on(k);
+}
+
+static const struct query_ops part_ops = { .done = part_done, .again = client_again };
+
+static void
+start_part(struct client_apply *k, struct query_run *q)
+{
+    q->ops     = &part_ops;
+    q->client  = &k->sink;
+    q->silent  = true;
+    q->seq     = 1;
+    q->more    = false;
+    q->fixed_s = k->now_s;
+    client_start(k->client, q);
+}
+
+static void
+say(struct client_apply *k, struct span text, enum query_command command)
+{
+    struct query_run *q = client_query(k->client, command);
+
+    q->text        = text;
+    q->values.text = text;
+    q->one_off     = true;
+    q->plan        = client_find_plan(k->client, q, text, command == QUERY_EXECUTE);
+    start_part(k, q);
+}
+
+static void
+read_rows(struct client_apply *k)
+{
+    struct query_run *q = k->q;
+
+    k->q        = NULL;
+    q->changing = &k->changing;
+    start_part(k, q);
+}
+
+/* --- the steps ------------------------------------------------------------ */
+
+static void
+enter(struct client_apply *k, enum apply_step step)
+{
+    k->step = step;
+    if (step == APPLY_READ)
+        read_rows(k);
+    else if (k->texts[step] != NULL)
+        say(k, span_of(k->texts[step]), QUERY_TEXT);
+    else
+        go_on(k);
+}
+
+/* RETURNING answers as the client's statement would: with its protocol. */
+static void
+write_next(struct client_apply *k, const struct change_statement *next)
+{
+    k->at = next;
+    say(k, next->text, k->returning && k->command == QUERY_EXECUTE ? QUERY_EXECUTE : QUERY_TEXT);
+}
+
+/* What was begun last is over. */
+static void
+go_on(struct client_apply *k)
+{
+    if (k->failed && k->step != APPLY_UNDO) {
+        if (k->step == APPLY_BEGIN)
+            finish(k);
+        else
+            enter(k, APPLY_UNDO);
+        return;
+    }
+    switch (k->step) {
+    case APPLY_BEGIN: enter(k, APPLY_READ); return;
+    case APPLY_READ:
+        k->step = APPLY_NOW;
+        k->at   = NULL;
+        break;
+    case APPLY_NOW: case APPLY_BEHIND: break;
+    case APPLY_END: case APPLY_UNDO:
+    case APPLY_STEPS: finish(k); return;
+    }
+    const struct change_statement *next = k->at == NULL ? k->changing.now.first : k->at->next;
+    if (k->step == APPLY_BEHIND && k->at == NULL)
+        next = k->changing.behind.first;
+    if (next == NULL && k->step == APPLY_NOW) {
+        k->step = APPLY_BEHIND;
+        k->at   = NULL;
+        next    = k->changing.behind.first;
+    }
+    if (next != NULL)
+        write_next(k, next);
+    else
+        enter(k, APPLY_END);
+}
+
+/* --- the beginning -------------------------------------------------------- */
+
+/* As of one moment, all of it. */
+static double
+now_s(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+void
+client_apply(struct client *c, struct query_run *q)
+{
+    static const char *const own[APPLY_STEPS] = {
+        [APPLY_BEGIN] = "BEGIN", [APPLY_END] = "COMMIT AND NO CHAIN NO RELEASE",
+        [APPLY_UNDO] = "ROLLBACK AND NO CHAIN NO RELEASE",
+    };
+    static const char *const fresh[APPLY_STEPS] = {
+        [APPLY_UNDO] = "ROLLBACK AND NO CHAIN NO RELEASE",
+    };
+    static const char *const within[APPLY_STEPS] = {
+        [APPLY_BEGIN] = "SAVEPOINT `shardd apply`",
+        [APPLY_END]  = "RELEASE SAVEPOINT `shardd apply`",
+        [APPLY_UNDO] = "ROLLBACK TO SAVEPOINT `shardd apply`",
+    };
+    const struct session *s     = &c->session;
+    const char *const    *texts = s->in_txn ? within : s->autocommit ? own : fresh;
+    struct client_apply  *k     = mem_alloc(sizeof(*k));
+
+    *k = (struct client_apply){
+        .client = c, .q = q, .verb = q->plan->plan.change->verb,
+        .returning = q->plan->plan.returning, .more = q->more, .command = q->command,
+        .now_s = q->fixed_s != 0 ? q->fixed_s : now_s(),
+    };
+    k->changing = (struct changing){ .arena = &k->arena, .one_insert = k->returning };
+    k->sink.ring  = c->ctx->ring;
+    k->sink.state = STREAM_OPEN;
+    memcpy(k->texts, texts, sizeof(k->texts));
+    c->apply = k;
+    diagnostics_clear(&c->session); /* what is said around it keeps them */
+    enter(k, APPLY_BEGIN);
+}
