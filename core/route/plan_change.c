@@ -216,6 +216,9 @@ check_tail(struct planner *p, struct change_maker *m)
     const struct insert *in    = p->stmt->insert;
     struct query        *whole = m->query;
     struct visitor       v     = { .expr = find_foreign, .context = m };
+    if (in->on_duplicate != NULL && m->targets[0]->table->kind == TABLE_REFERENCE &&
+        !write_is_repeatable(p))
+        return false;
     for (const struct assignment *a = in->on_duplicate; a != NULL; a = a->next) {
         const struct route_table *t = m->targets[0]->table;
         if (t->key != ROUTES_NONE && routes_column(t, a->column.name) == t->key &&

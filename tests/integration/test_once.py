@@ -128,10 +128,19 @@ def test_values_of_their_types(tables):
 
 
 @pytest.mark.parametrize("sql", [
-    "UPDATE r SET v = UUID()", "UPDATE r SET v = SYS_GUID()", "DELETE FROM r WHERE f < RAND()",
-    "INSERT INTO r (v) SELECT UUID() FROM rk",
-    "INSERT INTO r (v) VALUES (1) ON DUPLICATE KEY UPDATE v = UUID()",
+    "UPDATE r SET v = UUID()", "UPDATE r SET v = SYS_GUID(), f = RAND()",
+    "DELETE FROM r WHERE f < RAND()", "INSERT INTO r (v, f) SELECT UUID(), RAND() FROM rk",
     "INSERT INTO r (v) VALUES (CONCAT(f, UUID()))"])
+def test_copies_have_what_the_engine_computed(tables, sql):
+    tables.run("INSERT INTO rk VALUES ('a', 1), ('b', 2)")
+    tables.run("INSERT INTO r (v, f) VALUES ('x', 0.3), ('y', 0.6), ('z', 0.9)")
+    tables.run(sql)
+    rows = copies(tables, "SELECT * FROM r ORDER BY id")
+    assert sql.startswith("DELETE") or len({r[1] for r in rows}) == len(rows)
+
+
+@pytest.mark.parametrize("sql", [
+    "INSERT INTO r (v) VALUES (1) ON DUPLICATE KEY UPDATE v = UUID()"])
 def test_what_cannot_be_computed_once(tables, sql):
     answer = testbed.Answer(tables.connections[0], sql)
     assert answer.error[0] == 1235 and "reference" in answer.error[1], answer
