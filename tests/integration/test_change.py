@@ -131,11 +131,13 @@ WRITES = [
     "INSERT IGNORE INTO b (id, v) SELECT v, id FROM a ORDER BY id",
     "REPLACE INTO b (id, v) SELECT id, v FROM a",
     "REPLACE INTO b (id, v) SELECT DISTINCT v, 5 FROM a ORDER BY v",
-    "INSERT INTO b (id, v) SELECT v, MAX(id) FROM a GROUP BY v ON DUPLICATE KEY UPDATE v = VALUES(v)",
+    "INSERT INTO b (id, v) SELECT v, MAX(id) FROM a GROUP BY v ON DUPLICATE KEY UPDATE v = "
+    "VALUES(v)",
     "INSERT INTO b SELECT id + 1, k, v, s FROM b WHERE id > 40",
     "INSERT INTO b (id, s) SELECT id + 1000, s FROM a WHERE id = 3",
     "INSERT INTO b (id, s) SELECT id + 1000, REPEAT('x', 60) FROM a WHERE id = 3",
-    "INSERT IGNORE INTO b (id, s) SELECT id + 1000, REPEAT('x', 60) FROM a WHERE id < 3 ORDER BY id",
+    "INSERT IGNORE INTO b (id, s) SELECT id + 1000, REPEAT('x', 60) FROM a WHERE id < 3 ORDER "
+    "BY id",
     "INSERT INTO h (id, v) SELECT id + 500, id + 500 FROM a",
     "INSERT INTO h (id, v) SELECT id + 500, v FROM a ORDER BY id",
     "INSERT INTO r (id, v) SELECT id + 500, v FROM a",
@@ -147,9 +149,11 @@ WRITES = [
     "INSERT INTO n (id, v, s) SELECT id + 50, v, s FROM a",
     "INSERT INTO n (v, s) SELECT DISTINCT v, 'q' FROM a UNION SELECT v, 'r' FROM b",
     "INSERT INTO n (v, s) SELECT v, 'very long string' FROM a",
-    "INSERT INTO b WITH c AS (SELECT k, COUNT(*) x FROM a GROUP BY k) SELECT k + 300, x, x, '' FROM c",
+    "INSERT INTO b WITH c AS (SELECT k, COUNT(*) x FROM a GROUP BY k) SELECT k + 300, x, x, '' "
+    "FROM c",
     # subqueries in VALUES
-    "INSERT INTO b VALUES (200, (SELECT MAX(k) FROM a), 1, 'x'), (201, 2, (SELECT COUNT(*) FROM b), '')",
+    "INSERT INTO b VALUES (200, (SELECT MAX(k) FROM a), 1, 'x'), (201, 2, (SELECT COUNT(*) FROM "
+    "b), '')",
     "INSERT INTO b SET id = (SELECT MAX(id) + 100 FROM a), v = 3",
     "INSERT INTO b VALUES ((SELECT id FROM a), 1, 1, 'x')",
     "INSERT INTO n (v, s) VALUES ((SELECT MAX(k) FROM a), 'x')",
