@@ -13,7 +13,9 @@
 
 #include "core/base/memory.h"
 #include "ctl/api/api.h"
+#include "ctl/api/origin.h"
 #include "ctl/api/serve.h"
+#include "ctl/api/web.h"
 
 enum { BODY_FORGOTTEN = 16 << 20, CONNECTIONS_MAX = 512, IDLE_S = 60 };
 
@@ -141,6 +143,9 @@ begin(struct api *api, struct MHD_Connection *connection, const char *url, const
     name_peer(e, connection);
     MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_query, query);
     serve_head(e, method, url, query);
+    if (!e->refused && !origin_is_ours(header(connection, "Host"), header(connection, "Origin")))
+        e->refused = request_refuse(&e->r, 403, "a browser asks for another page than ours; "
+                                    "forward the socket to localhost");
     if (length && strtoull(length, NULL, 10) > serve_body_max(e))
         serve_too_long(e);
     /* What is a little too long is read and forgotten, because many clients hear nothing before
@@ -156,8 +161,11 @@ on_request(void *context, struct MHD_Connection *connection, const char *url,
            void **state)
 {
     struct exchange *e = *state;
+    enum MHD_Result  done;
 
     (void)version;
+    if (!e && web_answer(connection, method, url, &done))
+        return done;
     if (!e)
         return begin(context, connection, url, method, state);
     if (*len > 0) {

@@ -1,0 +1,77 @@
+/* page.mjs URL - walks through the controller's page in headless Chromium; prints what it saw. */
+import { chromium } from "playwright-core";
+
+const url = process.argv[2];
+const browser = await chromium.launch({
+  executablePath: "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+         "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+});
+const seen = { errors: [] };
+
+function watched(page) {
+  page.on("pageerror", (error) => seen.errors.push(error.message));
+  page.on("console", (m) => m.type() === "error" && seen.errors.push(m.text()));
+  page.setDefaultTimeout(20000);
+  return page;
+}
+
+const cells = (page, table, column) =>
+  page.locator(`table:has(caption:text-is("${table}")) tbody tr td:nth-child(${column})`)
+    .allInnerTexts();
+
+async function waits(page, table) {
+  await page.locator(`table:has(caption:text-is("${table}")) tbody tr`).first().waitFor();
+}
+
+try {
+  const page = watched(await browser.newPage({ viewport: { width: 1240, height: 900 } }));
+
+  await page.goto(url);
+  await waits(page, "Shards and what each has to do");
+  seen.shards = (await cells(page, "Shards and what each has to do", 1)).map((t) => t.trim());
+  await page.locator(".chart canvas").first().waitFor();
+
+  await page.getByRole("link", { name: "Keys" }).click();
+  await waits(page, "Who owns what");
+  seen.owners = (await cells(page, "Who owns what", 1)).map((t) => t.trim());
+  seen.ranges = await page.locator(".ring .range").count();
+
+  await page.getByRole("link", { name: "Moves" }).click();
+  await waits(page, "Everything that was changed by a job");
+  seen.jobs = await cells(page, "Everything that was changed by a job", 5);
+
+  await page.getByRole("link", { name: "Scaler" }).click();
+  const mode = page.locator('input[name="mode"]:checked');
+  await mode.waitFor();
+  seen.mode = await mode.evaluate((e) => e.value);
+
+  /* Without a mouse: from the top of the page to the last link. */
+  await page.goto(url);
+  await page.locator("nav a").first().waitFor();
+  for (let i = 0; i < 20; i++) {
+    await page.keyboard.press("Tab");
+    if (await page.evaluate(() => document.activeElement.textContent) === "Audit") break;
+  }
+  await page.keyboard.press("Enter");
+  seen.keyboard = await page.locator('nav a[aria-current="page"]').innerText();
+  await waits(page, "Changes");
+  seen.audited = await page.locator("tbody tr").count();
+  await page.getByRole("searchbox").fill("no such thing");
+  await page.locator(".empty").waitFor();
+  seen.found = await page.locator("tbody tr").count();
+
+  for (const scheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme: scheme });
+    seen[scheme] = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  }
+
+  const phone = watched(await browser.newPage({ viewport: { width: 390, height: 844 } }));
+  await phone.goto(url);
+  await waits(phone, "Shards and what each has to do");
+  seen.overflow = await phone.evaluate(() =>
+    Math.max(0, document.documentElement.scrollWidth - window.innerWidth));
+  console.log(JSON.stringify(seen));
+} finally {
+  await browser.close();
+}
