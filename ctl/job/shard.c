@@ -1,11 +1,15 @@
 /* shard.c - add, remove, set. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/base/memory.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/moving.h"
 #include "ctl/job/shard.h"
+
+enum { IDLE_WAIT_MS = 30000, LOOK_MS = 150, ANSWER_S = 5 };
 
 /* What a controller after this one removes, or completes; see shard_resume.c. */
 static bool
@@ -104,6 +108,34 @@ owns_nothing(struct cluster *c, const json_t *shard, struct sql_error *error)
     return ok;
 }
 
+/* Transactions that read there before the routes without the shard came: they would lose a
+ * connection. None begins any more. */
+static bool
+is_idle(const json_t *shard)
+{
+    struct server    s     = { .answer_s = ANSWER_S };
+    struct sql_error error;
+    char             n[24] = "0";
+    bool             asked;
+
+    if (!server_open(&s, shard, &error))
+        return true;
+    asked = server_value(&s, n, sizeof(n), &error, "SELECT COUNT(*) FROM "
+                         "information_schema.INNODB_TRX WHERE trx_mysql_thread_id NOT IN "
+                         "(0, CONNECTION_ID())");
+    server_close(&s);
+    return !asked || strcmp(n, "0") == 0;
+}
+
+static void
+wait_until_idle(const json_t *shard)
+{
+    uint64_t until = clock_us() + IDLE_WAIT_MS * 1000ull;
+
+    while (!is_idle(shard) && clock_us() < until)
+        usleep(LOOK_MS * 1000);
+}
+
 static bool
 take_out(struct job *job, const char *who, const json_t *shard, struct sql_error *error)
 {
@@ -135,6 +167,7 @@ remove_shard(struct job *job, const char *who, const json_t *shard, struct sql_e
         return JOB_STUCK;
     }
     publish_drained(c->publisher, PUBLISH_WAIT_MS);
+    wait_until_idle(shard);
     if (cluster_remove_server(c, shard, true, &err))
         return JOB_DONE;
     job_fail(error, &err);

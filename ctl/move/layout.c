@@ -179,16 +179,30 @@ measure(struct planner *p, uint32_t i, const json_t *tables)
     return rows != NULL;
 }
 
+/* All of them, or only those that lose ranges: there may be a thousand others. */
 static bool
-measure_all(struct planner *p)
+measure_all(struct planner *p, bool only_sources)
 {
     json_t *tables = catalog_all(p->c->catalog, CATALOG_TABLE);
-    bool    ok     = true;
+    bool    wanted[ROUTES_SHARDS_MAX] = { false }, ok = true;
 
+    for (uint32_t i = 0; i < p->cut_before.n; i++)
+        if (p->cut_before.range[i].shard != p->cut_after.range[i].shard)
+            wanted[p->cut_before.range[i].shard] = true;
     for (uint32_t i = 0; ok && i < p->n; i++)
-        ok = measure(p, i, tables);
+        if ((!only_sources || wanted[i]) && i + p->n_new < p->n)
+            ok = measure(p, i, tables);
     json_decref(tables);
     return ok;
+}
+
+/* Whether ranges weigh what is on them: then all shards are asked before anything is planned. */
+static bool
+is_weighed(const struct planner *p)
+{
+    const char *by = model_text(p->request, "by");
+
+    return by[0] && strcmp(by, "keys") != 0;
 }
 
 /* Rows lie evenly in what a shard owns: its range's part of them goes by width. */
@@ -198,7 +212,7 @@ weigh(struct planner *p)
     const char   *by  = model_text(p->request, "by");
     const double *all = strcmp(by, "rows") == 0 ? p->rows : p->bytes;
 
-    if (!by[0] || strcmp(by, "keys") == 0)
+    if (!is_weighed(p))
         return true;
     if (strcmp(by, "rows") != 0 && strcmp(by, "bytes") != 0)
         return layout_refuse(p, "'%s' is nothing to even out by: it is one of keys, rows, bytes",
@@ -471,12 +485,13 @@ layout_make(struct cluster *c, const json_t *request, struct sql_error *error)
     p->error   = error;
     if (strcmp(model_text(request, "verb"), "table") == 0) {
         spec = planner_init(p) ? layout_table(p) : NULL;
-    } else if (planner_init(p) && measure_all(p) && weigh(p) && plan_verb(p)) {
-        if (ranges_cut_like(&p->before, &p->after, &p->cut_before) &&
-            ranges_cut_like(&p->after, &p->before, &p->cut_after))
-            spec = layout_spec(p);
-        else
+    } else if (planner_init(p) && (!is_weighed(p) || measure_all(p, false)) && weigh(p) &&
+               plan_verb(p)) {
+        if (!ranges_cut_like(&p->before, &p->after, &p->cut_before) ||
+            !ranges_cut_like(&p->after, &p->before, &p->cut_after))
             layout_refuse(p, TOO_MANY);
+        else if (is_weighed(p) || measure_all(p, true))
+            spec = layout_spec(p);
     }
     planner_fini(p);
     free(p);

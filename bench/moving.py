@@ -1,0 +1,298 @@
+#!/usr/bin/python3
+"""moving.py - what applications feel of a move, and how fast it follows them.
+
+    bench/moving.py [--only during,cutover,backlog,catalog] [--seconds N] [--rows N] [--rounds N]
+
+during   statements per second of sysbench read/write before a copy and while it runs with the
+         default throttle; the copy's rate beside its rate without a throttle, under the same load
+cutover  64 clients with sysbench read/write over a switch and one back: how long statements were
+         parked (by the buckets of shardd_parked_seconds; none waits longer than the fence stands),
+         and whether one failed
+backlog  sysbench update_index with 16 threads writes while a move rests; the rate at which the move
+         catches up with the log, the source idle, against the rate at which it was written
+catalog  1,024 shards and 16,384 ranges: from a changed map until all workers use it, and the plan
+         of a split
+
+Ratios within one run; medians over the rounds.
+"""
+import argparse
+import json
+import pathlib
+import re
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "integration"))
+
+import controlbed  # noqa: E402
+import testbed  # noqa: E402
+from testbed import wait_for  # noqa: E402
+
+
+def sysbench(cluster, script, command, *, threads, seconds=0, rows, wait=True):
+    process = subprocess.Popen(
+        ["sysbench", script, "--db-driver=mysql", "--mysql-host=127.0.0.1",
+         f"--mysql-port={cluster.port}", "--mysql-user=app", "--mysql-password=app",
+         "--mysql-db=app", f"--table-size={rows}", "--tables=1", f"--threads={threads}",
+         f"--time={seconds}", "--events=0", "--report-interval=1", command],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    return finish(process) if wait else process
+
+
+def finish(process):
+    out = process.communicate()[0]
+    if process.returncode != 0 or "FATAL" in out:
+        sys.exit(f"sysbench failed: {out[-2000:]}")
+    return out
+
+
+def queries(out):
+    return float(re.search(r"queries: +\d+ +\(([\d.]+) per sec", out).group(1))
+
+
+def statements(cluster):
+    """Ever sent to shards by applications."""
+    text = urllib.request.urlopen(f"http://127.0.0.1:{cluster.http_port}/metrics").read().decode()
+    return sum(float(v) for v in re.findall(r"^shardd_shard_statements_total\{.*\} (\S+)", text,
+                                            re.M))
+
+
+def job(cluster, number):
+    return cluster.ctl("job show", number)
+
+
+def until(cluster, number, *phases, seconds=600):
+    wait_for(f"the phase {phases}", lambda: job(cluster, number)["phase"] in phases or
+             job(cluster, number)["state"] == "failed", seconds)
+    record = job(cluster, number)
+    assert record["state"] != "failed", record
+    return record
+
+
+def cancel(cluster):
+    done = cluster.ctl_raw("job cancel", "--wait", timeout=600)
+    assert done.returncode == 0, done
+
+
+def rate_over(cluster, number, seconds):
+    """Rows copied and statements answered per second from now on, until the copy is over."""
+    rows, sent, start = job(cluster, number)["progress"].get("rows", 0), statements(cluster), \
+        time.monotonic()
+    while time.monotonic() - start < seconds and job(cluster, number)["phase"] == "copy":
+        time.sleep(0.2)
+    took = time.monotonic() - start
+    return ((job(cluster, number)["progress"].get("rows", 0) - rows) / took,
+            (statements(cluster) - sent) / took)
+
+
+def one_copy(cluster, throttle, seconds):
+    number = cluster.ctl("reshard split", "shard-1", "--to", "shard-2", "--cutover", "manual",
+                         "--no-verify", "--throttle", throttle)["job"]
+    wait_for("the first rows", lambda: job(cluster, number)["phase"] == "follow" or
+             job(cluster, number).get("progress", {}).get("rows", 0) > 0, 60)
+    rates = rate_over(cluster, number, seconds)
+    slowed = job(cluster, number)["progress"].get("slowed")
+    cancel(cluster)
+    return rates + (slowed,)
+
+
+def during(cluster, options):
+    """All rows are on shard-1 and half of them go to shard-2."""
+    load = sysbench(cluster, "oltp_read_write", "run", threads=16, seconds=86400,
+                    rows=options.rows, wait=False)
+    kept, share = [], []
+    try:
+        time.sleep(2)
+        for i in range(options.rounds):
+            sent = statements(cluster)
+            time.sleep(options.seconds)
+            before = (statements(cluster) - sent) / options.seconds
+            free, _, _ = one_copy(cluster, "off", options.seconds)
+            rows, after, slowed = one_copy(cluster, "auto", options.seconds)
+            kept.append(after / before)
+            share.append(rows / free)
+            print(f"round {i + 1}: {before:,.0f} statements/s, {after:,.0f} during the copy; "
+                  f"{free:,.0f} rows/s without a throttle, {rows:,.0f} with it ({slowed})",
+                  flush=True)
+            assert load.poll() is None, load.communicate()[0][-2000:]
+    finally:
+        load.terminate()
+        load.wait()
+    return {"qps_kept": [statistics.median(kept), ">=", 0.8],
+            "copy_of_unthrottled": [statistics.median(share), ">=", 0.25]}
+
+
+def parked(cluster):
+    """(upper bound in seconds, how many up to there) of the parked statements so far."""
+    text = urllib.request.urlopen(f"http://127.0.0.1:{cluster.http_port}/metrics").read().decode()
+    return [(float(le), float(n)) for le, n in re.findall(
+        r'^shardd_parked_seconds_bucket\{le="([^"]+)"\} (\S+)', text, re.M)]
+
+
+def quantile(before, after, q):
+    old = dict(before)
+    counts = [(le, n - old.get(le, 0)) for le, n in after]
+    return next((le for le, n in counts if n >= q * counts[-1][1]), 0) if counts else 0
+
+
+def cutover(cluster, options):
+    p99, longest, fences = [], [], []
+    for i in range(options.rounds):
+        load = sysbench(cluster, "oltp_read_write", "run", threads=64, rows=options.rows,
+                        seconds=3600, wait=False)
+        number = cluster.ctl("reshard split", "shard-1", "--to", "shard-2", "--cutover",
+                             "manual")["job"]
+        wait_for("the comparison", lambda n=number: "verified" in job(cluster, n) and
+                 job(cluster, n)["phase"] == "follow", 900)
+        for verb in "reshard cutover", "reshard reverse":
+            before = parked(cluster)
+            done = cluster.ctl_raw(verb, "--wait", timeout=600)
+            assert done.returncode == 0, done
+            after = parked(cluster)
+            p99.append(quantile(before, after, 0.99) * 1000)
+            longest.append(quantile(before, after, 1) * 1000)
+            fences.append(job(cluster, number)["last_cutover"]["parked_ms"])
+        assert load.poll() is None, "a client failed: " + load.communicate()[0][-2000:]
+        load.terminate()
+        load.wait()
+        print(f"round {i + 1}: parked up to {p99[-2]:.0f} and {p99[-1]:.0f} ms (p99), "
+              f"{longest[-2]:.0f} and {longest[-1]:.0f} ms at most; the fence stood "
+              f"{fences[-2]:.0f} and {fences[-1]:.0f} ms", flush=True)
+    return {"parked_p99_ms": [statistics.median(p99), "<=", 50],
+            "fence_max_ms": [max(fences), "<=", 200], "errors": [0, "<=", 0]}
+
+
+def backlog(cluster, options):
+    times = []
+    for i in range(options.rounds):
+        number = cluster.ctl("reshard split", "shard-1", "--to", "shard-2", "--cutover", "manual",
+                             "--no-verify", "--throttle", "off")["job"]
+        until(cluster, number, "follow")
+        source = next(s for s in cluster.shard_list() if s["name"] == "shard-1")
+        target = next(s for s in cluster.shard_list() if s["name"] == "shard-2")
+        with cluster.shard_connect(target) as lock, lock.cursor() as cursor:
+            cursor.execute("LOCK TABLES app.sbtest1 WRITE")  # what follows has to wait
+            start = time.monotonic()
+            out = sysbench(cluster, "oltp_update_index", "run", threads=16, rows=options.rows,
+                           seconds=options.seconds)
+            wrote = time.monotonic() - start
+            end = cluster.on_shard(source, "SELECT @@gtid_binlog_pos")[0][0]
+            cursor.execute("UNLOCK TABLES")
+            start = time.monotonic()
+        wait_for("the end of the log", lambda e=end: reached(cluster, target, number, e), 900)
+        took = time.monotonic() - start
+        times.append(options.seconds / took)
+        print(f"round {i + 1}: {queries(out):,.0f} updates/s for {wrote:.1f} s, caught up in "
+              f"{took:.1f} s", flush=True)
+        cancel(cluster)
+    return {"catching_up": [statistics.median(times), ">=", 1.5]}
+
+
+def reached(cluster, target, number, position):
+    def seen(text):
+        return {g.rsplit("-", 1)[0]: int(g.rsplit("-", 1)[1]) for g in text.split(",") if g}
+    rows = cluster.on_shard(target, f"SELECT position FROM shardd_move.stream WHERE job = {number}")
+    wanted = {k: v for k, v in seen(position).items() if not k.startswith("29544-")}
+    return bool(rows) and all(seen(rows[0][0]).get(k, 0) >= v for k, v in wanted.items())
+
+
+def catalog(_, options):
+    """One server stands for all 1,024 shards; nothing is asked of the others."""
+    with tempfile.TemporaryDirectory(prefix="shardd-bench-") as folder:
+        cluster = testbed.Cluster(pathlib.Path(folder) / "c", shards=1)
+        try:
+            cluster.sql("CREATE TABLE t (id INT PRIMARY KEY)")
+            cluster.down()
+            multiply(cluster.home)
+            cluster.up()
+            api = controlbed.UnixConnection(cluster.home / "controller.sock")
+            took, plans = [], []
+            for i in range(options.rounds * 10):
+                took.append(raise_and_lower(api, i))
+            for i in range(options.rounds):
+                start = time.monotonic()
+                done = cluster.ctl_raw("reshard split", f"shard-{7 + i}", "--to", "shard-3",
+                                       "--dry-run")
+                plans.append(time.monotonic() - start)
+                assert done.returncode == 0, done
+            print(f"published and acknowledged in {statistics.median(took):.1f} ms (at most "
+                  f"{max(took):.1f}); a split is planned in {statistics.median(plans):.2f} s",
+                  flush=True)
+        finally:
+            cluster.down()
+            cluster.forget()
+    return {"publish_ms": [statistics.median(took), "<=", 20],
+            "plan_s": [statistics.median(plans), "<=", 1]}
+
+
+def raise_and_lower(api, i):
+    def post(body):
+        api.request("POST", "/v1/fence", json.dumps(body), {"Content-Type": "application/json"})
+        answer = api.getresponse()
+        text = answer.read()
+        assert answer.status == 200, text
+        return json.loads(text)
+    start = f"{i * (1 << 50):016x}"
+    up = post({"ranges": [start], "shards": [], "wait_ms": 5000})
+    post({"lower": True})
+    return up["acknowledged_us"] / 1000
+
+
+def multiply(home):
+    """The first shard 1,024 times, and its range cut into 16,384 that go around."""
+    db = sqlite3.connect(home / "catalog.db")
+    (name, text), = db.execute("SELECT name, body FROM object WHERE kind = 'shard'")
+    one = json.loads(text)
+    for i in range(2, 1025):
+        copy = dict(one, id=int(name) + i - 1, name=f"shard-{i}", provisioner="static",
+                    directory="")
+        db.execute("INSERT INTO object (kind, name, body, version) VALUES ('shard', ?, ?, 1)",
+                   (str(copy["id"]), json.dumps(copy)))
+    ranges = [[f"{i * (1 << 50):016x}", int(name) + i % 1024] for i in range(16384)]
+    db.execute("UPDATE object SET body = ? WHERE kind = 'ranges'",
+               (json.dumps({"ranges": ranges}),))
+    db.commit()
+    db.close()
+
+
+def with_rows(measure, options):
+    with tempfile.TemporaryDirectory(prefix="shardd-bench-") as folder:
+        cluster = testbed.Cluster(pathlib.Path(folder) / "c", shards=1)
+        try:
+            sysbench(cluster, "oltp_read_write", "prepare", threads=1, rows=options.rows)
+            cluster.ctl("shard add", timeout=120)
+            return measure(cluster, options)
+        finally:
+            cluster.down()
+            cluster.forget()
+
+
+MEASUREMENTS = {"during": during, "cutover": cutover, "backlog": backlog, "catalog": catalog}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--only", default=",".join(MEASUREMENTS))
+    parser.add_argument("--seconds", type=float, default=15)
+    parser.add_argument("--rows", type=int, default=400_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    results, missed = {}, 0
+    for name in options.only.split(","):
+        measure = MEASUREMENTS[name]
+        results |= measure(None, options) if name == "catalog" else with_rows(measure, options)
+    for name, (value, how, wanted) in results.items():
+        good = value >= wanted if how == ">=" else value <= wanted
+        missed += not good
+        print(f"{name:24} {value:10.2f} {how} {wanted:6} {'' if good else 'MISSED'}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
