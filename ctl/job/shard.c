@@ -167,7 +167,8 @@ remove_shard(struct job *job, const char *who, const json_t *shard, struct sql_e
         return JOB_STUCK;
     }
     publish_drained(c->publisher, PUBLISH_WAIT_MS);
-    wait_until_idle(shard);
+    if (strcmp(model_text(shard, "provisioner"), "static") != 0) /* these stay as they are */
+        wait_until_idle(shard);
     if (cluster_remove_server(c, shard, true, &err))
         return JOB_DONE;
     job_fail(error, &err);
