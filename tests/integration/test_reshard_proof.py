@@ -1,4 +1,4 @@
-"""test_reshard_proof.py - all ways to move rows, one after the other, while sysbench and a bank work.
+"""test_reshard_proof.py - all ways to move rows, in turn, while sysbench and a bank work.
 
 Nothing fails, nothing is lost, doubled or changed: afterwards the shards have together what a plain
 server has that got the same writes.
