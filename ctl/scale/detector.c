@@ -35,12 +35,15 @@ look_at(struct detector *d, const struct detector_rules *r, enum metric m, doubl
         d->hot &= ~bit;
 }
 
-/* At least one metric of work is known, and all that are known are low. */
+/* Statements are known, and all of work that is known is low. A server that idles while nobody
+ * can say what is sent to it may be about to be used. */
 static bool
 is_low(const struct detector_rules *r, const double value[METRICS_N])
 {
     bool known = false;
 
+    if (r->limit[METRIC_STATEMENTS] > 0 && isnan(value[METRIC_STATEMENTS]))
+        return false;
     for (int m = 0; m < METRICS_N; m++) {
         if (!metrics[m].work || r->limit[m] <= 0 || isnan(value[m]) || m == METRIC_LATENCY)
             continue;

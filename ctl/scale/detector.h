@@ -6,8 +6,8 @@
  *                 N of the last M below clear x limit
  *
  * A shard is cold when in so many of the last measurements every metric of work (not of what
- * is stored) lay below cold x limit. A metric that was not measured says nothing: neither that
- * the limit is passed nor that it is kept. Pure, no allocation.
+ * is stored) lay below cold x limit, statements among them. A metric that was not measured says
+ * nothing: neither that the limit is passed nor that it is kept. Pure, no allocation.
  */
 #ifndef CTL_SCALE_DETECTOR_H
 #define CTL_SCALE_DETECTOR_H

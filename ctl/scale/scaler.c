@@ -151,7 +151,7 @@ run(void *context)
 
         scaler_measure(s);
         scaler_follow(s);
-        if (due && s->s.mode != SCALE_OFF)
+        if (due)
             decide(s);
     }
     return NULL;

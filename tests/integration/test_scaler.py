@@ -53,22 +53,12 @@ def explain(c, number):
     return answer
 
 
-def test_advice_only(c, plain):
-    """It says what it would do, and does not."""
+def test_grows_and_shrinks(c, plain):
+    """The movie, shortened: first it only says so; no statement fails, no row is lost."""
     with movebed.running(c, plain, writers=3, movers=1, watchers=1, pause=BUSY) as bed:
         advice = wait_for("advice", lambda: decisions(c, action="split", held="advise"), 30)[-1]
-        assert advice["why"] == "hot" and advice["metric"] == "statements"
-        assert advice["value"] > advice["limit"] == 150
         assert "the mode is advise" in explain(c, advice["number"])["text"]
-        assert names(c) == ["shard-1"] and decisions(c, state="moving") == []
-        bed.pause = IDLE
-    for table in "kv", "`lines`", "accounts":
-        c.sql(f"DROP TABLE {table}")
-
-
-def test_grows_and_shrinks(c, plain):
-    """The movie, shortened: no statement fails, no row is lost."""
-    with movebed.running(c, plain, writers=3, movers=1, watchers=1, pause=BUSY) as bed:
+        assert names(c) == ["shard-1"] and c.ctl("scaler status")["moves_today"] == 0
         before = last(c)
         c.ctl("scaler mode", "auto")
         split = wait_for("the end of a split", lambda: ended(c, "split", before), 60)
@@ -92,6 +82,30 @@ def test_grows_and_shrinks(c, plain):
     c.fsck()
     for table in "kv", "`lines`", "accounts":
         c.sql(f"DROP TABLE {table}")
+
+
+@pytest.mark.long
+def test_stops_after_failures(c, plain):
+    """What cannot be done is not tried for ever, and a rest lies between the tries."""
+    c.sql("CREATE TABLE stays (id BIGINT PRIMARY KEY) ENGINE=MyISAM")
+    with movebed.running(c, plain, writers=3, movers=1, watchers=1, pause=BUSY):
+        before = last(c)
+        c.ctl("scaler set", "max_failures=2", "mode=auto")
+        stopped = wait_for("its stop", lambda: c.ctl("scaler status")["stopped"], 40)
+        assert "2 failures in a row" in stopped
+        failed = [d for d in decisions(c, state="failed") if d["number"] > before]
+        assert len(failed) == 2 and "stays" in failed[0]["error"], failed
+        assert failed[0]["at_s"] - failed[1]["ended_s"] >= 2  # cooldown_s
+        wait_for("word of it", lambda: decisions(c, held="stopped"))
+        restart(c)
+        assert wait_for("the same", lambda: c.ctl("scaler status")["stopped"]) == stopped
+        c.ctl("scaler mode", "off")
+        c.ctl("scaler resume")
+        wait_for("no stop", lambda: not c.ctl("scaler status")["stopped"])
+        assert names(c) == ["shard-1"]
+    for table in "kv", "`lines`", "accounts", "stays":
+        c.sql(f"DROP TABLE {table}")
+    c.ctl("scaler set", *QUICK)
 
 
 @pytest.mark.long

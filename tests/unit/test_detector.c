@@ -106,6 +106,11 @@ test_cold_is_about_work(void **state)
         detector_add(&d, &rules, value);
     }
     assert_true(detector_is_cold(&d, &rules));
+    d                        = (struct detector){ 0 };
+    value[METRIC_STATEMENTS] = NAN; /* an idle CPU is not enough */
+    for (int m = 0; m < 10; m++)
+        detector_add(&d, &rules, value);
+    assert_false(detector_is_cold(&d, &rules));
     d = (struct detector){ 0 };
     for (int m = 0; m < METRICS_N; m++)
         value[m] = NAN;
