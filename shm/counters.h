@@ -98,6 +98,8 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
   X(POOL_WAITING, GAUGE, "pool_waiting", "", "Statements waiting for a connection now.") \
   X(POOL_WAITS, TOTAL, "pool_waits_total", "", "Statements that waited for a connection.") \
   X(POOL_TIMEOUTS, TOTAL, "pool_timeouts_total", "", "Waits that reached their deadline.") \
+  X(JOINED_READS, TOTAL, "joined_reads_total", "", \
+    "Reads that got the answer to another one that was the same (join_reads).") \
   X(PIPELINED, TOTAL, "pipelined_total", "", \
     "Reads sent on a shared connection while others were on it.") \
   X(PIPELINE_MOVED, TOTAL, "pipeline_moved_total", "", \

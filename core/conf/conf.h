@@ -94,6 +94,7 @@ struct conf {
     uint32_t         connect_timeout_ms;
     uint32_t         pipeline;         /* statements on one backend; 1: off */
     uint32_t         pipeline_wait_ms;
+    bool             join_reads;
     enum conf_compress server_compression;
     enum conf_server_tls server_tls;
     char             server_tls_ca[256];

@@ -141,6 +141,11 @@ const struct conf_setting conf_settings[] = {
     { INT(pipeline_wait_ms, "50", 1, 60000, "ms"), CONF_RELOAD,
       "A read that has waited so long behind others on a shared connection is sent again on "
       "another one." },
+    { BOOL(join_reads, "false"), CONF_RELOAD,
+      "Reads with the same text, of the same user with the same settings, that come while one like "
+      "them is under way wait for its end, and are then answered by one of them: a server has at "
+      "most one of a kind to do per worker. No answer is older than the question, but a read may "
+      "take up to twice as long." },
     { ENUM(server_compression, "off", "off|zlib|zstd"), CONF_RELOAD,
       "New connections to servers by TCP are compressed, when the server offers it: MariaDB has "
       "zlib, MySQL 8 both. It saves bytes and costs CPU on both sides." },

@@ -25,6 +25,7 @@ struct sequences;
 struct definitions;
 struct gate;
 struct parking;
+struct together;
 struct heat;
 
 struct context {
@@ -59,6 +60,7 @@ struct context {
     bool               fence_closed; /* it lets nothing through any more: see park.h */
     struct heat       *heat;         /* see workers/query/heat.h; owned; NULL: not needed yet */
     struct parking    *parking;     /* see workers/query/park.h; owned; NULL: not needed yet */
+    struct together   *together;    /* see workers/query/together.h; owned; NULL: not needed yet */
     struct query_run      *spare_query; /* see workers/query/query.h; owned */
     uint32_t           n_spare_queries;
 

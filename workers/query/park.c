@@ -266,8 +266,8 @@ parking_of(struct context *ctx)
 }
 
 /* As it was before it was routed. What it has in its arena stays there. */
-static void
-forget_route(struct query_run *q)
+void
+park_forget_route(struct query_run *q)
 {
     plan_ref_release(q->plan);
     routes_drop(q->routes);
@@ -297,7 +297,7 @@ park(struct query_run *q)
     q->parked_under = q->routes->routes->generation;
     q->parked_grace = q->parked_again_us < q->parked_us + GRACE_US && !q->ctx->fence_closed &&
                       holds_something(q->s);
-    forget_route(q);
+    park_forget_route(q);
     list_append(&p->parked, &q->parked);
     slot_count(slot, COUNTER_PARKED);
     slot_count(slot, COUNTER_PARKED_TOTAL);

@@ -57,6 +57,9 @@ void park_wake(struct context *ctx);
 /* Old in the sense of above. False where nothing is fenced. */
 bool park_is_old(const struct session *s, const struct routes *r);
 
+/* The statement is as it was before it was planned and routed; q->ops->again() begins anew. */
+void park_forget_route(struct query_run *q);
+
 /* A transaction was ended because it was in the way. */
 void park_explain_cut(struct sql_error *error);
 

@@ -18,6 +18,7 @@
 #include "workers/query/park.h"
 #include "workers/query/processlist.h"
 #include "workers/query/snapshot.h"
+#include "workers/query/together.h"
 #include "workers/query/txn.h"
 
 enum { ERR_LOST = 1927 /* ER_CONNECTION_KILLED */,
@@ -31,6 +32,7 @@ void
 query_flush(struct query_run *q)
 {
     q->answered = true;
+    together_grown(q);
     if (q->silent || stream_flush(q->client) || q->paused)
         return;
     q->paused = true;
@@ -84,6 +86,7 @@ query_done(struct query_run *q)
     if (q->finished)
         return;
     q->finished = true;
+    together_done(q);
     if (!s->in_txn && uses_next_transaction(q)) {
         free(s->next_transaction);
         s->next_transaction = NULL;
@@ -102,6 +105,7 @@ query_fail(struct query_run *q, const struct sql_error *error)
         query_done(q);
         return;
     }
+    together_take_back(q);
     if (q->answered) {
         /* Half an answer cannot become an error any more. */
         q->cut = true;
@@ -302,7 +306,7 @@ run_on_shards(struct query_run *q)
         return;
     }
     find_variables(q);
-    if (!keeps_to_key(q) || waits_for_move(q))
+    if (!keeps_to_key(q) || waits_for_move(q) || together_joins(q))
         return;
     /* Without autocommit the first statement opens the transaction; what opened
      * it over there is the statement itself. */

@@ -33,6 +33,7 @@ struct gathering;
 struct changing;
 struct aftermath;
 struct reporting;
+struct joined;
 struct row_cursor;
 
 enum query_command {
@@ -152,6 +153,13 @@ struct query_run {
     uint64_t    parked_us, parked_again_us; /* since when: the first time (0: never), the last */
     uint64_t    parked_under;               /* which generation */
     bool        parked_grace;               /* it may go on a little later */
+
+    /* See together.h. */
+    struct joined *joined;
+    struct list    with;
+    bool           waits;        /* for an answer, or to begin anew */
+    bool           joins_nobody; /* it has waited in vain once */
+    bool           served;       /* its answer is written */
 
     struct leg *legs;   /* in the arena */
     uint32_t    n_legs, n_over;

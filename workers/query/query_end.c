@@ -8,6 +8,7 @@
 #include "workers/query/report.h"
 #include "workers/query/row_cursor.h"
 #include "workers/query/snapshot.h"
+#include "workers/query/together.h"
 #include "workers/query/txn.h"
 
 enum { SPARE_QUERIES = 256 };
@@ -39,6 +40,7 @@ query_abandon(struct query_run *q)
 {
     q->finished = true;
     park_leave(q);
+    together_leave(q);
     txn_abandon(q);
     snapshot_abandon(q);
     query_insert_abandon(q);
@@ -69,6 +71,13 @@ query_kill(struct query_run *q, const struct sql_error *why)
         return;
     if (park_is_parked(q)) { /* it did not begin: its transaction goes on */
         park_leave(q);
+        query_fail(q, why);
+        return;
+    }
+    if (together_waits(q)) {
+        if (q->served)
+            return;
+        together_leave(q);
         query_fail(q, why);
         return;
     }
