@@ -34,7 +34,8 @@ change_put_column(const struct change_table *t, const char *alias, uint32_t colu
 void
 change_put_bytes(const struct change_table *t, const char *alias, uint32_t column, struct buf *out)
 {
-    const struct route_column *c = &t->table->columns[column];
+    const struct route_column  *c = &t->table->columns[column];
+    const struct gather_column *d = &t->copy->definition->columns[column];
 
     buf_append_text(out, "CAST(");
     switch (class_of(c->type)) {
@@ -43,9 +44,10 @@ change_put_bytes(const struct change_table *t, const char *alias, uint32_t colum
         change_put_column(t, alias, column, out);
         buf_append_text(out, " USING utf8mb4)");
         break;
-    case VALUE_REAL:
+    case VALUE_REAL: /* FLOAT(7,3) has all its digits as text, and more would be out of range */
         change_put_column(t, alias, column, out);
-        buf_append_text(out, "*1e0");
+        if (memchr(d->type.ptr, '(', d->type.len) == NULL)
+            buf_append_text(out, "*1e0");
         break;
     case VALUE_EPOCH:
         buf_append_text(out, "UNIX_TIMESTAMP(");
@@ -75,9 +77,11 @@ change_put_value(const struct change_table *t, const char *alias, uint32_t colum
         change_put_bytes(t, alias, column, out);
         return;
     }
-    buf_append_text(out, "IF(UNIX_TIMESTAMP(CAST(");
+    buf_append_text(out, "IF(UNIX_TIMESTAMP(");
     change_put_column(t, alias, column, out);
-    buf_append_text(out, " AS CHAR)) <=> UNIX_TIMESTAMP(");
+    buf_append_text(out, ") = 0 OR UNIX_TIMESTAMP(CAST(");
+    change_put_column(t, alias, column, out);
+    buf_append_text(out, " AS DATETIME(6))) <=> UNIX_TIMESTAMP(");
     change_put_column(t, alias, column, out);
     buf_append_text(out, "), ");
     change_put_bytes(t, alias, column, out);

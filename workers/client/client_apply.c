@@ -28,7 +28,7 @@ struct client_apply {
     struct buf       answer;     /* what it gets: packets */
     struct diagnostics_kept kept;
     enum change_verb verb;
-    bool             returning, more;
+    bool             returning, more, generates;
     enum query_command command;
     double           now_s;
     uint64_t         records, affected, duplicates, insert_id;
@@ -198,8 +198,9 @@ fail_with(struct client_apply *k, const char *text)
     fail(k, &error);
 }
 
-/* Rows that were locked cannot have changed: a count that is another one is a mistake of ours,
- * or the shards', and nothing of it may stay. */
+/* Rows that were locked cannot have changed, and values that were stored once need no words: else
+ * it is a mistake of ours, or the shards', and nothing of it may stay. Only what is generated
+ * may be remarked upon whatever is written. */
 static void
 check_counts(struct client_apply *k, const struct ok *ok)
 {
@@ -209,7 +210,7 @@ check_counts(struct client_apply *k, const struct ok *ok)
 
     query_add_counts(ok->info, counts, COUNTS);
     uint64_t found = update ? counts[0] : ok->affected_rows;
-    if (found == k->at->rows && ok->warnings == 0)
+    if (found == k->at->rows && (ok->warnings == 0 || k->generates))
         return;
     snprintf(text, sizeof(text), "of %llu rows that the statement changes the shards changed "
              "%llu, with %u warnings: it is undone", (unsigned long long)k->at->rows,
@@ -291,7 +292,10 @@ part_done(struct query_run *q)
     }
     if (k->step == APPLY_READ && k->changing.error.code != 0)
         fail(k, &k->changing.error);
-    diagnostics_keep(&c->session, &k->kept);
+    if (k->step == APPLY_READ || k->verb == CHANGE_INSERT)
+        diagnostics_keep(&c->session, &k->kept);
+    else
+        diagnostics_clear(&c->session);
     read_answer(k);
     go_on(k);
 }
@@ -401,6 +405,21 @@ now_s(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+static bool
+has_generated(const struct query_run *q)
+{
+    const struct change_spec *spec  = q->plan->plan.change;
+    bool                      found = false;
+
+    for (uint32_t i = 0; i < spec->n_targets; i++) {
+        uint32_t                  at = q->plan->plan.gather->tables[spec->targets[i].at].table;
+        const struct route_table *t  = &q->routes->routes->tables[at];
+        for (uint32_t c = 0; c < t->n_columns; c++)
+            found = found || t->columns[c].generated;
+    }
+    return found;
+}
+
 void
 client_apply(struct client *c, struct query_run *q)
 {
@@ -423,7 +442,7 @@ client_apply(struct client *c, struct query_run *q)
     *k = (struct client_apply){
         .client = c, .q = q, .verb = q->plan->plan.change->verb,
         .returning = q->plan->plan.returning, .more = q->more, .command = q->command,
-        .now_s = q->fixed_s != 0 ? q->fixed_s : now_s(),
+        .now_s = q->fixed_s != 0 ? q->fixed_s : now_s(), .generates = has_generated(q),
     };
     k->changing = (struct changing){ .arena = &k->arena, .one_insert = k->returning };
     k->sink.ring  = c->ctx->ring;
