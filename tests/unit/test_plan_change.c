@@ -1,0 +1,112 @@
+/* test_plan_change.c - writes whose rows one server has to find: when they are changes, and what
+ * is fetched, locked and written; and when they are not, because shards can do them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/unit/plan_cases.h"
+
+static const struct plan_case cases[] = {
+    /* What each shard does alone stays so. */
+    { "UPDATE users u JOIN orders o ON o.user_id = u.id SET u.age = o.amount",
+      "write all" },
+    { "DELETE FROM users WHERE age > 3",
+      "write all" },
+    { "DELETE FROM users WHERE id = 3 LIMIT 1",
+      "write keys users.id=(:0) one shard" },
+    { "INSERT INTO items (user_id, line) SELECT user_id, id FROM orders",
+      "write all" },
+    /* The condition is just not met. */
+    { "UPDATE users u JOIN orders o ON o.id = u.id SET u.age = o.amount",
+      "change app.users all, key id: SELECT id,name,age,score,kind,born,ratio,bio,ip,price "
+      "FROM `app`.`users` FOR UPDATE; app.orders all, key id: SELECT id,amount FROM "
+      "`app`.`orders` LOCK IN SHARE MODE; then UPDATE app.users: age" },
+    { "UPDATE users u LEFT JOIN orders o ON o.id = u.age SET u.age = 1 WHERE o.amount IS NULL",
+      "change app.users all, key age: SELECT "
+      "id,name,age,score,kind,born,ratio,bio,ip,price FROM `app`.`users` FOR UPDATE; "
+      "app.orders all, key id: SELECT id,amount FROM `app`.`orders` LOCK IN SHARE MODE; "
+      "then UPDATE app.users: age" },
+    { "DELETE FROM users WHERE age > 3 LIMIT 1",
+      "change app.users all: SELECT id,name,age,score,kind,born,ratio,bio,ip,price FROM "
+      "`app`.`users` WHERE (`age` > :0) FOR UPDATE; then DELETE from app.users" },
+    { "DELETE FROM users WHERE id IN (3, 4) ORDER BY age LIMIT 1",
+      "write keys users.id=(:0,:1) one shard, else change app.users keys users.id=(:0,:1): "
+      "SELECT id,name,age,score,kind,born,ratio,bio,ip,price FROM `app`.`users` WHERE "
+      "(`id` IN (:0, :1)) FOR UPDATE; then DELETE from app.users" },
+    { "UPDATE users SET id = 3 WHERE id = 5",
+      "change app.users keys users.id=(:1): SELECT "
+      "id,name,age,score,kind,born,ratio,bio,ip,price FROM `app`.`users` WHERE (`id` = :1) "
+      "FOR UPDATE; then UPDATE app.users: id" },
+    { "UPDATE users SET age = (SELECT MAX(amount) FROM orders) WHERE id = 7",
+      "change app.users keys users.id=(:0): SELECT "
+      "id,name,age,score,kind,born,ratio,bio,ip,price FROM `app`.`users` WHERE (`id` = :0) "
+      "FOR UPDATE; app.orders all: SELECT amount FROM `app`.`orders` LOCK IN SHARE MODE; "
+      "then UPDATE app.users: age" },
+    { "DELETE u FROM users u JOIN users v ON u.age = v.age AND u.id > v.id",
+      "change app.users all, key age: SELECT "
+      "id,name,age,score,kind,born,ratio,bio,ip,price FROM `app`.`users` FOR UPDATE; then "
+      "DELETE from app.users" },
+    { "UPDATE users u, countries c SET c.name = u.name WHERE u.age = c.id",
+      "change app.users all, key age: SELECT name,age FROM `app`.`users` LOCK IN SHARE "
+      "MODE; app.countries home (s0), key id: SELECT id,name FROM `app`.`countries` FOR "
+      "UPDATE; then UPDATE app.countries: name" },
+    { "UPDATE users u, config c SET u.name = c.name WHERE u.age = c.id AND c.id > RAND()",
+      "change app.users all, key age: SELECT "
+      "id,name,age,score,kind,born,ratio,bio,ip,price FROM `app`.`users` FOR UPDATE; "
+      "app.config home (s0), key id: SELECT id,name FROM `app`.`config` LOCK IN SHARE "
+      "MODE; then UPDATE app.users: name" },
+    { "INSERT INTO items (user_id, line) SELECT amount, id FROM orders WHERE amount > 5",
+      "change app.items any: SELECT user_id,line,qty FROM `app`.`items` WHERE FALSE; "
+      "app.orders all: SELECT id,amount FROM `app`.`orders` WHERE (`amount` > :0) LOCK IN "
+      "SHARE MODE; then INSERT into app.items: user_id,line" },
+    { "INSERT IGNORE INTO names (name) SELECT name FROM users ORDER BY id LIMIT 5",
+      "change app.names any: SELECT name,value FROM `app`.`names` WHERE FALSE; app.users "
+      "all: SELECT id,name FROM `app`.`users` LOCK IN SHARE MODE; then INSERT into "
+      "app.names: name" },
+    { "INSERT INTO names (name, value) VALUES ('a', (SELECT MAX(id) FROM users)) "
+      "ON DUPLICATE KEY UPDATE value = VALUES(value) + 1",
+      "change app.names any: SELECT name,value FROM `app`.`names` WHERE FALSE; app.users "
+      "all: SELECT id FROM `app`.`users` LOCK IN SHARE MODE; then INSERT into app.names: "
+      "name,value; text: INSERT INTO names (name, value) VALUES (:0, (SELECT MAX(id) FROM "
+      "users)) " },
+    { "REPLACE INTO config (id, name) SELECT id, name FROM users RETURNING id",
+      "change app.config home (s0): SELECT id,name FROM `app`.`config` WHERE FALSE; "
+      "app.users all: SELECT id,name FROM `app`.`users` LOCK IN SHARE MODE; then INSERT "
+      "into app.config: id,name; text: REPLACE INTO config (id, name) SELECT id, name FROM "
+      "users " },
+    /* What cannot be proved. */
+    { "INSERT INTO names (name, value) SELECT name, age FROM users "
+      "ON DUPLICATE KEY UPDATE value = users.age",
+      "refuse 1235: shardd: ON DUPLICATE KEY UPDATE and RETURNING may name the columns of "
+      "'names', and no parameters, when its rows come from several shards; use VALUES(column)" },
+    { "INSERT INTO names (name, value) SELECT name, age FROM users "
+      "ON DUPLICATE KEY UPDATE name = 'x'",
+      "refuse 1235: shardd: ON DUPLICATE KEY UPDATE cannot change 'name', the key of 'names'" },
+    { "UPDATE users SET age = (@a := (SELECT MAX(amount) FROM orders))",
+      "refuse 1235: shardd: user variables cannot be assigned in a statement on several "
+      "shards; SET them, or give the key in the WHERE clause" },
+    { "UPDATE users SET age = LAST_INSERT_ID(5) ORDER BY id LIMIT 3",
+      "write all one shard" },
+    { "DELETE z FROM users u JOIN orders o ON o.amount = u.age",
+      "refuse 1109: Unknown table 'z' in MULTI DELETE" },
+};
+
+static void
+test_plans(void **state)
+{
+    (void)state;
+    plans_are(cases, countof(cases));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_plans),
+    };
+    world_init();
+    world.n_engines = 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
