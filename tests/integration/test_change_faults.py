@@ -1,4 +1,4 @@
-"""test_change_faults.py - a write that an engine finds the rows of, and that does not go well: it is
+"""test_change_faults.py - a write whose rows an engine finds, and that does not go well: it is
 one error, and nothing of it stays; what its transaction did before does."""
 import os
 import signal
