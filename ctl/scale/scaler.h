@@ -6,7 +6,8 @@
  *            held, hint:   recorded                                             |
  *            to be done:   beginning --(moves_begin)--> moving --> done      <--+
  *                              |                          +------> failed
- *                              +--> lost (the controller died before there was a job)
+ *                              +--> lost (the controller died before there was a job, or
+ *                                         somebody else's was faster)
  *
  * Everything that must outlive the controller is in the catalog: settings in meta/scaler, a
  * decision before it is acted on, with the world it was made from beside it. A controller that

@@ -214,8 +214,8 @@ begin(struct scaler *s, json_t *decision)
     failpoint("scaler-decided");
     answer = moves_begin(s->c, who, request, &error);
     failpoint("scaler-begun");
-    if (!answer) {
-        end(s, decision, "failed", error.message);
+    if (!answer) { /* somebody else's move is no failure */
+        end(s, decision, moves_running(s->c) > 0 ? "lost" : "failed", error.message);
     } else {
         model_set(decision, "state", "moving");
         json_object_set(decision, "job", json_object_get(answer, "job"));

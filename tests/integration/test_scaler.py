@@ -66,6 +66,7 @@ def test_grows_and_shrinks(c, plain):
         assert (split["why"], split["metric"], split["shard"]) == ("hot", "statements", "shard-1")
         shown = explain(c, split["number"])
         assert shown["world"]["shards"][0]["hot"]["statements"] >= 1
+        assert len(shown["request"]["at"]) == 1  # by load
         assert len(names(c)) == 2 and bed.check() == []
         held = wait_for("no third", lambda: decisions(c, action="split", held="shards") or
                         not any(s["hot"] for s in c.ctl("scaler status")["shards"]), 30)
@@ -82,6 +83,20 @@ def test_grows_and_shrinks(c, plain):
     c.fsck()
     for table in "kv", "`lines`", "accounts":
         c.sql(f"DROP TABLE {table}")
+
+
+@pytest.mark.long
+def test_old_copies_are_kept_for_a_while(c, plain):
+    with movebed.running(c, plain, writers=3, movers=1, watchers=1, pause=BUSY):
+        before = last(c)
+        c.ctl("scaler set", "keep_s=4", "cold=0", "mode=auto")
+        split = wait_for("the end of a split", lambda: ended(c, "split", before), 60)
+        assert split["state"] == "done" and split["ended_s"] - split["switched_s"] >= 4
+        c.ctl("scaler mode", "off")
+    for table in "kv", "`lines`", "accounts":
+        c.sql(f"DROP TABLE {table}")
+    c.ctl_raw("shard drain", names(c)[1], "--no-reverse", "--wait", timeout=120)
+    c.ctl("scaler set", "keep_s=0", *QUICK)
 
 
 @pytest.mark.long

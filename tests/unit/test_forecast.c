@@ -202,6 +202,36 @@ test_step_is_learnt(void **state)
     forecast_free(f);
 }
 
+/* Half of the load is elsewhere: half of everything is foretold, as surely as before. */
+static void
+test_parts(void **state)
+{
+    struct forecast     *f = made(), *half;
+    struct forecast_view a, b;
+
+    (void)state;
+    for (int t = 0; t < 4 * DAY; t++)
+        forecast_add(f, daily(t));
+    half = forecast_copy(f);
+    forecast_scale(half, 0.5);
+    forecast_view(f, &a);
+    forecast_view(half, &b);
+    assert_true(fabs(b.peak.value - a.peak.value / 2) < 1e-3 * a.peak.value);
+    assert_true(fabs(b.error - a.error) < 1e-6 && b.period == a.period);
+    for (int t = 4 * DAY; t < 5 * DAY; t++) {
+        double y = daily(t);
+
+        forecast_add(f, y);
+        forecast_add(half, y / 2);
+    }
+    forecast_view(f, &a);
+    forecast_view(half, &b);
+    assert_true(b.period == DAY && b.error < 0.10);
+    assert_true(fabs(b.peak.value - a.peak.value / 2) < 0.01 * a.peak.value);
+    forecast_free(f);
+    forecast_free(half);
+}
+
 int
 main(void)
 {
@@ -211,6 +241,7 @@ main(void)
         cmocka_unit_test(test_better_than_naive),
         cmocka_unit_test(test_too_little),
         cmocka_unit_test(test_step_is_learnt),
+        cmocka_unit_test(test_parts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
