@@ -3,12 +3,13 @@
 #include "ctl/verbs.h"
 
 #define PROVISION     "provisioner docker-socket docker-image docker-network docker-volumes"
-#define SERVE_OPTIONS "shards instance " PROVISION
+#define API           "api-listen api-cert api-key api-plain api-group api-role "
+#define SERVE_OPTIONS "shards instance " API PROVISION
 #define USER_LIMITS   "max-connections connection-rate statement-timeout " \
                       "transaction-timeout idle-timeout max-rows max-bytes"
 #define MOVE_OPTIONS  "to by dry-run wait throttle max-rate compress cutover window max-pause " \
                       "cut-transactions no-reverse no-verify"
-#define UP_OPTIONS    "shards no-engine port http-port workers set detach " PROVISION
+#define UP_OPTIONS    "shards no-engine port http-port workers set detach " API PROVISION
 
 const struct cli_verb cli_verbs[] = {
     { "up", "", UP_OPTIONS, verb_up, "Start an embedded cluster: servers, controller, shardd",
@@ -164,6 +165,21 @@ const struct cli_verb cli_verbs[] = {
       "It is shown once, and takes the place of the one before: POST /v1/query with the header\n"
       "Authorization: Bearer TOKEN." },
     { "user remove", "NAME", "", verb_user_remove, "Let somebody in no more", "" },
+    { "token issue", "NAME", "role expires", verb_token_issue,
+      "Make a token for the REST API", "It is shown once. NAME says whose it is, in the audit." },
+    { "token list", "", "", verb_token_list, "List the tokens of the REST API", "" },
+    { "token revoke", "ID", "", verb_token_revoke, "A token is good no more",
+      "ID is the first column of 'token list', or the \"jti\" of a token that somebody else has\n"
+      "issued." },
+    { "token keys", "", "", verb_token_keys, "List the keys that tokens are signed by", "" },
+    { "token rotate", "", "alg", verb_token_rotate, "Sign new tokens with a new key",
+      "Tokens signed by the key before stay good until they expire, or 'token distrust' ends\n"
+      "them." },
+    { "token trust", "FILE", "kid alg audience", verb_token_trust,
+      "Take tokens that somebody else signs", "FILE has the public key in PEM. Tokens name it by "
+      "\"kid\", and have\n\"sub\", \"exp\", \"aud\" and \"role\" (viewer, operator, admin)." },
+    { "token distrust", "KID", "", verb_token_distrust,
+      "Take no tokens any more that a key has signed", "" },
     { "txn list", "", "", verb_txn_list, "List the transactions that are prepared on shards",
       "Those of workers that live end in milliseconds; the others are in doubt, and the\n"
       "controller ends them by their decision as soon as the shard that has it answers." },
@@ -209,6 +225,18 @@ const struct cli_option cli_options[] = {
       "none; scaler simulate: one of its own" },
     { "detach", NULL, "return when it is ready, and leave it running" },
     { "instance", "NAME", "as in shardd.conf(5); for a new home (default)" },
+    { "api-listen", "HOST:PORT", "serve the REST API on TCP as well, with tokens" },
+    { "api-cert", "FILE", "its certificate, and those that vouch for it (PEM)" },
+    { "api-key", "FILE", "the certificate's key (PEM)" },
+    { "api-plain", NULL, "without TLS; on a loopback address only" },
+    { "api-group", "GROUP", "whose members may use the controller's socket" },
+    { "api-role", "viewer|operator|admin", "and as what (viewer)" },
+    { "role", "viewer|operator|admin", "viewer looks, operator moves rows and changes tables, "
+      "admin may do all" },
+    { "expires", "TIME", "how long it is good: 90s, 30m, 12h, 30d (30d)" },
+    { "alg", "HS256|RS256|ES256", "how tokens are signed (rotate: HS256, trust: RS256)" },
+    { "kid", "NAME", "the name by which tokens say that it is their key" },
+    { "audience", "NAME", "what tokens must have as \"aud\" (shardd)" },
     { "policy", "auto|global", "how new tables are spread (auto)" },
     { "home-shard", "SHARD", "where the database's global tables lie" },
     { "collation", "NAME", "the database's default collation" },

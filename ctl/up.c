@@ -412,6 +412,7 @@ run(const struct up_options *o, int done_fd)
     struct keepers           keepers = { .resolver = NULL };
     struct dataplane        *d    = NULL;
     struct api              *api  = NULL;
+    struct api_options       api_options;
     json_t                  *meta = NULL;
     struct err               err;
     int                      status = 1;
@@ -425,7 +426,9 @@ run(const struct up_options *o, int done_fd)
     if (!start_servers(c, o, &err))
         goto fail;
     start_keepers(c, &keepers);
-    api = api_open(c, c->path.socket, &err);
+    api_options        = o->api;
+    api_options.socket = c->path.socket;
+    api                = api_open(c, &api_options, &err);
     if (!api || (d && (!start_shardd(c, d, &err) || !remember(c, &shardd_options, &err))))
         goto fail;
     wait_for_engines(c, d);

@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 
+#include "ctl/api/api.h"
 #include "ctl/provision/cluster.h"
 
 struct up_options {
@@ -21,6 +22,7 @@ struct up_options {
     const char          *instance;  /* NULL: after the home */
     const json_t        *settings;  /* lines for shardd.conf; NULL: as last time */
     const json_t        *provision; /* settings of provision.h; those that lack: as last time */
+    struct api_options   api;       /* but for its socket */
     int                  json_fd;   /* where is said that it is ready; -1: stdout, for people */
 };
 

@@ -43,6 +43,11 @@ run(struct up_options *o, const struct cli *cli)
     int     status;
 
     o->provision = given;
+    o->api       = (struct api_options){
+        .listen = cli_option(cli, "api-listen"), .cert = cli_option(cli, "api-cert"),
+        .key = cli_option(cli, "api-key"), .plain = cli_option(cli, "api-plain") != NULL,
+        .group = cli_option(cli, "api-group"), .group_role = cli_option(cli, "api-role"),
+    };
     status       = up_run(o);
     json_decref(given);
     return status;

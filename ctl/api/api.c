@@ -1,28 +1,41 @@
-/* api.c - HTTP by libmicrohttpd on a Unix socket: a thread per connection, because a
- * request may take as long as an ALTER TABLE. */
+/* api.c - HTTP by libmicrohttpd on a Unix socket, and on TCP if it is wanted: a thread per
+ * connection, because a request may take as long as an ALTER TABLE. */
 #include <errno.h>
+#include <grp.h>
 #include <microhttpd.h>
-#include <pwd.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "core/base/memory.h"
 #include "ctl/api/api.h"
+#include "ctl/api/listen.h"
+#include "ctl/api/login.h"
 #include "ctl/api/origin.h"
 #include "ctl/api/serve.h"
 #include "ctl/api/web.h"
 
-enum { BODY_FORGOTTEN = 16 << 20, CONNECTIONS_MAX = 512, IDLE_S = 60 };
+enum { BODY_FORGOTTEN = 16 << 20, CONNECTIONS_MAX = 512, PER_ADDRESS_MAX = 128, IDLE_S = 60 };
+
+/* One way in. */
+struct door {
+    struct api        *api;
+    struct MHD_Daemon *daemon;
+    bool               tcp;
+};
 
 struct api {
-    struct cluster    *cluster;
-    struct MHD_Daemon *daemon;
-    char               path[108];
+    struct cluster *cluster;
+    struct door     socket, tcp;
+    struct failed   failed;
+    gid_t           group; /* whose members may use the socket; (gid_t)-1: nobody's */
+    enum role       group_role;
+    char           *cert, *key; /* PEM; owned */
+    char            path[108];
 };
 
 static enum MHD_Result
@@ -74,27 +87,36 @@ name_request(struct exchange *e, struct MHD_Connection *connection)
     snprintf(e->r.id, sizeof(e->r.id), "%016llx", (unsigned long long)random);
 }
 
-/* Over the socket: the account that runs the controller, and root, may do anything. The socket's
- * mode has kept others away. */
 static void
-name_peer(struct exchange *e, struct MHD_Connection *connection)
+address_of(struct MHD_Connection *connection, char out[48])
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *addr = info ? info->client_addr : NULL;
+
+    snprintf(out, 48, "?");
+    if (addr)
+        (void)getnameinfo(addr, addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                                            : sizeof(struct sockaddr_in),
+                          out, 48, NULL, 0, NI_NUMERICHOST);
+}
+
+/* Returns 0, or the status of the refusal. */
+static unsigned
+who_asks(struct door *door, struct exchange *e, struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    struct ucred  peer = { .uid = (uid_t)-1 };
-    socklen_t     len  = sizeof(peer);
-    struct passwd entry, *found = NULL;
-    char          room[4096];
+    struct api *api = door->api;
+    char        address[48];
 
-    e->r.role = ROLE_VIEWER;
-    if (!info || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
-        return;
-    if (peer.uid == 0 || peer.uid == geteuid())
-        e->r.role = ROLE_OWNER;
-    if (getpwuid_r(peer.uid, &entry, room, sizeof(room), &found) == 0 && found)
-        snprintf(e->r.who, sizeof(e->r.who), "unix:%.100s", found->pw_name);
-    else
-        snprintf(e->r.who, sizeof(e->r.who), "unix:%lu", (unsigned long)peer.uid);
+    if (door->tcp) {
+        address_of(connection, address);
+        return login_token(&e->r, header(connection, "Authorization"), address, &api->failed);
+    }
+    if (info && login_peer(&e->r, info->connect_fd, api->group, api->group_role))
+        return 0;
+    return request_refuse(&e->r, 403, "this socket is for the owner of the cluster and its group");
 }
 
 static void
@@ -130,7 +152,7 @@ answer(struct MHD_Connection *connection, const struct request *r, unsigned stat
 
 /* The head has been read. */
 static enum MHD_Result
-begin(struct api *api, struct MHD_Connection *connection, const char *url, const char *method,
+begin(struct door *door, struct MHD_Connection *connection, const char *url, const char *method,
       void **state)
 {
     struct exchange *e      = mem_alloc(sizeof(*e));
@@ -138,12 +160,14 @@ begin(struct api *api, struct MHD_Connection *connection, const char *url, const
     const char      *length = header(connection, "Content-Length");
 
     *state       = e;
-    e->r.cluster = api->cluster;
+    e->r.cluster = door->api->cluster;
     name_request(e, connection);
-    name_peer(e, connection);
+    e->refused = who_asks(door, e, connection);
     MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_query, query);
     serve_head(e, method, url, query);
-    if (!e->refused && !origin_is_ours(header(connection, "Host"), header(connection, "Origin")))
+    /* With a token it does not matter which page a browser shows: it has to be given the token. */
+    if (!e->refused && !door->tcp &&
+        !origin_is_ours(header(connection, "Host"), header(connection, "Origin")))
         e->refused = request_refuse(&e->r, 403, "a browser asks for another page than ours; "
                                     "forward the socket to localhost");
     if (length && strtoull(length, NULL, 10) > serve_body_max(e))
@@ -193,57 +217,113 @@ on_end(void *context, struct MHD_Connection *connection, void **state,
     *state = NULL;
 }
 
-static int
-listen_on(const char *path, struct err *err)
-{
-    struct sockaddr_un addr = { .sun_family = AF_UNIX };
-    int                fd   = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    mode_t             before;
-    int                rc;
+/* --- opening and closing --------------------------------------------------------- */
 
-    snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
-    if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0) {
-        close(fd);
-        err_set(err, "another controller listens on %s", path);
-        return -1;
+/* Serves on `fd`, which is closed when it cannot. */
+static bool
+open_door(struct door *door, struct api *api, int fd, bool tls, struct err *err)
+{
+    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION |
+                     MHD_USE_POLL | (tls ? MHD_USE_TLS : 0);
+    struct MHD_OptionItem secure[] = {
+        { MHD_OPTION_HTTPS_MEM_KEY, 0, api->key },
+        { MHD_OPTION_HTTPS_MEM_CERT, 0, api->cert },
+        { MHD_OPTION_HTTPS_PRIORITIES, 0, "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" },
+        { MHD_OPTION_END, 0, NULL },
+    };
+
+    door->api    = api;
+    door->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, door, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_NOTIFY_COMPLETED, on_end, NULL, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        door->tcp ? (unsigned)PER_ADDRESS_MAX : 0U, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)IDLE_S, MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL, MHD_OPTION_ARRAY,
+        tls ? secure : &secure[countof(secure) - 1], MHD_OPTION_END);
+    if (door->daemon)
+        return true;
+    close(fd);
+    return err_set(err, "cannot serve the API%s", tls ? ": certificate and key do not fit, or are "
+                                                        "not PEM" : "");
+}
+
+static bool
+open_socket(struct api *api, const struct api_options *o, struct err *err)
+{
+    int fd;
+
+    api->group = (gid_t)-1;
+    if (o->group) {
+        const struct group *group = getgrnam(o->group);
+
+        if (!group)
+            return err_set(err, "there is no group '%s' on this machine", o->group);
+        api->group = group->gr_gid;
+        if (!role_find(o->group_role ? o->group_role : "viewer", &api->group_role))
+            return err_set(err, "a group is viewer, operator or admin");
     }
-    unlink(path); /* of one that is gone */
-    before = umask(0177);
-    rc     = bind(fd, (const struct sockaddr *)&addr, sizeof(addr));
-    umask(before);
-    if (rc != 0 || listen(fd, 128) != 0) {
-        err_set(err, "cannot listen on %s: %s", path, strerror(errno));
-        close(fd);
-        return -1;
+    fd = listen_unix(o->socket, api->group, err);
+    if (fd < 0)
+        return false;
+    snprintf(api->path, sizeof(api->path), "%s", o->socket);
+    return open_door(&api->socket, api, fd, false, err);
+}
+
+/* The whole file; NULL with `err`. */
+static char *
+file_text(const char *path, struct err *err)
+{
+    FILE      *file = fopen(path, "re");
+    struct buf text = { 0 };
+    char       room[4096], *out;
+    size_t     n;
+
+    if (!file) {
+        err_set(err, "cannot read %s: %s", path, strerror(errno));
+        return NULL;
     }
-    return fd;
+    while ((n = fread(room, 1, sizeof(room), file)) > 0)
+        buf_append(&text, room, n);
+    fclose(file);
+    out = mem_strdup(buf_cstr(&text));
+    buf_fini(&text);
+    return out;
+}
+
+static bool
+open_tcp(struct api *api, const struct api_options *o, struct err *err)
+{
+    bool loopback = false;
+    int  fd       = listen_tcp(o->listen, &loopback, err);
+
+    if (fd < 0)
+        return false;
+    api->tcp.tcp = true;
+    if (o->plain && !loopback)
+        err_set(err, "without TLS the API listens on loopback addresses only: tokens would be "
+                     "read on the way to %s", o->listen);
+    else if (!o->plain && (!o->cert || !o->key))
+        err_set(err, "the API on %s needs --api-cert and --api-key, or --api-plain on a loopback "
+                     "address", o->listen);
+    else if (o->plain)
+        return open_door(&api->tcp, api, fd, false, err);
+    else if ((api->cert = file_text(o->cert, err)) && (api->key = file_text(o->key, err)))
+        return open_door(&api->tcp, api, fd, true, err);
+    close(fd);
+    return false;
 }
 
 struct api *
-api_open(struct cluster *cluster, const char *path, struct err *err)
+api_open(struct cluster *cluster, const struct api_options *o, struct err *err)
 {
     struct api *api = mem_alloc(sizeof(*api));
-    int         fd  = listen_on(path, err);
 
     api->cluster = cluster;
-    snprintf(api->path, sizeof(api->path), "%s", path);
-    if (fd < 0) {
-        free(api);
-        return NULL;
-    }
-    api->daemon = MHD_start_daemon(
-        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL, 0, NULL,
-        NULL, on_request, api, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED,
-        on_end, NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_UNESCAPE_CALLBACK,
-        keep_escaped, NULL, MHD_OPTION_END);
-    if (!api->daemon) {
-        err_set(err, "cannot start the REST server on %s: %s", path, strerror(errno));
-        close(fd);
-        free(api);
-        return NULL;
-    }
-    return api;
+    failed_init(&api->failed);
+    if (open_socket(api, o, err) && (!o->listen || open_tcp(api, o, err)))
+        return api;
+    api_close(api);
+    return NULL;
 }
 
 void
@@ -251,7 +331,14 @@ api_close(struct api *api)
 {
     if (!api)
         return;
-    MHD_stop_daemon(api->daemon);
-    unlink(api->path);
+    if (api->tcp.daemon)
+        MHD_stop_daemon(api->tcp.daemon);
+    if (api->socket.daemon)
+        MHD_stop_daemon(api->socket.daemon);
+    if (api->path[0])
+        unlink(api->path);
+    failed_fini(&api->failed);
+    free(api->cert);
+    free(api->key);
     free(api);
 }

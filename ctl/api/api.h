@@ -4,8 +4,10 @@
  *                   +--HTTP/1.1 over the Unix socket HOME/controller.sock--> api --> job, catalog
  *   worker, DDL  ---+
  *
- * The socket has mode 0600: who may open it is trusted. One request may be in
- * work for as long as an ALTER TABLE takes; many can be at a time. Bodies are
+ * The socket has mode 0600: the account that runs the controller, and root, may do anything.
+ * A group can be let in with a role. On TCP (off until it is asked for) there is TLS, and who
+ * asks has a token (jwt.h, api_tokens.c). Who may call what is a column of the table of routes.
+ * One request may be in work for as long as an ALTER TABLE takes; many can be at a time. Bodies are
  * JSON, and a member that is not known, or of another type, is refused. Every failure has status
  * 4xx or 5xx and
  *     {"error": {"code": N, "sqlstate": "SSSSS", "message": "what, and what to do",
@@ -94,11 +96,20 @@
 struct api;
 struct cluster;
 
-/* Listens on `path` (mode 0600; a stale socket of a dead controller is
- * replaced, a live one refused) and serves on threads of its own. Returns NULL
+struct api_options {
+    const char *socket;
+    const char *listen;     /* "HOST:PORT" for TCP; NULL: off */
+    const char *cert, *key; /* files, PEM */
+    bool        plain;      /* no TLS; loopback only */
+    const char *group;      /* whose members may use the socket; NULL: nobody's */
+    const char *group_role; /* and as what; NULL: viewer */
+};
+
+/* Listens on the socket (a stale one of a dead controller is replaced, a live one refused), and
+ * where else it is told to, and serves on threads of its own. Returns NULL
  * and fills `err` when it cannot. Close with api_close(), which waits for the
  * requests in work. */
-struct api *api_open(struct cluster *cluster, const char *path, struct err *err);
+struct api *api_open(struct cluster *cluster, const struct api_options *options, struct err *err);
 void        api_close(struct api *api);
 
 #endif

@@ -125,6 +125,20 @@ const struct route api_routes[] = {
       "Make a token for statements by HTTP", NO_OBJECT },
     { "DELETE", "users/{name}/token", ROLE_ADMIN, api_user_token_revoke, "", "",
       "Its token is good no more", NO_OBJECT },
+    { "GET", "tokens", ROLE_ADMIN, api_token_list, "", "tokens id", "Tokens of this API",
+      NO_OBJECT },
+    { "POST", "tokens", ROLE_ADMIN, api_token_issue,
+      "name:text(128)! role:viewer|operator|admin! expires_s:int(1..31622400)", "",
+      "Issue a token; it is shown once", NO_OBJECT },
+    { "DELETE", "tokens/{id}", ROLE_ADMIN, api_token_revoke, "", "",
+      "Revoke a token, one that somebody else has issued included", NO_OBJECT },
+    { "GET", "keys", ROLE_ADMIN, api_key_list, "", "keys kid", "Keys that tokens are signed by",
+      NO_OBJECT },
+    { "POST", "keys", ROLE_ADMIN, api_key_add,
+      "alg:HS256|RS256|ES256! kid:text(64) public:text(16384) audience:text(256)", "",
+      "Sign with a new key from now on, or trust the public key of somebody else", NO_OBJECT },
+    { "DELETE", "keys/{kid}", ROLE_ADMIN, api_key_remove, "", "",
+      "What the key has signed is good no more", NO_OBJECT },
 };
 
 const size_t api_n_routes = countof(api_routes);

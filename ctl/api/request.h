@@ -86,6 +86,12 @@ void request_header(struct request *r, const char *name, const char *fmt, ...)
 
 /* Handlers, by file. */
 unsigned api_openapi(struct request *r);
+unsigned api_token_list(struct request *r);
+unsigned api_token_issue(struct request *r);
+unsigned api_token_revoke(struct request *r);
+unsigned api_key_list(struct request *r);
+unsigned api_key_add(struct request *r);
+unsigned api_key_remove(struct request *r);
 unsigned api_status(struct request *r);
 unsigned api_shutdown(struct request *r);
 unsigned api_jobs(struct request *r);

@@ -242,6 +242,8 @@ serve_head(struct exchange *e, const char *method, const char *url, json_t *quer
     r->query  = query;
     e->query  = query;
     e->path   = mem_strdup(known ? url + 4 : url);
+    if (e->refused) /* nobody we know: not even what there is */
+        return;
     if (!known || !split(e->path, r))
         e->refused = request_refuse(r, 404, "there is no such path; see /v1/openapi.json");
     else

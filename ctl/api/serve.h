@@ -18,7 +18,8 @@ struct exchange {
     unsigned       refused;   /* status; 0: not yet */
 };
 
-/* `url` as it came, without the query; takes over `query`. r.who, r.role and r.id are set. */
+/* `url` as it came, without the query; takes over `query`. r.id is set, and
+ * r.who and r.role, or it is refused already. */
 void serve_head(struct exchange *e, const char *method, const char *url, json_t *query);
 
 /* How long the body may be. */

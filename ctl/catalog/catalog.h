@@ -27,6 +27,8 @@ enum catalog_kind {
     CATALOG_USER,     /* named as in SQL */
     CATALOG_JOB,      /* named by its number, 10 digits */
     CATALOG_ENGINE,   /* named by its id in decimal */
+    CATALOG_TOKEN,    /* of the REST API, named by its id */
+    CATALOG_KEY,      /* that signs such, named by its id */
     CATALOG_DECISION, /* of the scaler, named by its number, 10 digits */
     CATALOG_INPUTS,   /* what it was made from, named the same */
 };

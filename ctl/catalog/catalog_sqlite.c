@@ -40,7 +40,8 @@ static const char schema[] =
 static const char *const kind_names[] = {
     [CATALOG_META] = "meta",   [CATALOG_SHARD] = "shard", [CATALOG_RANGES] = "ranges",
     [CATALOG_DATABASE] = "database", [CATALOG_TABLE] = "table", [CATALOG_USER] = "user",
-    [CATALOG_JOB] = "job", [CATALOG_ENGINE] = "engine", [CATALOG_DECISION] = "decision",
+    [CATALOG_JOB] = "job", [CATALOG_ENGINE] = "engine",
+    [CATALOG_TOKEN] = "token", [CATALOG_KEY] = "key", [CATALOG_DECISION] = "decision",
     [CATALOG_INPUTS] = "inputs",
 };
 
