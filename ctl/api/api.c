@@ -162,7 +162,8 @@ begin(struct door *door, struct MHD_Connection *connection, const char *url, con
     *state       = e;
     e->r.cluster = door->api->cluster;
     name_request(e, connection);
-    e->refused = who_asks(door, e, connection);
+    e->r.if_match = header(connection, "If-Match");
+    e->refused    = who_asks(door, e, connection);
     MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_query, query);
     serve_head(e, method, url, query);
     /* With a token it does not matter which page a browser shows: it has to be given the token. */

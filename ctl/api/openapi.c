@@ -19,11 +19,7 @@ static const char components[] =
     " \"parameters\": {"
     "  \"if_match\": {\"name\": \"If-Match\", \"in\": \"header\", \"required\": false,"
     "   \"description\": \"Do it only if the object has this version; else 412\","
-    "   \"schema\": {\"type\": \"string\"}},"
-    "  \"idempotency_key\": {\"name\": \"Idempotency-Key\", \"in\": \"header\","
-    "   \"required\": false, \"description\": \"The same key again within a day gets the same"
-    " answer, and nothing is done twice\","
-    "   \"schema\": {\"type\": \"string\", \"minLength\": 1, \"maxLength\": 128}}},"
+    "   \"schema\": {\"type\": \"string\"}}},"
     " \"schemas\": {\"Error\": {\"type\": \"object\", \"required\": [\"error\"],"
     "  \"properties\": {\"error\": {\"type\": \"object\","
     "   \"required\": [\"code\", \"sqlstate\", \"message\", \"request_id\"],"
@@ -74,8 +70,6 @@ parameters(const struct route *route)
         schema_parameters(route->takes, list);
     if (route->list[0])
         schema_parameters(PAGE_TAKES, list);
-    if (changes(route))
-        json_array_append_new(list, reference("parameters", "idempotency_key"));
     if (changes(route) && route->object)
         json_array_append_new(list, reference("parameters", "if_match"));
     return list;

@@ -25,6 +25,7 @@ struct request {
     char                id[REQUEST_ID_MAX + 1];   /* X-Request-Id */
     char                who[REQUEST_WHO_MAX + 1]; /* "unix:root" */
     enum role           role;                     /* of `who` */
+    const char         *if_match;                 /* the header; NULL: none */
     /* the answer */
     json_t *answer;  /* owned; NULL: {} */
     json_t *headers; /* owned; {"ETag": "\"7\""}; NULL: none */

@@ -7,6 +7,7 @@
 #include "ctl/api/page.h"
 #include "ctl/api/schema.h"
 #include "ctl/api/serve.h"
+#include "ctl/api/version.h"
 
 enum { BODY_MAX = 1 << 20 };
 
@@ -298,9 +299,15 @@ serve_run(struct exchange *e)
         e->refused = read_body(e);
     if (e->refused)
         return e->refused;
-    unsigned status = r->route->handler(r);
+    int64_t  version = is_get(r) ? version_of(r) : 0;
+    unsigned status  = version_check(r);
+    if (status)
+        return status;
+    status = version_after(r, r->route->handler(r));
     if (status == 200 && r->route->list[0] && is_get(r))
         status = page_cut(r, r->route->list);
+    if (status == 200)
+        version_tell(r, version);
     return status;
 }
 

@@ -67,6 +67,13 @@ void catalog_put(struct catalog_change *change, enum catalog_kind kind, const ch
 void catalog_remove(struct catalog_change *change, enum catalog_kind kind, const char *name,
                     int64_t expected);
 
+/* The next change that this thread begins fails with -EAGAIN if the object does not have this
+ * version then: what comes before that change may take its time. */
+void catalog_expect(enum catalog_kind kind, const char *name, int64_t version);
+
+/* Whether one has failed so since catalog_expect(); whatever is expected is forgotten. */
+bool catalog_expect_failed(void) must_check;
+
 /* Makes the change durable, and frees it. Returns 0; or -EAGAIN when a version
  * was not the expected one, -EIO when it cannot be written; `err` says which
  * object, and nothing is changed. */

@@ -178,19 +178,6 @@ catalog_all(struct catalog *c, enum catalog_kind kind)
     return all;
 }
 
-struct catalog_change *
-catalog_begin(struct catalog *c, const char *who)
-{
-    struct catalog_change *change = mem_alloc(sizeof(*change));
-
-    pthread_mutex_lock(&c->lock);
-    change->catalog = c;
-    change->who     = mem_strdup(who);
-    if (!run(c->db, "BEGIN IMMEDIATE", &change->err))
-        change->rc = -EIO;
-    return change;
-}
-
 json_t *
 catalog_read(struct catalog_change *change, enum catalog_kind kind, const char *name,
              int64_t *version)
@@ -235,6 +222,60 @@ check_version(struct catalog_change *change, enum catalog_kind kind, const char 
     err_set(&change->err, "%s '%s' was changed by somebody else meanwhile; try again",
             kind_names[kind], name);
     return false;
+}
+
+/* Of this thread: a request runs on one from its head to its end, through code that knows nothing
+ * of requests. */
+static _Thread_local struct {
+    bool              set, failed;
+    enum catalog_kind kind;
+    char              name[1024];
+    int64_t           version;
+} wanted;
+
+void
+catalog_expect(enum catalog_kind kind, const char *name, int64_t version)
+{
+    wanted.set     = true;
+    wanted.failed  = false;
+    wanted.kind    = kind;
+    wanted.version = version;
+    snprintf(wanted.name, sizeof(wanted.name), "%s", name);
+}
+
+bool
+catalog_expect_failed(void)
+{
+    bool failed = wanted.failed;
+
+    wanted.set = wanted.failed = false;
+    return failed;
+}
+
+static void
+meet_expectation(struct catalog_change *change)
+{
+    int64_t found;
+
+    if (!wanted.set)
+        return;
+    wanted.set    = false;
+    wanted.failed = !check_version(change, wanted.kind, wanted.name, wanted.version,
+                                     &found);
+}
+
+struct catalog_change *
+catalog_begin(struct catalog *c, const char *who)
+{
+    struct catalog_change *change = mem_alloc(sizeof(*change));
+
+    pthread_mutex_lock(&c->lock);
+    change->catalog = c;
+    change->who     = mem_strdup(who);
+    if (!run(c->db, "BEGIN IMMEDIATE", &change->err))
+        change->rc = -EIO;
+    meet_expectation(change);
+    return change;
 }
 
 /* What an audit row may show: secrets and verifiers stay in the object. */

@@ -1,4 +1,5 @@
 """test_api.py - the controller's REST API: its document, what it checks, its pages."""
+import concurrent.futures
 import json
 import random
 
@@ -191,6 +192,33 @@ def test_a_request_keeps_the_id_it_came_with(c):
         _, headers, body = ask(c, "GET", "/v1/nothing", headers={"X-Request-Id": bad})
         assert headers["x-request-id"] not in (bad, "")
         assert body["error"]["request_id"] == headers["x-request-id"]
+
+
+def test_a_change_of_an_older_version_is_refused(c):
+    c.ctl("user", "add", "tagged", "--password", "x")
+    tag = ask(c, "GET", "/v1/users/tagged")[1]["etag"]
+    other = {"max_rows": 5}
+    for bad in ('"999"', "1", "W/" + tag, "", '"', tag * 2):
+        assert ask(c, "PUT", "/v1/users/tagged", other, {"If-Match": bad})[0] == 412
+        assert ask(c, "DELETE", "/v1/users/tagged", None, {"If-Match": bad})[0] == 412
+    assert ask(c, "GET", "/v1/users/tagged")[1]["etag"] == tag
+    assert ask(c, "PUT", "/v1/users/tagged", other, {"If-Match": tag})[0] == 200
+    assert ask(c, "PUT", "/v1/users/tagged", {"max_rows": 6}, {"If-Match": tag})[0] == 412
+    shown, headers, body = ask(c, "GET", "/v1/users/tagged")
+    assert headers["etag"] != tag and body["max_rows"] == 5
+    assert ask(c, "DELETE", "/v1/users/nobody", None, {"If-Match": "*"})[0] == 412
+    assert ask(c, "DELETE", "/v1/users/tagged", None, {"If-Match": headers["etag"]})[0] == 200
+    assert ask(c, "DELETE", "/v1/users/app", None, {"If-Match": '"0"'})[0] == 412
+
+
+def test_of_many_who_change_the_same_version_one_wins(c):
+    c.ctl("user", "add", "raced", "--password", "x")
+    tag = ask(c, "GET", "/v1/users/raced")[1]["etag"]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        got = list(pool.map(lambda n: ask(c, "PUT", "/v1/users/raced", {"max_rows": n},
+                                          {"If-Match": tag})[0], range(1, 9)))
+    assert sorted(got) == [200] + [412] * 7
+    c.ctl("user", "remove", "raced")
 
 
 def pages(c, path, member, limit):
