@@ -16,7 +16,7 @@
 #include "ctl/job/admin.h"
 #include "ctl/provision/schema.h"
 
-enum { CANNOT_USER = 1396 };
+enum { CANNOT_USER = 1396, NO_SUCH_TABLE = 1146 };
 
 /* The rights the account has now, as "SELECT ON `a`.*"; without those over the whole
  * server, which are shardd's own doing, and its role. */
@@ -69,6 +69,28 @@ record(struct cluster *c, const char *who, const char *name, json_t *user, struc
     return admin_user_put(c, who, name, user, CATALOG_ANY, error);
 }
 
+/* A global table is on one shard, and the list of rights is the same for all. */
+static bool
+is_elsewhere(const struct sql_error *why, bool grant)
+{
+    return grant && why->code == NO_SUCH_TABLE;
+}
+
+static bool
+undo(struct cluster *c, const char *who, const char *name, json_t *user, struct server *servers,
+     size_t n, const char *what, struct sql_error *error)
+{
+    struct sql_error ignored;
+    bool             ok = true;
+
+    for (size_t i = 0; i < n; i++)
+        ok = ok && account_change(&servers[i], name, false, what, &ignored);
+    ok = ok && mark(c, who, name, user, false, &ignored);
+    (void)sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: the table is not on all shards, because "
+                        "it is global: give rights on its database instead of on the table");
+    return ok;
+}
+
 /* False: `*state` says what is left behind. */
 static bool
 change(struct cluster *c, const char *who, const char *name, json_t *user, bool grant,
@@ -86,11 +108,17 @@ change(struct cluster *c, const char *who, const char *name, json_t *user, bool 
         ok = false;
     } else if (ok) {
         *state = JOB_STUCK;
-        for (size_t i = 1; ok && i < n; i++)
-            if (!account_change(&servers[i], name, grant, what, &why))
-                ok = sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: the rights of %s are changed "
-                                   "on some shards only (%s); the controller changes the others by "
-                                   "itself as soon as they answer", name, why.message);
+        for (size_t i = 1; ok && i < n; i++) {
+            if (account_change(&servers[i], name, grant, what, &why))
+                continue;
+            ok = false;
+            if (is_elsewhere(&why, grant))
+                *state = undo(c, who, name, user, servers, i, what, error) ? JOB_FAILED : JOB_STUCK;
+            else
+                (void)sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: the rights of %s are "
+                                    "changed on some shards only (%s); the controller changes the "
+                                    "others by itself as soon as they answer", name, why.message);
+        }
         ok = ok && record(c, who, name, user, &servers[0], error);
     }
     admin_close_all(servers, n);

@@ -252,6 +252,20 @@ def test_grants_of_the_command_line(checked, admin, db):
     assert "eve" not in {u["name"] for u in checked.ctl("user list")["users"]}
 
 
+def test_rights_on_a_global_table_alone_are_refused(checked, admin, db):
+    """Its shard knows it, the others do not; nothing of the attempt stays."""
+    admin.query("CREATE TABLE g (k INT PRIMARY KEY) COMMENT 'shardd: global'")
+    admin.query("CREATE USER gus IDENTIFIED BY 'g'")
+    assert code(admin, f"GRANT SELECT ON {db}.g TO gus") in (1146, 1235)
+    assert not any("uneven" in u for u in checked.ctl("user list")["users"])
+    for shard in checked.shard_list():
+        assert len(checked.on_shard(shard, "SHOW GRANTS FOR gus@'%'")) <= 2  # USAGE, and a role
+    assert code(admin, f"GRANT SELECT ON {db}.* TO gus") == 0
+    with login(checked, "gus", "g", db) as c:
+        assert code(c, "SELECT * FROM g") == 0
+    admin.query("DROP USER gus")
+
+
 def test_a_grant_that_fails_on_a_later_shard_is_finished(new_cluster):
     """The second shard refuses in the middle of a GRANT, and is made like the first as soon as
     it no longer does."""
