@@ -167,6 +167,7 @@ struct insert_spec {
     bool                     numbered;  /* the table has an AUTO_INCREMENT column */
     bool                     zero_is_number; /* sql_mode NO_AUTO_VALUE_ON_ZERO */
     bool                     overwrites; /* REPLACE, IGNORE, ON DUPLICATE KEY UPDATE */
+    bool                     ignores;    /* IGNORE, and nothing else is done with duplicates */
 };
 /* When no row is INSERT_NUMBER and all are for one shard, the original text does. */
 

@@ -340,6 +340,42 @@ change_targets(struct planner *p, struct change_maker *m, struct scope *top,
     return make_targets(p, m);
 }
 
+/* ---- LIMIT ---- */
+
+static uint32_t
+count_conjuncts(struct expr *e)
+{
+    uint32_t n = 0;
+    e = bare(e);
+    if (e->kind != EXPR_AND)
+        return 1;
+    for (struct expr *arg = e->args; arg != NULL; arg = arg->next)
+        n += count_conjuncts(arg);
+    return n;
+}
+
+/* The rows that the statement takes are among the first ones of each shard when the fetch says
+ * all of its conditions, and its order. */
+void
+change_limit(const struct planner *p, struct gathering *list, struct scope *top)
+{
+    const struct query *q = p->whole;
+    if (p->stmt->kind == STMT_INSERT || q->limit == NULL || q->limit->count == NULL ||
+        q->limit->offset != NULL || q->limit->rows_examined != NULL || q->limit->with_ties ||
+        (p->stmt->flags & STMT_HAS_SUBQUERY) != 0 || list->next != NULL ||
+        list->n_occurrences != 1 || top == NULL || top->first == NULL ||
+        top->first->next != NULL)
+        return;
+    const struct filter *f = list->filters;
+    if (q->where != NULL && (f == NULL || f->n != count_conjuncts(q->where)))
+        return;
+    for (const struct order_item *o = q->order_by; o != NULL; o = o->next)
+        if (!gather_is_about(top, top->first, o->expr))
+            return;
+    list->order = q->order_by;
+    list->limit = q->limit;
+}
+
 uint32_t
 change_cuts(const struct planner *p, struct range *cuts)
 {

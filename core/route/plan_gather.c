@@ -313,6 +313,8 @@ gather_make(struct planner *p, struct query *q, struct change_maker *m)
     where_complete(p);
     gather_columns(p, list);
     gather_filters(p, list);
+    if (m != NULL)
+        change_limit(p, list, s);
     struct gather_spec *out = make(p, sizeof(*out));
     for (const struct gathering *g = list; g != NULL; g = g->next)
         out->n_tables++;

@@ -94,6 +94,16 @@ has_common_columns(const struct query *q)
     return found;
 }
 
+bool
+gather_is_about(struct scope *s, struct instance *i, struct expr *e)
+{
+    struct condition c = { .s = s, .e = e, .region = i->region };
+    struct subject   t = { .c = &c, .fits = true };
+    struct visitor   v = { .expr = see, .context = &t };
+    visit_expr(&v, e);
+    return t.fits && t.of == i;
+}
+
 /* ---- filters ---- */
 
 static struct filter *

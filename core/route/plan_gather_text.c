@@ -105,6 +105,21 @@ text_clause(struct text *t, struct range r)
     text_source(t, r.start, r.end);
 }
 
+static void
+text_limit(struct text *t, const struct gathering *g)
+{
+    if (g->limit == NULL)
+        return;
+    for (const struct order_item *o = g->order; o != NULL; o = o->next) {
+        text_const(t, o == g->order ? " ORDER BY " : ", ");
+        text_condition(t, o->expr);
+        if (o->descending)
+            text_const(t, " DESC");
+    }
+    text_const(t, " ");
+    text_source(t, g->limit->range.start, g->limit->range.end);
+}
+
 struct sql_template
 gather_from(struct planner *p, const struct gathering *g)
 {
@@ -119,6 +134,7 @@ gather_from(struct planner *p, const struct gathering *g)
         text_const(&t, " WHERE FALSE");
     else
         text_filters(&t, g);
+    text_limit(&t, g);
     text_clause(&t, g->lock);
     if (g->lock.end == 0 && g->lock_words != NULL)
         text_const(&t, g->lock_words);

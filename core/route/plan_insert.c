@@ -211,6 +211,7 @@ make_spec(struct maker *m, uint32_t table_index)
         .numbered       = m->table->auto_increment != ROUTES_NONE,
         .zero_is_number = m->p->context->zero_is_number,
         .overwrites     = in->replace || in->ignore || in->on_duplicate != NULL,
+        .ignores        = in->ignore && in->on_duplicate == NULL,
     };
     if (in->source == INSERT_SET) {
         uint32_t start;

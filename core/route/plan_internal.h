@@ -297,6 +297,8 @@ struct gathering {
     bool                      empty;    /* ... and does not read it */
     const char               *lock_words; /* as the statement says nothing of locks; or NULL */
     struct range              lock, partition;
+    const struct order_item  *order;    /* with `limit`: only the first rows matter */
+    const struct limit       *limit;
     struct gathering         *next;
 };
 
@@ -354,6 +356,10 @@ struct sql_template gather_from(struct planner *p, const struct gathering *g);
 /* The statement without what is on the fetches: locks, index hints, partitions. NULL: as it is. */
 const struct sql_template *gather_statement(struct planner *p);
 bool gather_is_filtered(const struct gathering *g);
+/* The value of the expression, which names columns of `i`, is the same on every server. */
+bool gather_is_about(struct scope *s, struct instance *i, struct expr *e);
+/* plan_change.c: with all filters known, each shard's first rows are enough. */
+void change_limit(const struct planner *p, struct gathering *list, struct scope *top);
 /* plan_scatter.c: text and merge. False: refused. */
 bool plan_scatter(struct planner *p, struct query *q, struct scope *s);
 

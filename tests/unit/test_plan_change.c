@@ -30,11 +30,11 @@ static const struct plan_case cases[] = {
       "then UPDATE app.users: age" },
     { "DELETE FROM users WHERE age > 3 LIMIT 1",
       "change app.users all: SELECT id,name,age,score,kind,born,ratio,bio,ip,price FROM "
-      "`app`.`users` WHERE (`age` > :0) FOR UPDATE; then DELETE from app.users" },
+      "`app`.`users` WHERE (`age` > :0) LIMIT 1 FOR UPDATE; then DELETE from app.users" },
     { "DELETE FROM users WHERE id IN (3, 4) ORDER BY age LIMIT 1",
       "write keys users.id=(:0,:1) one shard, else change app.users keys users.id=(:0,:1): "
       "SELECT id,name,age,score,kind,born,ratio,bio,ip,price FROM `app`.`users` WHERE "
-      "(`id` IN (:0, :1)) FOR UPDATE; then DELETE from app.users" },
+      "(`id` IN (:0, :1)) ORDER BY (`age`) LIMIT 1 FOR UPDATE; then DELETE from app.users" },
     { "UPDATE users SET id = 3 WHERE id = 5",
       "change app.users keys users.id=(:1): SELECT "
       "id,name,age,score,kind,born,ratio,bio,ip,price FROM `app`.`users` WHERE (`id` = :1) "

@@ -135,8 +135,8 @@ static const struct plan_case cases[] = {
     { "UPDATE users SET age = ? WHERE age = ? LIMIT 1",
       "change app.users all: SELECT id,name,age,score,kind,born,ratio,bio,ip,price FROM "
       "`app`.`users` WHERE NOT EXISTS (SELECT 1 FROM `shardd_move`.`S` AS `shardd_h` WHERE "
-      "`shardd_h`.`k` <=> `users`.`id` LOCK IN SHARE MODE) AND ((`age` = ?1)) FOR UPDATE; "
-      "then UPDATE app.users: age" },
+      "`shardd_h`.`k` <=> `users`.`id` LOCK IN SHARE MODE) AND ((`age` = ?1)) LIMIT 1 FOR "
+      "UPDATE; then UPDATE app.users: age" },
     { "UPDATE users SET age = 1 WHERE id = 5",
       "write keys users.id=(:1)" },
     { "UPDATE users SET age = 1 WHERE id IN (5, 6)",

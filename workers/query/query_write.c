@@ -51,6 +51,19 @@ query_add_counts(struct span info, uint64_t *counts, size_t n_counts)
     }
 }
 
+/* A server says nothing about an INSERT of one row. */
+static void
+add_one_row(const struct query_run *q, const struct leg *leg, uint64_t *counts)
+{
+    if (leg->info.len != 0)
+        return;
+    counts[0] += leg->n_rows;
+    if (leg->affected > 1)
+        counts[1] += leg->affected - 1;
+    else if (leg->affected == 0 && q->plan->plan.insert->ignores)
+        counts[1] += leg->n_rows;
+}
+
 /* The words of the first, the numbers of all. */
 static struct span
 add_up_info(struct query_run *q)
@@ -72,10 +85,8 @@ add_up_info(struct query_run *q)
                            words.ptr[2] == 'c');
     if (words.len == 0 && !insert)
         return words;
-    /* A server says nothing about an INSERT of one row. */
     for (uint32_t i = 0; rows && i < q->n_legs; i++)
-        if (q->legs[i].info.len == 0)
-            counts[0] += q->legs[i].n_rows;
+        add_one_row(q, &q->legs[i], counts);
     if (w->first == ROUTES_NONE)
         counts[2] -= q->n_repeated < counts[2] ? q->n_repeated : counts[2];
     int  len    = snprintf(text, sizeof(text), "%s: %llu  %s: %llu  Warnings: %llu",
