@@ -55,7 +55,8 @@ const struct cli_verb cli_verbs[] = {
       "Remove a shard that owns no ranges and is no database's home",
       "A server of our own is stopped and its data removed (docker: the volume is kept, see\n"
       "--docker-volumes of 'shardctl serve'); another is left alone." },
-    { "shard set", "NAME", "state name", verb_shard_set, "Change a shard's state or name", "" },
+    { "shard set", "NAME", "state name agent", verb_shard_set,
+      "Change a shard's state or name, or say where its machine's metrics are", "" },
     { "shard drain", "SHARD", MOVE_OPTIONS, verb_shard_drain,
       "Move all rows of a shard to the others, and remove it",
       "As 'reshard merge', but to all others that are up, or those that --to names. The shard is\n"
@@ -199,7 +200,8 @@ const struct cli_verb cli_verbs[] = {
     { "load keys", "", "", verb_load_keys, "Show where the heat is: keys, ranges",
       "Statements per second whose key is given, lately: of the keys that come most often (at\n"
       "least so many; a key that is one of thousands does not show), and of each range." },
-    { "load set", "", "interval", verb_load_set, "Say how often the load is measured", "" },
+    { "load set", "", "interval metrics", verb_load_set,
+      "Say how often the load is measured, and where metrics are", "They are remembered." },
     { "load history", "SHARD", "since grain", verb_load_history,
       "Show the load of one shard over time",
       "Kept are the last 64 measurements, 6 hours of minutes and 35 days of hours." },
@@ -244,6 +246,10 @@ const struct cli_option cli_options[] = {
     { "once", NULL, "print once and end" },
     { "watch", NULL, "print again and again, until Ctrl-C" },
     { "interval", "SECONDS", "how often to measure, 1 to 600 (10)" },
+    { "agent", "URL", "node-exporter on the machine of the shard's server, as "
+      "http://HOST:9100/metrics; '' for none: CPU, memory and disk of servers elsewhere" },
+    { "metrics", "ADDRESS", "where the controller's /metrics is, as 127.0.0.1:7381; '' for on its "
+      "socket only" },
     { "since", "TIME", "not what is older: 90s, 15m, 2h or 7d (10m)" },
     { "grain", "raw|minute|hour", "measurements, or one point per minute or hour (what there is "
       "for that time)" },

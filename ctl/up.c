@@ -18,6 +18,7 @@
 
 #include "core/base/log.h"
 #include "ctl/api/api.h"
+#include "ctl/api/exporter.h"
 #include "ctl/catalog/model.h"
 #include "ctl/catalog/user.h"
 #include "ctl/dataplane.h"
@@ -386,14 +387,17 @@ start_keepers(struct cluster *c, struct keepers *k)
     k->deadlock = deadlock_start(c);
     k->repair   = repair_start(c);
     moves_start(c);
-    c->monitor = monitor_start(c);
-    c->scaler  = scaler_start(c);
+    c->monitor  = monitor_start(c);
+    c->scaler   = scaler_start(c);
+    c->exporter = exporter_open(c);
 }
 
 static void
 stop_keepers(struct cluster *c, struct keepers *k)
 {
     if (c) {
+        exporter_close(c->exporter);
+        c->exporter = NULL;
         scaler_stop(c->scaler);
         c->scaler = NULL;
         monitor_stop(c->monitor);

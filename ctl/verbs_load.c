@@ -171,15 +171,20 @@ verb_load_keys(struct cli *cli)
 int
 verb_load_set(struct cli *cli)
 {
-    int interval, status;
+    const char *metrics = cli_option(cli, "metrics");
+    int         interval, status;
 
     if (!cli_number(cli, "interval", 1, 600, &interval, 0))
         return CLI_USAGE;
-    if (interval == 0)
-        return cli_wrong(cli, "say --interval SECONDS");
+    if (interval == 0 && !metrics)
+        return cli_wrong(cli, "say --interval SECONDS or --metrics ADDRESS");
 
-    json_t *body = json_pack("{s:i}", "interval_s", interval);
-    status = cli_change(cli, "PUT", "/v1/load", body, "the load is measured every %d s", interval);
+    json_t *body = json_object();
+    if (interval > 0)
+        json_object_set_new(body, "interval_s", json_integer(interval));
+    if (metrics)
+        json_object_set_new(body, "metrics", json_string_nocheck(metrics));
+    status = cli_change(cli, "PUT", "/v1/load", body, "it is set");
     json_decref(body);
     return status;
 }

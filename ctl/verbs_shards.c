@@ -127,13 +127,15 @@ int
 verb_shard_set(struct cli *cli)
 {
     const char *state = cli_option(cli, "state"), *name = cli_option(cli, "name");
+    const char *agent = cli_option(cli, "agent");
     json_t     *body;
     char       *path;
     int         status;
 
-    if (!state && !name)
-        return cli_wrong(cli, "say --state up, --state draining, or --name NAME");
+    if (!state && !name && !agent)
+        return cli_wrong(cli, "say --state up, --state draining, --name NAME or --agent URL");
     body = json_object();
+    set_text(body, "agent", agent);
     set_text(body, "state", state);
     set_text(body, "name", name);
     path   = client_path("/v1/shards/", cli->argument[0]);

@@ -13,6 +13,7 @@
 
 #include "core/base/memory.h"
 #include "ctl/api/api.h"
+#include "ctl/api/exporter.h"
 #include "ctl/api/listen.h"
 #include "ctl/api/login.h"
 #include "ctl/api/origin.h"
@@ -185,14 +186,15 @@ on_request(void *context, struct MHD_Connection *connection, const char *url,
            const char *method, const char *version, const char *data, size_t *len,
            void **state)
 {
-    struct exchange *e = *state;
+    struct door     *door = context;
+    struct exchange *e    = *state;
     enum MHD_Result  done;
 
     (void)version;
     if (!e && web_answer(connection, method, url, &done))
         return done;
     if (!e)
-        return begin(context, connection, url, method, state);
+        return begin(door, connection, url, method, state);
     if (*len > 0) {
         if (buf_len(&e->body) + *len > serve_body_max(e))
             serve_too_long(e);
@@ -203,6 +205,8 @@ on_request(void *context, struct MHD_Connection *connection, const char *url,
         *len = 0;
         return MHD_YES;
     }
+    if (!door->tcp && strcmp(url, "/metrics") == 0 && strcmp(method, "GET") == 0)
+        return exporter_answer(connection, door->api->cluster);
     return answer(connection, &e->r, serve_run(e));
 }
 

@@ -23,7 +23,7 @@
  *   GET    /v1/tables[?database=DB]
  *   GET    /v1/tables/DB/TABLE         PUT {"kind": "sharded|reference|global", "key": "COLUMN"}
  *   GET    /v1/shards                  POST {"name"} or {"adopt": "HOST:PORT", "user", "password"}
- *   GET    /v1/shards/NAME             PUT {"state": "up|draining", "name"}, DELETE
+ *   GET    /v1/shards/NAME             PUT {"state": "up|draining", "name", "agent"}, DELETE
  *   GET    /v1/engines                 POST {"name"} or {"adopt": "HOST:PORT", "user", "password"}
  *   GET    /v1/engines/NAME            DELETE
  *   GET    /v1/users                   POST {"name", "password", "admin", limits}
@@ -39,7 +39,8 @@
  *   GET    /v1/audit                   newest first
  *   GET    /v1/top[?interval_ms=1000]  rates and latencies, by two looks at the counters
  *   GET    /v1/load                    the last measurement of each shard (ctl/scale/load.h); what
- *             was not measured is null; PUT {"interval_s": how often to measure}
+ *             was not measured is null; PUT {"interval_s": how often to measure,
+ *             "metrics": HOST:PORT where /metrics is by TCP, "": nowhere}
  *   GET    /v1/load/SHARD[?since_s=N&grain=raw|minute|hour]  its history, and its tables
  *   GET    /v1/heat                    hot keys, ranges by statements per second, and where a shard
  *             would be cut into halves of equal load
@@ -54,6 +55,7 @@
  *   POST   /v1/move/hide               {"hide": {"DATABASE.TABLE": "SET"}}: internal, for tests;
  *             SET is a table of schema shardd_move, see core/route/table.h; {}: nothing is hidden
  *   GET    /v1/fence                   generation, the map, meta/move; POST: see below
+ *   GET    /metrics                    for Prometheus, no JSON (ctl/api/metrics.h)
  *
  * POST /v1/fence is for tests, and for taking down by hand what a dead controller left: moves
  * raise and lower their fences themselves (ctl/move/fence.h).

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "core/base/memory.h"
+#include "ctl/api/exporter.h"
 #include "ctl/api/request.h"
 #include "ctl/catalog/model.h"
 #include "ctl/scale/hot.h"
@@ -46,6 +47,7 @@ api_load(struct request *r)
     struct shard_load *all;
     json_t            *list = json_array(), *row;
     size_t             n;
+    char              *metrics;
 
     if (!measured(r))
         return 503;
@@ -57,22 +59,28 @@ api_load(struct request *r)
         json_array_append_new(list, row);
     }
     free(all);
-    r->answer = json_pack("{s:f, s:o}", "interval_s", (double)monitor_interval_ms(m) / 1000,
-                          "shards", list);
+    metrics   = exporter_address(r->cluster->exporter);
+    r->answer = json_pack("{s:f, s:s, s:o}", "interval_s", (double)monitor_interval_ms(m) / 1000,
+                          "metrics", metrics, "shards", list);
+    free(metrics);
     return 200;
 }
 
 unsigned
 api_load_set(struct request *r)
 {
-    json_t    *interval = json_object_get(r->body, "interval_s");
-    struct err err;
+    json_t     *interval = json_object_get(r->body, "interval_s");
+    const char *metrics  = request_text(r, "metrics");
+    struct err  err;
 
     if (!measured(r))
         return 503;
-    if (!json_is_number(interval))
-        return request_refuse(r, 400, "say \"interval_s\": how often to measure, in seconds");
-    if (!monitor_set_interval(r->cluster->monitor, r->who,
+    if (!metrics && !json_is_number(interval))
+        return request_refuse(r, 400, "say \"interval_s\": how often to measure, in seconds; or "
+                              "\"metrics\": where /metrics is");
+    if (metrics && !exporter_listen(r->cluster->exporter, r->who, metrics, &err))
+        return request_refuse(r, 400, "%s", err.text);
+    if (interval && !monitor_set_interval(r->cluster->monitor, r->who,
                               (int)fmin(json_number_value(interval) * 1000, 1e9), &err))
         return request_refuse(r, 400, "%s", err.text);
     return 200;

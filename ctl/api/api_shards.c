@@ -60,8 +60,13 @@ api_shard_add(struct request *r)
 unsigned
 api_shard_set(struct request *r)
 {
+    const char      *agent = request_text(r, "agent");
     struct sql_error error;
 
+    if (agent && !shard_set_agent(r->cluster, r->who, r->part[1], agent, &error))
+        return request_done(r, false, &error);
+    if (agent && !request_text(r, "name") && !request_text(r, "state"))
+        return 200;
     return request_done(r, shard_set(r->cluster, r->who, r->part[1], request_text(r, "name"),
                                      request_text(r, "state"), &error), &error);
 }

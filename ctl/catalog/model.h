@@ -10,6 +10,7 @@
  *                  provisioner (local|docker|systemd|static), directory, container, unit,
  *                  milli_cpus, memory_bytes, user, secret (of the controller),
  *                  account_host (static: what users' accounts are bound to there),
+ *                  agent (URL of its machine's node-exporter; "" or absent: none),
  *                  tls (the controller uses it there), tls_ca (a file; "": unverified)
  *   ranges/map     ranges: [["<start, 16 hex digits>", shard id], ...] sorted
  *   database/NAME  name, policy (auto|global), home (shard id), collation, collation_id,
@@ -26,7 +27,8 @@
  *                  a table in ROUTES_MOVE_SCHEMA}, cut (transactions of before the fence end at
  *                  once); each part may be absent
  *   meta/scaler, decision/NUMBER, inputs/NUMBER    see ctl/scale/scaler.h
- *   meta/monitor   interval_ms (how often the load is measured)
+ *   meta/monitor   interval_ms (how often the load is measured), metrics (HOST:PORT of the
+ *                  controller's /metrics)
  *   job/NUMBER     see ctl/job/job.h
  *
  * `reason` says why a table is global, `remedy` what would make it shardable.

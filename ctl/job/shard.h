@@ -58,6 +58,10 @@ bool shard_undo(struct cluster *c, const json_t *undo, struct sql_error *error) 
 bool shard_remove(struct cluster *c, const char *who, const char *name,
                   struct sql_error *error) must_check;
 
+/* Where node-exporter of its machine is, "http://HOST:9100/metrics"; "": nowhere. */
+bool shard_set_agent(struct cluster *c, const char *who, const char *name, const char *url,
+                     struct sql_error *error) must_check;
+
 /* Name and state ("up" or "draining"); NULL: as it is. */
 bool shard_set(struct cluster *c, const char *who, const char *name, const char *new_name,
                const char *state, struct sql_error *error) must_check;

@@ -45,6 +45,7 @@ struct cluster_paths {
 struct resolver;
 struct moves;
 struct monitor;
+struct exporter;
 struct scaler;
 
 struct cluster {
@@ -70,6 +71,7 @@ struct cluster {
     struct moves        *moves;    /* see ctl/move/run.h; NULL: rows do not move */
     struct resolver     *resolver; /* see ctl/job/resolver.h; NULL: none runs */
     struct engines      *engines;  /* see engines.h; NULL: nobody looks after them */
+    struct exporter     *exporter; /* see ctl/api/exporter.h; NULL: not yet */
     struct monitor      *monitor;  /* see ctl/scale/monitor.h; NULL: nobody measures */
     struct scaler       *scaler;   /* see ctl/scale/scaler.h; NULL: nobody decides */
 };

@@ -12,7 +12,7 @@
 enum { THREADS = 8, FRESH_PACES = 3, REST_MIN_MS = 1000 };
 
 static const struct collector *const collectors[] = {
-    &collect_server, &collect_sizes, &collect_process,
+    &collect_server, &collect_sizes, &collect_process, &collect_agent,
 };
 
 /* One collector for one shard. Whoever set `busy` has `object` and `state` for itself. */

@@ -1,7 +1,5 @@
-/* collect_process.c - CPU, memory and disk of a server on this machine: of its process by /proc,
- * or, where it is in a control group with limits, of that. */
-#include <dirent.h>
-#include <errno.h>
+/* collect_process.c - CPU, memory and disk of a server on this machine: what its process uses, by
+ * /proc, of what its provisioner and its control group let it use. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
@@ -10,8 +8,9 @@
 #include "core/base/clock.h"
 #include "core/base/memory.h"
 #include "ctl/catalog/model.h"
-#include "ctl/scale/collect.h"
+#include "ctl/provision/provision.h"
 #include "ctl/scale/cgroup.h"
+#include "ctl/scale/collect.h"
 
 struct state {
     pid_t    pid;
@@ -77,26 +76,39 @@ measure_cpu(struct state *s, pid_t pid, double cpu_s, struct shard_load *out)
     s->at_us = now;
 }
 
+/* What the provisioner says it may use, and the control group, and the machine: the least. */
+static void
+measure_limits(const struct provision_facts *f, struct shard_load *out)
+{
+    struct cgroup group;
+
+    cgroup_of(f->pid, &group);
+    out->cpu_limit    = fmin(machine_cores(), group.cores);
+    out->memory_limit = fmin(machine_memory(), group.memory_limit);
+    if (f->milli_cpus > 0)
+        out->cpu_limit = fmin(out->cpu_limit, (double)f->milli_cpus / 1000);
+    if (f->memory_bytes > 0)
+        out->memory_limit = fmin(out->memory_limit, (double)f->memory_bytes);
+}
+
 static bool
 run(const struct collect_about *about, void **state, struct shard_load *out, struct err *err)
 {
-    pid_t         pid = cluster_local_pid(about->cluster, model_number(about->shard, "id"));
-    struct cgroup group;
-    double        cpu_s, resident;
+    struct provision_facts f = { .state = "" };
+    double                 cpu_s, resident;
 
-    if (strcmp(model_text(about->shard, "provisioner"), "local") != 0)
-        return true; /* none of ours: see collect_agent.c */
-    measure_disk(model_text(about->shard, "directory"), out);
-    if (pid == 0 || !read_process(pid, &cpu_s, &resident))
-        return err_set(err, "its process does not run");
+    if (strcmp(model_text(about->shard, "provisioner"), "static") == 0)
+        return true; /* not on this machine: see collect_agent.c */
+    if (!provision_describe(about->cluster, about->shard, &f, err))
+        return false;
+    measure_disk(f.directory, out);
+    if (f.pid == 0 || !read_process(f.pid, &cpu_s, &resident))
+        return err_set(err, "its process does not run: %s", f.state);
     if (!*state)
         *state = mem_alloc(sizeof(struct state));
-
-    cgroup_of(pid, &group);
-    out->cpu_limit    = fmin(machine_cores(), group.cores);
-    out->memory_limit = fmin(machine_memory(), group.memory_limit);
-    out->memory       = resident / out->memory_limit;
-    measure_cpu(*state, pid, cpu_s, out);
+    measure_limits(&f, out);
+    out->memory = resident / out->memory_limit;
+    measure_cpu(*state, f.pid, cpu_s, out);
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include "ctl/catalog/model.h"
 #include "ctl/provision/ticker.h"
 #include "ctl/scale/collect.h"
+#include "ctl/scale/history.h"
 #include "ctl/scale/hot.h"
 #include "ctl/scale/measure.h"
 
@@ -20,6 +21,7 @@ struct monitor {
     struct collect *collect;
     struct measure *measure;
     struct hot     *hot;
+    struct history *history;
     atomic_int      interval_ms;
     struct ticker   ticker;
 };
@@ -76,6 +78,19 @@ show_heat(struct monitor *m)
 }
 
 static void
+keep(struct monitor *m, const struct shard_load *one)
+{
+    struct shard_load minute, hour;
+    unsigned          full = load_put(m->load, one, &minute, &hour);
+
+    history_put(m->history, LOAD_RAW, one);
+    if (full & 1u << LOAD_MINUTE)
+        history_put(m->history, LOAD_MINUTE, &minute);
+    if (full & 1u << LOAD_HOUR)
+        history_put(m->history, LOAD_HOUR, &hour);
+}
+
+static void
 tick(struct monitor *m)
 {
     json_t     *shards = catalog_all(m->cluster->catalog, CATALOG_SHARD), *shard;
@@ -85,6 +100,7 @@ tick(struct monitor *m)
     look_at_slots(m);
     collect_sync(m->collect, shards, atomic_load(&m->interval_ms));
     forget_others(m, shards);
+    history_begin(m->history);
     json_object_foreach(shards, key, shard) {
         struct shard_load one;
 
@@ -93,8 +109,9 @@ tick(struct monitor *m)
         one.seconds = (double)atomic_load(&m->interval_ms) / 1000;
         measure_take(m->measure, one.id, &one);
         collect_take(m->collect, one.id, &one);
-        load_put(m->load, &one, NULL, NULL);
+        keep(m, &one);
     }
+    history_end(m->history, now, atomic_load(&m->interval_ms));
     json_decref(shards);
     show_heat(m);
 }
@@ -163,6 +180,7 @@ monitor_start(struct cluster *c)
 
     m->cluster = c;
     m->load    = load_new();
+    m->history = history_open(c->path.home, m->load);
     m->measure = measure_new();
     m->hot     = hot_new();
     m->collect = collect_start(c, m->load);
@@ -172,6 +190,7 @@ monitor_start(struct cluster *c)
     log_error("the load of shards is not measured: there is no thread for it");
     if (m->collect)
         collect_stop(m->collect);
+    history_close(m->history);
     measure_free(m->measure);
     hot_free(m->hot);
     load_free(m->load);
@@ -186,6 +205,7 @@ monitor_stop(struct monitor *m)
         return;
     ticker_stop(&m->ticker);
     collect_stop(m->collect);
+    history_close(m->history);
     measure_free(m->measure);
     hot_free(m->hot);
     load_free(m->load);

@@ -1,0 +1,311 @@
+/* metrics.c - see metrics.h. */
+#include "ctl/api/metrics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "core/base/memory.h"
+#include "core/base/version.h"
+#include "ctl/api/request.h"
+#include "ctl/catalog/model.h"
+#include "ctl/job/job.h"
+#include "ctl/move/run.h"
+#include "ctl/provision/spawn.h"
+#include "ctl/scale/monitor.h"
+
+static void
+head(struct buf *out, const char *metric, const char *type, const char *help)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", metric, help, metric, type);
+}
+
+static void
+label(struct buf *out, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '\\' || *text == '"')
+            buf_append_byte(out, '\\');
+        if (*text == '\n')
+            buf_append_text(out, "\\n");
+        else
+            buf_append_byte(out, (uint8_t)*text);
+    }
+}
+
+static void
+one(struct buf *out, const char *metric, const char *type, const char *help, double value)
+{
+    head(out, metric, type, help);
+    buf_printf(out, "%s %.15g\n", metric, value);
+}
+
+/* metric{name="value"} number */
+static void
+labelled(struct buf *out, const char *metric, const char *name, const char *value, double number)
+{
+    buf_printf(out, "%s{%s=\"", metric, name);
+    label(out, value);
+    buf_printf(out, "\"} %.15g\n", number);
+}
+
+/* --- the controller -------------------------------------------------------------- */
+
+static double
+resident_bytes(void)
+{
+    FILE              *f = fopen("/proc/self/statm", "re");
+    unsigned long long all = 0, resident = 0;
+
+    if (f) {
+        if (fscanf(f, "%llu %llu", &all, &resident) != 2)
+            resident = 0;
+        fclose(f);
+    }
+    return (double)resident * (double)sysconf(_SC_PAGESIZE);
+}
+
+static double
+cpu_seconds(void)
+{
+    struct rusage used;
+
+    getrusage(RUSAGE_SELF, &used);
+    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+           (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+}
+
+static void
+process(struct buf *out, struct cluster *c)
+{
+    json_t *meta = catalog_get(c->catalog, CATALOG_META, "cluster", NULL);
+
+    head(out, "shardctl_build_info", "gauge", "Always 1; the version is in the label.");
+    labelled(out, "shardctl_build_info", "version", SHARDD_VERSION, 1);
+    one(out, "shardctl_ready", "gauge", "1 once everything has started.",
+        atomic_load(&c->ready) ? 1 : 0);
+    one(out, "shardctl_uptime_seconds", "gauge", "Since the controller was started.",
+        (double)(spawn_now_ms() - c->started_ms) / 1000);
+    one(out, "shardctl_routes_generation", "gauge", "Generation of the routes in the catalog.",
+        (double)model_number(meta, "generation"));
+    one(out, "shardctl_deadlocks_total", "counter",
+        "Deadlocks between shards that were broken since the start.",
+        (double)atomic_load(&c->deadlocks));
+    one(out, "process_cpu_seconds_total", "counter", "CPU time of the controller.",
+        cpu_seconds());
+    one(out, "process_resident_memory_bytes", "gauge", "Memory of the controller.",
+        resident_bytes());
+    json_decref(meta);
+}
+
+/* --- jobs and moves --------------------------------------------------------------- */
+
+static void
+jobs(struct buf *out, struct cluster *c)
+{
+    static const char *const words[] = { "running", "paused", "stuck" };
+    json_t                  *list = job_list(c, 0, true), *record;
+    size_t                   i;
+
+    head(out, "shardctl_jobs", "gauge", "Jobs that are not finished, by state.");
+    for (size_t w = 0; w < countof(words); w++) {
+        int n = 0;
+
+        json_array_foreach(list, i, record)
+            n += strcmp(model_text(record, "state"), words[w]) == 0;
+        labelled(out, "shardctl_jobs", "state", words[w], n);
+    }
+    json_decref(list);
+}
+
+static double
+real(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+static void
+moves(struct buf *out, struct cluster *c)
+{
+    int64_t job    = moves_running(c);
+    json_t *record = job > 0 ? moves_show(c, job) : NULL;
+    json_t *p      = json_object_get(record, "progress");
+
+    one(out, "shardctl_move_running", "gauge", "1 while rows move between shards.", job > 0);
+    one(out, "shardctl_move_rows", "gauge", "Rows that the running move has copied.",
+        real(p, "rows"));
+    one(out, "shardctl_move_rows_expected", "gauge", "Rows that it has to copy, as estimated.",
+        real(p, "rows_total"));
+    one(out, "shardctl_move_rows_per_second", "gauge", "Rows that it copies per second.",
+        real(p, "rows_per_s"));
+    one(out, "shardctl_move_lag_seconds", "gauge", "How far its targets are behind.",
+        real(p, "lag_s"));
+    head(out, "shardctl_move_phase", "gauge", "1 for the phase of the running move.");
+    if (record)
+        labelled(out, "shardctl_move_phase", "phase", model_text(record, "phase"), 1);
+    json_decref(record);
+}
+
+/* --- shards ------------------------------------------------------------------------ */
+
+static void
+shard_states(struct buf *out, json_t *shards)
+{
+    static const char *const words[] = { "up", "draining" };
+    const char              *key;
+    json_t                  *shard;
+
+    head(out, "shardctl_shards", "gauge", "Shards by state.");
+    for (size_t w = 0; w < countof(words); w++) {
+        int n = 0;
+
+        json_object_foreach(shards, key, shard)
+            n += strcmp(model_text(shard, "state"), words[w]) == 0;
+        labelled(out, "shardctl_shards", "state", words[w], n);
+    }
+}
+
+static int
+ranges_of(const json_t *map, int64_t shard)
+{
+    json_t *list = json_object_get(map, "ranges"), *pair;
+    size_t  i;
+    int     n = 0;
+
+    json_array_foreach(list, i, pair)
+        n += json_integer_value(json_array_get(pair, 1)) == shard;
+    return n;
+}
+
+static void
+key_space(struct buf *out, struct cluster *c, json_t *shards)
+{
+    json_t     *map = catalog_get(c->catalog, CATALOG_RANGES, "map", NULL);
+    json_t     *shares = api_shares(map), *shard;
+    const char *key;
+
+    head(out, "shardctl_shard_ranges", "gauge", "Ranges of the key space that the shard owns.");
+    json_object_foreach(shards, key, shard)
+        labelled(out, "shardctl_shard_ranges", "shard", model_text(shard, "name"),
+                 ranges_of(map, model_number(shard, "id")));
+    head(out, "shardctl_shard_keys_ratio", "gauge", "Its share of the key space.");
+    json_object_foreach(shards, key, shard)
+        labelled(out, "shardctl_shard_keys_ratio", "shard", model_text(shard, "name"),
+                 real(shares, key));
+    json_decref(shares);
+    json_decref(map);
+}
+
+/* The fields of load.h in base units. */
+static const struct field {
+    enum load_field field;
+    const char     *metric;
+    double          scale;
+} fields[] = {
+    { LOAD_statements_per_s,  "shardctl_shard_statements_per_second", 1 },
+    { LOAD_errors_per_s,      "shardctl_shard_errors_per_second", 1 },
+    { LOAD_latency_mean_us,   "shardctl_shard_latency_mean_seconds", 1e-6 },
+    { LOAD_latency_p50_us,    "shardctl_shard_latency_p50_seconds", 1e-6 },
+    { LOAD_latency_p95_us,    "shardctl_shard_latency_p95_seconds", 1e-6 },
+    { LOAD_latency_p99_us,    "shardctl_shard_latency_p99_seconds", 1e-6 },
+    { LOAD_connections,       "shardctl_shard_connections", 1 },
+    { LOAD_waiting,           "shardctl_shard_waiting", 1 },
+    { LOAD_threads_connected, "shardctl_shard_threads_connected", 1 },
+    { LOAD_threads_running,   "shardctl_shard_threads_running", 1 },
+    { LOAD_max_connections,   "shardctl_shard_threads_limit", 1 },
+    { LOAD_cpu,               "shardctl_shard_cpu_ratio", 1 },
+    { LOAD_cpu_limit,         "shardctl_shard_cpu_limit_cores", 1 },
+    { LOAD_memory,            "shardctl_shard_memory_ratio", 1 },
+    { LOAD_memory_limit,      "shardctl_shard_memory_limit_bytes", 1 },
+    { LOAD_disk_used,         "shardctl_shard_disk_used_bytes", 1 },
+    { LOAD_disk_free,         "shardctl_shard_disk_free_bytes", 1 },
+    { LOAD_buffer_pool,       "shardctl_shard_buffer_pool_ratio", 1 },
+    { LOAD_buffer_pool_miss,  "shardctl_shard_buffer_pool_miss_ratio", 1 },
+    { LOAD_rows,              "shardctl_shard_rows", 1 },
+    { LOAD_bytes,             "shardctl_shard_data_bytes", 1 },
+    { LOAD_lag_s,             "shardctl_shard_replica_lag_seconds", 1 },
+};
+
+/* What was not measured has no line. */
+static void
+loads(struct buf *out, const struct shard_load *all, size_t n)
+{
+    char help[256];
+
+    for (size_t f = 0; f < countof(fields); f++) {
+        snprintf(help, sizeof(help), "%s.", load_fields[fields[f].field].help);
+        head(out, fields[f].metric, "gauge", help);
+        for (size_t i = 0; i < n; i++) {
+            double value = all[i].value[fields[f].field];
+            if (!isnan(value) && !isinf(value))
+                labelled(out, fields[f].metric, "shard", all[i].name, value * fields[f].scale);
+        }
+    }
+}
+
+static void
+hottest_keys(struct buf *out, struct load *l, const struct shard_load *all, size_t n)
+{
+    head(out, "shardctl_shard_hottest_key_ratio", "gauge",
+         "Of the shard's statements with a key, the share of the most frequent one.");
+    for (size_t i = 0; i < n; i++) {
+        struct load_key key;
+
+        if (load_keys(l, all[i].id, &key, 1) == 1)
+            labelled(out, "shardctl_shard_hottest_key_ratio", "shard", all[i].name, key.share);
+    }
+}
+
+static void
+collectors(struct buf *out, struct monitor *m, const struct shard_load *all, size_t n)
+{
+    head(out, "shardctl_collector_up", "gauge",
+         "1 when the collector's last question about the shard was answered.");
+    for (size_t i = 0; i < n; i++) {
+        json_t *list = monitor_show(m, all[i].id), *row;
+        size_t  k;
+
+        json_array_foreach(list, k, row) {
+            buf_append_text(out, "shardctl_collector_up{shard=\"");
+            label(out, all[i].name);
+            buf_printf(out, "\",collector=\"%s\"} %d\n", model_text(row, "collector"),
+                       model_text(row, "problem")[0] == '\0');
+        }
+        json_decref(list);
+    }
+}
+
+static void
+monitored(struct buf *out, struct monitor *m)
+{
+    struct shard_load *all = mem_alloc(ROUTES_SHARDS_MAX * sizeof(*all));
+    size_t             n   = load_latest(monitor_load(m), all, ROUTES_SHARDS_MAX);
+
+    one(out, "shardctl_monitor_interval_seconds", "gauge", "How often the load is measured.",
+        (double)monitor_interval_ms(m) / 1000);
+    head(out, "shardctl_shard_measured_timestamp_seconds", "gauge",
+         "When the shard's load was measured last.");
+    for (size_t i = 0; i < n; i++)
+        labelled(out, "shardctl_shard_measured_timestamp_seconds", "shard", all[i].name,
+                 (double)all[i].at_ms / 1000);
+    loads(out, all, n);
+    hottest_keys(out, monitor_load(m), all, n);
+    collectors(out, m, all, n);
+    free(all);
+}
+
+void
+metrics_controller(struct buf *out, struct cluster *c)
+{
+    json_t *shards = catalog_all(c->catalog, CATALOG_SHARD);
+
+    process(out, c);
+    jobs(out, c);
+    moves(out, c);
+    shard_states(out, shards);
+    key_space(out, c, shards);
+    if (c->monitor)
+        monitored(out, c->monitor);
+    json_decref(shards);
+}
