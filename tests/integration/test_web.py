@@ -6,9 +6,10 @@ import pathlib
 import shutil
 import socket
 import subprocess
-import threading
 
 import pytest
+
+import testbed
 
 HERE = pathlib.Path(__file__).parent
 CHROMIUM = "/usr/bin/chromium"
@@ -79,36 +80,6 @@ def test_the_page_asks_nobody_else(cluster):
 
 # --- in a browser ----------------------------------------------------------------------------
 
-class Relay:
-    """A browser takes no Unix socket: each connection of this port is one of the socket."""
-
-    def __init__(self, path):
-        self.path = str(path)
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/"
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                near, _ = self.listener.accept()
-            except OSError:
-                return
-            far = socket.socket(socket.AF_UNIX)
-            far.connect(self.path)
-            for a, b in (near, far), (far, near):
-                threading.Thread(target=self.copy, args=(a, b), daemon=True).start()
-
-    @staticmethod
-    def copy(a, b):
-        try:
-            while data := a.recv(65536):
-                b.sendall(data)
-            b.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-
 @pytest.fixture(scope="module")
 def browser_kit(tmp_path_factory):
     """playwright-core beside the script that uses it."""
@@ -137,26 +108,25 @@ def test_types(tmp_path):
 
 
 @pytest.mark.long
-def test_in_a_browser(cluster, browser_kit):
-    cluster.sql("DROP TABLE IF EXISTS web_t")
+def test_in_a_browser(new_cluster, browser_kit):
+    port = testbed.free_port()
+    cluster = new_cluster(settings=["--api-listen", f"127.0.0.1:{port}", "--api-plain"])
     cluster.sql("CREATE TABLE web_t (id BIGINT PRIMARY KEY, v INT)")
     cluster.sql("INSERT INTO web_t VALUES " + ",".join(f"({i}, {i})" for i in range(200)))
-    relay = Relay(cluster.home / "controller.sock")
-    try:
-        done = subprocess.run(["node", "page.mjs", relay.url], cwd=browser_kit, timeout=180,
-                              capture_output=True, text=True)
-    finally:
-        relay.listener.close()
-        cluster.sql("DROP TABLE web_t")
+    token = cluster.ctl_raw("token", "issue", "page", "--role", "operator").stdout.strip()
+    done = subprocess.run(["node", "page.mjs", f"http://127.0.0.1:{port}/", token],
+                          cwd=browser_kit, timeout=180, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
     assert seen["errors"] == []
+    assert "token" in seen["refused"]
     assert seen["shards"] == [s["name"] for s in cluster.shard_list()]
     assert seen["owners"] == seen["shards"] and seen["ranges"] == len(
         cluster.ctl("range list")["ranges"])
     assert seen["jobs"][0].startswith("CREATE TABLE web_t")
-    assert seen["mode"] == cluster.ctl("scaler status")["mode"]
+    assert seen["mode"] == "off" == cluster.ctl("scaler status")["mode"]  # as it was chosen
     assert seen["audited"] > 0 and seen["found"] == 0
     assert seen["keyboard"] == "Audit"  # reached and opened without a mouse
     assert seen["dark"] != seen["light"]
     assert seen["overflow"] == 0  # nothing sticks out on a phone
+    assert seen["signed_out"]

@@ -1,7 +1,7 @@
-/* page.mjs URL - walks through the controller's page in headless Chromium; prints what it saw. */
+/* page.mjs URL TOKEN - signs in, walks through the controller's page in headless Chromium; prints what it saw. */
 import { chromium } from "playwright-core";
 
-const url = process.argv[2];
+const [url, token] = process.argv.slice(2);
 const browser = await chromium.launch({
   executablePath: "/usr/bin/chromium",
   args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -11,7 +11,8 @@ const seen = { errors: [] };
 
 function watched(page) {
   page.on("pageerror", (error) => seen.errors.push(error.message));
-  page.on("console", (m) => m.type() === "error" && seen.errors.push(m.text()));
+  page.on("console", (m) => m.type() === "error" && !m.text().includes("401") &&
+                            seen.errors.push(m.text()));
   page.setDefaultTimeout(20000);
   return page;
 }
@@ -24,10 +25,18 @@ async function waits(page, table) {
   await page.locator(`table:has(caption:text-is("${table}")) tbody tr`).first().waitFor();
 }
 
+async function signIn(page, value) {
+  await page.getByLabel("Token").fill(value);
+  await page.getByRole("button", { name: "Sign in" }).click();
+}
+
 try {
   const page = watched(await browser.newPage({ viewport: { width: 1240, height: 900 } }));
 
   await page.goto(url);
+  await signIn(page, "not.a.token");
+  seen.refused = await page.getByRole("alert").innerText();
+  await signIn(page, token);
   await waits(page, "Shards and what each has to do");
   seen.shards = (await cells(page, "Shards and what each has to do", 1)).map((t) => t.trim());
   await page.locator(".chart canvas").first().waitFor();
@@ -44,6 +53,8 @@ try {
   await page.getByRole("link", { name: "Scaler" }).click();
   const mode = page.locator('input[name="mode"]:checked');
   await mode.waitFor();
+  await page.getByLabel("Off").check();
+  await page.waitForFunction(() => document.querySelector('input[value="off"]').checked);
   seen.mode = await mode.evaluate((e) => e.value);
 
   /* Without a mouse: from the top of the page to the last link. */
@@ -68,9 +79,12 @@ try {
 
   const phone = watched(await browser.newPage({ viewport: { width: 390, height: 844 } }));
   await phone.goto(url);
+  await signIn(phone, token);
   await waits(phone, "Shards and what each has to do");
   seen.overflow = await phone.evaluate(() =>
     Math.max(0, document.documentElement.scrollWidth - window.innerWidth));
+  await page.getByRole("button", { name: "Sign out" }).click();
+  seen.signed_out = await page.getByLabel("Token").isVisible();
   console.log(JSON.stringify(seen));
 } finally {
   await browser.close();
