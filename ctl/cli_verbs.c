@@ -7,8 +7,9 @@
 #define SERVE_OPTIONS "shards instance " API PROVISION
 #define USER_LIMITS   "max-connections connection-rate statement-timeout " \
                       "transaction-timeout idle-timeout max-rows max-bytes"
-#define MOVE_OPTIONS  "to by dry-run wait throttle max-rate compress cutover window max-pause " \
-                      "cut-transactions no-reverse no-verify"
+#define MOVE_OPTIONS  "to by " HOW_OPTIONS
+#define HOW_OPTIONS   "dry-run wait throttle max-rate compress cutover window max-pause " \
+                      "max-wait cut-transactions no-reverse no-verify"
 #define UP_OPTIONS    "shards no-engine port http-port workers set detach " API PROVISION
 
 const struct cli_verb cli_verbs[] = {
@@ -29,14 +30,14 @@ const struct cli_verb cli_verbs[] = {
     { "table list", "[DATABASE]", "", verb_table_list,
       "List tables: how each is spread, and why", "" },
     { "table show", "DB.TABLE", "", verb_table_show, "Show one table and its columns", "" },
-    { "table set", "DB.TABLE", "kind key reference global " MOVE_OPTIONS, verb_table_set,
+    { "table set", "DB.TABLE", "kind key reference global " HOW_OPTIONS, verb_table_set,
       "Choose how a table is spread",
       "An empty table becomes it at once. The rows of another one are moved while applications go\n"
       "on, as by 'reshard split': copied, followed, compared, switched at once; 'reshard reverse'\n"
       "switches back until 'reshard complete'. No view, routine, trigger or event may use it. In\n"
       "SQL the same is said of a new table by its comment: COMMENT 'shardd: key(COLUMN)',\n"
       "'shardd: reference' or 'shardd: global'." },
-    { "table reshard", "DB.TABLE", "key " MOVE_OPTIONS, verb_table_reshard,
+    { "table reshard", "DB.TABLE", "key " HOW_OPTIONS, verb_table_reshard,
       "Give a sharded table another key",
       "As 'table set --key': each UNIQUE key, the primary key included, must have the column." },
     { "shard list", "", "", verb_shard_list, "List the shards and their servers", "" },
@@ -63,6 +64,12 @@ const struct cli_verb cli_verbs[] = {
       "removed when the move is complete. Databases that are at home there get another home, the\n"
       "first of those, with their global tables, views and sequences; routines, triggers and\n"
       "events do not move, and have to be dropped before." },
+    { "shard release", "SHARD", "forget", verb_shard_release,
+      "Let the last server work without shardd",
+      "An adopted server that all others have been drained to: its tables become global, so that it\n"
+      "numbers rows by itself, and each user may log in there as by shardd. Both ways are good\n"
+      "then. With --forget, when no application comes by shardd any more, the catalog forgets the\n"
+      "server, and the schemas and accounts that shardd made on it go." },
     { "range list", "", "", verb_range_list, "List which shard owns which part of the keys", "" },
     { "reshard split", "SHARD", "into at " MOVE_OPTIONS, verb_reshard_split,
       "Give parts of a shard's rows to other shards",
@@ -86,8 +93,10 @@ const struct cli_verb cli_verbs[] = {
       "or that waits for its next try." },
     { "reshard reverse", "[JOB]", "wait", verb_reshard_reverse,
       "Switch back, without loss", "" },
-    { "reshard complete", "[JOB]", "wait", verb_reshard_complete,
-      "Remove the old copies; then there is no way back", "" },
+    { "reshard complete", "[JOB]", "wait cut-transactions", verb_reshard_complete,
+      "Remove the old copies; then there is no way back",
+      "Transactions that are older than the switch may still see the old rows: it waits for their\n"
+      "end, and 'job show' says which is the oldest. --cut-transactions ends them now." },
     { "job list", "", "", verb_job_list, "List the jobs, newest first", "" },
     { "job show", "JOB", "", verb_job_show, "Show one job", "" },
     { "job watch", "[JOB]", "", verb_job_watch, "See a move at work, until it ends",
@@ -288,6 +297,8 @@ const struct cli_option cli_options[] = {
       "'reshard cutover' (auto)" },
     { "max-pause", "MS", "statements wait no longer than so for a switch; else it is tried again "
       "later (200)" },
+    { "max-wait", "SECONDS", "how long transactions that are older than the switch may hold up the "
+      "removal of old copies; then they end with an error; 0: for ever (0)" },
     { "cut-transactions", NULL, "end transactions that are in a switch's way; applications see "
       "error 1213 and repeat them" },
     { "no-reverse", NULL, "remove the old copies as soon as the rows are switched" },
@@ -311,6 +322,7 @@ const struct cli_option cli_options[] = {
     { "unlock", NULL, "logins are possible again" },
     { "commit", "MODE", "transactions that write on several shards: atomic, best_effort, single "
       "or default (as in shardd.conf)" },
+    { "forget", NULL, "the second step: nothing of shardd is left on it" },
     { "force", "commit|rollback", "what to do where the decision cannot be had" },
     { "limit", "N", "at most so many (20)" },
     { "trace", "FILE", "the load, - for standard input" },

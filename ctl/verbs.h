@@ -28,6 +28,7 @@ int verb_shard_list(struct cli *cli);
 int verb_shard_show(struct cli *cli);
 int verb_shard_add(struct cli *cli);
 int verb_shard_remove(struct cli *cli);
+int verb_shard_release(struct cli *cli);
 int verb_shard_set(struct cli *cli);
 int verb_shard_drain(struct cli *cli);
 int verb_range_list(struct cli *cli);

@@ -151,7 +151,8 @@ verb_reshard_reverse(struct cli *cli)
 int
 verb_reshard_complete(struct cli *cli)
 {
-    return ask(cli, 0, "complete", NULL, "removes the old copies", "ended");
+    return ask(cli, 0, cli_option(cli, "cut-transactions") ? "cut" : "complete", NULL,
+               "removes the old copies", "ended");
 }
 
 int

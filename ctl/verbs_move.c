@@ -6,7 +6,7 @@
 #include "ctl/client.h"
 #include "ctl/verbs.h"
 
-enum { PAUSE_MAX_MS = 60000 };
+enum { PAUSE_MAX_MS = 60000, WAIT_MAX_S = 1000000 };
 
 static json_t *
 words(const struct cli *cli)
@@ -40,10 +40,12 @@ options_of(struct cli *cli, json_t *body)
 {
     const char *throttle = cli_option(cli, "throttle"), *rate = cli_option(cli, "max-rate");
     struct buf  limits   = { 0 };
-    int         pause;
+    int         pause, wait;
 
-    if (!cli_number(cli, "max-pause", 10, PAUSE_MAX_MS, &pause, 200))
+    if (!cli_number(cli, "max-pause", 10, PAUSE_MAX_MS, &pause, 200) ||
+        !cli_number(cli, "max-wait", 0, WAIT_MAX_S, &wait, 0))
         return false;
+    json_object_set_new(body, "max_wait_s", json_integer(wait));
     buf_printf(&limits, "%s%s%s", throttle ? throttle : "", rate ? ",bytes=" : "",
                rate ? rate : "");
     model_set(body, "throttle", buf_cstr(&limits));

@@ -154,3 +154,34 @@ verb_shard_remove(struct cli *cli)
     free(path);
     return status;
 }
+
+int
+verb_shard_release(struct cli *cli)
+{
+    bool    forget = cli_option(cli, "forget") != NULL;
+    char   *shard  = client_path("/v1/shards/", cli->argument[0]), *path;
+    json_t *body   = json_pack("{s:b}", "forget", forget), *answer, *note;
+    size_t  i;
+    int     status;
+
+    if (asprintf(&path, "%s/release", shard) < 0)
+        abort();
+    free(shard);
+    status = cli_call(cli, "POST", path, body, &answer);
+    free(path);
+    json_decref(body);
+    if (!answer)
+        return status;
+    if (forget)
+        printf("shardd has forgotten %s; applications connect to %s\n", cli->argument[0],
+               model_text(answer, "address"));
+    else
+        printf("applications may connect to %s now, with the users and passwords they have;\n"
+               "shardd goes on beside it (change the schema by shardd only, until then).\n"
+               "When none comes by shardd any more: shardctl shard release %s --forget\n",
+               model_text(answer, "address"), cli->argument[0]);
+    json_array_foreach(json_object_get(answer, "notes"), i, note)
+        printf("%s\n", json_string_value(note));
+    json_decref(answer);
+    return status;
+}

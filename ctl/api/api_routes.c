@@ -9,6 +9,7 @@
                "at:texts into:int(2..1024) by:keys|rows|bytes " HOW
 #define HOW    "cutover:auto|manual " \
                "max_pause_ms:int(10..60000) cut_transactions:bool reverse:bool verify:bool " \
+               "max_wait_s:int(0..1000000) " \
                "throttle:text windows:texts compress:bool dry_run:bool"
 #define DDL    "user:text database:text sql:bytes(268435456) sql_base64:text(268435456) " \
                "sql_mode:text charset:text collation:text foreign_key_checks:bool " \
@@ -29,7 +30,7 @@ const struct route api_routes[] = {
       "The record of a job; of a move also its progress", NO_OBJECT },
     { "POST", "jobs/{job}/{what}", ROLE_OPERATOR, api_job_ask, "throttle:text", "",
       "Ask a move (job 0: the one that runs) to pause, resume, cancel, cutover, verify, reverse, "
-      "complete or throttle", NO_OBJECT },
+      "complete, cut or throttle", NO_OBJECT },
     { "POST", "moves", ROLE_OPERATOR, api_move_begin, MOVE, "",
       "Move rows between shards, in a job that goes on when the answer is there", NO_OBJECT },
     { "GET", "ranges", ROLE_VIEWER, api_range_list, "", "ranges first",
@@ -92,6 +93,8 @@ const struct route api_routes[] = {
     { "PUT", "shards/{name}", ROLE_OPERATOR, api_shard_set,
       "state:up|draining name:text agent:text", "",
       "Change a shard's state or name, or say where its machine's metrics are", CATALOG_SHARD },
+    { "POST", "shards/{name}/release", ROLE_ADMIN, api_shard_release, "forget:bool", "",
+      "Let the last server work without shardd, and then forget it", CATALOG_SHARD },
     { "DELETE", "shards/{name}", ROLE_ADMIN, api_shard_remove, "", "",
       "Remove a shard that owns no ranges and is no database's home", CATALOG_SHARD },
     { "GET", "engines", ROLE_VIEWER, api_engine_list, "", "engines id", "Engines", NO_OBJECT },

@@ -1,6 +1,7 @@
 /* api_shards.c - shards that come, change and go. */
 #include "ctl/api/request.h"
 #include "ctl/catalog/model.h"
+#include "ctl/job/release.h"
 #include "ctl/job/shard.h"
 
 static const char *
@@ -77,4 +78,15 @@ api_shard_remove(struct request *r)
     struct sql_error error;
 
     return request_done(r, shard_remove(r->cluster, r->who, r->part[1], &error), &error);
+}
+
+unsigned
+api_shard_release(struct request *r)
+{
+    struct sql_error error;
+
+    r->answer = model_flag(r->body, "forget")
+                    ? release_forget(r->cluster, who, r->part[1], &error)
+                    : release_shard(r->cluster, who, r->part[1], &error);
+    return request_done(r, r->answer != NULL, &error);
 }

@@ -126,6 +126,7 @@ unsigned api_decision_show(struct request *r);
 unsigned api_shard_add(struct request *r);
 unsigned api_shard_set(struct request *r);
 unsigned api_shard_remove(struct request *r);
+unsigned api_shard_release(struct request *r);
 unsigned api_shard_list(struct request *r);
 unsigned api_shard_show(struct request *r);
 unsigned api_engine_list(struct request *r);

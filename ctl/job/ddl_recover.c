@@ -9,6 +9,7 @@
 #include "ctl/job/ddl_step.h"
 #include "ctl/job/globals.h"
 #include "ctl/job/moving.h"
+#include "ctl/job/release.h"
 #include "ctl/job/shard.h"
 
 static struct ddl *
@@ -228,6 +229,8 @@ recover_one(struct cluster *c, const json_t *record, struct sql_error *error)
         return shard_resume(c, (json_t *)(uintptr_t)record, error);
     if (strcmp(model_text(record, "kind"), "engine") == 0)
         return JOB_FAILED; /* what is left of it goes, see engines.c */
+    if (strcmp(model_text(record, "kind"), "release") == 0)
+        return release_resume(c, record, error);
     if (strcmp(model_text(record, "kind"), "global") == 0)
         return globals_resume(c, record, error);
     if (strcmp(model_text(record, "kind"), "database") == 0)

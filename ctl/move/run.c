@@ -166,8 +166,8 @@ run_drain(struct run *r)
 
 /* --- the thread ------------------------------------------------------------------- */
 
-static void
-set_problem(struct run *r, const char *text)
+void
+run_problem(struct run *r, const char *text)
 {
     bool news;
 
@@ -213,7 +213,7 @@ again(struct run *r, bool long_pause)
 {
     unsigned ms = WAIT_MIN_MS << (r->tries < 6 ? r->tries : 6);
 
-    set_problem(r, r->error.message);
+    run_problem(r, r->error.message);
     r->tries++;
     return run_wait(r, long_pause || ms > WAIT_MAX_MS ? WAIT_MAX_MS : ms);
 }
@@ -228,7 +228,7 @@ run_phases(struct run *r)
         if (step == STEP_FAILED && phases[i].may_fail)
             step = give_up(r) ? STEP_ON : STEP_AGAIN;
         if (step == STEP_ON) {
-            set_problem(r, "");
+            run_problem(r, "");
             continue;
         }
         if (step == STEP_STOP || step == STEP_END)

@@ -16,10 +16,12 @@
  *
  *   phase     as above          move      the spec, see layout.h and move.h
  *   options   {cutover: "auto|manual", max_pause_ms, cut_transactions, reverse, verify,
+ *              max_wait_s (for transactions that hold up the end; 0: for ever),
  *              throttle: as in throttle.h, windows: [as in window.h, ...], compress}
- *   asked     {cancel|cutover|reverse|complete|verify: true} what people want next
+ *   asked     {cancel|cutover|reverse|complete|cut|verify: true} what people want next
  *   end       the state it gets when the cancel phase is over; absent: cancelled
  *   switched  the rows have their new owners
+ *   waits_for why the phases complete and cancel do not end: a sentence
  *   verified  {rows, seconds, missing, extra, different, examples}
  *   last_cutover  {error, step, parked_ms} the last try, or the one that worked
  */
@@ -44,8 +46,9 @@ json_t *moves_begin(struct cluster *c, const char *who, json_t *request,
 json_t *moves_table(struct cluster *c, const char *who, json_t *request,
                     struct sql_error *error);
 
-/* "pause", "resume", "cancel", "cutover", "reverse", "complete", "verify", or "throttle" with
- * words as in throttle.h. `number` 0: the one that runs. Returns when it is recorded. */
+/* "pause", "resume", "cancel", "cutover", "reverse", "complete", "cut" (transactions that hold up
+ * the end), "verify", or "throttle" with words as in throttle.h. `number` 0: the one
+ * that runs. Returns when it is recorded. */
 bool moves_ask(struct cluster *c, int64_t number, const char *what, const char *throttle,
                struct sql_error *error) must_check;
 

@@ -25,6 +25,8 @@ static const struct {
                                  "kept, can be switched back; 'shardctl job cancel' gives up a "
                                  "move before that" },
     { "complete", "reverse", "only when its rows have been switched; see 'shardctl job show'" },
+    { "cut", "reverse complete cancel", "its rows have not been switched, and no "
+                                        "transaction holds up its end" },
     { "pause", "", "" },
     { "resume", "", "" },
     { "throttle", "", "" },
@@ -83,6 +85,8 @@ ask(struct run *r, const char *what, const char *words, struct sql_error *error)
         model_set(json_object_get(record, "options"), "throttle", throttle_print(&how, text));
     else
         json_object_set_new(asked, what, json_true());
+    if (strcmp(what, "cut") == 0 && strcmp(model_text(record, "phase"), "reverse") == 0)
+        json_object_set_new(asked, "complete", json_true());
     if (strcmp(what, "cancel") == 0)
         atomic_store(&r->interrupt, true);
     return job_write(&r->job, error);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/shard.h"
@@ -11,7 +12,7 @@
 #include "ctl/move/views.h"
 #include "ctl/provision/failpoint.h"
 
-enum { LOOK_MS = 200 };
+enum { LOOK_MS = 200, TELL_US = 5000000 };
 
 /* After this nobody speaks of the job any more. */
 static void
@@ -28,23 +29,68 @@ end(struct run *r, enum job_state state)
     log_info("job %lld: %s", (long long)r->m.job, job_state_name(state));
 }
 
+/* The record says what it waits for, also to those who look at it after a restart. */
+static bool
+tell_waiting(struct run *r, size_t left, const char *oldest)
+{
+    json_t *text = NULL;
+    char    said[VIEWS_TEXT_MAX + 128];
+    bool    ok;
+
+    snprintf(said, sizeof(said), "%zu transaction%s older than the switch may still see the old "
+             "rows: %s", left, left == 1 ? "" : "s", oldest);
+    if (left > 0)
+        text = json_string(said);
+    run_problem(r, text ? said : "");
+    pthread_mutex_lock(&r->moves->lock);
+    if (text)
+        json_object_set_new(r->job.record, "waits_for", text);
+    else
+        json_object_del(r->job.record, "waits_for");
+    ok = job_write(&r->job, &r->error);
+    pthread_mutex_unlock(&r->moves->lock);
+    return ok;
+}
+
+/* Is the patience with such transactions over? */
+static bool
+may_end_views(struct run *r, uint64_t since_us)
+{
+    int64_t most = model_number(json_object_get(r->job.record, "options"), "max_wait_s");
+
+    return run_asked(r, "cut", false) ||
+           (most > 0 && clock_us() - since_us > (uint64_t)most * 1000000);
+}
+
 /* A transaction whose view is older than the end of the cleaning still has the rows that are
- * gone: what hides them stays until it is over, however long that takes. */
+ * gone: what hides them stays until it is over. */
 static enum step
 wait_for_views(struct run *r)
 {
     json_t   *noted = views_note(&r->m, &r->error);
+    uint64_t  since = clock_us(), told = 0;
     size_t    left  = 1;
-    enum step step  = noted ? STEP_ON : run_failed(r);
+    char      oldest[VIEWS_TEXT_MAX];
+    bool      ok    = noted != NULL;
+    enum step step  = STEP_ON;
 
-    while (step == STEP_ON && left > 0) {
-        if (!views_left(&r->m, noted, &left, &r->error))
-            step = run_failed(r);
-        else if (left > 0 && !run_wait(r, LOOK_MS))
+    while (ok && step == STEP_ON && left > 0) {
+        ok = views_left(&r->m, noted, &left, oldest, &r->error);
+        if (!ok || left == 0)
+            break;
+        if (clock_us() - told > TELL_US) {
+            told = clock_us();
+            ok   = tell_waiting(r, left, oldest);
+        }
+        if (ok && may_end_views(r, since))
+            ok = views_end(&r->m, noted, &r->error);
+        if (ok && !run_wait(r, LOOK_MS))
             step = STEP_STOP;
     }
     json_decref(noted);
-    return step;
+    if (ok && step == STEP_ON && told > 0)
+        ok = tell_waiting(r, 0, "");
+    return ok ? step : run_failed(r);
 }
 
 /* Rows that nobody sees go, then what hid them. */

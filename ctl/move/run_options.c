@@ -56,8 +56,9 @@ run_options(const json_t *request, struct sql_error *error)
     if (!check_cutover(request, pause, error) || !check_windows(request, error) ||
         !throttle_parse(model_text(request, "throttle"), &how, error))
         return NULL;
-    return json_pack("{s:s, s:I, s:b, s:b, s:b, s:s, s:o, s:b}", "cutover",
+    return json_pack("{s:s, s:I, s:I, s:b, s:b, s:b, s:s, s:o, s:b}", "cutover",
                      cutover[0] ? cutover : "auto", "max_pause_ms", (json_int_t)pause,
+                     "max_wait_s", (json_int_t)model_number(request, "max_wait_s"),
                      "cut_transactions", flag(request, "cut_transactions", false), "reverse",
                      flag(request, "reverse", true), "verify", flag(request, "verify", true),
                      "throttle", throttle_print(&how, text), "windows",

@@ -206,6 +206,16 @@ note_definitions(struct run *r)
     return true;
 }
 
+static void
+tell_views(struct run *r, size_t left, const char *oldest)
+{
+    char text[VIEWS_TEXT_MAX + 100];
+
+    snprintf(text, sizeof(text), "%zu transaction%s older than the move: %s", left,
+             left == 1 ? " is" : "s are", oldest);
+    run_problem(r, text);
+}
+
 /* Transactions that are older than the sets end; one that does not gets 1412 where it would
  * have to look into them. False: *out is what to do instead of going on. */
 static bool
@@ -214,10 +224,13 @@ wait_for_views(struct run *r, enum step *out)
     json_t  *noted = views_note(&r->m, &r->error);
     uint64_t until = clock_us() + (uint64_t)VIEWS_MS * 1000;
     size_t   left  = SIZE_MAX;
+    char     oldest[VIEWS_TEXT_MAX];
     bool     asked = noted != NULL, on = true;
 
     while (asked && left > 0 && clock_us() < until && (on = goes_on(r, out))) {
-        asked = views_left(&r->m, noted, &left, &r->error);
+        asked = views_left(&r->m, noted, &left, oldest, &r->error);
+        if (asked && left > 0)
+            tell_views(r, left, oldest);
         on    = !asked || left == 0 || run_wait(r, LOOK_MS);
         if (!on) {
             *out = STEP_STOP;

@@ -71,6 +71,9 @@ bool run_enter(struct run *r, const char *phase) must_check;
 /* STEP_AGAIN or STEP_FAILED by what r->error says. */
 enum step run_failed(const struct run *r);
 
+/* What it waits for, for people; "" nothing. Logged when it is news. */
+void run_problem(struct run *r, const char *text);
+
 /* Sleeps, or until somebody asks something. False: the controller ends. */
 bool run_wait(struct run *r, unsigned ms) must_check;
 

@@ -1,6 +1,14 @@
 /* views.c - see views.h. */
 #include "ctl/move/views.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/log.h"
+#include "ctl/catalog/model.h"
+
+enum { NO_SUCH_THREAD = 1094 };
+
 /* By connection and beginning: a server's own clock says when that was, and numbers of
  * transactions that only read are used again. Branches that are prepared read no more. */
 static json_t *
@@ -12,15 +20,17 @@ open_there(const json_t *shard, struct sql_error *error)
 
     if (!server_open(&s, shard, error))
         return NULL;
-    rows = server_rows(&s, error, "SELECT CONCAT(trx_mysql_thread_id, ' ', trx_started)"
-                       " FROM information_schema.INNODB_TRX"
+    rows = server_rows(&s, error, "SELECT CONCAT(trx_mysql_thread_id, ' ', trx_started),"
+                       " TIMESTAMPDIFF(SECOND, trx_started, NOW()), IFNULL(p.USER, '?')"
+                       " FROM information_schema.INNODB_TRX LEFT JOIN"
+                       " information_schema.PROCESSLIST p ON p.ID = trx_mysql_thread_id"
                        " WHERE trx_mysql_thread_id NOT IN (0, CONNECTION_ID())");
     server_close(&s);
     if (rows == NULL)
         return NULL;
     set = json_object();
     json_array_foreach(rows, i, row)
-        json_object_set_new_nocheck(set, server_cell(row, 0), json_true());
+        json_object_set_nocheck(set, server_cell(row, 0), row);
     json_decref(rows);
     return set;
 }
@@ -43,18 +53,79 @@ views_note(const struct move *m, struct sql_error *error)
     return noted;
 }
 
-bool
-views_left(const struct move *m, const json_t *noted, size_t *left, struct sql_error *error)
+/* {shard: {transaction: row}} of those that were noted and are still there; NULL with `error`. */
+static json_t *
+still_open(const struct move *m, const json_t *noted, struct sql_error *error)
 {
-    json_t     *now = views_note(m, error), *ignored, *set;
+    json_t     *now = views_note(m, error), *set, *row;
     const char *id, *view;
+    void       *next;
 
-    if (now == NULL)
+    json_object_foreach(now, id, set)
+        json_object_foreach_safe(set, next, view, row)
+            if (!json_object_get(json_object_get(noted, id), view))
+                json_object_del(set, view);
+    return now;
+}
+
+bool
+views_left(const struct move *m, const json_t *noted, size_t *left, char oldest[VIEWS_TEXT_MAX],
+           struct sql_error *error)
+{
+    json_t     *open = still_open(m, noted, error), *set, *row;
+    const char *id, *view;
+    long long   longest = -1;
+
+    if (open == NULL)
         return false;
-    *left = 0;
-    json_object_foreach((json_t *)(uintptr_t)noted, id, set)
-        json_object_foreach(set, view, ignored)
-            *left += json_object_get(json_object_get(now, id), view) != NULL;
-    json_decref(now);
+    *left     = 0;
+    oldest[0] = '\0';
+    json_object_foreach(open, id, set)
+        json_object_foreach(set, view, row) {
+            long long seconds = strtoll(server_cell(row, 1), NULL, 10);
+
+            (*left)++;
+            if (seconds <= longest)
+                continue;
+            longest = seconds;
+            snprintf(oldest, VIEWS_TEXT_MAX, "connection %.*s of %.60s on %.60s, for %lld s",
+                     (int)strcspn(view, " "), view, server_cell(row, 2),
+                     model_text(json_object_get(m->shards, id), "name"), seconds);
+        }
+    json_decref(open);
     return true;
+}
+
+static bool
+end_on(const json_t *shard, const json_t *set, struct sql_error *error)
+{
+    struct server s = { .mysql = NULL };
+    const char   *view;
+    json_t       *row;
+    bool          ok = server_open(&s, shard, error);
+
+    json_object_foreach((json_t *)(uintptr_t)set, view, row) {
+        if (!ok)
+            break;
+        log_warn("move: the transaction of connection %.*s on shard %s is ended: it holds up the "
+                 "end of a move", (int)strcspn(view, " "), view, s.name);
+        ok = server_run(&s, error, "KILL %lld", strtoll(view, NULL, 10)) ||
+             error->code == NO_SUCH_THREAD;
+    }
+    server_close(&s);
+    return ok;
+}
+
+bool
+views_end(const struct move *m, const json_t *noted, struct sql_error *error)
+{
+    json_t     *open = still_open(m, noted, error), *set;
+    const char *id;
+    bool        ok = open != NULL;
+
+    json_object_foreach(open, id, set)
+        ok = ok && (json_object_size(set) == 0 ||
+                    end_on(json_object_get(m->shards, id), set, error));
+    json_decref(open);
+    return ok;
 }

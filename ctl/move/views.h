@@ -12,8 +12,14 @@
 /* The clients' transactions that are open on the move's shards now; NULL with `error`. */
 json_t *views_note(const struct move *m, struct sql_error *error) must_check;
 
-/* How many of those are still open. False with `error`: a shard does not say. */
+/* How many of those are still open; the oldest of them as a clause for people, "" when there is
+ * none: "connection 12 of app on shard-1, for 34 s". False with `error`: a shard does not say. */
+enum { VIEWS_TEXT_MAX = 200 };
 bool views_left(const struct move *m, const json_t *noted, size_t *left,
-                struct sql_error *error) must_check;
+                char oldest[VIEWS_TEXT_MAX], struct sql_error *error) must_check;
+
+/* Those that are still open end: their connections to the shards are closed, and the clients get
+ * an error. */
+bool views_end(const struct move *m, const json_t *noted, struct sql_error *error) must_check;
 
 #endif

@@ -1,6 +1,7 @@
 """test_reshard.py - rows move between shards while applications go on."""
 import json
 
+import pymysql
 import pytest
 
 import movebed
@@ -222,6 +223,29 @@ def test_a_switch_by_hand_and_back(c, move):
     assert job(c, move)["end"] == "reversed"
     assert c.sql("SELECT COUNT(*), SUM(v) FROM m") == ((501, 124751),)
     c.fsck()
+
+
+def test_an_old_transaction_holds_up_the_end(c, move):
+    old = c.connect()
+    try:
+        with old.cursor() as cursor:
+            assert c.ctl_raw("reshard cutover", "--wait").returncode == 0
+            cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+            cursor.execute("SELECT COUNT(*) FROM m")
+            c.ctl("reshard complete")
+            wait_for("the reason", lambda: "waits_for" in job(c, move), 30)
+            why = job(c, move)
+            assert "older than the switch" in why["waits_for"], why
+            assert "of app on shard-" in why["waits_for"] and why["problem"], why
+            cursor.execute("SELECT COUNT(*) FROM m")  # as before, all the while
+            assert cursor.fetchone() == (500,)
+            assert c.ctl_raw("reshard complete", "--cut-transactions", "--wait").returncode == 0
+            assert job(c, move)["state"] == "done" and "waits_for" not in job(c, move)
+            with pytest.raises(pymysql.err.OperationalError):
+                cursor.execute("SELECT COUNT(*) FROM m")
+                cursor.execute("SELECT COUNT(*) FROM m")
+    finally:
+        old.close()
 
 
 @pytest.mark.long
