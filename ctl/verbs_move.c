@@ -98,10 +98,11 @@ sum_up(const json_t *pieces)
 static void
 print_plan(const json_t *move)
 {
-    json_t     *sums   = sum_up(json_object_get(move, "pieces")), *rows = json_array(), *sum;
+    json_t     *sums   = sum_up(json_object_get(move, "pieces")), *rows = json_array(), *sum, *note;
     size_t      tables = json_array_size(json_object_get(move, "tables"));
     const char *key;
     char        text[32];
+    size_t      i;
 
     json_object_foreach(sums, key, sum) {
         model_set(sum, "bytes", cli_bytes(model_number(sum, "n_bytes"), text));
@@ -110,6 +111,8 @@ print_plan(const json_t *move)
     cli_table(rows, "from to ranges rows bytes");
     printf("%zu table%s; rows and bytes as the servers estimate them\n", tables,
            cli_plural((long long)tables));
+    json_array_foreach(json_object_get(move, "notes"), i, note)
+        printf("%s\n", json_string_value(note));
     json_decref(sums);
     json_decref(rows);
 }

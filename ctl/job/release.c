@@ -74,8 +74,8 @@ put_global(struct catalog_change *change, const char *name, json_t *table)
 static bool
 record_global(struct cluster *c, json_t *tables, json_t *shard, struct sql_error *error)
 {
-    struct catalog_change *change = catalog_begin(c->catalog, "controller");
     json_t                *all    = catalog_all(c->catalog, CATALOG_DATABASE), *object;
+    struct catalog_change *change = catalog_begin(c->catalog, "controller");
     const char            *name;
     char                   id[24];
 
@@ -263,11 +263,41 @@ release_shard(struct cluster *c, const char *who, const char *name, struct sql_e
 
 /* --- forgetting ------------------------------------------------------------------- */
 
+/* Was the account there before shardd came, or does a view or routine run by it? */
 static bool
-forget_account(struct server *s, const json_t *user, struct sql_error *error)
+is_needed(struct server *s, const json_t *shard, const char *name, bool *yes,
+          struct sql_error *error)
+{
+    json_t *own = json_object_get(shard, "own_users"), *one;
+    char    definer[400], n[24];
+    size_t  i;
+
+    *yes = own == NULL; /* adopted when nobody took notes */
+    json_array_foreach(own, i, one)
+        *yes = *yes || strcmp(json_string_value(one), name) == 0;
+    if (*yes)
+        return true;
+    snprintf(definer, sizeof(definer), "%.150s@%.200s", name, s->account_host);
+    if (!server_value(s, n, sizeof(n), error, "SELECT"
+                      " (SELECT COUNT(*) FROM information_schema.VIEWS WHERE DEFINER = %s)"
+                      " + (SELECT COUNT(*) FROM information_schema.ROUTINES WHERE DEFINER = %s)"
+                      " + (SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE DEFINER = %s)"
+                      " + (SELECT COUNT(*) FROM information_schema.EVENTS WHERE DEFINER = %s)",
+                      server_text(definer), server_text(definer), server_text(definer),
+                      server_text(definer)))
+        return false;
+    *yes = strcmp(n, "0") != 0;
+    return true;
+}
+
+/* Ours would stand before the server's own account of that name. */
+static bool
+forget_account(struct server *s, const json_t *shard, const json_t *user,
+               struct sql_error *error)
 {
     const char *name = model_text(user, "name");
     char        there[8], way[160];
+    bool        needed;
 
     if (!server_value(s, there, sizeof(there), error, "SELECT COUNT(*) FROM mysql.global_priv"
                       " WHERE User = %s AND Host = %s", server_text(name),
@@ -276,9 +306,11 @@ forget_account(struct server *s, const json_t *user, struct sql_error *error)
     if (strcmp(there, "0") == 0)
         return true;
     user_identified(user, way);
-    return way[0] ? server_run(s, error, "ALTER USER %s IDENTIFIED VIA %s",
-                               account_name(s, name), way)
-                  : server_run(s, error, "DROP USER %s", account_name(s, name));
+    if (!is_needed(s, shard, name, &needed, error))
+        return false;
+    return needed && way[0] ? server_run(s, error, "ALTER USER %s IDENTIFIED VIA %s",
+                                         account_name(s, name), way)
+                            : server_run(s, error, "DROP USER %s", account_name(s, name));
 }
 
 /* What shardd made there; the account that we come by is the last. May be repeated as long as
@@ -297,7 +329,7 @@ clean_server(const json_t *shard, const json_t *users, struct sql_error *error)
     bool          ok = server_open(&s, shard, error);
 
     json_object_foreach((json_t *)(uintptr_t)users, name, user)
-        ok = ok && forget_account(&s, user, error);
+        ok = ok && forget_account(&s, shard, user, error);
     for (size_t i = 0; ok && i < countof(statements); i++)
         ok = server_run(&s, error, "%s", statements[i]);
     ok = ok && server_run(&s, error, "DROP USER IF EXISTS %s",
@@ -306,27 +338,25 @@ clean_server(const json_t *shard, const json_t *users, struct sql_error *error)
     return ok;
 }
 
-static void
-remove_all(struct catalog_change *change, struct cluster *c, enum catalog_kind kind)
-{
-    json_t     *all = catalog_all(c->catalog, kind), *object;
-    const char *name;
-
-    json_object_foreach(all, name, object)
-        catalog_remove(change, kind, name, CATALOG_ANY);
-    json_decref(all);
-}
+static const enum catalog_kind forgotten[] = { CATALOG_TABLE, CATALOG_DATABASE, CATALOG_SHARD,
+                                               CATALOG_RANGES };
 
 static bool
 forget_catalog(struct cluster *c, const char *who, struct sql_error *error)
 {
-    struct catalog_change *change = catalog_begin(c->catalog, who);
+    json_t                *all[countof(forgotten)], *object;
+    struct catalog_change *change;
+    const char            *name;
     struct err             err;
 
-    remove_all(change, c, CATALOG_TABLE);
-    remove_all(change, c, CATALOG_DATABASE);
-    remove_all(change, c, CATALOG_SHARD);
-    remove_all(change, c, CATALOG_RANGES);
+    for (size_t i = 0; i < countof(forgotten); i++) /* not while a change is being made */
+        all[i] = catalog_all(c->catalog, forgotten[i]);
+    change = catalog_begin(c->catalog, who);
+    for (size_t i = 0; i < countof(forgotten); i++) {
+        json_object_foreach(all[i], name, object)
+            catalog_remove(change, forgotten[i], name, CATALOG_ANY);
+        json_decref(all[i]);
+    }
     cluster_bump(c, change, "generation");
     if (!job_commit(change, error))
         return false;

@@ -25,6 +25,7 @@ struct change {
     json_t         *tables;  /* owned: all */
     json_t         *facts;   /* owned */
     json_t         *after;   /* owned: as it will be */
+    json_t         *notes;   /* owned: what there is to say besides */
     enum table_kind from, to;
     uint32_t        home;    /* index */
 };
@@ -54,6 +55,23 @@ open_home(struct change *ch, struct server *s)
     return server_open(s, json_object_get(ch->p->shards, id), ch->p->error);
 }
 
+/* CALL is for databases whose tables are all global. */
+static bool
+note_procedures(struct change *ch, struct server *home)
+{
+    char n[24], text[400];
+
+    if (!server_value(home, n, sizeof(n), ch->p->error, "SELECT COUNT(*) FROM"
+                      " information_schema.ROUTINES WHERE ROUTINE_TYPE = 'PROCEDURE' AND"
+                      " ROUTINE_SCHEMA = %s", server_text(ch->database)))
+        return false;
+    snprintf(text, sizeof(text), "the database %.150s has procedures: CALL is refused in databases "
+             "with sharded or reference tables", ch->database);
+    if (ch->to != TABLE_GLOBAL && strcmp(n, "0") != 0)
+        json_array_append_new(ch->notes, json_string_nocheck(text));
+    return true;
+}
+
 static bool
 read_facts(struct change *ch)
 {
@@ -61,6 +79,10 @@ read_facts(struct change *ch)
 
     if (open_home(ch, &s))
         ch->facts = facts_read(&s, ch->database, ch->table, NULL, ch->p->error);
+    if (ch->facts && !note_procedures(ch, &s)) {
+        json_decref(ch->facts);
+        ch->facts = NULL;
+    }
     server_close(&s);
     return ch->facts != NULL;
 }
@@ -223,9 +245,9 @@ spec_of(struct change *ch)
 
     if (!pieces)
         return NULL;
-    return json_pack("{s:s, s:[{s:s, s:O, s:O}], s:o, s:i, s:b}", "verb", "table", "tables", "name",
-                     ch->name, "before", ch->object, "object", ch->after, "pieces", pieces,
-                     "new_shards", 0, "one_way",
+    return json_pack("{s:s, s:O, s:[{s:s, s:O, s:O}], s:o, s:i, s:b}", "verb", "table", "notes",
+                     ch->notes, "tables", "name", ch->name, "before", ch->object, "object",
+                     ch->after, "pieces", pieces, "new_shards", 0, "one_way",
                      ch->from == TABLE_REFERENCE ||
                          (ch->from == TABLE_SHARDED && ch->to == TABLE_REFERENCE));
 }
@@ -256,6 +278,7 @@ layout_table(struct planner *p)
     json_t         *spec = NULL;
 
     ch.name   = name;
+    ch.notes  = json_array();
     ch.tables = catalog_all(p->c->catalog, CATALOG_TABLE);
     ch.object = json_incref(json_object_get(ch.tables, name));
     ch.from   = model_kind(model_text(ch.object, "kind"), TABLE_VIEW);
@@ -268,6 +291,7 @@ layout_table(struct planner *p)
             spec = spec_of(&ch);
         decision_fini(&how);
     }
+    json_decref(ch.notes);
     json_decref(ch.after);
     json_decref(ch.facts);
     json_decref(ch.object);
