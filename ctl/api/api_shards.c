@@ -86,7 +86,7 @@ api_shard_release(struct request *r)
     struct sql_error error;
 
     r->answer = model_flag(r->body, "forget")
-                    ? release_forget(r->cluster, who, r->part[1], &error)
-                    : release_shard(r->cluster, who, r->part[1], &error);
+                    ? release_forget(r->cluster, r->who, r->part[1], &error)
+                    : release_shard(r->cluster, r->who, r->part[1], &error);
     return request_done(r, r->answer != NULL, &error);
 }

@@ -11,6 +11,7 @@
 #include "ctl/job/moving.h"
 #include "ctl/job/release.h"
 #include "ctl/job/shard.h"
+#include "ctl/move/fence.h"
 
 static struct ddl *
 open_ddl(struct cluster *c, const struct ddl_request *request, struct ddl_answer *answer,
@@ -248,11 +249,26 @@ recover_one(struct cluster *c, const json_t *record, struct sql_error *error)
     return drop_remains(c, database, table) ? JOB_FAILED : JOB_STUCK;
 }
 
+/* A fence that was raised for a short change nobody goes on with; a move lowers its own. */
+static void
+lower_fence(struct cluster *c)
+{
+    json_t    *move = moving_record(c), *meta = catalog_get(c->catalog, CATALOG_META, "move", NULL);
+    struct err err;
+
+    if (!move && json_object_get(meta, "fenced") && !fence_lower(c, 0, &err))
+        log_error("%s", err.text);
+    json_decref(meta);
+    json_decref(move);
+}
+
 void
 ddl_recover(struct cluster *c)
 {
     json_t *list = job_list(c, 0, true), *record;
     size_t  i;
+
+    lower_fence(c);
 
     json_array_foreach(list, i, record) {
         struct sql_error error;
