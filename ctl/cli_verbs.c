@@ -66,8 +66,8 @@ const struct cli_verb cli_verbs[] = {
       "events do not move, and have to be dropped before." },
     { "shard release", "SHARD", "forget", verb_shard_release,
       "Let the last server work without shardd",
-      "An adopted server that all others have been drained to: its tables become global, so that it\n"
-      "numbers rows by itself, and each user may log in there as by shardd. Both ways are good\n"
+      "An adopted server that all others have been drained to: its tables become global, so that\n"
+      "it numbers rows by itself, and each user may log in there as by shardd. Both ways are good\n"
       "then. With --forget, when no application comes by shardd any more, the catalog forgets the\n"
       "server, and the schemas and accounts that shardd made on it go." },
     { "range list", "", "", verb_range_list, "List which shard owns which part of the keys", "" },

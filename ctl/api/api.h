@@ -58,7 +58,7 @@
  *   GET    /metrics                    for Prometheus, no JSON (ctl/api/metrics.h)
  *
  * POST /v1/fence is for tests, and for taking down by hand what a dead controller left: moves
- * raise and lower their fences themselves (ctl/move/fence.h).
+ * raise and lower their fences themselves (ctl/provision/fence.h).
  *   raise     {"split": ["<start>", ...] (the map is cut there first), "ranges": ["<start>", ...],
  *              "shards": [id, ...], "tables": [name, ...], "cut": bool, "wait_ms": N}
  *   answer    {"acknowledged_us": N, "drained_us": N}, or 409 and it is down again

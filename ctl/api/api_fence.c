@@ -5,7 +5,7 @@
 
 #include "ctl/api/request.h"
 #include "ctl/catalog/model.h"
-#include "ctl/move/fence.h"
+#include "ctl/provision/fence.h"
 
 enum { WAIT_MS = 1000 };
 

@@ -11,7 +11,7 @@
 #include "ctl/job/moving.h"
 #include "ctl/job/release.h"
 #include "ctl/job/shard.h"
-#include "ctl/move/fence.h"
+#include "ctl/provision/fence.h"
 
 static struct ddl *
 open_ddl(struct cluster *c, const struct ddl_request *request, struct ddl_answer *answer,

@@ -8,7 +8,7 @@
 #include "ctl/catalog/model.h"
 #include "ctl/catalog/user.h"
 #include "ctl/job/moving.h"
-#include "ctl/move/fence.h"
+#include "ctl/provision/fence.h"
 #include "ctl/provision/schema.h"
 
 enum { FENCE_MS = 5000, DRAIN_MS = 5000, LOCK_S = 3 };
@@ -34,9 +34,9 @@ last_one(struct cluster *c, const char *name, struct sql_error *error)
                            "everything, and there is the shard %s as well: 'shardctl shard drain "
                            "%s --to %s --no-reverse --wait' first", other, other, name);
     else if (strcmp(model_text(shard, "provisioner"), "static") != 0)
-        ok = sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: %s is a server of shardd's own, which "
-                           "would end with it; adopt a server of yours ('shardctl shard add --adopt "
-                           "HOST:PORT'), and drain %s to it", name, name);
+        ok = sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: %s is a server of shardd's own, "
+                           "which would end with it; adopt a server of yours ('shardctl shard "
+                           "add --adopt HOST:PORT'), and drain %s to it", name, name);
     json_decref(all);
     if (!ok) {
         json_decref(shard);
@@ -376,8 +376,8 @@ forget(struct job *job, const char *who, const char *name, json_t **answer,
     bool            ok    = shard != NULL;
 
     if (ok && !model_flag(shard, "released"))
-        ok = sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: %s serves applications through shardd "
-                           "only; 'shardctl shard release %s' first", name, name);
+        ok = sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: %s serves applications through "
+                           "shardd only; 'shardctl shard release %s' first", name, name);
     users = catalog_all(c->catalog, CATALOG_USER);
     if (ok) {
         json_object_set_new(job->record, "undo", json_pack("{s:O}", "server", shard));

@@ -4,7 +4,7 @@
 
 #include "core/base/clock.h"
 #include "ctl/move/cutover.h"
-#include "ctl/move/fence.h"
+#include "ctl/provision/fence.h"
 #include "ctl/move/journal.h"
 
 /* A server that takes part. */

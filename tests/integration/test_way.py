@@ -1,6 +1,6 @@
-"""test_way.py - the way in and the way out: a server with an application on it is adopted, its table
-sharded, servers join, all is brought back to it, and it works without shardd. The application
-notices nothing but two other addresses."""
+"""test_way.py - the way in and the way out: a server with an application on it is adopted, its
+table sharded, servers join, all is brought back to it, and it works without shardd. The
+application notices nothing but two other addresses."""
 import pymysql
 import pytest
 

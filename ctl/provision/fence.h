@@ -19,8 +19,8 @@
  * Parked statements wait for fence_wait_ms (a setting of shardd) at most, and then fail with
  * 1205: raise late, lower early. One fence at a time: a second one replaces the first.
  */
-#ifndef CTL_MOVE_FENCE_H
-#define CTL_MOVE_FENCE_H
+#ifndef CTL_PROVISION_FENCE_H
+#define CTL_PROVISION_FENCE_H
 
 #include "ctl/provision/cluster.h"
 

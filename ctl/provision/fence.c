@@ -1,5 +1,5 @@
 /* fence.c - see fence.h. */
-#include "ctl/move/fence.h"
+#include "ctl/provision/fence.h"
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
