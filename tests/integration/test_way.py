@@ -64,7 +64,7 @@ def all_of(server):
 
 @pytest.fixture
 def theirs(scratch):
-    server = Server(scratch / "way-theirs", settings=BINLOG)
+    server = Server(scratch / "before", settings=BINLOG)
     server.sql("CREATE DATABASE app")
     yield server
     server.stop()
