@@ -2,7 +2,8 @@
 #include "ctl/cli.h"
 #include "ctl/verbs.h"
 
-#define PROVISION     "provisioner docker-socket docker-image docker-network docker-volumes"
+#define PROVISION     "provisioner docker-socket docker-image docker-network docker-volumes " \
+                      "discover"
 #define API           "api-listen api-cert api-key api-plain api-group api-role "
 #define SERVE_OPTIONS "shards instance " API PROVISION
 #define USER_LIMITS   "max-connections connection-rate statement-timeout " \
@@ -272,6 +273,8 @@ const struct cli_option cli_options[] = {
     { "docker-image", "IMAGE", "MariaDB's official image, or one with its contract "
       "(mariadb:10.11)" },
     { "docker-network", "NAME", "host, or a network on which ports are published (host)" },
+    { "discover", "on|off", "containers and units that say they are the cluster's become shards "
+      "(on)" },
     { "docker-volumes", "keep|remove", "what becomes of a removed shard's data (keep)" },
     { "static", "HOST[:PORT]", "a server without tables that becomes a shard" },
     { "adopt", "HOST[:PORT]", "the server to take over; an engine's may be /PATH of a socket" },

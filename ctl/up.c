@@ -25,6 +25,7 @@
 #include "ctl/job/admin.h"
 #include "ctl/job/ddl.h"
 #include "ctl/job/deadlock.h"
+#include "ctl/job/discover.h"
 #include "ctl/job/repair.h"
 #include "ctl/job/resolver.h"
 #include "ctl/move/run.h"
@@ -378,6 +379,7 @@ struct keepers {
     struct resolver *resolver;
     struct deadlock *deadlock;
     struct repair   *repair;
+    struct discover *discover;
 };
 
 static void
@@ -387,6 +389,7 @@ start_keepers(struct cluster *c, struct keepers *k)
     k->deadlock = deadlock_start(c);
     k->repair   = repair_start(c);
     moves_start(c);
+    k->discover = discover_start(c);
     c->monitor  = monitor_start(c);
     c->scaler   = scaler_start(c);
     c->exporter = exporter_open(c);
@@ -404,6 +407,7 @@ stop_keepers(struct cluster *c, struct keepers *k)
         c->monitor = NULL;
         moves_stop(c);
     }
+    discover_stop(k->discover);
     repair_stop(k->repair);
     deadlock_stop(k->deadlock);
     resolver_stop(k->resolver);

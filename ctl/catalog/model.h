@@ -8,7 +8,8 @@
  *                  ROUTES_ENGINE_ID
  *   shard/ID       id, name, host, port, socket, state (up|draining),
  *                  provisioner (local|docker|systemd|static), directory, container, unit,
- *                  milli_cpus, memory_bytes, user, secret (of the controller),
+ *                  found (by discovery), milli_cpus, memory_bytes, user, secret (of the
+ *                  controller),
  *                  account_host (static: what users' accounts are bound to there),
  *                  agent (URL of its machine's node-exporter; "" or absent: none),
  *                  tls (the controller uses it there), tls_ca (a file; "": unverified)

@@ -9,7 +9,8 @@
  * The record is {number, kind, who, what, database, table, state, steps, error,
  * session, started, ended}, durable before the first step. A controller that starts and
  * finds a running job finishes or undoes it (ddl_recover.c). For that a record also has
- * "definitions" (see ddl_restore.c) and "undo" (see shard_resume.c), which has secrets.
+ * "definitions" (see ddl_restore.c) and "undo" (see shard_resume.c), which has secrets; of
+ * a server that was made or removed "made" stays (see provision_trace()).
  */
 #ifndef CTL_JOB_JOB_H
 #define CTL_JOB_JOB_H

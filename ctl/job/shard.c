@@ -11,10 +11,12 @@
 
 enum { IDLE_WAIT_MS = 30000, LOOK_MS = 150, ANSWER_S = 5 };
 
-/* What a controller after this one removes, or completes; see shard_resume.c. */
+/* What a controller after this one removes, or completes; see shard_resume.c. "made" stays in the
+ * record when the job has ended, for discover.c. */
 static bool
 keep_undo(struct job *job, const json_t *shard, struct sql_error *error)
 {
+    json_object_set_new(job->record, "made", provision_trace(shard));
     json_object_set_new(job->record, "undo",
                         json_pack("{s:I, s:o}", "id", (json_int_t)model_number(shard, "id"),
                                   "made", provision_trace(shard)));
@@ -82,8 +84,8 @@ shard_add(struct cluster *c, const char *who, const char *name, struct sql_error
     return shard_add_as(c, who, name, &plain, error);
 }
 
-static bool
-owns_nothing(struct cluster *c, const json_t *shard, struct sql_error *error)
+bool
+shard_owns_nothing(struct cluster *c, const json_t *shard, struct sql_error *error)
 {
     json_t     *map  = catalog_get(c->catalog, CATALOG_RANGES, "map", NULL);
     json_t     *list = json_object_get(map, "ranges"), *pair;
@@ -143,7 +145,7 @@ take_out(struct job *job, const char *who, const json_t *shard, struct sql_error
     struct catalog_change *change;
     char                   id[24];
 
-    if (!owns_nothing(c, shard, error) || !keep_undo(job, shard, error))
+    if (!shard_owns_nothing(c, shard, error) || !keep_undo(job, shard, error))
         return false;
     snprintf(id, sizeof(id), "%lld", (long long)model_number(shard, "id"));
     change = catalog_begin(c->catalog, who);
@@ -157,8 +159,9 @@ take_out(struct job *job, const char *who, const json_t *shard, struct sql_error
 static enum job_state
 remove_shard(struct job *job, const char *who, const json_t *shard, struct sql_error *error)
 {
-    struct cluster *c = job->cluster;
-    struct err      err;
+    struct cluster    *c = job->cluster;
+    struct provisioned p = provision_of(c, (json_t *)(uintptr_t)shard);
+    struct err         err;
 
     if (!take_out(job, who, shard, error))
         return JOB_FAILED;
@@ -167,7 +170,7 @@ remove_shard(struct job *job, const char *who, const json_t *shard, struct sql_e
         return JOB_STUCK;
     }
     publish_drained(c->publisher, PUBLISH_WAIT_MS);
-    if (strcmp(model_text(shard, "provisioner"), "static") != 0) /* these stay as they are */
+    if (provision_is_ours(&p)) /* others stay as they are */
         wait_until_idle(shard);
     if (cluster_remove_server(c, shard, true, &err))
         return JOB_DONE;

@@ -62,6 +62,10 @@ bool shard_remove(struct cluster *c, const char *who, const char *name,
 bool shard_set_agent(struct cluster *c, const char *who, const char *name, const char *url,
                      struct sql_error *error) must_check;
 
+/* False with a sentence: it owns ranges, or is a database's home. */
+bool shard_owns_nothing(struct cluster *c, const json_t *shard,
+                        struct sql_error *error) must_check;
+
 /* Name and state ("up" or "draining"); NULL: as it is. */
 bool shard_set(struct cluster *c, const char *who, const char *name, const char *new_name,
                const char *state, struct sql_error *error) must_check;

@@ -177,7 +177,7 @@ cluster_remove_server(struct cluster *c, const json_t *shard, bool kept, struct 
     struct provisioned p = provision_of(c, (json_t *)(uintptr_t)shard);
 
     failpoint("shard-leaving");
-    return p.by->destroy(&p, kept, err);
+    return !provision_is_ours(&p) || p.by->destroy(&p, kept, err);
 }
 
 struct local_server *
@@ -266,7 +266,7 @@ start_others(struct cluster *c)
     json_object_foreach(all, name, shard) {
         struct provisioned p = provision_of(c, shard);
 
-        if (!p.by->makes || p.by == &provisioner_local)
+        if (!provision_is_ours(&p) || p.by == &provisioner_local)
             continue;
         if (!p.by->start(&p, &err) || !p.by->wait_ready(&p, READY_MS, &err))
             log_warn("shard %s: %s", model_text(shard, "name"), err.text);

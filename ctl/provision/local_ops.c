@@ -67,17 +67,7 @@ describe(struct provisioned *p, struct provision_facts *out, struct err *err)
     return true;
 }
 
-/* Its leftovers are folders of HOME, which local_sweep() finds where that is safe. */
-static json_t *
-list(struct cluster *c, struct err *err)
-{
-    (void)c;
-    (void)err;
-    return json_array();
-}
-
 const struct provisioner provisioner_local = {
     .name = "local", .makes = true, .plan = plan, .create = create, .start = start,
     .wait_ready = wait_ready, .keep = keep, .destroy = destroy, .describe = describe,
-    .list = list,
 };

@@ -153,11 +153,17 @@ provision_plan(struct cluster *c, const struct provision_wish *wish, json_t *ser
     return true;
 }
 
+bool
+provision_is_ours(const struct provisioned *p)
+{
+    return p->by->makes && !model_flag(p->server, "found");
+}
+
 json_t *
 provision_trace(const json_t *server)
 {
     static const char *const members[] = { "id", "name", "provisioner", "directory", "container",
-                                           "unit" };
+                                           "unit", "found" };
     json_t *trace = json_object();
 
     for (size_t i = 0; i < countof(members); i++)

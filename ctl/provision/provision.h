@@ -61,10 +61,17 @@ struct provisioner {
      * provisioner whose settings say so keeps their files. */
     bool (*destroy)(struct provisioned *p, bool kept, struct err *err);
     bool (*describe)(struct provisioned *p, struct provision_facts *out, struct err *err);
-    /* What there is with a name or label of this cluster, objects to be owned: name, id (-1: it
-     * is not ours, but wants to be a shard), running, and what discover.c asks for. NULL with
-     * `err`: it cannot be told. */
+    /* For discover.c; NULL where nothing is to be discovered: the member of a shard's object that
+     * has its server's name there ("container"). */
+    const char *handle;
+    unsigned    seldom; /* every so many looks: one costs a process */
+    /* What there is with a name or label of this cluster, objects to be owned: name; ref (another
+     * for one that was made anew); id of the shard it was made for, or -1: somebody else's, who
+     * wants it to be a shard; running; and of those what they say: shard (a name), host, port,
+     * user. NULL with `err`: it cannot be told. */
     json_t *(*list)(struct cluster *c, struct err *err);
+    /* The password of that user; "" where none is told. */
+    void (*secret)(struct cluster *c, const json_t *entry, char *out, size_t room);
 };
 
 extern const struct provisioner provisioner_local, provisioner_docker, provisioner_systemd,
@@ -87,6 +94,9 @@ struct provision_wish {
 /* The wish, and the names that follow from it, into an object with id and name. */
 bool provision_plan(struct cluster *c, const struct provision_wish *wish, json_t *server,
                     struct err *err) must_check;
+
+/* Whether it is ours to start and to remove: not what was found, see ctl/job/discover.h. */
+bool provision_is_ours(const struct provisioned *p);
 
 /* What a job's record needs of it to find it again: an object to be owned. */
 json_t *provision_trace(const json_t *server);

@@ -342,7 +342,7 @@ one(const json_t *container)
     const char *number = model_text(given, DOCKER_SHARD);
     const char *name   = json_string_value(json_array_get(json_object_get(container, "Names"), 0));
 
-    return json_pack("{s:s, s:s, s:I, s:b, s:s, s:s, s:s, s:s}", "container",
+    return json_pack("{s:s, s:s, s:I, s:b, s:s, s:s, s:s, s:s}", "ref",
                      model_text(container, "Id"), "name", name ? name + (name[0] == '/') : "", "id",
                      number[0] ? (json_int_t)atoll(number) : (json_int_t)-1, "running",
                      strcmp(model_text(container, "State"), "running") == 0, "shard",
@@ -385,8 +385,31 @@ list(struct cluster *c, struct err *err)
     return NULL;
 }
 
+/* As the official image is told it. */
+static void
+secret(struct cluster *c, const json_t *entry, char *out, size_t room)
+{
+    static const char *const names[] = { "MARIADB_ROOT_PASSWORD=", "MYSQL_ROOT_PASSWORD=" };
+    char       path[128];
+    json_t    *answer, *variable;
+    struct err ignored;
+    size_t     i;
+
+    out[0] = '\0';
+    snprintf(path, sizeof(path), "/containers/%.80s/json", model_text(entry, "ref"));
+    ask(c, "GET", path, NULL, &answer, &ignored);
+    json_array_foreach(json_object_get(json_object_get(answer, "Config"), "Env"), i, variable)
+        for (size_t k = 0; k < countof(names); k++) {
+            const char *text = json_string_value(variable);
+
+            if (text && strncmp(text, names[k], strlen(names[k])) == 0)
+                snprintf(out, room, "%s", text + strlen(names[k]));
+        }
+    json_decref(answer);
+}
+
 const struct provisioner provisioner_docker = {
     .name = "docker", .makes = true, .limits = true, .plan = plan, .create = create,
     .start = start, .wait_ready = wait_ready, .keep = keep, .destroy = destroy,
-    .describe = describe, .list = list,
+    .describe = describe, .handle = "container", .seldom = 1, .list = list, .secret = secret,
 };

@@ -60,15 +60,7 @@ describe(struct provisioned *p, struct provision_facts *out, struct err *err)
     return true;
 }
 
-static json_t *
-list(struct cluster *c, struct err *err)
-{
-    (void)c;
-    (void)err;
-    return json_array();
-}
-
 const struct provisioner provisioner_static = {
     .name = "static", .plan = plan, .create = create, .start = start, .wait_ready = wait_ready,
-    .keep = keep, .destroy = destroy, .describe = describe, .list = list,
+    .keep = keep, .destroy = destroy, .describe = describe,
 };

@@ -332,48 +332,134 @@ describe(struct provisioned *p, struct provision_facts *out, struct err *err)
 
 /* --- what there is -------------------------------------------------------------------------- */
 
+/* The value of NAME among "NAME=value NAME=value"; systemd quotes what has a space in it, which
+ * nothing of ours has. */
 static void
-append_units(struct cluster *c, char *lines, json_t *all)
+variable(const char *environment, const char *name, char *out, size_t room)
 {
-    char *state = NULL;
+    size_t len = strlen(name);
 
-    for (char *line = strtok_r(lines, "\n", &state); line; line = strtok_r(NULL, "\n", &state)) {
-        size_t  len    = strcspn(line, " ");
-        char   *suffix = strstr(line, ".service");
-        int64_t id;
+    out[0] = '\0';
+    for (const char *at = environment; *at; at += strspn(at, " ")) {
+        size_t word = strcspn(at, " ");
 
-        if (!suffix || suffix > line + len)
-            continue;
-        *suffix = '\0';
-        id      = provision_number(c, line, TEMPLATE);
-        if (id > 0)
-            json_array_append_new(all, json_pack("{s:s, s:I}", "name", line, "id",
-                                                 (json_int_t)id));
+        if (strncmp(at, name, len) == 0 && at[len] == '=')
+            snprintf(out, room, "%.*s", (int)(word - len - 1), at + len + 1);
+        at += word;
     }
 }
 
+/* NULL: it has nothing to do with this cluster. */
+static json_t *
+one(struct cluster *c, const char *unit, const char *start, const char *environment, bool running)
+{
+    static const char *const said[][2] = { { "shard", "SHARDD_NAME" }, { "host", "SHARDD_HOST" },
+                                           { "port", "SHARDD_PORT" }, { "user", "SHARDD_USER" },
+                                           { "file", "SHARDD_PASSWORD_FILE" } };
+    char    stem[NAME_MAX_LEN + 64], text[512];
+    int64_t id;
+    json_t *entry;
+
+    snprintf(stem, sizeof(stem), "%.*s", (int)strcspn(unit, "."), unit);
+    id = provision_number(c, stem, TEMPLATE);
+    variable(environment, "SHARDD_CLUSTER", text, sizeof(text));
+    if (id < 0 && strcmp(text, c->uuid) != 0 && strcmp(text, c->instance) != 0)
+        return NULL;
+    entry = json_pack("{s:s, s:s, s:I, s:b}", "name", unit, "ref", start, "id", (json_int_t)id,
+                      "running", running);
+    for (size_t i = 0; i < countof(said); i++) {
+        variable(environment, said[i][1], text, sizeof(text));
+        model_set(entry, said[i][0], text);
+    }
+    return entry;
+}
+
+/* What `systemctl show` said of one unit. InvocationID is another for each of its starts. */
+struct block {
+    char unit[256], start[300], environment[2048], state[32];
+};
+
+static void
+read_line(struct block *b, const char *line, size_t len)
+{
+    const struct {
+        const char *name;
+        char       *out;
+        size_t      room;
+    } members[] = { { "Id=", b->unit, sizeof(b->unit) },
+                    { "InvocationID=", b->start, sizeof(b->start) },
+                    { "Environment=", b->environment, sizeof(b->environment) },
+                    { "ActiveState=", b->state, sizeof(b->state) } };
+
+    for (size_t i = 0; i < countof(members); i++) {
+        size_t n = strlen(members[i].name);
+
+        if (len >= n && strncmp(line, members[i].name, n) == 0)
+            snprintf(members[i].out, members[i].room, "%.*s", (int)(len - n), line + n);
+    }
+}
+
+/* Blocks with empty lines between. */
+static json_t *
+read_blocks(struct cluster *c, const char *text)
+{
+    json_t      *all = json_array(), *entry;
+    struct block b   = { .unit = "" };
+
+    for (;;) {
+        size_t len = strcspn(text, "\n");
+
+        read_line(&b, text, len);
+        if ((len == 0 || !text[len]) && b.unit[0]) {
+            entry = one(c, b.unit, b.start, b.environment, strcmp(b.state, "active") == 0);
+            if (entry)
+                json_array_append_new(all, entry);
+            b = (struct block){ .unit = "" };
+        }
+        if (!text[len])
+            return all;
+        text += len + 1;
+    }
+}
+
+/* The units that systemd has loaded: who was stopped is not there any more. */
 static json_t *
 list(struct cluster *c, struct err *err)
 {
     char        program[CLUSTER_PATH_MAX];
-    const char *argv[] = { program, "list-units", "--all", "--plain", "--no-legend", "--no-pager",
-                           TEMPLATE "*", NULL };
+    const char *argv[] = { program, "show", "--property=Id,InvocationID,Environment,ActiveState",
+                           "shardd-*.service", NULL };
     struct buf  lines  = { 0 };
     json_t     *all    = NULL;
 
-    if (!spawn_find("systemctl", program, sizeof(program)))
-        return json_array(); /* nothing can be there */
-    if (spawn_read(argv, &lines, err)) {
-        all = json_array();
-        buf_append_byte(&lines, '\0');
-        append_units(c, (char *)lines.bytes + lines.start, all);
+    if (access("/run/systemd/system", F_OK) != 0 ||
+        !spawn_find("systemctl", program, sizeof(program))) {
+        err_set(err, "this machine does not run systemd");
+        return NULL;
     }
+    if (spawn_read(argv, &lines, err))
+        all = read_blocks(c, buf_cstr(&lines));
     buf_fini(&lines);
     return all;
+}
+
+/* The first line of the file that the unit names. */
+static void
+secret(struct cluster *c, const json_t *entry, char *out, size_t room)
+{
+    FILE *in = fopen(model_text(entry, "file"), "re");
+
+    (void)c;
+    out[0] = '\0';
+    if (!in)
+        return;
+    if (fgets(out, (int)room, in))
+        out[strcspn(out, "\r\n")] = '\0';
+    fclose(in);
 }
 
 const struct provisioner provisioner_systemd = {
     .name = "systemd", .makes = true, .limits = true, .plan = plan, .create = create,
     .start = start, .wait_ready = wait_ready, .keep = keep, .destroy = destroy,
-    .describe = describe, .list = list,
+    .describe = describe, .handle = "unit", .seldom = 3, .list = list, .secret = secret,
 };

@@ -35,9 +35,11 @@ if ! test -d $data/mysql; then
     {
         echo "DELETE FROM mysql.global_priv WHERE User = '' OR User = 'root';"
         echo "FLUSH PRIVILEGES;"
-        echo "CREATE USER root@localhost IDENTIFIED BY PASSWORD '$MARIADB_ROOT_PASSWORD_HASH';"
+        as="PASSWORD '$MARIADB_ROOT_PASSWORD_HASH'"
+        test -z "$MARIADB_ROOT_PASSWORD" || as="'$MARIADB_ROOT_PASSWORD'"
+        echo "CREATE USER root@localhost IDENTIFIED BY $as;"
         echo "GRANT ALL ON *.* TO root@localhost WITH GRANT OPTION;"
-        echo "CREATE USER root@'$host' IDENTIFIED BY PASSWORD '$MARIADB_ROOT_PASSWORD_HASH';"
+        echo "CREATE USER root@'$host' IDENTIFIED BY $as;"
         echo "GRANT ALL ON *.* TO root@'$host' WITH GRANT OPTION;"
     } >/tmp/init.sql
     exec "$shift_first" --no-defaults --datadir=$data --user=root --init-file=/tmp/init.sql "$@"

@@ -1,10 +1,13 @@
 """test_docker.py - shards in containers, with a real dockerd: made, limited, killed at each step of
 their making, restarted by the daemon, removed with and without it."""
+import json
 import os
 import signal
 
+import pymysql
 import pytest
 
+import testbed
 from controlbed import Controller
 from dockerbed import IMAGE, Docker
 from testbed import wait_for
@@ -163,3 +166,99 @@ def test_without_its_daemon(c, docker):
     assert docker.containers() == []
     assert docker.volumes() == {shown["container"]}
     docker.call("DELETE", f"/volumes/{shown['container']}")
+
+
+def run_guest(c, docker, name, database=None, **labels):
+    """A container that somebody else runs, as `docker run --label ...` would make it."""
+    port = testbed.free_port()
+    body = {"Image": IMAGE, "Cmd": ["mariadbd", "--bind-address=127.0.0.1", f"--port={port}",
+                                    "--log-bin", "--binlog-format=ROW", "--local-infile=1"],
+            "Env": ["MARIADB_ROOT_PASSWORD=guest"],
+            "Labels": {"shardd.cluster": c.instance, "shardd.port": str(port), **labels},
+            "HostConfig": {"NetworkMode": "host"}}
+    assert docker.call("POST", f"/containers/create?name={name}", body)[0] == 201
+    docker.call("POST", f"/containers/{name}/start")
+    if database:
+        def made():
+            try:
+                with pymysql.connect(host="127.0.0.1", port=port, user="root", password="guest",
+                                     autocommit=True) as db, db.cursor() as cursor:
+                    cursor.execute(f"CREATE DATABASE {database}")
+                    cursor.execute(f"CREATE TABLE {database}.t (id INT)")
+                    return True
+            except pymysql.err.OperationalError:
+                return False
+        wait_for("the guest", made)
+    return port
+
+
+def names(c):
+    return [s["name"] for s in c.shard_list()]
+
+
+def log_of(c):
+    with open(c.log.name, encoding="utf-8") as f:
+        return f.read()
+
+
+def test_a_labelled_container_becomes_a_shard_and_leaves(c, docker):
+    port = run_guest(c, docker, "guest", **{"shardd.name": "visitor"})
+    wait_for("the guest to join", lambda: "visitor" in names(c))
+    shown = c.json("shard", "show", "visitor")
+    assert (shown["port"], shown["container"], shown["found"]) == (port, "guest", True)
+    assert shown["server"]["runs"] == "running" and shown["answers"] and c.fsck() == []
+    c.kill()
+    c.start()
+    assert "visitor" in names(c)
+    docker.call("DELETE", "/containers/guest?force=1&v=1")
+    wait_for("the guest to leave", lambda: "visitor" not in names(c))
+    assert c.fsck() == []
+
+
+def test_who_owns_something_stays_when_its_container_goes(c, docker):
+    run_guest(c, docker, "owner")
+    wait_for("the owner to join", lambda: "owner" in names(c))
+    c.ctl("database", "create", "theirs", "--home-shard", "owner")
+    docker.call("POST", "/containers/owner/rename?name=hidden")
+    wait_for("its absence to be told", lambda: "owner, has gone" in log_of(c))
+    assert "owner" in names(c)
+    docker.call("POST", "/containers/hidden/rename?name=owner")
+    c.ctl("database", "drop", "theirs")
+    c.ctl("shard", "remove", "owner")
+    assert docker.containers() != []  # it is not ours to remove
+    docker.call("DELETE", "/containers/owner?force=1&v=1")
+
+
+def test_a_guest_with_tables_is_refused_once(c, docker):
+    run_guest(c, docker, "full", database="shop")
+    wait_for("the refusal", lambda: "full wants to be a shard, and cannot" in log_of(c))
+    jobs = len(c.call("GET", "/v1/jobs")[2]["jobs"])
+    docker.call("POST", "/containers/full/stop?t=30")
+    docker.call("POST", "/containers/full/start")
+    wait_for("another look", lambda: docker.containers(**{"shardd.cluster": c.instance})[0][
+        "State"] == "running")
+    assert len(c.call("GET", "/v1/jobs")[2]["jobs"]) == jobs and "full" not in names(c)
+    docker.call("DELETE", "/containers/full?force=1&v=1")
+
+
+def objects(c, kind, name="%"):
+    return [json.loads(body) for (body,) in c.catalog(
+        "SELECT body FROM object WHERE kind = ? AND name LIKE ?", (kind, name))]
+
+
+def test_what_a_failed_job_left_is_found(c, docker):
+    """A container that the daemon finished making when its controller was gone."""
+    c.kill()
+    meta, = objects(c, "meta", "cluster")
+    failed = [j["made"] for j in objects(c, "job") if j["state"] == "failed" and "made" in j]
+    c.start()
+    body = {"Image": IMAGE, "Labels": {"shardd.cluster": meta["uuid"], "shardd.shard": "1234"},
+            "HostConfig": {"NetworkMode": "host"}}
+    docker.call("POST", "/containers/create?name=unknown", body)
+    wait_for("it to be told", lambda: "unknown was made for shard number 1234" in log_of(c))
+    body["Labels"]["shardd.shard"] = str(failed[0]["id"])
+    name = failed[0]["container"]
+    docker.call("POST", f"/containers/create?name={name}", body)
+    wait_for("it to be removed", lambda: docker.call("GET", f"/containers/{name}/json")[0] == 404)
+    assert docker.call("GET", "/containers/unknown/json")[0] == 200  # that may have rows in it
+    docker.call("DELETE", "/containers/unknown?force=1&v=1")

@@ -129,3 +129,29 @@ RestartSec=100ms
     refused = machine.run_raw("systemctl", "--no-ask-password", "stop", "dbus.socket",
                               user="shardd")
     assert refused.returncode != 0 and "uthentication" in refused.stderr
+
+
+GUEST = """#!/bin/sh
+set -e
+mariadb-install-db --no-defaults --datadir=/tmp/guest --user=root >/dev/null
+echo "CREATE USER keeper@'%' IDENTIFIED BY 'of the unit';
+GRANT ALL ON *.* TO keeper@'%' WITH GRANT OPTION;" >/tmp/guest.sql
+echo "of the unit" >/etc/guest.password
+"""
+
+
+def test_a_unit_that_says_so_becomes_a_shard_and_leaves(machine):
+    machine.run("sh", "-c", GUEST)
+    machine.run("systemd-run", "--unit=shardd-guest", "--service-type=notify",
+                "-pEnvironment=SHARDD_CLUSTER=default SHARDD_PORT=13306 SHARDD_USER=keeper"
+                " SHARDD_PASSWORD_FILE=/etc/guest.password SHARDD_NAME=visitor",
+                "/usr/sbin/mariadbd", "--no-defaults", "--datadir=/tmp/guest", "--user=root",
+                "--port=13306", "--bind-address=127.0.0.1", "--socket=/tmp/guest.sock",
+                "--init-file=/tmp/guest.sql", "--log-bin", "--skip-name-resolve")
+    wait_for("the unit to join", lambda: "visitor" in shards(machine))
+    shown = machine.json("shard", "show", "visitor")
+    assert (shown["unit"], shown["port"]) == ("shardd-guest.service", 13306)
+    assert shown["server"]["runs"] == "running" and shown["answers"]
+    machine.ctl("fsck")
+    machine.run("systemctl", "stop", "shardd-guest")
+    wait_for("the unit to leave", lambda: "visitor" not in shards(machine))
