@@ -287,7 +287,7 @@ const struct cli_option cli_options[] = {
     { "into", "N", "how many parts, the one that stays included (2)" },
     { "at", "POSITION", "where a part begins, 16 hexadecimal digits; may be repeated" },
     { "to", "SHARD", "who gets the rows; may be repeated" },
-    { "by", "keys|rows|bytes", "what is to be even (keys)" },
+    { "by", "keys|rows|bytes|load", "what is to be even (keys)" },
     { "dry-run", NULL, "say what would move, and do nothing" },
     { "wait", NULL, "return when it is done: for a move when its rows have been switched" },
     { "throttle", "LIMITS", "auto, off, or rows per second at most; see shardctl(8) for more "

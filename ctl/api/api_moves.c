@@ -2,15 +2,54 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/memory.h"
 #include "ctl/api/request.h"
 #include "ctl/catalog/model.h"
 #include "ctl/move/run.h"
+#include "ctl/scale/monitor.h"
+
+static uint64_t
+start_at(const json_t *list, size_t i)
+{
+    const char *text = json_string_value(json_array_get(json_array_get(list, i), 0));
+
+    return strtoull(text ? text : "", NULL, 16);
+}
+
+/* What each range weighs by the statements that go there. False: nothing was measured yet. */
+static bool
+weigh_by_load(struct request *r, struct sql_error *error)
+{
+    struct load    *load = r->cluster->monitor ? monitor_load(r->cluster->monitor) : NULL;
+    float          *heat = mem_alloc(LOAD_PARTS * sizeof(*heat));
+    struct load_key hot[LOAD_KEYS_MAX];
+    json_t         *map  = catalog_get(r->cluster->catalog, CATALOG_RANGES, "map", NULL);
+    json_t         *list = json_object_get(map, "ranges"), *weights = json_object();
+    bool            ok   = load && load_heat(load, heat);
+    size_t          n    = json_array_size(list);
+    size_t          n_hot = ok ? load_keys(load, ROUTES_NONE, hot, LOAD_KEYS_MAX) : 0;
+
+    for (size_t i = 0; ok && i < n; i++) {
+        uint64_t last = i + 1 < n ? start_at(list, i + 1) - 1 : UINT64_MAX;
+        double   is   = load_heat_of(heat, hot, n_hot, start_at(list, i), last);
+
+        json_object_set_new(weights, json_string_value(json_array_get(json_array_get(list, i), 0)),
+                            json_real(is));
+    }
+    json_object_set_new(r->body, "weights", weights);
+    json_decref(map);
+    free(heat);
+    return ok || sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: no load has been measured yet; "
+                               "try again in half a minute");
+}
 
 unsigned
 api_move_begin(struct request *r)
 {
     struct sql_error error;
 
+    if (strcmp(model_text(r->body, "by"), "load") == 0 && !weigh_by_load(r, &error))
+        return request_done(r, false, &error);
     r->answer = moves_begin(r->cluster, r->who, r->body, &error);
     return request_done(r, r->answer != NULL, &error);
 }
@@ -45,14 +84,6 @@ api_job_ask(struct request *r)
         return request_done(r, false, &error);
     r->answer = json_pack("{s:I}", "job", (json_int_t)number);
     return 200;
-}
-
-static uint64_t
-start_at(const json_t *list, size_t i)
-{
-    const char *text = json_string_value(json_array_get(json_array_get(list, i), 0));
-
-    return strtoull(text ? text : "", NULL, 16);
 }
 
 /* Sets "share" (of the key space) of each shard, by id. */

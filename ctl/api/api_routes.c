@@ -6,7 +6,7 @@
 #define LIMITS "max_connections:int connection_rate:int statement_timeout_ms:int " \
                "transaction_timeout_s:int idle_timeout_s:int max_rows:int max_bytes:int"
 #define MOVE   "verb:split|merge|move|rebalance|drain! shards:texts ranges:texts to:texts " \
-               "at:texts into:int(2..1024) by:keys|rows|bytes " HOW
+               "at:texts into:int(2..1024) by:keys|rows|bytes|load " HOW
 #define HOW    "cutover:auto|manual " \
                "max_pause_ms:int(10..60000) cut_transactions:bool reverse:bool verify:bool " \
                "max_wait_s:int(0..1000000) " \

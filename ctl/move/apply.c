@@ -15,6 +15,7 @@
 
 enum {
     QUEUE_BYTES  = 16 << 20,
+    QUEUE_SPOOL  = 64 << 20, /* with items whose rows are in a file: 512 bytes each */
     BATCH_BYTES  = 4 << 20,
     BATCH_ITEMS  = 4000,
     ANSWER_S     = 120,
@@ -48,8 +49,11 @@ item_free(struct item *i)
 }
 
 static void
-free_items(struct list *items)
+free_items(struct apply *a, struct list *items)
 {
+    pthread_mutex_lock(&a->lock);
+    spool_done(a, items);
+    pthread_mutex_unlock(&a->lock);
     LIST_EACH_SAFE(at, items)
         item_free(container_of(at, struct item, node));
 }
@@ -396,9 +400,9 @@ run(void *arg)
     while (ok && take_items(a, &items)) {
         if (!list_empty(&items))
             ok = handle(a, &items);
-        free_items(&items);
+        free_items(a, &items);
     }
-    free_items(&items);
+    free_items(a, &items);
     pthread_mutex_lock(&a->lock);
     a->status.idle = false;
     pthread_cond_broadcast(&a->changed);
@@ -418,6 +422,7 @@ apply_new(const struct apply_spec *spec)
     a->source    = spec->source;
     a->target    = spec->target;
     a->copy      = spec->copy;
+    a->spools    = spec->spools;
     a->wake      = spec->wake;
     a->context   = spec->context;
     a->fd_target = a->fd_source = -1;
@@ -479,7 +484,7 @@ apply_stop(struct apply *a)
     if (a->started)
         pthread_join(a->thread, NULL);
     close_all(a);
-    free_items(&a->queue);
+    free_items(a, &a->queue);
     branch_forget_all(a);
     apply_rows_fini(a);
     buf_fini(&a->sql);
@@ -494,7 +499,10 @@ apply_push(struct apply *a, struct item *i)
 {
     i->weight = ITEM_BYTES + buf_len(&i->parcel.bytes);
     pthread_mutex_lock(&a->lock);
-    while (!a->stop && !a->status.failed && a->queued > 0 && a->queued + i->weight > QUEUE_BYTES)
+    if (a->spools && a->queued + i->weight > QUEUE_BYTES && spool_put(a, i))
+        i->weight = ITEM_BYTES;
+    size_t most = i->filed ? QUEUE_SPOOL : QUEUE_BYTES;
+    while (!a->stop && !a->status.failed && a->queued > 0 && a->queued + i->weight > most)
         pthread_cond_wait(&a->changed, &a->lock);
     bool ok = !a->stop && !a->status.failed;
     if (ok) {

@@ -8,6 +8,9 @@
  *                          keys that will be hidden ------------> on the source, committed
  *                                                  COMMIT
  *
+ * A queue that is full makes the log wait; where there are other targets as well its items go
+ * into a file, so that a target that is away or slow is behind alone.
+ *
  * A batch is several transactions of the source. It is repeated as a whole after a deadlock or a
  * lost connection, unless `stream` says that its COMMIT went through.
  *
@@ -51,6 +54,7 @@ struct item {
     json_t         *prepared;          /* RESOLVE; owned; NULL: there are no more snapshots */
     uint32_t        timestamp;
     size_t          weight;            /* bytes in the queue */
+    bool            filed;             /* its rows are in a file: see apply_spool.c */
     unsigned        n_position;
     struct gtid     position[];        /* all that is applied with it */
 };
@@ -64,6 +68,8 @@ struct apply;
 struct apply_spec {
     const struct move *move;
     uint32_t           source, target;
+    bool               spools; /* it must not hold up other targets: what does not fit into the
+                                  queue waits in a file */
     const struct copy *copy;  /* rows that it does not cover are left out; NULL: all are in */
     void             (*wake)(void *context); /* from its thread: something has changed */
     void              *context;

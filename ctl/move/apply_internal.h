@@ -4,6 +4,7 @@
  *   apply_batch.c   a batch as one transaction
  *   apply_rows.c    parcels as BINLOG statements and keys
  *   apply_branch.c  branches of XA, in memory and in `stash`
+ *   apply_spool.c   rows that wait in a file
  */
 #ifndef CTL_MOVE_APPLY_INTERNAL_H
 #define CTL_MOVE_APPLY_INTERNAL_H
@@ -49,6 +50,15 @@ struct apply_keys {
     char       set[64];
 };
 
+/* Rows of items that are in the queue or under way, one behind the other; emptied when there are
+ * none. */
+struct apply_spool {
+    int      fd;
+    uint64_t end;
+    unsigned n; /* items; 0: there is no file */
+    unsigned n_own; /* items with a file of their own */
+};
+
 struct apply {
     const struct move  *move;
     uint32_t            source, target;
@@ -57,6 +67,8 @@ struct apply {
     void               *context;
     struct list         queue; /* shared, under the lock */
     size_t              queued;
+    bool                spools;
+    struct apply_spool  spool; /* under the lock, too */
     struct apply_status status;
     bool                reload;
     pthread_mutex_t     lock;
@@ -124,6 +136,11 @@ bool branch_write(struct apply *a, struct sql_error *error) must_check;
 void branch_committed(struct apply *a);
 void branch_undone(struct apply *a);
 unsigned branch_count(struct apply *a);
+
+/* --- apply_spool.c, under the lock */
+/* Its rows are in the file then. False: they cannot be. */
+bool spool_put(struct apply *a, struct item *i) must_check;
+void spool_done(struct apply *a, const struct list *items);
 
 /* --- apply.c */
 bool apply_put(struct apply *a, struct sql_error *error) must_check; /* a->sql, emptied */

@@ -32,11 +32,13 @@ enum {
 };
 
 struct cleaner {
-    struct move             *m;
+    const struct move       *m;
     struct cleanup          *how;
     const struct routes     *routes; /* that hold */
     bool                     in;     /* the sets in_: a move that is given up */
     uint32_t                 shard;
+    uint32_t                 from;   /* only rows of this shard; ROUTES_NONE: of all */
+    const atomic_bool       *halt;   /* besides how->stop; may be NULL */
     struct server            reader, writer;
     const struct move_table *t;
     const struct route_table *rt;    /* of t, in `routes` */
@@ -49,7 +51,7 @@ struct cleaner {
 static bool
 stopped(struct cleaner *c)
 {
-    return c->how->stop &&
+    return (c->how->stop || (c->halt && atomic_load(c->halt))) &&
            !sql_error_set(c->error, INTERRUPTED, "shardd: told to stop; the rest is removed when "
                           "the job goes on");
 }
@@ -196,7 +198,8 @@ is_foreign(struct cleaner *c, const char *cell, unsigned long len)
                              (struct span){ (const uint8_t *)cell, len }, UTF8MB4_GENERAL_CI,
                              &hash))
         return false;
-    return move_owner(c->routes, c->rt, hash) != c->shard;
+    uint32_t owner = move_owner(c->routes, c->rt, hash);
+    return owner != c->shard && (c->from == ROUTES_NONE || owner == c->from);
 }
 
 /* --- removing ------------------------------------------------------------- */
@@ -424,7 +427,8 @@ mark_all(const struct cleaner *c, bool *on)
 static bool
 clean_all(struct move *m, struct cleanup *how, bool in, struct sql_error *error)
 {
-    struct cleaner c = { .m = m, .how = how, .in = in, .routes = in ? m->before : m->after,
+    struct cleaner c = { .m = m, .how = how, .in = in, .from = ROUTES_NONE,
+                         .routes = in ? m->before : m->after,
                          .error = error, .began_us = clock_us() };
     bool           on[ROUTES_SHARDS_MAX] = { false }, ok = true;
 
@@ -449,4 +453,20 @@ bool
 cleanup_targets(struct move *m, struct cleanup *how, struct sql_error *error)
 {
     return clean_all(m, how, true, error);
+}
+
+bool
+cleanup_copied(const struct move *m, const struct move_table *t, uint32_t source, uint32_t target,
+               const atomic_bool *stop, struct sql_error *error)
+{
+    struct cleanup how = { .rows_per_s = 0 };
+    struct cleaner c   = { .m = m, .how = &how, .in = true, .from = source, .halt = stop,
+                           .routes = m->before, .error = error, .began_us = clock_us(),
+                           .shard = target, .t = t, .rt = t->before };
+    bool           ok  = open_sessions(&c) && clean_rows(&c);
+
+    server_close(&c.reader);
+    server_close(&c.writer);
+    buf_fini(&c.sql);
+    return ok;
 }

@@ -30,4 +30,8 @@ bool cleanup_sources(struct move *m, struct cleanup *how, struct sql_error *erro
  * belong there by the routes before it. */
 bool cleanup_targets(struct move *m, struct cleanup *how, struct sql_error *error) must_check;
 
+/* Rows of one table that were copied from `source` to `target`, of a copy that is begun anew. */
+bool cleanup_copied(const struct move *m, const struct move_table *t, uint32_t source,
+                    uint32_t target, const atomic_bool *stop, struct sql_error *error) must_check;
+
 #endif

@@ -88,6 +88,8 @@ read_progress(struct copy *c, size_t target, struct server *s, struct sql_error 
         buf_append(&c->tables[number].targets[target].last, server_cell(row, 1),
                    json_string_length(last));
         c->tables[number].targets[target].done = server_cell(row, 2)[0] == '1';
+        c->tables[number].targets[target].torn = !c->tables[number].ordered &&
+                                                 server_cell(row, 2)[0] != '1';
     }
     json_decref(rows);
     return rows != NULL;

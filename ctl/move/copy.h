@@ -3,8 +3,10 @@
  * In cycles, so that no snapshot lives long: a cycle copies for some seconds, several tables at
  * a time, and notes for each table the last primary key that was read ("last"). Between cycles
  * the flow catches up to the next snapshot's position, and applies of each table only what
- * copy_covers(). A table whose primary key cannot be ordered here as the server orders it is
- * copied whole in one cycle and one transaction, however long that takes.
+ * copy_covers(). A table whose primary key cannot be ordered here as the server orders it (UUID,
+ * ENUM, FLOAT, some collations) is copied whole in one cycle, however long that takes; of one that
+ * was begun and not ended all is removed from the target and copied again. (Unless it was not
+ * sharded before: then in one transaction.)
  *
  * Targets may have come differently far when one of them was lost: each is asked for itself.
  */

@@ -37,6 +37,7 @@ bool copy_key_take(struct span *key, struct span *text) must_check;
 struct copy_target { /* of one table */
     bool       takes; /* rows can go there */
     bool       done;
+    bool       torn;  /* a part of an unordered table is there: it goes before the copy begins */
     struct buf last;  /* copy_key_append() of each primary column; empty: nothing yet */
 };
 
@@ -44,6 +45,7 @@ struct copy_table {
     const struct move_table *t;
     bool        leaves;  /* rows can leave the source */
     bool        ordered; /* see copy.h */
+    bool        torn_fine; /* not ordered, and a part of it can be told from other rows */
     bool        taken;   /* by a lane, in this cycle */
     uint32_t    n_fields;
     uint32_t   *columns; /* of the table, by field of the SELECT; owned */

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "core/base/memory.h"
+#include "ctl/move/cleanup.h"
 #include "ctl/move/copy_part.h"
 
 enum {
@@ -230,7 +231,7 @@ put_step(struct reader *r, bool done)
         step->parts[i].active = r->table->targets[i].takes && !r->table->targets[i].done &&
                                 (done || !r->ahead[i]);
     step->done   = done;
-    step->commit = done || r->table->ordered;
+    step->commit = done || r->table->ordered || r->table->torn_fine;
     if (r->table->ordered)
         buf_append_span(&step->last, buf_unread(&r->last));
     atomic_fetch_add(&c->sent, step->n_sent);
@@ -389,12 +390,30 @@ find_start(struct reader *r)
     }
 }
 
+/* What an earlier controller left of a table that cannot be gone on with. */
+static bool
+remove_torn(struct copy_lane *lane, struct copy_table *t, struct sql_error *error)
+{
+    struct copy *c  = lane->copy;
+    bool         ok = true;
+
+    for (size_t i = 0; ok && i < c->n_targets; i++) {
+        if (!t->targets[i].torn)
+            continue;
+        ok = cleanup_copied(c->m, t->t, c->source, c->targets[i], lane->stop, error);
+        t->targets[i].torn = !ok;
+    }
+    return ok;
+}
+
 static bool
 copy_one(struct copy_lane *lane, struct copy_table *t, struct sql_error *error)
 {
     struct reader r  = { .lane = lane, .copy = lane->copy, .table = t };
     bool          ok;
 
+    if (!remove_torn(lane, t, error))
+        return false;
     r.ahead = mem_alloc((r.copy->n_targets + 1) * sizeof(*r.ahead));
     find_start(&r);
     ok = begin_step(&r) && read_table(&r, error) && copy_lane_settle(lane);

@@ -187,6 +187,7 @@ choose_keys(struct copy_table *out)
         if (!copy_order_known(&t->before->columns[t->primary[i]]))
             out->ordered = false;
     }
+    out->torn_fine = !out->ordered && t->before->kind == TABLE_SHARDED;
 }
 
 static void

@@ -101,7 +101,8 @@ start_one(struct flow *f, unsigned i, const char *start, struct follow_target *o
 {
     struct apply_status s;
     struct apply_spec   spec = { .move = f->move, .source = f->source, .target = f->targets[i],
-                                 .copy = f->copy, .wake = wake, .context = f };
+                                 .spools = f->n_targets > 1, .copy = f->copy, .wake = wake,
+                                 .context = f };
     bool fresh = false;
 
     if (start && !is_fresh(f, f->targets[i], &fresh, error))

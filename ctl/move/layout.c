@@ -205,6 +205,28 @@ is_weighed(const struct planner *p)
     return by[0] && strcmp(by, "keys") != 0;
 }
 
+/* Ranges without load are worth a little by their width, so that they are dealt out as well. */
+static bool
+weigh_by_load(struct planner *p)
+{
+    const json_t *weights = json_object_get(p->request, "weights");
+    double        all     = 0;
+
+    p->weight = mem_alloc(RANGES_MAX * sizeof(*p->weight));
+    for (uint32_t i = 0; i < p->before.n; i++) {
+        char start[17];
+
+        snprintf(start, sizeof(start), "%016llx", (unsigned long long)p->before.range[i].start);
+        p->weight[i] = json_number_value(json_object_get(weights, start));
+        all += p->weight[i];
+    }
+    for (uint32_t i = 0; i < p->before.n; i++)
+        p->weight[i] += all / 1000 * (double)ranges_width(&p->before, i) /
+                        18446744073709551616.0;
+    return all > 0 || layout_refuse(p, "no statement with a key of a sharded table has come "
+                                    "lately; say another thing to even out by");
+}
+
 /* Rows lie evenly in what a shard owns: its range's part of them goes by width. */
 static bool
 weigh(struct planner *p)
@@ -214,9 +236,11 @@ weigh(struct planner *p)
 
     if (!is_weighed(p))
         return true;
+    if (strcmp(by, "load") == 0)
+        return weigh_by_load(p);
     if (strcmp(by, "rows") != 0 && strcmp(by, "bytes") != 0)
-        return layout_refuse(p, "'%s' is nothing to even out by: it is one of keys, rows, bytes",
-                             by);
+        return layout_refuse(p, "'%s' is nothing to even out by: it is one of keys, rows, bytes, "
+                             "load", by);
     p->weight = mem_alloc(RANGES_MAX * sizeof(*p->weight));
     for (uint32_t i = 0; i < p->before.n; i++) {
         uint32_t owner = p->before.range[i].shard;

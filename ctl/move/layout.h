@@ -11,7 +11,8 @@
  *   drain      shards: [one], to: [shards] (all others that are up); databases at home there
  *              go to the first of those
  *   table      database, table, kind, key: one table becomes another kind, or gets another key
- *   by         "keys" (how wide ranges are), "rows" or "bytes" (as the servers estimate them)
+ *   by         "keys" (how wide ranges are), "rows" or "bytes" (as the servers estimate them), or
+ *              "load": then weights: {"<start of a range>": what it weighs, ...}
  *
  * The spec has besides what move.h says:
  *   pieces     [{start, last, from, to, rows, bytes}, ...] what moves, ids and estimates

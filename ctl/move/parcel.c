@@ -12,7 +12,7 @@ enum { PIECE = 256 << 10 };
 void
 parcel_fini(struct parcel *p)
 {
-    if (p->spilled > 0)
+    if (p->spilled > 0 && !p->lent)
         close(p->file);
     p->spilled = 0;
     buf_fini(&p->bytes);
@@ -33,8 +33,8 @@ write_all(int fd, struct span bytes, uint64_t at)
     return 0;
 }
 
-static int
-spill(struct parcel *p)
+int
+parcel_spill(struct parcel *p)
 {
     if (p->spilled == 0) {
         p->file = open(p->folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -56,7 +56,7 @@ int
 parcel_put_bytes(struct parcel *p, struct span bytes)
 {
     if (buf_len(&p->bytes) > 0 && buf_len(&p->bytes) + bytes.len > PARCEL_MEMORY) {
-        int error = spill(p);
+        int error = parcel_spill(p);
         if (error != 0)
             return error;
     }
@@ -70,7 +70,7 @@ parcel_put(struct parcel *p, const struct parcel_record *r)
     size_t len = PARCEL_HEADER + r->first.len + r->second.len;
 
     if (buf_len(&p->bytes) > 0 && buf_len(&p->bytes) + len > PARCEL_MEMORY) {
-        int error = spill(p);
+        int error = parcel_spill(p);
         if (error != 0)
             return error;
     }
@@ -126,7 +126,7 @@ look(struct parcel_reader *r, size_t want, struct span *out)
     r->past = 0;
     while (buf_len(&r->room) < want && r->at < p->spilled) {
         size_t  max = p->spilled - r->at < PIECE ? (size_t)(p->spilled - r->at) : PIECE;
-        ssize_t n   = pread(p->file, buf_reserve(&r->room, max), max, (off_t)r->at);
+        ssize_t n   = pread(p->file, buf_reserve(&r->room, max), max, (off_t)(p->base + r->at));
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)

@@ -23,7 +23,9 @@ enum {
 /* Its first `spilled` bytes are in the file. */
 struct parcel {
     struct buf bytes;   /* the others */
-    int        file;    /* when spilled > 0; owned */
+    int        file;    /* when spilled > 0; owned, unless: */
+    bool       lent;    /* it is a part of somebody's file, from `base` on: only to be read */
+    uint64_t   base;
     uint64_t   spilled;
     uint64_t   rows;
     const char *folder; /* for the file; borrowed */
@@ -39,6 +41,9 @@ void parcel_fini(struct parcel *p);
 
 /* 0, or -errno of the file. */
 int parcel_put(struct parcel *p, const struct parcel_record *r) must_check;
+
+/* All of it into its file. */
+int parcel_spill(struct parcel *p) must_check;
 
 /* Bytes as they came from a parcel, in any pieces. */
 int parcel_put_bytes(struct parcel *p, struct span bytes) must_check;

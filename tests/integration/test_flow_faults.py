@@ -419,3 +419,36 @@ def test_target_locked(new_bed):
         c.rollback()
     bed.catch_up()
     bed.check()
+
+
+def files_of(pid):
+    """Those without a name: how large, and which."""
+    found = [f"/proc/{pid}/fd/{fd}" for fd in os.listdir(f"/proc/{pid}/fd")]
+    return [(os.stat(f).st_size, os.readlink(f)) for f in found if "flowbed" in os.readlink(f)
+            and "/#" in os.readlink(f)]
+
+
+def test_a_target_that_is_away_is_behind_alone(new_bed):
+    """By more than the queue has room for, which is 16 MB."""
+    bed = new_bed(((PLAIN[0], "id INT PRIMARY KEY, k INT NOT NULL, v MEDIUMTEXT, u INT", "k"),))
+    n = 10000
+    bed.follow()
+    bed.catch_up()
+    testbed.stop_process(bed.servers[2].process.pid)
+    try:
+        for start in range(0, n, 200):  # and one large transaction
+            run(bed.servers[0], "INSERT INTO t SELECT seq, seq, REPEAT(CHAR(65 + seq % 26), 10000),"
+                f" seq FROM seq_{start + 1}_to_{start + 200}")
+            if start == n // 2:
+                run(bed.servers[0], f"UPDATE t SET u = -u WHERE id < {n // 3}")
+        wanted = sum(owner == 2 for owner in bed.owners("t", range(1, n + 1)).values())
+        testbed.wait_for("the other target's rows", lambda: bed.servers[1].sql(
+            "SELECT COUNT(*) FROM m.t")[0][0] == wanted, 60)
+        assert bed.status()["state"] == "following", bed.status()
+        pid = bed.driver.process.pid
+        assert sum(size for size, _ in files_of(pid)) > 1 << 20, files_of(pid)
+    finally:
+        os.kill(bed.servers[2].process.pid, signal.SIGCONT)
+    bed.catch_up()
+    bed.check()
+    assert files_of(pid) == [], "the file stays"

@@ -178,3 +178,28 @@ def line_of(c, number):
     watch.terminate()
     watch.wait()
     return line
+
+
+@pytest.mark.long
+def test_even_by_load(c):
+    """All statements go to the shard that has all keys: half of the load is to go."""
+    done = c.ctl_raw("reshard rebalance", "--by", "load", "--dry-run")
+    assert done.returncode == 1 and "shardd: no " in done.stderr, done
+    stop = threading.Event()
+
+    def read(i):
+        with c.connect() as connection, connection.cursor() as cursor:
+            while not stop.is_set():
+                i = (i + 7) % ROWS
+                cursor.execute("SELECT v FROM t WHERE id = %s", (i,))
+    threads = [threading.Thread(target=read, args=(i,)) for i in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        plan = wait_for("a plan", lambda: c.ctl_raw("reshard rebalance", "--by", "load",
+                                                    "--dry-run").stdout, 90)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert re.search(r"shard-1 +far +\d+ +\d+", plan), plan
