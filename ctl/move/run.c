@@ -97,23 +97,41 @@ run_throttle(struct run *r)
     return ok || !throttle_parse("", &all, &ignored) ? how : all;
 }
 
-/* Options never change while it runs, but for "throttle". */
+const json_t *
+run_member(const struct run *r, const char *member)
+{
+    const json_t *value;
+
+    pthread_mutex_lock(&r->moves->lock);
+    value = json_object_get(r->job.record, member);
+    pthread_mutex_unlock(&r->moves->lock);
+    return value;
+}
+
+/* An option never changes while it runs, but for "throttle", which comes and goes beside it. */
+const json_t *
+run_option(const struct run *r, const char *option)
+{
+    const json_t *value;
+
+    pthread_mutex_lock(&r->moves->lock);
+    value = json_object_get(json_object_get(r->job.record, "options"), option);
+    pthread_mutex_unlock(&r->moves->lock);
+    return value;
+}
+
 bool
 run_flag(const struct run *r, const char *option)
 {
-    return model_flag(json_object_get(r->job.record, "options"), option);
+    return json_is_true(run_option(r, option));
 }
 
 const char *
 run_text(const struct run *r, const char *option)
 {
-    return model_text(json_object_get(r->job.record, "options"), option);
-}
+    const char *text = json_string_value(run_option(r, option));
 
-const json_t *
-run_option(const struct run *r, const char *option)
-{
-    return json_object_get(json_object_get(r->job.record, "options"), option);
+    return text ? text : "";
 }
 
 void

@@ -239,12 +239,18 @@ show_running(struct run *r)
     json_t     *record = json_copy(r->job.record), *live = r->live ? json_copy(r->live)
                                                                    : json_object();
     const char *phase  = model_text(record, "phase");
+    json_t     *options;
 
+    /* What is changed in its place is not shown while that happens. */
+    options = json_deep_copy(json_object_get(record, "options"));
+    json_object_set_new(record, "options", options);
+    if (json_object_get(record, "asked"))
+        json_object_set_new(record, "asked", json_deep_copy(json_object_get(record, "asked")));
     if (strcmp(phase, "complete") == 0 || strcmp(phase, "cancel") == 0)
         json_object_set_new(live, "removed",
                             json_integer((json_int_t)atomic_load(&r->cleaning.removed)));
-    if (strcmp(phase, "follow") == 0 && strcmp(run_text(r, "cutover"), "manual") != 0)
-        json_object_set_new(live, "window_s", json_integer(windows_wait(run_option(r, "windows"),
+    if (strcmp(phase, "follow") == 0 && strcmp(model_text(options, "cutover"), "manual") != 0)
+        json_object_set_new(live, "window_s", json_integer(windows_wait(json_object_get(options, "windows"),
                                                                         time(NULL))));
     json_object_set_new(record, "progress", live);
     if (r->problem[0])

@@ -14,12 +14,20 @@
 
 enum { LOOK_MS = 200, TELL_US = 5000000 };
 
+static const char *
+text_of(const struct run *r, const char *member)
+{
+    const char *text = json_string_value(run_member(r, member));
+
+    return text ? text : "";
+}
+
 /* After this nobody speaks of the job any more. */
 static void
 end(struct run *r, enum job_state state)
 {
     struct sql_error error;
-    const char      *text = model_text(r->job.record, "error");
+    const char      *text = text_of(r, "error");
 
     sql_error_set(&error, SQL_UNKNOWN_ERROR, "%s", text);
     pthread_mutex_lock(&r->moves->lock);
@@ -56,7 +64,7 @@ tell_waiting(struct run *r, size_t left, const char *oldest)
 static bool
 may_end_views(struct run *r, uint64_t since_us)
 {
-    int64_t most = model_number(json_object_get(r->job.record, "options"), "max_wait_s");
+    int64_t most = (int64_t)json_number_value(run_option(r, "max_wait_s"));
 
     return run_asked(r, "cut", false) ||
            (most > 0 && clock_us() - since_us > (uint64_t)most * 1000000);
@@ -143,8 +151,7 @@ run_cancel(struct run *r)
     enum step   step;
 
     run_stop_flows(r);
-    if (!model_flag(r->job.record, "switched") &&
-        strcmp(model_text(r->job.record, "end"), "reversed") != 0 &&
+    if (!json_is_true(run_member(r, "switched")) && strcmp(text_of(r, "end"), "reversed") != 0 &&
         !cutover_undo(&r->m, &r->error))
         return run_failed(r);
     if (!prepare_servers(&r->m, &r->error)) /* it may have been killed while these were made */
@@ -152,7 +159,7 @@ run_cancel(struct run *r)
     step = clean(r, cleanup_targets);
     if (step != STEP_ON)
         return step;
-    how = model_text(r->job.record, "end");
+    how = text_of(r, "end");
     end(r, strcmp(how, "reversed") == 0 ? JOB_DONE
            : strcmp(how, job_state_name(JOB_FAILED)) == 0 ? JOB_FAILED : JOB_CANCELLED);
     return STEP_END;

@@ -83,7 +83,11 @@ bool run_paused(struct run *r);
 /* Is it asked for? `forget`: not any more. */
 bool run_asked(struct run *r, const char *what, bool forget);
 
-/* An option of the record. */
+/* Of the record, to which others add what they ask for meanwhile: nothing is read in it without
+ * the lock. What these return stays until the job's own thread puts another value in its place. */
+const json_t *run_member(const struct run *r, const char *member);
+
+/* One of its "options". */
 bool        run_flag(const struct run *r, const char *option);
 const char *run_text(const struct run *r, const char *option);
 const json_t *run_option(const struct run *r, const char *option);

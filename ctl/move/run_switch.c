@@ -54,8 +54,7 @@ static enum step
 switch_over(struct run *r, struct move *m)
 {
     struct cutover how = {
-        .max_pause_ms = (unsigned)model_number(json_object_get(r->job.record, "options"),
-                                               "max_pause_ms"),
+        .max_pause_ms = (unsigned)json_number_value(run_option(r, "max_pause_ms")),
         .cut_transactions = run_flag(r, "cut_transactions"),
     };
     bool decided = false, ok;

@@ -1,11 +1,12 @@
 """test_reshard.py - rows move between shards while applications go on."""
 import json
+import threading
 
 import pymysql
 import pytest
 
 import movebed
-from testbed import Cluster, wait_for
+from testbed import Cluster, UnixHTTP, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +175,7 @@ def move(c):
     shards = [s["name"] for s in c.shard_list()]
     owned = {s["name"]: s["percent"] for s in c.shard_list()}
     source = max(shards, key=lambda s: owned[s])
-    target = min(shards, key=lambda s: owned[s])
+    target = min((s for s in shards if s != source), key=lambda s: owned[s])
     number = c.ctl("reshard split", source, "--to", target, "--cutover", "manual")["job"]
     wait_for("the copy", lambda: job(c, number)["phase"] == "follow" and
              "verified" in job(c, number), 30)
@@ -210,6 +211,34 @@ def test_what_waits_for_the_end(c, move):
     assert "is no way to throttle" in refused(c, "job throttle", "quickly")
     assert c.ctl_raw("job cancel", "--wait").returncode == 0
     assert job(c, move)["state"] == "cancelled"
+
+
+def test_who_looks_is_not_in_the_way_of_who_asks(c, move):
+    """A record is shown while it is changed."""
+    stop, wrong = threading.Event(), []
+
+    def look():
+        asking = UnixHTTP(c.home / "controller.sock")
+        while not stop.is_set():
+            asking.request("GET", f"/v1/jobs/{move}")
+            answer = asking.getresponse()
+            if json.loads(answer.read()).get("number") != move:
+                wrong.append(answer.status)
+    lookers = [threading.Thread(target=look) for _ in range(3)]
+    for looker in lookers:
+        looker.start()
+    try:
+        for i in range(20):
+            c.ctl("job pause", move)
+            c.ctl("job throttle", 1000 + i)
+            c.ctl("job resume", move)
+            c.ctl("reshard verify", move)
+    finally:
+        stop.set()
+        for looker in lookers:
+            looker.join()
+    assert wrong == []
+    assert job(c, move)["options"]["throttle"].endswith(",rows=1019")
 
 
 def test_a_switch_by_hand_and_back(c, move):

@@ -1,10 +1,8 @@
 """test_web.py - the page of the controller: its files, and what a browser makes of them."""
-import http.client
 import json
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 
 import pytest
@@ -15,18 +13,8 @@ HERE = pathlib.Path(__file__).parent
 CHROMIUM = "/usr/bin/chromium"
 
 
-class UnixHTTP(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost")
-        self.path = str(path)
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(self.path)
-
-
 def ask(cluster, path, method="GET", headers=()):
-    connection = UnixHTTP(cluster.home / "controller.sock")
+    connection = testbed.UnixHTTP(cluster.home / "controller.sock")
     try:
         connection.request(method, path, headers=dict(headers))
         answer = connection.getresponse()

@@ -9,6 +9,7 @@ Everything listens on loopback, on ports free at that moment, and is stopped by 
 import collections
 import contextlib
 import glob
+import http.client
 import json
 import os
 import pathlib
@@ -234,6 +235,18 @@ class Server:
             self.process.wait()
         self.process = None
         self.log.close()
+
+
+class UnixHTTP(http.client.HTTPConnection):
+    """To a controller's socket."""
+
+    def __init__(self, path):
+        super().__init__("localhost")
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.path)
 
 
 class Cluster:
