@@ -129,13 +129,19 @@ is_idle(const json_t *shard)
     return !asked || strcmp(n, "0") == 0;
 }
 
+/* Twice in a row: what a server says of its transactions may be a moment old. */
 static void
-wait_until_idle(const json_t *shard)
+wait_until_idle(struct cluster *c, const json_t *shard)
 {
     uint64_t until = clock_us() + IDLE_WAIT_MS * 1000ull;
+    int      idle  = 0;
 
-    while (!is_idle(shard) && clock_us() < until)
+    while (!publish_drained(c->publisher, LOOK_MS) && clock_us() < until)
+        continue;
+    while (idle < 2 && clock_us() < until) {
+        idle = is_idle(shard) ? idle + 1 : 0;
         usleep(LOOK_MS * 1000);
+    }
 }
 
 static bool
@@ -171,7 +177,7 @@ remove_shard(struct job *job, const char *who, const json_t *shard, struct sql_e
     }
     publish_drained(c->publisher, PUBLISH_WAIT_MS);
     if (provision_is_ours(&p)) /* others stay as they are */
-        wait_until_idle(shard);
+        wait_until_idle(c, shard);
     if (cluster_remove_server(c, shard, true, &err))
         return JOB_DONE;
     job_fail(error, &err);

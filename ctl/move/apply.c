@@ -2,10 +2,12 @@
 #include "ctl/move/apply.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "core/base/clock.h"
 #include "core/base/memory.h"
@@ -60,13 +62,19 @@ free_items(struct apply *a, struct list *items)
 
 /* --- connections --- */
 
+/* -1: none. A duplicate is kept: libmariadb closes a socket when it sees an error, and its number
+ * may be somebody else's when the other thread shuts it. */
 static void
 note_fd(struct apply *a, int *which, int fd)
 {
+    int own = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+
     pthread_mutex_lock(&a->lock);
-    *which = fd;
-    if (a->stop && fd >= 0)
-        shutdown(fd, SHUT_RDWR);
+    if (*which >= 0)
+        close(*which);
+    *which = own;
+    if (a->stop && own >= 0)
+        shutdown(own, SHUT_RDWR);
     pthread_mutex_unlock(&a->lock);
 }
 
@@ -86,7 +94,7 @@ open_one(struct apply *a, struct server *s, uint32_t shard, int *fd, struct sql_
     s->answer_s = ANSWER_S;
     if (!move_session(s, a->move, shard, LOCK_S, error))
         return false;
-    note_fd(a, fd, mysql_get_socket(s->mysql));
+    note_fd(a, fd, (int)mysql_get_socket(s->mysql));
     return true;
 }
 

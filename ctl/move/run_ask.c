@@ -250,8 +250,9 @@ show_running(struct run *r)
         json_object_set_new(live, "removed",
                             json_integer((json_int_t)atomic_load(&r->cleaning.removed)));
     if (strcmp(phase, "follow") == 0 && strcmp(model_text(options, "cutover"), "manual") != 0)
-        json_object_set_new(live, "window_s", json_integer(windows_wait(json_object_get(options, "windows"),
-                                                                        time(NULL))));
+        json_object_set_new(live, "window_s",
+                            json_integer(windows_wait(json_object_get(options, "windows"),
+                                                      time(NULL))));
     json_object_set_new(record, "progress", live);
     if (r->problem[0])
         model_set(record, "problem", r->problem);

@@ -187,7 +187,9 @@ def test_install_and_uninstall(tmp_path):
         "usr/lib/systemd/system/shardd-mariadb@.service",
         "usr/share/polkit-1/rules.d/shardd.rules",
         "usr/lib/sysusers.d/shardd.conf", "usr/lib/tmpfiles.d/shardd.conf",
-        "etc/shardd/shardd.conf"}
+        "etc/shardd/shardd.conf"} | {
+        f"usr/share/shardd/monitoring/{p.relative_to(testbed.ROOT / 'systemd/monitoring')}"
+        for p in (testbed.ROOT / "systemd/monitoring").rglob("*") if p.is_file()}
     assert "/usr/sbin/shardd -c" in (
         tmp_path / "usr/lib/systemd/system/shardd.service").read_text()
     done = subprocess.run([tmp_path / "usr/sbin/shardd", "--version"], capture_output=True)
