@@ -1,6 +1,10 @@
 /* change_text.c - see change_text.h. */
 #include "core/route/change_text.h"
 
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core/base/memory.h"
 #include "core/mysql/literal.h"
 #include "core/route/change_value.h"
 
@@ -8,6 +12,8 @@ enum {
     KEYS_MAX   = 500,     /* of one UPDATE or DELETE */
     ROWS_MAX   = 1000,    /* of one INSERT */
     BYTES_MAX  = 1 << 20,
+    CASES_MAX  = 100,     /* rows of one UPDATE ... CASE */
+    CASES_EACH = 8,       /* rows with the same values that are put among others */
     GROUP_BY   = 3,       /* columns that bring rows with the same values together */
 };
 
@@ -219,21 +225,12 @@ emit(struct change_writer *w, struct buf *text, uint64_t rows, bool again)
     buf_clear(text);
 }
 
-/* " WHERE `k` IN (1,2) AND (`k`,`l`) IN ((1,5),(2,6))" */
+/* "`id`" or "(`a`,`b`)" */
 static void
-put_where(const struct change_writer *w, struct buf *out)
+put_primary_names(const struct change_table *t, struct buf *out)
 {
-    const struct change_table *t   = w->t;
-    uint32_t                   key = t->table->key;
-    bool                       row = t->primary->n > 1;
+    bool row = t->primary->n > 1;
 
-    buf_append_text(out, " WHERE ");
-    if (row && key != ROUTES_NONE) {
-        change_put_column(t, "", key, out);
-        buf_append_text(out, " IN (");
-        buf_append_span(out, buf_unread(&w->keys));
-        buf_append_text(out, ") AND ");
-    }
     if (row)
         buf_append_byte(out, '(');
     for (uint32_t i = 0; i < t->primary->n; i++) {
@@ -243,8 +240,25 @@ put_where(const struct change_writer *w, struct buf *out)
     }
     if (row)
         buf_append_byte(out, ')');
+}
+
+/* " WHERE `k` IN (1,2) AND (`k`,`l`) IN ((1,5),(2,6))" */
+static void
+put_where(const struct change_writer *w, struct span keys, struct span tuples, struct buf *out)
+{
+    const struct change_table *t   = w->t;
+    uint32_t                   key = t->table->key;
+
+    buf_append_text(out, " WHERE ");
+    if (t->primary->n > 1 && key != ROUTES_NONE) {
+        change_put_column(t, "", key, out);
+        buf_append_text(out, " IN (");
+        buf_append_span(out, keys);
+        buf_append_text(out, ") AND ");
+    }
+    put_primary_names(t, out);
     buf_append_text(out, " IN (");
-    buf_append_span(out, buf_unread(&w->tuples));
+    buf_append_span(out, tuples);
     buf_append_byte(out, ')');
 }
 
@@ -258,12 +272,61 @@ flush_rows(struct change_writer *w)
     buf_append_text(&text, buf_len(&w->set) != 0 ? "UPDATE " : "DELETE FROM ");
     put_name(w->t, &text);
     buf_append_span(&text, buf_unread(&w->set));
-    put_where(w, &text);
+    put_where(w, buf_unread(&w->keys), buf_unread(&w->tuples), &text);
     emit(w, &text, w->n, false);
     buf_fini(&text);
     buf_clear(&w->keys);
     buf_clear(&w->tuples);
     w->n = 0;
+}
+
+static void
+flush_cases(struct change_writer *w)
+{
+    struct change_cases *c    = &w->cases;
+    struct buf           text = { 0 };
+
+    if (c->n_rows == 0)
+        return;
+    buf_append_text(&text, "UPDATE ");
+    put_name(w->t, &text);
+    change_cases_set(c, w->values, &text);
+    put_where(w, buf_unread(&c->keys), buf_unread(&c->tuples), &text);
+    emit(w, &text, c->n_rows, false);
+    buf_fini(&text);
+    change_cases_clear(c);
+}
+
+static bool
+add_cases(struct change_writer *w, struct span primary)
+{
+    return change_cases_add(&w->cases, w->values, w->n_values, primary, buf_unread(&w->keys),
+                            buf_unread(&w->tuples), w->n);
+}
+
+/* The rows that get what `set` says are all there: few of them wait for others. */
+static void
+end_group(struct change_writer *w)
+{
+    struct buf primary = { 0 };
+
+    if (w->n == 0 || w->n > CASES_EACH || buf_len(&w->set) == 0) {
+        flush_rows(w);
+        return;
+    }
+    put_primary_names(w->t, &primary);
+    bool taken = add_cases(w, buf_unread(&primary));
+    if (!taken) {
+        flush_cases(w);
+        taken = add_cases(w, buf_unread(&primary));
+    }
+    buf_fini(&primary);
+    assert(taken);
+    buf_clear(&w->keys);
+    buf_clear(&w->tuples);
+    w->n = 0;
+    if (w->cases.n_rows >= CASES_MAX || change_cases_bytes(&w->cases) > BYTES_MAX)
+        flush_cases(w);
 }
 
 static bool
@@ -358,34 +421,83 @@ is_one(struct cell cell)
     return !cell.is_null && cell.bytes.len == 1 && cell.bytes.ptr[0] == '1';
 }
 
-static bool
-add_update(struct change_writer *w, const struct cell *cells, struct err *err)
-{
-    const struct change_table *t     = w->t;
-    struct buf                 set   = { 0 };
-    uint32_t                   at    = t->primary->n + t->moves, n = 0;
-    bool                       moves = t->moves && !is_one(cells[t->primary->n]);
+/* Where the literals stand in the text; made into values when it is known that it stays. */
+struct assigned {
+    uint32_t column, start, end;
+};
 
-    for (uint32_t i = 0; i < t->table->n_columns && !moves; i++) {
+static bool
+put_set(const struct change_table *t, const struct cell *cells, struct buf *set,
+        struct assigned *list, uint32_t *n, struct err *err)
+{
+    uint32_t at = t->primary->n + t->moves;
+
+    for (uint32_t i = 0; i < t->table->n_columns; i++) {
         if (!is_sent(t, i))
             continue;
         struct cell cell = cells[at++];
         if (!t->written[i])
             continue;
-        buf_append_text(&set, n++ == 0 ? " SET " : ",");
-        change_put_column(t, "", i, &set);
-        buf_append_byte(&set, '=');
-        if (!change_put_literal(t, i, cell, &set, err)) {
-            buf_fini(&set);
+        buf_append_text(set, *n == 0 ? " SET " : ",");
+        change_put_column(t, "", i, set);
+        buf_append_byte(set, '=');
+        uint32_t start = (uint32_t)buf_len(set);
+        if (!change_put_literal(t, i, cell, set, err))
             return false;
-        }
+        list[(*n)++] = (struct assigned){ i, start, (uint32_t)buf_len(set) };
     }
-    if (!span_equal(buf_unread(&set), buf_unread(&w->set)))
-        flush_rows(w);
+    return true;
+}
+
+static void
+name_values(struct change_writer *w, const struct assigned *list, uint32_t n)
+{
+    size_t at = 0;
+
+    w->values   = mem_alloc((n + 1) * sizeof(*w->values));
+    w->n_values = n;
+    for (uint32_t i = 0; i < n; i++)
+        change_put_column(w->t, "", list[i].column, &w->names);
+    for (uint32_t i = 0; i < n; i++) {
+        struct buf name = { 0 };
+        change_put_column(w->t, "", list[i].column, &name);
+        w->values[i].type = w->t->table->columns[list[i].column].type;
+        w->values[i].name = (struct span){ buf_unread(&w->names).ptr + at, buf_len(&name) };
+        at += buf_len(&name);
+        buf_fini(&name);
+    }
+}
+
+/* From here on rows get this. */
+static void
+begin_group(struct change_writer *w, const struct buf *set, const struct assigned *list, uint32_t n)
+{
     buf_clear(&w->set);
-    buf_append_span(&w->set, buf_unread(&set));
+    buf_append_span(&w->set, buf_unread(set));
+    if (n != 0 && w->values == NULL)
+        name_values(w, list, n);
+    for (uint32_t i = 0; i < n; i++)
+        w->values[i].literal = (struct span){ buf_unread(&w->set).ptr + list[i].start,
+                                              list[i].end - list[i].start };
+}
+
+static bool
+add_update(struct change_writer *w, const struct cell *cells, struct err *err)
+{
+    const struct change_table *t     = w->t;
+    struct buf                 set   = { 0 };
+    struct assigned           *list  = mem_alloc((t->table->n_columns + 1) * sizeof(*list));
+    uint32_t                   n     = 0;
+    bool                       moves = t->moves && !is_one(cells[t->primary->n]);
+    bool                       ok    = moves || put_set(t, cells, &set, list, &n, err);
+
+    if (ok && !span_equal(buf_unread(&set), buf_unread(&w->set))) {
+        end_group(w);
+        begin_group(w, &set, list, n);
+    }
     buf_fini(&set);
-    return add_primary(w, cells, err) &&
+    free(list);
+    return ok && add_primary(w, cells, err) &&
            (!moves || add_insert(w, cells + t->primary->n + 1, err));
 }
 
@@ -403,7 +515,8 @@ change_row(struct change_writer *w, const struct cell *cells, struct err *err)
 void
 change_end(struct change_writer *w)
 {
-    flush_rows(w);
+    end_group(w);
+    flush_cases(w);
     flush_inserts(w, &w->inserts, w->t->verb != CHANGE_INSERT);
 }
 
@@ -413,5 +526,8 @@ change_writer_fini(struct change_writer *w)
     buf_fini(&w->set);
     buf_fini(&w->keys);
     buf_fini(&w->tuples);
+    buf_fini(&w->names);
+    free(w->values);
+    change_cases_fini(&w->cases);
     buf_fini(&w->inserts);
 }

@@ -16,6 +16,7 @@
 #define CORE_ROUTE_CHANGE_TEXT_H
 
 #include "core/mysql/cell.h"
+#include "core/route/change_case.h"
 #include "core/route/gather.h"
 #include "core/route/gather_define.h"
 
@@ -51,6 +52,10 @@ struct change_writer {
     void                      *context;
     struct buf                 set, keys, tuples; /* owned: the statement in the making */
     uint32_t                   n;
+    struct case_value         *values;             /* [n_values), owned: what `set` says */
+    uint32_t                   n_values;
+    struct buf                 names;              /* owned: what `values` name */
+    struct change_cases        cases;              /* owned: small groups of rows */
     struct buf                 inserts;            /* owned: likewise */
     uint32_t                   n_moved;
 };

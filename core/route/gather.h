@@ -74,6 +74,9 @@ struct change_spec {
     uint32_t                    n_targets; /* at least one; INSERT: one */
     const struct change_target *targets;
     struct sql_template         head, tail;
+    const struct sql_error     *duplicates; /* INSERT: what ON DUPLICATE KEY UPDATE says cannot be
+                                               done, so it is not in `tail`: the error when a shard
+                                               finds a duplicate; NULL: it is */
 };
 
 /* Whether this execution has to be gathered: always that of a PLAN_GATHER or PLAN_CHANGE. */

@@ -286,6 +286,8 @@ enum ddl_kind {
 struct ddl_spec {
     enum ddl_kind kind;
     struct span   verb;      /* "CREATE", "ALTER"... */
+    bool          from_query; /* CREATE TABLE `name` ... SELECT; plan.text: with its parameters */
+    struct span   name;
 };
 
 /* What ties a session to a server's connection. */

@@ -189,7 +189,8 @@ find_foreign(struct visitor *v, struct expr *e)
 {
     struct change_maker      *m = v->context;
     const struct route_table *t = m->targets[0]->table;
-    if (e->kind == EXPR_SUBQUERY || e->kind == EXPR_PARAM ||
+    if (e->kind == EXPR_SUBQUERY || e->kind == EXPR_ASSIGN ||
+        (e->kind == EXPR_USER_VAR && m->assigns) ||
         (e->kind == EXPR_COLUMN &&
          (routes_column(t, e->path->name) == ROUTES_NONE ||
           (e->path->table.ptr != NULL && !span_equal_nocase(e->path->table, t->name)))))
@@ -209,32 +210,54 @@ keeps_key(const struct route_table *t, struct expr *value)
     return value->kind == EXPR_COLUMN && routes_column(t, value->path->name) == t->key;
 }
 
+static bool
+is_plain(struct change_maker *m, struct expr *e)
+{
+    struct query  *whole = m->query;
+    struct visitor v     = { .expr = find_foreign, .context = m };
+    visit_expr(&v, e);
+    bool plain = m->query != NULL;
+    m->query   = whole;
+    return plain;
+}
+
+/* Only a row that is there already would need it. */
+static void
+cannot_update(struct planner *p, struct change_maker *m, const char *what)
+{
+    struct sql_error *error = make(p, sizeof(*error));
+    sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: there is such a row, and ON DUPLICATE KEY "
+                  "UPDATE %s is not supported on several shards", what);
+    m->spec->duplicates = error;
+}
+
 /* What is said for duplicates, and of the rows that are answered, the shards do by themselves. */
 static bool
 check_tail(struct planner *p, struct change_maker *m)
 {
-    const struct insert *in    = p->stmt->insert;
-    struct query        *whole = m->query;
-    struct visitor       v     = { .expr = find_foreign, .context = m };
-    if (in->on_duplicate != NULL && m->targets[0]->table->kind == TABLE_REFERENCE &&
-        !write_is_repeatable(p))
+    const struct insert      *in = p->stmt->insert;
+    const struct route_table *t  = m->targets[0]->table;
+    if (in->on_duplicate != NULL && t->kind == TABLE_REFERENCE && !write_is_repeatable(p))
         return false;
     for (const struct assignment *a = in->on_duplicate; a != NULL; a = a->next) {
-        const struct route_table *t = m->targets[0]->table;
         if (t->key != ROUTES_NONE && routes_column(t, a->column.name) == t->key &&
             !keeps_key(t, a->value))
-            return NOT_YET(p, "shardd: ON DUPLICATE KEY UPDATE cannot change '%.*s', the key of "
-                              "'%.*s'", SHOWN(a->column.name), SHOWN(t->name));
-        visit_expr(&v, a->value);
+            cannot_update(p, m, "of the key, by which rows have their shard,");
+        else if (!is_plain(m, a->value))
+            cannot_update(p, m, "with other values than columns of the table, VALUES(column) and "
+                                "variables that nothing sets");
     }
+    if (in->ignore && m->spec->duplicates != NULL) /* it would be ignored */
+        return NOT_YET(p, "shardd: INSERT IGNORE ... ON DUPLICATE KEY UPDATE of '%.*s' may set "
+                          "columns but the key, to columns of the table, VALUES(column) and "
+                          "variables that nothing sets, when its rows come from several shards",
+                       SHOWN(t->name));
     for (const struct select_item *item = in->returning; item != NULL; item = item->next)
-        if (item->expr->kind != EXPR_STAR)
-            visit_expr(&v, item->expr);
-    bool plain = m->query != NULL;
-    m->query   = whole;
-    return plain || NOT_YET(p, "shardd: ON DUPLICATE KEY UPDATE and RETURNING may name the columns "
-                               "of '%.*s', and no parameters, when its rows come from several "
-                               "shards; use VALUES(column)", SHOWN(m->targets[0]->table->name));
+        if (item->expr->kind != EXPR_STAR && !is_plain(m, item->expr))
+            return NOT_YET(p, "shardd: RETURNING may name the columns of '%.*s', and variables "
+                              "that nothing sets, when its rows come from several shards",
+                           SHOWN(t->name));
+    return true;
 }
 
 static bool
@@ -250,12 +273,24 @@ add_column(struct planner *p, struct change_target *t, const struct route_table 
     return true;
 }
 
+/* The key's default is what the engine says: it decides where the row goes. */
+static bool
+add_key(struct planner *p, struct change_target *t, const struct route_table *table)
+{
+    if (table->kind != TABLE_SHARDED || table->key == table->auto_increment)
+        return true;
+    for (uint32_t i = 0; i < t->n_columns; i++)
+        if (t->columns[i] == table->key)
+            return true;
+    return add_column(p, t, table, table->key);
+}
+
 static bool
 insert_columns(struct planner *p, struct change_maker *m, struct change_target *t)
 {
     const struct insert      *in    = p->stmt->insert;
     const struct route_table *table = m->targets[0]->table;
-    uint32_t                  n     = table->n_columns + in->n_columns;
+    uint32_t                  n     = table->n_columns + in->n_columns + 1;
     for (const struct assignment *a = in->set; a != NULL; a = a->next)
         n++;
     t->columns = make(p, n * sizeof(uint32_t));
@@ -269,7 +304,7 @@ insert_columns(struct planner *p, struct change_maker *m, struct change_target *
     for (uint32_t i = 0; all && i < table->n_columns; i++)
         if (!table->columns[i].invisible && !add_column(p, t, table, i))
             return false;
-    return true;
+    return add_key(p, t, table);
 }
 
 static void
@@ -292,7 +327,7 @@ head_and_tail(struct planner *p, struct change_maker *m, const struct change_tar
     m->spec->head = text_end(&t);
     text_begin(&t, p);
     const struct range clauses[] = { in->on_duplicate_range, in->returning_range };
-    for (size_t i = 0; i < countof(clauses); i++)
+    for (size_t i = m->spec->duplicates != NULL; i < countof(clauses); i++)
         if (clauses[i].end != 0) {
             text_const(&t, " ");
             text_source(&t, clauses[i].start, clauses[i].end);
@@ -360,7 +395,8 @@ void
 change_limit(const struct planner *p, struct gathering *list, struct scope *top)
 {
     const struct query *q = p->whole;
-    if (p->stmt->kind == STMT_INSERT || q->limit == NULL || q->limit->count == NULL ||
+    if (p->stmt->kind == STMT_INSERT || list->all_rows || q->limit == NULL ||
+        q->limit->count == NULL ||
         q->limit->offset != NULL || q->limit->rows_examined != NULL || q->limit->with_ties ||
         (p->stmt->flags & STMT_HAS_SUBQUERY) != 0 || list->next != NULL ||
         list->n_occurrences != 1 || top == NULL || top->first == NULL ||
@@ -440,6 +476,7 @@ plan_change(struct planner *p)
         return;
     struct change_spec *spec = make(p, sizeof(*spec));
     struct change_maker m    = { .spec = spec };
+    m.assigns = p->digest == NULL || (p->digest->flags & DIGEST_ASSIGN) != 0;
     if (!begin(p, &m))
         return;
     gather_planner(p, &scratch, &g);

@@ -86,9 +86,6 @@ check_statement(struct planner *p)
 {
     struct visitor v     = { check_query, check_table, check_expr, p };
     uint32_t       flags = p->digest == NULL ? 0 : p->digest->flags;
-    if ((p->stmt->flags & STMT_HAS_ASSIGN) != 0 || (flags & DIGEST_ASSIGN) != 0)
-        return NOT_YET(p, "shardd: user variables cannot be assigned in a statement on several "
-                          "shards; SET them, or give the key in the WHERE clause");
     if ((flags & (DIGEST_LOCK_FUNCTION | DIGEST_SEQUENCE)) != 0)
         return NOT_YET(p, "shardd: locks and sequences in a statement on several shards are not "
                           "supported");
@@ -236,7 +233,9 @@ static struct target
 sharded_target(struct planner *p, const struct gathering *g)
 {
     struct key_group *all = make(p, sizeof(*all));
-    all->table            = g->index;
+    if (g->all_rows)
+        return (struct target){ .kind = TARGET_ALL, .home = ROUTES_NONE };
+    all->table = g->index;
     for (struct instance *i = p->instances; i != NULL; i = i->next_all) {
         if (!is_base(i) || i->table_index != g->index)
             continue;

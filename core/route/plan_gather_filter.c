@@ -323,6 +323,39 @@ see_own(struct visitor *v, struct query *q)
     return q == ((const struct in_search *)v->context)->s->query;
 }
 
+/* ---- user variables that the statement sets ---- */
+
+static bool
+count_assign(struct visitor *v, struct expr *e)
+{
+    *(uint32_t *)v->context += e->kind == EXPR_ASSIGN;
+    return true;
+}
+
+static bool
+see_no_query(struct visitor *v, struct query *q)
+{
+    (void)v, (void)q;
+    return false;
+}
+
+/* What is set for each row that is looked at, and not only for those that are taken, depends on
+ * which rows there are: all of them have to be. */
+static bool
+sets_on_the_way(struct planner *p)
+{
+    uint32_t       all = 0, items = 0;
+    struct visitor whole = { .expr = count_assign, .context = &all };
+    struct visitor own   = { .query = see_no_query, .expr = count_assign, .context = &items };
+    if (p->digest != NULL && (p->digest->flags & DIGEST_ASSIGN) == 0)
+        return false;
+    visit_query(&whole, p->whole);
+    for (struct select_item *i = p->whole->kind == QUERY_BLOCK ? p->whole->items : NULL; i != NULL;
+         i = i->next)
+        visit_expr(&own, i->expr);
+    return all != items;
+}
+
 /* ---- */
 
 void
@@ -330,6 +363,13 @@ gather_filters(struct planner *p, struct gathering *list)
 {
     struct in_search w = { .list = list, .scopes = p->scopes };
     struct visitor   v = { see_own, see_using, see_in, &w };
+    if (sets_on_the_way(p)) {
+        for (; list != NULL; list = list->next) {
+            list->filters   = NULL;
+            list->all_rows = true;
+        }
+        return;
+    }
     for (const struct condition *c = p->conditions; c != NULL; c = c->next) {
         learn_filter(p, list, c, c->e);
         learn_joins(list, c->s, c->e);

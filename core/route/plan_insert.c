@@ -42,11 +42,13 @@ key_operand(struct maker *m, struct insert_row *row, struct expr *e)
     row->key_auto                  = m->table->key == m->table->auto_increment;
     if (row->key_auto)
         return true;
-    if (e == NULL) {
+    if (e == NULL || (bare(e)->kind == EXPR_DEFAULT && bare(e)->n_args == 0)) {
         row->key = (struct operand){ .kind = OPERAND_CONST, .as = KEY_VALUE_OTHER,
                                      .constant = { .kind = KEY_VALUE_DEFAULT } };
         row->key_null = key->nullable && !key->has_default && !key->generated;
-        return true;
+        return row->key_null ||
+               NOT_YET(m->p, "shardd: the key column '%.*s' of '%.*s' needs a value in INSERT, its "
+                             "default is not enough", SHOWN(key->name), SHOWN(m->table->name));
     }
     if (operand_make(m->p, e, &row->key))
         return true;
@@ -481,6 +483,11 @@ insert_rows(struct planner *p)
     }
     if (p->refused)
         return;
+    if (sharded && in->query == NULL && (p->digest == NULL || (p->digest->flags & DIGEST_ASSIGN))) {
+        NOT_YET(p, "shardd: an INSERT into a sharded table cannot assign user variables; SET them "
+                   "before");
+        return;
+    }
     bool placed = m.table != NULL && (sharded || m.table->kind == TABLE_REFERENCE);
     if (placed && plan_once(p, in, m.table))
         return;

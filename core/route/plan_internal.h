@@ -295,6 +295,7 @@ struct gathering {
     bool                      unlocked; /* an occurrence without FOR UPDATE */
     bool                      changed;  /* the statement writes it */
     bool                      empty;    /* ... and does not read it */
+    bool                      all_rows; /* whatever the conditions say */
     const char               *lock_words; /* as the statement says nothing of locks; or NULL */
     struct range              lock, partition;
     const struct order_item  *order;    /* with `limit`: only the first rows matter */
@@ -331,6 +332,7 @@ struct change_maker {
     uint32_t            n_targets;
     struct gathering  **targets;
     bool              **columns; /* UPDATE: [n_targets], those assigned */
+    bool                assigns; /* user variables, somewhere */
 };
 
 /* The tables that are written; `top` is the scope of maker.query, `list` may grow. */

@@ -276,15 +276,16 @@ plan_temporary(struct planner *p)
     p->out->n_names   = 1;
 }
 
-/* A view must mean on each shard a part of what it means on one server; a table
- * made from a SELECT would be filled on each with what that one has. */
+/* A view must mean on each shard a part of what it means on one server; the columns of a table
+ * made from a SELECT are found in a session that is not the client's. */
 static bool
 ddl_query_possible(struct planner *p)
 {
     const struct stmt *s = p->stmt;
     if (s->kind == STMT_CREATE_TABLE && s->create_table->query != NULL)
-        return NOT_YET(p, "shardd: CREATE TABLE ... SELECT is not supported; create the table, "
-                          "then INSERT ... SELECT");
+        return (s->flags & (STMT_HAS_USER_VAR | STMT_HAS_ASSIGN)) == 0 ||
+               NOT_YET(p, "shardd: CREATE TABLE ... SELECT cannot use user variables, whose types "
+                          "the columns would get; create the table, then INSERT ... SELECT");
     if (s->kind != STMT_CREATE_VIEW)
         return true;
     struct scope *top = NULL;
@@ -314,6 +315,20 @@ ddl_keeps_connection(struct planner *p)
 }
 
 static void
+from_query(struct planner *p, struct ddl_spec *spec)
+{
+    struct text t;
+    spec->from_query = true;
+    spec->name       = arena_copy(p->arena, p->stmt->create_table->table.name);
+    p->out->reason   = "the table is made on every shard, then its rows are written";
+    if (p->n_params == 0)
+        return;
+    text_begin(&t, p);
+    text_source(&t, p->stmt->range.start, p->stmt->range.end);
+    p->out->text = text_keep(&t);
+}
+
+static void
 plan_ddl(struct planner *p, enum ddl_kind kind)
 {
     const struct stmt *s = p->stmt;
@@ -340,6 +355,8 @@ plan_ddl(struct planner *p, enum ddl_kind kind)
     p->out->kind          = PLAN_DDL;
     p->out->ddl           = spec;
     p->out->reason        = "the controller runs it on every shard";
+    if (s->kind == STMT_CREATE_TABLE && s->create_table->query != NULL)
+        from_query(p, spec);
 }
 
 static enum ddl_kind

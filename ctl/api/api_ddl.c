@@ -8,8 +8,21 @@
 #include "ctl/job/ddl.h"
 #include "ctl/move/run.h"
 
+/* What is still to be done may be in any character set. */
+static void
+add_text(json_t *answer, const char *name, struct buf *text)
+{
+    struct buf encoded = { 0 };
+    size_t     room    = (buf_len(text) + 2) / 3 * 4 + 1;
+    int        n       = EVP_EncodeBlock(buf_reserve(&encoded, room), buf_unread(text).ptr,
+                                         (int)buf_len(text));
+
+    json_object_set_new(answer, name, json_stringn((const char *)encoded.bytes, (size_t)n));
+    buf_fini(&encoded);
+}
+
 static unsigned
-say(struct request *r, bool ok, const struct ddl_answer *a, const struct sql_error *error)
+say(struct request *r, bool ok, struct ddl_answer *a, const struct sql_error *error)
 {
     if (!ok)
         return request_done(r, false, error);
@@ -19,6 +32,12 @@ say(struct request *r, bool ok, const struct ddl_answer *a, const struct sql_err
     if (a->columns) {
         json_object_set(r->answer, "columns", a->columns);
         json_object_set(r->answer, "rows", a->rows);
+    }
+    if (buf_len(&a->make) != 0) {
+        add_text(r->answer, "make", &a->make);
+        add_text(r->answer, "insert", &a->insert);
+        add_text(r->answer, "name", &a->name);
+        add_text(r->answer, "undo", &a->undo);
     }
     return 200;
 }
@@ -60,6 +79,7 @@ api_ddl(struct request *r)
         .charset   = request_text(r, "charset"),
         .collation = request_text(r, "collation"),
         .session   = request_text(r, "session"),
+        .making    = request_text(r, "making"),
         .no_foreign_key_checks = json_is_false(json_object_get(r->body, "foreign_key_checks")),
     };
     struct ddl_answer answer = { 0 };
@@ -72,11 +92,11 @@ api_ddl(struct request *r)
         return request_refuse(r, 400, "the body lacks \"sql\"");
     }
     request.sql = buf_unread(&sql);
+    if (request.making)
+        ddl_drop_made(r->cluster);
     ok          = ddl_run(r->cluster, &request, &answer, &error);
     status      = say(r, ok, &answer, &error);
-    json_decref(answer.notes);
-    json_decref(answer.columns);
-    json_decref(answer.rows);
+    ddl_answer_fini(&answer);
     buf_fini(&sql);
     return status;
 }

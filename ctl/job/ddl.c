@@ -281,6 +281,41 @@ set_globals(struct ddl *d)
     return ok;
 }
 
+/* CREATE TABLE ... SELECT: what is to be done, which the worker does. */
+static bool
+plan_select(struct ddl *d)
+{
+    bool ok;
+
+    pthread_mutex_lock(&d->c->change_lock); /* the scratch database is everybody's */
+    d->shards    = catalog_all(d->c->catalog, CATALOG_SHARD);
+    d->tables    = catalog_all(d->c->catalog, CATALOG_TABLE);
+    d->databases = catalog_all(d->c->catalog, CATALOG_DATABASE);
+    d->n_shards  = json_object_size(d->shards);
+    ok           = ddl_create_select(d);
+    ddl_close(d);
+    pthread_mutex_unlock(&d->c->change_lock);
+    return ok;
+}
+
+static bool
+is_from_query(const struct stmt *s)
+{
+    return s->kind == STMT_CREATE_TABLE && s->create_table->query && !s->create_table->temporary;
+}
+
+void
+ddl_answer_fini(struct ddl_answer *a)
+{
+    json_decref(a->notes);
+    json_decref(a->columns);
+    json_decref(a->rows);
+    buf_fini(&a->make);
+    buf_fini(&a->insert);
+    buf_fini(&a->name);
+    buf_fini(&a->undo);
+}
+
 bool
 ddl_run(struct cluster *c, const struct ddl_request *request, struct ddl_answer *answer,
         struct sql_error *error)
@@ -305,6 +340,8 @@ ddl_run(struct cluster *c, const struct ddl_request *request, struct ddl_answer 
         ok = set_globals(d);
     else if (d->stmt->kind == STMT_DATABASE)
         ok = run_database(d);
+    else if (is_from_query(d->stmt))
+        ok = plan_select(d);
     else
         ok = run_job(d);
     answer->generation = generation_of(c);

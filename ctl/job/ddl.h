@@ -23,6 +23,8 @@ struct ddl_request {
     const char *collation;  /* NULL: the charset's */
     bool        no_foreign_key_checks;
     const char *session;    /* further assignments for SET SESSION, or NULL */
+    const char *making;     /* CREATE TABLE ... SELECT: the table's name until it is complete;
+                               NULL: nobody does the rest, see ddl_select.c */
 };
 
 struct ddl_answer {
@@ -32,11 +34,18 @@ struct ddl_answer {
                        tells them, as many as a server keeps */
     json_t  *columns, *rows; /* owned by the caller; NULL: no rows. [[name, "text" or "number"],
                        ...] and [[text or null, ...], ...] */
+    struct buf make, insert, name, undo; /* owned by the caller: what is still to be done, in the
+                       character set of the request; empty: nothing */
 };
+
+void ddl_answer_fini(struct ddl_answer *a);
 
 /* False with `error`: the server's own where it was the server that refused. */
 bool ddl_run(struct cluster *c, const struct ddl_request *request, struct ddl_answer *answer,
              struct sql_error *error) must_check;
+
+/* The tables of statements whose worker has gone in the middle of them. */
+void ddl_drop_made(struct cluster *c);
 
 /* `shardctl table set`: an empty table becomes another kind. `key` only for sharded. */
 bool ddl_set_kind(struct cluster *c, const char *who, const char *database, const char *table,

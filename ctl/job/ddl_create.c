@@ -163,60 +163,6 @@ create_like(struct ddl *d, const struct ddl_table *t)
     return ok;
 }
 
-struct reach {
-    struct visitor visitor;
-    struct ddl    *ddl;
-    int64_t        home;
-    bool           elsewhere;
-};
-
-static bool
-reach_table(struct visitor *v, struct table_ref *ref)
-{
-    struct reach    *r = v->context;
-    struct ddl_table t;
-    struct sql_error kept = *r->ddl->error;
-
-    if (ref->kind == TABLE_REF_TABLE && ddl_find(r->ddl, &ref->table, &t) && t.object &&
-        (ddl_kind(&t) == TABLE_SHARDED || (ddl_kind(&t) == TABLE_GLOBAL && t.home != r->home)))
-        r->elsewhere = true;
-    *r->ddl->error = kept;
-    return true;
-}
-
-/* CREATE TABLE t AS SELECT: only where all rows are at hand, on the home shard. */
-static bool
-create_select(struct ddl *d, const struct ddl_table *t)
-{
-    struct reach    r   = { .visitor = { .table_ref = reach_table }, .ddl = d,
-                            .home = t->home };
-    struct decision how = { .kind = TABLE_GLOBAL };
-    struct server  *s;
-    json_t         *facts;
-    size_t          done;
-    bool            ok;
-
-    r.visitor.context = &r;
-    visit_query(&r.visitor, d->stmt->create_table->query);
-    if (r.elsewhere)
-        return sql_error_set(d->error, SQL_NOT_SUPPORTED,
-                             "shardd: CREATE TABLE ... SELECT from a table that does not lie on "
-                             "the home shard is not supported; create the table, then use "
-                             "INSERT ... SELECT");
-    if (!ddl_run_text(d, d->request->sql, t->home, t->home, &done))
-        return false;
-    snprintf(how.reason, sizeof(how.reason), "it was made by CREATE TABLE ... SELECT");
-    snprintf(how.remedy, sizeof(how.remedy), "shardctl table set while it is empty");
-    s     = ddl_us(d, ddl_index(d, t->home));
-    facts = s ? facts_read(s, t->database, t->name, NULL, d->error) : NULL;
-    ok    = facts && record(d, t, facts, &how);
-    json_decref(facts);
-    if (!ok)
-        ddl_undo(d, t->home, "DROP TABLE IF EXISTS %s.%s", server_name(t->database),
-                 server_name(t->name));
-    return ok;
-}
-
 static bool
 create_plain(struct ddl *d, const struct ddl_table *t)
 {
@@ -255,5 +201,5 @@ ddl_create_table(struct ddl *d)
         return sql_error_set(d->error, DDL_TABLE_EXISTS, "Table '%s' already exists", t.name);
     if (s->like.name.ptr)
         return create_like(d, &t);
-    return s->query ? create_select(d, &t) : create_plain(d, &t);
+    return create_plain(d, &t);
 }

@@ -155,6 +155,7 @@ void ddl_close(struct ddl *d);
 
 /* By kind of statement. */
 bool ddl_create_table(struct ddl *d) must_check;
+bool ddl_create_select(struct ddl *d) must_check; /* no job: it changes nothing */
 bool ddl_alter_table(struct ddl *d) must_check;
 bool ddl_drop_tables(struct ddl *d) must_check;
 bool ddl_truncate(struct ddl *d) must_check;

@@ -52,7 +52,7 @@ class Remote(Controller):
 
 @pytest.fixture(scope="module")
 def c(scratch):
-    controller = Remote(scratch / "remote", Certs(scratch / "certs"))
+    controller = Remote(scratch / "remote", Certs(scratch / "remote-certs"))
     yield controller
     try:
         assert controller.fsck() == []

@@ -6,8 +6,7 @@ import pymysql
 import pytest
 
 import movebed
-from controlbed import UnixConnection
-from testbed import Cluster, wait_for
+from testbed import Cluster, UnixHTTP, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -15,6 +14,14 @@ def c(scratch):
     cluster = Cluster(scratch / "move", shards=2)
     yield cluster
     cluster.finish()
+
+
+@pytest.fixture
+def mirror(plain):
+    plain.sql("DROP DATABASE IF EXISTS app")
+    plain.sql("CREATE DATABASE app")
+    yield plain
+    plain.sql("DROP DATABASE app")
 
 
 def jobs(c):
@@ -211,7 +218,7 @@ def test_who_looks_is_not_in_the_way_of_who_asks(c, move):
     stop, wrong = threading.Event(), []
 
     def look():
-        asking = UnixConnection(c.home / "controller.sock")
+        asking = UnixHTTP(c.home / "controller.sock")
         while not stop.is_set():
             asking.request("GET", f"/v1/jobs/{move}")
             answer = asking.getresponse()

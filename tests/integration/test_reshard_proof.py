@@ -91,7 +91,16 @@ class Sysbench:
 def c(scratch):
     cluster = Cluster(scratch / "proof", shards=2)
     yield cluster
-    cluster.finish()
+    cluster.down()
+    cluster.forget()
+
+
+@pytest.fixture
+def mirror(plain):
+    plain.sql("DROP DATABASE IF EXISTS app")
+    plain.sql("CREATE DATABASE app")
+    yield plain
+    plain.sql("DROP DATABASE app")
 
 
 def reshard(c, sysbench, verb, *args):

@@ -162,7 +162,8 @@ static const struct plan_case cases[] = {
       "or add an engine, which can answer it: 'shardctl engine add'" },
     { "SELECT @x := age FROM users",
       "refuse 1235: shardd: user variables cannot be assigned in a statement on several "
-      "shards; give the key in the WHERE clause" },
+      "shards; give the key in the WHERE clause; or add an engine, which can answer it: "
+      "'shardctl engine add'" },
     { "SELECT * FROM users WHERE id = @x",
       "scatter keys users.id=(@v); merge: concatenate; text: SELECT * FROM users WHERE id = @x" },
     { "SELECT * FROM mysql.user",

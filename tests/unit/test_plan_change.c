@@ -79,14 +79,23 @@ static const struct plan_case cases[] = {
     /* What cannot be proved. */
     { "INSERT INTO names (name, value) SELECT name, age FROM users "
       "ON DUPLICATE KEY UPDATE value = users.age",
-      "refuse 1235: shardd: ON DUPLICATE KEY UPDATE and RETURNING may name the columns of "
-      "'names', and no parameters, when its rows come from several shards; use VALUES(column)" },
+      "change app.names any: SELECT name,value FROM `app`.`names` WHERE FALSE; app.users all: "
+      "SELECT name,age FROM `app`.`users` LOCK IN SHARE MODE; then INSERT into app.names: "
+      "name,value; text: INSERT INTO names (name, value) SELECT name, age FROM users " },
+    { "INSERT IGNORE INTO names (name, value) SELECT name, age FROM users "
+      "ON DUPLICATE KEY UPDATE value = users.age",
+      "refuse 1235: shardd: INSERT IGNORE ... ON DUPLICATE KEY UPDATE of 'names' may set columns "
+      "but the key, to columns of the table, VALUES(column) and variables that nothing sets, when "
+      "its rows come from several shards" },
     { "INSERT INTO names (name, value) SELECT name, age FROM users "
       "ON DUPLICATE KEY UPDATE name = 'x'",
-      "refuse 1235: shardd: ON DUPLICATE KEY UPDATE cannot change 'name', the key of 'names'" },
+      "change app.names any: SELECT name,value FROM `app`.`names` WHERE FALSE; app.users all: "
+      "SELECT name,age FROM `app`.`users` LOCK IN SHARE MODE; then INSERT into app.names: "
+      "name,value; text: INSERT INTO names (name, value) SELECT name, age FROM users " },
     { "UPDATE users SET age = (@a := (SELECT MAX(amount) FROM orders))",
-      "refuse 1235: shardd: user variables cannot be assigned in a statement on several "
-      "shards; SET them, or give the key in the WHERE clause" },
+      "change app.users all: SELECT id,name,age,score,kind,born,ratio,bio,ip,price FROM "
+      "`app`.`users` FOR UPDATE; app.orders all: SELECT amount FROM `app`.`orders` LOCK IN SHARE "
+      "MODE; then UPDATE app.users: age" },
     { "UPDATE users SET age = LAST_INSERT_ID(5) ORDER BY id LIMIT 3",
       "write all one shard" },
     { "DELETE z FROM users u JOIN orders o ON o.amount = u.age",

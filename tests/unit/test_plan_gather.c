@@ -242,9 +242,11 @@ static const struct plan_case cases[] = {
     { "SELECT * FROM vg JOIN users u ON u.age = vg.id",
       "refuse 1235: shardd: the rows of view 'vg' cannot be brought together with those of "
       "other shards; use its SELECT instead" },
-    { "SELECT @x := age FROM users",
-      "refuse 1235: shardd: user variables cannot be assigned in a statement on several "
-      "shards; SET them, or give the key in the WHERE clause" },
+    /* Conditions that set variables see all rows. */
+    { "SELECT @x := age FROM users WHERE id = 5 OR age > 3",
+      "gather app.users all: SELECT id,age FROM `app`.`users` WHERE (`id` = :0 OR `age` > :1)" },
+    { "SELECT age FROM users WHERE age > 3 AND (@x := @x + 1) < 5",
+      "gather app.users all: SELECT age FROM `app`.`users`" },
     { "SELECT age FROM users WHERE age IN (SELECT amount FROM orders) INTO @x",
       "refuse 1235: shardd: SELECT ... INTO from several shards is not supported: select, "
       "and SET or write what was selected" },

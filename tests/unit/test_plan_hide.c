@@ -209,8 +209,7 @@ static const struct plan_case cases[] = {
       "FROM `app`.`users` WHERE [users.id]; app.names all, key value: SELECT name,value "
       "FROM `app`.`names` WHERE [names.name]" },
     { "SELECT @a := 1 FROM users",
-      "refuse 1235: shardd: user variables cannot be assigned in a statement on several "
-      "shards; SET them, or give the key in the WHERE clause" },
+      "gather app.users all: SELECT id FROM `app`.`users` WHERE [users.id]" },
     { "INSERT INTO config SELECT id, name FROM users WHERE id IN (1,2)",
       "one keys users.id=(:0,:1) at home one shard, else change app.config home (s0): "
       "SELECT id,name FROM `app`.`config` WHERE FALSE; app.users keys users.id=(:0,:1): "

@@ -195,8 +195,8 @@ static const struct plan_case cases[] = {
       "refuse 1235: shardd: name the columns of 'users' in an INSERT with empty VALUES"
       "; or add an engine, which can answer it: 'shardctl engine add'" },
     { "INSERT INTO orders (amount) VALUES (1)",
-      "insert; header: INSERT INTO orders (amount, `id`) VALUES ; row (:0, {auto}) "
-      "key=DEFAULT" },
+      "refuse 1235: shardd: the key column 'user_id' of 'orders' needs a value in INSERT, its "
+      "default is not enough; or add an engine, which can answer it: 'shardctl engine add'" },
     { "INSERT INTO orders (id, user_id, amount) VALUES (-1, 2, 3)",
       "insert; header: INSERT INTO orders (id, user_id, amount) VALUES ; row (-:0, :1, "
       ":2) key=:1" },
@@ -212,7 +212,8 @@ static const struct plan_case cases[] = {
     { "INSERT INTO items (user_id, line) VALUES (1, 2) ON DUPLICATE KEY UPDATE user_id = "
       "5",
       "refuse 1235: shardd: ON DUPLICATE KEY UPDATE cannot change 'user_id', the key of "
-      "'items'" },
+      "'items'; or add an engine, which "
+      "can answer it: 'shardctl engine add'" },
     { "INSERT INTO items (user_id, line) VALUES (1, 2) ON DUPLICATE KEY UPDATE user_id = "
       "VALUES(user_id)",
       "insert; header: INSERT INTO items (user_id, line) VALUES ; row (:0, :1) key=:0; "
@@ -288,8 +289,10 @@ static const struct plan_case cases[] = {
       "refuse 1235: shardd: the sharded table 'users' is combined with tables that are not on "
       "every shard; make those reference tables, or give the key" },
     { "CREATE TABLE x AS SELECT * FROM users",
-      "refuse 1235: shardd: CREATE TABLE ... SELECT is not supported; create the table, then "
-      "INSERT ... SELECT" },
+      "ddl" },
+    { "CREATE TABLE x AS SELECT @a FROM users",
+      "refuse 1235: shardd: CREATE TABLE ... SELECT cannot use user variables, whose types the "
+      "columns would get; create the table, then INSERT ... SELECT" },
     { "CREATE USER x",
       "ddl" },
     { "GRANT ALL ON *.* TO x",

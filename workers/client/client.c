@@ -5,6 +5,7 @@
 
 #include "core/base/memory.h"
 #include "core/io/tls.h"
+#include "workers/client/make.h"
 #include "workers/query/txn.h"
 
 enum {
@@ -118,6 +119,7 @@ end(struct client *c, enum counter reason, enum stream_close_how how)
     drop_query(c);
     client_bulk_free(c);
     client_apply_free(c);
+    client_make_free(c);
     client_uncount(c);
     if (c->committing == NULL)
         forget_session(c);

@@ -84,6 +84,7 @@ struct client {
     struct named_run    *named;  /* owned; only while a statement about them runs */
     struct once_run     *once;   /* owned; only while such a statement runs */
     struct client_apply *apply;  /* owned; only while such a statement runs */
+    struct client_make  *make;   /* owned; likewise, around all of its parts */
     char                *schema_before; /* owned: current again when the statement is over */
     struct client_login *login;  /* owned; only while logging in */
     struct client_bulk  *bulk;   /* owned; only while one runs: see client_bulk.c */

@@ -10,7 +10,7 @@
 #include "workers/query/change.h"
 #include "workers/query/diagnostics.h"
 
-enum { COUNTS = 3 };
+enum { COUNTS = 3, ERR_DUPLICATE = 1062 /* ER_DUP_ENTRY */ };
 
 enum apply_step {
     APPLY_BEGIN, APPLY_READ, APPLY_NOW, APPLY_BEHIND, APPLY_END, APPLY_UNDO, APPLY_STEPS,
@@ -18,6 +18,8 @@ enum apply_step {
 
 struct client_apply {
     struct client   *client;
+    struct stream   *out;        /* where the answer goes */
+    void           (*done)(struct query_run *q);
     struct query_run *q;         /* the client's statement: to run, or done; NULL while it runs */
     enum apply_step        step;
     const char      *texts[APPLY_STEPS]; /* what is said around the writes; NULL: nothing */
@@ -80,7 +82,7 @@ put_status(struct client_apply *k, struct ok *ok)
 static void
 put_packet(struct client_apply *k, struct span payload)
 {
-    struct buf *out = stream_out(&k->client->stream);
+    struct buf *out = stream_out(k->out);
     size_t      at  = packet_begin(out);
 
     buf_append_span(out, payload);
@@ -107,7 +109,7 @@ send_rows(struct client_apply *k)
         struct span payload = { rest.ptr + PACKET_HEADER_BYTES, n };
         rest                = span_from(rest, PACKET_HEADER_BYTES + n);
         if (rest.len == 0)
-            reply_end_encode(stream_out(&c->stream), &c->reader.next_seq, c->session.capabilities,
+            reply_end_encode(stream_out(k->out), &c->reader.next_seq, c->session.capabilities,
                              &ok);
         else
             put_packet(k, payload);
@@ -147,7 +149,7 @@ send_ok(struct client_apply *k)
     }
     put_status(k, &ok);
     s->row_count = (int64_t)ok.affected_rows;
-    reply_ok_encode(stream_out(&c->stream), &c->reader.next_seq, s->capabilities, &ok);
+    reply_ok_encode(stream_out(k->out), &c->reader.next_seq, s->capabilities, &ok);
 }
 
 static void
@@ -160,7 +162,7 @@ finish(struct client_apply *k)
     if (k->failed) {
         diagnostics_error(s, &k->error);
         s->row_count = -1;
-        reply_err_encode(stream_out(&c->stream), &c->reader.next_seq, s->capabilities, &k->error);
+        reply_err_encode(stream_out(k->out), &c->reader.next_seq, s->capabilities, &k->error);
     } else {
         diagnostics_put_back(s, &k->kept);
         bool rows = k->returning && buf_len(&k->answer) > PACKET_HEADER_BYTES &&
@@ -174,9 +176,11 @@ finish(struct client_apply *k)
     q->failed = k->failed;
     q->cut    = false;
     k->q      = NULL;
+    void (*done)(struct query_run *q) = k->done;
+    if (k->out == &c->stream)
+        stream_flush(&c->stream);
     client_apply_free(c);
-    stream_flush(&c->stream);
-    client_statement_done(q);
+    done(q);
 }
 
 /* --- statements of ours --------------------------------------------------- */
@@ -252,9 +256,10 @@ read_answer(struct client_apply *k)
     bool             tells   = k->verb == CHANGE_INSERT && k->returning && writes;
     struct sql_error error;
     struct ok        ok;
+    const struct sql_error *refused = writes ? k->q->plan->plan.change->duplicates : NULL;
 
     if (payload.len != 0 && payload.ptr[0] == REPLY_ERR && reply_err_decode(payload, &error))
-        fail(k, &error);
+        fail(k, error.code == ERR_DUPLICATE && refused != NULL ? refused : &error);
     else if (payload.len != 0 && payload.ptr[0] == REPLY_OK &&
              reply_ok_decode(payload, k->client->session.capabilities, &ok)) {
         if (k->step == APPLY_READ)
@@ -440,7 +445,8 @@ client_apply(struct client *c, struct query_run *q)
     struct client_apply  *k     = mem_alloc(sizeof(*k));
 
     *k = (struct client_apply){
-        .client = c, .q = q, .verb = q->plan->plan.change->verb,
+        .client = c, .out = q->client, .done = q->ops->done, .q = q,
+        .verb = q->plan->plan.change->verb,
         .returning = q->plan->plan.returning, .more = q->more, .command = q->command,
         .now_s = q->fixed_s != 0 ? q->fixed_s : now_s(), .generates = has_generated(q),
     };

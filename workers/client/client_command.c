@@ -5,6 +5,7 @@
 #include "core/base/memory.h"
 #include "core/sql/parse.h"
 #include "workers/client/client.h"
+#include "workers/client/make.h"
 #include "workers/client/named.h"
 #include "workers/query/limits.h"
 #include "workers/query/row_cursor.h"
@@ -168,6 +169,8 @@ client_begin(struct client *c, struct query_run *q)
 {
     if (q->plan->plan.kind == PLAN_ONCE)
         client_once(c, q);
+    else if (client_makes(q) && c->make == NULL)
+        client_make(c, q);
     else if (client_applies(q))
         client_apply(c, q);
     else

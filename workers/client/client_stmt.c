@@ -70,8 +70,10 @@ client_prepare(struct client *c, struct span payload)
     }
     enum plan_kind kind     = q->plan->plan.kind;
     uint32_t       n_params = q->values.n_params;
+    bool           made     = kind == PLAN_DDL && q->plan->plan.ddl->from_query;
+    bool           here     = runs_here(kind) && !(made && n_params != 0);
     if (kind == PLAN_SHARDD || kind == PLAN_KILL || kind == PLAN_NAMED ||
-        (runs_here(kind) && n_params != 0)) {
+        (here && n_params != 0)) {
         query_free(q);
         client_fail(c, ERR_UNSUPPORTED_PS,
                     "This command is not supported in the prepared statement protocol yet");
@@ -80,7 +82,7 @@ client_prepare(struct client *c, struct span payload)
         query_free(q);
         slot_count(c->ctx->slot, COUNTER_ROUTE_REFUSED);
         client_reply_error(c, &error);
-    } else if (runs_here(kind)) {
+    } else if (here) {
         query_free(q);
         reply_prepared(c, keep(c, text, 0));
     } else {

@@ -31,6 +31,7 @@ struct snapshot;
 struct loading;
 struct gathering;
 struct changing;
+struct query_making;
 struct aftermath;
 struct reporting;
 struct joined;
@@ -132,6 +133,7 @@ struct query_run {
     struct row_cursor        *cursor;     /* QUERY_FETCH: the client's; else see row_cursor.h */
     uint32_t                  fetch_rows;
     bool                      one_off;    /* QUERY_EXECUTE: nobody prepares this text again */
+    bool                      as_controller; /* DDL: by the controller's rights, not the client's */
     bool                      silent;     /* `client` is nobody's: the answer stays in its output */
     uint32_t                  client_statement; /* QUERY_PREPARE: the id to tell the client */
     uint64_t                  started_us;
@@ -192,6 +194,7 @@ struct query_run {
     struct loading   *loading;    /* query_load.c's own */
     struct gathering *gathering;  /* query_gather.c's own */
     struct reporting *reporting;  /* report.c's own */
+    struct query_making *making;  /* the caller's: see ddl.h; NULL: such a statement is refused */
     struct changing  *changing;   /* the caller's: see change.h; NULL: such a write is refused */
     struct prepare_ok prepared; /* QUERY_PREPARE: what the server said */
 
@@ -255,6 +258,11 @@ enum render_mode query_render_mode(const struct query_run *q);
 /* Parameters for a rendered text; they live in the query's arena. */
 void query_bind(struct query_run *q, const struct bind_list *binds, uint64_t limit,
                 const struct param_value **params, uint32_t *n_params);
+
+/* The template as a text by itself: parameters become literals. False with `error`: one cannot be
+ * written so. */
+bool query_render_alone(const struct query_run *q, const struct sql_template *template,
+                        struct buf *out, struct sql_error *error) must_check;
 
 /* q->text and q->params become those of the plan's text, if it has one. False: query_fail(). */
 bool query_render(struct query_run *q) must_check;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/mysql/literal.h"
 #include "workers/query/query.h"
 
 enum render_mode
@@ -43,6 +44,41 @@ query_bind(struct query_run *q, const struct bind_list *binds, uint64_t limit,
         }
     *params   = bound;
     *n_params = binds->n;
+}
+
+static bool
+put_param(const struct query_run *q, uint32_t ordinal, struct buf *out, struct sql_error *error)
+{
+    const struct param_value *param = &q->params[ordinal];
+    struct literal_mode       mode  = { .charset = q->s->collation,
+                                        .no_backslash_escapes = q->s->lex.no_backslash_escapes };
+
+    if (ordinal >= q->n_params)
+        return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: a parameter is missing");
+    if (q->command == QUERY_NAMED) {
+        buf_append_span(out, param->bytes);
+        return true;
+    }
+    return param_literal(out, param, &mode) ||
+           sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: parameter %u has a value that cannot "
+                         "be written as a literal (NaN, infinity), and this statement is sent "
+                         "on as text", ordinal + 1);
+}
+
+bool
+query_render_alone(const struct query_run *q, const struct sql_template *template,
+                   struct buf *out, struct sql_error *error)
+{
+    for (uint32_t i = 0; i < template->n; i++) {
+        const struct template_piece *piece = &template->pieces[i];
+        struct sql_template          one   = { 1, piece };
+
+        if (piece->kind != PIECE_OPERAND || piece->operand.kind != OPERAND_PARAM)
+            plan_render(&q->plan->plan, &one, &q->values, RENDER_TEXT, out, NULL);
+        else if (!put_param(q, piece->operand.ordinal, out, error))
+            return false;
+    }
+    return true;
 }
 
 bool

@@ -13,6 +13,7 @@
 #include "core/base/memory.h"
 #include "core/io/sock.h"
 #include "core/mysql/result_writer.h"
+#include "workers/query/ddl.h"
 #include "workers/query/diagnostics.h"
 
 enum {
@@ -116,6 +117,44 @@ is_table(const json_t *columns, const json_t *rows)
     return ok;
 }
 
+/* In the arena; empty: it cannot be read. */
+static struct span
+text_base64(struct arena *a, const json_t *value)
+{
+    struct span encoded = text_of(value);
+    uint8_t    *room    = arena_alloc(a, encoded.len + 1);
+    int         n       = encoded.len % 4 == 0 && encoded.len != 0
+                              ? EVP_DecodeBlock(room, encoded.ptr, (int)encoded.len) : 0;
+    size_t      len     = n < 0 ? 0 : (size_t)n;
+
+    for (size_t i = encoded.len; len != 0 && i > 0 && encoded.ptr[i - 1] == '='; i--)
+        len--;
+    return (struct span){ room, len };
+}
+
+/* CREATE TABLE ... SELECT: the caller does the rest. */
+static bool
+take_making(struct query_run *q, const json_t *answer)
+{
+    struct query_making *m = q->making;
+
+    if (json_object_get(answer, "make") == NULL)
+        return false;
+    if (m != NULL) {
+        m->make   = text_base64(m->arena, json_object_get(answer, "make"));
+        m->insert = text_base64(m->arena, json_object_get(answer, "insert"));
+        m->rename = text_base64(m->arena, json_object_get(answer, "name"));
+        m->undo   = text_base64(m->arena, json_object_get(answer, "undo"));
+    }
+    if (m == NULL || m->make.len == 0 || m->insert.len == 0 || m->rename.len == 0 ||
+        m->undo.len == 0)
+        query_refuse(q, ERR_NO_CONTROLLER, "shardd: the controller's answer cannot be read: are "
+                     "shardd and shardctl of one version?");
+    else
+        query_done(q);
+    return true;
+}
+
 static void
 succeed(struct query_run *q, const json_t *answer)
 {
@@ -126,6 +165,8 @@ succeed(struct query_run *q, const json_t *answer)
     json_int_t  warnings = json_integer_value(json_object_get(answer, "warnings"));
     size_t      i;
 
+    if (take_making(q, answer))
+        return;
     json_array_foreach(json_object_get(answer, "notes"), i, note)
         diagnostics_add(q->s, text_of(json_array_get(note, 0)),
                         (uint16_t)json_integer_value(json_array_get(note, 1)),
@@ -244,19 +285,26 @@ add_modes(struct buf *body, const struct session *s)
                m->no_foreign_key_checks ? "false" : "true");
 }
 
-static void
-encode(struct buf *out, const struct query_run *q)
+void
+ddl_encode(struct buf *out, const struct session *s, bool as_controller, struct span text,
+           const char *making)
 {
-    const struct session *s    = q->s;
-    struct buf            body = { 0 };
+    struct buf body = { 0 };
 
     buf_append_text(&body, "{");
-    json_member(&body, "user", span_of(s->user));
-    buf_append_text(&body, ",");
-    json_member(&body, "database", span_of(s->schema));
-    buf_append_text(&body, ",");
-    json_base64(&body, "sql_base64", q->text);
-    add_modes(&body, s);
+    json_base64(&body, "sql_base64", text);
+    if (s != NULL && !as_controller) {
+        buf_append_text(&body, ",");
+        json_member(&body, "user", span_of(s->user));
+        buf_append_text(&body, ",");
+        json_member(&body, "database", span_of(s->schema));
+    }
+    if (making != NULL) {
+        buf_append_text(&body, ",");
+        json_member(&body, "making", span_of(making));
+    }
+    if (s != NULL)
+        add_modes(&body, s);
     buf_append_text(&body, "}");
     buf_printf(out, "POST /v1/ddl HTTP/1.1\r\nHost: shardd\r\nContent-Type: application/json\r\n"
                "Connection: close\r\nContent-Length: %zu\r\n\r\n", buf_len(&body));
@@ -294,7 +342,8 @@ query_ddl(struct query_run *q)
     a->q      = q;
     q->asking = a;
     stream_connect(&a->stream, q->ctx->ring, &addr, CONNECT_MS, &ops);
-    encode(stream_out(&a->stream), q);
+    ddl_encode(stream_out(&a->stream), q->s, q->as_controller, q->text,
+               q->making != NULL ? q->making->name : NULL);
     stream_flush(&a->stream);
     /* The controller may wait until nobody uses the routes of before: not even this statement. */
     routes_drop(q->routes);

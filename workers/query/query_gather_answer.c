@@ -216,6 +216,38 @@ render(struct gathering *g)
     free(binds.items);
 }
 
+static void
+strict_said(struct exchange *x, struct backend *b, struct span bytes, bool last)
+{
+    struct sql_error why;
+
+    (void)bytes;
+    if (last && result_error(&x->reader, &why))
+        backend_close(b, &why); /* values could be stored that no shard would store */
+}
+
+static void
+strict_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
+{
+    (void)x, (void)b, (void)why; /* the statement's exchange hears of it */
+}
+
+static const struct exchange_ops strict_ops = {
+    .on_bytes = strict_said,
+    .on_lost  = strict_lost,
+};
+
+/* The copies have no transactions, and STRICT_TRANS_TABLES lets the second of several rows pass
+ * where there are none. */
+static void
+be_strict(struct gathering *g)
+{
+    backend_send(g->engine.backend, COM_QUERY,
+                 SPAN("SET sql_mode = IF(FIND_IN_SET('STRICT_TRANS_TABLES', @@sql_mode), "
+                      "CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), @@sql_mode)"),
+                 &g->restore, &strict_ops);
+}
+
 void
 gather_answer(struct gathering *g)
 {
@@ -227,5 +259,7 @@ gather_answer(struct gathering *g)
     q->n_over    = 0;
     q->leg_ended = NULL;
     render(g);
+    if (g->changes != NULL)
+        be_strict(g);
     leg_send(&g->engine, &ops);
 }

@@ -213,7 +213,10 @@ static const struct exchange_ops ops = { .on_message = on_message, .on_lost = on
 static struct span
 render(struct gathering *g, const struct sql_template *template, struct buf *out)
 {
-    plan_render(&g->q->plan->plan, template, &g->q->values, RENDER_TEXT, out, NULL);
+    struct sql_error why;
+
+    if (!query_render_alone(g->q, template, out, &why))
+        spoil(g, &why);
     return buf_unread(out);
 }
 
@@ -235,6 +238,10 @@ read_next(struct gathering *g)
     if (spec->verb == CHANGE_INSERT) {
         g->writer.head = render(g, &spec->head, &g->head);
         g->writer.tail = render(g, &spec->tail, &g->tail);
+    }
+    if (g->q->changing->error.code != 0) {
+        gather_ended(g);
+        return;
     }
     change_select_text(t, source->n_stored, &text);
     backend_resume(g->engine.backend);
