@@ -43,8 +43,8 @@ api_audit(struct request *r)
     return 200;
 }
 
-static int
-ranges_of(const json_t *map, int64_t shard)
+int
+api_ranges_of(const json_t *map, int64_t shard)
 {
     json_t *list = json_object_get(map, "ranges"), *pair;
     size_t  i;
@@ -87,7 +87,7 @@ show_shard(struct cluster *c, json_t *shard, const json_t *map)
     json_decref(shares);
 
     json_object_del(out, "secret");
-    json_object_set_new(out, "ranges", json_integer(ranges_of(map, id)));
+    json_object_set_new(out, "ranges", json_integer(api_ranges_of(map, id)));
     json_object_set_new(out, "pid", json_integer(cluster_local_pid(c, id)));
     ask(shard, out);
     return out;

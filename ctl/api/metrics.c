@@ -166,18 +166,6 @@ shard_states(struct buf *out, json_t *shards)
     }
 }
 
-static int
-ranges_of(const json_t *map, int64_t shard)
-{
-    json_t *list = json_object_get(map, "ranges"), *pair;
-    size_t  i;
-    int     n = 0;
-
-    json_array_foreach(list, i, pair)
-        n += json_integer_value(json_array_get(pair, 1)) == shard;
-    return n;
-}
-
 static void
 key_space(struct buf *out, struct cluster *c, json_t *shards)
 {
@@ -188,7 +176,7 @@ key_space(struct buf *out, struct cluster *c, json_t *shards)
     head(out, "shardctl_shard_ranges", "gauge", "Ranges of the key space that the shard owns.");
     json_object_foreach(shards, key, shard)
         labelled(out, "shardctl_shard_ranges", "shard", model_text(shard, "name"),
-                 ranges_of(map, model_number(shard, "id")));
+                 api_ranges_of(map, model_number(shard, "id")));
     head(out, "shardctl_shard_keys_ratio", "gauge", "Its share of the key space.");
     json_object_foreach(shards, key, shard)
         labelled(out, "shardctl_shard_keys_ratio", "shard", model_text(shard, "name"),

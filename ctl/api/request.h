@@ -146,6 +146,9 @@ unsigned api_user_token(struct request *r);
 unsigned api_user_token_revoke(struct request *r);
 unsigned api_user_remove(struct request *r);
 
+/* How many ranges of catalog's ranges/map a shard owns. */
+int api_ranges_of(const json_t *map, int64_t shard);
+
 /* {shard id: its part of the key space}, to be owned. */
 json_t *api_shares(const json_t *map);
 

@@ -175,9 +175,10 @@ remove_shard(struct job *job, const char *who, const json_t *shard, struct sql_e
         job_fail(error, &err);
         return JOB_STUCK;
     }
-    publish_drained(c->publisher, PUBLISH_WAIT_MS);
-    if (provision_is_ours(&p)) /* others stay as they are */
+    if (provision_is_ours(&p))
         wait_until_idle(c, shard);
+    else /* it stays as it is */
+        publish_drained(c->publisher, PUBLISH_WAIT_MS);
     if (cluster_remove_server(c, shard, true, &err))
         return JOB_DONE;
     job_fail(error, &err);

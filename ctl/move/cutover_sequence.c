@@ -28,17 +28,24 @@ raise_to(struct server *s, uint64_t sequence, const char *next, struct sql_error
                       (unsigned long long)sequence, next, next);
 }
 
+static bool
+open_both(const struct move *m, struct server *old, uint32_t from, struct server *new, uint32_t to,
+          struct sql_error *error)
+{
+    old->answer_s = new->answer_s = ANSWER_S;
+    return move_session(old, m, from, LOCK_S, error) && move_session(new, m, to, LOCK_S, error);
+}
+
 /* From one home to the other, where the old one still has it. */
 static bool
 carry(const struct move *m, uint64_t sequence, uint32_t from, uint32_t to,
       struct sql_error *error)
 {
-    struct server old = { .answer_s = ANSWER_S }, new = { .answer_s = ANSWER_S };
+    struct server old = { .mysql = NULL }, new = { .mysql = NULL };
     char          next[32];
     bool          ok;
 
-    ok = move_session(&old, m, from, LOCK_S, error) &&
-         move_session(&new, m, to, LOCK_S, error) && server_run(&old, error, "BEGIN") &&
+    ok = open_both(m, &old, from, &new, to, error) && server_run(&old, error, "BEGIN") &&
          server_value(&old, next, sizeof(next), error, "SELECT next_value FROM shardd.sequence"
                       " WHERE id = %llu FOR UPDATE", (unsigned long long)sequence) &&
          (!next[0] || raise_to(&new, sequence, next, error)) &&
@@ -55,12 +62,11 @@ static bool
 begin_behind(const struct move *m, const struct move_table *t, struct sql_error *error)
 {
     uint32_t      from = home_id(m->before, t->before), to = home_id(m->after, t->after);
-    struct server old = { .answer_s = ANSWER_S }, new = { .answer_s = ANSWER_S };
+    struct server old = { .mysql = NULL }, new = { .mysql = NULL };
     char          next[32];
     bool          ok;
 
-    ok = move_session(&old, m, from, LOCK_S, error) &&
-         move_session(&new, m, to, LOCK_S, error) &&
+    ok = open_both(m, &old, from, &new, to, error) &&
          server_value(&old, next, sizeof(next), error, "SELECT AUTO_INCREMENT FROM"
                       " information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
                       server_text(t->database), server_text(t->name)) &&
@@ -75,12 +81,11 @@ static bool
 count_behind(const struct move *m, const struct move_table *t, struct sql_error *error)
 {
     uint32_t      from = home_id(m->before, t->before), to = home_id(m->after, t->after);
-    struct server old = { .answer_s = ANSWER_S }, new = { .answer_s = ANSWER_S };
+    struct server old = { .mysql = NULL }, new = { .mysql = NULL };
     char          next[32];
     bool          ok;
 
-    ok = move_session(&old, m, from, LOCK_S, error) &&
-         move_session(&new, m, to, LOCK_S, error) &&
+    ok = open_both(m, &old, from, &new, to, error) &&
          server_value(&old, next, sizeof(next), error, "SELECT next_value FROM shardd.sequence"
                       " WHERE id = %llu", (unsigned long long)t->before->sequence) &&
          (!next[0] || server_run(&new, error, "ALTER TABLE %s.%s AUTO_INCREMENT = %s",

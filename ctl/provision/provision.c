@@ -2,10 +2,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "ctl/catalog/model.h"
 #include "ctl/provision/cluster.h"
 #include "ctl/provision/provision.h"
+#include "ctl/provision/server.h"
+#include "ctl/provision/spawn.h"
+
+enum { LOOK_MS = 100 };
 
 static const struct provisioner *const provisioners[] = { &provisioner_local, &provisioner_docker,
                                                           &provisioner_systemd,
@@ -273,6 +278,29 @@ provision_look(struct provision_facts *f)
         return;
     f->disk_bytes      = (int64_t)(fs.f_blocks * fs.f_frsize);
     f->disk_free_bytes = (int64_t)(fs.f_bavail * fs.f_frsize);
+}
+
+bool
+provision_wait(struct provisioned *p, const char *what,
+               bool (*lives)(struct provisioned *p, struct err *err), int wait_ms, struct err *err)
+{
+    int64_t deadline = spawn_now_ms() + wait_ms;
+
+    for (;;) {
+        struct server    s = { .mysql = NULL };
+        struct sql_error error;
+
+        if (server_open(&s, p->server, &error)) {
+            server_close(&s);
+            return true;
+        }
+        if (!lives(p, err))
+            return false;
+        if (spawn_now_ms() >= deadline)
+            return err_set(err, "%s runs and does not answer after %d s: %s", what,
+                           wait_ms / 1000, error.message);
+        usleep(LOOK_MS * 1000);
+    }
 }
 
 bool

@@ -116,6 +116,12 @@ extern const size_t                  provision_n_options;
 
 /* --- for provisioners ------------------------------------------------------------ */
 
+/* Waits until the server answers. False with `err`: it does not after `wait_ms`, or `lives` has
+ * said in `err` why it never will. `what`: "the unit x". */
+bool provision_wait(struct provisioned *p, const char *what,
+                    bool (*lives)(struct provisioned *p, struct err *err), int wait_ms,
+                    struct err *err) must_check;
+
 /* "PREFIX-shard-N", with the first 8 digits of the cluster's uuid as PREFIX. */
 void provision_name(const struct cluster *c, const json_t *server, char *out, size_t room);
 

@@ -262,34 +262,24 @@ is_over(const json_t *shown)
 }
 
 static bool
+lives(struct provisioned *p, struct err *err)
+{
+    json_t *shown = inspect(p, err);
+    bool    over  = shown && is_over(shown);
+
+    if (over)
+        ended(p, shown, err);
+    json_decref(shown);
+    return shown && !over;
+}
+
+static bool
 wait_ready(struct provisioned *p, int wait_ms, struct err *err)
 {
-    int64_t deadline = spawn_now_ms() + wait_ms;
+    char what[80];
 
-    for (;;) {
-        struct server    s = { .mysql = NULL };
-        struct sql_error error;
-        json_t          *shown;
-        bool             over;
-
-        if (server_open(&s, p->server, &error)) {
-            server_close(&s);
-            return true;
-        }
-        shown = inspect(p, err);
-        if (!shown)
-            return false;
-        over = is_over(shown);
-        if (over)
-            ended(p, shown, err);
-        json_decref(shown);
-        if (over)
-            return false;
-        if (spawn_now_ms() >= deadline)
-            return err_set(err, "its container %.60s runs and does not answer after %d s: %s",
-                           name_of(p), wait_ms / 1000, error.message);
-        usleep(100000);
-    }
+    snprintf(what, sizeof(what), "its container %.60s", name_of(p));
+    return provision_wait(p, what, lives, wait_ms, err);
 }
 
 static void

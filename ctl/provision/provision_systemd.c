@@ -234,32 +234,22 @@ has_failed(struct provisioned *p, const json_t *shown, struct err *err)
 }
 
 static bool
+lives(struct provisioned *p, struct err *err)
+{
+    json_t *shown = show(unit_of(p), err);
+    bool    good  = shown && !has_failed(p, shown, err);
+
+    json_decref(shown);
+    return good;
+}
+
+static bool
 wait_ready(struct provisioned *p, int wait_ms, struct err *err)
 {
-    int64_t deadline = spawn_now_ms() + wait_ms;
+    char what[300];
 
-    for (;;) {
-        struct server    s = { .mysql = NULL };
-        struct sql_error error;
-        json_t          *shown;
-        bool             failed;
-
-        if (server_open(&s, p->server, &error)) {
-            server_close(&s);
-            return true;
-        }
-        shown = show(unit_of(p), err);
-        if (!shown)
-            return false;
-        failed = has_failed(p, shown, err);
-        json_decref(shown);
-        if (failed)
-            return false;
-        if (spawn_now_ms() >= deadline)
-            return err_set(err, "the unit %s runs and does not answer after %d s: %s", unit_of(p),
-                           wait_ms / 1000, error.message);
-        usleep(100000);
-    }
+    snprintf(what, sizeof(what), "the unit %s", unit_of(p));
+    return provision_wait(p, what, lives, wait_ms, err);
 }
 
 static void

@@ -173,6 +173,18 @@ remembered(struct cluster *c)
                ? interval : MONITOR_INTERVAL_MS;
 }
 
+static void
+forget(struct monitor *m)
+{
+    if (m->collect)
+        collect_stop(m->collect);
+    history_close(m->history);
+    measure_free(m->measure);
+    hot_free(m->hot);
+    load_free(m->load);
+    free(m);
+}
+
 struct monitor *
 monitor_start(struct cluster *c)
 {
@@ -188,13 +200,7 @@ monitor_start(struct cluster *c)
     if (m->collect && ticker_start(&m->ticker, run, m))
         return m;
     log_error("the load of shards is not measured: there is no thread for it");
-    if (m->collect)
-        collect_stop(m->collect);
-    history_close(m->history);
-    measure_free(m->measure);
-    hot_free(m->hot);
-    load_free(m->load);
-    free(m);
+    forget(m);
     return NULL;
 }
 
@@ -204,12 +210,7 @@ monitor_stop(struct monitor *m)
     if (!m)
         return;
     ticker_stop(&m->ticker);
-    collect_stop(m->collect);
-    history_close(m->history);
-    measure_free(m->measure);
-    hot_free(m->hot);
-    load_free(m->load);
-    free(m);
+    forget(m);
 }
 
 struct load *

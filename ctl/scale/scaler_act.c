@@ -7,6 +7,7 @@
 #include "ctl/catalog/model.h"
 #include "ctl/provision/failpoint.h"
 #include "ctl/move/run.h"
+#include "ctl/scale/hot.h"
 #include "ctl/scale/monitor.h"
 #include "ctl/scale/scaler_step.h"
 
@@ -87,27 +88,6 @@ record(struct scaler *s, const struct scaler_look *look, const struct decision *
 
 /* --- how to do it ---------------------------------------------------------------------- */
 
-/* The map as load_cut() wants it, with ids for indexes. */
-static struct route_range *
-ranges_of(const json_t *map, uint32_t *n)
-{
-    json_t             *list = json_object_get(map, "ranges"), *pair;
-    struct route_range *out  = mem_alloc((json_array_size(list) + 1) * sizeof(*out));
-    size_t              i;
-
-    *n = 0;
-    json_array_foreach(list, i, pair) {
-        const char *start = json_string_value(json_array_get(pair, 0));
-
-        out[i] = (struct route_range){
-            .start = strtoull(start ? start : "", NULL, 16),
-            .shard = (uint32_t)json_integer_value(json_array_get(pair, 1)),
-        };
-        (*n)++;
-    }
-    return out;
-}
-
 /* Positions where each part has an equal part of the load; NULL: the load is not known, or
  * cannot be parted there, and keys are parted evenly instead. */
 static json_t *
@@ -116,7 +96,7 @@ cuts(struct scaler *s, const struct scaler_look *look, uint32_t shard, unsigned 
     float              *heat = mem_alloc(LOAD_PARTS * sizeof(*heat));
     struct load_key     hot[LOAD_KEYS_MAX];
     uint32_t            n;
-    struct route_range *ranges = ranges_of(look->map, &n);
+    struct route_range *ranges = hot_ranges(look->map, &n);
     struct load        *load   = s->c->monitor ? monitor_load(s->c->monitor) : NULL;
     json_t             *out    = json_array();
     uint64_t            at = 0, before = 0;

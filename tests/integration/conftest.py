@@ -72,7 +72,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 @pytest.fixture(scope="session")
-def scratch():
+def root():
     """A folder with a short name: socket paths have 107 bytes."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="shardd-it-"))
     os.chmod(folder, 0o755)
@@ -80,26 +80,44 @@ def scratch():
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="module")
+def scratch(root):
+    """A module's own, so that names of two modules never meet."""
+    folder = root / str(next(counter))
+    folder.mkdir()
+    os.chmod(folder, 0o755)
+    return folder
+
+
 @pytest.fixture(scope="session")
-def plain(scratch):
-    server = testbed.Server(scratch / "plain")
+def plain(root):
+    server = testbed.Server(root / "plain")
     yield server
     server.stop()
 
 
+@pytest.fixture
+def mirror(plain):
+    """The plain server with an empty database app."""
+    plain.sql("DROP DATABASE IF EXISTS app")
+    plain.sql("CREATE DATABASE app")
+    yield plain
+    plain.sql("DROP DATABASE app")
+
+
 @pytest.fixture(scope="session")
-def cluster(scratch):
+def cluster(root):
     """Shared by all tests that do not break it: two shards, two workers."""
-    shared = testbed.Cluster(scratch / "c", shards=2)
+    shared = testbed.Cluster(root / "c", shards=2)
     yield shared
     shared.finish()
 
 
 @pytest.fixture(scope="session")
-def gathering(scratch):
+def gathering(root):
     """For the tests of what the engine does: low limits, and one worker to look at."""
     settings = ["gather_max_rows=100000", 'gather_max_bytes="64M"', 'gather_memory_bytes="256K"']
-    shared = testbed.Cluster(scratch / "g", shards=3, workers=1,
+    shared = testbed.Cluster(root / "g", shards=3, workers=1,
                              settings=[w for s in settings for w in ("--set", s)])
     yield shared
     shared.finish()

@@ -52,7 +52,7 @@ class Remote(Controller):
 
 @pytest.fixture(scope="module")
 def c(scratch):
-    controller = Remote(scratch / "remote", Certs(scratch / "remote-certs"))
+    controller = Remote(scratch / "remote", Certs(scratch / "certs"))
     yield controller
     try:
         assert controller.fsck() == []

@@ -6,7 +6,8 @@ import pymysql
 import pytest
 
 import movebed
-from testbed import Cluster, UnixHTTP, wait_for
+from controlbed import UnixConnection
+from testbed import Cluster, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -14,14 +15,6 @@ def c(scratch):
     cluster = Cluster(scratch / "move", shards=2)
     yield cluster
     cluster.finish()
-
-
-@pytest.fixture
-def mirror(plain):
-    plain.sql("DROP DATABASE IF EXISTS app")
-    plain.sql("CREATE DATABASE app")
-    yield plain
-    plain.sql("DROP DATABASE app")
 
 
 def jobs(c):
@@ -218,7 +211,7 @@ def test_who_looks_is_not_in_the_way_of_who_asks(c, move):
     stop, wrong = threading.Event(), []
 
     def look():
-        asking = UnixHTTP(c.home / "controller.sock")
+        asking = UnixConnection(c.home / "controller.sock")
         while not stop.is_set():
             asking.request("GET", f"/v1/jobs/{move}")
             answer = asking.getresponse()

@@ -91,16 +91,7 @@ class Sysbench:
 def c(scratch):
     cluster = Cluster(scratch / "proof", shards=2)
     yield cluster
-    cluster.down()
-    cluster.forget()
-
-
-@pytest.fixture
-def mirror(plain):
-    plain.sql("DROP DATABASE IF EXISTS app")
-    plain.sql("CREATE DATABASE app")
-    yield plain
-    plain.sql("DROP DATABASE app")
+    cluster.finish()
 
 
 def reshard(c, sysbench, verb, *args):

@@ -4,7 +4,7 @@ import pytest
 
 from movebed import controller, restart
 from test_reshard_kill import rests, the_move
-from test_table_move import Bed, kind, mirror  # noqa: F401
+from test_table_move import Bed, kind
 from testbed import Cluster, wait_for
 
 POINTS = ["prepare-hide", "copy", "verify", "cutover-locked", "cutover-held", "cutover-reverse",
@@ -53,7 +53,7 @@ def run(c, point, want, args):
 
 @pytest.mark.long
 @pytest.mark.parametrize("point", POINTS)
-def test_the_controller_is_killed(c, mirror, point):  # noqa: F811
+def test_the_controller_is_killed(c, mirror, point):
     bed = Bed(c, mirror, workers=2, pause=0.01)
     bed.start()
     try:
@@ -67,7 +67,7 @@ def test_the_controller_is_killed(c, mirror, point):  # noqa: F811
     c.sql("DROP TABLE items")
 
 
-def test_killed_behind_the_journal(c, mirror):  # noqa: F811
+def test_killed_behind_the_journal(c, mirror):
     bed = Bed(c, mirror, workers=2, pause=0.01)
     bed.start()
     try:

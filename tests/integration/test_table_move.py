@@ -126,14 +126,6 @@ def c(scratch):
     cluster.finish()
 
 
-@pytest.fixture
-def mirror(plain):
-    plain.sql("DROP DATABASE IF EXISTS app")
-    plain.sql("CREATE DATABASE app")
-    yield plain
-    plain.sql("DROP DATABASE app")
-
-
 def table_set(c, *args, timeout=120):
     done = c.ctl_raw("table set", *args, "--wait", "--json", timeout=timeout)
     assert done.returncode == 0, f"{args}: {done.stdout[-1500:]} {done.stderr}"

@@ -5,7 +5,7 @@ import pymysql
 import pytest
 
 import movebed
-from test_table_move import ITEMS, Bed, Worker, kind, mirror  # noqa: F401
+from test_table_move import ITEMS, Bed, Worker, kind
 from testbed import Cluster, Server, wait_for
 
 BINLOG = "log_bin=binlog\nbinlog_format=ROW\nserver_id=77\n"
@@ -64,13 +64,13 @@ def all_of(server):
 
 @pytest.fixture
 def theirs(scratch):
-    server = Server(scratch / "before", settings=BINLOG)
+    server = Server(scratch / "theirs", settings=BINLOG)
     server.sql("CREATE DATABASE app")
     yield server
     server.stop()
 
 
-def test_in_and_out(theirs, mirror, scratch):  # noqa: F811
+def test_in_and_out(theirs, mirror, scratch):
     theirs.sql("CREATE TABLE parent (id INT PRIMARY KEY)", db="app")
     theirs.sql("CREATE TABLE child (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES parent"
                " (id) ON DELETE CASCADE)", db="app")

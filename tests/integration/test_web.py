@@ -8,13 +8,14 @@ import subprocess
 import pytest
 
 import testbed
+from controlbed import UnixConnection
 
 HERE = pathlib.Path(__file__).parent
 CHROMIUM = "/usr/bin/chromium"
 
 
 def ask(cluster, path, method="GET", headers=()):
-    connection = testbed.UnixHTTP(cluster.home / "controller.sock")
+    connection = UnixConnection(cluster.home / "controller.sock")
     try:
         connection.request(method, path, headers=dict(headers))
         answer = connection.getresponse()

@@ -9,7 +9,6 @@ Everything listens on loopback, on ports free at that moment, and is stopped by 
 import collections
 import contextlib
 import glob
-import http.client
 import json
 import os
 import pathlib
@@ -127,11 +126,12 @@ def children(pid):
 
 
 def processes_of(home):
-    """The pids of whatever has `home` in its command line."""
+    """The pids of whatever has `home` in its command line, and not only a name that begins so."""
     found = []
+    named = re.compile(re.escape(str(home).encode()) + rb"(?![\w-])")
     for path in glob.glob("/proc/[0-9]*/cmdline"):
         try:
-            if str(home).encode() in pathlib.Path(path).read_bytes():
+            if named.search(pathlib.Path(path).read_bytes()):
                 found.append(int(path.split("/")[2]))
         except OSError:
             pass
@@ -235,18 +235,6 @@ class Server:
             self.process.wait()
         self.process = None
         self.log.close()
-
-
-class UnixHTTP(http.client.HTTPConnection):
-    """To a controller's socket."""
-
-    def __init__(self, path):
-        super().__init__("localhost")
-        self.path = str(path)
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(self.path)
 
 
 class Cluster:
