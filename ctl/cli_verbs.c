@@ -27,6 +27,9 @@ const struct cli_verb cli_verbs[] = {
       "Make a database on every shard", "" },
     { "database list", "", "", verb_database_list, "List the databases", "" },
     { "database show", "NAME", "", verb_database_show, "Show one database and its tables", "" },
+    { "database set", "NAME", "consistency", verb_database_set,
+      "Say which reads of a database replicas may answer",
+      "A user's own setting, a session's and a statement's come before it." },
     { "database drop", "NAME", "", verb_database_drop, "Drop a database and all its tables", "" },
     { "table list", "[DATABASE]", "", verb_table_list,
       "List tables: how each is spread, and why", "" },
@@ -145,6 +148,23 @@ const struct cli_verb cli_verbs[] = {
     { "scaler trace", "", "by-hours", verb_scaler_trace,
       "Write what was measured, for 'scaler simulate'",
       "The last six hours by minutes, or the last five weeks by hours." },
+    { "replica list", "", "", verb_replica_list,
+      "List the replicas of shards, and how far they are", "" },
+    { "replica add", "SHARD", "name provisioner address user password tls tls-ca weight zone",
+      verb_replica_add, "Make a replica of a shard, or use a server that replicates it",
+      "It is a copy of the shard's server, made by mariadb-backup while applications go on, and\n"
+      "serves when it has caught up. With --provisioner static it is a server that replicates\n"
+      "the shard's already: with GTIDs, log_bin, log_slave_updates, binlog_format=ROW and\n"
+      "read_only; that what is written on the shard arrives there is tried." },
+    { "replica set", "NAME", "weight zone", verb_replica_set, "Change a replica's weight or zone",
+      "" },
+    { "replica remove", "NAME", "", verb_replica_remove, "Do without a replica",
+      "A server of our own is stopped and its data removed; another is left alone, and goes on\n"
+      "replicating." },
+    { "server enable", "REPLICA", "", verb_server_enable, "Send reads to a replica again", "" },
+    { "server drain", "REPLICA", "", verb_server_drain,
+      "Send no new work to a replica, and let it end what it has", "" },
+    { "server disable", "REPLICA", "", verb_server_disable, "Send nothing to a replica", "" },
     { "engine list", "", "", verb_engine_list, "List the servers that run what shards cannot", "" },
     { "engine add", "", "name adopt user password tls tls-ca", verb_engine_add,
       "Make one more engine, or use a server as one",
@@ -161,7 +181,7 @@ const struct cli_verb cli_verbs[] = {
       "says, or with --no-rights nothing until an administrator GRANTs something by SQL." },
     { "user list", "", "", verb_user_list, "List the users", "" },
     { "user show", "NAME", "", verb_user_show, "Show one user and its limits", "" },
-    { "user set", "NAME", "commit lock unlock " USER_LIMITS, verb_user_set,
+    { "user set", "NAME", "commit consistency lock unlock " USER_LIMITS, verb_user_set,
       "Change a user's defaults and limits",
       "They hold for connections made from then on, those to /v1/query included. Connections\n"
       "are counted over all workers. A session may set max_statement_time and wait_timeout\n"
@@ -276,6 +296,12 @@ const struct cli_option cli_options[] = {
     { "discover", "on|off", "containers and units that say they are the cluster's become shards "
       "(on)" },
     { "docker-volumes", "keep|remove", "what becomes of a removed shard's data (keep)" },
+    { "address", "HOST[:PORT]", "the server that replicates the shard" },
+    { "weight", "N", "its part of the reads among replicas that are equally good, 1 to 100 (1)" },
+    { "zone", "NAME", "where it is; '' for nowhere ('')" },
+    { "consistency", "strong|causal|eventual|default", "strong: the primary answers reads; causal: "
+      "also a replica that has what the session has written or seen; eventual: any replica "
+      "(default: strong)" },
     { "static", "HOST[:PORT]", "a server without tables that becomes a shard" },
     { "adopt", "HOST[:PORT]", "the server to take over; an engine's may be /PATH of a socket" },
     { "user", "NAME", "an account that may do everything there (root)" },

@@ -63,6 +63,7 @@ find_left(const struct cluster_paths *paths, bool servers, struct left left[SERV
     while (dir && n < SERVERS_MAX && (entry = readdir(dir))) {
         char path[CLUSTER_PATH_MAX + 300];
         bool is_server = strncmp(entry->d_name, "shard-", 6) == 0 ||
+                         strncmp(entry->d_name, "replica-", 8) == 0 ||
                          strncmp(entry->d_name, "engine-", 7) == 0;
 
         if (is_server != servers || (!is_server && strcmp(entry->d_name, "shardd.pid") != 0))

@@ -72,10 +72,27 @@ verb_database_show(struct cli *cli)
     free(path);
     if (!answer)
         return status;
-    cli_members(answer, "name policy home collation");
+    cli_members(answer, "name policy home collation consistency");
     printf("\n");
     cli_table(json_object_get(answer, "tables"), TABLE_COLUMNS);
     json_decref(answer);
+    return status;
+}
+
+int
+verb_database_set(struct cli *cli)
+{
+    json_t *body = json_object();
+    int     status;
+
+    if (!cli_option(cli, "consistency")) {
+        json_decref(body);
+        return cli_wrong(cli, "say --consistency strong, causal, eventual or default");
+    }
+    json_object_set_new(body, "consistency",
+                        json_string_nocheck(cli_option(cli, "consistency")));
+    status = change_named(cli, "PUT", "/v1/databases/", body, "changed database");
+    json_decref(body);
     return status;
 }
 
@@ -238,7 +255,8 @@ int
 verb_user_list(struct cli *cli)
 {
     return list(cli, "/v1/users", "users",
-                "name plugin has_password old_password token admin locked commit limits");
+                "name plugin has_password old_password token admin locked commit consistency "
+                "limits");
 }
 
 int
@@ -252,7 +270,8 @@ verb_user_show(struct cli *cli)
     free(path);
     if (!answer)
         return status;
-    buf_append_text(&members, "name plugin has_password old_password token admin locked commit");
+    buf_append_text(&members, "name plugin has_password old_password token admin locked commit "
+                              "consistency");
     for (size_t i = 0; i < LIMITS_N; i++)
         if (model_number(answer, user_limits[i].key) != 0)
             buf_printf(&members, " %s", user_limits[i].key);
@@ -271,13 +290,17 @@ verb_user_set(struct cli *cli)
 
     if (commit)
         json_object_set_new(body, "commit", json_string_nocheck(commit));
+    if (cli_option(cli, "consistency"))
+        json_object_set_new(body, "consistency",
+                            json_string_nocheck(cli_option(cli, "consistency")));
     if (cli_option(cli, "lock") || cli_option(cli, "unlock"))
         json_object_set_new(body, "locked", json_boolean(cli_option(cli, "lock") != NULL));
     if (cli_option(cli, "lock") && cli_option(cli, "unlock"))
         status = cli_wrong(cli, "say --lock or --unlock");
     else if (limits_of(cli, body))
         status = json_object_size(body) == 0
-                     ? cli_wrong(cli, "say --commit MODE, --lock, --unlock or a limit: see "
+                     ? cli_wrong(cli, "say --commit MODE, --consistency WORD, --lock, --unlock or "
+                                 "a limit: see "
                                  "shardctl user set --help")
                      : change_named(cli, "PUT", "/v1/users/", body, "changed user");
     json_decref(body);

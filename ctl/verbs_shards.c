@@ -114,11 +114,16 @@ verb_shard_show(struct cli *cli)
     free(path);
     if (!answer)
         return status;
-    cli_members(answer, "name id host port socket state provisioner container unit ranges percent "
-                        "answers version problem");
+    cli_members(answer, "name id host port socket state server_name epoch provisioner container "
+                        "unit ranges percent answers version problem");
     cli_members(json_object_get(answer, "server"),
                 "runs health pid directory cpus memory disk disk_free cgroup memory_cgroup "
                 "unknown");
+    if (json_array_size(json_object_get(answer, "replicas")) > 0) {
+        printf("\n");
+        cli_table(json_object_get(answer, "replicas"),
+                  "replica state weight zone host port replicates lag_s problem");
+    }
     json_decref(answer);
     return CLI_OK;
 }

@@ -21,7 +21,7 @@ struct blob_ref {
 
 enum blob_part {
     BLOB_SHARDS, BLOB_RANGES, BLOB_DATABASES, BLOB_TABLES, BLOB_COLUMNS,
-    BLOB_USERS, BLOB_ENGINES, BLOB_BYTES, BLOB_PARTS,
+    BLOB_USERS, BLOB_ENGINES, BLOB_REPLICAS, BLOB_BYTES, BLOB_PARTS,
 };
 
 struct blob_header {
@@ -31,7 +31,7 @@ struct blob_header {
     uint64_t        generation, users_generation;
     struct blob_ref service_user, service_secret;
     uint32_t        count[BLOB_PARTS];
-    uint32_t        lower_case, cut;
+    uint32_t        lower_case, cut, zero;
 };
 
 enum { BLOB_CHECKED_FROM = offsetof(struct blob_header, generation) };
@@ -42,6 +42,16 @@ struct blob_shard {
     uint16_t        port;
     uint8_t         state, fenced;
     struct blob_ref name, host;
+    uint64_t        epoch;
+    uint32_t        server, lost; /* an engine has none of these */
+};
+
+struct blob_replica {
+    uint32_t        id, shard;
+    uint16_t        port;
+    uint8_t         weight, state;
+    uint32_t        zero;
+    struct blob_ref name, host, zone;
 };
 
 struct blob_range {
@@ -52,7 +62,8 @@ struct blob_range {
 struct blob_database {
     struct blob_ref name;
     uint32_t        home;
-    uint16_t        collation, has_code;
+    uint16_t        collation;
+    uint8_t         has_code, consistency;
 };
 
 struct blob_table {
@@ -81,8 +92,11 @@ struct blob_column {
     uint32_t        zero;
 };
 
-/* Two bits for route_user.commit. */
-enum { BLOB_ADMIN = 1 << 1, BLOB_COMMIT_SHIFT = 2, BLOB_LOCKED = 1 << 4, BLOB_USER_FLAGS = 30 };
+/* Two bits each for route_user.commit and .consistency. */
+enum {
+    BLOB_ADMIN = 1 << 1, BLOB_COMMIT_SHIFT = 2, BLOB_LOCKED = 1 << 4,
+    BLOB_CONSISTENCY_SHIFT = 5, BLOB_USER_FLAGS = 126,
+};
 
 struct blob_user {
     struct blob_ref name, secret, verifier, old_verifier, token;
@@ -98,12 +112,14 @@ static const size_t blob_record[BLOB_PARTS] = {
     [BLOB_COLUMNS]   = sizeof(struct blob_column),
     [BLOB_USERS]     = sizeof(struct blob_user),
     [BLOB_ENGINES]   = sizeof(struct blob_shard),
+    [BLOB_REPLICAS]  = sizeof(struct blob_replica),
     [BLOB_BYTES]     = 1,
 };
 
-_Static_assert(sizeof(struct blob_header) == 96 && sizeof(struct blob_shard) == 24 &&
+_Static_assert(sizeof(struct blob_header) == 104 && sizeof(struct blob_shard) == 40 &&
                sizeof(struct blob_range) == 16 && sizeof(struct blob_database) == 16 &&
                sizeof(struct blob_table) == 56 && sizeof(struct blob_column) == 24 &&
+               sizeof(struct blob_replica) == 40 &&
                sizeof(struct blob_user) == 48 + 8 * LIMITS_N, "no padding");
 
 #endif

@@ -84,6 +84,9 @@ header_check(const struct blob_header *h, struct span blob, struct err *err)
     if (h->count[BLOB_ENGINES] > ROUTES_ENGINES_MAX)
         return err_set(err, "routes: %u engines, at most %d are possible",
                        h->count[BLOB_ENGINES], ROUTES_ENGINES_MAX);
+    if (h->count[BLOB_REPLICAS] > ROUTES_REPLICAS_MAX)
+        return err_set(err, "routes: %u replicas, at most %d are possible",
+                       h->count[BLOB_REPLICAS], ROUTES_REPLICAS_MAX);
     if ((h->count[BLOB_SHARDS] == 0) != (h->count[BLOB_RANGES] == 0))
         return err_set(err, "routes: %u shards with %u ranges",
                        h->count[BLOB_SHARDS], h->count[BLOB_RANGES]);
@@ -176,12 +179,15 @@ server_decode(struct decoder *d, enum blob_part part, uint32_t i, struct route_s
     s->port  = b->port;
     s->state = (enum shard_state)b->state;
     s->fenced = b->fenced != 0;
+    s->epoch  = b->epoch;
+    s->server = b->server != 0 ? b->server : b->id;
+    s->lost   = b->lost != 0;
     d->r->fenced |= s->fenced;
     return true;
 }
 
 static bool
-servers_decode(struct decoder *d, enum blob_part part, const struct route_shard **out)
+servers_decode(struct decoder *d, enum blob_part part, struct route_shard **out)
 {
     uint32_t            n   = count(d, part);
     struct route_shard *all = arena_alloc(d->arena, n * sizeof(*all));
@@ -198,13 +204,80 @@ servers_decode(struct decoder *d, enum blob_part part, const struct route_shard 
     return true;
 }
 
+/* A shard's own server, or another replica. */
+static bool
+replica_is_twice(const struct decoder *d, const struct route_replica *all, uint32_t i)
+{
+    for (uint32_t k = 0; k < i; k++)
+        if (all[k].id == all[i].id || span_equal(all[k].name, all[i].name))
+            return true;
+    for (uint32_t k = 0; k < d->r->n_shards; k++)
+        if (d->r->shards[k].server == all[i].id)
+            return true;
+    return false;
+}
+
+static bool
+replica_decode(struct decoder *d, uint32_t i, struct route_replica *p)
+{
+    const struct blob_replica *b = RECORD(d, BLOB_REPLICAS, struct blob_replica, i);
+
+    if (!name_get_full(d, b->name, "replica name", &p->name) ||
+        !name_get_full(d, b->host, "replica host", &p->host) ||
+        !name_get(d, b->zone, ROUTES_ZONE_MAX, "replica zone", &p->zone))
+        return false;
+    if (b->state > REPLICA_DISABLED || b->weight < 1 || b->weight > ROUTES_WEIGHT_MAX ||
+        (b->port == 0) != (p->host.ptr[0] == '/') || routes_is_engine(b->id) || b->id == 0)
+        return err_set(d->err, "routes: replica %.*s: number %u, state %u, weight %u, port %u",
+                       (int)p->name.len, p->name.ptr, b->id, b->state, b->weight, b->port);
+    p->id     = b->id;
+    p->shard  = b->shard;
+    p->port   = b->port;
+    p->weight = b->weight;
+    p->state  = (enum replica_state)b->state;
+    return true;
+}
+
+/* They lie in the order of their shards, which get their parts. */
+static bool
+replicas_decode(struct decoder *d, struct route_shard *shards)
+{
+    uint32_t              n    = count(d, BLOB_REPLICAS);
+    struct route_replica *all  = arena_alloc(d->arena, n * sizeof(*all));
+
+    for (uint32_t i = 0; i < n; i++) {
+        if (!replica_decode(d, i, &all[i]))
+            return false;
+        if (replica_is_twice(d, all, i))
+            return name_repeats(d, "replica", all[i].name);
+        if (all[i].shard >= d->r->n_shards || (i > 0 && all[i].shard < all[i - 1].shard))
+            return err_set(d->err, "routes: replica %.*s is of shard %u of %u",
+                           (int)all[i].name.len, all[i].name.ptr, all[i].shard,
+                           d->r->n_shards);
+        struct route_shard *s = &shards[all[i].shard];
+        if (s->n_replicas == 0)
+            s->first_replica = i;
+        if (++s->n_replicas > ROUTES_SHARD_REPLICAS_MAX)
+            return err_set(d->err, "routes: shard %.*s has over %d replicas", (int)s->name.len,
+                           s->name.ptr, ROUTES_SHARD_REPLICAS_MAX);
+    }
+    d->r->n_replicas = n;
+    d->r->replicas   = all;
+    return true;
+}
+
 static bool
 shards_decode(struct decoder *d)
 {
+    struct route_shard *shards, *engines;
+
+    if (!servers_decode(d, BLOB_SHARDS, &shards) || !servers_decode(d, BLOB_ENGINES, &engines))
+        return false;
     d->r->n_shards  = count(d, BLOB_SHARDS);
+    d->r->shards    = shards;
     d->r->n_engines = count(d, BLOB_ENGINES);
-    return servers_decode(d, BLOB_SHARDS, &d->r->shards) &&
-           servers_decode(d, BLOB_ENGINES, &d->r->engines);
+    d->r->engines   = engines;
+    return replicas_decode(d, shards);
 }
 
 static bool
@@ -252,12 +325,13 @@ databases_decode(struct decoder *d)
             return false;
         if (i > 0 && compare_names(all[i - 1].name, all[i].name) >= 0)
             return name_repeats(d, "database", all[i].name);
-        if (b->home >= d->r->n_shards || b->has_code > 1)
+        if (b->home >= d->r->n_shards || b->has_code > 1 || b->consistency >= CONSISTENCIES)
             return err_set(d->err, "routes: database %.*s: home %u, flags %u",
                            (int)all[i].name.len, all[i].name.ptr, b->home, b->has_code);
         all[i].home      = b->home;
         all[i].collation = b->collation;
         all[i].has_code  = b->has_code != 0;
+        all[i].consistency = b->consistency;
     }
     d->r->n_databases = n;
     d->r->databases   = all;
@@ -418,6 +492,7 @@ users_decode(struct decoder *d)
         u->admin           = b->flags & BLOB_ADMIN;
         u->commit          = (uint8_t)(b->flags >> BLOB_COMMIT_SHIFT & 3u);
         u->locked          = b->flags & BLOB_LOCKED;
+        u->consistency     = (uint8_t)(b->flags >> BLOB_CONSISTENCY_SHIFT & 3u);
         memcpy(u->limit, b->limit, sizeof(u->limit));
     }
     d->r->n_users = n;

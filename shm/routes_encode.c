@@ -91,7 +91,22 @@ encode_servers(struct encoder *e, const struct route_shard *all, uint32_t n)
         const struct route_shard *s = &all[i];
         struct blob_shard record = {
             .id = s->id, .port = s->port, .state = (uint8_t)s->state, .fenced = s->fenced,
-            .name = ref(e, s->name), .host = ref(e, s->host),
+            .name = ref(e, s->name), .host = ref(e, s->host), .epoch = s->epoch,
+            .server = s->server, .lost = s->lost,
+        };
+        buf_append(&e->records, &record, sizeof(record));
+    }
+}
+
+static void
+encode_replicas(struct encoder *e)
+{
+    for (uint32_t i = 0; i < e->r->n_replicas; i++) {
+        const struct route_replica *p = &e->r->replicas[i];
+        struct blob_replica record = {
+            .id = p->id, .shard = p->shard, .port = p->port, .weight = p->weight,
+            .state = (uint8_t)p->state, .name = ref(e, p->name), .host = ref(e, p->host),
+            .zone = ref(e, p->zone),
         };
         buf_append(&e->records, &record, sizeof(record));
     }
@@ -118,7 +133,7 @@ encode_databases(struct encoder *e)
     for (uint32_t i = 0; i < e->r->n_databases; i++) {
         const struct route_database *d = &e->r->databases[order[i]];
         struct blob_database record = { ref(e, d->name), d->home, d->collation,
-                                        d->has_code };
+                                        d->has_code, d->consistency };
         buf_append(&e->records, &record, sizeof(record));
         e->place[order[i]] = i;
     }
@@ -182,7 +197,8 @@ encode_users(struct encoder *e)
             .verifier = ref(e, u->verifier), .old_verifier = ref(e, u->old_verifier),
             .token = ref(e, u->token),
             .flags = (u->admin ? BLOB_ADMIN : 0u) | (u->commit & 3u) << BLOB_COMMIT_SHIFT |
-                     (u->locked ? BLOB_LOCKED : 0u),
+                     (u->locked ? BLOB_LOCKED : 0u) |
+                     (u->consistency & 3u) << BLOB_CONSISTENCY_SHIFT,
             .plugin = u->plugin,
         };
         memcpy(record.limit, u->limit, sizeof(record.limit));
@@ -251,6 +267,7 @@ routes_encode(const struct routes *r, struct buf *out, struct err *err)
             [BLOB_SHARDS] = r->n_shards, [BLOB_RANGES] = r->n_ranges,
             [BLOB_DATABASES] = r->n_databases, [BLOB_TABLES] = r->n_tables,
             [BLOB_USERS] = r->n_users, [BLOB_ENGINES] = r->n_engines,
+            [BLOB_REPLICAS] = r->n_replicas,
         },
         .lower_case = r->lower_case,
         .cut = r->cut,
@@ -261,6 +278,7 @@ routes_encode(const struct routes *r, struct buf *out, struct err *err)
     header.count[BLOB_COLUMNS] = encode_tables(&e);
     encode_users(&e);
     encode_servers(&e, r->engines, r->n_engines);
+    encode_replicas(&e);
 
     bool good = append_checked(&e, &header, out, err);
     buf_fini(&e.records);

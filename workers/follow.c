@@ -144,8 +144,10 @@ install(struct follow *f, struct routes *routes, uint64_t edition)
         cache_clear(ctx->plans);
     if (old != NULL && old->routes->users_generation != routes->users_generation)
         pool_renew(ctx);
-    if (old != NULL)
+    if (old != NULL) {
         retire(f, old);
+        pool_follow(ctx);
+    }
     keep_shards(ctx, routes);
     slot_count(ctx->slot, COUNTER_ROUTES_INSTALLED);
     if (!ctx->leaving)

@@ -231,6 +231,15 @@ routes_server(const struct routes *r, uint32_t id)
     return NULL;
 }
 
+const struct route_replica *
+routes_replica(const struct routes *r, uint32_t id)
+{
+    for (uint32_t i = 0; i < r->n_replicas; i++)
+        if (r->replicas[i].id == id)
+            return &r->replicas[i];
+    return NULL;
+}
+
 uint32_t
 routes_engine(const struct routes *r, uint64_t number)
 {

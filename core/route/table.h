@@ -19,6 +19,10 @@
 
 #define ROUTES_SHARDS_MAX 1024
 #define ROUTES_ENGINES_MAX 16
+#define ROUTES_REPLICAS_MAX 4096     /* of all shards */
+#define ROUTES_SHARD_REPLICAS_MAX 15 /* of one */
+#define ROUTES_REPLICA_ID UINT32_C(0x40000000) /* a server that was made as a replica has an id
+                                                  from here on, also when it is a primary */
 #define ROUTES_ENGINE_ID  UINT32_C(0x80000000) /* ids of engines begin here, those of shards
                                                   end: an id says which of them a server is */
 #define ROUTES_MOVE_SCHEMA "shardd_move" /* on the shards: the bookkeeping of moves */
@@ -78,11 +82,22 @@ struct route_table {
     const struct route_column *columns;
 };
 
+/* Which reads may be answered by a replica. A user's beats a database's, and a session's and a
+ * statement's beat both; with nothing said it is strong. */
+enum consistency {
+    CONSISTENCY_UNSET,
+    CONSISTENCY_STRONG,   /* by the primary */
+    CONSISTENCY_CAUSAL,   /* by a server that has what the session has written or seen */
+    CONSISTENCY_EVENTUAL, /* by any, within a limit of lag */
+    CONSISTENCIES,
+};
+
 struct route_database {
     struct span name;
     uint32_t    home;      /* shard index */
     uint16_t    collation; /* default collation id */
     bool        has_code;  /* has, or once had, routines or triggers */
+    uint8_t     consistency; /* enum consistency */
 };
 
 enum shard_state { SHARD_UP, SHARD_DOWN, SHARD_DRAINING };
@@ -96,7 +111,35 @@ struct route_shard {
     uint16_t         port;  /* 0 with a Unix socket */
     enum shard_state state;
     bool             fenced; /* rows are being switched from or to it: see below */
+    /* Of shards: */
+    uint32_t         server; /* the id of its primary's server: what was learned of a server
+                                stays with it when roles change. Its own id, or a replica's */
+    uint64_t         epoch;  /* of the primary: grows whenever another server becomes it. A
+                                backend of another epoch is not used again */
+    bool             lost;   /* with the new epoch: the server before is dead or cut off, and
+                                nobody waits for it any more */
+    uint32_t         first_replica, n_replicas; /* in routes.replicas; the decoder's */
 };
+
+enum replica_state {
+    REPLICA_SERVING,
+    REPLICA_DRAINING, /* no new work is sent there */
+    REPLICA_DISABLED, /* nothing is sent there */
+};
+
+/* A server that has all that its shard's primary has, some time later. */
+struct route_replica {
+    uint32_t           id;     /* of the server, never reused; another's than any shard's server */
+    uint32_t           shard;  /* index */
+    struct span        name;
+    struct span        host;   /* as a shard's */
+    uint16_t           port;
+    uint8_t            weight; /* 1 to ROUTES_WEIGHT_MAX: its part of the reads among equals */
+    enum replica_state state;
+    struct span        zone;   /* where it is, "": not said */
+};
+
+enum { ROUTES_WEIGHT_MAX = 100, ROUTES_ZONE_MAX = 32 };
 
 struct route_range {
     uint64_t start; /* owns [start, next range's start); the first starts at 0 */
@@ -142,6 +185,7 @@ struct route_user {
     struct span secret;       /* password of the account of the same name on every shard */
     uint64_t    limit[LIMITS_N]; /* 0: none, or as the setting says */
     uint8_t     commit;       /* 1 + enum conf_commit; 0: as the setting says */
+    uint8_t     consistency;  /* enum consistency */
     bool        locked;       /* nobody logs in as it */
 };
 
@@ -155,10 +199,11 @@ struct routes {
     /* A service account with the same name and secret on all shards. */
     struct span service_user, service_secret;
 
-    uint32_t n_shards, n_engines, n_ranges, n_databases, n_tables, n_users;
+    uint32_t n_shards, n_engines, n_ranges, n_databases, n_tables, n_users, n_replicas;
     const struct route_shard    *shards;    /* [0, n_shards) */
     const struct route_shard    *engines;   /* [0, n_engines); with the databases and accounts
                                                of the shards, and no tables */
+    const struct route_replica  *replicas;  /* [0, n_replicas), in the order of their shards */
     const struct route_range    *ranges;    /* sorted by start */
     const struct route_database *databases; /* sorted by name (bytes) */
     const struct route_table    *tables;    /* sorted by database, then name (bytes) */
@@ -209,6 +254,9 @@ uint32_t routes_user(const struct routes *r, struct span name);
 
 /* The shard or engine with this id; NULL: it is no longer there. */
 const struct route_shard *routes_server(const struct routes *r, uint32_t id);
+
+/* The replica whose server has this id; NULL: there is none, or it is a primary now. */
+const struct route_replica *routes_replica(const struct routes *r, uint32_t id);
 
 static inline bool
 routes_is_engine(uint32_t id)

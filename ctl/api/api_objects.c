@@ -114,6 +114,16 @@ api_database_create(struct request *r)
 }
 
 unsigned
+api_database_set(struct request *r)
+{
+    struct sql_error error;
+
+    return request_done(r, admin_database_consistency(r->cluster, r->who, r->part[1],
+                                                      request_text(r, "consistency"), &error),
+                        &error);
+}
+
+unsigned
 api_database_drop(struct request *r)
 {
     struct sql_error error;
@@ -289,11 +299,12 @@ api_user_change(struct request *r)
     const json_t      *lock = json_object_get(r->body, "locked");
     struct user_change set  = {
         .commit = request_text(r, "commit"),
+        .consistency = request_text(r, "consistency"),
         .limits = r->body,
         .locked = lock ? json_is_true(lock) : -1,
     };
 
-    if (set.commit || lock || user_has_limits(r->body))
+    if (set.commit || set.consistency || lock || user_has_limits(r->body))
         return request_done(r, admin_user_set(r->cluster, r->who, r->part[1], &set, &error),
                             &error);
     if (!plugin_of(r, &plugin))

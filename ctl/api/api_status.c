@@ -88,7 +88,7 @@ show_shard(struct cluster *c, json_t *shard, const json_t *map)
 
     json_object_del(out, "secret");
     json_object_set_new(out, "ranges", json_integer(api_ranges_of(map, id)));
-    json_object_set_new(out, "pid", json_integer(cluster_local_pid(c, id)));
+    json_object_set_new(out, "pid", json_integer(cluster_local_pid(c, model_server_id(shard))));
     ask(shard, out);
     return out;
 }
@@ -215,6 +215,8 @@ api_shard_show(struct request *r)
     map       = catalog_get(r->cluster->catalog, CATALOG_RANGES, "map", NULL);
     r->answer = show_shard(r->cluster, shard, map);
     json_object_set_new(r->answer, "server", show_facts(r->cluster, shard));
+    json_object_set_new(r->answer, "replicas",
+                        api_replicas_of(r->cluster, model_number(shard, "id")));
     json_decref(shard);
     json_decref(map);
     return 200;

@@ -129,6 +129,11 @@ unsigned api_shard_remove(struct request *r);
 unsigned api_shard_release(struct request *r);
 unsigned api_shard_list(struct request *r);
 unsigned api_shard_show(struct request *r);
+unsigned api_replica_list(struct request *r);
+unsigned api_replica_show(struct request *r);
+unsigned api_replica_add(struct request *r);
+unsigned api_replica_set(struct request *r);
+unsigned api_replica_remove(struct request *r);
 unsigned api_engine_list(struct request *r);
 unsigned api_engine_show(struct request *r);
 unsigned api_engine_add(struct request *r);
@@ -148,6 +153,11 @@ unsigned api_user_remove(struct request *r);
 
 /* How many ranges of catalog's ranges/map a shard owns. */
 int api_ranges_of(const json_t *map, int64_t shard);
+
+unsigned api_database_set(struct request *r);
+
+/* The replicas of a shard, for people; to be owned. */
+json_t *api_replicas_of(struct cluster *c, int64_t shard);
 
 /* {shard id: its part of the key space}, to be owned. */
 json_t *api_shares(const json_t *map);

@@ -25,6 +25,8 @@ object_name(const struct request *r, char out[NAME_ROOM])
 
     if (r->route->object == CATALOG_SHARD) {
         name_of_id(cluster_shard(r->cluster, r->part[1]), out);
+    } else if (r->route->object == CATALOG_REPLICA) {
+        name_of_id(cluster_replica(r->cluster, r->part[1]), out);
     } else if (r->route->object == CATALOG_ENGINE) {
         name_of_id(cluster_engine(r->cluster, r->part[1]), out);
     } else if (r->route->object == CATALOG_TABLE) {

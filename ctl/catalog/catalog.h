@@ -31,6 +31,7 @@ enum catalog_kind {
     CATALOG_KEY,      /* that signs such, named by its id */
     CATALOG_DECISION, /* of the scaler, named by its number, 10 digits */
     CATALOG_INPUTS,   /* what it was made from, named the same */
+    CATALOG_REPLICA,  /* named by its server's id in decimal */
 };
 
 #define CATALOG_NEW 0  /* expected version: there is none */

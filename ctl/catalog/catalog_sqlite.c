@@ -42,7 +42,7 @@ static const char *const kind_names[] = {
     [CATALOG_DATABASE] = "database", [CATALOG_TABLE] = "table", [CATALOG_USER] = "user",
     [CATALOG_JOB] = "job", [CATALOG_ENGINE] = "engine",
     [CATALOG_TOKEN] = "token", [CATALOG_KEY] = "key", [CATALOG_DECISION] = "decision",
-    [CATALOG_INPUTS] = "inputs",
+    [CATALOG_INPUTS] = "inputs", [CATALOG_REPLICA] = "replica",
 };
 
 const char *

@@ -157,10 +157,30 @@ model_is_engine(const json_t *server)
     return model_number(server, "id") >= ROUTES_ENGINE_ID;
 }
 
+int64_t
+model_server_id(const json_t *server)
+{
+    int64_t id = model_number(server, "server_id");
+
+    return id > 0 ? id : model_number(server, "id");
+}
+
+bool
+model_is_replica(const json_t *server)
+{
+    return json_object_get(server, "shard") != NULL;
+}
+
+int64_t
+model_server_shard(const json_t *server)
+{
+    return model_number(server, model_is_replica(server) ? "shard" : "id");
+}
+
 const char *
 model_server_kind(const json_t *server)
 {
-    return model_is_engine(server) ? "engine" : "shard";
+    return model_is_engine(server) ? "engine" : model_is_replica(server) ? "replica" : "shard";
 }
 
 int
@@ -168,7 +188,63 @@ model_server_number(const json_t *server)
 {
     int64_t id = model_number(server, "id");
 
-    return (int)(model_is_engine(server) ? id - ROUTES_ENGINE_ID : id);
+    if (model_is_engine(server))
+        return (int)(id - ROUTES_ENGINE_ID);
+    return (int)(id >= ROUTES_REPLICA_ID ? id - ROUTES_REPLICA_ID : id);
+}
+
+static const char *const consistencies[] = {
+    [CONSISTENCY_UNSET] = "", [CONSISTENCY_STRONG] = "strong", [CONSISTENCY_CAUSAL] = "causal",
+    [CONSISTENCY_EVENTUAL] = "eventual",
+};
+
+const char *
+model_consistency_name(uint8_t consistency)
+{
+    return consistency < CONSISTENCIES ? consistencies[consistency] : "";
+}
+
+enum consistency
+model_consistency(const char *name)
+{
+    for (size_t i = 0; i < countof(consistencies); i++)
+        if (strcmp(consistencies[i], name) == 0)
+            return (enum consistency)i;
+    return CONSISTENCIES;
+}
+
+/* What of an object is about the server. */
+static const char *const of_server[] = {
+    "host", "port", "socket", "provisioner", "directory", "container", "unit", "found",
+    "milli_cpus", "memory_bytes", "user", "secret", "account_host", "agent", "tls", "tls_ca",
+};
+
+static void
+swap_members(json_t *a, const char *key_a, json_t *b, const char *key_b)
+{
+    json_t *x = json_incref(json_object_get(a, key_a)), *y = json_incref(json_object_get(b, key_b));
+
+    json_object_del(a, key_a);
+    json_object_del(b, key_b);
+    if (y)
+        json_object_set_new(a, key_a, y);
+    if (x)
+        json_object_set_new(b, key_b, x);
+}
+
+void
+model_swap_servers(json_t *shard, json_t *replica)
+{
+    char name[32];
+
+    snprintf(name, sizeof(name), "server-%d", model_server_number(shard));
+    if (!model_text(shard, "server_name")[0])
+        model_set(shard, "server_name", name);
+    json_object_set_new(shard, "server_id", json_integer(model_server_id(shard)));
+    swap_members(shard, "server_id", replica, "id");
+    swap_members(shard, "server_name", replica, "name");
+    for (size_t i = 0; i < countof(of_server); i++)
+        swap_members(shard, of_server[i], replica, of_server[i]);
 }
 
 int64_t

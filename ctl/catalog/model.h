@@ -1,7 +1,8 @@
 /* model.h - what the catalog's objects mean, and words for reading them.
  *
  *   meta/cluster   format (of the catalog), uuid, instance, generation, users_generation,
- *                  next_shard, next_engine, next_sequence, next_job, next_decision, service_user,
+ *                  next_shard, next_replica, next_engine, next_sequence, next_job,
+ *                  next_decision, service_user, replica_secret,
  *                  service_secret, provision (settings of provision.h), lower_case,
  *                  engine_made (`up` makes none any more)
  *   engine/ID      as a shard, for a server that runs what the shards cannot; ids from
@@ -12,15 +13,21 @@
  *                  controller),
  *                  account_host (static: what users' accounts are bound to there),
  *                  agent (URL of its machine's node-exporter; "" or absent: none),
- *                  tls (the controller uses it there), tls_ca (a file; "": unverified)
+ *                  tls (the controller uses it there), tls_ca (a file; "": unverified),
+ *                  server_id (of its primary's server; absent: its own id), server_name, epoch
+ *                  (of the primary; absent: 0), lost (see core/route/table.h)
+ *   replica/ID     what of a shard is about its server; id (the server's: from ROUTES_REPLICA_ID,
+ *                  or of the shard whose server it was), shard (its id), state
+ *                  (serving|draining|disabled), weight, zone, suspect (why it may have what its
+ *                  primary has not: it does not replicate before it was looked at)
  *   ranges/map     ranges: [["<start, 16 hex digits>", shard id], ...] sorted
- *   database/NAME  name, policy (auto|global), home (shard id), collation, collation_id,
- *                  code (has, or once had, routines or triggers)
+ *   database/NAME  name, consistency ("": not set), policy (auto|global), home (shard id),
+ *                  collation, collation_id, code (has, or once had, routines or triggers)
  *   table/NAME     database, name, kind (global|sharded|reference|view), key, sequence,
  *                  reason, remedy, view_kind, state (ok|stuck), columns: [...]
  *   user/NAME      name, plugin (absent: mysql_native_password), verifier (hex digits),
  *                  old_verifier (also good; "" or absent: none), has_password, admin, secret,
- *                  commit, token, the limits of user.h, locked (nobody logs in),
+ *                  commit, consistency, token, the limits of user.h, locked (nobody logs in),
  *                  grants: ["SELECT ON `a`.*", ...] (absent: everything in every database),
  *                  uneven (the shards' rights may differ: see ctl/job/admin_rights.c)
  *   meta/move      while rows move: job (its number), fenced: {ranges: ["<start>", ...], shards:
@@ -46,10 +53,24 @@ const char *model_text(const json_t *object, const char *key);
 int64_t     model_number(const json_t *object, const char *key);
 bool        model_flag(const json_t *object, const char *key);
 
-/* Of a shard's or an engine's object: "shard" or "engine", and the number in its names. */
+/* Of a shard's, a replica's or an engine's object: the id of its server, never used again; which
+ * kind it was made as, "shard", "replica" or "engine", and the number in its names. */
+int64_t     model_server_id(const json_t *server);
 const char *model_server_kind(const json_t *server);
 int         model_server_number(const json_t *server);
 bool        model_is_engine(const json_t *server);
+
+/* The shard that a shard's or a replica's server belongs to; whether it replicates another. */
+int64_t model_server_shard(const json_t *server);
+bool    model_is_replica(const json_t *server);
+
+/* The replica's server is the shard's primary from now on, and the other way round: what is about
+ * servers changes places, ids and names with it. */
+void model_swap_servers(json_t *shard, json_t *replica);
+
+/* "strong" ... and "" for what is not set; CONSISTENCIES for other words. */
+const char      *model_consistency_name(uint8_t consistency);
+enum consistency model_consistency(const char *name);
 
 /* A new object's text member; NULL becomes null. Bytes need not be UTF-8. */
 void model_set(json_t *object, const char *key, const char *text);
@@ -78,7 +99,7 @@ bool model_routes(struct catalog *c, struct arena *arena, struct routes *out,
 /* The same in two steps: what routes are made from, each part owned (catalog_all() or
  * catalog_get()) and open to changes before they are made. `move` may be NULL. */
 struct model_parts {
-    json_t *cluster, *move, *shards, *engines, *map, *databases, *tables, *users;
+    json_t *cluster, *move, *shards, *replicas, *engines, *map, *databases, *tables, *users;
 };
 
 void model_parts_read(struct catalog *c, struct model_parts *out);

@@ -72,8 +72,62 @@ build_servers(struct builder *b, json_t *all, uint32_t *n)
             .state = strcmp(model_text(object, "state"), "draining") == 0 ? SHARD_DRAINING
                                                                           : SHARD_UP,
             .fenced = is_fenced(b, "shards", json_object_get(object, "id")),
+            .server = (uint32_t)model_server_id(object),
+            .epoch  = (uint64_t)model_number(object, "epoch"),
+            .lost   = model_flag(object, "lost"),
         };
     return servers;
+}
+
+static const char *const replica_states[] = {
+    [REPLICA_SERVING] = "serving", [REPLICA_DRAINING] = "draining",
+    [REPLICA_DISABLED] = "disabled",
+};
+
+/* Nothing is sent to one that is not known to be as its primary. */
+static enum replica_state
+replica_state(const json_t *replica)
+{
+    const char *state = model_text(replica, "state");
+
+    for (size_t i = 0; i < countof(replica_states) && !model_text(replica, "suspect")[0]; i++)
+        if (strcmp(replica_states[i], state) == 0)
+            return (enum replica_state)i;
+    return REPLICA_DISABLED;
+}
+
+static uint8_t
+replica_weight(const json_t *replica)
+{
+    int64_t weight = model_number(replica, "weight");
+
+    return (uint8_t)(weight < 1 ? 1 : weight > ROUTES_WEIGHT_MAX ? ROUTES_WEIGHT_MAX : weight);
+}
+
+/* Those of one shard after those of another, in the shards' order. */
+static void
+build_replicas(struct builder *b, json_t *all)
+{
+    struct routes        *r    = b->routes;
+    size_t                room = json_object_size(all) + 1;
+    struct route_replica *list = arena_alloc(b->arena, room * sizeof(*list));
+    const char           *name;
+    json_t               *object;
+
+    for (uint32_t i = 0; i < r->n_shards; i++)
+        json_object_foreach(all, name, object)
+            if (model_number(object, "shard") == r->shards[i].id)
+                list[r->n_replicas++] = (struct route_replica){
+                    .id     = (uint32_t)model_number(object, "id"),
+                    .shard  = i,
+                    .name   = keep(b, object, "name"),
+                    .host   = keep(b, object, by_socket(object) ? "socket" : "host"),
+                    .port   = by_socket(object) ? 0 : (uint16_t)model_number(object, "port"),
+                    .weight = replica_weight(object),
+                    .state  = replica_state(object),
+                    .zone   = keep(b, object, "zone"),
+                };
+    r->replicas = list;
 }
 
 static bool
@@ -108,6 +162,15 @@ by_database(const void *a, const void *b)
     return order ? order : (x->name.len > y->name.len) - (x->name.len < y->name.len);
 }
 
+/* Of a word that a later shardd wrote we know nothing: it is not set. */
+static uint8_t
+consistency_of(const json_t *object)
+{
+    enum consistency c = model_consistency(model_text(object, "consistency"));
+
+    return (uint8_t)(c < CONSISTENCIES ? c : CONSISTENCY_UNSET);
+}
+
 static bool
 build_databases(struct builder *b, json_t *all)
 {
@@ -121,6 +184,7 @@ build_databases(struct builder *b, json_t *all)
         databases[i].name      = arena_copy(b->arena, span_of(name));
         databases[i].collation = (uint16_t)model_number(object, "collation_id");
         databases[i].has_code  = model_flag(object, "code");
+        databases[i].consistency = consistency_of(object);
         if (!shard_index(b, model_number(object, "home"), &databases[i].home))
             return false;
         i++;
@@ -265,6 +329,7 @@ build_users(struct builder *b, json_t *all)
             .admin           = model_flag(object, "admin"),
             .secret          = keep(b, object, "secret"),
             .commit          = commit_of(object),
+            .consistency     = consistency_of(object),
             .locked          = model_flag(object, "locked"),
         };
         for (size_t k = 0; k < LIMITS_N; k++)
@@ -292,6 +357,7 @@ model_routes_of(const struct model_parts *parts, struct arena *arena, struct rou
 
     routes.shards  = build_servers(&b, parts->shards, &routes.n_shards);
     routes.engines = build_servers(&b, parts->engines, &routes.n_engines);
+    build_replicas(&b, parts->replicas);
     if (!build_ranges(&b, parts->map) || !build_databases(&b, parts->databases) ||
         !build_tables(&b, parts->tables))
         return false;
@@ -307,6 +373,7 @@ model_parts_read(struct catalog *c, struct model_parts *out)
         .cluster   = catalog_get(c, CATALOG_META, "cluster", NULL),
         .move      = catalog_get(c, CATALOG_META, "move", NULL),
         .shards    = catalog_all(c, CATALOG_SHARD),
+        .replicas  = catalog_all(c, CATALOG_REPLICA),
         .engines   = catalog_all(c, CATALOG_ENGINE),
         .map       = catalog_get(c, CATALOG_RANGES, "map", NULL),
         .databases = catalog_all(c, CATALOG_DATABASE),
@@ -321,6 +388,7 @@ model_parts_fini(struct model_parts *parts)
     json_decref(parts->cluster);
     json_decref(parts->move);
     json_decref(parts->shards);
+    json_decref(parts->replicas);
     json_decref(parts->engines);
     json_decref(parts->map);
     json_decref(parts->databases);

@@ -28,6 +28,13 @@ bool admin_database_alter(struct cluster *c, const char *who, const char *name,
                           const struct database_options *options,
                           struct sql_error *error) must_check;
 
+#define DATABASE_CHANGE "change a database" /* the words of its job */
+
+/* Which reads replicas may answer: "strong", "causal", "eventual" or "default". */
+bool admin_database_consistency(struct cluster *c, const char *who, const char *name,
+                                const char *consistency, struct sql_error *error) must_check;
+bool admin_consistency_ok(const char *word, struct sql_error *error) must_check;
+
 /* Drops it with all its tables. */
 bool admin_database_drop(struct cluster *c, const char *who, const char *name, bool if_exists,
                          unsigned *warnings, struct sql_error *error) must_check;
@@ -57,6 +64,7 @@ struct password_change {
 /* Each when it is given (NULL, -1: not). */
 struct user_change {
     const char   *commit;
+    const char   *consistency; /* as below */
     const json_t *limits; /* those that are members of it */
     int           locked; /* nobody logs in; who is in stays */
 };

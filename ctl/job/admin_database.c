@@ -382,3 +382,47 @@ admin_database_resume(struct cluster *c, const char *what, const char *name,
     json_decref(known);
     return end;
 }
+
+bool
+admin_consistency_ok(const char *word, struct sql_error *error)
+{
+    enum consistency c = model_consistency(word);
+
+    return strcmp(word, "default") == 0 || (c != CONSISTENCY_UNSET && c < CONSISTENCIES) ||
+           sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: consistency is strong, causal, "
+                         "eventual or default, not '%.40s'", word);
+}
+
+static bool
+put_consistency(struct cluster *c, const char *who, const char *name, json_t *database,
+                const char *word, struct sql_error *error)
+{
+    struct catalog_change *change = catalog_begin(c->catalog, who);
+    struct err             err;
+
+    model_set(database, "consistency", strcmp(word, "default") == 0 ? "" : word);
+    catalog_put(change, CATALOG_DATABASE, name, database, CATALOG_ANY);
+    cluster_bump(c, change, "generation");
+    if (!job_commit(change, error))
+        return false;
+    return cluster_publish(c, &err) || job_fail(error, &err);
+}
+
+bool
+admin_database_consistency(struct cluster *c, const char *who, const char *name,
+                           const char *consistency, struct sql_error *error)
+{
+    struct job job;
+    json_t    *database;
+    bool       ok;
+
+    if (!admin_consistency_ok(consistency, error) ||
+        !job_begin(&job, c, "database", who, DATABASE_CHANGE, name, "", error))
+        return false;
+    database = catalog_get(c->catalog, CATALOG_DATABASE, name, NULL);
+    ok       = database ? put_consistency(c, who, name, database, consistency, error)
+                        : sql_error_set(error, 1049, "Unknown database '%s'", name);
+    json_decref(database);
+    job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
+    return ok;
+}

@@ -154,6 +154,9 @@ set_user(json_t *user, const void *wish, struct sql_error *error)
 
     if (change->commit)
         model_set(user, "commit", change->commit);
+    if (change->consistency)
+        model_set(user, "consistency", strcmp(change->consistency, "default") == 0
+                                           ? "" : change->consistency);
     if (change->locked >= 0)
         json_object_set_new(user, "locked", json_boolean(change->locked));
     return !change->limits || user_set_limits(user, change->limits, &err) ||
@@ -167,6 +170,8 @@ admin_user_set(struct cluster *c, const char *who, const char *name,
     if (change->commit && user_commit(change->commit) < 0)
         return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: commit is atomic, best_effort, "
                              "single or default, not '%.40s'", change->commit);
+    if (change->consistency && !admin_consistency_ok(change->consistency, error))
+        return false;
     return change_user(c, who, name, "change a user", set_user, change, error);
 }
 

@@ -10,6 +10,7 @@
 #include "ctl/job/globals.h"
 #include "ctl/job/moving.h"
 #include "ctl/job/release.h"
+#include "ctl/job/replica.h"
 #include "ctl/job/shard.h"
 #include "ctl/provision/fence.h"
 
@@ -228,12 +229,16 @@ recover_one(struct cluster *c, const json_t *record, struct sql_error *error)
         return JOB_FAILED; /* accounts are compared at each start */
     if (strcmp(model_text(record, "kind"), "shard") == 0)
         return shard_resume(c, (json_t *)(uintptr_t)record, error);
+    if (strcmp(model_text(record, "kind"), "replica") == 0)
+        return replica_resume(c, (json_t *)(uintptr_t)record, error);
     if (strcmp(model_text(record, "kind"), "engine") == 0)
         return JOB_FAILED; /* what is left of it goes, see engines.c */
     if (strcmp(model_text(record, "kind"), "release") == 0)
         return release_resume(c, record, error);
     if (strcmp(model_text(record, "kind"), "global") == 0)
         return globals_resume(c, record, error);
+    if (strcmp(model_text(record, "what"), DATABASE_CHANGE) == 0)
+        return JOB_FAILED; /* one change of the catalog, or none */
     if (strcmp(model_text(record, "kind"), "database") == 0)
         return admin_database_resume(c, model_text(record, "what"), database, error);
     if (strcmp(model_text(record, "kind"), "ddl") != 0 || !database[0] || !table[0])

@@ -186,6 +186,18 @@ remove_shard(struct job *job, const char *who, const json_t *shard, struct sql_e
 }
 
 static bool
+has_no_replicas(struct cluster *c, const json_t *shard, struct sql_error *error)
+{
+    json_t *all = cluster_replicas(c, model_number(shard, "id"));
+    size_t  n   = json_array_size(all);
+
+    json_decref(all);
+    return n == 0 || sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: shard %s has replicas; "
+                                   "remove them first, with 'shardctl replica remove'",
+                                   model_text(shard, "name"));
+}
+
+static bool
 no_shard(const char *name, struct sql_error *error)
 {
     return sql_error_set(error, SQL_UNKNOWN_ERROR,
@@ -204,7 +216,8 @@ shard_remove(struct cluster *c, const char *who, const char *name, struct sql_er
     shard = cluster_shard(c, name);
     if (!shard)
         no_shard(name, error);
-    else if (moving_allows_shards(c, "a shard is removed", error))
+    else if (moving_allows_shards(c, "a shard is removed", error) &&
+             has_no_replicas(c, shard, error))
         end = remove_shard(&job, who, shard, error);
     json_decref(shard);
     job_end(&job, end, error);

@@ -312,6 +312,31 @@ cluster_engine(struct cluster *c, const char *name)
 }
 
 json_t *
+cluster_replica(struct cluster *c, const char *name)
+{
+    return find_server(c, CATALOG_REPLICA, name, 0);
+}
+
+json_t *
+cluster_replica_by_id(struct cluster *c, int64_t id)
+{
+    return find_server(c, CATALOG_REPLICA, NULL, id);
+}
+
+json_t *
+cluster_replicas(struct cluster *c, int64_t shard)
+{
+    json_t     *all = catalog_all(c->catalog, CATALOG_REPLICA), *replica, *list = json_array();
+    const char *key;
+
+    json_object_foreach(all, key, replica)
+        if (model_number(replica, "shard") == shard)
+            json_array_append(list, replica);
+    json_decref(all);
+    return list;
+}
+
+json_t *
 cluster_shard_by_id(struct cluster *c, int64_t id)
 {
     return find_server(c, CATALOG_SHARD, NULL, id);

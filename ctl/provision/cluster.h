@@ -56,7 +56,7 @@ struct cluster {
     struct publisher    *publisher;
     pthread_mutex_t      change_lock; /* schema, shards and users change one at a time */
     pthread_mutex_t      local_lock;  /* around the array below */
-    struct local_server *local[ROUTES_SHARDS_MAX + ROUTES_ENGINES_MAX];
+    struct local_server *local[ROUTES_SHARDS_MAX + ROUTES_ENGINES_MAX + ROUTES_REPLICAS_MAX];
     size_t               n_local;
     char                 service_secret[64];
     char                 uuid[40];   /* of the cluster: what is made for it bears it */
@@ -119,8 +119,12 @@ bool cluster_remove_local(struct cluster *c, const json_t *shard, struct err *er
 /* cluster_tick() looks after this server from now on. */
 void cluster_keep_local(struct cluster *c, struct local_server *server);
 
-/* It no longer does, for whoever ends it; NULL: there is none. */
+/* It no longer does, for whoever ends it; NULL: there is none. `id` is the server's, see
+ * model_server_id(). */
 struct local_server *cluster_release_local(struct cluster *c, int64_t id);
+
+/* The server of this object has another part to play from its next start on. */
+void cluster_renew_local(struct cluster *c, const json_t *server);
 
 /* Ends a server that never came into the catalog, and removes what there is of it. */
 void cluster_abandon_local(struct local_server *server, const json_t *shard);
@@ -152,12 +156,17 @@ bool cluster_publish(struct cluster *c, struct err *err);
 /* Raises the routes' generation (or that of users) as part of a change. */
 void cluster_bump(struct cluster *c, struct catalog_change *change, const char *counter);
 
-/* A new number of "next_shard", "next_engine", "next_sequence" or "next_job". */
+/* A new number of "next_shard", "next_replica", "next_engine", "next_sequence" or "next_job". */
 int64_t cluster_number(struct cluster *c, const char *key);
 
 /* A shard's object by name or by id, owned by the caller; NULL when there is none. */
 json_t *cluster_shard(struct cluster *c, const char *name);
 json_t *cluster_engine(struct cluster *c, const char *name);
 json_t *cluster_shard_by_id(struct cluster *c, int64_t id);
+json_t *cluster_replica(struct cluster *c, const char *name);
+json_t *cluster_replica_by_id(struct cluster *c, int64_t id);
+
+/* The replicas of a shard, to be owned. */
+json_t *cluster_replicas(struct cluster *c, int64_t shard);
 
 #endif

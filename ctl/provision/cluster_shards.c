@@ -195,10 +195,20 @@ cluster_release_local(struct cluster *c, int64_t id)
     return server;
 }
 
+void
+cluster_renew_local(struct cluster *c, const json_t *server)
+{
+    pthread_mutex_lock(&c->local_lock);
+    for (size_t i = 0; i < c->n_local; i++)
+        if (local_shard(c->local[i]) == model_server_id(server))
+            local_renew_object(c->local[i], server);
+    pthread_mutex_unlock(&c->local_lock);
+}
+
 bool
 cluster_remove_local(struct cluster *c, const json_t *shard, struct err *err)
 {
-    struct local_server *server = cluster_release_local(c, model_number(shard, "id"));
+    struct local_server *server = cluster_release_local(c, model_server_id(shard));
 
     if (!server) /* one that nobody looks after may run all the same: a controller was killed */
         return local_remove_left(model_text(shard, "directory"), err);
@@ -230,7 +240,7 @@ cluster_cut_ranges(struct cluster *c, struct err *err)
     return catalog_commit(change, err) == 0;
 }
 
-/* False at the first that cannot be started; engines are no reason to give up. */
+/* False at the first that cannot be started; engines and replicas are no reason to give up. */
 static bool
 start_kind(struct cluster *c, enum catalog_kind kind, struct err *err)
 {
@@ -241,12 +251,13 @@ start_kind(struct cluster *c, enum catalog_kind kind, struct err *err)
     json_object_foreach(all, name, object) {
         struct local_server *server;
 
-        if (!ok || strcmp(model_text(object, "provisioner"), "local") != 0)
+        if (!ok || strcmp(model_text(object, "provisioner"), "local") != 0 ||
+            model_text(object, "suspect")[0])
             continue;
         server = local_open(object);
         cluster_keep_local(c, server);
         ok = local_start(server, err);
-        if (!ok && kind == CATALOG_ENGINE) {
+        if (!ok && kind != CATALOG_SHARD) {
             log_warn("%s", err->text);
             ok = true;
         }
@@ -280,7 +291,7 @@ cluster_start_local(struct cluster *c, struct err *err)
     bool   ok = start_kind(c, CATALOG_SHARD, err);
     size_t n  = c->n_local;
 
-    ok = ok && start_kind(c, CATALOG_ENGINE, err);
+    ok = ok && start_kind(c, CATALOG_REPLICA, err) && start_kind(c, CATALOG_ENGINE, err);
     for (size_t i = 0; i < n && ok; i++)
         ok = local_wait_ready(c->local[i], READY_MS, err);
     if (ok)

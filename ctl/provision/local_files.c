@@ -130,6 +130,13 @@ static const char shard_settings[] =
     "innodb_flush_log_at_trx_commit=1\n"
     "aria_pagecache_buffer_size=8M\n";
 
+/* Until the controller says otherwise: what a client writes there is lost for its primary. */
+static const char replica_settings[] =
+    "read_only=ON\n"
+    "slave_net_timeout=3\n"
+    "rpl_semi_sync_slave_enabled=ON\n"
+    "relay_log=relay\n";
+
 /* All it has of its own are accounts, which the catalog knows as well. Its work are temporary
  * tables: MEMORY ones as large as a statement may want (its own limits stop it before), Aria
  * ones in a page cache of their own, sorting and joining with room. InnoDB stays, as small as
@@ -174,9 +181,11 @@ sizes(const json_t *shard, struct buf *out)
 static void
 numbers(const json_t *shard, struct buf *out)
 {
-    buf_printf(out, "bind-address=%s\nport=%d\nserver_id=%d\ngtid_domain_id=%d\n",
+    buf_printf(out, "bind-address=%s\nport=%d\nserver_id=%lld\ngtid_domain_id=%lld\n",
                model_text(shard, "host"), (int)model_number(shard, "port"),
-               model_server_number(shard), model_server_number(shard));
+               (long long)model_server_id(shard), (long long)model_server_shard(shard));
+    if (model_is_replica(shard))
+        buf_append_text(out, replica_settings);
     buf_append_text(out, shard_settings);
     sizes(shard, out);
 }

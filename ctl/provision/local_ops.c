@@ -62,7 +62,7 @@ describe(struct provisioned *p, struct provision_facts *out, struct err *err)
     (void)err;
     snprintf(out->directory, sizeof(out->directory), "%s/data", model_text(p->server, "directory"));
     provision_look(out);
-    out->pid = cluster_local_pid(p->c, model_number(p->server, "id"));
+    out->pid = cluster_local_pid(p->c, model_server_id(p->server));
     snprintf(out->state, sizeof(out->state), "%s", out->pid > 0 ? "running" : "stopped");
     return true;
 }

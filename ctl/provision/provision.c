@@ -167,8 +167,8 @@ provision_is_ours(const struct provisioned *p)
 json_t *
 provision_trace(const json_t *server)
 {
-    static const char *const members[] = { "id", "name", "provisioner", "directory", "container",
-                                           "unit", "found" };
+    static const char *const members[] = { "id", "server_id", "shard", "name", "provisioner",
+                                           "directory", "container", "unit", "found" };
     json_t *trace = json_object();
 
     for (size_t i = 0; i < countof(members); i++)

@@ -185,7 +185,14 @@ local_pid(const struct local_server *s)
 int64_t
 local_shard(const struct local_server *s)
 {
-    return model_number(s->shard, "id");
+    return model_server_id(s->shard);
+}
+
+void
+local_renew_object(struct local_server *s, const json_t *object)
+{
+    json_decref(s->shard);
+    s->shard = json_deep_copy(object);
 }
 
 /* An orderly end removes the pid file. */

@@ -5,7 +5,8 @@
  *   HOME/shard-1/data/          a copy of the template
  *   HOME/shard-1/error.log
  *   HOME/shard-1/mariadbd.pid
- *   HOME/engine-1/...           an engine: the same, with settings of its own
+ *   HOME/replica-1/...          a replica: the same, and read_only
+ *   HOME/engine-1/...           an engine: with settings of its own
  *
  *   STOPPED --start--> STARTING --answers--> RUNNING --dies--> BACKOFF --> STARTING
  *                          +---------------------^
@@ -55,7 +56,10 @@ bool local_tick(struct local_server *s, int64_t now_ms);
 bool local_wait_ready(struct local_server *s, int wait_ms, struct err *err) must_check;
 
 pid_t   local_pid(const struct local_server *s); /* 0: none */
-int64_t local_shard(const struct local_server *s);
+int64_t local_shard(const struct local_server *s); /* its model_server_id() */
+
+/* Its object is another one: a replica has become a primary, or the other way round. */
+void local_renew_object(struct local_server *s, const json_t *object);
 
 /* Kills the server with this directory, when one runs, and removes it, data and all. */
 bool local_remove_left(const char *directory, struct err *err) must_check;

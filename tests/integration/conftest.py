@@ -123,6 +123,18 @@ def gathering(root):
     shared.finish()
 
 
+@pytest.fixture(scope="session")
+def replicated(root):
+    """For tests of replicas, which leave roles and states as they were: two shards, each with a
+    primary and two replicas."""
+    shared = testbed.Cluster(root / "r", shards=2)
+    for shard in shared.shard_list():
+        for _ in range(2):
+            shared.ctl("replica add", shard["name"], timeout=120)
+    yield shared
+    shared.finish()
+
+
 @pytest.fixture
 def new_cluster(scratch):
     """A function that makes clusters for one test, which may break them; fsck at the end

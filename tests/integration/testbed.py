@@ -386,6 +386,13 @@ class Cluster:
                 return None
         return [count(s) for s in self.shard_list()]
 
+    def replica_list(self):
+        return self.ctl("replica list")["replicas"]
+
+    def server_connect(self, server, db=None, **more):
+        """To the server of a row of replica_list() or shard_list()."""
+        return self.shard_connect(server, db, **more)
+
     # --- HTTP -----------------------------------------------------------------
 
     def http(self, path):

@@ -16,18 +16,30 @@
 #define S(literal) { (const uint8_t *)literal, sizeof(literal) - 1 }
 
 static const struct route_shard shards[] = {
-    { 3, S("s3"), S("127.0.0.1"), 3306, SHARD_UP, false },
-    { 1, S("s1"), S("/run/s1.sock"), 0, SHARD_DRAINING, false },
+    { .id = 3, .name = S("s3"), .host = S("127.0.0.1"), .port = 3306,
+      .server = ROUTES_REPLICA_ID + 1, .epoch = UINT64_C(1) << 33, .lost = true },
+    { .id = 1, .name = S("s1"), .host = S("/run/s1.sock"), .state = SHARD_DRAINING },
 };
 static const struct route_shard engines[] = {
-    { ROUTES_ENGINE_ID + 1, S("e1"), S("/run/e1.sock"), 0, SHARD_UP, false },
-    { ROUTES_ENGINE_ID + 4, S("s1"), S("127.0.0.1"), 3307, SHARD_DRAINING, false },
+    { .id = ROUTES_ENGINE_ID + 1, .name = S("e1"), .host = S("/run/e1.sock") },
+    { .id = ROUTES_ENGINE_ID + 4, .name = S("s1"), .host = S("127.0.0.1"), .port = 3307,
+      .state = SHARD_DRAINING },
+};
+static const struct route_replica replicas[] = {
+    { .id = 3, .shard = 0, .name = S("was primary"), .host = S("127.0.0.1"), .port = 3308,
+      .weight = 1, .state = REPLICA_DISABLED },
+    { .id = ROUTES_REPLICA_ID + 2, .shard = 1, .name = S("r2"), .host = S("/run/r2.sock"),
+      .weight = 100, .zone = S("east") },
+    { .id = ROUTES_REPLICA_ID + 3, .shard = 1, .name = S("r3"), .host = S("127.0.0.1"),
+      .port = 1, .weight = 7, .state = REPLICA_DRAINING },
 };
 static const struct route_range ranges[] = {
     { UINT64_C(1) << 63, 1, false }, { 0, 0, false }, { UINT64_C(3) << 62, 0, false },
 };
 static const struct route_database databases[] = {
-    { S("shop"), 1, 45, true }, { S("app"), 0, 224, false },
+    { .name = S("shop"), .home = 1, .collation = 45, .has_code = true,
+      .consistency = CONSISTENCY_CAUSAL },
+    { .name = S("app"), .home = 0, .collation = 224 },
 };
 static const struct route_column columns[] = {
     { .name = S("id"), .type = COLUMN_BIGINT, .is_unsigned = true, .auto_increment = true },
@@ -47,7 +59,7 @@ static const struct route_table tables[] = {
 };
 static const struct route_user users[] = {
     { .name = S("root"), .plugin = AUTH_NATIVE, .verifier = S("a native verifier 20"),
-      .admin = true,       .secret = S("s3cret"),
+      .admin = true,       .secret = S("s3cret"), .consistency = CONSISTENCY_EVENTUAL,
       .limit = { [LIMIT_CONNECTIONS] = 9, [LIMIT_BYTES] = UINT64_C(1) << 40 } },
     { .name = S("") },
     { .name = S("second"), .plugin = AUTH_ED25519,
@@ -65,7 +77,30 @@ example(void)
         .n_shards = 2, .shards = shards, .n_ranges = 3, .ranges = ranges,
         .n_databases = 2, .databases = databases, .n_tables = 4, .tables = tables,
         .n_users = 3, .users = users, .n_engines = 2, .engines = engines,
+        .n_replicas = 3, .replicas = replicas,
     };
+}
+
+static void
+has_the_replicas(const struct routes *got)
+{
+    const struct route_replica *r2 = routes_replica(got, ROUTES_REPLICA_ID + 2);
+
+    assert_int_equal(got->n_replicas, 3);
+    assert_int_equal(got->shards[0].server, ROUTES_REPLICA_ID + 1);
+    assert_true(got->shards[0].epoch == UINT64_C(1) << 33 && got->shards[0].lost);
+    assert_int_equal(got->shards[0].first_replica, 0);
+    assert_int_equal(got->shards[0].n_replicas, 1);
+    assert_int_equal(got->shards[1].server, 1); /* its own */
+    assert_true(got->shards[1].epoch == 0 && !got->shards[1].lost);
+    assert_int_equal(got->shards[1].first_replica, 1);
+    assert_int_equal(got->shards[1].n_replicas, 2);
+    assert_true(r2->weight == 100 && r2->state == REPLICA_SERVING && r2->port == 0);
+    assert_true(span_equal(r2->zone, SPAN("east")) && span_equal(r2->name, SPAN("r2")));
+    assert_true(span_equal(r2->host, SPAN("/run/r2.sock")));
+    assert_int_equal(routes_replica(got, 3)->state, REPLICA_DISABLED);
+    assert_int_equal(routes_replica(got, ROUTES_REPLICA_ID + 3)->state, REPLICA_DRAINING);
+    assert_null(routes_replica(got, 1));
 }
 
 static void
@@ -83,6 +118,8 @@ has_the_users(const struct routes *got)
     assert_int_equal(root->limit[LIMIT_CONNECTIONS], 9);
     assert_true(root->limit[LIMIT_BYTES] == UINT64_C(1) << 40 && root->limit[LIMIT_ROWS] == 0);
     assert_int_equal(routes_user(got, SPAN("")), 0);
+    assert_int_equal(root->consistency, CONSISTENCY_EVENTUAL);
+    assert_int_equal(other->consistency, CONSISTENCY_UNSET);
 }
 
 static void
@@ -125,6 +162,8 @@ what_goes_in_comes_out(void **state)
     assert_int_equal(shop, 1);
     assert_true(got->databases[shop].home == 1 && got->databases[shop].has_code);
     assert_int_equal(got->databases[app].collation, 224);
+    assert_int_equal(got->databases[app].consistency, CONSISTENCY_UNSET);
+    assert_int_equal(got->databases[shop].consistency, CONSISTENCY_CAUSAL);
     const struct route_table *z = &got->tables[routes_table(got, shop, SPAN("z"))];
     assert_int_equal(z->kind, TABLE_SHARDED);
     assert_int_equal(z->key, 1);
@@ -143,6 +182,7 @@ what_goes_in_comes_out(void **state)
     assert_int_equal(routes_table(got, app, SPAN("z")), ROUTES_NONE);
 
     has_the_users(got);
+    has_the_replicas(got);
     routes_free(got);
 }
 
@@ -173,6 +213,7 @@ struct spoilt {
     struct route_table    tables[4];
     struct route_column   columns[3];
     struct route_user     users[3];
+    struct route_replica  replicas[ROUTES_REPLICAS_MAX + 1];
 };
 
 #define SPOIL(name, change) static void spoil_##name(struct spoilt *s) { change; }
@@ -190,6 +231,19 @@ SPOIL(engine_unnamed, s->engines[1].name.len = 0)
 SPOIL(engine_port, s->engines[0].port = 1)
 SPOIL(engine_state, s->engines[0].state = (enum shard_state)9)
 SPOIL(engines, s->r.n_engines = ROUTES_ENGINES_MAX + 1)
+SPOIL(replica_id, s->replicas[2].id = s->replicas[1].id)
+SPOIL(replica_is_primary, s->replicas[1].id = ROUTES_REPLICA_ID + 1)
+SPOIL(replica_is_engine, s->replicas[1].id = ROUTES_ENGINE_ID + 3)
+SPOIL(replica_name, s->replicas[2].name = s->replicas[1].name)
+SPOIL(replica_port, s->replicas[1].port = 4)
+SPOIL(replica_state, s->replicas[0].state = (enum replica_state)9)
+SPOIL(replica_weight, s->replicas[0].weight = 0)
+SPOIL(replica_heavy, s->replicas[0].weight = ROUTES_WEIGHT_MAX + 1)
+SPOIL(replica_zone, s->replicas[0].zone = SPAN("a zone's name is no longer than this"))
+SPOIL(replica_shard, s->replicas[2].shard = 2)
+SPOIL(replica_order, s->replicas[1].shard = 0; s->replicas[0].shard = 1)
+SPOIL(replicas, s->r.n_replicas = ROUTES_REPLICAS_MAX + 1)
+SPOIL(consistency, s->databases[0].consistency = CONSISTENCIES)
 SPOIL(first_range, s->ranges[1].start = 1)
 SPOIL(same_range, s->ranges[2].start = s->ranges[0].start)
 SPOIL(range_shard, s->ranges[2].shard = 2)
@@ -234,6 +288,19 @@ static const struct {
     ROW(engine_port, "engine e1: port 1"),
     ROW(engine_state, "engine e1 is in state 9"),
     ROW(engines, "17 engines, at most 16"),
+    ROW(replica_id, "replica 'r3' is there twice"),
+    ROW(replica_is_primary, "replica 'r2' is there twice"),
+    ROW(replica_is_engine, "replica r2: number 2147483651"),
+    ROW(replica_name, "replica 'r2' is there twice"),
+    ROW(replica_port, "replica r2: number 1073741826"),
+    ROW(replica_state, "state 9"),
+    ROW(replica_weight, "weight 0"),
+    ROW(replica_heavy, "weight 101"),
+    ROW(replica_zone, "zone of 36 bytes"),
+    ROW(replica_shard, "replica r3 is of shard 2 of 2"),
+    ROW(replica_order, "is of shard"),
+    ROW(replicas, "4097 replicas, at most 4096"),
+    ROW(consistency, "database shop: home 1"),
     ROW(first_range, "range 0 starts at 1"),
     ROW(same_range, "range 2 starts at"),
     ROW(range_shard, "range 2 belongs to shard 2 of 2"),
@@ -276,7 +343,9 @@ every_rule_is_checked(void **state)
         memcpy(s.columns, columns, sizeof(columns));
         memcpy(s.users, users, sizeof(users));
         memcpy(s.engines, engines, sizeof(engines));
+        memcpy(s.replicas, replicas, sizeof(replicas));
         s.r.shards    = s.shards;
+        s.r.replicas  = s.replicas;
         s.r.engines   = s.engines;
         s.r.ranges    = s.ranges;
         s.r.databases = s.databases;

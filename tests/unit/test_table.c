@@ -159,7 +159,7 @@ names_are_found(void **state)
 {
     (void)state;
     const struct route_database databases[] = {
-        { SPAN("Big"), 0, 0, 0 }, { SPAN("app"), 0, 0, 0 }, { SPAN("b"), 0, 0, 0 } };
+        { .name = SPAN("Big") }, { .name = SPAN("app") }, { .name = SPAN("b") } };
     const struct route_column columns[] = { { .name = SPAN("Id") },
                                                    { .name = SPAN("name") } };
     const struct route_table tables[] = {

@@ -397,6 +397,7 @@ backend_open(struct pool *pool, struct span schema)
     slot_shard_add(b->counters, SHARD_COUNTER_OPEN, 1);
 
     if (shard != NULL) {
+        b->epoch = shard->epoch;
         snprintf(where, sizeof(where), "%.*s", (int)shard->host.len, shard->host.ptr);
         if (!sock_parse(&addr, where, shard->port, &err))
             addr.len = 0;

@@ -98,6 +98,7 @@ struct backend {
     enum backend_role role;
     struct statements statements;
     uint32_t          n_private; /* statements of one execution each: not among these */
+    uint64_t          epoch;     /* of the shard's primary, when it was opened */
 
     struct sharing share; /* see share.h */
 

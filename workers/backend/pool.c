@@ -71,6 +71,7 @@ pool_get(struct context *ctx, const struct pool_key *key)
     list_init(&pool->waiters);
     list_append(&ctx->pools, &pool->node);
     pool->used_ms = ring_now_ms(ctx->ring);
+    pool_enter_epoch(pool);
     return pool;
 }
 
@@ -430,9 +431,13 @@ pool_connected(struct backend *b)
     b->pool->n_opening--;
     histogram_record(&b->pool->ctx->slot->latency[LATENCY_CONNECT],
                      (ring_now_ms(b->pool->ctx->ring) - b->opened_ms) * 1000000);
-    make_idle(b);
+    if (b->epoch == b->pool->epoch) {
+        make_idle(b);
+        return;
+    }
+    move(b, BACKEND_IDLE, &b->pool->idle); /* the server is not the shard's any more */
+    backend_close(b, NULL);
 }
-
 
 void
 pool_serve_or_open(struct pool *pool)
@@ -450,7 +455,8 @@ is_outdated(const struct backend *b)
 
     if (old)
         slot_count(b->pool->ctx->slot, COUNTER_BACKENDS_AGED);
-    return old || (!b->pool->key.service && b->opened_ms <= b->pool->ctx->users_since_ms);
+    return old || b->epoch != b->pool->epoch ||
+           (!b->pool->key.service && b->opened_ms <= b->pool->ctx->users_since_ms);
 }
 
 void

@@ -68,6 +68,8 @@ struct pool {
     bool             starved;         /* pools of other kinds have all that the user may have */
     bool             full;            /* no more can be opened: those that are open must do */
     struct sql_error failure;
+    uint64_t         epoch;           /* of the shard's primary: backends of others go */
+    bool             lost;            /* those at once */
 };
 
 /* The pool for `key`, made when there is none. Owned by the context. */
@@ -117,6 +119,14 @@ void pool_serve_or_open(struct pool *pool);
  * became usable, and why). */
 void pool_connected(struct backend *b);
 void pool_lost(struct backend *b, bool opening, const struct sql_error *why);
+
+/* There are new routes: where another server is a shard's primary now, backends to the one before
+ * are not used again. Idle ones are closed, others when they come back, and all at once when that
+ * server is lost: nobody waits for what it does not answer. */
+void pool_follow(struct context *ctx);
+
+/* For pool.c: the pool is one for the primary of now. True: it was for another one. */
+bool pool_enter_epoch(struct pool *pool);
 
 /* Close all idle backends: the worker is leaving. */
 void pool_drain(struct context *ctx);

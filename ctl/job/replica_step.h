@@ -1,0 +1,22 @@
+/* replica_step.h - what the files of replicas share; private to ctl/job. */
+#ifndef CTL_JOB_REPLICA_STEP_H
+#define CTL_JOB_REPLICA_STEP_H
+
+#include "ctl/job/replica.h"
+#include "ctl/provision/server.h"
+
+/* Writes it (see catalog_put()), and publishes. */
+bool replica_put(struct cluster *c, const char *who, json_t *replica, int64_t expected,
+                 struct sql_error *error) must_check;
+
+/* Waits until it has applied all of `position`, and gets more; a replica that has stopped is not
+ * waited for. */
+bool replica_catch_up(struct server *s, const char *position, int wait_s,
+                      struct sql_error *error) must_check;
+
+/* Looks at a server that replicates already, and proves that it does: what is written on the
+ * primary arrives. Then its object has all that is to be known of it. */
+bool replica_adopt(struct cluster *c, const json_t *shard, json_t *replica,
+                   const struct replica_wish *wish, struct sql_error *error) must_check;
+
+#endif

@@ -1,0 +1,138 @@
+/* verbs_replicas.c - replica list, add, set, remove; server enable, drain, disable. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ctl/catalog/model.h"
+#include "ctl/client.h"
+#include "ctl/verbs.h"
+
+int
+verb_replica_list(struct cli *cli)
+{
+    json_t *answer;
+    int     status = cli_call(cli, "GET", "/v1/replicas", NULL, &answer);
+
+    if (answer)
+        cli_table(json_object_get(answer, "replicas"),
+                  "replica shard host port state provisioner weight zone replicates lag_s problem");
+    json_decref(answer);
+    return status;
+}
+
+/* False: what is wrong with --weight has been said. */
+static bool
+set_wish(const struct cli *cli, json_t *body)
+{
+    int weight;
+
+    if (!cli_number(cli, "weight", 1, ROUTES_WEIGHT_MAX, &weight, 0))
+        return false;
+    if (weight > 0)
+        json_object_set_new(body, "weight", json_integer(weight));
+    if (cli_option(cli, "zone"))
+        json_object_set_new(body, "zone", json_string_nocheck(cli_option(cli, "zone")));
+    return true;
+}
+
+static int
+add(struct cli *cli, json_t *body)
+{
+    static const char *const options[][2] = {
+        { "name", "name" }, { "provisioner", "provisioner" }, { "address", "address" },
+        { "user", "user" }, { "password", "password" }, { "tls-ca", "tls_ca" },
+    };
+
+    json_object_set_new(body, "shard", json_string_nocheck(cli->argument[0]));
+    for (size_t i = 0; i < countof(options); i++)
+        if (cli_option(cli, options[i][0]))
+            json_object_set_new(body, options[i][1],
+                                json_string_nocheck(cli_option(cli, options[i][0])));
+    if (cli_option(cli, "tls"))
+        json_object_set_new(body, "tls", json_true());
+    return cli_change(cli, "POST", "/v1/replicas", body, "added a replica of %s",
+                      cli->argument[0]);
+}
+
+int
+verb_replica_add(struct cli *cli)
+{
+    const char *by     = cli_option(cli, "provisioner");
+    bool        exists = by && strcmp(by, "static") == 0;
+    json_t     *body;
+    int         status = CLI_USAGE;
+
+    if (exists != (cli_option(cli, "address") != NULL))
+        return cli_wrong(cli, "--address HOST:PORT says which server it is, and goes with "
+                              "--provisioner static");
+    if (!exists && (cli_option(cli, "user") || cli_option(cli, "password") ||
+                    cli_option(cli, "tls") || cli_option(cli, "tls-ca")))
+        return cli_wrong(cli, "--user, --password, --tls and --tls-ca go with --provisioner "
+                              "static");
+    body = json_object();
+    if (set_wish(cli, body))
+        status = add(cli, body);
+    json_decref(body);
+    return status;
+}
+
+static int
+put(struct cli *cli, const json_t *body, const char *done)
+{
+    char *path   = client_path("/v1/replicas/", cli->argument[0]);
+    int   status = cli_change(cli, "PUT", path, body, "%s %s", done, cli->argument[0]);
+
+    free(path);
+    return status;
+}
+
+int
+verb_replica_set(struct cli *cli)
+{
+    json_t *body   = json_object();
+    int     status = CLI_USAGE;
+
+    if (!cli_option(cli, "weight") && !cli_option(cli, "zone"))
+        status = cli_wrong(cli, "say --weight N or --zone NAME");
+    else if (set_wish(cli, body))
+        status = put(cli, body, "changed replica");
+    json_decref(body);
+    return status;
+}
+
+int
+verb_replica_remove(struct cli *cli)
+{
+    char *path   = client_path("/v1/replicas/", cli->argument[0]);
+    int   status = cli_change(cli, "DELETE", path, NULL, "removed replica %s", cli->argument[0]);
+
+    free(path);
+    return status;
+}
+
+static int
+set_state(struct cli *cli, const char *state, const char *done)
+{
+    json_t *body   = json_pack("{s:s}", "state", state);
+    int     status = put(cli, body, done);
+
+    json_decref(body);
+    return status;
+}
+
+int
+verb_server_enable(struct cli *cli)
+{
+    return set_state(cli, "serving", "enabled");
+}
+
+int
+verb_server_drain(struct cli *cli)
+{
+    return set_state(cli, "draining", "draining");
+}
+
+int
+verb_server_disable(struct cli *cli)
+{
+    return set_state(cli, "disabled", "disabled");
+}
