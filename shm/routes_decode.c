@@ -186,20 +186,55 @@ server_decode(struct decoder *d, enum blob_part part, uint32_t i, struct route_s
     return true;
 }
 
+static int
+by_number(const void *a, const void *b)
+{
+    const struct route_shard *x = *(const struct route_shard *const *)a;
+    const struct route_shard *y = *(const struct route_shard *const *)b;
+
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+    const struct route_shard *x = *(const struct route_shard *const *)a;
+    const struct route_shard *y = *(const struct route_shard *const *)b;
+
+    return compare_names(x->name, y->name);
+}
+
+/* One whose number or name another one has; NULL: there is none. */
+static const struct route_shard *
+twin(struct decoder *d, const struct route_shard *all, uint32_t n)
+{
+    static int (*const orders[])(const void *, const void *) = { by_number, by_name };
+    const struct route_shard **order = arena_alloc(d->arena, (n + 1) * sizeof(*order));
+
+    for (size_t k = 0; k < countof(orders); k++) {
+        for (uint32_t i = 0; i < n; i++)
+            order[i] = &all[i];
+        qsort(order, n, sizeof(*order), orders[k]);
+        for (uint32_t i = 1; i < n; i++)
+            if (orders[k](&order[i - 1], &order[i]) == 0)
+                return order[i];
+    }
+    return NULL;
+}
+
 static bool
 servers_decode(struct decoder *d, enum blob_part part, struct route_shard **out)
 {
     uint32_t            n   = count(d, part);
     struct route_shard *all = arena_alloc(d->arena, n * sizeof(*all));
 
-    for (uint32_t i = 0; i < n; i++) {
+    const struct route_shard *double_one;
+
+    for (uint32_t i = 0; i < n; i++)
         if (!server_decode(d, part, i, &all[i]))
             return false;
-        for (uint32_t k = 0; k < i; k++)
-            if (all[k].id == all[i].id || span_equal(all[k].name, all[i].name))
-                return name_repeats(d, part == BLOB_ENGINES ? "engine" : "shard",
-                                    all[i].name);
-    }
+    if ((double_one = twin(d, all, n)))
+        return name_repeats(d, part == BLOB_ENGINES ? "engine" : "shard", double_one->name);
     *out = all;
     return true;
 }

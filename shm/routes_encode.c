@@ -71,15 +71,20 @@ by_user(const void *a, const void *b, void *context)
                          e->r->users[*(const uint32_t *)b].name);
 }
 
-/* The numbers [0, n) in the order of `compare`; free() them. */
+/* The numbers [0, n) in the order of `compare`, which ranges are in already; free() them. */
 static uint32_t *
 sorted(struct encoder *e, uint32_t n,
        int (*compare)(const void *, const void *, void *))
 {
     uint32_t *order = mem_alloc(n * sizeof(*order));
+    bool      is    = true;
 
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n; i++) {
         order[i] = i;
+        is       = is && (i == 0 || compare(&order[i - 1], &order[i], e) <= 0);
+    }
+    if (is)
+        return order;
     qsort_r(order, n, sizeof(*order), compare, e);
     return order;
 }

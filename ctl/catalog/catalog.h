@@ -32,6 +32,7 @@ enum catalog_kind {
     CATALOG_DECISION, /* of the scaler, named by its number, 10 digits */
     CATALOG_INPUTS,   /* what it was made from, named the same */
     CATALOG_REPLICA,  /* named by its server's id in decimal */
+    CATALOG_KINDS,    /* how many there are */
 };
 
 #define CATALOG_NEW 0  /* expected version: there is none */
@@ -52,6 +53,18 @@ json_t *catalog_get(struct catalog *c, enum catalog_kind kind, const char *name,
 
 /* All objects of a kind: {name: object, ...} sorted by name (bytes), owned by the caller. */
 json_t *catalog_all(struct catalog *c, enum catalog_kind kind);
+
+/* Something that is kept of the catalog and read again only when it has changed. */
+struct catalog_kept {
+    enum catalog_kind kind;
+    const char       *name;  /* NULL: all of the kind */
+    json_t           *value; /* owned: catalog_get() or catalog_all() as of the last refresh; nobody
+                                changes it */
+    uint64_t          stamp; /* 0 at first */
+};
+
+/* All of them as of one moment. */
+void catalog_refresh(struct catalog *c, struct catalog_kept *kept, size_t n);
 
 /* Starts a change by `who` ("app", "shardctl", "controller"). Waits for the
  * change of another thread. Always ends with commit or cancel. */

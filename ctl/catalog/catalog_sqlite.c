@@ -19,6 +19,7 @@
 struct catalog {
     sqlite3        *db;
     pthread_mutex_t lock; /* around every use of `db`; held from begin to commit or cancel */
+    uint64_t        stamp[CATALOG_KINDS]; /* raised by changes, also by those that are cancelled */
 };
 
 struct catalog_change {
@@ -37,7 +38,7 @@ static const char schema[] =
     " kind TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, action TEXT NOT NULL,"
     " body TEXT NOT NULL);";
 
-static const char *const kind_names[] = {
+static const char *const kind_names[CATALOG_KINDS] = {
     [CATALOG_META] = "meta",   [CATALOG_SHARD] = "shard", [CATALOG_RANGES] = "ranges",
     [CATALOG_DATABASE] = "database", [CATALOG_TABLE] = "table", [CATALOG_USER] = "user",
     [CATALOG_JOB] = "job", [CATALOG_ENGINE] = "engine",
@@ -73,6 +74,8 @@ catalog_open(const char *path, struct err *err)
 
     umask(umask_before);
     pthread_mutex_init(&c->lock, NULL);
+    for (size_t i = 0; i < CATALOG_KINDS; i++)
+        c->stamp[i] = 1;
     if (rc != SQLITE_OK) {
         err_set(err, "cannot open the catalog %s: %s", path,
                 c->db ? sqlite3_errmsg(c->db) : sqlite3_errstr(rc));
@@ -157,14 +160,13 @@ catalog_get(struct catalog *c, enum catalog_kind kind, const char *name, int64_t
     return body;
 }
 
-json_t *
-catalog_all(struct catalog *c, enum catalog_kind kind)
+/* With the lock held. */
+static json_t *
+all_of(struct catalog *c, enum catalog_kind kind)
 {
-    json_t       *all = json_object();
-    sqlite3_stmt *stmt;
+    json_t       *all  = json_object();
+    sqlite3_stmt *stmt = prepare(c, "SELECT name, body FROM object WHERE kind=? ORDER BY name");
 
-    pthread_mutex_lock(&c->lock);
-    stmt = prepare(c, "SELECT name, body FROM object WHERE kind=? ORDER BY name");
     if (stmt) {
         bind_text(stmt, 1, kind_names[kind]);
         while (sqlite3_step(stmt) == SQLITE_ROW) {
@@ -174,8 +176,33 @@ catalog_all(struct catalog *c, enum catalog_kind kind)
         }
         sqlite3_finalize(stmt);
     }
+    return all;
+}
+
+json_t *
+catalog_all(struct catalog *c, enum catalog_kind kind)
+{
+    json_t *all;
+
+    pthread_mutex_lock(&c->lock);
+    all = all_of(c, kind);
     pthread_mutex_unlock(&c->lock);
     return all;
+}
+
+void
+catalog_refresh(struct catalog *c, struct catalog_kept *kept, size_t n)
+{
+    pthread_mutex_lock(&c->lock);
+    for (size_t i = 0; i < n; i++) {
+        if (kept[i].stamp == c->stamp[kept[i].kind])
+            continue;
+        kept[i].stamp = c->stamp[kept[i].kind];
+        json_decref(kept[i].value);
+        kept[i].value = kept[i].name ? get(c, kept[i].kind, kept[i].name, NULL)
+                                     : all_of(c, kept[i].kind);
+    }
+    pthread_mutex_unlock(&c->lock);
 }
 
 json_t *
@@ -334,6 +361,7 @@ catalog_put(struct catalog_change *change, enum catalog_kind kind, const char *n
 
     if (!check_version(change, kind, name, expected, &found))
         return;
+    change->catalog->stamp[kind]++;
     stmt = prepare(change->catalog,
                    "INSERT INTO object (kind, name, version, body) VALUES (?, ?, 1, ?)"
                    " ON CONFLICT (kind, name) DO UPDATE"
@@ -363,6 +391,7 @@ catalog_remove(struct catalog_change *change, enum catalog_kind kind, const char
 
     if (!check_version(change, kind, name, expected, &found) || found == 0)
         return;
+    change->catalog->stamp[kind]++;
     stmt = prepare(change->catalog, "DELETE FROM object WHERE kind=? AND name=?");
     if (!stmt) {
         broken(change);

@@ -1,11 +1,19 @@
 /* model_routes.c - the whole catalog as a struct routes. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "ctl/catalog/model.h"
 #include "ctl/catalog/user.h"
 
+struct place {
+    int64_t  id;
+    uint32_t index;
+};
+
 struct builder {
     json_t        *move; /* meta/move, NULL when nothing moves */
+    json_t        *fenced; /* owned: "LIST/WHAT" of all that it says is fenced; NULL: nothing */
+    struct place  *places; /* of the shards, in the order of their ids */
     struct arena  *arena;
     struct routes *routes;
     struct err    *err;
@@ -17,16 +25,37 @@ keep(struct builder *b, const json_t *object, const char *key)
     return arena_copy(b->arena, span_of(model_text(object, key)));
 }
 
+static int
+by_id(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+/* Many ranges ask, of many shards. */
+static void
+note_places(struct builder *b)
+{
+    uint32_t n = b->routes->n_shards;
+
+    b->places = arena_alloc(b->arena, (n + 1) * sizeof(*b->places));
+    for (uint32_t i = 0; i < n; i++)
+        b->places[i] = (struct place){ b->routes->shards[i].id, i };
+    qsort(b->places, n, sizeof(*b->places), by_id);
+}
+
 static bool
 shard_index(struct builder *b, int64_t id, uint32_t *index)
 {
-    for (uint32_t i = 0; i < b->routes->n_shards; i++)
-        if (b->routes->shards[i].id == id) {
-            *index = i;
-            return true;
-        }
-    return err_set(b->err, "the catalog names shard %lld, which does not exist",
-                   (long long)id);
+    struct place  wanted = { id, 0 };
+    struct place *found  = bsearch(&wanted, b->places, b->routes->n_shards, sizeof(wanted), by_id);
+
+    if (!found)
+        return err_set(b->err, "the catalog names shard %lld, which does not exist",
+                       (long long)id);
+    *index = found->index;
+    return true;
 }
 
 /* A server on this machine, of a user who may open its socket: that is half the way of its port. */
@@ -40,17 +69,43 @@ by_socket(const json_t *server)
            model_text(server, "socket")[0] == '/';
 }
 
-/* Whether meta/move has it in its list of fenced ranges, shards or tables. */
+/* "ranges/0123...", "shards/7", "tables/app.t" */
+static void
+fence_name(const char *list, const json_t *what, char out[1200])
+{
+    if (json_is_integer(what))
+        snprintf(out, 1200, "%s/%lld", list, (long long)json_integer_value(what));
+    else
+        snprintf(out, 1200, "%s/%s", list, json_is_string(what) ? json_string_value(what) : "");
+}
+
+/* meta/move has lists. */
+static void
+note_fence(struct builder *b)
+{
+    const char *list;
+    json_t     *all, *one;
+    size_t      i;
+    char        name[1200];
+
+    json_object_foreach(json_object_get(b->move, "fenced"), list, all)
+        json_array_foreach(all, i, one) {
+            if (!b->fenced)
+                b->fenced = json_object();
+            fence_name(list, one, name);
+            json_object_set_new_nocheck(b->fenced, name, json_true());
+        }
+}
+
 static bool
 is_fenced(const struct builder *b, const char *list, const json_t *what)
 {
-    json_t *one;
-    size_t  i;
+    char name[1200];
 
-    json_array_foreach(json_object_get(json_object_get(b->move, "fenced"), list), i, one)
-        if (json_equal(one, what))
-            return true;
-    return false;
+    if (!b->fenced)
+        return false;
+    fence_name(list, what, name);
+    return json_object_get(b->fenced, name) != NULL;
 }
 
 /* All shards or all engines. */
@@ -340,6 +395,28 @@ build_users(struct builder *b, json_t *all)
     b->routes->users   = users;
 }
 
+static bool
+build(struct builder *b, const struct model_parts *parts)
+{
+    struct routes *r = b->routes;
+
+    r->generation       = (uint64_t)model_number(parts->cluster, "generation");
+    r->users_generation = (uint64_t)model_number(parts->cluster, "users_generation");
+    r->lower_case       = model_flag(parts->cluster, "lower_case");
+    r->cut              = model_flag(b->move, "cut");
+    r->service_user     = keep(b, parts->cluster, "service_user");
+    r->service_secret   = keep(b, parts->cluster, "service_secret");
+    r->shards           = build_servers(b, parts->shards, &r->n_shards);
+    r->engines          = build_servers(b, parts->engines, &r->n_engines);
+    build_replicas(b, parts->replicas);
+    note_places(b);
+    if (!build_ranges(b, parts->map) || !build_databases(b, parts->databases) ||
+        !build_tables(b, parts->tables))
+        return false;
+    build_users(b, parts->users);
+    return true;
+}
+
 bool
 model_routes_of(const struct model_parts *parts, struct arena *arena, struct routes *out,
                 struct err *err)
@@ -347,23 +424,14 @@ model_routes_of(const struct model_parts *parts, struct arena *arena, struct rou
     struct routes  routes = { .n_shards = 0 };
     struct builder b      = { .move = parts->move, .arena = arena, .routes = &routes,
                               .err = err };
+    bool           ok;
 
-    routes.generation       = (uint64_t)model_number(parts->cluster, "generation");
-    routes.users_generation = (uint64_t)model_number(parts->cluster, "users_generation");
-    routes.lower_case       = model_flag(parts->cluster, "lower_case");
-    routes.cut              = model_flag(b.move, "cut");
-    routes.service_user     = keep(&b, parts->cluster, "service_user");
-    routes.service_secret   = keep(&b, parts->cluster, "service_secret");
-
-    routes.shards  = build_servers(&b, parts->shards, &routes.n_shards);
-    routes.engines = build_servers(&b, parts->engines, &routes.n_engines);
-    build_replicas(&b, parts->replicas);
-    if (!build_ranges(&b, parts->map) || !build_databases(&b, parts->databases) ||
-        !build_tables(&b, parts->tables))
-        return false;
-    build_users(&b, parts->users);
-    *out = routes;
-    return true;
+    note_fence(&b);
+    ok = build(&b, parts);
+    json_decref(b.fenced);
+    if (ok)
+        *out = routes;
+    return ok;
 }
 
 void

@@ -14,8 +14,26 @@
 #include "shm/routes_segment.h"
 #include "shm/slots.h"
 
+/* What routes are made from, in the order of struct model_parts. A fence changes the first two
+ * only, and the map of a large cluster takes longer to read than all the rest does. */
+enum { PART_CLUSTER, PART_MOVE, PART_SHARDS, PART_REPLICAS, PART_ENGINES, PART_MAP, PART_DATABASES,
+       PART_TABLES, PART_USERS, PARTS };
+
+static const struct catalog_kept parts[PARTS] = {
+    [PART_CLUSTER]   = { .kind = CATALOG_META, .name = "cluster" },
+    [PART_MOVE]      = { .kind = CATALOG_META, .name = "move" },
+    [PART_SHARDS]    = { .kind = CATALOG_SHARD },
+    [PART_REPLICAS]  = { .kind = CATALOG_REPLICA },
+    [PART_ENGINES]   = { .kind = CATALOG_ENGINE },
+    [PART_MAP]       = { .kind = CATALOG_RANGES, .name = "map" },
+    [PART_DATABASES] = { .kind = CATALOG_DATABASE },
+    [PART_TABLES]    = { .kind = CATALOG_TABLE },
+    [PART_USERS]     = { .kind = CATALOG_USER },
+};
+
 struct publisher {
     struct catalog       *catalog;
+    struct catalog_kept   part[PARTS]; /* under the lock */
     char                 *instance, *control; /* owned */
     struct routes_segment segment;
     uint64_t              generation; /* last published */
@@ -35,6 +53,7 @@ publisher_open(struct catalog *c, const char *instance, const char *control, str
         return NULL;
     }
     p->catalog  = c;
+    memcpy(p->part, parts, sizeof(parts));
     p->instance = mem_strdup(instance);
     p->control  = mem_strdup(control);
     pthread_mutex_init(&p->lock, NULL);
@@ -50,6 +69,8 @@ publisher_close(struct publisher *p)
     routes_segment_close(&p->segment);
     if (p->has_slots)
         slots_close(&p->slots);
+    for (size_t i = 0; i < PARTS; i++)
+        json_decref(p->part[i].value);
     pthread_mutex_destroy(&p->lock);
     pthread_mutex_destroy(&p->slots_lock);
     free(p->instance);
@@ -114,6 +135,20 @@ wait_for(struct publisher *p, int wait_ms, bool (*done)(const struct slots *, ui
     }
 }
 
+static bool
+make_routes(struct publisher *p, struct arena *arena, struct routes *out, struct err *err)
+{
+    struct catalog_kept *part = p->part;
+
+    catalog_refresh(p->catalog, part, PARTS);
+    return model_routes_of(&(struct model_parts){
+            .cluster = part[PART_CLUSTER].value, .move = part[PART_MOVE].value,
+            .shards = part[PART_SHARDS].value, .replicas = part[PART_REPLICAS].value,
+            .engines = part[PART_ENGINES].value,
+            .map = part[PART_MAP].value, .databases = part[PART_DATABASES].value,
+            .tables = part[PART_TABLES].value, .users = part[PART_USERS].value }, arena, out, err);
+}
+
 bool
 publish_now(struct publisher *p, int wait_ms, bool *acknowledged, struct err *err)
 {
@@ -123,7 +158,7 @@ publish_now(struct publisher *p, int wait_ms, bool *acknowledged, struct err *er
     uint64_t      edition = 0;
 
     pthread_mutex_lock(&p->lock);
-    if (model_routes(p->catalog, &arena, &routes, err) && routes_encode(&routes, &blob, err))
+    if (make_routes(p, &arena, &routes, err) && routes_encode(&routes, &blob, err))
         edition = routes_segment_publish(&p->segment, buf_unread(&blob), err);
     if (edition > 0)
         p->generation = routes.generation;
