@@ -215,10 +215,8 @@ look_for_missing(struct discover *d, const struct provisioner *by, const json_t 
 
 /* --- what nobody wants --------------------------------------------------------------------- */
 
-/* What was made for shard `id` when its making failed or when it was removed: it holds nothing
- * that counts. To be owned; NULL: no record says so, or one is still at it. */
-static json_t *
-discarded(struct cluster *c, int64_t id, bool *kept)
+json_t *
+discover_discarded(struct cluster *c, int64_t id, bool *kept)
 {
     json_t *jobs = job_list(c, 0, false), *job, *made = NULL;
     bool    busy = false;
@@ -264,7 +262,7 @@ look_at_orphan(struct discover *d, const struct provisioner *by, const json_t *e
 
     if (is_known(d->c, id) || pthread_mutex_trylock(&d->c->change_lock) != 0)
         return;
-    made = is_known(d->c, id) ? NULL : discarded(d->c, id, &kept);
+    made = is_known(d->c, id) ? NULL : discover_discarded(d->c, id, &kept);
     if (made && !cluster_remove_server(d->c, made, kept, &err) &&
         first_time(d, "rest", model_text(entry, "name")))
         log_warn("%s %s is left over and cannot be removed: %s", by->name,

@@ -20,4 +20,8 @@ struct discover;
 struct discover *discover_start(struct cluster *c);
 void             discover_stop(struct discover *d);
 
+/* What was made for shard `id` when its making failed or when it was removed: it holds nothing
+ * that counts. To be owned; NULL: no record says so, or one is still at it. */
+json_t *discover_discarded(struct cluster *c, int64_t id, bool *kept);
+
 #endif

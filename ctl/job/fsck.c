@@ -156,6 +156,7 @@ check_all(struct fsck *f, const char *database)
             check_strangers(f, &f->server[i], database);
     }
     fsck_moves(f);
+    fsck_servers(f);
     check_jobs(f);
 }
 

@@ -170,20 +170,33 @@ server_of(struct fsck *f, const char *name)
     return NULL;
 }
 
+static bool
+repair_one(struct fsck *f, const json_t *one, struct err *err)
+{
+    struct server   *s = server_of(f, model_text(one, "shard"));
+    struct sql_error error;
+
+    if (!json_object_get(one, "sql"))
+        return fsck_remove_server(f, one, err);
+    if (!s)
+        return err_set(err, "it does not answer");
+    return server_run_text(s, span_of(model_text(one, "sql")), &error) ||
+           err_set(err, "%s", error.message);
+}
+
 void
 fsck_repair(struct fsck *f)
 {
-    struct sql_error error;
+    struct err err;
 
     for (size_t i = 0; i < json_array_size(f->repairs); i++) {
-        json_t        *one = json_array_get(f->repairs, i);
-        struct server *s   = server_of(f, model_text(one, "shard"));
-        if (s && server_run(s, &error, "%s", model_text(one, "sql"))) {
-            log_info("fsck: on shard %s: %s", s->name, model_text(one, "sql"));
+        const json_t *one = json_array_get(f->repairs, i);
+
+        if (repair_one(f, one, &err)) {
+            log_info("fsck: %s: %s", model_text(one, "shard"), model_text(one, "what"));
             continue;
         }
-        log_warn("fsck: %s on shard %s: %s", model_text(one, "sql"), model_text(one, "shard"),
-                 s ? error.message : "it does not answer");
+        log_warn("fsck: %s: %s: %s", model_text(one, "shard"), model_text(one, "what"), err.text);
         json_array_remove(f->repairs, i--);
     }
 }

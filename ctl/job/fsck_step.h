@@ -12,7 +12,8 @@ struct fsck {
     json_t         *shards, *tables;
     struct server   server[ROUTES_SHARDS_MAX]; /* by index in the routes; may be closed */
     json_t         *problems;
-    json_t         *repairs; /* what could be done: [{"shard", "what", "sql"}] */
+    json_t         *repairs; /* what could be done: [{"shard", "what", and "sql" or "made": see
+                                fsck_servers()}] */
     json_t         *moving;  /* {catalog name: true}: tables of the move that runs */
     uint64_t        n_tables, n_rows;
     uint64_t        n_moving; /* rows that are there for a move, and that nobody sees */
@@ -23,6 +24,19 @@ void fsck_problem(struct fsck *f, const char *table, const char *shard, const ch
 
 /* One table of the catalog; its rows, its copies. `name` is its catalog name. */
 void fsck_table(struct fsck *f, const char *name, const json_t *table);
+
+enum { FSCK_DOUBLES_MAX = 1000 };
+
+/* Which of the rows that lie on the wrong `shard` are on the right one as well; `misplaced` has
+ * their keys, up to FSCK_DOUBLES_MAX: [[value or null, index of the right shard], ...]. */
+void fsck_doubles(struct fsck *f, const char *name, const json_t *table, uint32_t shard,
+                  const json_t *misplaced);
+
+/* Servers with a name of this cluster that are no shard. Where a job's record says
+ * that nothing in one counts it may go: "made" is what provision_trace() kept of it, "kept" as
+ * provisioner.destroy() wants it. */
+void fsck_servers(struct fsck *f);
+bool fsck_remove_server(struct fsck *f, const json_t *repair, struct err *err) must_check;
 
 /* Branches of ours that stay in doubt. */
 void fsck_branches(struct fsck *f);

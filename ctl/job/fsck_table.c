@@ -8,7 +8,7 @@
 #include "ctl/job/facts.h"
 #include "ctl/job/fsck_step.h"
 
-enum { UTF8MB4_GENERAL_CI = 45, SHOWN_MAX = 5, COPIES_TRIES = 10, NO_SUCH_TABLE = 1146 };
+enum { UTF8MB4_GENERAL_CI = 45, SHOWN_MAX = 5, COPIES_TRIES = 10 };
 
 struct scan {
     struct fsck             *f;
@@ -17,6 +17,7 @@ struct scan {
     uint32_t                 shard;
     uint64_t                 misplaced, unreadable, hidden;
     char                     shown[300];
+    json_t                  *keys;  /* of the first that are misplaced: see fsck_doubles() */
 };
 
 static void
@@ -26,6 +27,20 @@ show(struct scan *s, const char *text, const char *belongs)
 
     snprintf(s->shown + n, sizeof(s->shown) - n, "%s%.40s (belongs to %s)", n ? ", " : "", text,
              belongs);
+}
+
+static void
+note_key(struct scan *s, MYSQL_ROW row, const unsigned long *lengths, uint32_t owner)
+{
+    json_t *key = row[0] ? json_stringn_nocheck(row[0], lengths[0]) : json_null(), *known;
+    size_t  i;
+
+    json_array_foreach(s->keys, i, known)
+        if (json_equal(json_array_get(known, 0), key))
+            break;
+    if (i == json_array_size(s->keys) && i < FSCK_DOUBLES_MAX)
+        json_array_append_new(s->keys, json_pack("[O, I]", key, (json_int_t)owner));
+    json_decref(key);
 }
 
 static void
@@ -54,6 +69,7 @@ see_row(void *context, MYSQL_ROW row, const unsigned long *lengths)
         s->hidden += is_hidden;
         return;
     }
+    note_key(s, row, lengths, owner);
     if (s->misplaced++ < SHOWN_MAX)
         show(s, row[0] ? row[0] : "NULL", s->f->server[owner].name ? s->f->server[owner].name
                                                                    : "another shard");
@@ -79,6 +95,7 @@ scan_shard(struct scan *s, const json_t *table)
 
     s->misplaced = s->unreadable = s->hidden = 0;
     s->shown[0]  = '\0';
+    s->keys      = json_array();
     snprintf(set, sizeof(set), "%.*s", (int)s->table->hide.len, s->table->hide.ptr);
     if (set[0])
         buf_printf(&hidden, "EXISTS(SELECT 1 FROM " ROUTES_MOVE_SCHEMA ".%s h WHERE h.k <=> t.%s)",
@@ -91,6 +108,9 @@ scan_shard(struct scan *s, const json_t *table)
         fsck_problem(s->f, s->name, server->name,
                      "%llu rows lie on the wrong shard, with these keys: %s",
                      (unsigned long long)s->misplaced, s->shown);
+    if (s->misplaced > 0)
+        fsck_doubles(s->f, s->name, table, s->shard, s->keys);
+    json_decref(s->keys);
     if (s->unreadable > 0)
         fsck_problem(s->f, s->name, server->name, "%llu keys cannot be hashed",
                      (unsigned long long)s->unreadable);

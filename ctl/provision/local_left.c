@@ -66,20 +66,33 @@ is_known(const json_t *known, const char *directory)
     return false;
 }
 
-void
-local_sweep(const char *home, const char *kind, const json_t *known)
+json_t *
+local_strangers(const char *home, const char *kind, const json_t *known)
 {
-    DIR           *dir = opendir(home);
+    json_t        *found = json_array();
+    DIR           *dir   = opendir(home);
     struct dirent *entry;
-    struct err     err;
     char           path[LOCAL_PATH_MAX];
 
     while (dir && (entry = readdir(dir))) {
         snprintf(path, sizeof(path), "%s/%s", home, entry->d_name);
-        if (is_directory(entry->d_name, kind) && !is_known(known, path) &&
-            !local_remove_left(path, &err))
-            log_warn("%s", err.text);
+        if (is_directory(entry->d_name, kind) && !is_known(known, path))
+            json_array_append_new(found, json_string(path));
     }
     if (dir)
         closedir(dir);
+    return found;
+}
+
+void
+local_sweep(const char *home, const char *kind, const json_t *known)
+{
+    json_t    *found = local_strangers(home, kind, known), *path;
+    struct err err;
+    size_t     i;
+
+    json_array_foreach(found, i, path)
+        if (!local_remove_left(json_string_value(path), &err))
+            log_warn("%s", err.text);
+    json_decref(found);
 }

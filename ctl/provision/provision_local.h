@@ -64,8 +64,11 @@ void local_renew_object(struct local_server *s, const json_t *object);
 /* Kills the server with this directory, when one runs, and removes it, data and all. */
 bool local_remove_left(const char *directory, struct err *err) must_check;
 
-/* That for every HOME/KIND-N that no object of `known`, a catalog_all(), has. Only where such
- * a server can have no data that anybody wants. */
+/* The paths of every HOME/KIND-N that no object of `known`, a catalog_all(), has; to be owned. */
+json_t *local_strangers(const char *home, const char *kind, const json_t *known);
+
+/* local_remove_left() for each of them. Only where such a server can have no data that anybody
+ * wants. */
 void local_sweep(const char *home, const char *kind, const json_t *known);
 
 /* The process in `pid_file` when it lives and `needle` is in its command line,

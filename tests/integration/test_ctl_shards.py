@@ -1,4 +1,7 @@
 """test_ctl_shards.py - shards that come and go, branches in doubt, and what fsck finds."""
+import json
+import shutil
+
 import pymysql
 import pytest
 
@@ -198,6 +201,108 @@ def test_fsck_repairs_what_ended_moves_left(c):
     assert c.ctl_raw("fsck", "--repair", "--yes").returncode == 1 and len(c.fsck()) == 2
     c.on(1, "DROP TABLE shardd_move.out_9999999_0")
     c.on(1, "DELETE FROM shardd_move.stream")
+    assert c.fsck() == []
+
+
+DOUBLES = [
+    # key's type, what else the row has, two of its values, how the second copy differs
+    ("INT", "v VARCHAR(20), f FLOAT", "1, 'a', 0.1", None),
+    ("INT", "v VARCHAR(20), f FLOAT", "1, 'a', 0.1", "v = 'b'"),
+    ("INT", "v VARCHAR(20), f FLOAT", "1, 'a', 0.1", "f = 0.1000001"),
+    ("VARCHAR(30)", "b VARBINARY(9)", "'k''\\\\ü', x'00ff27'", None),
+    ("VARBINARY(30)", "b BIT(9)", "x'00ff27', 3", None),
+    ("BIGINT UNSIGNED", "d DATETIME(6)", "18446744073709551615, '2026-01-02 03:04:05.000006'",
+     None),
+    ("DATE", "d DECIMAL(30, 10)", "'2026-01-02', 1.0000000001", None),
+]
+
+
+def wrong_shard(c):
+    """The one that a problem about rows was found on, from 0."""
+    report = json.loads(c.ctl_raw("fsck", "--json").stdout)
+    (name,) = {p["shard"] for p in report["problems"]}
+    return [s["name"] for s in c.shard_list()].index(name)
+
+
+@pytest.mark.parametrize("kind, columns, row, differs", DOUBLES)
+def test_fsck_finds_rows_on_two_shards(c, kind, columns, row, differs):
+    c.ddl(f"CREATE TABLE twice (k {kind}, n INT, {columns}, PRIMARY KEY (k, n))")
+    for n in range(3):
+        key, rest = row.split(", ", 1)
+        c.on(0, f"INSERT INTO twice VALUES ({key}, {n}, {rest})")
+        c.on(1, f"INSERT INTO twice VALUES ({key}, {n}, {rest})")
+    wrong = wrong_shard(c)
+    assert c.kind("twice") == "sharded by k"
+    if differs:
+        c.on(wrong, f"UPDATE twice SET {differs} WHERE n = 1")
+    problems = c.fsck()
+    assert any("3 rows lie on the wrong shard" in p for p in problems), problems
+    same = 2 if differs else 3
+    assert any(f"{same} rows are on two shards, the same" in p for p in problems), problems
+    assert any("1 rows are on two shards and differ" in p for p in problems) == bool(differs)
+    done = c.ctl_raw("fsck", "--repair")
+    assert done.returncode == 1 and "DELETE FROM" in done.stdout and "--yes" in done.stderr, done
+    assert c.on(wrong, "SELECT COUNT(*) FROM twice") == ((3,),)
+    done = c.ctl_raw("fsck", "--repair", "--yes")
+    assert f"{same} repairs made" in done.stdout, done
+    assert c.on(wrong, "SELECT COUNT(*) FROM twice") == ((3 - same,),)
+    assert c.on(1 - wrong, "SELECT COUNT(*) FROM twice") == ((3,),)
+    assert (c.fsck() == []) == (not differs)
+    c.ddl("DROP TABLE twice")
+    assert c.fsck() == []
+
+
+def test_rows_that_are_nowhere_else_stay(c):
+    c.ddl("CREATE TABLE once (k INT PRIMARY KEY)")
+    c.on(0, "INSERT INTO once VALUES " + ", ".join(f"({k})" for k in range(40)))
+    problems = c.fsck()
+    assert len(problems) == 1 and "on the wrong shard" in problems[0], problems
+    done = c.ctl_raw("fsck", "--repair", "--yes")
+    assert done.returncode == 1 and "without a decision of yours" in done.stderr, done
+    assert c.on(0, "SELECT COUNT(*) FROM once") == ((40,),)
+    c.on(0, "DELETE FROM once")
+    c.ddl("DROP TABLE once")
+
+
+def test_triggers_are_not_fired_by_repairs(c):
+    c.ddl("CREATE TABLE fired (k INT PRIMARY KEY)")
+    for shard in 0, 1:
+        c.on(shard, "INSERT INTO fired VALUES (1)")
+        c.on(shard, "CREATE TRIGGER f BEFORE DELETE ON fired FOR EACH ROW SET @x = 1")
+    problems = c.fsck()
+    assert any("while the table has triggers" in p for p in problems), problems
+    done = c.ctl_raw("fsck", "--repair", "--yes")
+    assert done.returncode == 1 and "without a decision of yours" in done.stderr, done
+    for shard in 0, 1:
+        c.on(shard, "DROP TRIGGER f")
+    assert c.ctl_raw("fsck", "--repair", "--yes").returncode == 0
+    c.ddl("DROP TABLE fired")
+
+
+def test_fsck_finds_half_made_servers(c):
+    """A folder of a server that no catalog knows: one whose making failed goes when somebody
+    agrees, of the other nobody knows what it was."""
+    lost, failed = c.home / "shard-777", c.home / "shard-778"
+    for folder in lost, failed:
+        (folder / "data").mkdir(parents=True)
+    c.kill()
+    record = {"number": 6999, "kind": "shard", "what": "add a shard", "state": "failed",
+              "made": {"id": 778, "name": "shard-778", "provisioner": "local",
+                       "directory": str(failed)}}
+    c.catalog("INSERT INTO object (kind, name, body, version) VALUES ('job', ?, ?, 1)",
+              (f"{6999:010}", json.dumps(record)))
+    c.start()
+    try:
+        problems = c.fsck()
+        assert len(problems) == 2, problems
+        assert any("shard number 777" in p and "no record says why" in p for p in problems)
+        assert any("could not be made" in p for p in problems), problems
+        done = c.ctl_raw("fsck", "--repair", "--yes")
+        assert "remove the server of shard 778" in done.stdout, done
+        assert lost.exists() and not failed.exists()
+    finally:
+        shutil.rmtree(lost)
+        shutil.rmtree(failed, ignore_errors=True)
     assert c.fsck() == []
 
 
