@@ -11,6 +11,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/memory.h"
+#include "ctl/catalog/model.h"
 #include "ctl/move/apply_internal.h"
 #include "ctl/move/lost.h"
 #include "ctl/provision/wake.h"
@@ -327,6 +328,7 @@ run_batch(struct apply *a, struct list *items)
             return true;
         }
         if (!lost_is_passing(&error) && !a->stop) {
+            lost_explain(&error, model_text(move_shard(a->move, a->target), "name"));
             tell(a, true, &error);
             return false;
         }

@@ -82,6 +82,7 @@ enum {
     COPY_STEP_ROWS  = 16384,
     COPY_STEP_BYTES = 4 * 1024 * 1024,
     COPY_STEP_READ  = 8 * COPY_STEP_ROWS, /* rows that stay are worth noting as well */
+    COPY_FATAL      = 1593, /* as APPLY_FATAL */
 };
 
 struct copy_part { /* of a step, for one writer */

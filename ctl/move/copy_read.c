@@ -183,9 +183,9 @@ route_row(struct reader *r, struct sql_error *error)
     r->written = NULL;
     r->out     = false;
     if (!hashes_of(r, &before, &after))
-        return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: table %s.%s has a row whose key "
-                             "cannot be read as a value of its column", t->t->database,
-                             t->t->name);
+        return sql_error_set(error, COPY_FATAL, "shardd: table %s.%s has a row whose key cannot "
+                             "be read as a value of its column: 'shardctl fsck' says where",
+                             t->t->database, t->t->name);
     move_targets(r->copy->m, t->t, r->copy->source, before, after, to_target, r);
     return true;
 }
@@ -316,8 +316,9 @@ read_chunk(struct reader *r, uint64_t *n, struct sql_error *error)
     bool       ok  = copy_table_select(r->table, buf_unread(&r->last), r->limit, &sql);
 
     if (!ok)
-        sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: table %s.%s: the key up to which it is "
-                      "copied makes no sense any more", r->table->t->database, r->table->t->name);
+        sql_error_set(error, COPY_FATAL, "shardd: table %s.%s: the key up to which it is copied "
+                      "makes no sense any more; start the move again", r->table->t->database,
+                      r->table->t->name);
     else if (mysql_real_query(r->lane->session->mysql, (const char *)buf_unread(&sql).ptr,
                               buf_len(&sql)) != 0)
         ok = server_failed(r->lane->session, error);

@@ -6,6 +6,7 @@
 
 #include "core/base/memory.h"
 #include "ctl/move/copy_part.h"
+#include "ctl/move/lost.h"
 
 enum {
     ANSWER_S  = 60,
@@ -108,12 +109,12 @@ check_warnings(struct copy_writer *w, const struct copy_table *t, struct sql_err
     json_array_foreach(rows, i, row)
         if (good && !is_harmless(t, row)) {
             good = false;
-            sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: table %s.%s: shard %s does not store "
-                          "a row as it was read: %s", t->t->database, t->t->name, w->server.name,
+            sql_error_set(error, COPY_FATAL, "shardd: table %s.%s: shard %s does not store a row "
+                          "as it was read: %s", t->t->database, t->t->name, w->server.name,
                           server_cell(row, 2));
         }
     if (!good && i == 0)
-        sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: table %s.%s: shard %s gave %u warnings "
+        sql_error_set(error, COPY_FATAL, "shardd: table %s.%s: shard %s gave %u warnings "
                       "and does not tell them", t->t->database, t->t->name, w->server.name, n);
     json_decref(rows);
     return good;
@@ -128,9 +129,10 @@ load_rows(struct copy_writer *w, const struct copy_table *t, const struct copy_p
     if (!load(w, &t->load, &part->rows, error))
         return false;
     if (w->server.affected != part->n_rows)
-        return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: table %s.%s: of %llu rows shard "
-                             "%s took %llu; it had the others already: it must have none of the "
-                             "rows that are moved to it", t->t->database, t->t->name,
+        return sql_error_set(error, COPY_FATAL, "shardd: table %s.%s: of %llu rows shard %s took "
+                             "%llu; it has the others already, and must have none of the rows "
+                             "that are moved to it: see 'shardctl fsck', then start the move "
+                             "again", t->t->database, t->t->name,
                              (unsigned long long)part->n_rows, w->server.name,
                              (unsigned long long)w->server.affected);
     return check_warnings(w, t, error);
@@ -273,6 +275,7 @@ writer_run(void *context)
     mysql_thread_init();
     while ((step = next_step(w))) {
         if (!write_step(w, step, &error)) {
+            lost_explain(&error, w->server.name);
             copy_lane_fail(lane, &error);
             break;
         }

@@ -1,6 +1,9 @@
 /* lost.c - see lost.h. */
 #include "ctl/move/lost.h"
 
+#include <stdio.h>
+#include <string.h>
+
 bool
 lost_is_lock(const struct sql_error *error)
 {
@@ -27,4 +30,25 @@ lost_is_passing(const struct sql_error *error)
         if (error->code == codes[i])
             return true;
     return false;
+}
+
+/* Also what writes into a temporary file says. */
+static bool
+is_full(const struct sql_error *error)
+{
+    return error->code == 1021 || error->code == 1114 ||
+           strstr(error->message, "Errcode: 28") != NULL ||
+           strstr(error->message, "No space left") != NULL;
+}
+
+void
+lost_explain(struct sql_error *error, const char *shard)
+{
+    char words[200];
+
+    if (!is_full(error))
+        return;
+    snprintf(words, sizeof(words), "%.180s", error->message);
+    sql_error_set(error, error->code, "shardd: shard %.64s has no room for what moves there (%s): "
+                  "make room on its disk, then start the move again", shard, words);
 }

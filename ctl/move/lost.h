@@ -10,4 +10,7 @@ bool lost_is_passing(const struct sql_error *error);
 /* Only a lock: the connection is as good as before. */
 bool lost_is_lock(const struct sql_error *error);
 
+/* What a server says that has no room left, with the words what to do. Other errors stay. */
+void lost_explain(struct sql_error *error, const char *shard);
+
 #endif

@@ -14,6 +14,7 @@ import tempfile
 
 import pytest
 
+import matrix
 import testbed
 
 counter = itertools.count()
@@ -29,6 +30,21 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "long: takes minutes; only in make test-long")
     config.addinivalue_line("markers", "alone: no other test runs meanwhile")
     LOCKS.mkdir(parents=True, exist_ok=True)
+    if is_first(config):
+        matrix.forget()
+
+
+def is_first(config):
+    """Not one of the processes of pytest-xdist."""
+    return not hasattr(config, "workerinput")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    lines = matrix.table() if is_first(config) else []
+    if lines:
+        terminalreporter.section("what became of what was killed")
+        for line in lines:
+            terminalreporter.write_line(line)
 
 
 # The files that take longest begin first, so that all processes end at about the same time.

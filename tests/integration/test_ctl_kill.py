@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+import matrix
 from controlbed import Controller
 from testbed import SHARDCTL, Server, wait_for
 
@@ -274,6 +275,8 @@ def test_shard_add_killed_at_any_moment(c, ref):
         c.start()
         assert c.fsck() == [], (seed, turn)
         assert set(states(c).values()) <= {"done", "failed"}, (seed, turn)
+        matrix.note("controller", "shard add", f"some moment {turn}", matrix.ended(
+            dict(latest(c), phase="")))
         if len(c.shard_list()) == 3:
             c.ctl("shard", "remove", "any")
         assert folders(c) == {"shard-1", "shard-2"}, (seed, turn)
@@ -297,4 +300,6 @@ def test_table_set_killed_at_any_moment(c):
         c.start()
         assert c.fsck() == [], (seed, turn)
         assert set(states(c).values()) <= {"done", "failed"}, (seed, turn)
+        matrix.note("controller", "table set", f"some moment {turn}", matrix.ended(
+            dict(latest(c), phase="")))
     c.ddl("DROP TABLE a")

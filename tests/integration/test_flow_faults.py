@@ -2,6 +2,7 @@
 import os
 import random
 import signal
+import threading
 import time
 
 import pymysql
@@ -9,6 +10,7 @@ import pytest
 
 import flowbed
 import testbed
+from outagebed import Wire
 from test_flow import PLAIN, fill, loaded, new_bed, run, servers  # noqa: F401
 
 SEED = int(os.environ.get("SEED", "1"))
@@ -134,6 +136,117 @@ def test_branch_prepared_before_the_snapshot(new_bed):
     bed.catch_up()
     bed.check()
     assert bed.stashed(2) == 0
+
+
+class Committing(threading.Thread):
+    """XA COMMIT that is in the log and not in the engine: it waits for a replica's word, which
+    does not come until the server is told to wait for none."""
+
+    def __init__(self, server, name):
+        super().__init__(daemon=True)
+        self.server, self.name = server, name
+        server.sql("SET GLOBAL rpl_semi_sync_master_wait_point = AFTER_SYNC, "
+                   "GLOBAL rpl_semi_sync_master_timeout = 600000, "
+                   "GLOBAL rpl_semi_sync_master_wait_no_slave = ON, "
+                   "GLOBAL rpl_semi_sync_master_enabled = ON")
+        before = self.position()
+        self.start()
+        testbed.wait_for("the commit in the log", lambda: self.position() != before)
+
+    def position(self):
+        return self.server.sql("SELECT @@gtid_binlog_pos")[0][0]
+
+    def run(self):
+        self.server.sql(f"XA COMMIT {self.name}")
+
+    def end(self):
+        self.server.sql("SET GLOBAL rpl_semi_sync_master_enabled = OFF")
+        self.join(30)
+        assert not self.is_alive()
+
+
+def prepare_unlogged(server, name):
+    with server.connect(db="m") as c, c.cursor() as cursor:
+        for sql in ("SET SESSION sql_log_bin = OFF", f"XA START {name}",
+                    "INSERT INTO unlogged VALUES (1)", f"XA END {name}", f"XA PREPARE {name}"):
+            cursor.execute(sql)
+
+
+class Behind:
+    """A server at the end of a wire."""
+
+    def __init__(self, server, wire):
+        self.server, self.port = server, wire.port
+
+    def __getattr__(self, name):
+        return getattr(self.server, name)
+
+
+def half_committed(source, start):
+    """While `start` copies: at its second look the log shows XA COMMIT of rows that the engine has
+    not committed. Returns what goes on with it."""
+    prepare_unlogged(source, "'waited for'")  # so that there is a second look
+    start()
+    time.sleep(0.5)  # the first look
+    prepare(source, "'d'", "INSERT INTO t SELECT seq, seq, 'late', seq FROM seq_500_to_540",
+            "UPDATE t SET v = 'late', k = k + 7 WHERE id < 20", "DELETE FROM t WHERE id > 90")
+    committing = Committing(source, "'d'")
+    with source.connect() as c, c.cursor() as cursor:
+        cursor.execute("SET SESSION sql_log_bin = OFF")
+        cursor.execute("XA ROLLBACK 'waited for'")
+    assert source.sql("XA RECOVER")[0][3] == b"d"
+    return committing
+
+
+def waiting(server):
+    return [row for row in server.sql("SHOW PROCESSLIST")
+            if row[6] in ("Waiting for semi-sync ACK from slave", "Commit")]
+
+
+def ready_for_half(bed):
+    run(bed.servers[0], "SET SESSION sql_log_bin = OFF",
+        "CREATE TABLE unlogged (id INT PRIMARY KEY)")
+    fill(bed.servers[0])
+
+
+def test_branch_that_is_being_committed_holds_up_the_snapshot(new_bed):
+    """Its XA COMMIT is in the log and its rows are not in the engine: no snapshot is taken there,
+    so none has a position that its rows do not have."""
+    bed = new_bed()
+    ready_for_half(bed)
+    committing = half_committed(bed.servers[0], lambda: bed.driver.do("start", "f", 1, "copy"))
+    try:
+        testbed.wait_for("the snapshot to give up", lambda: bed.status().get("error"))
+        assert all(s.sql("SELECT COUNT(*) FROM m.t") == ((0,),) for s in bed.servers[1:])
+    finally:
+        committing.end()
+    followed(bed)
+    bed.catch_up()
+    bed.check()
+
+
+def test_branch_committed_before_a_snapshot_that_does_not_see_it(servers, scratch):  # noqa: F811
+    """As above, on a server whose BLOCK_COMMIT does not wait for a commit under way: the rows come
+    when the copy is over."""
+    wire = Wire(servers[0].port, lambda data: data.replace(
+        b"BACKUP STAGE BLOCK_COMMIT", b"BACKUP STAGE BLOCK_DDL   "))
+    bed = flowbed.Bed([Behind(servers[0], wire), *servers[1:]],
+                      scratch / f"flowbed{flowbed.Bed.job}", (PLAIN,))
+    ready_for_half(bed)
+    committing = half_committed(bed.servers[0], lambda: bed.driver.do("start", "f", 1, "copy"))
+    try:
+        # What the copy notes on the source waits as well, with the rows behind it.
+        testbed.wait_for("the copy of rows as they were", lambda: bed.status()["state"] == "copying"
+                         and len(waiting(bed.servers[0])) > 1)
+        assert bed.status()["stashed"] == 2, bed.status()  # on two targets
+    finally:
+        committing.end()
+    followed(bed)
+    bed.catch_up()
+    bed.check()
+    assert bed.stashed(2) == bed.stashed(3) == 0
+    bed.close()
+    wire.close()
 
 
 def test_branch_survives_a_kill(new_bed):

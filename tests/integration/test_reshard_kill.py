@@ -1,13 +1,11 @@
-"""test_reshard_kill.py - the controller, a source or a target is killed at every step of a move:
-the move goes on or is taken back, and no row is lost."""
+"""test_reshard_kill.py - the controller is killed at every step of a move: it goes on or is taken
+back, and no row is lost. For workers and servers see test_kill_matrix.py."""
 import json
-import os
-import signal
 import time
 
-import pymysql
 import pytest
 
+import matrix
 import movebed
 from movebed import controller, restart
 from testbed import Cluster, wait_for
@@ -84,7 +82,7 @@ def run(c, bed, point):
     with bed.resting():
         assert bed.compare() == []
     c.fsck()
-    print(f"{point:20} {how['state']} {how['phase']} {how.get('error', '')}")
+    matrix.note("controller", "reshard split", point, matrix.ended(how))
 
 
 @pytest.mark.parametrize("point", ALWAYS)
@@ -106,45 +104,8 @@ def test_a_controller_killed_at_any_moment_goes_on(c, bed):
         restart(c)
         wait_for("the move to rest", lambda: rests(c), 60)
         assert bed.check() == [], i
+        matrix.note("controller", "reshard split", f"after {0.1 + i * 0.07:.2f} s",
+                    matrix.ended(the_move(c)))
         bring_back(c)
     with bed.resting():
         assert bed.compare() == []
-
-
-# --- servers -----------------------------------------------------------------------------------
-
-def server_pid(c, name):
-    return next(s["pid"] for s in c.shard_list() if s["name"] == name)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("victim", ["shard-1", "shard-3"])
-@pytest.mark.parametrize("point", ["copy", "follow", "verify", "cutover-fenced", "cutover-locked",
-                                   "cutover-held", "cutover-journal", "cutover-catalog",
-                                   "reverse", "complete", "cleanup-batch", "clean-drop"])
-def test_a_server_killed_anywhere_comes_back(new_cluster, point, victim):
-    """Without applications: they would see the server's end."""
-    c = new_cluster(shards=3)
-    c.sql("CREATE TABLE kv (id INT PRIMARY KEY, v INT)")
-    c.sql("INSERT INTO kv VALUES " + ",".join(f"({i}, {i})" for i in range(2000)))
-    restart(c, SHARDD_STOP_AT=point)
-    pid = server_pid(c, victim)
-    late = point in ("complete", "cleanup-batch", "clean-drop")
-    c.ctl_raw("reshard split", "shard-1", "--to", "shard-3", *["--no-reverse"] * late)
-    wait_for("the controller to stand still", lambda: stands(controller(c)), 40)
-    os.kill(pid, signal.SIGKILL)
-    os.kill(controller(c), signal.SIGCONT)
-    wait_for("the move to rest", lambda: rests(c), 90)
-    bring_back(c)
-    wait_for("all rows", lambda: whole(c), 30)
-
-
-def stands(pid):
-    return open(f"/proc/{pid}/stat", encoding="utf-8").read().rpartition(")")[2].split()[0] == "T"
-
-
-def whole(c):
-    try:
-        return c.sql("SELECT COUNT(*), SUM(v) FROM kv") == ((2000, 1999000),)
-    except pymysql.err.MySQLError:
-        return False

@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+import matrix
 import movebed
 from movebed import controller, restart
 from testbed import Cluster, Timeout, alive, half_commit, processes_of, wait_for
@@ -129,6 +130,7 @@ def test_server_dies_in_the_switch(c, still, who, step):
     finish(c)
     assert rows(c) == still
     c.fsck()
+    matrix.note(who, "reshard move", f"cutover-{step}", matrix.ended(job(c)))
 
 
 def test_a_prepared_branch_is_waited_for(c, still):
@@ -227,6 +229,7 @@ def test_killed_in_the_switch_back(c, bed, step):
     killed_at(c, f"cutover-{step}", "reshard reverse")
     reaches(c, "done")
     assert not owner_is(c, target) and bed.check() == []
+    matrix.note("controller", "reshard reverse", f"cutover-{step}", matrix.ended(job(c)))
     finish(c)
 
 
@@ -249,3 +252,4 @@ def test_killed_in_a_cancel(c, bed, point):
     killed_at(c, point, "job cancel")
     reaches(c, "cancelled")
     assert not owner_is(c, target) and bed.check() == []
+    matrix.note("controller", "job cancel", point, matrix.ended(job(c)))

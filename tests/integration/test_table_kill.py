@@ -2,6 +2,7 @@
 taken back, and no row is lost."""
 import pytest
 
+import matrix
 from movebed import controller, restart
 from test_reshard_kill import rests, the_move
 from test_table_move import Bed, kind
@@ -43,8 +44,8 @@ def run(c, point, want, args):
     wait_for("the move to rest", lambda: rests(c), 60)
     how = the_move(c)
     finish(c)
-    print(f"{point:20} {how['what']:40} {how['state']} {how['phase']} {how.get('error', '')}")
     c.fsck()
+    matrix.note("controller", how["what"], point, matrix.ended(how))
     if kind(c, "items") != want:
         done = c.ctl_raw("table set", "app.items", *args, "--no-reverse", "--wait")
         assert done.returncode == 0 and kind(c, "items") == want, done
