@@ -36,20 +36,40 @@ stranger(struct fsck *f, int64_t id, const char *by, const char *where)
     json_decref(made);
 }
 
-static bool
-in_catalog(const struct fsck *f, int64_t id)
+/* All that have a server: a replica may have become the primary, and the other way round. */
+static json_t *
+all_servers(struct fsck *f)
 {
-    char name[24];
+    json_t     *all = json_deep_copy(f->shards), *replicas = catalog_all(f->c->catalog,
+                                                                         CATALOG_REPLICA), *one;
+    const char *key;
+    char        name[40];
 
-    snprintf(name, sizeof(name), "%lld", (long long)id);
-    return json_object_get(f->shards, name) != NULL;
+    json_object_foreach(replicas, key, one) {
+        snprintf(name, sizeof(name), "replica %.24s", key);
+        json_object_set(all, name, one);
+    }
+    json_decref(replicas);
+    return all;
+}
+
+static bool
+is_one_of(json_t *servers, int64_t id)
+{
+    const char *key;
+    json_t     *one;
+
+    json_object_foreach(servers, key, one)
+        if (model_server_id(one) == id)
+            return true;
+    return false;
 }
 
 /* Folders of our own servers. */
 static void
-look_local(struct fsck *f)
+look_local(struct fsck *f, json_t *servers)
 {
-    json_t *found = local_strangers(f->c->path.home, "shard", f->shards), *path;
+    json_t *found = local_strangers(f->c->path.home, "shard", servers), *path;
     size_t  i;
 
     json_array_foreach(found, i, path) {
@@ -64,9 +84,10 @@ void
 fsck_servers(struct fsck *f)
 {
     const struct provisioner *by;
+    json_t                   *servers = all_servers(f);
     struct err                ignored;
 
-    look_local(f);
+    look_local(f, servers);
     for (size_t i = 0; (by = provision_at(i)); i++) {
         /* No daemon: then it says nothing about who is there. */
         json_t *list = by->list ? by->list(f->c, &ignored) : NULL, *entry;
@@ -75,11 +96,12 @@ fsck_servers(struct fsck *f)
         json_array_foreach(list, k, entry) {
             int64_t id = model_number(entry, "id");
 
-            if (id >= 0 && !in_catalog(f, id))
+            if (id >= 0 && !is_one_of(servers, id))
                 stranger(f, id, by->name, model_text(entry, "name"));
         }
         json_decref(list);
     }
+    json_decref(servers);
 }
 
 bool
