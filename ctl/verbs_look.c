@@ -120,6 +120,20 @@ print_shards(const json_t *list)
     printf("%s\n", json_array_size(list) == 0 ? " -" : "");
 }
 
+/* The plan as a tree, with the reason beside each step. */
+static void
+print_lines(const json_t *lines)
+{
+    json_t *line;
+    size_t  i;
+
+    printf("\n");
+    json_array_foreach((json_t *)(uintptr_t)lines, i, line) {
+        const char *why = model_text(line, "why");
+        printf("%s%s%s\n", model_text(line, "plan"), why[0] ? "  -- " : "", why);
+    }
+}
+
 int
 verb_explain(struct cli *cli)
 {
@@ -135,6 +149,7 @@ verb_explain(struct cli *cli)
     cli_members(answer, "plan target");
     print_shards(json_object_get(answer, "shards"));
     cli_members(answer, "reason note detail");
+    print_lines(json_object_get(answer, "lines"));
     error = json_object_get(answer, "error");
     if (error)
         printf("%-16s %lld: %s\n", "refused", (long long)model_number(error, "code"),

@@ -71,7 +71,8 @@ struct blob_table {
     uint32_t        database, kind, key, auto_increment;
     uint64_t        sequence;
     uint32_t        view_kind, n_columns, first_column, fenced;
-    struct blob_ref hide;
+    struct blob_ref hide, view_text;
+    uint32_t        view_collation, view_expands;
 };
 
 enum {
@@ -118,7 +119,7 @@ static const size_t blob_record[BLOB_PARTS] = {
 
 _Static_assert(sizeof(struct blob_header) == 104 && sizeof(struct blob_shard) == 40 &&
                sizeof(struct blob_range) == 16 && sizeof(struct blob_database) == 16 &&
-               sizeof(struct blob_table) == 56 && sizeof(struct blob_column) == 24 &&
+               sizeof(struct blob_table) == 72 && sizeof(struct blob_column) == 24 &&
                sizeof(struct blob_replica) == 40 &&
                sizeof(struct blob_user) == 48 + 8 * LIMITS_N, "no padding");
 

@@ -408,6 +408,8 @@ table_check(struct decoder *d, const struct blob_table *b, const struct route_ta
                 (sharded || (view && b->key != ROUTES_NONE) ? b->key < b->n_columns
                                                             : b->key == ROUTES_NONE) &&
                 (sharded || b->hide.len == 0) &&
+                (b->kind == TABLE_VIEW || (b->view_text.len == 0 && b->view_expands == 0)) &&
+                b->view_collation <= UINT16_MAX &&
                 (b->auto_increment < b->n_columns || b->auto_increment == ROUTES_NONE);
 
     if (!good)
@@ -446,7 +448,8 @@ table_decode(struct decoder *d, struct route_table *tables, uint32_t i,
 
     if (!name_get_full(d, b->name, "table name", &t->name) ||
         !name_get(d, b->hide, NAME_MAX_BYTES, "hiding table's name", &t->hide) ||
-        !is_folded(d, t->name) || !table_check(d, b, t))
+        !bytes_get(d, b->view_text, "view's text", &t->view_text) || !is_folded(d, t->name) ||
+        !table_check(d, b, t))
         return false;
     if (last != NULL && (last->database > b->database ||
                          (last->database == b->database &&
@@ -464,6 +467,8 @@ table_decode(struct decoder *d, struct route_table *tables, uint32_t i,
     t->sequence       = b->sequence;
     t->view_kind      = (enum table_kind)b->view_kind;
     t->fenced         = b->fenced != 0;
+    t->view_collation = (uint16_t)b->view_collation;
+    t->view_expands   = b->view_expands != 0;
     d->r->fenced |= t->fenced;
     return columns_decode(d, b, t);
 }

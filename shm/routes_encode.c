@@ -179,7 +179,8 @@ encode_tables(struct encoder *e)
             .kind = t->kind, .key = t->key, .auto_increment = t->auto_increment,
             .sequence = t->sequence, .view_kind = t->view_kind,
             .n_columns = t->n_columns, .first_column = columns, .fenced = t->fenced,
-            .hide = ref(e, t->hide),
+            .hide = ref(e, t->hide), .view_text = ref(e, t->view_text),
+            .view_collation = t->view_collation, .view_expands = t->view_expands,
         };
         buf_append(&e->records, &record, sizeof(record));
         columns += t->n_columns;

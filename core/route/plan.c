@@ -207,6 +207,8 @@ note_time(struct planner *p)
     if (out->kind == PLAN_WRITE || out->kind == PLAN_INSERT || out->kind == PLAN_LOAD ||
         out->kind == PLAN_CHANGE)
         out->same_time = true;
+    if (out->kind == PLAN_GATHER && p->stmt != NULL)
+        out->same_time = (p->stmt->flags & STMT_HAS_PERIOD) != 0;
     if (out->kind != PLAN_SCATTER || p->stmt == NULL)
         return;
     if (!found)
@@ -266,6 +268,17 @@ dispatch(struct planner *p)
     }
 }
 
+/* It is refused, or will be when its keys are of several shards, and nobody gathers it. */
+static bool
+wants_views(const struct planner *p)
+{
+    const struct plan *out = p->out;
+    if (p->refused)
+        return out->error.code == SQL_NOT_SUPPORTED;
+    return p->any_view && out->kind == PLAN_ONE && out->target.one_shard &&
+           out->gather == NULL && !target_certainly_one(p, &out->target);
+}
+
 void
 plan_make(struct arena *arena, const struct plan_context *context, struct span text,
           const struct digest *digest, const struct stmt *statement, struct plan *out)
@@ -288,6 +301,10 @@ plan_make(struct arena *arena, const struct plan_context *context, struct span t
     note_flags(&p);
     find_params(&p);
     dispatch(&p);
+    if (wants_views(&p))
+        plan_view(&p);
+    if (out->kind == PLAN_EXPAND)
+        return;
     place_locks(&p);
     plan_information_finish(&p);
     out->keeps_diagnostics = keeps_diagnostics(&p);
@@ -324,6 +341,7 @@ plan_kind_name(enum plan_kind kind)
     case PLAN_SHARDD:  return "shardd";
     case PLAN_KILL:    return "kill";
     case PLAN_NAMED:   return "named";
+    case PLAN_EXPAND:  return "expand";
     case PLAN_REFUSE:  return "refuse";
     }
     return "?";

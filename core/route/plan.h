@@ -34,6 +34,8 @@ struct gather_spec;
 struct range;
 struct stmt;
 
+enum { PLAN_VIEWS_DEEP = 16 }; /* a PLAN_EXPAND of a PLAN_EXPAND of ... */
+
 enum plan_kind {
     PLAN_ONE,     /* one shard answers, text as written; bytes are relayed */
     PLAN_SCATTER, /* a read on several shards: `text` runs on each, `merge` joins the answers.
@@ -55,6 +57,8 @@ enum plan_kind {
     PLAN_SHARDD,  /* SHOW SHARDD ..., EXPLAIN SHARDD ...: the proxy answers */
     PLAN_KILL,    /* KILL [QUERY|CONNECTION] id: the proxy's own ids */
     PLAN_NAMED,   /* PREPARE, EXECUTE, DEALLOCATE as SQL: see `named` */
+    PLAN_EXPAND,  /* nothing yet: `text` is the statement to be planned instead, with views'
+                     SELECTs in their places. Its '?' are the same ones; its literals are its own */
     PLAN_REFUSE,  /* `error` says why */
 };
 
@@ -312,6 +316,7 @@ enum shardd_show {
     SHARDD_STATUS, SHARDD_SHARDS, SHARDD_ENGINES, SHARDD_POOLS, SHARDD_CLIENTS, SHARDD_DIGESTS,
     SHARDD_TRANSACTIONS,
     SHARDD_EXPLAIN, /* EXPLAIN SHARDD statement: `name` is the statement's text */
+    SHARDD_EXPLAIN_JSON,
 };
 
 struct plan {

@@ -11,23 +11,41 @@
 
 /* ---- what cannot be the same on the engine ---- */
 
+/* A read has the session's own, as texts or settings; LAST_INSERT_ID(x) is asked for behind it. */
+static bool
+is_of_session(const struct expr *e)
+{
+    static const char *const names[] = { "LAST_INSERT_ID", "FOUND_ROWS", "ROW_COUNT",
+                                         "CONNECTION_ID" };
+    for (size_t i = 0; i < countof(names); i++)
+        if (span_equal_nocase(e->func->name.name, span_of(names[i])))
+            return true;
+    return false;
+}
+
+static bool
+is_read(const struct planner *p)
+{
+    return p->stmt->kind == STMT_SELECT;
+}
+
 static bool
 refuse_function(struct planner *p, const struct expr *e)
 {
     static const char *const names[] = {
-        "LOAD_FILE", "LAST_INSERT_ID", "FOUND_ROWS", "ROW_COUNT", "CONNECTION_ID", "GET_LOCK",
+        "LOAD_FILE", "GET_LOCK",
         "RELEASE_LOCK", "RELEASE_ALL_LOCKS", "IS_FREE_LOCK", "IS_USED_LOCK", "NEXTVAL", "LASTVAL",
         "SETVAL", "BINLOG_GTID_POS", "MASTER_GTID_WAIT", "MASTER_POS_WAIT",
         "WSREP_LAST_SEEN_GTID", "WSREP_LAST_WRITTEN_GTID", "WSREP_SYNC_WAIT_UPTO_GTID",
         "DES_ENCRYPT", "DES_DECRYPT", "UUID_SHORT",
     };
     struct span name = e->func->name.name;
+    bool        here = is_of_session(e) && !is_read(p);
     for (size_t i = 0; i < countof(names); i++)
-        if (span_equal_nocase(name, span_of(names[i])))
-            return NOT_YET(p, "shardd: %.*s() is about a server or a session, and the rows of this "
-                              "statement are brought together on another: ask for it in a "
-                              "statement of its own", SHOWN(name));
-    return true;
+        here = here || span_equal_nocase(name, span_of(names[i]));
+    return !here || NOT_YET(p, "shardd: %.*s() is about a server or a session, and the rows of "
+                               "this statement are brought together on another: ask for it in a "
+                               "statement of its own", SHOWN(name));
 }
 
 static bool
@@ -39,8 +57,9 @@ check_expr(struct visitor *v, struct expr *e)
         refuse_function(p, e);
         break;
     case EXPR_MATCH:
-        NOT_YET(p, "shardd: MATCH ... AGAINST needs the full-text index of one server: give the "
-                   "key, so that one shard answers");
+        if (!is_read(p))
+            NOT_YET(p, "shardd: MATCH ... AGAINST needs the full-text index of one server: give "
+                       "the key, so that one shard does it");
         break;
     case EXPR_DEFAULT:
         NOT_YET(p, "shardd: DEFAULT(column) over several shards is not supported");
@@ -54,18 +73,15 @@ static bool
 check_query(struct visitor *v, struct query *q)
 {
     struct planner *p = v->context;
-    if (q->into != NULL)
-        NOT_YET(p, "shardd: SELECT ... INTO from several shards is not supported: select, and SET "
-                   "or write what was selected");
-    if (q->calc_found_rows)
-        NOT_YET(p, "shardd: SQL_CALC_FOUND_ROWS over several shards is not supported; use "
-                   "SELECT COUNT(*)");
+    if (q->into != NULL && q->into->kind != KW_INTO)
+        NOT_YET(p, "shardd: SELECT ... INTO OUTFILE from several shards is not supported: it would "
+                   "be a file of another server");
     if (q->limit != NULL && q->limit->rows_examined != NULL)
         NOT_YET(p, "shardd: LIMIT ROWS EXAMINED over several shards is not supported: what is "
                    "examined is not what one server would");
-    if (q->lock_wait == LOCK_WAIT_SKIP)
-        NOT_YET(p, "shardd: SKIP LOCKED over several shards is not supported unless each shard "
-                   "can do its part alone");
+    if (q->lock_wait == LOCK_WAIT_SKIP && !is_read(p))
+        NOT_YET(p, "shardd: SKIP LOCKED in a write over several shards is not supported unless "
+                   "each shard can do its part alone");
     if (q->lock != LOCK_NO && q->kind != QUERY_BLOCK)
         NOT_YET(p, "shardd: FOR UPDATE on a UNION over several shards is not supported: put it in "
                    "the parts");
@@ -76,8 +92,9 @@ static bool
 check_table(struct visitor *v, struct table_ref *ref)
 {
     struct planner *p = v->context;
-    if (ref->system_time)
-        NOT_YET(p, "shardd: FOR SYSTEM_TIME over several shards is not supported: give the key");
+    if (ref->system_time && !is_read(p))
+        NOT_YET(p, "shardd: FOR SYSTEM_TIME in a write over several shards is not supported: give "
+                   "the key");
     return !p->refused;
 }
 
@@ -156,11 +173,14 @@ add_occurrence(struct planner *p, struct gathering *g, struct instance *i)
     struct filter *f = make(p, sizeof(*f));
     *f               = (struct filter){ .of = i, .next = g->filters };
     g->filters       = f;
-    if (g->n_occurrences++ == 0)
+    if (g->n_occurrences++ == 0) {
         g->partition = i->ref->partition;
-    return range_equal(p, g->partition, i->ref->partition) ||
-           NOT_YET(p, "shardd: the table '%.*s' is read with different partitions in a statement "
-                      "on several shards", SHOWN(g->table->name));
+        g->period    = i->ref->period;
+    }
+    return (range_equal(p, g->partition, i->ref->partition) &&
+            range_equal(p, g->period, i->ref->period)) ||
+           NOT_YET(p, "shardd: the table '%.*s' is read with different partitions or at different "
+                      "times in a statement on several shards", SHOWN(g->table->name));
 }
 
 static bool
@@ -312,6 +332,8 @@ gather_make(struct planner *p, struct query *q, struct change_maker *m)
     where_complete(p);
     gather_columns(p, list);
     gather_filters(p, list);
+    if (!match_check(p, q, list))
+        return NULL;
     if (m != NULL)
         change_limit(p, list, s);
     struct gather_spec *out = make(p, sizeof(*out));
@@ -328,7 +350,7 @@ gather_make(struct planner *p, struct query *q, struct change_maker *m)
         out->hides |= g->table->hide.len != 0;
     }
     out->tables = tables;
-    out->text   = gather_statement(p);
+    out->text   = gather_statement(p, list);
     return out;
 }
 

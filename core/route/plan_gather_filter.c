@@ -69,7 +69,8 @@ see(struct visitor *v, struct expr *e)
     case EXPR_LITERAL: case EXPR_PARAM: case EXPR_NULL: case EXPR_BOOL:
     case EXPR_UNARY: case EXPR_AND: case EXPR_OR: case EXPR_BETWEEN: case EXPR_IN:
     case EXPR_LIKE: case EXPR_IS: case EXPR_ROW: case EXPR_PAREN: case EXPR_CASE:
-    case EXPR_CAST: case EXPR_CONVERT: case EXPR_COLLATE: case EXPR_INTERVAL: break;
+    case EXPR_CAST: case EXPR_CONVERT: case EXPR_COLLATE: case EXPR_INTERVAL:
+    case EXPR_MATCH: break; /* match_check() looks at it */
     case EXPR_BINARY: s->fits &= e->op != EXPR_OP_MEMBER; break;
     case EXPR_FUNC:   s->fits &= is_pure(e->func); break;
     case EXPR_COLUMN: s->fits &= see_column(s, e); break;

@@ -130,6 +130,7 @@ gather_from(struct planner *p, const struct gathering *g)
     text_const(&t, ".");
     text_name(&t, g->table->name);
     text_clause(&t, g->partition);
+    text_clause(&t, g->period);
     if (g->empty)
         text_const(&t, " WHERE FALSE");
     else
@@ -143,68 +144,93 @@ gather_from(struct planner *p, const struct gathering *g)
 
 /* ---- the statement ---- */
 
+struct cut {
+    struct range range;
+    const char  *words; /* in its place */
+};
+
 struct cuts {
-    struct planner *p;
-    struct range   *items; /* NULL: count them */
-    uint32_t        n;
+    struct cut *items; /* NULL: count them */
+    uint32_t    n;
 };
 
 static void
-cut(struct cuts *c, struct range r)
+cut(struct cuts *c, struct range r, const char *words)
 {
     if (r.end == 0)
         return;
     if (c->items != NULL)
-        c->items[c->n] = r;
+        c->items[c->n] = (struct cut){ r, words };
     c->n++;
 }
 
 static bool
 cut_query(struct visitor *v, struct query *q)
 {
-    cut(v->context, q->lock_range);
+    cut(v->context, q->lock_range, "");
     return true;
 }
 
 static bool
 cut_table(struct visitor *v, struct table_ref *ref)
 {
-    cut(v->context, ref->hints);
-    cut(v->context, ref->partition);
+    cut(v->context, ref->hints, "");
+    cut(v->context, ref->partition, "");
+    cut(v->context, ref->period, "");
     return true;
+}
+
+/* The copy has no such index, and only rows for which it holds. */
+static void
+cut_matches(struct cuts *c, const struct gathering *list)
+{
+    for (; list != NULL; list = list->next)
+        for (const struct filter *f = list->n_occurrences == 1 ? list->filters : NULL; f != NULL;
+             f = f->next)
+            for (uint32_t i = 0; i < f->n; i++)
+                if (match_in(f->parts[i]))
+                    cut(c, (struct range){ f->parts[i]->start, f->parts[i]->end }, "TRUE");
 }
 
 static int
 by_range(const void *a, const void *b)
 {
-    const struct range *x = a, *y = b;
-    return x->start < y->start ? -1 : x->start > y->start;
+    const struct cut *x = a, *y = b;
+    return x->range.start < y->range.start ? -1 : x->range.start > y->range.start;
+}
+
+static void
+find_cuts(struct planner *p, const struct gathering *list, struct cuts *c)
+{
+    struct visitor v = { cut_query, cut_table, NULL, c };
+    struct range   more[2];
+    uint32_t       n_more = change_cuts(p, more);
+    c->n = 0;
+    visit_query(&v, p->whole);
+    cut_matches(c, list);
+    for (uint32_t i = 0; i < n_more; i++)
+        cut(c, more[i], "");
 }
 
 const struct sql_template *
-gather_statement(struct planner *p)
+gather_statement(struct planner *p, struct gathering *list)
 {
-    struct cuts    c = { .p = p };
-    struct visitor v = { cut_query, cut_table, NULL, &c };
-    struct text    t;
-    uint32_t       at = 0;
-    struct range   more[2];
-    uint32_t       n_more = change_cuts(p, more);
-    visit_query(&v, p->whole);
-    if (c.n + n_more == 0)
+    struct cuts c  = { 0 };
+    uint32_t    at = 0;
+    struct text t;
+    find_cuts(p, list, &c);
+    if (c.n == 0)
         return NULL;
-    c.items = make(p, (c.n + n_more) * sizeof(*c.items));
-    c.n     = 0;
-    visit_query(&v, p->whole);
-    for (uint32_t i = 0; i < n_more; i++)
-        cut(&c, more[i]);
+    c.items = make(p, c.n * sizeof(*c.items));
+    find_cuts(p, list, &c);
     qsort(c.items, c.n, sizeof(*c.items), by_range);
     text_begin(&t, p);
     for (uint32_t i = 0; i < c.n; i++) {
-        if (c.items[i].start < at)
+        if (c.items[i].range.start < at)
             continue;
-        text_source(&t, at, c.items[i].start);
-        at = c.items[i].end;
+        text_source(&t, at, c.items[i].range.start);
+        text_const(&t, c.items[i].words);
+        at = c.items[i].range.end;
     }
     text_source(&t, at, (uint32_t)p->text.len);
     return text_keep(&t);

@@ -9,6 +9,8 @@
  * plan_route.c  run time: operands to shards
  * plan_select.c, plan_scatter.c, plan_item.c, plan_group.c, plan_having.c  reads
  * plan_gather*.c   reads that are gathered; plan_change.c: and writes
+ * plan_view.c   views as their SELECTs
+ * plan_match.c  MATCH ... AGAINST
  * plan_hide.c   what must not be seen while rows move
  * plan_write.c, plan_insert.c, insert_run.c, plan_once.c   writes
  * plan_load.c, load_run.c                       LOAD DATA
@@ -297,7 +299,7 @@ struct gathering {
     bool                      empty;    /* ... and does not read it */
     bool                      all_rows; /* whatever the conditions say */
     const char               *lock_words; /* as the statement says nothing of locks; or NULL */
-    struct range              lock, partition;
+    struct range              lock, partition, period;
     const struct order_item  *order;    /* with `limit`: only the first rows matter */
     const struct limit       *limit;
     struct gathering         *next;
@@ -321,6 +323,9 @@ gathering_locks(const struct gathering *g)
 {
     return g->lock.end != 0 || g->lock_words != NULL;
 }
+
+/* plan_view.c: a refused statement with views becomes a PLAN_EXPAND, if it can. */
+void plan_view(struct planner *p);
 
 /* plan_change.c: as plan_gather(), for the statement that is a write. */
 void plan_change(struct planner *p);
@@ -353,10 +358,15 @@ void gather_tell_of_engines(struct planner *p);
 void gather_columns(struct planner *p, struct gathering *list);
 /* plan_gather_filter.c: what can be said on the shards, and which columns are worth a key. */
 void gather_filters(struct planner *p, struct gathering *list);
+/* plan_match.c: there is a MATCH in it; those of the query are what shards can look at: in a
+ * scatter (list NULL), or because they stand in filters. False: refused. */
+bool match_in(struct expr *e);
+bool match_check(struct planner *p, struct query *q, struct gathering *list);
 /* plan_gather_text.c */
 struct sql_template gather_from(struct planner *p, const struct gathering *g);
-/* The statement without what is on the fetches: locks, index hints, partitions. NULL: as it is. */
-const struct sql_template *gather_statement(struct planner *p);
+/* The statement without what is on the fetches: locks, index hints, partitions, periods, and
+ * conditions with MATCH. NULL: as it is. */
+const struct sql_template *gather_statement(struct planner *p, struct gathering *list);
 bool gather_is_filtered(const struct gathering *g);
 /* The value of the expression, which names columns of `i`, is the same on every server. */
 bool gather_is_about(struct scope *s, struct instance *i, struct expr *e);

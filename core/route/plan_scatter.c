@@ -29,6 +29,8 @@ no_scatter(struct scatter *c)
     if ((flags & (DIGEST_LOCK_FUNCTION | DIGEST_SEQUENCE)) != 0)
         return NOT_YET(p, "shardd: locks and sequences in a statement on several shards are not "
                           "supported");
+    if (!match_check(p, c->q, NULL))
+        return false;
     if (q->limit != NULL && (q->limit->rows_examined != NULL || q->limit->with_ties))
         return NOT_YET(p, "shardd: LIMIT ROWS EXAMINED and WITH TIES over several shards are not "
                           "supported");

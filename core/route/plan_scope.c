@@ -37,6 +37,9 @@ note_table(struct planner *p, struct instance *i)
 {
     enum table_kind kind = i->table->kind;
     p->any_view |= kind == TABLE_VIEW;
+    if (i->table->view_expands && !p->gathers)
+        NOT_YET(p, "shardd: view '%.*s' reaches rows of several shards; use its SELECT instead",
+                SHOWN(i->table->name));
     if (kind == TABLE_VIEW)
         kind = i->table->view_kind;
     switch (kind) {

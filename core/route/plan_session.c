@@ -276,8 +276,8 @@ plan_temporary(struct planner *p)
     p->out->n_names   = 1;
 }
 
-/* A view must mean on each shard a part of what it means on one server; the columns of a table
- * made from a SELECT are found in a session that is not the client's. */
+/* A view must be one that shards, or the engine, can answer; the columns of a table made from a
+ * SELECT are found in a session that is not the client's. */
 static bool
 ddl_query_possible(struct planner *p)
 {
@@ -290,8 +290,15 @@ ddl_query_possible(struct planner *p)
         return true;
     struct scope *top = NULL;
     struct target target;
-    return scope_query(p, s->create_view->query, NULL, NULL, NULL, &top) &&
-           where_target(p, top == NULL ? NULL : top->region, &target);
+    if (scope_query(p, s->create_view->query, NULL, NULL, NULL, &top) &&
+        where_target(p, top == NULL ? NULL : top->region, &target))
+        return true;
+    /* Then it is its SELECT wherever it is read, which may be gathered. */
+    p->refused = false;
+    p->gathers = true;
+    bool found = scope_query(p, s->create_view->query, NULL, NULL, NULL, NULL);
+    p->gathers = false;
+    return found;
 }
 
 /* In the text of a view, a default or a routine it is the server's own connection: in a

@@ -82,8 +82,14 @@ explain(struct planner *p)
 {
     const struct explain *e = p->stmt->explain;
     if (e->shardd) {
+        bool json = e->format.ptr != NULL && span_equal_nocase(e->format, SPAN("json"));
+        if (e->format.ptr != NULL && !json && !span_equal_nocase(e->format, SPAN("tree"))) {
+            refuse(p, SQL_UNKNOWN_ERROR,
+                   "shardd: EXPLAIN SHARDD knows FORMAT=TREE and FORMAT=JSON");
+            return;
+        }
         p->out->kind    = PLAN_SHARDD;
-        p->out->show    = SHARDD_EXPLAIN;
+        p->out->show    = json ? SHARDD_EXPLAIN_JSON : SHARDD_EXPLAIN;
         p->out->is_read = true;
         p->out->reason  = "the proxy answers";
         p->out->name    = arena_copy(p->arena, (struct span){ p->text.ptr + e->text.start,
@@ -97,6 +103,11 @@ explain(struct planner *p)
     }
     struct plan inner;
     plan_make(p->arena, p->context, p->text, p->digest, e->statement, &inner);
+    if (inner.kind == PLAN_EXPAND) { /* of the whole text */
+        p->out->kind = PLAN_EXPAND;
+        p->out->text = inner.text;
+        return;
+    }
     if (inner.kind == PLAN_REFUSE) {
         p->refused    = true;
         p->out->error = inner.error;

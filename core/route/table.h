@@ -78,6 +78,11 @@ struct route_table {
                                           shard whose column `k` has the key values of rows
                                           that statements not fixed by the key must not see;
                                           empty: there are none. See below */
+    struct span                view_text; /* TABLE_VIEW: its SELECT as the server tells it, in
+                                             utf8mb4, every name whole; empty: not known */
+    uint16_t                   view_collation; /* collation_connection of who made it */
+    bool                       view_expands; /* no server has what it means: only its SELECT,
+                                                in its place, has. view_kind is TABLE_GLOBAL */
     uint32_t                   n_columns;
     const struct route_column *columns;
 };

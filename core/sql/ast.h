@@ -186,7 +186,8 @@ struct table_ref {
     struct path         table;
     struct range        partition;   /* PARTITION (...) */
     struct range        hints;       /* USE/FORCE/IGNORE INDEX ... */
-    bool                system_time; /* FOR SYSTEM_TIME ... */
+    bool                system_time; /* FOR SYSTEM_TIME ...: */
+    struct range        period;
     struct query       *query;
     struct name_item   *columns;     /* SUBQUERY: alias (a, b) */
     struct expr        *args;        /* FUNCTION */

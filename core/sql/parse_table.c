@@ -90,7 +90,10 @@ table(struct parser *p)
         parser_skip_parens(p);
         t->partition = parser_range(p, start);
     }
+    start = p->t.start;
     system_time(p, t);
+    if (t->system_time)
+        t->period = parser_range(p, start);
     t->alias = parser_alias(p, false);
     index_hints(p, t);
     return t;

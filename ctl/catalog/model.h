@@ -24,7 +24,9 @@
  *   database/NAME  name, consistency ("": not set), policy (auto|global), home (shard id),
  *                  collation, collation_id, code (has, or once had, routines or triggers)
  *   table/NAME     database, name, kind (global|sharded|reference|view), key, sequence,
- *                  reason, remedy, view_kind, state (ok|stuck), columns: [...]
+ *                  reason, remedy, view_kind, state (ok|stuck), columns: [...]; of a view
+ *                  view_text (its SELECT as the server has it), view_collation (id; absent:
+ *                  neither is known), expands (see route_table.view_expands)
  *   user/NAME      name, plugin (absent: mysql_native_password), verifier (hex digits),
  *                  old_verifier (also good; "" or absent: none), has_password, admin, secret,
  *                  commit, consistency, token, the limits of user.h, locked (nobody logs in),

@@ -309,6 +309,9 @@ build_table(struct builder *b, const char *name, const json_t *object, struct ro
         .auto_increment = ROUTES_NONE,
         .sequence       = (uint64_t)model_number(object, "sequence"),
         .view_kind      = model_kind(model_text(object, "view_kind"), TABLE_GLOBAL),
+        .view_text      = keep(b, object, "view_text"),
+        .view_collation = (uint16_t)model_number(object, "view_collation"),
+        .view_expands   = model_flag(object, "expands"),
     };
     if (b->move)
         build_move(b, name, table);

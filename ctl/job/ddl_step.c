@@ -45,6 +45,8 @@ ddl_kind(const struct ddl_table *t)
 {
     enum table_kind kind = model_kind(model_text(t->object, "kind"), TABLE_GLOBAL);
 
+    if (model_flag(t->object, "expands"))
+        return TABLE_SHARDED;
     return kind == TABLE_VIEW ? model_kind(model_text(t->object, "view_kind"), TABLE_GLOBAL)
                               : kind;
 }
@@ -52,7 +54,7 @@ ddl_kind(const struct ddl_table *t)
 int64_t
 ddl_where(const struct ddl_table *t)
 {
-    return ddl_kind(t) == TABLE_GLOBAL ? t->home : DDL_ALL;
+    return ddl_kind(t) == TABLE_GLOBAL || model_flag(t->object, "expands") ? t->home : DDL_ALL;
 }
 
 static json_t *

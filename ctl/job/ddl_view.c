@@ -1,8 +1,9 @@
 /* ddl_view.c - views, and the objects that shardd leaves whole on one shard.
  *
  * A view over global tables is on their home; over reference tables everywhere.
- * Over a sharded table it is on every shard, and means the union of what the
- * shards' views say: so its query must be one where that is true.
+ * Over a sharded table it is on every shard where it means the union of what the shards'
+ * views say. Any other one is text at its home: what reads it is planned with the view's
+ * SELECT in its place (core/route/plan_view.c), and nothing runs there with its name.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@ struct reach {
     struct ddl    *ddl;
     int64_t        global_home; /* 0: reaches no global table */
     unsigned       sharded, reference;
-    bool           two_homes, outer;
+    bool           two_homes, outer, expands;
     bool           moving; /* a table that becomes another kind; ddl->error says so */
     struct span    alias; /* of the sharded table */
     char           key[DDL_NAME_MAX];
@@ -40,6 +41,7 @@ see_table(struct visitor *v, struct table_ref *ref)
         r->moving = true;
         return false;
     }
+    r->expands = r->expands || model_flag(t.object, "expands");
     if (ddl_kind(&t) == TABLE_SHARDED) {
         r->sharded++;
         r->alias = ref->alias.ptr ? ref->alias : ref->table.name;
@@ -66,7 +68,7 @@ is_union_of_shards(const struct ddl *d, const struct reach *r)
 }
 
 static bool
-where_to(struct ddl *d, const struct reach *r, const struct ddl_table *t, enum table_kind *kind)
+where_to(struct ddl *d, struct reach *r, const struct ddl_table *t, enum table_kind *kind)
 {
     if (r->two_homes || (r->global_home != 0 && r->global_home != t->home))
         return sql_error_set(d->error, SQL_NOT_SUPPORTED,
@@ -74,17 +76,11 @@ where_to(struct ddl *d, const struct reach *r, const struct ddl_table *t, enum t
                              "different shards", t->name);
     *kind = r->sharded ? TABLE_SHARDED
             : r->reference && !r->global_home ? TABLE_REFERENCE : TABLE_GLOBAL;
-    if (!r->sharded)
-        return true;
-    if (r->global_home != 0)
-        return sql_error_set(d->error, SQL_NOT_SUPPORTED,
-                             "shardd: the view %s reaches sharded and global tables; make the "
-                             "global ones reference tables ('shardctl table set')", t->name);
-    return is_union_of_shards(d, r) ||
-           sql_error_set(d->error, SQL_NOT_SUPPORTED,
-                         "shardd: a view of a sharded table may select from one such table, "
-                         "joined with reference tables, without aggregates, DISTINCT, GROUP BY, "
-                         "LIMIT, UNION, subqueries or outer joins; %s does more", t->name);
+    if (r->sharded && (r->global_home != 0 || r->expands || !is_union_of_shards(d, r))) {
+        *kind      = TABLE_GLOBAL;
+        r->expands = true;
+    }
+    return true;
 }
 
 /* Whether the item shows the key of the sharded table. What has no table's name
@@ -109,7 +105,7 @@ key_column(const struct ddl *d, const struct reach *r)
     const struct create_view *s     = d->stmt->create_view;
     const struct name_item   *names = s->columns;
 
-    if (r->sharded != 1)
+    if (r->sharded != 1 || r->expands)
         return (struct span){ 0 };
     for (const struct select_item *i = s->query->items; i; i = i->next) {
         bool star = i->expr->kind == EXPR_STAR;
@@ -140,6 +136,8 @@ record(struct ddl *d, const struct ddl_table *t, enum table_kind kind, const str
     model_set(object, "view_kind", model_kind_name(kind));
     if (key.len != 0)
         model_set(object, "key", arena_cstr(&d->arena, key));
+    facts_view(facts, object);
+    json_object_set_new(object, "expands", json_boolean(r->expands));
     json_decref(facts);
     objects = json_object();
     name    = catalog_table_name(t->database, t->name);
@@ -172,7 +170,7 @@ ddl_create_view(struct ddl *d)
     struct create_view *s = d->stmt->create_view;
     struct reach        r = { .visitor = { .table_ref = see_table }, .ddl = d };
     struct ddl_table    t;
-    enum table_kind     kind;
+    enum table_kind     kind = TABLE_GLOBAL;
     size_t              done;
 
     if (!ddl_find(d, &s->view, &t))
@@ -191,6 +189,10 @@ ddl_create_view(struct ddl *d)
         return false;
     if (!where_to(d, &r, &t, &kind))
         return false;
+    if (s->alter && r.sharded && t.object && ddl_where(&t) != DDL_ALL) {
+        kind      = TABLE_GLOBAL; /* it is where it is */
+        r.expands = true;
+    }
     if (!ddl_run_text(d, d->request->sql, t.home, kind == TABLE_GLOBAL ? t.home : DDL_ALL,
                       &done)) {
         if (done > 0 && !t.object)

@@ -1,11 +1,12 @@
 /* explain.c - the way a statement takes through a worker, without the worker. */
+#include "core/route/explain.h"
 #include "core/route/gather.h"
-#include "core/sql/parse.h"
+#include "core/sql/digest.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/explain.h"
 #include "shm/routes.h"
 
-enum { UTF8MB4_GENERAL_CI = 45, DIGEST_LIMIT = 1 << 20 };
+enum { UTF8MB4_GENERAL_CI = 45 };
 
 struct question {
     struct arena       arena;
@@ -110,6 +111,36 @@ touches_shards(enum plan_kind kind)
     return kind == PLAN_ONE || kind == PLAN_SCATTER || kind == PLAN_WRITE;
 }
 
+/* "tree" for programs, "lines" for people. */
+static void
+append_line(void *context, unsigned depth, struct span text, struct span why)
+{
+    json_t    *list = context;
+    struct buf line = { 0 };
+
+    buf_printf(&line, "%*s", (int)(2 * depth), "");
+    buf_append_span(&line, text);
+    json_array_append_new(list, json_pack("{s:o, s:o}",
+        "plan", json_stringn_nocheck((const char *)buf_unread(&line).ptr, buf_len(&line)),
+        "why", json_stringn_nocheck((const char *)why.ptr, why.len)));
+    buf_fini(&line);
+}
+
+static void
+draw(struct question *e)
+{
+    const struct explain_node *node  = explain_make(&e->arena, &e->plan, e->routes, &e->values);
+    json_t                    *lines = json_array();
+    struct buf                 text  = { 0 };
+
+    explain_lines(node, append_line, lines);
+    json_object_set_new(e->out, "lines", lines);
+    explain_json(node, &text);
+    json_object_set_new(e->out, "tree", json_loadb((const char *)buf_unread(&text).ptr,
+                                                   buf_len(&text), 0, NULL));
+    buf_fini(&text);
+}
+
 static void
 describe(struct question *e)
 {
@@ -131,6 +162,7 @@ describe(struct question *e)
         shards_of_tables(e);
     else if (touches_shards(e->plan.kind))
         shards_of(e);
+    draw(e);
 }
 
 json_t *
@@ -140,26 +172,14 @@ explain_run(struct cluster *c, struct span sql, const char *database, struct sql
     struct question      e       = { .routes = job_routes(c, error) };
     struct plan_context context = { .routes = e.routes, .schema = span_of(database), .lex = lex,
                                     .collation = UTF8MB4_GENERAL_CI };
-    struct stmt        *stmt    = NULL;
-    struct digest      *digest  = NULL;
-    enum parse_result   parsed;
 
     if (!e.routes)
         return NULL;
     e.out = json_pack("{s:[]}", "shards");
-    if (digest_make(&e.digest, sql, lex, DIGEST_LIMIT) == DIGEST_OK)
-        digest = &e.digest;
-    parsed = parse_statement(&e.arena, sql, lex, digest, &stmt);
-    if (parsed == PARSE_EMPTY) {
-        json_object_set_new(e.out, "reason", json_string("there is no statement"));
-    } else {
-        context.prepared = digest && digest->n_params > 0;
-        e.values = (struct plan_values){ .text = sql,
-                                         .literals   = digest ? digest->literals : NULL,
-                                         .n_literals = digest ? digest->n_literals : 0 };
-        plan_make(&e.arena, &context, sql, digest, parsed == PARSE_BAD ? NULL : stmt, &e.plan);
+    if (explain_plan(&e.arena, &context, sql, &e.digest, &e.plan, &e.values))
         describe(&e);
-    }
+    else
+        json_object_set_new(e.out, "reason", json_string("there is no statement"));
     digest_fini(&e.digest);
     arena_fini(&e.arena);
     routes_free(e.routes);

@@ -204,6 +204,37 @@ read_foreign(struct server *s, const char *database, const char *table, const ch
     return list;
 }
 
+/* VIEW_DEFINITION is what the server has understood: all names whole and in backticks, strings
+ * with their character set, whatever sql_mode it was written in. */
+static bool
+read_view(struct server *s, const char *database, const char *view, json_t *facts,
+          struct sql_error *error)
+{
+    bool    newer = mysql_get_server_version(s->mysql) >= 101001;
+    json_t *rows  = server_rows(s, error, "SELECT VIEW_DEFINITION, %s FROM (SELECT"
+                                " VIEW_DEFINITION, COLLATION_CONNECTION AS COLLATION_NAME"
+                                " FROM information_schema.VIEWS WHERE TABLE_SCHEMA = %s"
+                                " AND TABLE_NAME = %s) c", newer ? collation_new : collation_old,
+                                server_text(database), server_text(view));
+    json_t *row   = json_array_get(rows, 0);
+
+    if (row) {
+        model_set(facts, "view_text", server_cell(row, 0));
+        json_object_set_new(facts, "view_collation",
+                            json_integer(strtoll(server_cell(row, 1), NULL, 10)));
+    }
+    json_decref(rows);
+    return rows != NULL;
+}
+
+void
+facts_view(const json_t *facts, json_t *object)
+{
+    model_set(object, "view_text", model_text(facts, "view_text"));
+    json_object_set_new(object, "view_collation",
+                        json_integer(model_number(facts, "view_collation")));
+}
+
 json_t *
 facts_read(struct server *s, const char *database, const char *table, const char *probe,
            struct sql_error *error)
@@ -232,7 +263,7 @@ facts_read(struct server *s, const char *database, const char *table, const char
                         json_integer(strtoll(server_cell(row, 1), NULL, 10)));
     json_object_set_new(facts, "is_view", json_boolean(strcmp(server_cell(row, 2), "VIEW") == 0));
     json_decref(rows);
-    if (foreign)
+    if (foreign && (!model_flag(facts, "is_view") || read_view(s, in, table, facts, error)))
         return facts;
     json_decref(facts);
     return NULL;

@@ -3,7 +3,8 @@
  *   {"columns": [model_column_new() + "on_update": bool, "varies": facts_varies()],
  *    "keys":    [{"name", "unique", "columns": [...], "whole": [bool, ...]}],
  *    "foreign": [{"name", "columns": [...], "database", "table", "references": [...]}],
- *    "comment", "auto_increment": next value or 0, "is_view"}
+ *    "comment", "auto_increment": next value or 0, "is_view",
+ *    "view_text", "view_collation": of a view}
  *
  * "whole" is false where only a prefix of the column is in the key.
  */
@@ -17,6 +18,9 @@
  * stands for `database` in foreign keys. The caller owns the object. */
 json_t *facts_read(struct server *s, const char *database, const char *table, const char *probe,
                    struct sql_error *error);
+
+/* What the catalog keeps of a view: its text, and the collation of who made it. */
+void facts_view(const json_t *facts, json_t *object);
 
 /* A column's default, as information_schema has it: would servers compute different ones for the
  * same row? */

@@ -59,9 +59,10 @@ is_spread(const json_t *table)
 static void
 put_global(struct catalog_change *change, const char *name, json_t *table)
 {
-    if (strcmp(model_text(table, "kind"), "view") == 0)
+    if (strcmp(model_text(table, "kind"), "view") == 0) {
         model_set(table, "view_kind", "global");
-    else
+        json_object_del(table, "expands");
+    } else
         model_set(table, "kind", "global");
     model_set(table, "key", NULL);
     model_set(table, "reason", "its server was released");

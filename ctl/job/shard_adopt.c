@@ -124,6 +124,8 @@ read_table(struct adoption *a, const char *database, const char *name)
                        "view_kind", "global", "reason", "it came with an adopted server",
                        "state", "ok", "columns", json_object_get(facts, "columns"), "foreign",
                        json_object_get(facts, "foreign"));
+    if (object && model_flag(facts, "is_view"))
+        facts_view(facts, object);
     json_decref(facts);
     if (!object)
         return sql_error_set(a->error, SQL_NOT_SUPPORTED,

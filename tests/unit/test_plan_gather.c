@@ -8,6 +8,11 @@
 #include "core/route/gather.h"
 #include "tests/unit/plan_cases.h"
 
+#define MATCH_REFUSED \
+    "refuse 1235: shardd: how well a row MATCHes depends on all rows of one server: over " \
+    "several shards MATCH ... AGAINST can be a condition on a table that is named once, by " \
+    "itself or with AND, OR and NOT, without QUERY EXPANSION; or give the key"
+
 static const struct plan_case cases[] = {
     /* joins on other columns: needed columns, keys */
     { "SELECT u.name FROM users u JOIN orders o ON o.id = u.id",
@@ -223,8 +228,9 @@ static const struct plan_case cases[] = {
       "refuse 1235: shardd: the table 'users' is read both with and without FOR UPDATE in "
       "a statement on several shards; take the lock in a statement of its own" },
     { "SELECT u.id FROM users u JOIN orders o ON o.amount = u.age FOR UPDATE SKIP LOCKED",
-      "refuse 1235: shardd: SKIP LOCKED over several shards is not supported unless each "
-      "shard can do its part alone" },
+      "gather app.users all, key age: SELECT id,age FROM `app`.`users` FOR UPDATE SKIP LOCKED; "
+      "app.orders all, key amount: SELECT amount FROM `app`.`orders` FOR UPDATE SKIP LOCKED; "
+      "text: SELECT u.id FROM users u JOIN orders o ON o.amount = u.age " },
     { "SELECT d.id FROM (SELECT id FROM users LIMIT 3) d FOR UPDATE",
       "refuse 1235: shardd: FOR UPDATE on 'd', which is no table, is not supported over "
       "several shards: put it inside" },
@@ -233,8 +239,46 @@ static const struct plan_case cases[] = {
       "app.orders all, key amount: SELECT amount FROM `app`.`orders`; text: SELECT u.id "
       "FROM users  u JOIN orders o ON o.amount = u.age" },
     { "SELECT u.id FROM users PARTITION (p1) u JOIN users PARTITION (p2) o ON o.age = u.age",
-      "refuse 1235: shardd: the table 'users' is read with different partitions in a "
-      "statement on several shards" },
+      "refuse 1235: shardd: the table 'users' is read with different partitions or at "
+      "different times in a statement on several shards" },
+    { "SELECT u.id FROM users FOR SYSTEM_TIME ALL u JOIN users o ON o.age = u.age",
+      "refuse 1235: shardd: the table 'users' is read with different partitions or at "
+      "different times in a statement on several shards" },
+    { "SELECT u.id FROM users FOR SYSTEM_TIME ALL u JOIN orders o ON o.amount = u.age",
+      "gather app.users all, key age: SELECT id,age FROM `app`.`users` FOR SYSTEM_TIME ALL; "
+      "app.orders all, key amount: SELECT amount FROM `app`.`orders`; text: SELECT u.id FROM "
+      "users  u JOIN orders o ON o.amount = u.age" },
+    /* what is the session's */
+    { "SELECT @x := age FROM users", "gather app.users all: SELECT age FROM `app`.`users`" },
+    { "SELECT age FROM users WHERE age IN (SELECT amount FROM orders) INTO @x",
+      "gather app.users all: SELECT age FROM `app`.`users`; app.orders all, key amount: SELECT "
+      "amount FROM `app`.`orders`" },
+    { "SELECT age FROM users WHERE age IN (SELECT amount FROM orders) INTO OUTFILE 'x'",
+      "refuse 1235: shardd: SELECT ... INTO OUTFILE from several shards is not supported: it "
+      "would be a file of another server" },
+    { "SELECT u.id FROM users u JOIN orders o ON o.amount = u.age AND o.id = LAST_INSERT_ID()",
+      "gather app.users all, key age: SELECT id,age FROM `app`.`users`; app.orders all, key "
+      "amount: SELECT id,amount FROM `app`.`orders`" },
+    { "SELECT u.id FROM users u JOIN orders o ON o.amount = u.age AND o.id = UUID_SHORT()",
+      "refuse 1235: shardd: UUID_SHORT() is about a server or a session, and the rows of this "
+      "statement are brought together on another: ask for it in a statement of its own" },
+    /* MATCH is a condition for shards, or nothing */
+    { "SELECT u.id FROM users u JOIN orders o ON o.amount = u.age WHERE MATCH (u.bio) "
+      "AGAINST ('x')",
+      "gather app.users all, key age: SELECT id,age,bio FROM `app`.`users` WHERE (MATCH (`bio`) "
+      "AGAINST (:0)); app.orders all, key amount: SELECT amount FROM `app`.`orders`; text: "
+      "SELECT u.id FROM users u JOIN orders o ON o.amount = u.age WHERE TRUE" },
+    { "SELECT id FROM users WHERE MATCH (bio) AGAINST ('x') OR NOT (MATCH (name) AGAINST ('y'))",
+      "scatter all; merge: concatenate; text: SELECT id FROM users WHERE MATCH (bio) AGAINST (:0)"
+      " OR NOT (MATCH (name) AGAINST (:1))" },
+    { "SELECT id FROM users WHERE MATCH (bio) AGAINST ('x') > 0.5", MATCH_REFUSED },
+    { "SELECT id, MATCH (bio) AGAINST ('x') FROM users", MATCH_REFUSED },
+    { "SELECT id FROM users ORDER BY MATCH (bio) AGAINST ('x')", MATCH_REFUSED },
+    { "SELECT id FROM users WHERE MATCH (bio) AGAINST ('x' WITH QUERY EXPANSION)", MATCH_REFUSED },
+    { "SELECT u.id FROM users u JOIN users o ON o.age = u.age WHERE MATCH (u.bio) AGAINST ('x') "
+      "AND o.id > 5", MATCH_REFUSED },
+    { "SELECT u.id FROM orders o LEFT JOIN users u ON o.amount = u.age WHERE MATCH (u.bio) "
+      "AGAINST ('x') OR u.id IS NULL", MATCH_REFUSED },
     /* refused */
     { "SELECT * FROM vs",
       "refuse 1235: shardd: the rows of view 'vs' cannot be brought together with those of "
@@ -247,23 +291,11 @@ static const struct plan_case cases[] = {
       "gather app.users all: SELECT id,age FROM `app`.`users` WHERE (`id` = :0 OR `age` > :1)" },
     { "SELECT age FROM users WHERE age > 3 AND (@x := @x + 1) < 5",
       "gather app.users all: SELECT age FROM `app`.`users`" },
-    { "SELECT age FROM users WHERE age IN (SELECT amount FROM orders) INTO @x",
-      "refuse 1235: shardd: SELECT ... INTO from several shards is not supported: select, "
-      "and SET or write what was selected" },
     { "SELECT SQL_CALC_FOUND_ROWS * FROM users",
       "scatter all; merge: concatenate; text: SELECT SQL_CALC_FOUND_ROWS * FROM users" },
     { "SELECT nofunc(id) FROM users",
       "refuse 1235: shardd: the stored function 'nofunc' is not on the engine, where rows "
       "of several shards are brought together" },
-    { "SELECT u.id FROM users u JOIN orders o ON o.amount = u.age AND o.id = "
-      "LAST_INSERT_ID()",
-      "refuse 1235: shardd: LAST_INSERT_ID() is about a server or a session, and the rows "
-      "of this statement are brought together on another: ask for it in a statement of its "
-      "own" },
-    { "SELECT u.id FROM users u JOIN orders o ON o.amount = u.age WHERE MATCH (u.bio) "
-      "AGAINST ('x')",
-      "refuse 1235: shardd: MATCH ... AGAINST needs the full-text index of one server: "
-      "give the key, so that one shard answers" },
     { "SELECT DEFAULT(age) FROM users u JOIN orders o ON o.amount = u.age",
       "refuse 1235: shardd: DEFAULT(column) over several shards is not supported" },
     { "SELECT u.id FROM users u JOIN nosuch n ON n.id = u.age",
@@ -272,9 +304,6 @@ static const struct plan_case cases[] = {
     { "SELECT u.id FROM users u JOIN information_schema.tables t ON t.table_name = u.name",
       "refuse 1235: shardd: tables of information_schema and the like cannot be combined "
       "with rows of several shards; read them in a statement of their own" },
-    { "SELECT u.id FROM users FOR SYSTEM_TIME ALL u JOIN orders o ON o.amount = u.age",
-      "refuse 1235: shardd: FOR SYSTEM_TIME over several shards is not supported: give the "
-      "key" },
     { "SELECT u.id FROM users u JOIN orders o ON o.amount = u.age LIMIT ROWS EXAMINED 5",
       "refuse 1235: shardd: LIMIT ROWS EXAMINED over several shards is not supported: what "
       "is examined is not what one server would" },

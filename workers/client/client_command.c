@@ -93,8 +93,8 @@ make_plan(const struct session *s, const struct routes *r, struct span text,
     return plan;
 }
 
-struct plan_ref *
-client_find_plan(struct client *c, struct query_run *q, struct span text, bool prepared)
+static struct plan_ref *
+find_plan(struct client *c, struct query_run *q, struct span text, bool prepared, bool counts)
 {
     static struct digest d; /* its memory serves all statements of the worker */
     const struct session *s = &c->session;
@@ -107,7 +107,7 @@ client_find_plan(struct client *c, struct query_run *q, struct span text, bool p
     if (result == DIGEST_EMPTY)
         return NULL;
     q->digest_flags = d.flags;
-    if (q->parked_us == 0) /* else it was counted before */
+    if (counts)
         slot_count(slot, counter_of(d.first));
     if (result != DIGEST_OK) {
         slot_count(slot, COUNTER_PLAN_CACHE_MISSES);
@@ -130,6 +130,25 @@ client_find_plan(struct client *c, struct query_run *q, struct span text, bool p
     q->values.n_literals = d.n_literals;
     q->values.n_params   = d.n_params;
     digest_shrink(&d, 1 << 20);
+    return plan;
+}
+
+struct plan_ref *
+client_find_plan(struct client *c, struct query_run *q, struct span text, bool prepared)
+{
+    bool             counts = q->parked_us == 0; /* else it was counted before */
+    struct plan_ref *plan   = find_plan(c, q, text, prepared, counts);
+
+    for (int i = 0; i < PLAN_VIEWS_DEEP && plan != NULL && plan->plan.kind == PLAN_EXPAND; i++) {
+        struct buf with_selects = { 0 };
+        q->values.text = text;
+        plan_render(&plan->plan, plan->plan.text, &q->values, RENDER_TEXT, &with_selects, NULL);
+        text    = arena_copy(&q->arena, buf_unread(&with_selects));
+        q->text = q->values.text = text;
+        buf_fini(&with_selects);
+        plan_ref_release(plan);
+        plan = find_plan(c, q, text, prepared, false);
+    }
     return plan;
 }
 

@@ -459,6 +459,10 @@ run_plan(struct query_run *q)
         return;
     case PLAN_SHARDD:
     case PLAN_KILL:   query_shardd(q); return;
+    case PLAN_EXPAND:
+        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: views in views in views ...: more than %d "
+                     "deep", PLAN_VIEWS_DEEP);
+        return;
     case PLAN_ONCE:
     case PLAN_NAMED:  query_refuse(q, SQL_UNKNOWN_ERROR, "shardd: has several steps"); return;
     case PLAN_REFUSE:

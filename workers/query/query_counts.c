@@ -350,7 +350,8 @@ query_fill_counts(struct query_run *q)
     if (q->command == QUERY_PREPARE || q->command == QUERY_OTHER || !may_call(q))
         return false;
     switch ((int)q->plan->plan.kind) {
-    case PLAN_ONE: case PLAN_SCATTER: case PLAN_WRITE: case PLAN_INSERT: case PLAN_SET: break;
+    case PLAN_ONE: case PLAN_SCATTER: case PLAN_GATHER: case PLAN_WRITE: case PLAN_INSERT:
+    case PLAN_SET: break;
     default: return false;
     }
     if (fill(q, q->text, &text, &keeps))

@@ -214,6 +214,7 @@ render(struct gathering *g)
                 q->command == QUERY_EXECUTE ? RENDER_PREPARE : RENDER_TEXT, &leg->text, &binds);
     query_bind(q, &binds, 0, &leg->params, &leg->n_params);
     free(binds.items);
+    query_fill_leg(leg);
 }
 
 static void

@@ -4,7 +4,8 @@
 #include <unistd.h>
 
 #include "core/mysql/result_writer.h"
-#include "core/sql/parse.h"
+#include "core/route/explain.h"
+#include "core/sql/digest.h"
 #include "workers/query/processlist.h"
 #include "workers/query/report.h"
 
@@ -217,47 +218,72 @@ show_transactions(struct query_run *q)
     end(&t);
 }
 
+/* "  text: SELECT ..." and why. */
+static void
+explain_row(void *context, unsigned depth, struct span text, struct span why)
+{
+    struct table *t    = context;
+    struct buf    line = { 0 };
+
+    buf_printf(&line, "%*s", (int)(2 * depth), "");
+    buf_append_span(&line, text);
+    result_writer_text(&t->w, buf_unread(&line));
+    result_writer_text(&t->w, why);
+    buf_fini(&line);
+}
+
+static void
+explain_tree(struct query_run *q, const struct explain_node *node)
+{
+    static const struct result_column columns[] = { TEXT("Plan"), TEXT("Why") };
+    struct table                      t;
+
+    begin(&t, q, columns, countof(columns));
+    explain_lines(node, explain_row, &t);
+    end(&t);
+}
+
+static void
+explain_document(struct query_run *q, const struct explain_node *node)
+{
+    static const struct result_column columns[] = { TEXT("EXPLAIN") };
+    struct buf                        text = { 0 };
+    struct table                      t;
+
+    explain_json(node, &text);
+    begin(&t, q, columns, countof(columns));
+    result_writer_text(&t.w, buf_unread(&text));
+    buf_fini(&text);
+    end(&t);
+}
+
 /* What the proxy would do with a statement, and why. */
 static void
 explain(struct query_run *q)
 {
-    static const struct result_column columns[] = { TEXT("Plan"), TEXT("Shard text"),
-                                                    TEXT("Why") };
-    const struct session *s         = q->s;
-    struct digest         d         = { 0 };
-    struct stmt          *statement = NULL;
-    struct plan           plan      = { 0 };
-    struct plan_context   context   = {
+    const struct session *s       = q->s;
+    struct digest         d       = { 0 };
+    struct plan           plan    = { 0 };
+    struct plan_values    values;
+    struct plan_context   context = {
             .routes         = q->routes->routes,
             .schema         = span_of(s->schema),
             .lex            = s->lex,
             .zero_is_number = s->zero_is_number,
             .collation      = s->collation,
     };
-    struct span   text = q->plan->plan.name;
-    struct buf    words = { 0 }, shard_text = { 0 };
-    struct table  t;
-    enum digest_result result = digest_make(&d, text, s->lex, 1 << 16);
 
-    (void)parse_statement(&q->arena, text, s->lex, result == DIGEST_OK ? &d : NULL, &statement);
-    plan_make(&q->arena, &context, text, result == DIGEST_OK ? &d : NULL, statement, &plan);
-    plan_describe(&plan, q->routes->routes, &words);
-    if (plan.text != NULL && result == DIGEST_OK) {
-        struct plan_values values = { .text = text, .literals = d.literals,
-                                      .n_literals = d.n_literals };
-        struct bind_list   binds  = { 0 };
-        plan_render(&plan, plan.text, &values, RENDER_TEXT, &shard_text, &binds);
-        free(binds.items);
+    if (!explain_plan(&q->arena, &context, q->plan->plan.name, &d, &plan, &values)) {
+        digest_fini(&d);
+        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: there is no statement to explain");
+        return;
     }
-    begin(&t, q, columns, countof(columns));
-    result_writer_text(&t.w, buf_unread(&words));
-    result_writer_text(&t.w, buf_unread(&shard_text));
-    result_writer_text(&t.w, plan.kind == PLAN_REFUSE ? span_of(plan.error.message)
-                                                      : span_of(plan.reason));
-    buf_fini(&words);
-    buf_fini(&shard_text);
+    const struct explain_node *node = explain_make(&q->arena, &plan, context.routes, &values);
+    if (q->plan->plan.show == SHARDD_EXPLAIN_JSON)
+        explain_document(q, node);
+    else
+        explain_tree(q, node);
     digest_fini(&d);
-    end(&t);
 }
 
 /* --- KILL ---------------------------------------------------------------- */
@@ -343,6 +369,7 @@ query_shardd(struct query_run *q)
     case SHARDD_CLIENTS: show_clients(q); return;
     case SHARDD_DIGESTS: report_show(q, REPORT_DIGESTS); return;
     case SHARDD_TRANSACTIONS: show_transactions(q); return;
-    case SHARDD_EXPLAIN: explain(q); return;
+    case SHARDD_EXPLAIN:
+    case SHARDD_EXPLAIN_JSON: explain(q); return;
     }
 }
