@@ -10,7 +10,8 @@ TABLES = [
     "CREATE TABLE users (id INT PRIMARY KEY, city VARCHAR(20), age INT)",
     "CREATE TABLE orders (id INT PRIMARY KEY, user_id INT, cents INT, note TEXT)",
     "CREATE TABLE parts (user_id INT, n INT, cents DECIMAL(9,2), PRIMARY KEY (user_id, n))",
-    "CREATE TABLE cities (name VARCHAR(20) PRIMARY KEY, land VARCHAR(20)) COMMENT 'shardd: reference'",
+    "CREATE TABLE cities (name VARCHAR(20) PRIMARY KEY, land VARCHAR(20)) "
+    "COMMENT 'shardd: reference'",
     "CREATE TABLE settings (id INT, word VARCHAR(20), UNIQUE (word))",
     "INSERT INTO users VALUES (1,'Rom',20),(2,'Ulm',30),(3,'Rom',NULL),(4,NULL,40),(5,'Bern',20),"
     "(6,'Ulm',20),(7,'Linz',50),(8,'Oslo',30)",
@@ -26,7 +27,8 @@ VIEWS = {
     "counts": "SELECT city, COUNT(*) AS n, AVG(age) AS a FROM users GROUP BY city",
     "spenders": "SELECT u.id, u.city, SUM(o.cents) AS total FROM users u LEFT JOIN orders o "
                 "ON o.user_id = u.id GROUP BY u.id, u.city",
-    "both_kinds": "SELECT id AS k, 'user' AS kind FROM users UNION ALL SELECT id, 'order' FROM orders",
+    "both_kinds": "SELECT id AS k, 'user' AS kind FROM users UNION ALL SELECT id, 'order' "
+                  "FROM orders",
     "lands": "SELECT u.id, c.land FROM users u JOIN cities c ON c.name = u.city",
     "words": "SELECT u.id, s.word FROM users u JOIN settings s ON s.id = u.age",
     "older": "SELECT * FROM users u WHERE age > (SELECT AVG(age) FROM users)",
@@ -35,8 +37,8 @@ VIEWS = {
     "distinct_cities": "SELECT DISTINCT city FROM users",
     "of_views": "SELECT a.id, s.total FROM adults a JOIN spenders s ON s.id = a.id",
     "of_words": "SELECT * FROM words WHERE word <> 'y'",
-    "recursive_one": "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 5) "
-                     "SELECT n.i, u.city FROM n LEFT JOIN users u ON u.id = n.i",
+    "recursive_one": "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n "
+                     "WHERE i < 5) SELECT n.i, u.city FROM n LEFT JOIN users u ON u.id = n.i",
     "quoted": r"SELECT id, CONCAT(note, ' \\ ', 'a''b') AS t FROM orders WHERE note IS NOT NULL",
     "only_global": "SELECT word FROM settings WHERE id > 1",
 }
@@ -46,7 +48,7 @@ READS = [
     "SELECT v.* FROM {v} AS v JOIN users ON users.id = v.{k} ORDER BY 1, 2",
     "SELECT x.id, v.{k} FROM orders x LEFT JOIN {v} v ON v.{k} = x.user_id ORDER BY 1, 2",
     "SELECT {v}.{k} FROM {v} WHERE {v}.{k} IN (SELECT user_id FROM orders) ORDER BY 1",
-    "SELECT `app`.`{v}`.{k} FROM app.{v} WHERE app.{v}.{k} > 1 ORDER BY 1",
+    "SELECT `viewed`.`{v}`.{k} FROM viewed.{v} WHERE viewed.{v}.{k} > 1 ORDER BY 1",
     "SELECT a.{k} FROM {v} a JOIN {v} b ON a.{k} = b.{k} ORDER BY 1",
     "SELECT EXISTS (SELECT 1 FROM {v})",
     "SELECT {k} FROM {v} UNION SELECT id FROM users ORDER BY 1",
@@ -66,8 +68,8 @@ def name_of(view):
 @pytest.fixture(scope="module")
 def both(cluster, plain):
     for sql in (cluster.sql, plain.sql):
-        sql("CREATE DATABASE IF NOT EXISTS app")
-    pair = testbed.Both(cluster, plain, "app")
+        sql("CREATE DATABASE IF NOT EXISTS viewed")
+    pair = testbed.Both(cluster, plain, "viewed")
     for connection in pair.connections:
         with connection.cursor() as c:
             for sql in TABLES + [f"CREATE VIEW {v} AS {q}" for v, q in VIEWS.items()]:
@@ -77,8 +79,10 @@ def both(cluster, plain):
         with connection.cursor() as c:
             c.execute("DROP VIEW " + ", ".join(map(name_of, VIEWS)))
             c.execute("DROP TABLE users, orders, parts, cities, settings")
-    assert cluster.ctl("fsck")
     pair.close()
+    for sql in (cluster.sql, plain.sql):
+        sql("DROP DATABASE viewed")
+    assert cluster.ctl("fsck")
 
 
 @pytest.mark.parametrize("view", map(name_of, VIEWS))
@@ -92,11 +96,11 @@ def test_reads(both, view):
 
 def test_the_key_is_seen_through_a_view(both):
     """A view's SELECT is planned like any other: with the key one shard answers."""
-    said = both.cluster.sql("EXPLAIN SHARDD SELECT * FROM lands WHERE id = 5")
+    said = both.cluster.sql("EXPLAIN SHARDD SELECT * FROM viewed.lands WHERE id = 5")
     assert said[0][0] == "one"
-    said = both.cluster.sql("EXPLAIN SHARDD SELECT * FROM spenders")
+    said = both.cluster.sql("EXPLAIN SHARDD SELECT * FROM viewed.spenders")
     assert said[0][0] == "gather"
-    shown = both.cluster.ctl_raw("explain", "SELECT * FROM spenders").stdout
+    shown = both.cluster.ctl_raw("explain", "SELECT * FROM viewed.spenders").stdout
     assert "gather" in shown and "engine" in shown
 
 
@@ -112,7 +116,7 @@ def test_prepared(both, sql, values):
     answers = []
     for server in (both.cluster, both.plain):
         with RawClient(server.port) as client:
-            client.login(db="app")
+            client.login(db="viewed")
             number = client.prepare(sql)[0]
             answers.append([client.execute(number, list(v))[1] for v in values])
     assert repr(answers[0]) == repr(answers[1])
@@ -170,7 +174,7 @@ def test_a_view_is_changed(both):
 
 def test_strings_under_another_collation_are_refused(both):
     """'a' = 'A' is the maker's affair: what cannot be kept is not guessed."""
-    with both.cluster.connect(db="app") as c, c.cursor() as cursor:
+    with both.cluster.connect(db="viewed") as c, c.cursor() as cursor:
         cursor.execute("SET NAMES utf8mb4 COLLATE utf8mb4_bin")
         with pytest.raises(pymysql.err.MySQLError, match="collation_connection"):
             cursor.execute("SELECT COUNT(*) FROM both_kinds")

@@ -27,10 +27,12 @@ TABLES = {
               "o_totalprice DECIMAL(15,2), o_orderdate DATE, o_orderpriority CHAR(15), "
               "o_clerk CHAR(15), o_shippriority INT, o_comment VARCHAR(79)",
     "lineitem": "l_orderkey INT, l_partkey INT NOT NULL, l_suppkey INT NOT NULL, l_linenumber INT, "
-                "l_quantity DECIMAL(15,2), l_extendedprice DECIMAL(15,2), l_discount DECIMAL(15,2), "
+                "l_quantity DECIMAL(15,2), l_extendedprice DECIMAL(15,2), "
+                "l_discount DECIMAL(15,2), "
                 "l_tax DECIMAL(15,2), l_returnflag CHAR(1), l_linestatus CHAR(1), l_shipdate DATE, "
                 "l_commitdate DATE, l_receiptdate DATE, l_shipinstruct CHAR(25), "
-                "l_shipmode CHAR(10), l_comment VARCHAR(44), PRIMARY KEY (l_orderkey, l_linenumber)",
+                "l_shipmode CHAR(10), l_comment VARCHAR(44), PRIMARY KEY (l_orderkey, "
+                "l_linenumber)",
 }
 
 REGIONS = ["AFRICA", "AMERICA", "ASIA", "EUROPE", "MIDDLE EAST"]
@@ -174,7 +176,8 @@ QUERIES = {
         AND l_shipdate > DATE '1995-03-15' GROUP BY l_orderkey, o_orderdate, o_shippriority
         ORDER BY revenue DESC, o_orderdate LIMIT 10""",
     4: """SELECT o_orderpriority, COUNT(*) AS order_count FROM orders
-        WHERE o_orderdate >= DATE '1993-07-01' AND o_orderdate < DATE '1993-07-01' + INTERVAL 3 MONTH
+        WHERE o_orderdate >= DATE '1993-07-01' AND o_orderdate < DATE '1993-07-01' + INTERVAL 3
+        MONTH
         AND EXISTS (SELECT * FROM lineitem WHERE l_orderkey = o_orderkey
         AND l_commitdate < l_receiptdate) GROUP BY o_orderpriority ORDER BY o_orderpriority""",
     5: """SELECT n_name, SUM(l_extendedprice * (1 - l_discount)) AS revenue
@@ -227,7 +230,8 @@ QUERIES = {
         AND n_name = 'GERMANY') ORDER BY value DESC""",
     12: """SELECT l_shipmode, SUM(CASE WHEN o_orderpriority = '1-URGENT'
         OR o_orderpriority = '2-HIGH' THEN 1 ELSE 0 END) AS high_line_count,
-        SUM(CASE WHEN o_orderpriority <> '1-URGENT' AND o_orderpriority <> '2-HIGH' THEN 1 ELSE 0 END)
+        SUM(CASE WHEN o_orderpriority <> '1-URGENT' AND o_orderpriority <> '2-HIGH' THEN 1 ELSE 0
+        END)
         AS low_line_count FROM orders, lineitem WHERE o_orderkey = l_orderkey
         AND l_shipmode IN ('MAIL', 'SHIP') AND l_commitdate < l_receiptdate
         AND l_shipdate < l_commitdate AND l_receiptdate >= DATE '1994-01-01'
@@ -237,7 +241,8 @@ QUERIES = {
         FROM customer LEFT OUTER JOIN orders ON c_custkey = o_custkey
         AND o_comment NOT LIKE '%special%requests%' GROUP BY c_custkey) AS c_orders
         GROUP BY c_count ORDER BY custdist DESC, c_count DESC""",
-    14: """SELECT 100.00 * SUM(CASE WHEN p_type LIKE 'PROMO%' THEN l_extendedprice * (1 - l_discount)
+    14: """SELECT 100.00 * SUM(CASE WHEN p_type LIKE 'PROMO%' THEN l_extendedprice * (1 -
+        l_discount)
         ELSE 0 END) / SUM(l_extendedprice * (1 - l_discount)) AS promo_revenue FROM lineitem, part
         WHERE l_partkey = p_partkey AND l_shipdate >= DATE '1995-09-01'
         AND l_shipdate < DATE '1995-09-01' + INTERVAL 1 MONTH""",
@@ -256,7 +261,8 @@ QUERIES = {
         ORDER BY supplier_cnt DESC, p_brand, p_type, p_size""",
     17: """SELECT SUM(l_extendedprice) / 7.0 AS avg_yearly FROM lineitem, part
         WHERE p_partkey = l_partkey AND p_brand LIKE 'Brand#2%' AND p_container LIKE 'MED%'
-        AND l_quantity < (SELECT 0.5 * AVG(l_quantity) FROM lineitem WHERE l_partkey = p_partkey)""",
+        AND l_quantity < (SELECT 0.5 * AVG(l_quantity) FROM lineitem WHERE l_partkey =
+        p_partkey)""",
     18: """SELECT c_name, c_custkey, o_orderkey, o_orderdate, o_totalprice, SUM(l_quantity)
         FROM customer, orders, lineitem WHERE o_orderkey IN (SELECT l_orderkey FROM lineitem
         GROUP BY l_orderkey HAVING SUM(l_quantity) > 200) AND c_custkey = o_custkey
