@@ -2,12 +2,15 @@
 """moving.py - what applications feel of a move, and how fast it follows them.
 
     bench/moving.py [--only during,cutover,backlog,catalog] [--seconds N] [--rows N] [--rounds N]
+                    [--full]
 
 during   statements per second of sysbench read/write before a copy and while it runs with the
          default throttle; the copy's rate beside its rate without a throttle, under the same load
-cutover  64 clients with sysbench read/write over a switch and one back: how long statements were
-         parked (by the buckets of shardd_parked_seconds; none waits longer than the fence stands),
-         and whether one failed
+cutover  64 clients with sysbench read/write, at half of what they can do at most, over a switch and
+         one back: how long statements were parked (by the buckets of shardd_parked_seconds; none
+         waits longer than the fence stands), and whether one failed. (A fence waits for the
+         transactions that were there before; on a machine that is full each takes its queue with
+         it, which is what --full shows)
 backlog  sysbench update_index with 16 threads writes while a move rests; the rate at which the move
          catches up with the log, the source idle, against the rate at which it was written
 catalog  1,024 shards and 16,384 ranges: from a changed map until all workers use it, and the plan
@@ -35,12 +38,12 @@ import testbed  # noqa: E402
 from testbed import wait_for  # noqa: E402
 
 
-def sysbench(cluster, script, command, *, threads, seconds=0, rows, wait=True):
+def sysbench(cluster, script, command, *, threads, seconds=0, rows, wait=True, rate=0):
     process = subprocess.Popen(
         ["sysbench", script, "--db-driver=mysql", "--mysql-host=127.0.0.1",
          f"--mysql-port={cluster.port}", "--mysql-user=app", "--mysql-password=app",
          "--mysql-db=app", f"--table-size={rows}", "--tables=1", f"--threads={threads}",
-         f"--time={seconds}", "--events=0", "--report-interval=1", command],
+         f"--rate={rate}", f"--time={seconds}", "--events=0", "--report-interval=1", command],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
     return finish(process) if wait else process
 
@@ -141,26 +144,41 @@ def quantile(before, after, q):
     return next((le for le, n in counts if n >= q * counts[-1][1]), 0) if counts else 0
 
 
+def transactions(out):
+    return float(re.search(r"transactions: +\d+ +\(([\d.]+) per sec", out).group(1))
+
+
+def switch_and_back(cluster, p99, longest, fences):
+    number = cluster.ctl("reshard split", "shard-1", "--to", "shard-2", "--cutover", "manual",
+                         "--throttle", "off")["job"]
+    wait_for("the comparison", lambda: "verified" in job(cluster, number) and
+             job(cluster, number)["phase"] == "follow", 900)
+    for verb in "reshard cutover", "reshard reverse":
+        before = parked(cluster)
+        done = cluster.ctl_raw(verb, "--wait", timeout=600)
+        assert done.returncode == 0, done
+        after = parked(cluster)
+        p99.append(quantile(before, after, 0.99) * 1000)
+        longest.append(quantile(before, after, 1) * 1000)
+        fences.append(job(cluster, number)["last_cutover"]["parked_ms"])
+
+
 def cutover(cluster, options):
-    p99, longest, fences = [], [], []
+    p99, longest, fences, rate = [], [], [], 0
+    if not options.full:
+        most = transactions(sysbench(cluster, "oltp_read_write", "run", threads=64,
+                                     rows=options.rows, seconds=5))
+        rate = max(1, int(most / 2))
+        print(f"{most:,.0f} transactions/s at most, {rate:,} from now on", flush=True)
     for i in range(options.rounds):
         load = sysbench(cluster, "oltp_read_write", "run", threads=64, rows=options.rows,
-                        seconds=3600, wait=False)
-        number = cluster.ctl("reshard split", "shard-1", "--to", "shard-2", "--cutover",
-                             "manual", "--throttle", "off")["job"]
-        wait_for("the comparison", lambda n=number: "verified" in job(cluster, n) and
-                 job(cluster, n)["phase"] == "follow", 900)
-        for verb in "reshard cutover", "reshard reverse":
-            before = parked(cluster)
-            done = cluster.ctl_raw(verb, "--wait", timeout=600)
-            assert done.returncode == 0, done
-            after = parked(cluster)
-            p99.append(quantile(before, after, 0.99) * 1000)
-            longest.append(quantile(before, after, 1) * 1000)
-            fences.append(job(cluster, number)["last_cutover"]["parked_ms"])
-        assert load.poll() is None, "a client failed: " + load.communicate()[0][-2000:]
-        load.terminate()
-        load.wait()
+                        seconds=3600, wait=False, rate=rate)
+        try:
+            switch_and_back(cluster, p99, longest, fences)
+            assert load.poll() is None, "a client failed: " + load.communicate()[0][-2000:]
+        finally:
+            load.terminate()
+            load.wait()
         print(f"round {i + 1}: parked up to {p99[-2]:.0f} and {p99[-1]:.0f} ms (p99), "
               f"{longest[-2]:.0f} and {longest[-1]:.0f} ms at most; the fence stood "
               f"{fences[-2]:.0f} and {fences[-1]:.0f} ms", flush=True)
@@ -283,6 +301,7 @@ def main():
     parser.add_argument("--rows", type=int, help="of the table; else 1,000,000, and for "
                         "cutover, where they only have to be copied first, 100,000")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--full", action="store_true", help="cutover: as much load as there can be")
     options = parser.parse_args()
     results, missed = {}, 0
     for name in options.only.split(","):

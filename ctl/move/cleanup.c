@@ -17,8 +17,9 @@
 #include "core/route/keyhash.h"
 #include "ctl/catalog/model.h"
 #include "ctl/move/cleanup.h"
-#include "ctl/provision/failpoint.h"
+#include "ctl/move/purge.h"
 #include "ctl/move/sets.h"
+#include "ctl/provision/failpoint.h"
 
 enum {
     BATCH              = 200, /* rows in a transaction */
@@ -45,16 +46,9 @@ struct cleaner {
     struct buf               sql;
     unsigned                 n;      /* rows in `sql` */
     uint64_t                 began_us, done; /* for the throttle */
+    struct purge             purge;
     struct sql_error        *error;
 };
-
-static bool
-stopped(struct cleaner *c)
-{
-    return (c->how->stop || (c->halt && atomic_load(c->halt))) &&
-           !sql_error_set(c->error, INTERRUPTED, "shardd: told to stop; the rest is removed when "
-                          "the job goes on");
-}
 
 /* --- text ----------------------------------------------------------------- */
 
@@ -204,12 +198,30 @@ is_foreign(struct cleaner *c, const char *cell, unsigned long len)
 
 /* --- removing ------------------------------------------------------------- */
 
-/* Slower than the limit: no. In steps, so that a stop is seen. */
 static bool
-throttle(struct cleaner *c)
+is_stopped(void *arg)
+{
+    const struct cleaner *c = arg;
+
+    return c->how->stop || (c->halt && atomic_load(c->halt));
+}
+
+static bool
+stopped(struct cleaner *c)
+{
+    return is_stopped(c) &&
+           !sql_error_set(c->error, INTERRUPTED, "shardd: told to stop; the rest is removed when "
+                          "the job goes on");
+}
+
+/* Slower than the limit and than the server's purge: no. In steps, so that a stop is seen. */
+static bool
+throttle(struct cleaner *c, uint64_t removed)
 {
     uint64_t due;
 
+    if (!purge_wait(&c->purge, &c->writer, removed, is_stopped, c, c->error))
+        return false;
     if (c->how->rows_per_s == 0)
         return true;
     due = c->began_us + c->done * 1000000 / c->how->rows_per_s;
@@ -231,11 +243,13 @@ remove_batch(struct cleaner *c)
     if (stopped(c) || !server_run_text(&c->writer, buf_unread(&c->sql), c->error))
         return false;
     failpoint("cleanup-batch");
-    c->how->removed += c->writer.affected;
+
+    uint64_t removed = c->writer.affected;
+    c->how->removed += removed;
     c->done         += c->n;
     c->n             = 0;
     buf_clear(&c->sql);
-    return throttle(c);
+    return throttle(c, removed);
 }
 
 static bool
@@ -356,6 +370,7 @@ open_sessions(struct cleaner *c)
     c->reader = c->writer = (struct server){ .answer_s = ANSWER_S };
     return move_session(&c->writer, c->m, c->shard, LOCK_S, c->error) &&
            move_session(&c->reader, c->m, c->shard, LOCK_S, c->error) &&
+           purge_begin(&c->purge, &c->writer, c->error) &&
            server_run(&c->reader, c->error,
                       "SET SESSION tx_isolation = 'READ-UNCOMMITTED', "
                       "net_write_timeout = 31536000, character_set_results = NULL");

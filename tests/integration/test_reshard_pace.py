@@ -124,6 +124,22 @@ def test_watching(c, begin):
     assert plain.strip() == f"job {number}  cancelled", plain
 
 
+def test_copies_are_removed_beside_an_old_snapshot(c, begin, remote):
+    """Removing waits for the server to forget what is gone, but not for one that cannot."""
+    number = begin("--cutover", "manual")
+    wait_for("the copy", lambda: job(c, number)["phase"] == "follow", 60)
+    with remote.connect() as old, old.cursor() as cursor:
+        cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        cursor.execute("SELECT COUNT(*) FROM app.t")
+        copied = cursor.fetchone()
+        c.ctl_raw("job cancel")
+        wait_for("the copies to be gone",
+                 lambda: remote.sql("SELECT COUNT(*) FROM app.t") == ((0,),), 60)
+        cursor.execute("SELECT COUNT(*) FROM app.t")
+        assert cursor.fetchone() == copied != (0,)
+    wait_for("the end", lambda: job(c, number)["state"] == "cancelled", 60)
+
+
 def test_bytes_per_second(c, begin):
     rate = 1_200_000
     start = time.monotonic()

@@ -19,11 +19,19 @@ import signal
 import socket
 import struct
 import subprocess
+import threading
 import time
 import urllib.request
 
 import pymysql
 from pymysql.constants import CLIENT
+
+def _interrupted(*_):
+    raise KeyboardInterrupt
+
+
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGTERM, _interrupted)  # whoever is told to end stops its servers first
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODE = os.environ.get("MODE", "release")
