@@ -105,7 +105,8 @@ struct query_ops {
     void (*room)(struct query_run *q);
     /* It was parked and goes on: with `plan` and `routes` made anew, by query_again(). */
     void (*again)(struct query_run *q);
-    /* An INSERT whose values the planner cannot place, `elsewhere`: is planned anew. NULL: it fails. */
+    /* An INSERT that says `elsewhere`, because its text does not tell where rows go, is planned
+     * anew. NULL: it fails. */
     void (*elsewhere)(struct query_run *q);
 };
 
