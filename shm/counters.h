@@ -106,6 +106,9 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
     "Reads sent again on another connection because those before them took too long.") \
   X(PIPELINE_REPEATED, TOTAL, "pipeline_repeated_total", "", \
     "Reads run again alone because of an error, a warning or a large answer.") \
+  X(READS_REPLICA, TOTAL, "weak_reads_total", "server=\"replica\"", \
+    "Reads that replicas might answer, causal or eventual ones, by who was asked first.") \
+  X(READS_PRIMARY, TOTAL, "weak_reads_total", "server=\"primary\"", "") \
   X(RETRIES, TOTAL, "retries_total", "", "Reads retried on another connection.") \
   X(TXN_SINGLE_COMMIT, TOTAL, "transactions_total", "shards=\"one\",end=\"commit\"", \
     "Transactions.") \

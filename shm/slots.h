@@ -34,6 +34,7 @@ enum {
     SLOTS_WORKERS_MAX   = 256,
     SLOTS_CLIENTS_MAX   = 1 << 20,
     SLOT_MAILS          = 64,
+    SLOT_SERVERS        = ROUTES_REPLICAS_MAX,
     SLOT_USERS          = 1024, /* names whose connections a worker can count */
     GATE_UNDECIDED_MAX  = 64,   /* a worker's further ones are looked up on their shards */
     CLIENT_USER_MAX     = 80, /* bytes kept, longer ones are cut at a character */
@@ -78,6 +79,22 @@ struct slot_shard {
     _Atomic uint64_t id; /* shard id + 1; 0: free */
     _Atomic uint64_t counter[SHARD_COUNTERS_N];
     _Atomic uint32_t latency[LATENCY_BUCKETS]; /* of its statements, see latency.h */
+} __attribute__((aligned(64)));
+
+/* What a worker knows of a replica, by its id; times in us of CLOCK_MONOTONIC. See
+ * workers/backend/servers.h. */
+struct slot_server {
+    _Atomic uint64_t id;          /* its id + 1; 0: free */
+    _Atomic uint64_t told_us;     /* when the worker last wrote this */
+    _Atomic uint64_t heard_us;    /* when it was asked last what it answered; 0: never */
+    _Atomic uint64_t covers_us;   /* it has everything of before; 0: not known */
+    _Atomic uint64_t breaker;     /* enum breaker_state */
+    _Atomic uint64_t latency_us;
+    _Atomic uint64_t outstanding; /* statements under way there */
+    _Atomic uint64_t score;       /* 0 to 100; and the points that these cost it: */
+    _Atomic uint64_t score_errors, score_latency;
+    _Atomic uint64_t reads, errors, opened; /* totals: statements, failed ones, how often the
+                                               breaker opened */
 } __attribute__((aligned(64)));
 
 /* MAIL_REPORT: everybody writes its report; `target` is which, an enum report. */
@@ -184,6 +201,7 @@ struct slot {
     _Atomic uint64_t  counter[COUNTERS_N] __attribute__((aligned(64)));
     struct histogram  latency[LATENCIES_N];
     struct slot_shard shard[ROUTES_SHARDS_MAX];
+    struct slot_server server[SLOT_SERVERS];
     struct slot_heat  heat;
     struct mailbox    mailbox;
     _Atomic uint64_t  rows;     /* client[rows] and above were never used, have no memory, and
@@ -279,6 +297,29 @@ slot_shard_add(struct slot_shard *shard, enum shard_counter c, uint64_t n)
         atomic_load_explicit(&shard->counter[c], memory_order_relaxed) + n,
         memory_order_relaxed);
 }
+
+/* As these, for replicas. */
+struct slot_server *slot_server(struct slot *slot, uint32_t id);
+void                slot_keep_servers(struct slot *slot, const uint32_t *ids, uint32_t n);
+
+static inline void
+slot_server_add(_Atomic uint64_t *word, uint64_t n)
+{
+    atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
+/* What all workers together know of a replica. */
+struct server_sum {
+    uint32_t n;         /* workers that know it; 0: the rest is nothing */
+    uint64_t heard_us;  /* the last time for any of them */
+    uint64_t covers_us; /* likewise: what one has proven is so */
+    uint32_t n_open, n_half_open; /* of their breakers */
+    uint64_t latency_us;          /* on average */
+    uint64_t outstanding, reads, errors, opened;
+    uint64_t score, score_errors, score_latency; /* the least of theirs, and its parts */
+};
+void slots_sum_server(const struct slots *s, uint32_t id, struct server_sum *out);
 
 /* A statement was answered so long after it was sent. */
 static inline void

@@ -11,6 +11,7 @@
 #include "core/route/cache.h"
 #include "shm/routes.h"
 #include "workers/backend/pool.h"
+#include "workers/backend/servers.h"
 #include "workers/client/client.h"
 #include "workers/query/park.h"
 #include "workers/query/sequence.h"
@@ -95,12 +96,17 @@ look_again(struct timer *timer)
 static void
 keep_shards(struct context *ctx, const struct routes *r)
 {
-    uint32_t  n   = r->n_shards + r->n_engines;
-    uint32_t *ids = mem_alloc((n + 1) * sizeof(*ids));
+    uint32_t  n   = 0;
+    uint32_t *ids = mem_alloc((r->n_shards + r->n_engines + r->n_replicas + 1) * sizeof(*ids));
 
-    for (uint32_t i = 0; i < n; i++)
-        ids[i] = i < r->n_shards ? r->shards[i].id : r->engines[i - r->n_shards].id;
+    for (uint32_t i = 0; i < r->n_shards; i++)
+        ids[n++] = r->shards[i].id;
+    for (uint32_t i = 0; i < r->n_engines; i++)
+        ids[n++] = r->engines[i].id;
+    for (uint32_t i = 0; i < r->n_replicas; i++)
+        ids[n++] = r->replicas[i].id;
     slot_keep_shards(ctx->slot, ids, n);
+    slot_keep_servers(ctx->slot, ids, n);
     free(ids);
 }
 
@@ -149,6 +155,7 @@ install(struct follow *f, struct routes *routes, uint64_t edition)
         pool_follow(ctx);
     }
     keep_shards(ctx, routes);
+    servers_install(ctx, routes, other);
     slot_count(ctx->slot, COUNTER_ROUTES_INSTALLED);
     if (!ctx->leaving)
         slot_enter(ctx->slot, SLOT_READY);

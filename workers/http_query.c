@@ -183,12 +183,32 @@ ask(struct http_query *q, uint8_t command, enum state state)
     stream_flush(&q->inner);
 }
 
+static bool
+is_consistency(const json_t *how)
+{
+    return how == NULL || json_is_null(how) || consistency_find(text_of(how)) != CONSISTENCY_UNSET;
+}
+
+/* A request is a session: what those before it did is only known by a token, which no request
+ * brings; so everything until now counts. */
+static void
+take_consistency(struct http_query *q)
+{
+    struct session *s   = &q->client->session;
+    const json_t   *how = json_object_get(q->body, "consistency");
+
+    s->own_consistency = json_is_string(how) ? (uint8_t)consistency_find(text_of(how))
+                                             : CONSISTENCY_UNSET;
+    s->touched         = true;
+}
+
 static void
 run(struct http_query *q)
 {
     struct span text    = text_of(json_object_get(q->body, "query"));
     uint8_t     command = q->n_params != 0 ? COM_STMT_PREPARE : COM_QUERY;
 
+    take_consistency(q);
     q->client->session.only_key = q->key.kind != KEY_VALUE_OTHER ? &q->key : NULL;
     json_answer_begin(&q->answer, q->client->session.capabilities, q->n_params != 0);
     command_text_encode(stream_out(&q->inner), command, text);
@@ -454,20 +474,6 @@ read_key(struct http_query *q, const json_t *value)
     q->key = (struct key_value){ .kind = KEY_VALUE_STRING, .bytes = text_of(value),
                                  .collation = KEY_COLLATION };
     return true;
-}
-
-/* All reads are of primaries, which is strong enough for everybody. */
-static bool
-is_consistency(const json_t *how)
-{
-    static const char *const known[] = { "strong", "causal", "eventual" };
-
-    if (how == NULL || json_is_null(how))
-        return true;
-    for (size_t i = 0; json_is_string(how) && i < countof(known); i++)
-        if (strcmp(json_string_value(how), known[i]) == 0)
-            return true;
-    return false;
 }
 
 static bool

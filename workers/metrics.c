@@ -1,9 +1,11 @@
 /* metrics.c - see metrics.h. */
 #include "workers/metrics.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/clock.h"
 #include "core/base/memory.h"
 #include "core/base/version.h"
 
@@ -183,6 +185,72 @@ servers(struct buf *out, const struct slots *slots, const struct route_shard *al
     free(sums);
 }
 
+/* --- replicas -------------------------------------------------------------- */
+
+enum replica_metric {
+    REPLICA_SCORE, REPLICA_LAG, REPLICA_LATENCY, REPLICA_OUTSTANDING, REPLICA_OPEN,
+    REPLICA_READS, REPLICA_ERRORS, REPLICA_OPENED, REPLICA_METRICS,
+};
+
+static double
+replica_value(const struct server_sum *sum, enum replica_metric which, uint64_t now_us)
+{
+    switch (which) {
+    case REPLICA_SCORE:       return (double)sum->score;
+    case REPLICA_LAG:
+        return sum->covers_us == 0 ? NAN : now_us > sum->covers_us
+                                               ? (double)(now_us - sum->covers_us) / 1e6 : 0;
+    case REPLICA_LATENCY:     return (double)sum->latency_us / 1e6;
+    case REPLICA_OUTSTANDING: return (double)sum->outstanding;
+    case REPLICA_OPEN:        return sum->n_open;
+    case REPLICA_READS:       return (double)sum->reads;
+    case REPLICA_ERRORS:      return (double)sum->errors;
+    case REPLICA_OPENED:      return (double)sum->opened;
+    case REPLICA_METRICS:     break;
+    }
+    return 0;
+}
+
+static void
+replicas(struct buf *out, const struct slots *slots, const struct routes *r, uint64_t now_us)
+{
+    static const struct {
+        const char *metric, *type, *help;
+    } rows[REPLICA_METRICS] = {
+        { "shardd_replica_score", "gauge",
+          "Health from 0 to 100: the lowest that a worker gives." },
+        { "shardd_replica_lag_seconds", "gauge",
+          "The replica has everything from before; NaN: not known." },
+        { "shardd_replica_latency_seconds", "gauge",
+          "How long its answers take, as the choice of a server sees it." },
+        { "shardd_replica_outstanding", "gauge", "Reads that wait for its answers." },
+        { "shardd_replica_breakers_open", "gauge", "Workers that leave it alone." },
+        { "shardd_replica_reads_total", "counter", "Reads sent to the replica." },
+        { "shardd_replica_errors_total", "counter", "Reads that failed there." },
+        { "shardd_replica_breakers_opened_total", "counter",
+          "How often a worker began to leave it alone." },
+    };
+    struct server_sum *sums = mem_alloc((r->n_replicas + 1) * sizeof(*sums));
+
+    for (uint32_t k = 0; k < r->n_replicas; k++)
+        slots_sum_server(slots, r->replicas[k].id, &sums[k]);
+    for (int i = 0; i < REPLICA_METRICS && r->n_replicas != 0; i++) {
+        head(out, rows[i].metric, rows[i].type, rows[i].help);
+        for (uint32_t k = 0; k < r->n_replicas; k++) {
+            double n = replica_value(&sums[k], (enum replica_metric)i, now_us);
+            buf_printf(out, "%s{replica=\"", rows[i].metric);
+            label(out, r->replicas[k].name);
+            buf_append_text(out, "\",shard=\"");
+            label(out, r->shards[r->replicas[k].shard].name);
+            if (isnan(n))
+                buf_append_text(out, "\"} NaN\n");
+            else
+                buf_printf(out, "\"} %.15g\n", n);
+        }
+    }
+    free(sums);
+}
+
 /* --- processes ------------------------------------------------------------ */
 
 static void
@@ -264,6 +332,7 @@ metrics_render(struct buf *out, const struct slots *slots, const struct routes *
     if (routes != NULL) {
         servers(out, slots, routes->shards, routes->n_shards, "shard");
         servers(out, slots, routes->engines, routes->n_engines, "engine");
+        replicas(out, slots, routes, clock_us());
     }
     free(sum);
 }

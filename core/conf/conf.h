@@ -98,6 +98,19 @@ struct conf {
     enum conf_compress server_compression;
     enum conf_server_tls server_tls;
     char             server_tls_ca[256];
+    /* replicas */
+    char             zone[64];
+    uint32_t         replica_lag_ms;
+    uint32_t         replica_wait_ms; /* 0: never */
+    uint32_t         replica_probe_ms;
+    uint32_t         replica_probe_timeout_ms;
+    uint32_t         replica_ramp_ms;
+    uint32_t         replica_panic_percent;
+    uint32_t         retry_percent;
+    uint32_t         breaker_errors;   /* 0: off, as the next one */
+    uint32_t         breaker_percent;
+    uint32_t         breaker_open_ms;
+    uint32_t         breaker_open_max_ms;
     /* statements */
     uint32_t         plan_cache_entries;
     uint64_t         merge_memory_bytes; /* per statement */

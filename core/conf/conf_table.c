@@ -156,6 +156,42 @@ const struct conf_setting conf_settings[] = {
     { STR(server_tls_ca, CONF_PATH, "", 0), CONF_RELOAD,
       "CA certificates for server_tls: a PEM file. Empty: those of the system." },
 
+    { STR(zone, CONF_TEXT, "", 0), CONF_RESTART,
+      "Where this shardd is, as shardctl replica add --zone says it of replicas: reads go to "
+      "replicas in the same zone as long as one of these is fit for them. Empty: all are alike." },
+    { INT(replica_lag_ms, "10000", 1, 86400000, "ms"), CONF_RELOAD,
+      "No read is answered by a replica that may lack something older than this." },
+    { INT(replica_wait_ms, "20", 0, 60000, "ms"), CONF_RELOAD,
+      "A session with causal consistency that read from the primary, because no replica had what "
+      "it had written or seen, waits so long at most, ten times a second at most, for one that "
+      "has; then it goes on reading there. 0: it goes back to replicas only when it has paused." },
+    { INT(replica_probe_ms, "250", 10, 60000, "ms"), CONF_RELOAD,
+      "How often a worker asks the servers of a shard with replicas how far they are. What a "
+      "replica has is known as of then." },
+    { INT(replica_probe_timeout_ms, "1000", 10, 60000, "ms"), CONF_RELOAD,
+      "A replica that has not answered by then is left alone, and reads that wait for it are sent "
+      "elsewhere." },
+    { INT(replica_ramp_ms, "10000", 0, 3600000, "ms"), CONF_RELOAD,
+      "A replica that is new, or well again, gets a tenth of its part of the reads at first, and "
+      "all of it after this time." },
+    { INT(replica_panic_percent, "50", 0, 100, "%"), CONF_RELOAD,
+      "When a smaller part of a shard's replicas than this looks well, the fault is likely not "
+      "theirs, and all of them are used." },
+    { INT(retry_percent, "20", 0, 1000, "%"), CONF_RELOAD,
+      "Reads that failed on a replica are sent to another server as long as they are at most so "
+      "many of all reads from replicas, and ten per second and worker besides." },
+    { INT(breaker_errors, "5", 0, 1000000, "errors"), CONF_RELOAD,
+      "So many failed reads in a row, and a replica is left alone for a while. 0: never for "
+      "that." },
+    { INT(breaker_percent, "50", 0, 100, "%"), CONF_RELOAD,
+      "The same for such a part of the reads of the last ten seconds, when these are 20 or more. "
+      "0: never for that." },
+    { INT(breaker_open_ms, "1000", 1, 3600000, "ms"), CONF_RELOAD,
+      "For how long the first time, up to a quarter more or less; then three reads try whether it "
+      "is well. Each time that one of these fails it is left alone for twice as long." },
+    { INT(breaker_open_max_ms, "30000", 1, 86400000, "ms"), CONF_RELOAD,
+      "The longest time that a replica is left alone at once." },
+
     { INT(plan_cache_entries, "4096", 16, 1048576, "plans"), CONF_RESTART,
       "Statements, without their literals, whose plan each worker remembers." },
     { INT(merge_memory_bytes, "256M", MIB, 64 * GIB, "bytes"), CONF_RELOAD,
@@ -215,6 +251,7 @@ const struct conf_section conf_sections[] = {
     { "max_clients", "Clients" },
     { "tls_cert", "TLS and logins" },
     { "pool_max", "Connections to the servers" },
+    { "zone", "Replicas" },
     { "plan_cache_entries", "Statements" },
     { "ring_entries", "Input and output" },
     { "log_level", "Logs" },

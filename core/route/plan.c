@@ -301,6 +301,7 @@ plan_make(struct arena *arena, const struct plan_context *context, struct span t
     note_flags(&p);
     find_params(&p);
     dispatch(&p);
+    plan_note_hint(&p);
     if (wants_views(&p))
         plan_view(&p);
     if (out->kind == PLAN_EXPAND)

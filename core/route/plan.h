@@ -314,7 +314,7 @@ enum processlist { PROCESSLIST_NONE, PROCESSLIST_SHOW, PROCESSLIST_FULL, PROCESS
 
 enum shardd_show {
     SHARDD_STATUS, SHARDD_SHARDS, SHARDD_ENGINES, SHARDD_POOLS, SHARDD_CLIENTS, SHARDD_DIGESTS,
-    SHARDD_TRANSACTIONS,
+    SHARDD_TRANSACTIONS, SHARDD_SERVERS,
     SHARDD_EXPLAIN, /* EXPLAIN SHARDD statement: `name` is the statement's text */
     SHARDD_EXPLAIN_JSON,
 };
@@ -391,6 +391,7 @@ struct plan {
     const struct ddl_spec     *ddl;          /* PLAN_DDL */
     const struct named_spec   *named;        /* PLAN_NAMED */
     enum shardd_show           show;         /* PLAN_SHARDD */
+    enum consistency           consistency;  /* as a hint says it: "shardd: consistency=causal" */
     struct operand             kill_id;      /* PLAN_KILL */
     bool                       variables;    /* SHOW VARIABLES LIKE: some are the proxy's own */
     bool                       kill_query;   /* KILL QUERY: the statement only */
@@ -409,7 +410,6 @@ struct plan_context {
     uint16_t             collation;   /* collation_connection's id; 0 when character_set_client is
                                          another character set than the connection's */
     bool                 prepared;    /* COM_STMT_PREPARE: '?' are parameters */
-    bool                 elsewhere;   /* INSERT: values are not stored as they are written */
 };
 
 /* The plan for a statement. Never fails: what cannot be done is PLAN_REFUSE.
@@ -419,6 +419,10 @@ struct plan_context {
  * before the plan when only users have changed. */
 void plan_make(struct arena *arena, const struct plan_context *context, struct span text,
                const struct digest *digest, const struct stmt *statement, struct plan *out);
+
+/* "strong", "causal", "eventual", without case; CONSISTENCY_UNSET: it is none of them. */
+enum consistency consistency_find(struct span word);
+const char      *consistency_name(enum consistency c);
 
 /* ---- running ---- */
 

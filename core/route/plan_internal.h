@@ -362,8 +362,6 @@ void gather_filters(struct planner *p, struct gathering *list);
  * scatter (list NULL), or because they stand in filters. False: refused. */
 bool match_in(struct expr *e);
 bool match_check(struct planner *p, struct query *q, struct gathering *list);
-/* plan_gather_order.c: what SQL leaves open, a server decides by the order of its rows. */
-bool gather_is_ordered(struct planner *p);
 /* plan_gather_text.c */
 struct sql_template gather_from(struct planner *p, const struct gathering *g);
 /* The statement without what is on the fetches: locks, index hints, partitions, periods, and
@@ -446,6 +444,9 @@ void plan_information_finish(struct planner *p);
 bool plan_show_information(struct planner *p);
 /* Of the database that a statement about tables of information_schema asks for. */
 uint32_t plan_information_home(struct planner *p);
+/* plan_hint.c */
+void plan_note_hint(struct planner *p);
+
 /* plan_admin.c. The bools: whether it is one of theirs, planned or refused. */
 void plan_admin_table(struct planner *p);
 void plan_flush(struct planner *p);

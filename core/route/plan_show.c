@@ -12,6 +12,7 @@ show_shardd(struct planner *p)
         { "STATUS", SHARDD_STATUS },   { "SHARDS", SHARDD_SHARDS },   { "POOLS", SHARDD_POOLS },
         { "CLIENTS", SHARDD_CLIENTS }, { "DIGESTS", SHARDD_DIGESTS },
         { "TRANSACTIONS", SHARDD_TRANSACTIONS }, { "ENGINES", SHARDD_ENGINES },
+        { "SERVERS", SHARDD_SERVERS },
     };
     const struct show *s = p->stmt->show;
     if (s->like != NULL || s->where != NULL || s->limit != NULL) {
@@ -29,8 +30,8 @@ show_shardd(struct planner *p)
         return;
     }
     refuse(p, SQL_UNKNOWN_ERROR,
-           "shardd: SHOW SHARDD knows STATUS, SHARDS, ENGINES, POOLS, CLIENTS, TRANSACTIONS and "
-           "DIGESTS");
+           "shardd: SHOW SHARDD knows STATUS, SHARDS, SERVERS, ENGINES, POOLS, CLIENTS, "
+           "TRANSACTIONS and DIGESTS");
 }
 
 static void

@@ -380,7 +380,7 @@ static const struct plan_case cases[] = {
       "refuse 1235: shardd: SHOW SHARDD STATUS shows all rows: LIKE, WHERE and LIMIT do not go "
       "with it" },
     { "SHOW SHARDD FOO",
-      "refuse 1105: shardd: SHOW SHARDD knows STATUS, SHARDS, ENGINES, POOLS, CLIENTS, "
+      "refuse 1105: shardd: SHOW SHARDD knows STATUS, SHARDS, SERVERS, ENGINES, POOLS, CLIENTS, "
       "TRANSACTIONS and DIGESTS" },
     { "DESCRIBE users",
       "one home (s0)" },

@@ -1,6 +1,7 @@
 /* backend.c - see backend.h. */
 #include "workers/backend/backend.h"
 #include "workers/backend/care.h"
+#include "workers/backend/servers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,10 +18,27 @@ enum {
     MARK_HIGH       = 1 << 20,
 };
 
+static bool
+is_replica(uint32_t id)
+{
+    return id >= ROUTES_REPLICA_ID && !routes_is_engine(id);
+}
+
+/* A replica looks like a shard of its own: what is static is so until the next call. */
 static const struct route_shard *
 server_by_id(const struct context *ctx, uint32_t id)
 {
-    return ctx->routes == NULL ? NULL : routes_server(ctx->routes->routes, id);
+    static struct route_shard   like;
+    const struct route_replica *r;
+
+    if (ctx->routes == NULL)
+        return NULL;
+    if (!is_replica(id))
+        return routes_server(ctx->routes->routes, id);
+    r = routes_replica(ctx->routes->routes, id);
+    if (r != NULL)
+        like = (struct route_shard){ .id = id, .name = r->name, .host = r->host, .port = r->port };
+    return r != NULL ? &like : NULL;
 }
 
 const char *
@@ -28,11 +46,12 @@ backend_name(const struct context *ctx, uint32_t shard_id)
 {
     static char               text[160];
     const struct route_shard *s    = server_by_id(ctx, shard_id);
-    const char               *what = routes_is_engine(shard_id) ? "engine" : "shard";
+    const char               *what = routes_is_engine(shard_id) ? "engine"
+                                     : is_replica(shard_id) ? "replica" : "shard";
 
     if (s == NULL)
         snprintf(text, sizeof(text), "%s %u (no longer in the routes)", what,
-                 routes_is_engine(shard_id) ? shard_id - ROUTES_ENGINE_ID : shard_id);
+                 shard_id & (ROUTES_REPLICA_ID - 1));
     else if (s->port == 0)
         snprintf(text, sizeof(text), "%s %.*s (%.*s)", what, (int)s->name.len, s->name.ptr,
                  (int)s->host.len, s->host.ptr);
@@ -121,6 +140,8 @@ lost(struct backend *b, const char *what)
     else
         sql_error_set(&why, ERR_LOST, "shardd: lost the connection to %s: %s",
                       backend_name(ctx, b->pool->key.shard_id), what);
+    if (is_replica(b->pool->key.shard_id))
+        servers_lost(ctx, b->pool->key.shard_id);
     if (b->state != BACKEND_IDLE) {
         slot_count(ctx->slot, COUNTER_BACKENDS_LOST);
         slot_shard_add(b->counters, SHARD_COUNTER_LOST, 1);

@@ -27,6 +27,7 @@ struct gate;
 struct parking;
 struct together;
 struct heat;
+struct servers;
 
 struct context {
     struct ring       *ring;
@@ -60,6 +61,7 @@ struct context {
     bool               fence_closed; /* it lets nothing through any more: see park.h */
     struct heat       *heat;         /* see workers/query/heat.h; owned; NULL: not needed yet */
     struct parking    *parking;     /* see workers/query/park.h; owned; NULL: not needed yet */
+    struct servers    *servers;      /* see servers.h; owned; NULL: no shard has replicas */
     struct together   *together;    /* see workers/query/together.h; owned; NULL: not needed yet */
     struct query_run      *spare_query; /* see workers/query/query.h; owned */
     uint32_t           n_spare_queries;

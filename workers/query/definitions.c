@@ -106,7 +106,7 @@ take_row(struct definition_asking *a, struct span row)
     const struct route_table *t = &a->routes->routes->tables[a->table];
     struct definition        *d = mem_alloc(sizeof(*d));
     struct cell               cells[N_CELLS];
-    struct err                err;
+    struct err                err = { 0 };
     bool                      ok;
 
     ok = row_text_decode(row, N_CELLS, cells) ? true : err_set(&err, "what it says is no row");

@@ -7,6 +7,7 @@
 #include "workers/query/limits.h"
 #include "workers/query/own_vars.h"
 #include "workers/query/park.h"
+#include "workers/query/replica.h"
 #include "workers/query/txn.h"
 
 void
@@ -60,9 +61,15 @@ leg_over(struct leg *leg, const struct sql_error *error)
 
     if (leg->state == LEG_OVER)
         return;
+    if (error != NULL && leg->use.server != NULL && replica_again(leg, error->code))
+        return;
     leg->state = LEG_OVER;
     leg->ok    = error == NULL;
     leg_time_end(leg);
+    if (leg->use.server != NULL || q->s->seen != NULL)
+        replica_over(leg);
+    else
+        q->s->touched |= q->plan == NULL || q->plan->plan.kind != PLAN_SET;
     if (leg->over != NULL) {
         leg->error = error != NULL ? *error : leg->error;
         if (leg->fill == NULL) /* else it has to be emptied first */

@@ -1,14 +1,20 @@
 /* own_vars.c - see own_vars.h. */
 #include "workers/query/own_vars.h"
 
+#include <stdio.h>
+
 #include "core/mysql/result_writer.h"
 #include "core/sql/literal.h"
+#include "workers/query/replica.h"
+#include "workers/query/token.h"
 
 enum { ERR_UNKNOWN_VARIABLE = 1193, ERR_LOCAL_VARIABLE = 1228, ERR_WRONG_VALUE = 1231 };
 
 static const char *const names[OWN_VARS_N] = {
     [OWN_COMMIT]         = "shardd_commit",
     [OWN_SNAPSHOT_READS] = "shardd_snapshot_reads",
+    [OWN_CONSISTENCY]    = "shardd_consistency",
+    [OWN_TOKEN]          = "shardd_causal_token",
 };
 
 static const char *const commits[] = { "atomic", "best_effort", "single" };
@@ -38,20 +44,28 @@ own_find(struct span name)
 }
 
 static const char *
-value_of(const struct session *s, enum own_var v)
+value_of(struct session *s, enum own_var v)
 {
-    return v == OWN_COMMIT ? commits[session_commit(s)]
-                           : session_snapshot_reads(s) ? "ON" : "OFF";
+    switch (v) {
+    case OWN_COMMIT:         return commits[session_commit(s)];
+    case OWN_SNAPSHOT_READS: return session_snapshot_reads(s) ? "ON" : "OFF";
+    case OWN_CONSISTENCY:
+        return consistency_name(session_consistency(s, s->ctx->routes->routes));
+    case OWN_TOKEN:          return token_print(s);
+    case OWN_VARS_N:         break;
+    }
+    return "";
 }
 
 const char *
-own_literal(const struct session *s, enum own_var v)
+own_literal(struct session *s, enum own_var v)
 {
-    static const char *const quoted[] = { "'atomic'", "'best_effort'", "'single'" };
+    static char quoted[TOKEN_TEXT + 2];
 
-    if (v == OWN_COMMIT)
-        return quoted[session_commit(s)];
-    return session_snapshot_reads(s) ? "1" : "0";
+    if (v == OWN_SNAPSHOT_READS)
+        return session_snapshot_reads(s) ? "1" : "0";
+    snprintf(quoted, sizeof(quoted), "'%s'", value_of(s, v));
+    return quoted;
 }
 
 /* --- SET ------------------------------------------------------------------ */
@@ -80,9 +94,15 @@ read_value(enum own_var v, const struct setting *item)
 {
     static const char *const booleans[] = { "OFF", "ON", "0", "1", "FALSE", "TRUE" };
     struct span              text       = unquoted(item);
+    enum consistency         c          = consistency_find(text);
+    uint64_t                 us;
 
     if (item->value_kind == VALUE_DEFAULT)
         return -1;
+    if (v == OWN_CONSISTENCY)
+        return c != CONSISTENCY_UNSET ? (int)c + 1 : 0;
+    if (v == OWN_TOKEN)
+        return token_read(text, &us) ? 1 : 0;
     for (size_t i = 0; v == OWN_COMMIT && i < countof(commits); i++)
         if (span_equal_nocase(text, span_of(commits[i])))
             return (int)i + 1;
@@ -90,6 +110,29 @@ read_value(enum own_var v, const struct setting *item)
         if (span_equal_nocase(text, span_of(booleans[i])))
             return (int)(i % 2) + 1;
     return 0;
+}
+
+static void
+set_item(struct session *s, const struct setting *item)
+{
+    enum own_var v     = own_find(item->name);
+    int          value = read_value(v, item);
+    uint8_t      kept  = value < 0 ? 0 : (uint8_t)value;
+
+    switch (v) {
+    case OWN_COMMIT:         s->own_commit = kept; break;
+    case OWN_SNAPSHOT_READS: s->own_snapshot_reads = kept; break;
+    case OWN_CONSISTENCY:
+        s->own_consistency = kept == 0 ? CONSISTENCY_UNSET : (uint8_t)(kept - 1);
+        if (s->own_consistency == CONSISTENCY_CAUSAL)
+            replica_track(s);
+        break;
+    case OWN_TOKEN:
+        if (value > 0)
+            token_take(s, unquoted(item));
+        break;
+    case OWN_VARS_N: break;
+    }
 }
 
 /* The first thing wrong with the item is told. */
@@ -127,15 +170,8 @@ own_set(struct query_run *q)
     for (uint32_t i = 0; any && i < spec->n; i++)
         if (!item_ok(q, &spec->items[i]))
             return true;
-    for (uint32_t i = 0; any && i < spec->n; i++) {
-        enum own_var v     = own_find(spec->items[i].name);
-        int          value = read_value(v, &spec->items[i]);
-        uint8_t      kept  = value < 0 ? 0 : (uint8_t)value;
-        if (v == OWN_COMMIT)
-            q->s->own_commit = kept;
-        else
-            q->s->own_snapshot_reads = kept;
-    }
+    for (uint32_t i = 0; any && i < spec->n; i++)
+        set_item(q->s, &spec->items[i]);
     if (any)
         query_ok(q, 0, 0, 0, (struct span){ 0 });
     return any;

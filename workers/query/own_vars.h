@@ -2,6 +2,9 @@
  *
  *   shardd_commit           atomic, best_effort, single; the user's, or the setting commit
  *   shardd_snapshot_reads   the setting snapshot_reads
+ *   shardd_consistency      strong, causal, eventual; the user's, the database's, or strong
+ *   shardd_causal_token     what the session has written and read, for another one to read no
+ *                           older: what that sets it to
  *
  * SET, SELECT @@name and SHOW VARIABLES LIKE 'shardd%' answer here; no server has
  * heard of them. They are gone with COM_RESET_CONNECTION.
@@ -11,13 +14,15 @@
 
 #include "workers/query/query.h"
 
-enum own_var { OWN_COMMIT, OWN_SNAPSHOT_READS, OWN_VARS_N };
+enum own_var {
+    OWN_COMMIT, OWN_SNAPSHOT_READS, OWN_CONSISTENCY, OWN_TOKEN, OWN_VARS_N,
+};
 
 /* OWN_VARS_N: there is none of that name. */
 enum own_var own_find(struct span name);
 
-/* As a literal: 'atomic', 1. */
-const char *own_literal(const struct session *s, enum own_var v);
+/* As a literal: 'atomic', 1. Static, until the next call. */
+const char *own_literal(struct session *s, enum own_var v);
 
 /* What is in force for the session. */
 enum conf_commit session_commit(const struct session *s);

@@ -17,6 +17,7 @@
 #include "workers/query/own_vars.h"
 #include "workers/query/park.h"
 #include "workers/query/processlist.h"
+#include "workers/query/replica.h"
 #include "workers/query/snapshot.h"
 #include "workers/query/together.h"
 #include "workers/query/txn.h"
@@ -306,6 +307,8 @@ run_on_shards(struct query_run *q)
         return;
     }
     find_variables(q);
+    if (q->routes->routes->n_replicas != 0)
+        replica_take(q);
     if (!keeps_to_key(q) || waits_for_move(q) || together_joins(q))
         return;
     /* Without autocommit the first statement opens the transaction; what opened

@@ -19,6 +19,7 @@
 #include "core/route/cache.h"
 #include "core/route/plan.h"
 #include "core/sql/digest.h"
+#include "workers/backend/servers.h"
 #include "workers/query/session.h"
 
 struct query_run;
@@ -71,6 +72,11 @@ struct leg {
     bool               ok;       /* OVER, without error */
     bool               lost;     /* OVER, because the backend is gone */
     bool               retried;
+    bool               heard;     /* something of its answer has been taken (merges) */
+    uint8_t            n_retries; /* of replicas, see replica.h: */
+    struct server_use  use;       /* it is for that one; shard_id is its id */
+    struct server_use  suspect;   /* the one before, until it is known who was right */
+    struct server_ask  ask;       /* it waits until a replica is far enough */
     bool               vars_skipped; /* a SET that the backend may not hear now */
     struct backend    *backend;
     struct backend    *shared;   /* instead of one of its own: see query_share.c */
@@ -105,9 +111,6 @@ struct query_ops {
     void (*room)(struct query_run *q);
     /* It was parked and goes on: with `plan` and `routes` made anew, by query_again(). */
     void (*again)(struct query_run *q);
-    /* An INSERT that says `elsewhere`, because its text does not tell where rows go, is planned
-     * anew. NULL: it fails. */
-    void (*elsewhere)(struct query_run *q);
 };
 
 struct query_run {
@@ -136,7 +139,6 @@ struct query_run {
     struct row_cursor        *cursor;     /* QUERY_FETCH: the client's; else see row_cursor.h */
     uint32_t                  fetch_rows;
     bool                      one_off;    /* QUERY_EXECUTE: nobody prepares this text again */
-    bool                      elsewhere;     /* an engine computes what is stored */
     bool                      as_controller; /* DDL: by the controller's rights, not the client's */
     bool                      silent;     /* `client` is nobody's: the answer stays in its output */
     uint32_t                  client_statement; /* QUERY_PREPARE: the id to tell the client */
@@ -152,6 +154,8 @@ struct query_run {
     struct routes_ref *routes; /* a reference of ours */
     struct plan_values values;
     uint32_t           digest_flags;
+    bool               may_wait;    /* for a replica that is not far enough yet */
+    enum consistency   consistency; /* CONSISTENCY_UNSET: no shard has replicas */
     struct arena       arena;
 
     /* See park.h; in us of ring_now_us(). */
@@ -365,6 +369,7 @@ void query_txn(struct query_run *q);                         /* query_txn.c */
 void query_ddl(struct query_run *q);                         /* query_ddl.c */
 void query_ddl_abandon(struct query_run *q);
 void query_shardd(struct query_run *q);                      /* query_shardd.c */
+void query_show_servers(struct query_run *q);                /* query_servers.c */
 
 /* COM_RESET_CONNECTION for the session and all that it holds on servers; done() and no
  * answer (forget.c). */

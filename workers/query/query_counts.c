@@ -27,7 +27,7 @@ struct call {
 
 /* A pass over a text. An item is a column of the outermost SELECT. */
 struct fill {
-    const struct session *s;
+    struct session *s;
     struct span           from;
     struct span           holders; /* see user_locks.h */
     struct buf           *out;
@@ -158,7 +158,7 @@ say_user(struct buf *out, const char *user, struct span host)
 static void
 say(const struct fill *f, const struct call *call, struct span text)
 {
-    const struct session *s   = f->s;
+    struct session *s         = f->s;
     struct buf           *out = f->out;
 
     switch (call->what) {

@@ -5,6 +5,7 @@
 #include "workers/backend/reaper.h"
 #include "workers/query/leg.h"
 #include "workers/query/park.h"
+#include "workers/query/replica.h"
 #include "workers/query/report.h"
 #include "workers/query/row_cursor.h"
 #include "workers/query/snapshot.h"
@@ -22,6 +23,7 @@ drop_legs(struct query_run *q, const struct sql_error *why)
 
         pool_cancel(&leg->waiter);
         query_share_drop(leg);
+        replica_drop(leg);
         if (leg->state != LEG_OVER)
             buf_fini(&leg->text);
         leg->state   = LEG_OVER;

@@ -15,6 +15,7 @@
 #include "workers/query/leg.h"
 #include "workers/query/limits.h"
 #include "workers/query/own_vars.h"
+#include "workers/query/replica.h"
 #include "workers/query/snapshot.h"
 #include "workers/query/txn.h"
 
@@ -290,6 +291,21 @@ take_count(struct merging *m, const struct leg *leg)
     }
 }
 
+/* Nothing of the leg's answer is in the merge yet. */
+static bool
+ask_elsewhere(struct leg *leg, struct backend *b)
+{
+    if (leg->use.server == NULL)
+        return false;
+    leg->backend = NULL;
+    if (replica_again(leg, leg->x.reader.error)) {
+        pool_release(b);
+        return true;
+    }
+    leg->backend = b;
+    return false;
+}
+
 static void
 on_message(struct exchange *x, struct backend *b, const struct result_message *msg, bool last)
 {
@@ -297,7 +313,9 @@ on_message(struct exchange *x, struct backend *b, const struct result_message *m
     struct merging  *m   = leg->q->merging;
     struct sql_error why;
 
-    (void)b;
+    if (msg->kind == RESULT_IS_ERR && !leg->heard && ask_elsewhere(leg, b))
+        return;
+    leg->heard = true;
     switch (msg->kind) {
     case RESULT_IS_COUNT:  take_count(m, leg); break;
     case RESULT_IS_COLUMN:
@@ -347,7 +365,7 @@ on_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
     (void)b;
     leg->backend = NULL;
     leg->lost    = true;
-    if (leg->q->finished)
+    if (leg->q->finished || (!leg->heard && replica_again(leg, why->code)))
         return;
     stop(leg->q->merging, why);
     leg_over(leg, why);
@@ -396,8 +414,12 @@ query_merge(struct query_run *q, const struct shard_set *shards)
     q->all_over  = all_over;
     legs_make(q, shards);
     m->n_got = arena_alloc(&q->arena, q->n_legs * sizeof(*m->n_got));
-    for (uint32_t i = 0; i < q->n_legs; i++)
-        leg_start(&q->legs[i]);
+    for (uint32_t i = 0; i < q->n_legs; i++) {
+        if (q->consistency != CONSISTENCY_UNSET)
+            replica_start(&q->legs[i]);
+        else
+            leg_start(&q->legs[i]);
+    }
 }
 
 static void

@@ -13,6 +13,7 @@
 #include "workers/query/diagnostics.h"
 #include "workers/backend/reaper.h"
 #include "workers/query/leg.h"
+#include "workers/query/replica.h"
 #include "workers/query/limits.h"
 #include "workers/query/txn.h"
 
@@ -194,6 +195,39 @@ finish(struct leg *leg)
 
 /* --- relaying bytes ------------------------------------------------------ */
 
+/* The answer is an error, whole: it is asked elsewhere. */
+static bool
+ask_elsewhere(struct leg *leg, struct backend *b, uint16_t code)
+{
+    if (code == 0 || leg->q->answered || leg->use.server == NULL)
+        return false;
+    leg->backend = NULL;
+    if (replica_again(leg, code)) {
+        pool_release(b);
+        return true;
+    }
+    leg->backend = b;
+    return false;
+}
+
+/* Of a replica's answer nothing is passed on before it is complete or long. False: the bytes
+ * are due, and those before them are with the client. */
+static bool
+hold_back(struct leg *leg, struct span bytes, bool last)
+{
+    struct query_run *q = leg->q;
+
+    if (last && ask_elsewhere(leg, leg->backend, leg->x.reader.error))
+        return true;
+    if (!last && buf_len(&leg->answer) + bytes.len <= REPLICA_HOLD_BYTES) {
+        buf_append_span(&leg->answer, bytes);
+        return true;
+    }
+    buf_append_span(stream_out(q->client), buf_unread(&leg->answer));
+    buf_fini(&leg->answer);
+    return false;
+}
+
 static void
 relay_bytes(struct exchange *x, struct backend *b, struct span bytes, bool last)
 {
@@ -201,6 +235,8 @@ relay_bytes(struct exchange *x, struct backend *b, struct span bytes, bool last)
     struct query_run *q   = leg->q;
 
     (void)b;
+    if (leg->use.server != NULL && !q->answered && hold_back(leg, bytes, last))
+        return;
     buf_append_span(stream_out(q->client), bytes);
     query_flush(q);
     if (last)
@@ -250,8 +286,10 @@ relay_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
         relay_room(x, b);
         return;
     }
-    /* A plain read that has told the client nothing can be asked again. */
-    if (!q->answered && !leg->retried && !q->s->in_txn && q->s->pins.set == 0 &&
+    /* A plain read that has told the client nothing can be asked again: of a replica by
+     * leg_over(). */
+    if (leg->use.server == NULL && !q->answered && !leg->retried && !q->s->in_txn &&
+        q->s->pins.set == 0 &&
         (q->command == QUERY_PREPARE || (q->plan != NULL && q->plan->plan.is_read))) {
         slot_count(q->ctx->slot, COUNTER_RETRIES);
         leg->retried = true;
@@ -413,6 +451,8 @@ relay_message(struct exchange *x, struct backend *b, const struct result_message
             finish_stopped(leg);
         return;
     }
+    if (m->kind == RESULT_IS_ERR && last && ask_elsewhere(leg, b, x->reader.error))
+        return;
     if (q->command == QUERY_PREPARE && m->kind == RESULT_IS_ERR &&
         leg_may_prepare_again(leg, x->reader.error)) {
         ready(leg);
@@ -493,5 +533,8 @@ query_relay(struct query_run *q, uint32_t shard)
     q->all_over  = all_over;
     legs_make(q, &one);
     q->legs[0].waiter.may_share = query_may_share(q);
-    leg_start(&q->legs[0]);
+    if (q->consistency != CONSISTENCY_UNSET)
+        replica_start(&q->legs[0]);
+    else
+        leg_start(&q->legs[0]);
 }

@@ -365,6 +365,7 @@ query_shardd(struct query_run *q)
     case SHARDD_STATUS:  show_status(q); return;
     case SHARDD_SHARDS:  show_shards(q); return;
     case SHARDD_ENGINES: show_engines(q); return;
+    case SHARDD_SERVERS: query_show_servers(q); return;
     case SHARDD_POOLS:   report_show(q, REPORT_POOLS); return;
     case SHARDD_CLIENTS: show_clients(q); return;
     case SHARDD_DIGESTS: report_show(q, REPORT_DIGESTS); return;

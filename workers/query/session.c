@@ -1,6 +1,7 @@
 /* session.c - see session.h. */
 #include "workers/query/diagnostics.h"
 #include "workers/query/limits.h"
+#include "workers/query/replica.h"
 
 #include <stdlib.h>
 
@@ -139,6 +140,7 @@ end_txn(struct session *s, bool clean)
 {
     for (uint32_t i = 0; i < s->n_held; i++) {
         struct held *h = &s->held[i];
+        replica_committed(s, h->shard_id);
         if (s->pins.set != 0 && (clean || h->role == HELD_PIN)) {
             h->role  = HELD_PIN;
             h->wrote = false;
@@ -211,6 +213,10 @@ session_reset(struct session *s)
     uservars_clear(&s->uservars);
     s->autocommit     = true;
     s->own_commit     = s->own_snapshot_reads = 0;
+    s->own_consistency = CONSISTENCY_UNSET;
+    s->touched         = false;
+    free(s->seen);
+    s->seen = NULL;
     s->lex            = (struct lex_options){ .charset = session_lex_charset(s->charset) };
     s->zero_is_number = false;
     s->collation      = s->charset;
@@ -276,6 +282,7 @@ session_set_schema(struct session *s, struct span schema)
 
     free(s->schema);
     s->schema = copy;
+    s->default_generation = 0;
 }
 
 struct pool *

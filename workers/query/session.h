@@ -67,6 +67,11 @@ struct session {
     bool               autocommit;
     uint8_t            own_commit, user_commit, own_snapshot_reads; /* 1 + value; 0: see
                                                                        own_vars.h */
+    uint8_t            own_consistency; /* enum consistency, as SET; see replica.h */
+    uint8_t            default_consistency; /* of its user and schema, with the routes of: */
+    uint64_t           default_generation, default_users;
+    bool               touched;    /* a server has run something for it, but SET */
+    struct seen       *seen;       /* owned; NULL: it was never causal */
     struct session_modes *modes;   /* owned: how a server reads DDL; NULL: as after the login */
     char              *next_transaction; /* owned: SET TRANSACTION ... for the next one, and its
                                             words; NULL: none, whatever they are */

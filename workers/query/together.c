@@ -46,7 +46,8 @@ may_join(const struct query_run *q)
         q->ops->again == NULL || q->joins_nobody || q->limit_ms != 0 || q->fixed_s != 0)
         return false;
     if (s->in_txn || !s->autocommit || s->pins.set != 0 || s->n_held != 0 ||
-        s->next_transaction != NULL || s->only_key != NULL || query_counts_rows(q))
+        s->next_transaction != NULL || s->only_key != NULL || query_counts_rows(q) ||
+        q->consistency == CONSISTENCY_CAUSAL)
         return false;
     return !q->more && !q->quiet && !q->silent && q->seq == 1 && !q->keeps_diagnostics &&
            q->values.text.len <= TEXT_MAX;
@@ -76,7 +77,8 @@ equal(const struct query_run *left, const struct query_run *right)
 
     return span_equal(left->values.text, right->values.text) && same_name(a->user, b->user) &&
            same_name(a->schema, b->schema) && a->capabilities == b->capabilities &&
-           a->charset == b->charset && a->collation == b->collation &&
+           left->consistency == right->consistency && a->charset == b->charset &&
+           a->collation == b->collation &&
            a->own_snapshot_reads == b->own_snapshot_reads && same_settings(&a->vars, &b->vars);
 }
 

@@ -1,0 +1,139 @@
+/* servers.h - the replicas of the shards as this worker sees them, and which of them gets a read.
+ *
+ *   server_group   a shard: what its primary had written, and when that was asked (position.h)
+ *      server      a replica: how far it is, how quick, whether it is well (core/balance)
+ *
+ * Each worker decides by what it sees itself: no lock, no shared cache line. What a read needs is
+ * said as a moment of this host's clock: the server must have everything that could be seen
+ * before. Every replica also has to have everything from before the routes in use were taken
+ * over, because rows may have moved to its shard and columns may have changed with them.
+ * No replica that is fit: the caller asks the primary.
+ *
+ * What is learned is kept as long as the server is in the routes. probe.c asks primaries and
+ * replicas how far they are, also when nobody else wants anything of them.
+ */
+#ifndef WORKERS_BACKEND_SERVERS_H
+#define WORKERS_BACKEND_SERVERS_H
+
+#include "core/balance/breaker.h"
+#include "core/balance/pick.h"
+#include "core/balance/position.h"
+#include "workers/backend/backend.h"
+
+struct server_group;
+
+/* A question to a server, one at a time; see probe.c. */
+struct probe {
+    struct context    *ctx;
+    uint32_t           server_id;
+    void             (*done)(struct probe *p, bool well);
+    struct pool_waiter waiter;
+    struct exchange    x;
+    struct backend    *backend;
+    struct timer       deadline;
+    bool               asking;
+    uint64_t           asked_us; /* when the question was sent */
+    bool               good;     /* an answer came: */
+    size_t             len;      /* of `text`, its one value */
+    char               text[POSITION_TEXT];
+};
+
+struct server {
+    uint32_t             id;
+    struct server_group *group;
+    enum replica_state   state;
+    bool                 gone;   /* freed when nothing of it is under way */
+    uint32_t             incarnation; /* grows when it may have forgotten something: a crash */
+    struct pick_server   pick;
+    struct breaker       breaker;
+    breaker_ticket       probe_ticket;
+    uint64_t             covers_us;  /* it has all of before; 0: not known */
+    uint64_t             heard_us;   /* it answered a probe */
+    struct probe         probe;
+    struct slot_server  *record;
+};
+
+struct server_group {
+    struct context  *ctx;
+    uint32_t         shard_id;
+    uint64_t         epoch; /* of the primary */
+    uint32_t         n;
+    struct server   *server[ROUTES_SHARD_REPLICAS_MAX];
+    bool             local[ROUTES_SHARD_REPLICAS_MAX]; /* it is in our zone */
+    struct positions positions;
+    struct probe     primary;
+    uint64_t         primary_epoch; /* when it was asked */
+    struct timer     timer;
+    struct timer     hurry;    /* somebody waits: replicas are asked again soon */
+    struct list      asking;   /* server_ask */
+};
+
+/* Somebody who waits until a server has everything that can be seen now. All zeroes: nobody. */
+struct server_ask {
+    struct list          node;
+    struct timer         deadline;
+    struct server_group *group; /* NULL: it does not wait */
+    uint64_t             since_us;
+    void               (*told)(struct server_ask *ask); /* one has, or the time is over */
+};
+
+/* New routes are in use: `other`, with another generation. */
+void servers_install(struct context *ctx, const struct routes *r, bool other);
+
+/* What a read needs. */
+struct server_wish {
+    uint64_t      since_us; /* everything that could be seen before; 0: anything */
+    uint32_t      stay;     /* the id of a server that will do if it is still the same one; or 0 */
+    uint32_t      incarnation;
+    struct server *skip;    /* NULL: none to be left out */
+};
+
+/* The server for a read of this shard; NULL: the primary. */
+struct server *servers_choose(struct context *ctx, uint32_t shard_id,
+                              const struct server_wish *wish) must_check;
+
+/* The servers of the shard are asked how far they are; told() comes when one has everything of
+ * before, or after replica_wait_ms. False: there are none that could have, or it is not worth
+ * the while. The caller sets told. */
+bool servers_ask(struct context *ctx, uint32_t shard_id, struct server_ask *ask) must_check;
+
+/* told() will not be called. Harmless when it does not wait. */
+void servers_forget(struct server_ask *ask);
+
+/* A statement that is under way on a server. All zeroes: none. */
+struct server_use {
+    struct server *server;
+    breaker_ticket ticket;
+    uint64_t       since_us;
+};
+
+enum server_outcome {
+    SERVER_WELL, SERVER_BADLY,
+    SERVER_UNSAID, /* it says nothing about the server */
+};
+
+void server_begin(struct server_use *use, struct server *s);
+
+/* `timed`: how long it took was the server's doing. Nothing when there is none. */
+void server_end(struct server_use *use, enum server_outcome outcome, bool timed);
+
+/* One more failed statement may be sent a second time. */
+bool servers_may_retry(struct context *ctx) must_check;
+
+/* A connection to the server with this id ended by itself: if it is a replica it may have lost
+ * what it had applied, and nothing is known of it before it is asked again. */
+void servers_lost(struct context *ctx, uint32_t id);
+
+/* --- between servers.c and probe.c --- */
+
+void server_publish(struct server *s);
+struct breaker_rules servers_rules(const struct context *ctx);
+uint64_t servers_random(struct context *ctx);
+/* After a change: it is well again, or not any more. */
+void server_changed(struct server *s, enum breaker_state before, const char *why);
+void group_start(struct server_group *g);
+void group_hurry(struct server_group *g);
+void group_tell_all(struct server_group *g);
+void probe_stop(struct probe *p);
+
+#endif

@@ -1,0 +1,249 @@
+/* replica.c - see replica.h. */
+#include "workers/query/replica.h"
+
+#include <stdlib.h>
+
+#include "core/base/memory.h"
+#include "workers/query/seen.h"
+
+enum { RETRIES = 2, WAIT_PAUSE_US = 100000 };
+
+/* --- what is asked for --------------------------------------------------------- */
+
+static enum consistency
+by_default(const struct session *s, const struct routes *r)
+{
+    uint32_t user, database;
+
+    user = routes_user(r, span_of(s->user));
+    if (user != ROUTES_NONE && r->users[user].consistency != CONSISTENCY_UNSET)
+        return (enum consistency)r->users[user].consistency;
+    database = s->schema != NULL ? routes_database(r, span_of(s->schema)) : ROUTES_NONE;
+    if (database != ROUTES_NONE && r->databases[database].consistency != CONSISTENCY_UNSET)
+        return (enum consistency)r->databases[database].consistency;
+    return CONSISTENCY_STRONG;
+}
+
+enum consistency
+session_consistency(struct session *s, const struct routes *r)
+{
+    if (s->own_consistency != CONSISTENCY_UNSET)
+        return (enum consistency)s->own_consistency;
+    if (s->default_generation != r->generation || s->default_users != r->users_generation) {
+        s->default_consistency = (uint8_t)by_default(s, r);
+        s->default_generation  = r->generation;
+        s->default_users       = r->users_generation;
+    }
+    return (enum consistency)s->default_consistency;
+}
+
+void
+replica_track(struct session *s)
+{
+    if (s->seen != NULL)
+        return;
+    s->seen = mem_alloc(sizeof(*s->seen));
+    if (s->touched)
+        seen_note_all(s->seen); /* of what was before nothing is known */
+}
+
+void
+replica_take(struct query_run *q)
+{
+    struct session *s = q->s;
+
+    q->consistency = q->plan->plan.consistency != CONSISTENCY_UNSET
+                         ? q->plan->plan.consistency
+                         : session_consistency(s, q->routes->routes);
+    if (q->consistency != CONSISTENCY_CAUSAL)
+        return;
+    replica_track(s);
+    q->may_wait = ring_now_us(q->ctx->ring) >= s->seen->asked_us + WAIT_PAUSE_US;
+}
+
+static bool
+may_have_one(const struct query_run *q)
+{
+    const struct session *s = q->s;
+
+    return (q->command == QUERY_TEXT || (q->command == QUERY_EXECUTE && q->cursor_flags == 0)) &&
+           q->plan != NULL && q->plan->plan.stateless && !s->in_txn && s->autocommit &&
+           s->pins.set == 0 && s->n_held == 0 && s->next_transaction == NULL &&
+           q->fixed_s == 0;
+}
+
+/* --- where it goes ---------------------------------------------------------------- */
+
+static struct server *
+choose(const struct leg *leg, struct server *skip)
+{
+    struct query_run  *q    = leg->q;
+    struct server_wish wish = { .skip = skip };
+    uint32_t           id   = q->routes->routes->shards[leg->shard].id;
+
+    if (q->consistency == CONSISTENCY_CAUSAL)
+        seen_wish(q->s->seen, id, &wish);
+    return servers_choose(q->ctx, id, &wish);
+}
+
+static void
+go_to(struct leg *leg, struct server *server)
+{
+    const struct routes *r = leg->q->routes->routes;
+
+    leg->shard_id = server != NULL ? server->id : r->shards[leg->shard].id;
+    if (server != NULL)
+        server_begin(&leg->use, server);
+}
+
+static void
+start(struct leg *leg, struct server *server)
+{
+    slot_count(leg->q->ctx->slot, server != NULL ? COUNTER_READS_REPLICA : COUNTER_READS_PRIMARY);
+    go_to(leg, server);
+    leg_start(leg);
+}
+
+static void
+told(struct server_ask *ask)
+{
+    struct leg *leg = container_of(ask, struct leg, ask);
+
+    start(leg, choose(leg, NULL));
+}
+
+/* For a session that no replica is good enough for, one may soon be. */
+static bool
+waits(struct leg *leg)
+{
+    struct query_run *q = leg->q;
+
+    if (!q->may_wait)
+        return false;
+    leg->ask.told = told;
+    if (!servers_ask(q->ctx, leg->shard_id, &leg->ask))
+        return false;
+    q->s->seen->asked_us = ring_now_us(q->ctx->ring);
+    leg->state           = LEG_WAITING;
+    return true;
+}
+
+void
+replica_start(struct leg *leg)
+{
+    struct query_run *q      = leg->q;
+    struct server    *server = NULL;
+
+    if (q->consistency <= CONSISTENCY_STRONG || !may_have_one(q)) {
+        leg_start(leg);
+        return;
+    }
+    server = choose(leg, NULL);
+    if (server != NULL || !waits(leg))
+        start(leg, server);
+}
+
+/* --- what goes wrong ----------------------------------------------------------------- */
+
+/* Errors that are the server's and not the statement's. */
+static bool
+is_trouble(uint16_t code)
+{
+    static const uint16_t codes[] = {
+        0, 1021, 1030, 1036, 1037, 1038, 1040, 1041, 1047, 1053, 1077, 1079, 1080, 1105, 1114,
+        1152, 1158, 1159, 1160, 1161, 1184, 1194, 1195, 1203, 1205, 1226, 1290, 1429, 1430, 1927,
+        2006, 2013,
+    };
+
+    for (size_t i = 0; i < countof(codes); i++)
+        if (codes[i] == code)
+            return true;
+    return false;
+}
+
+/* Somebody wanted it to end. */
+static bool
+is_final(uint16_t code)
+{
+    return code == 1317 || code == 1969 || code == 3024;
+}
+
+/* What a replica says of tables may be of a moment ago, and its own trouble looks like anything: an
+ * error counts when another server says it as well. */
+bool
+replica_again(struct leg *leg, uint16_t code)
+{
+    struct query_run *q       = leg->q;
+    struct server    *failed  = leg->use.server;
+    struct server    *next    = NULL;
+    bool              trouble = is_trouble(code);
+
+    if (failed == NULL || leg->heard || (q->answered && q->merging == NULL) || q->finished ||
+        q->stopped || leg->n_retries >= RETRIES ||
+        is_final(code))
+        return false;
+    if (trouble && !servers_may_retry(q->ctx))
+        return false;
+    if (trouble && leg->n_retries == 0)
+        next = choose(leg, failed);
+    if (trouble)
+        server_end(&leg->use, SERVER_BADLY, false);
+    else if (leg->suspect.server == NULL) {
+        leg->suspect = leg->use;
+        leg->use     = (struct server_use){ 0 };
+    } else
+        server_end(&leg->use, SERVER_UNSAID, false);
+    leg->n_retries++;
+    slot_count(q->ctx->slot, COUNTER_RETRIES);
+    if (leg->backend != NULL)
+        pool_release(leg->backend);
+    leg->backend = NULL;
+    go_to(leg, next);
+    leg->state            = LEG_NEW;
+    leg->lost             = false;
+    leg->counters         = NULL;
+    leg->waiter.may_share = false;
+    buf_fini(&leg->answer);
+    leg_start(leg);
+    return true;
+}
+
+/* --- the end --------------------------------------------------------------------------- */
+
+static enum server_outcome
+outcome(const struct leg *leg)
+{
+    if (!leg->ok)
+        return leg->q->finished || leg->q->stopped ? SERVER_UNSAID : SERVER_BADLY;
+    return is_trouble(leg->x.reader.error) && leg->x.reader.error != 0 ? SERVER_BADLY
+                                                                       : SERVER_WELL;
+}
+
+void
+replica_over(struct leg *leg)
+{
+    struct query_run *q = leg->q;
+
+    if (q->s->seen != NULL && !leg->is_engine &&
+        (leg->use.server == NULL || q->consistency == CONSISTENCY_CAUSAL))
+        seen_note(q->s->seen, leg->use.server != NULL ? leg->use.server->group->shard_id
+                                                      : leg->shard_id, leg->use.server);
+    bool other_well = leg->ok && leg->x.reader.error == 0;
+    server_end(&leg->use, outcome(leg), !q->slowed);
+    server_end(&leg->suspect, other_well ? SERVER_BADLY : SERVER_UNSAID, false);
+}
+
+void
+replica_drop(struct leg *leg)
+{
+    servers_forget(&leg->ask);
+    server_end(&leg->use, SERVER_UNSAID, false);
+    server_end(&leg->suspect, SERVER_UNSAID, false);
+}
+
+void
+replica_committed(struct session *s, uint32_t shard_id)
+{
+    if (s->seen != NULL)
+        seen_note(s->seen, shard_id, NULL);
+}
