@@ -49,6 +49,8 @@ struct gather_spec {
     const struct gather_table *tables;
     const struct sql_template *text;     /* for the engine; NULL: the statement as written */
     bool                       hides;    /* fetches keep rows out that must not be seen */
+    bool                       ordered;  /* a read whose answer may depend on the order of rows:
+                                            by primary key is what one server would have */
 };
 
 /* A write whose rows one server has to find: the statement runs on the engine, where it changes

@@ -228,7 +228,7 @@ read_keys(struct arena *a, struct span create, const struct create_table *t,
         n += is_unique(k);
     struct gather_key *keys = arena_alloc(a, (n + 1) * sizeof(*keys));
     for (const struct key_def *k = t->keys; k != NULL; k = k->next) {
-        if (!is_unique(k))
+        if (!is_unique(k) || k->without_overlaps)
             continue;
         uint32_t  n_parts = 0;
         for (const struct key_part *part = k->parts; part != NULL; part = part->next)

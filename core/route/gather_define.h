@@ -78,6 +78,8 @@ struct gather_copy {
     uint32_t                        n_keys;
     const uint32_t                 *keys;
 
+    bool            primary; /* it has its primary key, and is in the order of that */
+
     /* Of a table that the statement writes; it has all columns. */
     bool        numbered; /* rows have numbers, from 1, in a column of ours; */
     uint32_t    number;   /* this is the copy's own, for names */
@@ -95,8 +97,11 @@ void gather_create_text(const struct gather_copy *c, enum gather_engine engine, 
 void gather_select_text(const struct gather_copy *c, struct buf *out); /* "SELECT `a`,..." */
 void gather_load_text(const struct gather_copy *c, struct buf *out);
 
-/* Into an Aria table, with all that is in it. */
-void gather_spill_text(const struct gather_copy *c, struct buf *out);
+/* The primary key's columns; NULL: the table has none. */
+const struct gather_key *gather_primary(const struct gather_definition *d);
+
+/* Into a table of another engine, with all that is in it, and without its primary key. */
+void gather_spill_text(const struct gather_copy *c, enum gather_engine engine, struct buf *out);
 
 /* The column with the numbers of a numbered copy; the table with the rows as they were. */
 void gather_number_name(const struct gather_copy *c, struct buf *out);

@@ -161,6 +161,10 @@ gather_create_text(const struct gather_copy *c, enum gather_engine engine, struc
         put_column(c, i, may_hide, out);
     }
     put_own(c, out);
+    if (c->primary) {
+        buf_append_text(out, ", ");
+        buf_append_span(out, gather_primary(c->definition)->text);
+    }
     for (uint32_t i = 0; i < c->n_keys; i++)
         put_key(&c->definition->columns[c->keys[i]], out);
     buf_printf(out, ") %s", words_of(engine));
@@ -168,11 +172,20 @@ gather_create_text(const struct gather_copy *c, enum gather_engine engine, struc
 }
 
 void
-gather_spill_text(const struct gather_copy *c, struct buf *out)
+gather_spill_text(const struct gather_copy *c, enum gather_engine engine, struct buf *out)
 {
     buf_append_text(out, "ALTER TABLE ");
     put_table(c, out);
-    buf_printf(out, " %s", words_of(GATHER_ARIA));
+    buf_printf(out, " %s%s", c->primary ? "DROP PRIMARY KEY, " : "", words_of(engine));
+}
+
+const struct gather_key *
+gather_primary(const struct gather_definition *d)
+{
+    for (uint32_t i = 0; i < d->n_keys; i++)
+        if (d->keys[i].primary)
+            return &d->keys[i];
+    return NULL;
 }
 
 void

@@ -410,6 +410,7 @@ struct plan_context {
     uint16_t             collation;   /* collation_connection's id; 0 when character_set_client is
                                          another character set than the connection's */
     bool                 prepared;    /* COM_STMT_PREPARE: '?' are parameters */
+    bool                 elsewhere;   /* INSERT: values are not stored as they are written */
 };
 
 /* The plan for a statement. Never fails: what cannot be done is PLAN_REFUSE.

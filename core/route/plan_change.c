@@ -262,10 +262,10 @@ check_tail(struct planner *p, struct change_maker *m)
 
 static bool
 add_column(struct planner *p, struct change_target *t, const struct route_table *table,
-           uint32_t column)
+           uint32_t column, struct span name)
 {
     if (column == ROUTES_NONE)
-        return unknown_target(p, table->name);
+        return refuse(p, 1054, "Unknown column '%.*s' in 'INSERT INTO'", SHOWN(name));
     if (table->columns[column].generated)
         return NOT_YET(p, "shardd: '%.*s' is generated: leave it out of the list of columns",
                        SHOWN(table->columns[column].name));
@@ -282,7 +282,7 @@ add_key(struct planner *p, struct change_target *t, const struct route_table *ta
     for (uint32_t i = 0; i < t->n_columns; i++)
         if (t->columns[i] == table->key)
             return true;
-    return add_column(p, t, table, table->key);
+    return add_column(p, t, table, table->key, table->columns[table->key].name);
 }
 
 static bool
@@ -295,14 +295,14 @@ insert_columns(struct planner *p, struct change_maker *m, struct change_target *
         n++;
     t->columns = make(p, n * sizeof(uint32_t));
     for (const struct assignment *a = in->set; a != NULL; a = a->next)
-        if (!add_column(p, t, table, routes_column(table, a->column.name)))
+        if (!add_column(p, t, table, routes_column(table, a->column.name), a->column.name))
             return false;
     for (const struct name_item *c = in->columns; c != NULL; c = c->next)
-        if (!add_column(p, t, table, routes_column(table, c->name)))
+        if (!add_column(p, t, table, routes_column(table, c->name), c->name))
             return false;
     bool all = in->source != INSERT_SET && in->columns == NULL;
     for (uint32_t i = 0; all && i < table->n_columns; i++)
-        if (!table->columns[i].invisible && !add_column(p, t, table, i))
+        if (!table->columns[i].invisible && !add_column(p, t, table, i, table->columns[i].name))
             return false;
     return add_key(p, t, table);
 }

@@ -350,7 +350,8 @@ gather_make(struct planner *p, struct query *q, struct change_maker *m)
         out->hides |= g->table->hide.len != 0;
     }
     out->tables = tables;
-    out->text   = gather_statement(p, list);
+    out->ordered = m == NULL && (p->stmt->flags & STMT_HAS_PERIOD) == 0 && gather_is_ordered(p);
+    out->text    = gather_statement(p, list);
     return out;
 }
 

@@ -457,6 +457,17 @@ own_numbers(struct maker *m)
     p->out->own_numbers = own;
 }
 
+static bool
+is_placed_by_text(struct planner *p)
+{
+    if (p->context->elsewhere)
+        return NOT_YET(p, "shardd: a value for the key would be changed when it is stored, or is "
+                          "not known exactly; give it as the column stores it");
+    return (p->stmt->flags & STMT_HAS_ASSIGN) == 0 ||
+           NOT_YET(p, "shardd: an INSERT into a sharded table cannot assign user variables; SET "
+                      "them before");
+}
+
 static void
 insert_rows(struct planner *p)
 {
@@ -483,11 +494,8 @@ insert_rows(struct planner *p)
     }
     if (p->refused)
         return;
-    if (sharded && in->query == NULL && (p->digest == NULL || (p->digest->flags & DIGEST_ASSIGN))) {
-        NOT_YET(p, "shardd: an INSERT into a sharded table cannot assign user variables; SET them "
-                   "before");
+    if (sharded && in->query == NULL && !is_placed_by_text(p))
         return;
-    }
     bool placed = m.table != NULL && (sharded || m.table->kind == TABLE_REFERENCE);
     if (placed && plan_once(p, in, m.table))
         return;

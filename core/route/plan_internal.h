@@ -362,6 +362,8 @@ void gather_filters(struct planner *p, struct gathering *list);
  * scatter (list NULL), or because they stand in filters. False: refused. */
 bool match_in(struct expr *e);
 bool match_check(struct planner *p, struct query *q, struct gathering *list);
+/* plan_gather_order.c: what SQL leaves open, a server decides by the order of its rows. */
+bool gather_is_ordered(struct planner *p);
 /* plan_gather_text.c */
 struct sql_template gather_from(struct planner *p, const struct gathering *g);
 /* The statement without what is on the fetches: locks, index hints, partitions, periods, and

@@ -153,6 +153,32 @@ WRITES = [
     "INSERT INTO n (v, s) SELECT v, 'very long string' FROM a",
     "INSERT INTO b WITH c AS (SELECT k, COUNT(*) x FROM a GROUP BY k) SELECT k + 300, x, x, '' "
     "FROM c",
+    "INSERT INTO n (id, v, s) SELECT id + 50, v, IF(id > 3, 'very long string', 'x') FROM a ORDER "
+    "BY id",
+    "INSERT INTO b (id, v) SELECT id + 5, v FROM a ON DUPLICATE KEY UPDATE v = VALUES(v) + @none",
+    "INSERT INTO b (id, v) SELECT id + 5000, v FROM a ON DUPLICATE KEY UPDATE id = 7",
+    "INSERT INTO b (nosuch) SELECT id FROM a",
+    # a key that is not stored as it is written
+    "INSERT INTO b (id, v) VALUES ('12x', 1)",
+    "INSERT INTO b (id, v) VALUES (' 212 ', 1), (213.4, 2), (0x3030, 3)",
+    "INSERT IGNORE INTO b (id, v) VALUES (NULL, 5), ('7x', 6), (99999999999, 7)",
+    "INSERT INTO b (id, v) VALUES (301, 1), (99999999999, 2)",
+    "INSERT INTO b (id, v) VALUES (10.4, 5) ON DUPLICATE KEY UPDATE v = v + 100",
+    "REPLACE INTO b (id, v) VALUES (10.4, 5)",
+    "INSERT INTO b (v) VALUES (1)",
+    "INSERT INTO b (id, v) VALUES (DEFAULT, 1)",
+    "INSERT INTO b (id, v) VALUES (v, 1), (500, id + 1)",
+    "INSERT INTO b (nosuch) VALUES (1)",
+    "INSERT INTO n (id, v, s) VALUES ('77x', 1, 'x')",
+    # user variables
+    "UPDATE a SET v = (@n := id * 2) ORDER BY id",
+    "UPDATE a SET v = (@n := 5) WHERE id = 3 OR k = 2",
+    "DELETE FROM a WHERE v = (@z := 4)",
+    "INSERT INTO b (id, v) VALUES (@p := 300, 4), (@p + 1, 5)",
+    "INSERT INTO b (id, v) SELECT id + 100, @c := v FROM a ORDER BY id",
+    # many rows with values of their own
+    "UPDATE a SET v = id * 3, s = CONCAT('ü', id), k = NULLIF(k, 3) WHERE id IN (SELECT id FROM b)",
+    "UPDATE p SET v = v + 1000 + (SELECT MAX(id) FROM a)",
     # subqueries in VALUES
     "INSERT INTO b VALUES (200, (SELECT MAX(k) FROM a), 1, 'x'), (201, 2, (SELECT COUNT(*) FROM "
     "b), '')",
@@ -179,6 +205,9 @@ def test_prepared(pair):
                   ("UPDATE a SET id = id + ? WHERE v > ?", (1000, 4)),
                   ("INSERT INTO b (id, v) SELECT id + ?, v FROM a WHERE k <> ? ORDER BY id",
                    (500, 3)),
+                  ("INSERT INTO b (id, v) SELECT id + ?, v FROM a WHERE k <> ? ON DUPLICATE KEY "
+                   "UPDATE v = VALUES(v) + ?, s = ?", (5, 3, 7, "ü'\\")),
+                  ("INSERT INTO b (id, v) VALUES (?, ?)", ("300.4", 5)),
                   ("INSERT INTO b (id, v) VALUES (?, (SELECT MAX(v) FROM a))", (777,))]
     clients = [rawclient.RawClient(c.port).login(db="w") for c in pair.connections]
     for sql, args in statements:
@@ -192,6 +221,19 @@ def test_prepared(pair):
         assert seen[0] == seen[1], sql
     for client in clients:
         client.close()
+
+
+def test_variables(pair):
+    """What the statement has set the session has, whether it was kept or not."""
+    for sql in ("UPDATE a SET v = (@n := id * 2) ORDER BY id DESC", "INSERT INTO b (id, v) VALUES "
+                "(@m := 300, 4)", "DELETE FROM b WHERE id > 1000 OR (@o := 'x') = 'y'"):
+        for c in pair.connections:
+            c.begin()
+        pair.compare(sql)
+        pair.compare("SELECT @n, @m, @o")
+        for c in pair.connections:
+            c.rollback()
+    pair.compare("SELECT @n, @m, @o")
 
 
 # --- statements made by chance; each has one right outcome -------------------------------------

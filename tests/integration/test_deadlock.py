@@ -65,6 +65,13 @@ WAITS = {
     "update everywhere": ("UPDATE a SET n = n + 1", lambda own, other: None),
     "delete": ("DELETE FROM a WHERE id = %s", lambda own, other: (other,)),
     "insert": ("INSERT INTO a VALUES (%s, 0)", lambda own, other: (other,)),
+    # on copies of the rows: see test_change.py
+    "update of the first": ("UPDATE a SET n = n + 1 WHERE id IN (%s, %s) ORDER BY n LIMIT 2",
+                            lambda own, other: (own, other)),
+    "update of the key": ("UPDATE a SET id = id + 100000 WHERE id IN (%s, %s)",
+                          lambda own, other: (own, other)),
+    "update by a subquery": ("UPDATE a SET n = (SELECT MAX(x.id) FROM a x) WHERE id > 0",
+                             lambda own, other: None),
 }
 
 

@@ -167,8 +167,9 @@ void client_login_free(struct client *c);                 /* ends it, in any sta
 
 void client_begin_tls(struct client *c);                  /* client_login.c: it has its turn */
 
-/* client_again.c: query_ops.again. */
+/* client_again.c: query_ops.again, query_ops.elsewhere. */
 void client_again(struct query_run *q);
+void client_elsewhere(struct query_run *q);
 
 /* client_turn.c: there is `work` to do for the login, when it is its turn. */
 void client_wait_for_turn(struct client *c, enum login_work work);

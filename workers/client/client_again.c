@@ -7,23 +7,44 @@
 #include "workers/client/client.h"
 #include "workers/query/park.h"
 
+static void
+plan_anew(struct client *c, struct query_run *q)
+{
+    uint32_t n_params = q->values.n_params;
+    bool     prepared = q->command == QUERY_EXECUTE || q->command == QUERY_NAMED ||
+                    q->command == QUERY_PREPARE;
+
+    q->plan            = client_find_plan(c, q, q->values.text, prepared);
+    q->values.n_params = n_params;
+    if (q->command == QUERY_NAMED)
+        client_named_fit(c, q);
+}
+
+void
+client_elsewhere(struct query_run *q)
+{
+    struct client *c = q->owner;
+
+    plan_ref_release(q->plan);
+    plan_anew(c, q);
+    if (client_applies(q)) {
+        c->query = NULL;
+        client_apply(c, q);
+    } else
+        query_again(q);
+}
+
 void
 client_again(struct query_run *q)
 {
-    struct client *c        = q->owner;
-    uint32_t       n_params = q->values.n_params;
-    bool           prepared = q->command == QUERY_EXECUTE || q->command == QUERY_NAMED ||
-                    q->command == QUERY_PREPARE;
+    struct client *c = q->owner;
 
     q->routes = routes_hold(c->ctx);
     if (q->command == QUERY_OTHER) {
         query_again(q);
         return;
     }
-    q->plan            = client_find_plan(c, q, q->values.text, prepared);
-    q->values.n_params = n_params;
-    if (q->command == QUERY_NAMED)
-        client_named_fit(c, q);
+    plan_anew(c, q);
     if (q->plan->plan.kind == PLAN_ONCE && c->once == NULL && c->bulk == NULL) {
         c->query = NULL;
         client_once(c, q);

@@ -23,7 +23,7 @@ enum {
 static void file_has_room(struct query_run *q);
 
 static const struct query_ops query_ops = { .done = client_statement_done, .room = file_has_room,
-                                            .again = client_again };
+                                            .again = client_again, .elsewhere = client_elsewhere };
 
 void
 client_fail(struct client *c, uint16_t code, const char *text)
@@ -73,7 +73,7 @@ cache_key_of(const struct session *s, const struct routes *r, const struct diges
 
 static struct plan_ref *
 make_plan(const struct session *s, const struct routes *r, struct span text,
-          const struct digest *d, bool prepared)
+          const struct digest *d, bool prepared, bool elsewhere)
 {
     struct arena        arena     = { 0 };
     struct stmt        *statement = NULL;
@@ -85,6 +85,7 @@ make_plan(const struct session *s, const struct routes *r, struct span text,
           .zero_is_number = s->zero_is_number,
           .collation      = s->collation,
           .prepared       = prepared,
+          .elsewhere      = elsewhere,
     };
 
     (void)parse_statement(&arena, text, s->lex, d, &statement);
@@ -111,14 +112,14 @@ find_plan(struct client *c, struct query_run *q, struct span text, bool prepared
         slot_count(slot, counter_of(d.first));
     if (result != DIGEST_OK) {
         slot_count(slot, COUNTER_PLAN_CACHE_MISSES);
-        return make_plan(s, r, text, NULL, prepared);
+        return make_plan(s, r, text, NULL, prepared, q->elsewhere);
     }
     struct cache_key key = cache_key_of(s, r, &d, prepared);
-    plan = cache_find(c->ctx->plans, &key);
+    plan = q->elsewhere ? NULL : cache_find(c->ctx->plans, &key);
     if (plan == NULL) {
         slot_count(slot, COUNTER_PLAN_CACHE_MISSES);
-        plan = make_plan(s, r, text, &d, prepared);
-        if (plan->plan.cacheable)
+        plan = make_plan(s, r, text, &d, prepared, q->elsewhere);
+        if (plan->plan.cacheable && !q->elsewhere)
             cache_insert(c->ctx->plans, &key, plan);
     } else
         slot_count(slot, COUNTER_PLAN_CACHE_HITS);
@@ -136,7 +137,7 @@ find_plan(struct client *c, struct query_run *q, struct span text, bool prepared
 struct plan_ref *
 client_find_plan(struct client *c, struct query_run *q, struct span text, bool prepared)
 {
-    bool             counts = q->parked_us == 0; /* else it was counted before */
+    bool             counts = q->parked_us == 0 && !q->elsewhere; /* else it was counted before */
     struct plan_ref *plan   = find_plan(c, q, text, prepared, counts);
 
     for (int i = 0; i < PLAN_VIEWS_DEEP && plan != NULL && plan->plan.kind == PLAN_EXPAND; i++) {

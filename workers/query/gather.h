@@ -62,6 +62,7 @@ struct source {
     uint32_t                   n_params;
     uint32_t                   n_open; /* fetches whose answer is not complete */
     enum gather_engine         engine;
+    enum gather_engine         large;  /* what it is made when it is not small any more */
     uint32_t                   width;
     struct buf                 lines;  /* not sent yet */
     uint64_t                   n_lines;  /* taken for the load that is under way or comes */

@@ -111,6 +111,9 @@ struct query_ops {
     void (*room)(struct query_run *q);
     /* It was parked and goes on: with `plan` and `routes` made anew, by query_again(). */
     void (*again)(struct query_run *q);
+    /* An INSERT that says `elsewhere`, because its text does not tell where rows go, is planned
+     * anew. NULL: it fails. */
+    void (*elsewhere)(struct query_run *q);
 };
 
 struct query_run {
@@ -139,6 +142,7 @@ struct query_run {
     struct row_cursor        *cursor;     /* QUERY_FETCH: the client's; else see row_cursor.h */
     uint32_t                  fetch_rows;
     bool                      one_off;    /* QUERY_EXECUTE: nobody prepares this text again */
+    bool                      elsewhere;     /* an engine computes what is stored */
     bool                      as_controller; /* DDL: by the controller's rights, not the client's */
     bool                      silent;     /* `client` is nobody's: the answer stays in its output */
     uint32_t                  client_statement; /* QUERY_PREPARE: the id to tell the client */

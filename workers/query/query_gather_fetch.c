@@ -15,6 +15,31 @@ static const char no_limit[] = "SET STATEMENT sql_select_limit=18446744073709551
 
 /* --- texts ---------------------------------------------------------------- */
 
+/* With the primary key's columns, which nothing names, and so cannot be ambiguous. */
+static void
+add_order(struct source *source)
+{
+    struct gather_copy      *c    = &source->copy;
+    const struct gather_key *key  = gather_primary(c->definition);
+    uint32_t                 last = c->definition->n_columns, n = 0;
+    uint32_t *columns = arena_alloc(&source->g->q->arena, (last + 1) * sizeof(*columns));
+
+    if (key == NULL)
+        return;
+    for (uint32_t at = 0; at < last; at++) {
+        bool wanted = false;
+        for (uint32_t i = 0; i < c->n; i++)
+            wanted = wanted || c->columns[i] == at;
+        for (uint32_t i = 0; i < key->n; i++)
+            wanted = wanted || key->columns[i] == at;
+        if (wanted)
+            columns[n++] = at;
+    }
+    c->columns = columns;
+    c->n       = n;
+    c->primary = true;
+}
+
 static void
 describe_copy(struct source *source)
 {
@@ -31,6 +56,8 @@ describe_copy(struct source *source)
         .numbered   = t->numbered,
         .number     = (uint32_t)(source - source->g->sources),
     };
+    if (source->g->spec->ordered && !t->numbered)
+        add_order(source);
 }
 
 static void
@@ -43,7 +70,8 @@ render_source(struct gathering *g, struct source *source, uint64_t limit)
 
     source->width  = gather_width(&source->copy);
     bool narrow    = source->width != 0 && source->width <= NARROW_BYTES;
-    source->engine = source->copy.unique ? GATHER_INNODB : narrow ? GATHER_MEMORY : GATHER_ARIA;
+    source->large  = narrow ? GATHER_MEMORY : GATHER_ARIA;
+    source->engine = source->copy.unique || source->copy.primary ? GATHER_INNODB : source->large;
     if (q->s->modes != NULL && q->s->modes->select_limit)
         buf_append_text(&text, no_limit);
     gather_select_text(&source->copy, &text);

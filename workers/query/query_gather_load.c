@@ -14,6 +14,7 @@
 
 enum {
     PACKET_BYTES = 64 << 10, /* to the engine */
+    ORDERED_ROWS = 2000,     /* are kept in the order of their primary key */
     ERR_FULL     = 1114,     /* ER_RECORD_FILE_FULL */
     ERR_ENGINE   = 1105,     /* ER_UNKNOWN_ERROR */
     N_CELLS      = 3,        /* of SHOW WARNINGS */
@@ -221,9 +222,12 @@ end_load(struct gathering *g, struct source *source)
     backend_infile_sent(b);
 }
 
+/* For a table that is kept in order, or in memory. */
 static bool
 is_too_large(const struct gathering *g, const struct source *source)
 {
+    if (source->copy.primary && source->n_stored + source->n_lines > ORDERED_ROWS)
+        return true;
     return source->engine == GATHER_MEMORY &&
            (source->n_stored + source->n_lines) * source->width >
                g->q->ctx->conf.gather_memory_bytes;
@@ -346,9 +350,11 @@ spill(struct gathering *g, struct source *source)
 {
     struct buf text = { 0 };
 
-    slot_count(g->q->ctx->slot, COUNTER_GATHER_SPILLED);
-    source->engine = GATHER_ARIA;
-    gather_spill_text(&source->copy, &text);
+    if (source->engine == GATHER_MEMORY)
+        slot_count(g->q->ctx->slot, COUNTER_GATHER_SPILLED);
+    source->engine = source->copy.primary ? source->large : GATHER_ARIA;
+    gather_spill_text(&source->copy, source->engine, &text);
+    source->copy.primary = false;
     backend_send(g->engine.backend, COM_QUERY, buf_unread(&text), &source->create, &create_ops);
     buf_fini(&text);
 }

@@ -146,21 +146,32 @@ query_insert_copy(struct query_run *q, struct leg *leg, uint64_t number, uint64_
 /* --- shards -------------------------------------------------------------- */
 
 static bool
-place_rows(struct query_run *q, struct shard_set *shards)
+place_rows(struct query_run *q, struct shard_set *shards, struct sql_error *error)
 {
     struct inserting *ins = q->inserting;
-    struct sql_error  error;
 
     for (uint32_t row = 0; row < spec_of(q)->n_rows; row++) {
         if (!insert_shard(&q->plan->plan, q->routes->routes, &q->values, row,
-                          ins->has_number[row], ins->number[row], &ins->shard[row], &error)) {
-            slot_count(q->ctx->slot, COUNTER_ROUTE_REFUSED);
-            query_fail(q, &error);
+                          ins->has_number[row], ins->number[row], &ins->shard[row], error))
             return false;
-        }
         shard_set_add(shards, ins->shard[row]);
     }
     return true;
+}
+
+/* A value would not be stored as it is written: a server says what becomes of it, or why not. */
+static void
+undecided(struct query_run *q, const struct sql_error *error)
+{
+    if (error->code == SQL_NOT_SUPPORTED && q->ops->elsewhere != NULL && !q->elsewhere &&
+        q->routes->routes->n_engines > 0) {
+        q->inserting = NULL;
+        q->elsewhere = true;
+        q->ops->elsewhere(q);
+        return;
+    }
+    slot_count(q->ctx->slot, COUNTER_ROUTE_REFUSED);
+    query_fail(q, error);
 }
 
 /* The keys are known only now. */
@@ -187,11 +198,16 @@ run(struct query_run *q)
 {
     struct inserting *ins    = q->inserting;
     struct shard_set  shards = { 0 };
+    struct sql_error  error;
 
     q->values.watch = heat_watch(q);
-    bool placed     = place_rows(q, &shards);
+    bool placed     = place_rows(q, &shards, &error);
     q->values.watch = NULL;
-    if (!placed || waits_for_move(q, &shards))
+    if (!placed) {
+        undecided(q, &error);
+        return;
+    }
+    if (waits_for_move(q, &shards))
         return;
     if (shards.n == 1 && ins->first_number == 0) {
         slot_count(q->ctx->slot, COUNTER_ROUTE_ONE);
@@ -243,20 +259,16 @@ got_numbers(struct sequence_request *r, uint64_t first, const struct sql_error *
 }
 
 static bool
-inspect_rows(struct query_run *q)
+inspect_rows(struct query_run *q, struct sql_error *error)
 {
     struct inserting *ins = q->inserting;
-    struct sql_error  error;
 
     for (uint32_t row = 0; row < spec_of(q)->n_rows; row++) {
         enum insert_number kind;
         uint64_t           value = 0;
         if (!insert_inspect(&q->plan->plan, q->routes->routes, &q->values, row, &kind, &value,
-                            &error)) {
-            slot_count(q->ctx->slot, COUNTER_ROUTE_REFUSED);
-            query_fail(q, &error);
+                            error))
             return false;
-        }
         if (kind == INSERT_NUMBER) {
             ins->has_number[row] = true;
             ins->request.count++;
@@ -274,6 +286,7 @@ query_insert(struct query_run *q)
     const struct routes      *r     = q->routes->routes;
     const struct route_table *table = &r->tables[spec->table];
     struct inserting         *ins   = arena_alloc(&q->arena, sizeof(*ins));
+    struct sql_error          error;
 
     ins->q          = q;
     ins->number     = arena_alloc(&q->arena, spec->n_rows * sizeof(*ins->number));
@@ -284,8 +297,10 @@ query_insert(struct query_run *q)
         run(q);
         return;
     }
-    if (!inspect_rows(q))
+    if (!inspect_rows(q, &error)) {
+        undecided(q, &error);
         return;
+    }
     if (ins->request.count == 0 && ins->request.above == 0) {
         run(q);
         return;
