@@ -393,6 +393,17 @@ def write_branches(cluster, shard, stop):
                 cursor.execute(sql)
 
 
+def look_back(cluster, shard, stop):
+    """Somebody with a snapshot of his own asks where it is in the log. Status variables are of
+    the whole server, and may tell him of others, and others of his."""
+    with cluster.shard_connect(shard, "app", autocommit=False) as c, c.cursor() as cursor:
+        while not stop.is_set():
+            cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+            for _ in range(20):
+                cursor.execute("SHOW GLOBAL STATUS LIKE 'binlog_snapshot_%'")
+            cursor.execute("COMMIT")
+
+
 def watch_snapshots(shards, mover, n):
     """Each snapshot has exactly the branches committed up to its position, and knows those
     that are prepared there, whose rows are behind `from`."""
@@ -401,6 +412,8 @@ def watch_snapshots(shards, mover, n):
     stop = threading.Event()
     threads = [threading.Thread(target=write_branches, args=(shards, source, stop))
                for _ in range(4)]
+    threads += [threading.Thread(target=look_back, args=(shards, source, stop))
+                for _ in range(2)]
     for t in threads:
         t.start()
     try:

@@ -4,6 +4,7 @@ are not like their rows are found; a branch that is prepared is waited for."""
 import os
 import pathlib
 import signal
+import time
 
 import pytest
 
@@ -159,6 +160,35 @@ def test_a_prepared_branch_is_waited_for(c, still):
     assert c.sql("SELECT COUNT(*), SUM(n), MIN(n), MAX(n) FROM a") == ((n, 100 * n, 99, 101),)
     assert rows(c) == still
     c.sql("DROP TABLE a")
+    c.fsck()
+
+
+def test_somebody_elses_branch_is_waited_for(c, still):
+    """No table that is locked shows it, its session has gone, and only people end it: what it
+    changes is in the log before the position that the switch counts by."""
+    target = other(c)
+    source = "shard-1" if target == "shard-2" else "shard-2"
+    shard = shard_named(c.shard_list(), source)
+    pid = stopped_at(c, "cutover-fenced", "reshard merge", source, "--to", target, "--max-pause",
+                     "20000")
+    ((key, before),) = c.on_shard(shard, "SELECT id, v FROM still ORDER BY id LIMIT 1", "app")
+    with c.shard_connect(shard, "app") as owner, owner.cursor() as cursor:
+        number = owner.thread_id()
+        for sql in ("XA START 'else'", f"UPDATE still SET v = 'branch' WHERE id = {key}",
+                    "XA END 'else'", "XA PREPARE 'else'"):
+            cursor.execute(sql)
+    wait_for("its session to go", lambda: number not in [row[0] for row in c.on_shard(
+        shard, "SHOW PROCESSLIST")])
+    os.kill(pid, signal.SIGCONT)
+    time.sleep(1)  # what does not wait for it is over by then
+    assert job(c)["phase"] == "cutover" and not owner_is(c, target)
+    c.on_shard(shard, "XA COMMIT 'else'")
+    reaches(c, "reverse")
+    assert c.sql(f"SELECT v FROM still WHERE id = {key}") == (("branch",),)
+    c.sql("UPDATE still SET v = %s WHERE id = %s", (before, key))
+    c.ctl("reshard reverse", "--wait")
+    reaches(c, "done")
+    assert rows(c) == still
     c.fsck()
 
 
