@@ -357,6 +357,30 @@ def test_commits_wait_for_no_snapshot_for_long(shards, pairs, mover):
     shards.on_shard(source, "UPDATE app.pairs SET v = v WHERE k = 1")  # commits go on
 
 
+def test_a_position_is_read_by_who_holds_commits(shards, pairs, mover):
+    """While it does, and while all others open: status variables (binlog_snapshot_...) may tell of
+    any session's snapshot."""
+    source = shards.shard_list()[0]
+    shards.on_shard(source, "SET GLOBAL log_output = 'TABLE', GLOBAL general_log = ON")
+    try:
+        answer = mover("app.pairs")("snapshot", source=1, n=3, query="SELECT 1")
+    finally:
+        shards.on_shard(source, "SET GLOBAL general_log = OFF, GLOBAL log_output = 'FILE'")
+    log = shards.on_shard(source, "SELECT thread_id, CONVERT(argument USING latin1) FROM "
+                                  "mysql.general_log")
+    assert len(answer["seen"]) == 3
+    texts = [text for _, text in log]
+    begin, end = (texts.index("BACKUP STAGE " + s) for s in ("BLOCK_COMMIT", "END"))
+    holder = log[begin][0]
+    inside = log[begin + 1:end]
+    opened = [thread for thread, text in inside if "CONSISTENT SNAPSHOT" in text]
+    assert len(opened) == 3 and holder not in opened, inside
+    assert [text for thread, text in inside if thread == holder] == [
+        "SELECT @@global.gtid_binlog_pos", "XA RECOVER"], inside
+    assert not [text for text in texts if "binlog_snapshot" in text.lower()]
+    assert texts.count("SELECT @@global.gtid_binlog_pos") == 1, texts
+
+
 # --- snapshots while branches come and go ---
 
 def branches_of_log(cluster, shard):
@@ -393,17 +417,6 @@ def write_branches(cluster, shard, stop):
                 cursor.execute(sql)
 
 
-def look_back(cluster, shard, stop):
-    """Somebody with a snapshot of his own asks where it is in the log. Status variables are of
-    the whole server, and may tell him of others, and others of his."""
-    with cluster.shard_connect(shard, "app", autocommit=False) as c, c.cursor() as cursor:
-        while not stop.is_set():
-            cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
-            for _ in range(20):
-                cursor.execute("SHOW GLOBAL STATUS LIKE 'binlog_snapshot_%'")
-            cursor.execute("COMMIT")
-
-
 def watch_snapshots(shards, mover, n):
     """Each snapshot has exactly the branches committed up to its position, and knows those
     that are prepared there, whose rows are behind `from`."""
@@ -412,8 +425,6 @@ def watch_snapshots(shards, mover, n):
     stop = threading.Event()
     threads = [threading.Thread(target=write_branches, args=(shards, source, stop))
                for _ in range(4)]
-    threads += [threading.Thread(target=look_back, args=(shards, source, stop))
-                for _ in range(2)]
     for t in threads:
         t.start()
     try:
