@@ -4,7 +4,8 @@
 
 #define PROVISION     "provisioner docker-socket docker-image docker-network docker-volumes " \
                       "discover"
-#define API           "api-listen api-cert api-key api-plain api-group api-role "
+#define API           "api-listen api-cert api-key api-plain api-group api-role log-format " \
+                      "log-level "
 #define SERVE_OPTIONS "shards instance " API PROVISION
 #define USER_LIMITS   "max-connections connection-rate statement-timeout " \
                       "transaction-timeout idle-timeout max-rows max-bytes"
@@ -17,7 +18,8 @@ const struct cli_verb cli_verbs[] = {
     { "up", "", UP_OPTIONS, verb_up, "Start an embedded cluster: servers, controller, shardd",
       "It runs until Ctrl-C, SIGTERM or 'shardctl down'; started again it goes on with the\n"
       "same data. The first start makes the shards, an engine, a database app and a user app\n"
-      "with the password app. Ports, workers and settings are remembered." },
+      "with the password app. Ports, workers, settings, the ways to the API and the log's format\n"
+      "are remembered." },
     { "down", "", "", verb_down, "Stop the cluster of this home, orderly", "" },
     { "status", "", "", verb_status, "Show what runs, and what is wrong", "" },
     { "serve", "", SERVE_OPTIONS, verb_serve, "Run the controller as a service",
@@ -237,6 +239,20 @@ const struct cli_verb cli_verbs[] = {
       "Kept are the last 64 measurements, 6 hours of minutes and 35 days of hours." },
     { "load", "", "watch", verb_load, "Show what each shard has to do, and what it has left",
       "As last measured; '-' is what was not. p50 and p99 are of statements on the shard." },
+    { "statements", "", "order limit", verb_statements,
+      "Show which statements take the most time",
+      "Of the last 10 to 20 minutes, as workers saw them: from the client's command to the end of\n"
+      "the answer. Values are left out of the texts." },
+    { "audit show", "", "limit before", verb_audit_show,
+      "Show who changed what, and who asked for what", "Times are UTC." },
+    { "audit verify", "[FILE...]", "expect", verb_audit_verify,
+      "Check that the audit log is whole and as it was written",
+      "Each line has the hash (SHA-256) of its own words and of the line before. The controller\n"
+      "knows the last line and the first that is kept, so lines that were changed, removed, put\n"
+      "elsewhere or cut off at either end are found. FILEs are checked without a controller:\n"
+      "copies of HOME/audit/*.jsonl in order. A head that was printed earlier and noted\n"
+      "elsewhere proves, with --expect, that nobody has written a whole new chain. The exit\n"
+      "status is 1 when anything is wrong." },
     { "version", "", "", verb_version, "Print the version", "" },
 };
 
@@ -257,7 +273,11 @@ const struct cli_option cli_options[] = {
       "none; scaler simulate: one of its own" },
     { "detach", NULL, "return when it is ready, and leave it running" },
     { "instance", "NAME", "as in shardd.conf(5); for a new home (default)" },
-    { "api-listen", "HOST:PORT", "serve the REST API on TCP as well, with tokens" },
+    { "log-format", "auto|text|json|journal", "how the controller's log looks; auto: as the "
+      "journal wants it where that is listening, text on a terminal, else JSON (auto)" },
+    { "log-level", "error|warn|info|debug", "how much it says; debug: each request (info)" },
+    { "api-listen", "HOST:PORT", "serve the REST API on TCP as well, with tokens; all --api "
+      "options are remembered together, and '' for none" },
     { "api-cert", "FILE", "its certificate, and those that vouch for it (PEM)" },
     { "api-key", "FILE", "the certificate's key (PEM)" },
     { "api-plain", NULL, "without TLS; on a loopback address only" },
@@ -354,6 +374,9 @@ const struct cli_option cli_options[] = {
     { "forget", NULL, "the second step: nothing of shardd is left on it" },
     { "force", "commit|rollback", "what to do where the decision cannot be had" },
     { "limit", "N", "at most so many (20)" },
+    { "before", "N", "only what is older than line N" },
+    { "expect", "N:HASH", "a line that must be among them" },
+    { "order", "time|mean|max|calls|errors", "what comes first (time)" },
     { "trace", "FILE", "the load, - for standard input" },
     { "generate", "SHAPE", "a made-up load: daily, weekly, growth, steps, flapping, noise, key or "
       "idle" },

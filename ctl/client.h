@@ -11,6 +11,12 @@
 json_t *client_call(const struct cluster_paths *paths, const char *method, const char *path,
                     const json_t *body, unsigned *code, struct err *err);
 
+/* Listens to the events of `path` (ctl/api/stream.h) until heard() returns false or the controller
+ * ends the stream; `data` stays the caller's. False with `err` when there is no stream. */
+bool client_listen(const struct cluster_paths *paths, const char *path,
+                   bool (*heard)(void *context, const char *event, json_t *data), void *context,
+                   struct err *err) must_check;
+
 /* "prefix" + name, percent-encoded; the caller frees it. */
 char *client_path(const char *prefix, const char *name) must_check;
 

@@ -35,6 +35,7 @@
 #include "ctl/scale/monitor.h"
 #include "ctl/scale/scaler.h"
 #include "ctl/up.h"
+#include "ctl/up_settings.h"
 
 enum { TICK_MS = 100, SHARDD_READY_MS = 30000, ENGINES_WAIT_MS = 15000 };
 
@@ -58,6 +59,16 @@ progress(const char *text)
 {
     printf("  %s\n", text);
     fflush(stdout);
+}
+
+/* To a terminal, or to the log when nobody looks any more. */
+static void
+say(bool detached, const char *text)
+{
+    if (detached)
+        log_info("%s", text);
+    else
+        progress(text);
 }
 
 static bool
@@ -420,13 +431,12 @@ run(const struct up_options *o, int done_fd)
     struct keepers           keepers = { .resolver = NULL };
     struct dataplane        *d    = NULL;
     struct api              *api  = NULL;
-    struct api_options       api_options;
     json_t                  *meta = NULL;
     struct err               err;
     int                      status = 1;
     struct cluster          *c      = cluster_open(&o->paths, o->instance, &err);
 
-    if (!c || !settle_provision(c, o->provision, &err))
+    if (!c || !settle_provision(c, o->provision, &err) || !up_settle_log(c, o->log, &err))
         goto fail;
     meta = recall(c, o, &shardd_options);
     if (o->with_shardd && !(d = dataplane_open(c, &shardd_options, &err)))
@@ -434,9 +444,7 @@ run(const struct up_options *o, int done_fd)
     if (!start_servers(c, o, &err))
         goto fail;
     start_keepers(c, &keepers);
-    api_options        = o->api;
-    api_options.socket = c->path.socket;
-    api                = api_open(c, &api_options, &err);
+    api = up_open_api(c, o->api, &err);
     if (!api || (d && (!start_shardd(c, d, &err) || !remember(c, &shardd_options, &err))))
         goto fail;
     wait_for_engines(c, d);
@@ -450,7 +458,7 @@ run(const struct up_options *o, int done_fd)
     if (done_fd >= 0)
         detach_output(c, done_fd);
     watch(c, d);
-    progress("stopping");
+    say(done_fd >= 0, "stopping");
     status = 0;
 
 fail:
@@ -470,7 +478,7 @@ fail:
         remove_segments(c->instance);
     cluster_close(c);
     if (status == 0)
-        progress("stopped; the data is kept, 'shardctl up' continues with it");
+        say(done_fd >= 0, "stopped; the data is kept, 'shardctl up' continues with it");
     return status;
 }
 

@@ -9,7 +9,6 @@
 
 #include <jansson.h>
 
-#include "ctl/api/api.h"
 #include "ctl/provision/cluster.h"
 
 struct up_options {
@@ -22,7 +21,8 @@ struct up_options {
     const char          *instance;  /* NULL: after the home */
     const json_t        *settings;  /* lines for shardd.conf; NULL: as last time */
     const json_t        *provision; /* settings of provision.h; those that lack: as last time */
-    struct api_options   api;       /* but for its socket */
+    const json_t        *api;       /* settings of up_settings.h; empty: as last time */
+    const json_t        *log;       /* {"log_format", "log_level"}; those that lack: as last time */
     int                  json_fd;   /* where is said that it is ready; -1: stdout, for people */
 };
 

@@ -52,34 +52,63 @@ status_of(const json_t *record, const char *enough)
                                                                              : CLI_FAILED;
 }
 
+struct waiting {
+    struct job_view view;
+    const char     *enough;
+    bool            json, over;
+    int             status;
+};
+
+static void
+see(struct waiting *w, const json_t *record)
+{
+    w->over   = is_enough(record, w->enough);
+    w->status = status_of(record, w->enough);
+    if (!w->json)
+        job_view_show(&w->view, record);
+    else if (w->over)
+        json_dumpf(record, stdout, JSON_INDENT(2));
+}
+
+static bool
+heard(void *context, const char *event, json_t *data)
+{
+    struct waiting *w = context;
+
+    if (strcmp(event, "job") == 0)
+        see(w, data);
+    return !w->over;
+}
+
+/* A stream ends when the controller wants it to, or does itself: then it is looked at. */
 int
 job_wait(struct cli *cli, int64_t number, const char *enough)
 {
-    struct job_view view = { .tty = isatty(STDOUT_FILENO) != 0 };
-    bool       json  = cli_option(cli, "json") != NULL, over = false;
-    int        status = CLI_OK;
+    struct waiting w = { .view   = { .tty = isatty(STDOUT_FILENO) != 0 },
+                         .enough = enough,
+                         .json   = cli_option(cli, "json") != NULL };
+    char           path[64];
+    struct err     err;
 
-    while (!over) {
-        struct err err;
-        json_t    *record = look(cli, number, &err);
+    snprintf(path, sizeof(path), "/v1/jobs/%lld/events", (long long)number);
+    while (!w.over) {
+        json_t *record = NULL;
 
-        if (!record) {
+        if (client_listen(&cli->paths, path, heard, &w, &err) && !w.over) {
+            usleep(LOOK_US);
+            record = look(cli, number, &err);
+        }
+        if (!record && !w.over) {
             fprintf(stderr, "shardctl: %s\n", err.text);
             return CLI_FAILED;
         }
-        over   = is_enough(record, enough);
-        status = status_of(record, enough);
-        if (!json)
-            job_view_show(&view, record);
-        else if (over)
-            json_dumpf(record, stdout, JSON_INDENT(2));
+        if (!w.over)
+            see(&w, record);
         json_decref(record);
-        if (!over)
-            usleep(LOOK_US);
     }
-    if (json)
+    if (w.json)
         putchar('\n');
-    return status;
+    return w.status;
 }
 
 /* --- verbs ------------------------------------------------------------------------------ */

@@ -11,6 +11,7 @@
 #include "core/base/version.h"
 #include "ctl/catalog/model.h"
 #include "ctl/up.h"
+#include "ctl/up_settings.h"
 #include "ctl/verbs.h"
 
 /* Libraries that want to be woken before there are threads. */
@@ -36,20 +37,54 @@ provision_given(const struct cli *cli)
     return given;
 }
 
+/* {"listen": ...} of --api-listen and so on; a flag is "yes". To be owned. */
+static json_t *
+api_given(const struct cli *cli)
+{
+    static const char *const names[] = { "listen", "cert", "key", "plain", "group", "role" };
+    json_t                  *given   = json_object();
+    char                     option[32];
+
+    for (size_t i = 0; i < countof(names); i++) {
+        const char *value;
+
+        snprintf(option, sizeof(option), "api-%s", names[i]);
+        value = cli_option(cli, option);
+        if (value)
+            json_object_set_new(given, names[i],
+                                json_string(strcmp(names[i], "plain") == 0 ? "yes" : value));
+    }
+    return given;
+}
+
+static json_t *
+log_given(const struct cli *cli)
+{
+    const char *format = cli_option(cli, "log-format"), *level = cli_option(cli, "log-level");
+    json_t     *given  = json_object();
+
+    if (format)
+        model_set(given, "log_format", format);
+    if (level)
+        model_set(given, "log_level", level);
+    return given;
+}
+
 static int
 run(struct up_options *o, const struct cli *cli)
 {
-    json_t *given = provision_given(cli);
+    json_t *given = provision_given(cli), *api = api_given(cli), *log = log_given(cli);
     int     status;
 
     o->provision = given;
-    o->api       = (struct api_options){
-        .listen = cli_option(cli, "api-listen"), .cert = cli_option(cli, "api-cert"),
-        .key = cli_option(cli, "api-key"), .plain = cli_option(cli, "api-plain") != NULL,
-        .group = cli_option(cli, "api-group"), .group_role = cli_option(cli, "api-role"),
-    };
-    status       = up_run(o);
+    o->api       = api;
+    o->log       = log;
+    up_begin_log(log);
+    wake_libraries();
+    status = up_run(o);
     json_decref(given);
+    json_decref(api);
+    json_decref(log);
     return status;
 }
 
@@ -68,8 +103,6 @@ verb_up(struct cli *cli)
         !cli_number(cli, "http-port", 1, 65535, &o.http_port, -1) ||
         !cli_number(cli, "workers", 0, 256, &o.workers, -1))
         return CLI_USAGE;
-    log_init("shardctl", LOG_LEVEL_INFO, LOG_HUMAN);
-    wake_libraries();
     if (cli_option(cli, "json")) { /* what is for people goes elsewhere */
         o.json_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
         dup2(STDERR_FILENO, STDOUT_FILENO);
@@ -88,8 +121,6 @@ verb_serve(struct cli *cli)
 
     if (!cli_number(cli, "shards", 0, ROUTES_SHARDS_MAX, &o.shards, 0))
         return CLI_USAGE;
-    log_init("shardctl", LOG_LEVEL_INFO, getenv("JOURNAL_STREAM") ? LOG_JOURNAL : LOG_HUMAN);
-    wake_libraries();
     return run(&o, cli);
 }
 
@@ -107,6 +138,18 @@ verb_version(struct cli *cli)
     return CLI_OK;
 }
 
+static void
+print_scaler(const json_t *scaler)
+{
+    if (!scaler || json_is_null(scaler))
+        printf("%-16s does not run; see the controller's log\n", "scaler");
+    else if (model_text(scaler, "stopped")[0])
+        printf("%-16s %s, but it has STOPPED: %s; 'shardctl scaler resume' when that is seen to\n",
+               "scaler", model_text(scaler, "mode"), model_text(scaler, "stopped"));
+    else
+        printf("%-16s %s\n", "scaler", model_text(scaler, "mode"));
+}
+
 int
 verb_status(struct cli *cli)
 {
@@ -122,6 +165,7 @@ verb_status(struct cli *cli)
                model_text(shardd, "listen"), (long long)model_number(shardd, "pid"), "socket",
                model_text(shardd, "socket")[0] ? model_text(shardd, "socket") : "-", "metrics",
                model_text(shardd, "http"));
+    print_scaler(json_object_get(answer, "scaler"));
     printf("\n");
     cli_table(json_object_get(answer, "shards"), "name host port state ranges answers problem");
     if (json_array_size(json_object_get(answer, "engines")) > 0) {

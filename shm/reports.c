@@ -1,6 +1,6 @@
 /* reports.c - what workers write for one another when they are asked; see slots.h.
  *
- *   slot's end - reports_bytes():  | head, text of REPORT_POOLS | head, text of REPORT_DIGESTS |
+ *   slot's end - reports_bytes():  | head, text of REPORT_POOLS | head, text of the next | ...
  *
  * A text has as many bytes as its head says, under the head's seqlock; the memory behind them was
  * perhaps never used, and is not looked at.
@@ -26,6 +26,7 @@ struct head {
 static const size_t sizes[REPORTS_N] = {
     [REPORT_POOLS]   = 128 << 10,
     [REPORT_DIGESTS] = 1 << 20,
+    [REPORT_STATEMENTS] = 256 << 10, /* TALLY_ROWS whole rows */
 };
 
 size_t

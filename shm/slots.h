@@ -401,7 +401,12 @@ bool     mail_take(const struct slot *sender, uint64_t *cursor, struct mail *out
 
 /* What a worker tells of itself only when it is asked: texts of the workers' own form, behind
  * the client rows, with memory from the first time on. */
-enum report { REPORT_POOLS, REPORT_DIGESTS, REPORTS_N };
+enum report {
+    REPORT_POOLS,
+    REPORT_DIGESTS,
+    REPORT_STATEMENTS, /* tally.h; told without being asked */
+    REPORTS_N,
+};
 
 /* A report longer than this is cut. */
 size_t report_room(enum report which);

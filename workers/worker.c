@@ -28,6 +28,7 @@
 #include "workers/http.h"
 #include "workers/query/gate.h"
 #include "workers/query/report.h"
+#include "workers/query/statement_time.h"
 
 enum {
     TURN_MS       = 100,
@@ -291,7 +292,7 @@ deliver(struct worker *w, const struct mail *mail)
 {
     if (mail->kind != MAIL_REPORT)
         client_kill(&w->ctx, mail->target, mail->kind == MAIL_KILL_QUERY);
-    else if (mail->target < REPORTS_N)
+    else if (mail->target <= REPORT_DIGESTS)
         report_tell(&w->ctx, (enum report)mail->target);
 }
 
@@ -345,6 +346,7 @@ on_tick(struct timer *timer)
     look_for_successor(w);
     follow_tick(&w->follow);
     count(w);
+    statement_time_tick(&w->ctx);
     w->poked = true;
     if (w->ctx.n_clients < w->ctx.conf.max_clients + FLOOD / 2)
         pause_doors(w, false);

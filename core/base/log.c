@@ -14,6 +14,9 @@ static struct {
     enum log_format format;
 } config = { "shardd", LOG_LEVEL_INFO, LOG_HUMAN };
 
+/* Of the request that this thread works on; "": of none. */
+static _Thread_local char request[LOG_REQUEST_MAX + 1];
+
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
 static const int         syslog_levels[] = { 3, 4, 6, 7 };
 
@@ -23,6 +26,12 @@ log_init(const char *process, enum log_level level, enum log_format format)
     snprintf(config.process, sizeof(config.process), "%s", process);
     config.level  = level;
     config.format = format;
+}
+
+void
+log_request(const char *id)
+{
+    snprintf(request, sizeof(request), "%s", id ? id : "");
 }
 
 static void
@@ -41,6 +50,10 @@ format_line(struct buf *line, enum log_level level, char *text)
                    "\"level\":\"%s\",\"message\":", stamp,
                    now.tv_nsec / 1000000, config.process, level_names[level]);
         json_text(line, span_of(text));
+        if (request[0]) {
+            buf_append_text(line, ",\"request\":");
+            json_text(line, span_of(request));
+        }
         buf_append_text(line, "}\n");
         return;
     }
@@ -48,12 +61,12 @@ format_line(struct buf *line, enum log_level level, char *text)
         if (*p == '\n')
             *p = ' ';
     if (config.format == LOG_JOURNAL)
-        buf_printf(line, "<%d>%s: %s\n", syslog_levels[level], config.process,
-                   text);
+        buf_printf(line, "<%d>%s: %s%s%s\n", syslog_levels[level], config.process,
+                   text, request[0] ? " request=" : "", request);
     else
-        buf_printf(line, "%s.%03ld %-10s %-5s %s\n", stamp,
+        buf_printf(line, "%s.%03ld %-10s %-5s %s%s%s\n", stamp,
                    now.tv_nsec / 1000000, config.process, level_names[level],
-                   text);
+                   text, request[0] ? " request=" : "", request);
 }
 
 static void

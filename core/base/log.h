@@ -4,6 +4,8 @@
  *   {"time":"...","process":"worker 1","level":"info","message":"..."}
  *   <6>worker 1: listening on ...            (stderr is the journal)
  *
+ * Lines of a thread that works on a request name it: "request" in JSON, request=ID elsewhere.
+ *
  * Only programs (workers/, ctl/) log; core/ returns what happened instead.
  */
 #ifndef CORE_BASE_LOG_H
@@ -16,6 +18,11 @@ enum log_format { LOG_HUMAN, LOG_JSON, LOG_JOURNAL };
 
 /* `process` is copied. Call once per process, and again after a fork. */
 void log_init(const char *process, enum log_level level, enum log_format format);
+
+enum { LOG_REQUEST_MAX = 64 };
+
+/* This thread works on this request from now on; NULL: on none. `id` is copied. */
+void log_request(const char *id);
 
 void log_error(const char *fmt, ...) printf_like(1, 2);
 void log_warn(const char *fmt, ...) printf_like(1, 2);

@@ -32,6 +32,10 @@ struct plan_ref {
     uint32_t     references;
     uint64_t     uses; /* times found in the cache */
     struct pace  pace; /* of its executions here; kept by the caller */
+    /* What the caller calls it by, in `arena`; see workers/query/statement_time.h. */
+    struct span  words, schema;
+    uint64_t     digest; /* 0: it has no name */
+    uint16_t     tally;
 };
 
 struct cache;

@@ -18,9 +18,11 @@
 #include "ctl/api/login.h"
 #include "ctl/api/origin.h"
 #include "ctl/api/serve.h"
+#include "ctl/api/stream.h"
 #include "ctl/api/web.h"
 
-enum { BODY_FORGOTTEN = 16 << 20, CONNECTIONS_MAX = 512, PER_ADDRESS_MAX = 128, IDLE_S = 60 };
+enum { BODY_FORGOTTEN = 16 << 20, CONNECTIONS_MAX = 512, PER_ADDRESS_MAX = 128, IDLE_S = 60,
+       EVENT_BLOCK = 16 << 10 };
 
 /* One way in. */
 struct door {
@@ -37,6 +39,13 @@ struct api {
     enum role       group_role;
     char           *cert, *key; /* PEM; owned */
     char            path[108];
+    atomic_bool     closing;    /* streams end */
+};
+
+/* A stream of events on its way. */
+struct telling {
+    struct api    *api;
+    struct stream *stream; /* owned */
 };
 
 static enum MHD_Result
@@ -117,16 +126,17 @@ who_asks(struct door *door, struct exchange *e, struct MHD_Connection *connectio
     }
     if (info && login_peer(&e->r, info->connect_fd, api->group, api->group_role))
         return 0;
+    e->r.who[0] = '\0'; /* nobody the audit would know */
     return request_refuse(&e->r, 403, "this socket is for the owner of the cluster and its group");
 }
 
 static void
-add_headers(struct MHD_Response *response, const struct request *r)
+add_headers(struct MHD_Response *response, const struct request *r, const char *type)
 {
     const char *name;
     json_t     *value;
 
-    MHD_add_response_header(response, "Content-Type", "application/json");
+    MHD_add_response_header(response, "Content-Type", type);
     MHD_add_response_header(response, "Cache-Control", "no-store");
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     MHD_add_response_header(response, "X-Request-Id", r->id);
@@ -134,10 +144,48 @@ add_headers(struct MHD_Response *response, const struct request *r)
         MHD_add_response_header(response, name, json_string_value(value));
 }
 
+static ssize_t
+tell(void *context, uint64_t at, char *out, size_t max)
+{
+    struct telling *t = context;
+    size_t          n = stream_read(t->stream, out, max, &t->api->closing);
+
+    (void)at;
+    return n > 0 ? (ssize_t)n : (ssize_t)MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+static void
+told(void *context)
+{
+    struct telling *t = context;
+
+    stream_free(t->stream);
+    free(t);
+}
+
+/* Events, for as long as the client listens: the thread of its connection waits for them. */
+static enum MHD_Result
+answer_events(struct api *api, struct MHD_Connection *connection, struct request *r)
+{
+    struct telling      *t = mem_alloc(sizeof(*t));
+    struct MHD_Response *response;
+    enum MHD_Result      queued;
+
+    *t        = (struct telling){ api, r->stream };
+    r->stream = NULL;
+    response  = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, EVENT_BLOCK, tell, t, told);
+    add_headers(response, r, "text/event-stream");
+    MHD_add_response_header(response, "X-Accel-Buffering", "no");
+    queued = MHD_queue_response(connection, MHD_HTTP_OK, response);
+    MHD_destroy_response(response);
+    return queued;
+}
+
 static enum MHD_Result
 answer(struct MHD_Connection *connection, const struct request *r, unsigned status)
 {
-    char *text = r->answer ? json_dumps(r->answer, JSON_COMPACT) : mem_strdup("{}");
+    char *text = r->answer ? json_dumps(r->answer, JSON_COMPACT)
+                           : mem_strdup(status == MHD_HTTP_NO_CONTENT ? "" : "{}");
     struct MHD_Response *response;
     enum MHD_Result      queued;
 
@@ -145,10 +193,20 @@ answer(struct MHD_Connection *connection, const struct request *r, unsigned stat
         text = mem_strdup("{\"error\":{\"code\":1105,\"sqlstate\":\"HY000\","
                           "\"message\":\"the answer is not UTF-8\",\"request_id\":\"\"}}");
     response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
-    add_headers(response, r);
+    add_headers(response, r, "application/json");
     queued = MHD_queue_response(connection, status, response);
     MHD_destroy_response(response);
     return queued;
+}
+
+/* Negative: it is none of ours. */
+static int64_t
+last_event(struct MHD_Connection *connection)
+{
+    const char *text = header(connection, "Last-Event-ID");
+    size_t      len  = text ? strspn(text, "0123456789") : 0;
+
+    return len > 0 && len <= 18 && text[len] == '\0' ? strtoll(text, NULL, 10) : -1;
 }
 
 /* The head has been read. */
@@ -164,6 +222,8 @@ begin(struct door *door, struct MHD_Connection *connection, const char *url, con
     e->r.cluster = door->api->cluster;
     name_request(e, connection);
     e->r.if_match = header(connection, "If-Match");
+    e->r.once_key = header(connection, "Idempotency-Key");
+    e->r.after_event = last_event(connection);
     e->refused    = who_asks(door, e, connection);
     MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_query, query);
     serve_head(e, method, url, query);
@@ -189,6 +249,7 @@ on_request(void *context, struct MHD_Connection *connection, const char *url,
     struct door     *door = context;
     struct exchange *e    = *state;
     enum MHD_Result  done;
+    unsigned         status;
 
     (void)version;
     if (!e && web_answer(connection, method, url, &done))
@@ -207,7 +268,9 @@ on_request(void *context, struct MHD_Connection *connection, const char *url,
     }
     if (!door->tcp && strcmp(url, "/metrics") == 0 && strcmp(method, "GET") == 0)
         return exporter_answer(connection, door->api->cluster);
-    return answer(connection, &e->r, serve_run(e));
+    status = serve_run(e);
+    return e->r.stream && status == MHD_HTTP_OK ? answer_events(door->api, connection, &e->r)
+                                                : answer(connection, &e->r, status);
 }
 
 static void
@@ -336,6 +399,7 @@ api_close(struct api *api)
 {
     if (!api)
         return;
+    atomic_store(&api->closing, true);
     if (api->tcp.daemon)
         MHD_stop_daemon(api->tcp.daemon);
     if (api->socket.daemon)

@@ -13,6 +13,8 @@
  *     {"error": {"code": N, "sqlstate": "SSSSS", "message": "what, and what to do",
  *                "request_id": as in the header X-Request-Id}}
  * Lists take ?limit=N&cursor=C, and answer with "next_cursor" when there is more.
+ * Requests that change something are in the audit with their results, and with the header
+ * Idempotency-Key they are done once (once.h). Events come as they happen (stream.h).
  * What there is is in the table of api_routes.c, from which GET /v1/openapi.json is made. In
  * short:
  *
@@ -36,7 +38,11 @@
  *             cutover, verify, reverse, complete, throttle {"throttle": "words"}
  *   POST   /v1/moves                   see below
  *   GET    /v1/ranges                  which shard owns which part of the key space
- *   GET    /v1/audit                   newest first
+ *   GET    /v1/jobs/N/events           server-sent events until the job is over
+ *   GET    /v1/events                  of everything
+ *   GET    /v1/audit[?limit=100&before=N]  newest first; "head" and "first" of the chain
+ *   GET    /v1/audit/verify[?expect=SEQ:HASH]  "ok", or "problems" in words
+ *   GET    /v1/statements[?by=time|mean|max|calls|errors&limit=50]  where time goes, lately
  *   GET    /v1/top[?interval_ms=1000]  rates and latencies, by two looks at the counters
  *   GET    /v1/load                    the last measurement of each shard (ctl/scale/load.h); what
  *             was not measured is null; PUT {"interval_s": how often to measure,

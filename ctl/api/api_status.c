@@ -6,6 +6,7 @@
 #include "ctl/catalog/model.h"
 #include "ctl/provision/engines.h"
 #include "ctl/provision/spawn.h"
+#include "ctl/scale/scaler.h"
 #include "shm/slots.h"
 
 unsigned
@@ -33,13 +34,6 @@ unsigned
 api_jobs(struct request *r)
 {
     r->answer = json_pack("{s:o}", "jobs", show_jobs(r->cluster, 100, false));
-    return 200;
-}
-
-unsigned
-api_audit(struct request *r)
-{
-    r->answer = json_pack("{s:o}", "audit", catalog_audit(r->cluster->catalog, 100));
     return 200;
 }
 
@@ -253,6 +247,20 @@ show_workers(struct cluster *c)
     return list;
 }
 
+/* {"mode", "stopped": why, "moving"}; null: it does not run. */
+static json_t *
+show_scaler(struct cluster *c)
+{
+    static const char *const members[] = { "mode", "stopped", "moving" };
+    json_t *all = c->scaler ? scaler_show(c->scaler) : NULL;
+    json_t *out = all ? json_object() : json_null();
+
+    for (size_t i = 0; all && i < countof(members); i++)
+        json_object_set(out, members[i], json_object_get(all, members[i]));
+    json_decref(all);
+    return out;
+}
+
 unsigned
 api_status(struct request *r)
 {
@@ -271,5 +279,6 @@ api_status(struct request *r)
         (json_int_t)atomic_load(&c->deadlocks), "workers", show_workers(c),
         "shards", show_shards(c), "engines", show_engines(c), "jobs", show_jobs(c, 0, true));
     json_decref(meta);
+    json_object_set_new(r->answer, "scaler", show_scaler(c));
     return 200;
 }

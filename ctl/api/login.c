@@ -1,4 +1,5 @@
 /* login.c - peers of the socket, bearers of tokens, and those who try too often. */
+#include <arpa/inet.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -28,6 +29,24 @@ void
 failed_fini(struct failed *f)
 {
     pthread_mutex_destroy(&f->lock);
+}
+
+/* By whom failures are counted: "2001:db8:1:2::/64", "192.0.2.1". */
+void
+failed_key(const char *address, char out[48])
+{
+    struct in6_addr a;
+
+    snprintf(out, 48, "%.47s", address);
+    if (inet_pton(AF_INET6, address, &a) != 1 || IN6_IS_ADDR_LOOPBACK(&a))
+        return;
+    if (IN6_IS_ADDR_V4MAPPED(&a)) {
+        inet_ntop(AF_INET, &a.s6_addr[12], out, 48);
+        return;
+    }
+    memset(&a.s6_addr[8], 0, 8);
+    inet_ntop(AF_INET6, &a, out, 44);
+    strcat(out, "/64");
 }
 
 /* The row of an address, or with `make` one for it. With the lock held; -1: there is none. */
@@ -65,17 +84,24 @@ failed_wait_s(struct failed *f, const char *address, uint64_t now_ms)
     return wait;
 }
 
-void
+bool
 failed_note(struct failed *f, const char *address, uint64_t now_ms)
 {
+    bool out = false;
+
     pthread_mutex_lock(&f->lock);
     int i = row_of(f, address, true);
     if (f->row[i].n++ == 0)
         f->row[i].since_ms = now_ms;
-    if (f->row[i].n == FAILED_MAX)
-        log_warn("%d logins from %s have failed; it is refused for a while", FAILED_MAX,
-                 address);
+    if (f->row[i].n == FAILED_MAX) {
+        if (now_ms - f->noted_ms >= FAILED_WINDOW_S * 1000) {
+            f->noted_ms = now_ms;
+            f->noted    = 0;
+        }
+        out = f->noted++ < FAILED_NOTED;
+    }
     pthread_mutex_unlock(&f->lock);
+    return out;
 }
 
 /* --- the socket -------------------------------------------------------------------- */
@@ -150,14 +176,30 @@ take_token(struct request *r, const char *token, struct err *err)
     return true;
 }
 
+static void
+tell_locked(struct request *r, const char *from)
+{
+    char       who[64];
+    struct err err;
+
+    snprintf(who, sizeof(who), "tcp:%s", from);
+    log_warn("%d logins from %s have failed; it is refused for a while", FAILED_MAX, from);
+    if (!catalog_note(r->cluster->catalog, who, "log in", "", "429: too many logins have failed",
+                      &err))
+        log_error("that is not in the audit: %s", err.text);
+}
+
 unsigned
 login_token(struct request *r, const char *authorization, const char *address,
             struct failed *failed)
 {
-    uint64_t   now  = clock_us() / 1000;
-    unsigned   wait = failed_wait_s(failed, address, now);
+    uint64_t   now = clock_us() / 1000;
+    char       from[48];
+    unsigned   wait;
     struct err err;
 
+    failed_key(address, from);
+    wait = failed_wait_s(failed, from, now);
     if (wait > 0) {
         request_header(r, "Retry-After", "%u", wait);
         return request_refuse(r, 429, "too many logins from this address have failed; try again "
@@ -173,7 +215,8 @@ login_token(struct request *r, const char *authorization, const char *address,
         r->headers = NULL;
         return 0;
     }
-    failed_note(failed, address, now);
+    if (failed_note(failed, from, now))
+        tell_locked(r, from);
     return strncasecmp(authorization, "Bearer ", 7) == 0
                ? request_refuse(r, 401, "%s", err.text)
                : request_refuse(r, 401, "only Authorization: Bearer TOKEN is understood");

@@ -7,9 +7,10 @@
 
 #include "ctl/api/request.h"
 
-enum { FAILED_ADDRESSES = 1024, FAILED_MAX = 10, FAILED_WINDOW_S = 60 };
+enum { FAILED_ADDRESSES = 1024, FAILED_MAX = 10, FAILED_WINDOW_S = 60, FAILED_NOTED = 20 };
 
-/* Failed logins by address. A full table forgets whoever failed longest ago. */
+/* Failed logins by address; of IPv6 by the first 64 bits, because whoever has one address there
+ * has all of them. A full table forgets whoever failed longest ago. */
 struct failed {
     pthread_mutex_t lock;
     struct {
@@ -17,14 +18,22 @@ struct failed {
         uint64_t since_ms;
         unsigned n;
     } row[FAILED_ADDRESSES];
+    uint64_t noted_ms; /* when the window of `noted` began */
+    unsigned noted;    /* addresses that were told about in it */
 };
 
 void failed_init(struct failed *f);
 void failed_fini(struct failed *f);
 
-/* Seconds until this address may try again; 0: at once. */
+/* By whom failures are counted: "192.0.2.1", "2001:db8:1:2::/64". */
+void failed_key(const char *address, char out[48]);
+
+/* Seconds until this one may try again; 0: at once. */
 unsigned failed_wait_s(struct failed *f, const char *address, uint64_t now_ms) must_check;
-void     failed_note(struct failed *f, const char *address, uint64_t now_ms);
+
+/* True: from now on it has to wait, which is worth a line in the audit; of FAILED_NOTED such
+ * lines in a minute the others are left out, because anybody can cause them. */
+bool failed_note(struct failed *f, const char *address, uint64_t now_ms);
 
 /* Over the socket: the account of the controller and root may do anything, members of `group`
  * ((gid_t)-1: none) have its role. False: nobody else may. Fills r->who and r->role. */

@@ -14,6 +14,7 @@
 #include "ctl/move/run.h"
 #include "ctl/provision/spawn.h"
 #include "ctl/scale/monitor.h"
+#include "ctl/scale/scaler.h"
 
 static void
 head(struct buf *out, const char *metric, const char *type, const char *help)
@@ -145,6 +146,99 @@ moves(struct buf *out, struct cluster *c)
     if (record)
         labelled(out, "shardctl_move_phase", "phase", model_text(record, "phase"), 1);
     json_decref(record);
+}
+
+/* --- the scaler -------------------------------------------------------------------- */
+
+static void
+scaler_states(struct buf *out, const json_t *shown)
+{
+    static const char *const modes[] = { "off", "advise", "auto" };
+    static const char *const words[] = { "hot", "cold", "moving", "sick" };
+    json_t                  *shards  = json_object_get(shown, "shards"), *shard;
+    size_t                   i;
+
+    head(out, "shardctl_scaler_mode", "gauge", "1 for the mode it is in.");
+    for (size_t m = 0; m < countof(modes); m++)
+        labelled(out, "shardctl_scaler_mode", "mode", modes[m],
+                 strcmp(model_text(shown, "mode"), modes[m]) == 0);
+    head(out, "shardctl_scaler_shards", "gauge", "Shards as the scaler sees them, by state.");
+    for (size_t w = 0; w < countof(words); w++) {
+        int n = 0;
+
+        json_array_foreach(shards, i, shard) {
+            const json_t *is = json_object_get(shard, words[w]);
+
+            n += json_is_true(is) || json_object_size(is) > 0 ||
+                 (json_is_string(is) && json_string_length(is) > 0);
+        }
+        labelled(out, "shardctl_scaler_shards", "state", words[w], n);
+    }
+    head(out, "shardctl_scaler_forecast_statements_per_second", "gauge",
+         "The highest rate of the shard that is foreseen.");
+    json_array_foreach(shards, i, shard) {
+        const json_t *f = json_object_get(shard, "statements");
+
+        if (json_is_object(f))
+            labelled(out, "shardctl_scaler_forecast_statements_per_second", "shard",
+                     model_text(shard, "name"), real(f, "peak"));
+    }
+    head(out, "shardctl_scaler_forecast_error_ratio", "gauge",
+         "How far such forecasts were off on average.");
+    json_array_foreach(shards, i, shard) {
+        const json_t *f = json_object_get(shard, "statements");
+
+        if (json_is_object(f))
+            labelled(out, "shardctl_scaler_forecast_error_ratio", "shard",
+                     model_text(shard, "name"), real(f, "error"));
+    }
+}
+
+static void
+scaler_decided(struct buf *out, struct scaler *s)
+{
+    static const char *const labels[] = { "action", "state" };
+    json_t                  *list     = scaler_counts(s), *row;
+    size_t                   i;
+
+    head(out, "shardctl_scaler_decisions_total", "counter",
+         "Decisions since the controller started, by what they are and how they stand or ended.");
+    json_array_foreach(list, i, row)
+        buf_printf(out, "shardctl_scaler_decisions_total{%s=\"%s\",%s=\"%s\"} %lld\n", labels[0],
+                   model_text(row, labels[0]), labels[1], model_text(row, labels[1]),
+                   (long long)model_number(row, "n"));
+    json_decref(list);
+}
+
+static void
+scaler(struct buf *out, struct scaler *s)
+{
+    json_t *shown = scaler_show(s);
+
+    scaler_states(out, shown);
+    scaler_decided(out, s);
+    one(out, "shardctl_scaler_stopped", "gauge",
+        "1 when it has stopped itself, until 'shardctl scaler resume'.",
+        model_text(shown, "stopped")[0] ? 1 : 0);
+    one(out, "shardctl_scaler_moves_today", "gauge", "Moves of the last 24 hours.",
+        (double)model_number(shown, "moves_today"));
+    one(out, "shardctl_scaler_checked_timestamp_seconds", "gauge", "When it looked last.",
+        (double)model_number(shown, "checked_s"));
+    json_decref(shown);
+}
+
+/* --- the audit --------------------------------------------------------------------- */
+
+static void
+audit(struct buf *out, struct cluster *c)
+{
+    struct audit_ends ends;
+
+    catalog_audit_ends(c->catalog, &ends);
+    one(out, "shardctl_audit_lines_total", "counter", "Lines ever written to the audit log.",
+        (double)ends.head.seq);
+    one(out, "shardctl_event_streams", "gauge", "Clients that listen to events.",
+        atomic_load(&c->streams));
 }
 
 /* --- shards ------------------------------------------------------------------------ */
@@ -295,5 +389,8 @@ metrics_controller(struct buf *out, struct cluster *c)
     key_space(out, c, shards);
     if (c->monitor)
         monitored(out, c->monitor);
+    if (c->scaler)
+        scaler(out, c->scaler);
+    audit(out, c);
     json_decref(shards);
 }

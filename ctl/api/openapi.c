@@ -17,6 +17,12 @@ static const char components[] =
     "  \"etag\": {\"description\": \"The version of the object, for If-Match\","
     "   \"schema\": {\"type\": \"string\"}}},"
     " \"parameters\": {"
+    "  \"once\": {\"name\": \"Idempotency-Key\", \"in\": \"header\", \"required\": false,"
+    "   \"description\": \"Sent again with the same key it is answered again, and done once; the"
+    " key is good for a day. 409: in work, or nobody knows; 422: it was for another request\","
+    "   \"schema\": {\"type\": \"string\", \"maxLength\": 200}},"
+    "  \"last_event\": {\"name\": \"Last-Event-ID\", \"in\": \"header\", \"required\": false,"
+    "   \"description\": \"Go on behind this event\", \"schema\": {\"type\": \"string\"}},"
     "  \"if_match\": {\"name\": \"If-Match\", \"in\": \"header\", \"required\": false,"
     "   \"description\": \"Do it only if the object has this version; else 412\","
     "   \"schema\": {\"type\": \"string\"}}},"
@@ -72,6 +78,10 @@ parameters(const struct route *route)
         schema_parameters(PAGE_TAKES, list);
     if (changes(route) && route->object)
         json_array_append_new(list, reference("parameters", "if_match"));
+    if (route_changes(route))
+        json_array_append_new(list, reference("parameters", "once"));
+    if (route_streams(route))
+        json_array_append_new(list, reference("parameters", "last_event"));
     return list;
 }
 
@@ -95,6 +105,11 @@ responses(const struct route *route)
 {
     json_t *headers = json_pack("{s:o}", "X-Request-Id", reference("headers", "request"));
 
+    if (route_streams(route))
+        return json_pack("{s:{s:s, s:o, s:{s:{s:{s:s}}}}, s:o}", "200", "description",
+                         "Server-sent events", "headers", headers, "content",
+                         "text/event-stream", "schema", "type", "string", "default",
+                         reference("responses", "Error"));
     if (route->object && !changes(route))
         json_object_set_new(headers, "ETag", reference("headers", "etag"));
     return json_pack("{s:{s:s, s:o, s:{s:{s:o}}}, s:o}", "200", "description", "Done", "headers",
@@ -139,6 +154,8 @@ operation(const struct route *route)
         parameters(route), "responses", responses(route));
 
     free(id);
+    if (route_streams(route))
+        json_object_set_new(out, "x-stream", json_true());
     if (has_body(route))
         json_object_set_new(out, "requestBody", json_pack("{s:b, s:{s:{s:o}}}", "required",
             strchr(route->takes, '!') != NULL, "content", "application/json", "schema",

@@ -12,6 +12,7 @@ enum { REQUEST_PARTS = 4, REQUEST_ID_MAX = 64, REQUEST_WHO_MAX = 160 };
 enum role { ROLE_VIEWER, ROLE_OPERATOR, ROLE_ADMIN, ROLE_OWNER };
 
 struct route;
+struct stream;
 
 struct request {
     struct cluster     *cluster;
@@ -26,9 +27,12 @@ struct request {
     char                who[REQUEST_WHO_MAX + 1]; /* "unix:root" */
     enum role           role;                     /* of `who` */
     const char         *if_match;                 /* the header; NULL: none */
+    const char         *once_key;                 /* Idempotency-Key; NULL: none, or a GET */
+    int64_t             after_event;              /* Last-Event-ID; negative: none */
     /* the answer */
     json_t *answer;  /* owned; NULL: {} */
     json_t *headers; /* owned; {"ETag": "\"7\""}; NULL: none */
+    struct stream *stream; /* owned; in place of `answer`; see stream.h */
 };
 
 /* Returns the HTTP status; 200 with `answer`, else request_fail(). */
@@ -60,6 +64,13 @@ struct route {
 
 extern const struct route api_routes[];
 extern const size_t       api_n_routes;
+
+/* A viewer changes nothing, by whatever method: this is what the audit has, and what an
+ * Idempotency-Key is heeded by. */
+bool route_changes(const struct route *route);
+
+/* Answers with events as long as the client listens: the paths that end with "events". */
+bool route_streams(const struct route *route);
 
 const char *role_name(enum role role);
 
@@ -101,6 +112,10 @@ unsigned api_job_ask(struct request *r);
 unsigned api_move_begin(struct request *r);
 unsigned api_range_list(struct request *r);
 unsigned api_audit(struct request *r);
+unsigned api_audit_verify(struct request *r);
+unsigned api_events(struct request *r);
+unsigned api_job_events(struct request *r);
+unsigned api_statements(struct request *r);
 unsigned api_database_list(struct request *r);
 unsigned api_database_show(struct request *r);
 unsigned api_database_create(struct request *r);

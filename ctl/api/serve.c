@@ -3,11 +3,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/log.h"
 #include "core/base/memory.h"
+#include "ctl/api/once.h"
 #include "ctl/api/page.h"
 #include "ctl/api/schema.h"
 #include "ctl/api/serve.h"
+#include "ctl/api/stream.h"
 #include "ctl/api/version.h"
+#include "ctl/catalog/model.h"
 
 enum { BODY_MAX = 1 << 20 };
 
@@ -205,6 +209,20 @@ is_get(const struct request *r)
     return strcmp(r->method, "GET") == 0;
 }
 
+bool
+route_changes(const struct route *route)
+{
+    return strcmp(route->method, "GET") != 0 && route->role > ROLE_VIEWER;
+}
+
+bool
+route_streams(const struct route *route)
+{
+    size_t len = strlen(route->path), word = strlen("events");
+
+    return len >= word && strcmp(route->path + len - word, "events") == 0;
+}
+
 /* The one place where it is decided who may do what. */
 static unsigned
 check_role(struct request *r)
@@ -290,19 +308,32 @@ read_body(struct exchange *e)
                ? 0 : request_refuse(r, 400, "%s", err.text);
 }
 
-unsigned
-serve_run(struct exchange *e)
+/* Into the audit: what was asked, and how it ended. What workers ask has jobs of its own. */
+static void
+note(struct request *r, unsigned status)
 {
-    struct request *r = &e->r;
+    const char *message = model_text(json_object_get(r->answer, "error"), "message");
+    char        what[512], result[600];
+    struct err  err;
 
-    if (!e->refused)
-        e->refused = read_body(e);
-    if (e->refused)
-        return e->refused;
+    if (!r->route || !route_changes(r->route) || r->route->role == ROLE_OWNER || !r->who[0])
+        return;
+    snprintf(what, sizeof(what), "%s %.480s", r->method, r->path);
+    snprintf(result, sizeof(result), "%u%s%.560s", status, message[0] ? ": " : "", message);
+    if (!catalog_note(r->cluster->catalog, r->who, "ask", what, result, &err))
+        log_error("%s by %s is not in the audit: %s", what, r->who, err.text);
+}
+
+/* The handler, and what comes before and behind it. `done`: it has run. */
+static unsigned
+handle(struct request *r, bool *done)
+{
     int64_t  version = is_get(r) ? version_of(r) : 0;
     unsigned status  = version_check(r);
+
     if (status)
         return status;
+    *done  = true;
     status = version_after(r, r->route->handler(r));
     if (status == 200 && r->route->list[0] && is_get(r))
         status = page_cut(r, r->route->list);
@@ -311,9 +342,46 @@ serve_run(struct exchange *e)
     return status;
 }
 
+static unsigned
+run(struct exchange *e)
+{
+    struct request *r    = &e->r;
+    bool            done = false;
+    unsigned        status;
+
+    if (!e->refused)
+        e->refused = read_body(e);
+    if (e->refused)
+        return e->refused;
+    if (!route_changes(r->route))
+        r->once_key = NULL;
+    if ((status = once_begin(r)))
+        return status;
+    status = handle(r, &done);
+    once_end(r, status, done);
+    return status;
+}
+
+unsigned
+serve_run(struct exchange *e)
+{
+    unsigned status;
+
+    log_request(e->r.id);
+    catalog_acts_for(e->r.who, e->r.id);
+    status = run(e);
+    note(&e->r, status);
+    log_debug("%s %s by %s: %u", e->r.method, e->r.path, e->r.who[0] ? e->r.who : "nobody",
+              status);
+    catalog_acts_for(NULL, NULL);
+    log_request(NULL);
+    return status;
+}
+
 void
 serve_end(struct exchange *e)
 {
+    stream_free(e->r.stream);
     json_decref(e->r.answer);
     json_decref(e->r.headers);
     json_decref(e->r.body);

@@ -17,6 +17,7 @@
 #include <jansson.h>
 
 #include "core/base/err.h"
+#include "ctl/catalog/audit_line.h"
 
 enum catalog_kind {
     CATALOG_META,     /* "cluster"; "move" while rows move */
@@ -94,9 +95,62 @@ bool catalog_expect_failed(void) must_check;
 int  catalog_commit(struct catalog_change *change, struct err *err) must_check;
 void catalog_cancel(struct catalog_change *change);
 
-/* The newest `limit` audit rows, newest first: [{"time", "who", "kind", "name",
- * "version", "action", "object"}]. Secrets are left out. */
-json_t *catalog_audit(struct catalog *c, int limit);
+/* --- the audit log ---
+ *
+ * Each change writes its lines (audit_line.h) in its own transaction, into an outbox; audit_log.h
+ * takes them from there to files. The catalog keeps the chain's two ends: the last line ever
+ * written, and the line before the first that is kept.
+ */
+
+/* From now on what this thread changes as "shardctl" or "controller" is by `who`, and all its
+ * lines name `request`; NULL: no longer. Both stay the caller's. */
+void catalog_acts_for(const char *who, const char *request);
+
+/* A line about no object: a request with its result. False, with `err`, when it is not durable. */
+bool catalog_note(struct catalog *c, const char *who, const char *action, const char *name,
+                  const char *result, struct err *err);
+
+struct audit_ends {
+    struct audit_link before; /* the line before the first that is kept */
+    struct audit_link head;
+};
+void catalog_audit_ends(struct catalog *c, struct audit_ends *out);
+
+/* Lines up to `before` are no longer kept. */
+bool catalog_audit_forget(struct catalog *c, const struct audit_link *before, struct err *err);
+
+/* Lines of the outbox above `seq`, at most `limit`, in order: ["{...}", ...]. The caller owns
+ * it. `first` (may be NULL) gets the number of the outbox's first line, 0: it is empty. */
+json_t *catalog_outbox(struct catalog *c, int64_t seq, int limit, int64_t *first);
+
+/* Lines up to `seq` are safe elsewhere. */
+bool catalog_outbox_done(struct catalog *c, int64_t seq, struct err *err);
+
+/* Waits until there is a line above `seq`, at most `ms`. Returns the last line's number. */
+int64_t catalog_wait_news(struct catalog *c, int64_t seq, unsigned ms);
+
+/* Whoever waits for news goes on. */
+void catalog_wake(struct catalog *c);
+
+/* --- answers of requests that may be repeated (ctl/api/once.h) --- */
+
+enum { ANSWERS_KEPT = 10000, ANSWERS_KEPT_S = 86400 };
+
+enum answer_state {
+    ANSWER_NEW,    /* nobody asked so: go on, and end with keep or drop */
+    ANSWER_KEPT,   /* `kept` is what was kept */
+    ANSWER_OTHER,  /* the key was for another request */
+    ANSWER_RUNS,   /* the request is in work */
+    ANSWER_LOST,   /* a controller ended while it was in work */
+    ANSWER_BROKEN, /* the catalog cannot be written */
+};
+
+/* By whom, under which key, and the hash of what is asked. `kept` is the caller's to own. */
+enum answer_state catalog_answer_begin(struct catalog *c, const char *who, const char *key,
+                                       const char *print, json_t **kept) must_check;
+void catalog_answer_keep(struct catalog *c, const char *who, const char *key,
+                         const json_t *answer);
+void catalog_answer_drop(struct catalog *c, const char *who, const char *key);
 
 /* "database.table" with '.', '%' and '/' inside either percent-encoded. The
  * caller frees it. */

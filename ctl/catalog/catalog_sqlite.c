@@ -6,37 +6,12 @@
  * locking_mode=EXCLUSIVE keeps a second controller out.
  */
 #include <errno.h>
-#include <pthread.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "core/base/memory.h"
-#include "ctl/catalog/catalog.h"
-
-struct catalog {
-    sqlite3        *db;
-    pthread_mutex_t lock; /* around every use of `db`; held from begin to commit or cancel */
-    uint64_t        stamp[CATALOG_KINDS]; /* raised by changes, also by those that are cancelled */
-};
-
-struct catalog_change {
-    struct catalog *catalog;
-    char           *who; /* owned */
-    int             rc;  /* 0, or the first failure */
-    struct err      err;
-};
-
-static const char schema[] =
-    "CREATE TABLE IF NOT EXISTS object ("
-    " kind TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, body TEXT NOT NULL,"
-    " PRIMARY KEY (kind, name)) WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS audit ("
-    " id INTEGER PRIMARY KEY AUTOINCREMENT, time REAL NOT NULL, who TEXT NOT NULL,"
-    " kind TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, action TEXT NOT NULL,"
-    " body TEXT NOT NULL);";
+#include "ctl/catalog/catalog_sqlite.h"
 
 static const char *const kind_names[CATALOG_KINDS] = {
     [CATALOG_META] = "meta",   [CATALOG_SHARD] = "shard", [CATALOG_RANGES] = "ranges",
@@ -52,8 +27,8 @@ catalog_kind_name(enum catalog_kind kind)
     return kind_names[kind];
 }
 
-static bool
-run(sqlite3 *db, const char *sql, struct err *err)
+bool
+catalog_run(sqlite3 *db, const char *sql, struct err *err)
 {
     char *message = NULL;
 
@@ -76,6 +51,8 @@ catalog_open(const char *path, struct err *err)
     pthread_mutex_init(&c->lock, NULL);
     for (size_t i = 0; i < CATALOG_KINDS; i++)
         c->stamp[i] = 1;
+    pthread_mutex_init(&c->news_lock, NULL);
+    pthread_cond_init(&c->news, NULL);
     if (rc != SQLITE_OK) {
         err_set(err, "cannot open the catalog %s: %s", path,
                 c->db ? sqlite3_errmsg(c->db) : sqlite3_errstr(rc));
@@ -83,12 +60,13 @@ catalog_open(const char *path, struct err *err)
     }
     /* A moment's patience: the controller before this one may be closing. */
     sqlite3_busy_timeout(c->db, 1000);
-    if (!run(c->db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
+    if (!catalog_run(c->db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
                     "PRAGMA synchronous=FULL; BEGIN EXCLUSIVE; COMMIT;", err)) {
         err_set(err, "another controller has the catalog %s open; stop it first", path);
         goto fail;
     }
-    if (!run(c->db, schema, err))
+    if (!catalog_run(c->db, catalog_schema, err) || !catalog_audit_open(c, err) ||
+        !catalog_answers_open(c, err))
         goto fail;
     return c;
 
@@ -104,11 +82,13 @@ catalog_close(struct catalog *c)
         return;
     sqlite3_close(c->db);
     pthread_mutex_destroy(&c->lock);
+    pthread_mutex_destroy(&c->news_lock);
+    pthread_cond_destroy(&c->news);
     free(c);
 }
 
-static sqlite3_stmt *
-prepare(struct catalog *c, const char *sql)
+sqlite3_stmt *
+catalog_prepare(struct catalog *c, const char *sql)
 {
     sqlite3_stmt *stmt = NULL;
 
@@ -117,8 +97,8 @@ prepare(struct catalog *c, const char *sql)
     return stmt;
 }
 
-static void
-bind_text(sqlite3_stmt *stmt, int at, const char *text)
+void
+catalog_bind(sqlite3_stmt *stmt, int at, const char *text)
 {
     sqlite3_bind_text(stmt, at, text, -1, SQLITE_TRANSIENT);
 }
@@ -133,13 +113,14 @@ load(const unsigned char *text)
 static json_t *
 get(struct catalog *c, enum catalog_kind kind, const char *name, int64_t *version)
 {
-    sqlite3_stmt *stmt = prepare(c, "SELECT body, version FROM object WHERE kind=? AND name=?");
+    sqlite3_stmt *stmt = catalog_prepare(c, "SELECT body, version FROM object"
+                                            " WHERE kind=? AND name=?");
     json_t       *body = NULL;
 
     if (!stmt)
         return NULL;
-    bind_text(stmt, 1, kind_names[kind]);
-    bind_text(stmt, 2, name);
+    catalog_bind(stmt, 1, kind_names[kind]);
+    catalog_bind(stmt, 2, name);
     if (sqlite3_step(stmt) == SQLITE_ROW) {
         body = load(sqlite3_column_text(stmt, 0));
         if (version)
@@ -165,10 +146,10 @@ static json_t *
 all_of(struct catalog *c, enum catalog_kind kind)
 {
     json_t       *all  = json_object();
-    sqlite3_stmt *stmt = prepare(c, "SELECT name, body FROM object WHERE kind=? ORDER BY name");
+    sqlite3_stmt *stmt = catalog_prepare(c, "SELECT name, body FROM object WHERE kind=? ORDER BY name");
 
     if (stmt) {
-        bind_text(stmt, 1, kind_names[kind]);
+        catalog_bind(stmt, 1, kind_names[kind]);
         while (sqlite3_step(stmt) == SQLITE_ROW) {
             json_t *body = load(sqlite3_column_text(stmt, 1));
 
@@ -212,25 +193,30 @@ catalog_read(struct catalog_change *change, enum catalog_kind kind, const char *
     return get(change->catalog, kind, name, version);
 }
 
-static void
-broken(struct catalog_change *change)
+void
+catalog_broken(struct catalog_change *change)
 {
     change->rc = -EIO;
     err_set(&change->err, "cannot write the catalog: %s", sqlite3_errmsg(change->catalog->db));
 }
 
+/* The version that is there, 0: none; and its object, to be owned. */
 static int64_t
-version_of(struct catalog *c, enum catalog_kind kind, const char *name)
+version_of(struct catalog *c, enum catalog_kind kind, const char *name, json_t **object)
 {
-    sqlite3_stmt *stmt    = prepare(c, "SELECT version FROM object WHERE kind=? AND name=?");
+    sqlite3_stmt *stmt = catalog_prepare(c, "SELECT version, body FROM object"
+                                            " WHERE kind=? AND name=?");
     int64_t       version = 0;
 
     if (!stmt)
         return -1;
-    bind_text(stmt, 1, kind_names[kind]);
-    bind_text(stmt, 2, name);
-    if (sqlite3_step(stmt) == SQLITE_ROW)
+    catalog_bind(stmt, 1, kind_names[kind]);
+    catalog_bind(stmt, 2, name);
+    if (sqlite3_step(stmt) == SQLITE_ROW) {
         version = sqlite3_column_int64(stmt, 0);
+        if (object)
+            *object = load(sqlite3_column_text(stmt, 1));
+    }
     sqlite3_finalize(stmt);
     return version;
 }
@@ -238,11 +224,11 @@ version_of(struct catalog *c, enum catalog_kind kind, const char *name)
 /* False when the change has failed already or fails here. */
 static bool
 check_version(struct catalog_change *change, enum catalog_kind kind, const char *name,
-              int64_t expected, int64_t *found)
+              int64_t expected, int64_t *found, json_t **object)
 {
     if (change->rc)
         return false;
-    *found = version_of(change->catalog, kind, name);
+    *found = version_of(change->catalog, kind, name, object);
     if (expected == CATALOG_ANY || *found == expected)
         return true;
     change->rc = -EAGAIN;
@@ -288,7 +274,7 @@ meet_expectation(struct catalog_change *change)
         return;
     wanted.set    = false;
     wanted.failed = !check_version(change, wanted.kind, wanted.name, wanted.version,
-                                     &found);
+                                     &found, NULL);
 }
 
 struct catalog_change *
@@ -299,56 +285,11 @@ catalog_begin(struct catalog *c, const char *who)
     pthread_mutex_lock(&c->lock);
     change->catalog = c;
     change->who     = mem_strdup(who);
-    if (!run(c->db, "BEGIN IMMEDIATE", &change->err))
+    change->head    = c->head;
+    if (!catalog_run(c->db, "BEGIN IMMEDIATE", &change->err))
         change->rc = -EIO;
     meet_expectation(change);
     return change;
-}
-
-/* What an audit row may show: secrets and verifiers stay in the object. */
-static char *
-audit_text(json_t *object)
-{
-    static const char *const hidden[] = { "secret", "verifier", "old_verifier",
-                                          "password", "service_secret",
-                                          "admin_password", "undo" };
-    json_t *copy = json_copy(object);
-    char   *text;
-
-    for (size_t i = 0; i < countof(hidden); i++)
-        json_object_del(copy, hidden[i]);
-    text = json_dumps(copy, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
-    json_decref(copy);
-    return text;
-}
-
-static void
-audit(struct catalog_change *change, enum catalog_kind kind, const char *name, int64_t version,
-      const char *action, json_t *object)
-{
-    sqlite3_stmt   *stmt = prepare(change->catalog,
-              "INSERT INTO audit (time, who, kind, name, version, action, body)"
-              " VALUES (?, ?, ?, ?, ?, ?, ?)");
-    char           *text;
-    struct timespec now;
-
-    if (!stmt) {
-        broken(change);
-        return;
-    }
-    text = object ? audit_text(object) : NULL;
-    clock_gettime(CLOCK_REALTIME, &now);
-    sqlite3_bind_double(stmt, 1, (double)now.tv_sec + (double)now.tv_nsec / 1e9);
-    bind_text(stmt, 2, change->who);
-    bind_text(stmt, 3, kind_names[kind]);
-    bind_text(stmt, 4, name);
-    sqlite3_bind_int64(stmt, 5, version);
-    bind_text(stmt, 6, action);
-    bind_text(stmt, 7, text ? text : "null");
-    if (sqlite3_step(stmt) != SQLITE_DONE)
-        broken(change);
-    sqlite3_finalize(stmt);
-    free(text);
 }
 
 void
@@ -357,29 +298,29 @@ catalog_put(struct catalog_change *change, enum catalog_kind kind, const char *n
 {
     sqlite3_stmt *stmt;
     int64_t       found;
+    json_t       *old = NULL;
     char         *text;
 
-    if (!check_version(change, kind, name, expected, &found))
-        return;
-    change->catalog->stamp[kind]++;
-    stmt = prepare(change->catalog,
-                   "INSERT INTO object (kind, name, version, body) VALUES (?, ?, 1, ?)"
-                   " ON CONFLICT (kind, name) DO UPDATE"
-                   " SET version = version + 1, body = excluded.body");
-    if (!stmt) {
-        broken(change);
+    if (!check_version(change, kind, name, expected, &found, &old)) {
+        json_decref(old);
         return;
     }
+    change->catalog->stamp[kind]++;
+    stmt = catalog_prepare(change->catalog,
+                           "INSERT INTO object (kind, name, version, body) VALUES (?, ?, 1, ?)"
+                           " ON CONFLICT (kind, name) DO UPDATE"
+                           " SET version = version + 1, body = excluded.body");
     text = json_dumps(object, JSON_COMPACT | JSON_ENCODE_ANY);
-    bind_text(stmt, 1, kind_names[kind]);
-    bind_text(stmt, 2, name);
-    bind_text(stmt, 3, text);
+    catalog_bind(stmt, 1, kind_names[kind]);
+    catalog_bind(stmt, 2, name);
+    catalog_bind(stmt, 3, text);
     if (sqlite3_step(stmt) != SQLITE_DONE)
-        broken(change);
+        catalog_broken(change);
     sqlite3_finalize(stmt);
     free(text);
     if (change->rc == 0)
-        audit(change, kind, name, found + 1, found ? "change" : "create", object);
+        catalog_audit_put(change, kind, name, found + 1, old, object);
+    json_decref(old);
 }
 
 void
@@ -388,22 +329,22 @@ catalog_remove(struct catalog_change *change, enum catalog_kind kind, const char
 {
     sqlite3_stmt *stmt;
     int64_t       found;
+    json_t       *old = NULL;
 
-    if (!check_version(change, kind, name, expected, &found) || found == 0)
-        return;
-    change->catalog->stamp[kind]++;
-    stmt = prepare(change->catalog, "DELETE FROM object WHERE kind=? AND name=?");
-    if (!stmt) {
-        broken(change);
+    if (!check_version(change, kind, name, expected, &found, &old) || found == 0) {
+        json_decref(old);
         return;
     }
-    bind_text(stmt, 1, kind_names[kind]);
-    bind_text(stmt, 2, name);
+    change->catalog->stamp[kind]++;
+    stmt = catalog_prepare(change->catalog, "DELETE FROM object WHERE kind=? AND name=?");
+    catalog_bind(stmt, 1, kind_names[kind]);
+    catalog_bind(stmt, 2, name);
     if (sqlite3_step(stmt) != SQLITE_DONE)
-        broken(change);
+        catalog_broken(change);
     sqlite3_finalize(stmt);
     if (change->rc == 0)
-        audit(change, kind, name, found, "remove", NULL);
+        catalog_audit_put(change, kind, name, found, old, NULL);
+    json_decref(old);
 }
 
 static void
@@ -420,57 +361,28 @@ catalog_cancel(struct catalog_change *change)
     struct err ignored;
 
     if (!sqlite3_get_autocommit(change->catalog->db))
-        (void)run(change->catalog->db, "ROLLBACK", &ignored);
+        (void)catalog_run(change->catalog->db, "ROLLBACK", &ignored);
     end(change);
 }
 
 int
 catalog_commit(struct catalog_change *change, struct err *err)
 {
-    int rc;
+    struct catalog *c = change->catalog;
+    int             rc;
 
-    if (change->rc == 0 && !run(change->catalog->db, "COMMIT", &change->err))
+    if (change->rc == 0 && change->head.seq != c->head.seq)
+        catalog_audit_head(change);
+    if (change->rc == 0 && !catalog_run(c->db, "COMMIT", &change->err))
         change->rc = -EIO;
     rc = change->rc;
     if (rc == 0) {
+        c->head = change->head;
         end(change);
+        catalog_tell_news(c);
         return 0;
     }
     *err = change->err;
     catalog_cancel(change);
     return rc;
-}
-
-static json_t *
-audit_row(sqlite3_stmt *stmt)
-{
-    json_t *row = json_object();
-
-    json_object_set_new(row, "time", json_real(sqlite3_column_double(stmt, 0)));
-    for (int i = 1; i <= 5; i++)
-        json_object_set_new(row, sqlite3_column_name(stmt, i),
-                            json_string((const char *)sqlite3_column_text(stmt, i)));
-    json_object_set_new(row, "version", json_integer(sqlite3_column_int64(stmt, 6)));
-    json_object_set_new(row, "object", load(sqlite3_column_text(stmt, 5)));
-    json_object_del(row, "body");
-    return row;
-}
-
-json_t *
-catalog_audit(struct catalog *c, int limit)
-{
-    json_t       *rows = json_array();
-    sqlite3_stmt *stmt;
-
-    pthread_mutex_lock(&c->lock);
-    stmt = prepare(c, "SELECT time, who, kind, name, action, body, version FROM audit"
-                      " ORDER BY id DESC LIMIT ?");
-    if (stmt) {
-        sqlite3_bind_int(stmt, 1, limit);
-        while (sqlite3_step(stmt) == SQLITE_ROW)
-            json_array_append_new(rows, audit_row(stmt));
-        sqlite3_finalize(stmt);
-    }
-    pthread_mutex_unlock(&c->lock);
-    return rows;
 }

@@ -11,6 +11,7 @@
 
 #include "core/base/log.h"
 #include "core/base/memory.h"
+#include "ctl/catalog/audit_log.h"
 #include "ctl/catalog/model.h"
 #include "ctl/catalog/user.h"
 #include "ctl/provision/cluster.h"
@@ -201,6 +202,16 @@ open_catalog(struct cluster *c, const char *instance, struct err *err)
     return ok;
 }
 
+static bool
+open_audit(struct cluster *c, struct err *err)
+{
+    char dir[CLUSTER_PATH_MAX + 16];
+
+    snprintf(dir, sizeof(dir), "%s/audit", c->path.home);
+    c->audit = audit_log_open(c->catalog, dir, 0, 0, err);
+    return c->audit != NULL;
+}
+
 struct cluster *
 cluster_open(const struct cluster_paths *paths, const char *instance, struct err *err)
 {
@@ -212,7 +223,7 @@ cluster_open(const struct cluster_paths *paths, const char *instance, struct err
     pthread_mutex_init(&c->change_lock, NULL);
     pthread_mutex_init(&c->local_lock, NULL);
     if (!own_directory(c->path.home, err) || !own_directory(c->path.run, err) ||
-        !take_lock(c, err) || !open_catalog(c, instance, err))
+        !take_lock(c, err) || !open_catalog(c, instance, err) || !open_audit(c, err))
         goto fail;
     c->publisher = publisher_open(c->catalog, c->instance, c->path.control, err);
     if (!c->publisher)
@@ -230,6 +241,7 @@ cluster_close(struct cluster *c)
     if (!c)
         return;
     publisher_close(c->publisher);
+    audit_log_close(c->audit);
     catalog_close(c->catalog);
     for (size_t i = 0; i < c->n_local; i++)
         local_close(c->local[i]);

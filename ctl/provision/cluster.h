@@ -2,6 +2,7 @@
  *
  *   HOME/lock              held by the controller as long as it lives
  *   HOME/catalog.db        the catalog
+ *   HOME/audit/            the audit log (ctl/catalog/audit_log.h)
  *   HOME/shardd.conf       written by `shardctl up`
  *   HOME/shardd.log, shardd.pid
  *   RUN/controller.sock    REST (ctl/api/api.h)
@@ -42,6 +43,7 @@ struct cluster_paths {
     char clients[108]; /* shardd's, for applications on this machine */
 };
 
+struct audit_log;
 struct resolver;
 struct moves;
 struct monitor;
@@ -53,6 +55,7 @@ struct cluster {
     int                  lock_fd;
     char                 instance[SEGMENT_INSTANCE_MAX];
     struct catalog      *catalog;
+    struct audit_log    *audit;     /* in HOME/audit */
     struct publisher    *publisher;
     pthread_mutex_t      change_lock; /* schema, shards and users change one at a time */
     pthread_mutex_t      local_lock;  /* around the array below */
@@ -63,6 +66,7 @@ struct cluster {
     json_t              *provision;  /* owned; see provision_setting(). Constant while it runs */
     atomic_bool          stopping; /* set by POST /v1/shutdown or a signal */
     atomic_bool          ready;
+    atomic_int           streams;  /* of events that somebody listens to */
     atomic_ullong        deadlocks; /* between shards, ended since the start */
     atomic_int           shardd_pid; /* 0: none of ours */
     char                 listen[64], http[64], socket[108]; /* of shardd, "" when it is not

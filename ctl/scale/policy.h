@@ -32,6 +32,7 @@ enum policy_action { POLICY_SPLIT, POLICY_MERGE, POLICY_HINT, POLICY_ACTIONS_N }
 #define POLICY_HOLDS(X) \
     X(NONE,      "") \
     X(STOPPED,   "stopped")    /* after failures, until `scaler resume` */ \
+    X(HOME,      "home")       /* a database is at home there: people say where it goes */ \
     X(HEALTH,    "health")     /* a shard is away, lags, or has no room */ \
     X(SHARDS,    "shards")     /* max_shards */ \
     X(COOLDOWN,  "cooldown") \
@@ -72,7 +73,7 @@ struct policy_forecast {
 struct policy_shard {
     uint32_t id;
     char     name[POLICY_NAME_MAX];
-    bool     home;                /* of a database: it cannot go */
+    bool     home;                /* of a database: it does not go by itself */
     unsigned ranges;              /* 0: it has no rows, and may get some */
     uint32_t beside;              /* the id of the shard with most borders to it; itself: none */
     char     sick[160];           /* why rows must not move from or to it now; "": they may */

@@ -39,6 +39,21 @@ made_for(const struct policy *p, const struct begun *b)
     return (unsigned)p->s->into - 1 - spares_for(p, b);
 }
 
+/* Global tables, views and sequences would move with it: where a database is at home is for
+ * people to say. */
+static enum policy_hold
+at_home(const struct policy *p, const struct decision *d, char *why, size_t room)
+{
+    const struct policy_shard *s = &p->w->shard[d->shard];
+
+    if (d->action != POLICY_MERGE || !s->home)
+        return HOLD_NONE;
+    snprintf(why, room, "a database is at home on %.60s, and its global tables would move with "
+             "it; if that is fine say 'shardctl shard drain %.60s --to %.60s'", s->name, s->name,
+             p->w->shard[d->other].name);
+    return HOLD_HOME;
+}
+
 static enum policy_hold
 sick(const struct policy *p, const struct decision *d, char *why, size_t room)
 {
@@ -112,6 +127,8 @@ against(const struct policy *p, const struct begun *b, const struct decision *d,
         snprintf(why, room, "it has stopped: %s; see 'shardctl scaler resume'", p->w->stopped);
         return HOLD_STOPPED;
     }
+    if ((h = at_home(p, d, why, room)) != HOLD_NONE)
+        return h;
     if ((h = sick(p, d, why, room)) != HOLD_NONE)
         return h;
     if ((h = limits(p, b, d, why, room)) != HOLD_NONE)

@@ -99,7 +99,7 @@ is_among(const size_t *list, size_t n, size_t one)
 
 /* The one that can go, and has least to do, but for those in `not`. */
 static size_t
-coldest(const struct policy *p, const size_t *not, size_t n_not)
+coldest(const struct policy *p, bool homes, const size_t *not, size_t n_not)
 {
     const struct policy_shard *all  = p->w->shard;
     size_t                     best = p->w->n;
@@ -108,7 +108,8 @@ coldest(const struct policy *p, const size_t *not, size_t n_not)
     for (size_t i = 0; i < p->w->n; i++) {
         double fill;
 
-        if (!may_merge(&all[i]) || all[i].home || rests(p, &all[i]) || is_among(not, n_not, i))
+        if (!may_merge(&all[i]) || all[i].home != homes || rests(p, &all[i]) ||
+            is_among(not, n_not, i))
             continue;
         fill = fill_of(p, &all[i], NULL);
         if (best == p->w->n || fill < least || (fill <= least && all[i].bytes < all[best].bytes)) {
@@ -119,14 +120,14 @@ coldest(const struct policy *p, const size_t *not, size_t n_not)
     return best;
 }
 
-/* The first of the coldest that has a partner. */
+/* The first of the coldest that has a partner; `homes`: of those where a database is at home. */
 static bool
-find_pair(const struct policy *p, size_t *from, size_t *to)
+find_pair(const struct policy *p, bool homes, size_t *from, size_t *to)
 {
     size_t tried[TRIES];
 
     for (size_t n = 0; n < TRIES; n++) {
-        *from = coldest(p, tried, n);
+        *from = coldest(p, homes, tried, n);
         if (*from == p->w->n)
             return false;
         *to = partner_of(p, *from);
@@ -155,7 +156,7 @@ policy_merges(struct policy *p)
     struct decision           *d;
 
     if (p->s->cold <= 0 || shards_with_rows(p) <= (unsigned)p->s->min_shards ||
-        !find_pair(p, &from, &to))
+        (!find_pair(p, false, &from, &to) && !find_pair(p, true, &from, &to)))
         return;
     d         = policy_add(p, POLICY_MERGE, WHY_COLD, from);
     d->other  = to;

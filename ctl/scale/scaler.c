@@ -184,9 +184,41 @@ scaler_stop(struct scaler *s)
     ticker_stop(&s->ticker);
     scaler_forget_wards(s);
     json_decref(s->shown);
+    json_decref(s->counts);
     pthread_mutex_destroy(&s->lock);
     free(s->ward);
     free(s);
+}
+
+void
+scaler_count(struct scaler *s, const json_t *decision)
+{
+    char key[64];
+
+    snprintf(key, sizeof(key), "%.20s %.30s", model_text(decision, "action"),
+             model_text(decision, "state"));
+    pthread_mutex_lock(&s->lock);
+    if (!s->counts)
+        s->counts = json_object();
+    json_object_set_new(s->counts, key, json_integer(model_number(s->counts, key) + 1));
+    pthread_mutex_unlock(&s->lock);
+}
+
+json_t *
+scaler_counts(struct scaler *s)
+{
+    json_t     *out = json_array(), *n;
+    const char *key;
+
+    pthread_mutex_lock(&s->lock);
+    json_object_foreach(s->counts, key, n) {
+        int split = (int)strcspn(key, " ");
+
+        json_array_append_new(out, json_pack("{s:s%, s:s, s:O}", "action", key, (size_t)split,
+                                             "state", key + split + 1, "n", n));
+    }
+    pthread_mutex_unlock(&s->lock);
+    return out;
 }
 
 json_t *

@@ -37,6 +37,10 @@ void           scaler_stop(struct scaler *s); /* NULL is fine */
  *    "settings": [...], "shards": [{... as in policy_json.h, "state": "hot|cold|..."}]} */
 json_t *scaler_show(struct scaler *s);
 
+/* [{"action", "state", "n"}]: decisions of this controller, and the ends of such; owned by the
+ * caller. */
+json_t *scaler_counts(struct scaler *s);
+
 /* Changes settings, {"name": number or text}, all or none, durably. */
 bool scaler_set(struct scaler *s, const char *who, const json_t *changes,
                 struct err *err) must_check;

@@ -176,6 +176,7 @@ end(struct scaler *s, json_t *decision, const char *state, const char *error)
         model_set(decision, "error", error);
     log_info("scaler: decision %lld: %s%s%s", (long long)model_number(decision, "number"), state,
              error && error[0] ? ": " : "", error ? error : "");
+    scaler_count(s, decision);
     scaler_put(s->c, decision);
 }
 
@@ -198,6 +199,7 @@ begin(struct scaler *s, json_t *decision)
         end(s, decision, moves_running(s->c) > 0 ? "lost" : "failed", error.message);
     } else {
         model_set(decision, "state", "moving");
+        scaler_count(s, decision);
         json_object_set(decision, "job", json_object_get(answer, "job"));
         s->current = model_number(decision, "number");
         scaler_put(s->c, decision); /* else found by its name */
@@ -244,8 +246,10 @@ scaler_act(struct scaler *s, const struct scaler_look *look, const struct decisi
             begin(s, o);
             continue;
         }
-        if (o)
+        if (o) {
             log_info("scaler: %s", d->text);
+            scaler_count(s, o);
+        }
         json_decref(o);
     }
 }

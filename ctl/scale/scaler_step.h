@@ -31,6 +31,7 @@ struct scaler {
     bool                  again;    /* look now */
     json_t               *shown;    /* the world of the last look, owned */
     int64_t               checked_s, next_check_s;
+    json_t               *counts;   /* {"split moving": n}, owned */
     /* the thread's own */
     struct scale_settings s;        /* a copy for this look */
     struct detector_rules rules;
@@ -65,6 +66,9 @@ void scaler_act(struct scaler *s, const struct scaler_look *look, const struct d
 
 /* Decisions of this controller or the one before that are under way. */
 void scaler_follow(struct scaler *s);
+
+/* One more decision stands so. */
+void scaler_count(struct scaler *s, const json_t *decision);
 
 /* The decision's object with changes, durably; when it cannot be, that is logged, and follows
  * once more from the job at the next look. */

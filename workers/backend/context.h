@@ -28,6 +28,7 @@ struct parking;
 struct together;
 struct heat;
 struct servers;
+struct statement_times;
 
 struct context {
     struct ring       *ring;
@@ -59,6 +60,8 @@ struct context {
     struct gate       *gate;        /* see workers/query/gate.h */
     uint64_t           fence_since;  /* the generation with which a fence came; 0: none stands */
     bool               fence_closed; /* it lets nothing through any more: see park.h */
+    struct statement_times *times;   /* see workers/query/statement_time.h; owned; NULL: not
+                                        needed yet */
     struct heat       *heat;         /* see workers/query/heat.h; owned; NULL: not needed yet */
     struct parking    *parking;     /* see workers/query/park.h; owned; NULL: not needed yet */
     struct servers    *servers;      /* see servers.h; owned; NULL: no shard has replicas */

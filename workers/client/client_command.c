@@ -9,6 +9,7 @@
 #include "workers/client/named.h"
 #include "workers/query/limits.h"
 #include "workers/query/row_cursor.h"
+#include "workers/query/statement_time.h"
 
 enum {
     ERR_UNKNOWN_COMMAND = 1047, /* ER_UNKNOWN_COM_ERROR */
@@ -119,6 +120,7 @@ find_plan(struct client *c, struct query_run *q, struct span text, bool prepared
     if (plan == NULL) {
         slot_count(slot, COUNTER_PLAN_CACHE_MISSES);
         plan = make_plan(s, r, text, &d, prepared, q->elsewhere);
+        statement_time_name(plan, &key);
         if (plan->plan.cacheable && !q->elsewhere)
             cache_insert(c->ctx->plans, &key, plan);
     } else

@@ -19,6 +19,7 @@
 #include "workers/query/processlist.h"
 #include "workers/query/replica.h"
 #include "workers/query/snapshot.h"
+#include "workers/query/statement_time.h"
 #include "workers/query/together.h"
 #include "workers/query/txn.h"
 
@@ -87,6 +88,7 @@ query_done(struct query_run *q)
     if (q->finished)
         return;
     q->finished = true;
+    statement_time_note(q);
     together_done(q);
     if (!s->in_txn && uses_next_transaction(q)) {
         free(s->next_transaction);
