@@ -28,6 +28,7 @@ OPERATION = {
     "required": ["operationId", "summary", "responses", "tags", "parameters", "x-role"],
     "properties": {
         "operationId": {"type": "string", "pattern": "^[a-z0-9_]+$"}, "summary": TEXT,
+        "x-stream": {"const": True},
         "x-role": {"enum": ["viewer", "operator", "admin", "owner"]},
         "tags": {"type": "array", "items": TEXT},
         "parameters": {"type": "array", "items": {"anyOf": [REFERENCE, PARAMETER]}},

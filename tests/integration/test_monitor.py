@@ -1,4 +1,5 @@
 """test_monitor.py - the load of shards, as the controller measures it."""
+import json
 import os
 
 import pytest
@@ -66,6 +67,36 @@ def test_statements_latencies_and_errors_by_shard(c):
     assert 0 < busy["latency_p50_us"] <= busy["latency_p95_us"] <= busy["latency_p99_us"]
     assert busy["latency_mean_us"] > 0
     assert new[-1]["connections"] >= 1
+
+
+def test_statements_by_their_time(c):
+    """Of all workers together; values are left out, errors are counted, the slow one is first."""
+    with c.connect(autocommit=True) as db, db.cursor() as cursor:
+        for i in range(60):
+            cursor.execute("SELECT b AS timed FROM t WHERE id = %s", (i,))
+        cursor.execute("SELECT SLEEP(0.6), 'a secret'")
+        for _ in range(3):
+            with pytest.raises(Exception):
+                cursor.execute("SELECT missing AS timed FROM t WHERE id = 5")
+
+    def find(by):
+        rows = c.ctl("statements", "--order", by, "--limit", "1000")["statements"]
+        told = " ".join(r["statement"].lower() for r in rows if r["calls"] in (1, 3, 60))
+        return all(word in told for word in ("b as timed", "sleep(?)", "missing")) and rows
+
+    rows = wait_for("the statements", lambda: find("max"))
+    assert [r["max_ms"] for r in rows] == sorted((r["max_ms"] for r in rows), reverse=True)
+    slow = next(r for r in rows if "sleep(?)" in r["statement"].lower())
+    assert slow["max_ms"] >= 600 and slow["plan"] and slow["database"] == "app"
+    assert "secret" not in json.dumps(rows)
+    many = next(r for r in rows if "b as timed" in r["statement"].lower())
+    assert many["calls"] == 60 and many["errors"] == 0 and "id=?" in many["statement"]
+    assert 0 < many["mean_ms"] <= many["max_ms"] and many["total_s"] > 0
+    wrong = find("errors")[0]
+    assert wrong["errors"] == 3 and "missing" in wrong["statement"]
+    assert sum(r["share"] for r in rows) == pytest.approx(1, abs=0.01)
+    assert "sleep(?)" in c.ctl_raw("statements").stdout.lower()
+    assert c.ctl_raw("statements", "--order", "luck").returncode == 2
 
 
 def test_hot_keys_and_ranges(c):

@@ -101,6 +101,7 @@ def test_in_a_browser(new_cluster, browser_kit):
     port = testbed.free_port()
     cluster = new_cluster(settings=["--api-listen", f"127.0.0.1:{port}", "--api-plain"])
     cluster.sql("CREATE TABLE web_t (id BIGINT PRIMARY KEY, v INT)")
+    cluster.sql("SELECT COUNT(*) AS by_the_page FROM web_t")
     cluster.sql("INSERT INTO web_t VALUES " + ",".join(f"({i}, {i})" for i in range(200)))
     token = cluster.ctl_raw("token", "issue", "page", "--role", "operator").stdout.strip()
     done = subprocess.run(["node", "page.mjs", f"http://127.0.0.1:{port}/", token],
@@ -114,7 +115,10 @@ def test_in_a_browser(new_cluster, browser_kit):
         cluster.ctl("range list")["ranges"])
     assert seen["jobs"][0].startswith("CREATE TABLE web_t")
     assert seen["mode"] == "off" == cluster.ctl("scaler status")["mode"]  # as it was chosen
+    assert any("by_the_page" in text for text in seen["statements"])
     assert seen["audited"] > 0 and seen["found"] == 0
+    assert seen["newest"] > 10 and seen["verdict"].startswith("Whole: lines 1 to ")
+    assert seen["details"].startswith("{") and seen["told_ms"] < 8000
     assert seen["keyboard"] == "Audit"  # reached and opened without a mouse
     assert seen["dark"] != seen["light"]
     assert seen["overflow"] == 0  # nothing sticks out on a phone

@@ -9,6 +9,7 @@ const KEPT = 300; /* ten minutes */
 export interface Live {
   times: number[];
   shards: Map<string, (number | null)[]>;
+  count: number[]; /* shards that there were */
   statements: number[];
   p50: number[];
   p99: number[];
@@ -21,12 +22,13 @@ function add(live: Live, top: Top): void {
   live.statements.push(top.statements_per_s);
   live.p50.push(top.p50_ms);
   live.p99.push(top.p99_ms);
+  live.count.push(top.shards.length);
   for (const s of top.shards)
     if (!live.shards.has(s.shard)) live.shards.set(s.shard, new Array(n).fill(null));
   for (const [name, values] of live.shards)
     values.push(top.shards.find((s) => s.shard === name)?.statements_per_s ?? null);
   if (live.times.length <= KEPT) return;
-  for (const list of [live.times, live.statements, live.p50, live.p99, ...live.shards.values()])
+  for (const list of [live.times, live.statements, live.p50, live.p99, live.count, ...live.shards.values()])
     list.shift();
 }
 
@@ -37,7 +39,8 @@ function drop(live: Live): void {
 }
 
 export function useLive(): Polled<Top> & { live: Live } {
-  const live = useRef<Live>({ times: [], shards: new Map(), statements: [], p50: [], p99: [] });
+  const live = useRef<Live>({ times: [], shards: new Map(), statements: [], p50: [], p99: [],
+                              count: [] });
   const [, setTurn] = useState(0);
   const top = usePolled<Top>("top", EVERY_MS, (value) => {
     add(live.current, value);

@@ -8,10 +8,12 @@ import { useLive } from "./live";
 import { Moves } from "./moves";
 import { Overview } from "./overview";
 import { Scaler } from "./scaler";
+import { Statements } from "./statements";
 import { Problem } from "./ui";
 
 const PAGES: [string, string][] = [
-  ["overview", "Overview"], ["keys", "Keys"], ["moves", "Moves"], ["scaler", "Scaler"],
+  ["overview", "Overview"], ["keys", "Keys"], ["statements", "Statements"], ["moves", "Moves"],
+  ["scaler", "Scaler"],
   ["audit", "Audit"],
 ];
 
@@ -105,6 +107,7 @@ function Frame() {
       <main id="content" tabIndex={-1}>
         {page === "overview" && <Overview top={live.data} live={live.live} error={live.error} />}
         {page === "keys" && <KeySpace />}
+        {page === "statements" && <Statements />}
         {page === "moves" && <Moves />}
         {page === "scaler" && <Scaler />}
         {page === "audit" && <Audit />}

@@ -43,13 +43,23 @@ export interface Job {
   progress?: {
     tables_done?: number; tables?: number; rows?: number; rows_total?: number;
     rows_per_s?: number; lag_s?: number; applied?: number; left_s?: number;
-    throttled?: string;
+    slowed?: string;
   };
 }
 
 export interface AuditRow {
-  time: number; who: string; kind?: string; name?: string; action: string;
-  object?: unknown; result?: string;
+  seq: number; time: number; who: string; kind: string; name: string; action: string;
+  before?: unknown; after?: unknown; result?: string; request?: string;
+}
+
+export interface Verdict {
+  ok: boolean; lines: number; first: number; last: number; problems: string[];
+  head: { seq: number; hash: string };
+}
+
+export interface Statement {
+  statement: string; database: string; plan: string; calls: number; total_s: number;
+  mean_ms: number; max_ms: number; errors: number; share: number;
 }
 
 export interface Heat {
@@ -68,4 +78,10 @@ export interface Decision {
   number: number; at_s: number; action: string; why: string; held?: string; shard?: string;
   metric?: string; value?: number; limit?: number; text: string; state: string; job?: number;
   error?: string; ended_s?: number;
+}
+
+export interface Explained extends Decision {
+  replayed: Decision | null;
+  world: { shards: ({ name: string; mean: Record<string, number | null>;
+                      statements?: { peak: number; in_s: number; error: number } | null })[] };
 }

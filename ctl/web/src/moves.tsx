@@ -1,6 +1,7 @@
 /* moves.tsx - what is under way, and what was: moves with their progress, all other jobs. */
 import { useState } from "preact/hooks";
-import { call, usePolled } from "./api";
+import { call } from "./api";
+import { useJobs } from "./jobs";
 import type { Job } from "./model";
 import { amount, duration, moment } from "./text";
 import { Badge, Empty, Panel, Problem, Table } from "./ui";
@@ -27,7 +28,7 @@ function facts(job: Job): string[] {
   if (p.applied) out.push(`${amount(p.applied)} changes applied`);
   if (p.lag_s !== undefined) out.push(`${p.lag_s.toFixed(1)} s behind`);
   if (p.left_s !== undefined) out.push(`${duration(p.left_s)} left`);
-  if (p.throttled) out.push(`held back: ${p.throttled}`);
+  if (p.slowed) out.push(`held back: ${p.slowed}`);
   return out;
 }
 
@@ -85,7 +86,7 @@ function Ask(props: { job: Job; done: () => void }) {
 }
 
 export function Moves() {
-  const jobs = usePolled<{ jobs: Job[] }>("jobs", 2000);
+  const jobs = useJobs();
   const all = jobs.data?.jobs ?? [];
   const moving = all.filter((j) => j.kind === "move" && isRunning(j));
 

@@ -1,10 +1,13 @@
 /* overview.tsx - how everything is, on one screen. */
+import { useCallback } from "preact/hooks";
 import { usePolled } from "./api";
 import { Chart, type Line } from "./chart";
 import type { Live } from "./live";
-import type { Job, Load, Status, Top } from "./model";
+import { useEvents } from "./events";
+import { useJobs } from "./jobs";
+import type { Decision, Load, Status, Top } from "./model";
 import { MoveProgress, isRunning } from "./moves";
-import { amount, bytes, duration, milliseconds, percent } from "./text";
+import { amount, bytes, duration, milliseconds, moment, percent } from "./text";
 import { Badge, Empty, Figure, Meter, Panel, Problem, Table, colour } from "./ui";
 
 function Figures(props: { top?: Top; status?: Status }) {
@@ -70,9 +73,12 @@ function Shards(props: { status: Status; loads?: Load[]; top?: Top }) {
 export function Overview(props: { top?: Top; live: Live; error?: Error }) {
   const status = usePolled<Status>("status", 5000);
   const loads = usePolled<{ shards: Load[]; interval_s: number }>("load", 5000);
-  const jobs = usePolled<{ jobs: Job[] }>("jobs", 3000);
+  const jobs = useJobs();
+  const decisions = usePolled<{ decisions: Decision[] }>("scaler/decisions?limit=4", 5000);
   const moving = jobs.data?.jobs.filter((j) => j.kind === "move" && isRunning(j)) ?? [];
   const { live } = props;
+  useEvents("decision", useCallback(() => decisions.again(), []));
+  const latest = decisions.data?.decisions ?? [];
   const order = status.data?.shards.map((s) => s.name) ?? [];
   const rates: Line[] = [...live.shards].map(([name, values]) => {
     const at = order.indexOf(name);
@@ -95,6 +101,18 @@ export function Overview(props: { top?: Top; live: Live; error?: Error }) {
             { name: "half", colour: "var(--shard-3)", values: [...live.p50] },
             { name: "99 %", colour: "var(--shard-2)", values: [...live.p99] },
           ]} />
+        </Panel>
+      </div>
+      <div class="pair">
+        <Panel title="Shards over time" note="as they grow and go">
+          <Chart name="Shards" times={[...live.times]} format={(n) => String(Math.round(n))}
+                 lines={[{ name: "shards", colour: "var(--shard-1)", values: [...live.count] }]} />
+        </Panel>
+        <Panel title="What the autoscaler said last">
+          {latest.length === 0 ? <Empty>Nothing had to be decided yet.</Empty>
+            : <ul class="said">{latest.map((d) => <li key={d.number}>
+                <span class="note">{moment(d.at_s)}</span> {d.text}{" "}
+                <Badge kind="plain">{d.state}</Badge></li>)}</ul>}
         </Panel>
       </div>
       <Panel title="Shards" note={loads.data && `measured every ${loads.data.interval_s} s`}>

@@ -1,8 +1,9 @@
 /* scaler.tsx - what the autoscaler sees, decided, and why. */
-import { useState } from "preact/hooks";
+import { useCallback, useState } from "preact/hooks";
 import { call, usePolled } from "./api";
-import type { Decision, Scaler as State } from "./model";
-import { duration, moment } from "./text";
+import { useEvents } from "./events";
+import type { Decision, Explained, Scaler as State } from "./model";
+import { amount, duration, moment, percent } from "./text";
 import { Badge, Empty, Figure, Panel, Problem, Table } from "./ui";
 
 const kinds: Record<string, "good" | "busy" | "bad" | "plain"> = {
@@ -37,10 +38,41 @@ function Mode(props: { state: State; done: () => void }) {
   );
 }
 
+/* What it was made from, and whether that still says the same. */
+function Explain(props: { number: number }) {
+  const [open, setOpen] = useState(false);
+  const [is, setIs] = useState<Explained>();
+  const [error, setError] = useState<Error>();
+  const toggle = async (now: boolean) => {
+    setOpen(now);
+    if (!now || is) return;
+    try {
+      setIs(await call<Explained>(`scaler/decisions/${props.number}`));
+    } catch (e) {
+      setError(e as Error);
+    }
+  };
+
+  return (
+    <details open={open} onToggle={(e) => toggle(e.currentTarget.open)}>
+      <summary>made from</summary>
+      <Problem error={error} />
+      {is && <ul>{is.world.shards.map((s) => <li key={s.name}>{s.name}:{" "}
+        {amount(s.mean.statements)} statements/s, CPU {percent(s.mean.cpu)}
+        {s.statements && `, ${amount(s.statements.peak)} foreseen in ${
+          duration(s.statements.in_s)} (off by ${percent(s.statements.error)})`}</li>)}
+        <li>{is.replayed ? "Decided once more it is the same."
+          : "Decided once more it would be nothing."}</li></ul>}
+    </details>
+  );
+}
+
 export function Scaler() {
   const state = usePolled<State>("scaler", 5000);
   const decisions = usePolled<{ decisions: Decision[] }>("scaler/decisions", 5000);
   const s = state.data;
+  useEvents("decision", useCallback(() => decisions.again(), []));
+  useEvents("scaler", useCallback(() => state.again(), []));
   const now = Date.now() / 1000;
 
   return (
@@ -66,7 +98,7 @@ export function Scaler() {
               { name: "Decision", cell: (d) => d.action },
               { name: "Shard", cell: (d) => d.shard ?? "" },
               { name: "Why", cell: (d) => <>{d.text}{d.error &&
-                  <span class="problem"> {d.error}</span>}</> },
+                  <span class="problem"> {d.error}</span>}<Explain number={d.number} /></> },
               { name: "State", cell: (d) => <Badge kind={kinds[d.state] ?? "plain"}>{d.state}</Badge> },
               { name: "Job", number: true, cell: (d) => d.job ?? "" },
             ]} />}

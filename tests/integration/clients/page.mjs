@@ -46,6 +46,12 @@ try {
   seen.owners = (await cells(page, "Who owns what", 1)).map((t) => t.trim());
   seen.ranges = await page.locator(".ring .range").count();
 
+  await page.getByRole("link", { name: "Statements" }).click();
+  await waits(page, "Statements by their time");
+  seen.statements = await cells(page, "Statements by their time", 1);
+  await page.getByLabel("First come").selectOption("calls");
+  await waits(page, "Statements by their time");
+
   await page.getByRole("link", { name: "Moves" }).click();
   await waits(page, "Everything that was changed by a job");
   seen.jobs = await cells(page, "Everything that was changed by a job", 5);
@@ -68,6 +74,21 @@ try {
   seen.keyboard = await page.locator('nav a[aria-current="page"]').innerText();
   await waits(page, "Changes");
   seen.audited = await page.locator("tbody tr").count();
+  seen.newest = Number((await cells(page, "Changes", 1))[0]);
+  await page.getByRole("button", { name: "Check the chain" }).click();
+  seen.verdict = await page.getByRole("status").innerText();
+  for (let i = 0; i < 50 && !seen.verdict; i++) {
+    await page.waitForTimeout(100);
+    seen.verdict = await page.getByRole("status").innerText();
+  }
+  await page.locator("tbody summary").first().click();
+  seen.details = await page.locator("tbody details[open] pre").first().innerText();
+  /* What others do comes by itself: long before the next look, which is 10 s away. */
+  await fetch(`${url}v1/databases`, { method: "POST", body: JSON.stringify({ name: "told" }),
+    headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" } });
+  const began = Date.now();
+  await page.locator("tbody tr", { hasText: "told" }).first().waitFor();
+  seen.told_ms = Date.now() - began;
   await page.getByRole("searchbox").fill("no such thing");
   await page.locator(".empty").waitFor();
   seen.found = await page.locator("tbody tr").count();
@@ -81,8 +102,14 @@ try {
   await phone.goto(url);
   await signIn(phone, token);
   await waits(phone, "Shards and what each has to do");
-  seen.overflow = await phone.evaluate(() =>
+  const over = () => phone.evaluate(() =>
     Math.max(0, document.documentElement.scrollWidth - window.innerWidth));
+  seen.overflow = await over();
+  for (const name of ["Keys", "Statements", "Moves", "Scaler", "Audit"]) {
+    await phone.getByRole("link", { name, exact: true }).click();
+    await phone.waitForTimeout(300);
+    seen.overflow += await over();
+  }
   await page.getByRole("button", { name: "Sign out" }).click();
   seen.signed_out = await page.getByLabel("Token").isVisible();
   console.log(JSON.stringify(seen));
