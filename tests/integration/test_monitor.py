@@ -90,7 +90,7 @@ def test_statements_by_their_time(c):
     assert slow["max_ms"] >= 600 and slow["plan"] and slow["database"] == "app"
     assert "secret" not in json.dumps(rows)
     many = next(r for r in rows if "b as timed" in r["statement"].lower())
-    assert many["calls"] == 60 and many["errors"] == 0 and "id=?" in many["statement"]
+    assert many["calls"] == 60 and many["errors"] == 0 and "id = ?" in many["statement"]
     assert 0 < many["mean_ms"] <= many["max_ms"] and many["total_s"] > 0
     wrong = find("errors")[0]
     assert wrong["errors"] == 3 and "missing" in wrong["statement"]
