@@ -53,6 +53,26 @@ def test_the_document_is_openapi(document):
     assert len(list(operations(document))) > 40
 
 
+def test_changes_are_done_once_and_streams_are_said(document):
+    """What a viewer may not do takes a key; what is a stream says so."""
+    for method, path, operation in operations(document):
+        named = {p.get("$ref", "").rpartition("/")[2] for p in operation["parameters"]}
+        changes = method != "GET" and operation["x-role"] != "viewer"
+        assert ("once" in named) == changes, (method, path)
+        streams = "text/event-stream" in operation["responses"]["200"]["content"]
+        assert streams == operation.get("x-stream", False) == path.endswith("events")
+
+
+def test_every_change_takes_its_key_as_one(c, document):
+    """No key is good for two requests, whatever they are; what is no key is refused first."""
+    for method, path, operation in operations(document):
+        if method == "GET" or operation["x-role"] == "viewer":
+            continue
+        status, _, body = ask(c, method, filled(path), {} if "requestBody" in operation else None,
+                              {"Idempotency-Key": "no key"})
+        assert status == 400 and good_error(status, body), (method, path, body)
+
+
 def filled(path):
     """A path that names nothing there is."""
     numbers = {"{job}": "999999", "{decision}": "999999", "{what}": "pause"}

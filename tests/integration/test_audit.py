@@ -4,6 +4,7 @@ import concurrent.futures
 import hashlib
 import json
 import re
+import socket
 import subprocess
 import threading
 import time
@@ -12,12 +13,13 @@ import pytest
 
 from controlbed import Controller, UnixConnection
 from test_api import ask, good_error
-from testbed import SHARDCTL, wait_for
+from testbed import SHARDCTL, free_port, wait_for
 
 
 @pytest.fixture(scope="module")
 def c(scratch):
-    controller = Controller(scratch / "audited", 1, ["--log-format", "json", "--log-level", "debug"])
+    controller = Controller(scratch / "audited", 1,
+                            ["--log-format", "json", "--log-level", "debug"])
     yield controller
     try:
         assert controller.json("audit", "verify")["ok"]
@@ -340,18 +342,32 @@ def test_log_lines_name_their_requests(c):
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}Z", mine["time"])
 
 
+def listens(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
 def test_formats_and_what_is_remembered(scratch):
-    """As the journal wants it; and once more without options, it is the same."""
-    one = Controller(scratch / "journal", 0, ["--log-format", "journal", "--log-level", "debug"])
+    """As the journal wants it; and once more without options, it is the same. So is the API."""
+    port = free_port()
+    one = Controller(scratch / "journal", 0, [
+        "--log-format", "journal", "--log-level", "debug", "--api-listen", f"127.0.0.1:{port}",
+        "--api-plain"])
     try:
         one.call("GET", "/v1/ranges")
+        assert listens(port)
         one.kill()
         one.options = []
         one.start()
         one.call("GET", "/v1/ranges")
+        assert listens(port)
         with open(one.log.name, encoding="utf-8") as f:
             text = f.read()
         assert len(re.findall(r"^<7>shardctl: GET /v1/ranges by \S+: 200 request=\w+$", text,
                               re.M)) == 2
+        one.kill()
+        one.options = ["--api-listen", ""]
+        one.start()
+        assert not listens(port)
     finally:
         one.stop()

@@ -108,6 +108,7 @@ def test_stops_after_failures(c, plain):
         c.ctl("scaler set", "max_failures=2", "mode=auto")
         stopped = wait_for("its stop", lambda: c.ctl("scaler status")["stopped"], 40)
         assert "2 failures in a row" in stopped
+        assert "STOPPED: 2 failures" in c.ctl_raw("status").stdout
         failed = [d for d in decisions(c, state="failed") if d["number"] > before]
         assert len(failed) == 2 and "stays" in failed[0]["error"], failed
         assert failed[0]["at_s"] - failed[1]["ended_s"] >= 2  # cooldown_s
