@@ -146,7 +146,8 @@ static json_t *
 all_of(struct catalog *c, enum catalog_kind kind)
 {
     json_t       *all  = json_object();
-    sqlite3_stmt *stmt = catalog_prepare(c, "SELECT name, body FROM object WHERE kind=? ORDER BY name");
+    sqlite3_stmt *stmt = catalog_prepare(c, "SELECT name, body FROM object"
+                                             " WHERE kind=? ORDER BY name");
 
     if (stmt) {
         catalog_bind(stmt, 1, kind_names[kind]);
