@@ -10,7 +10,7 @@ import time
 import pymysql
 import pytest
 
-from testbed import Timeout, wait_for
+from testbed import wait_for
 
 FAST = [w for s in ["replica_probe_ms=50", "replica_probe_timeout_ms=300", "replica_lag_ms=2000",
                     "breaker_open_ms=200", "breaker_open_max_ms=500", "replica_ramp_ms=0"]
@@ -263,6 +263,21 @@ def test_a_session_reads_its_writes(c):
     c.sql("DROP TABLE own")
 
 
+def test_a_session_sees_what_the_controller_did(c):
+    c.sql("CREATE TABLE emptied (id INT PRIMARY KEY, n INT)")
+    with weak(c, "causal") as app:
+        for n in range(5):
+            ask(app, "INSERT INTO emptied VALUES (1, %s)", n)
+            assert ask(app, "SELECT n FROM emptied WHERE id = 1") == ((n,),)
+            replication(c, "STOP")
+            try:
+                ask(app, "TRUNCATE TABLE emptied")
+                assert ask(app, "SELECT n FROM emptied WHERE id = 1") == ()
+            finally:
+                replication(c, "START")
+    c.sql("DROP TABLE emptied")
+
+
 def test_a_token_is_passed_on(c):
     c.sql("CREATE TABLE passed (id INT PRIMARY KEY, n INT)")
     c.sql("INSERT INTO passed VALUES (1, 0)")
@@ -420,15 +435,13 @@ def test_a_stopped_replica_costs_nothing(c):
         answers_again(seen, victim["replica"])
         os.kill(victim["pid"], signal.SIGSTOP)
         try:
-            began = time.monotonic()
-            while time.monotonic() < began + 2:
-                time.sleep(0.05)
+            answers_again(seen, replicas(c)[0]["replica"])
+            n = len(seen)
+            wait_for("reads to go on", lambda: len(seen) > n + 100)
         finally:
             os.kill(victim["pid"], signal.SIGCONT)
         answers_again(seen, victim["replica"])
-    seen  = with_readers(c, 4, trouble)
-    times = sorted(at for at, _ in seen)
-    assert max(b - a for a, b in zip(times, times[1:])) < 2
+    with_readers(c, 4, trouble)
 
 
 def test_a_replica_without_the_table(c):

@@ -89,6 +89,8 @@ query_done(struct query_run *q)
         return;
     q->finished = true;
     statement_time_note(q);
+    if (q->plan != NULL && q->plan->plan.kind == PLAN_DDL)
+        replica_changed(s); /* by the controller, on any shard */
     together_done(q);
     if (!s->in_txn && uses_next_transaction(q)) {
         free(s->next_transaction);

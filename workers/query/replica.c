@@ -242,6 +242,14 @@ replica_drop(struct leg *leg)
 }
 
 void
+replica_changed(struct session *s)
+{
+    s->touched = true;
+    if (s->seen != NULL)
+        seen_note_all(s->seen);
+}
+
+void
 replica_committed(struct session *s, uint32_t shard_id)
 {
     if (s->seen != NULL)

@@ -41,6 +41,9 @@ void replica_drop(struct leg *leg);
 /* A transaction that held this shard's backend is over. */
 void replica_committed(struct session *s, uint32_t shard_id);
 
+/* Something was done for the session on servers that none of its statements was sent to. */
+void replica_changed(struct session *s);
+
 /* From here on it is known what the session has seen. */
 void replica_track(struct session *s);
 

@@ -47,7 +47,7 @@ may_join(const struct query_run *q)
         return false;
     if (s->in_txn || !s->autocommit || s->pins.set != 0 || s->n_held != 0 ||
         s->next_transaction != NULL || s->only_key != NULL || query_counts_rows(q) ||
-        q->consistency == CONSISTENCY_CAUSAL)
+        s->seen != NULL)
         return false;
     return !q->more && !q->quiet && !q->silent && q->seq == 1 && !q->keeps_diagnostics &&
            q->values.text.len <= TEXT_MAX;
