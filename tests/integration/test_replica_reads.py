@@ -478,3 +478,34 @@ def test_states(c):
     shown = {row[0]: row for row in ask(c.connect(), "SHOW SHARDD SERVERS")}
     assert set(shown) == {r["replica"] for r in c.replica_list()}
     assert shown[one["replica"]][4] == "serving"
+
+
+def test_replicas_go_under_their_readers(c):
+    """The last ones of a shard, and with them all that is known of it."""
+    c.sql("CREATE TABLE kept (id BIGINT PRIMARY KEY, n INT)")
+    c.sql("INSERT INTO kept VALUES " + ",".join(f"({i}, 1)" for i in range(100)))
+    apps, stop, failures = [weak(c, how) for how in ("causal", "eventual") * 2], False, []
+
+    def read(app):
+        while not stop and not failures:
+            try:
+                got = ask(app, "SELECT COUNT(*), SUM(n) FROM kept")
+                assert got == ((100, 100),), got
+            except Exception as error:
+                failures.append(error)
+    for app in apps:
+        wait_for("all rows", lambda: quiet(
+            lambda: ask(app, "SELECT COUNT(*) FROM kept") == ((100,),)))
+    threads = [threading.Thread(target=read, args=(app,)) for app in apps]
+    for t in threads:
+        t.start()
+    try:
+        for replica in c.replica_list():
+            if replica["shard"] != home(c)["name"]:
+                c.ctl("replica remove", replica["replica"], timeout=120)
+    finally:
+        stop = True
+        for t in threads:
+            t.join()
+    assert not failures, failures
+    c.sql("DROP TABLE kept")

@@ -226,7 +226,7 @@ replica_over(struct leg *leg)
 
     if (q->s->seen != NULL && !leg->is_engine &&
         (leg->use.server == NULL || q->consistency == CONSISTENCY_CAUSAL))
-        seen_note(q->s->seen, leg->use.server != NULL ? leg->use.server->group->shard_id
+        seen_note(q->s->seen, leg->use.server != NULL ? q->routes->routes->shards[leg->shard].id
                                                       : leg->shard_id, leg->use.server);
     bool other_well = leg->ok && leg->x.reader.error == 0;
     server_end(&leg->use, outcome(leg), !q->slowed);
