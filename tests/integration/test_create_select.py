@@ -274,6 +274,33 @@ def test_worker_dies(pair):
     testbed.Answer(pair.connections[0], "DROP TABLE IF EXISTS n")
 
 
+def test_controller_dies(new_cluster):
+    """While the rows are written: the statement fails, and its table goes when there is a
+    controller again."""
+    cluster = new_cluster(workers=1)
+    cluster.sql("CREATE TABLE a (id INT PRIMARY KEY, v INT)")
+    cluster.sql("INSERT INTO a VALUES (1, 1), (2, 2), (3, 3)")
+    with cluster.connect() as holder, cluster.connect() as maker:
+        holder.begin()
+        testbed.Answer(holder, "UPDATE a SET v = v + 1")
+        found = []
+        thread = threading.Thread(target=lambda: found.append(testbed.Answer(
+            maker, "CREATE TABLE n (PRIMARY KEY (id)) SELECT id FROM a FOR UPDATE")))
+        thread.start()
+        testbed.wait_for("the table to be made",
+                         lambda: cluster.sql("SHOW TABLES LIKE 'shardd making%'"))
+        for pid in testbed.processes_of(cluster.home):
+            if os.readlink(f"/proc/{pid}/exe").endswith("shardctl"):
+                os.kill(pid, signal.SIGKILL)
+        holder.rollback()
+        thread.join()
+    assert found[0].error[0] == 1105, found[0].error
+    cluster.up()
+    testbed.wait_for("the table to be gone", lambda: cluster.sql("SHOW TABLES") == (("a",),))
+    cluster.sql("CREATE TABLE n (PRIMARY KEY (id)) SELECT id FROM a")
+    assert sorted(cluster.sql("SELECT * FROM n")) == [(1,), (2,), (3,)]
+
+
 def contextless(connection, sql):
     """The connection is lost, and that is what is wanted."""
     try:
