@@ -33,10 +33,14 @@ def check(c, updates=0):
     c.fsck()
 
 
+def show(c):
+    """All that is known of the newest move."""
+    return c.ctl("job show", the_move(c)["number"])
+
+
 def problem(c):
-    job = the_move(c)
-    if not job:
-        return ""
+    """What it complains about."""
+    job = show(c)
     return job.get("problem") or job.get("error") or ""
 
 
@@ -46,7 +50,7 @@ def problem(c):
 def disk(scratch):
     folder = scratch / "small"
     try:
-        made = SmallDisk(folder, 200)
+        made = SmallDisk(folder, 400)
     except (subprocess.CalledProcessError, OSError) as error:
         pytest.skip(f"no file system can be mounted here: {error}")
     yield made
@@ -61,7 +65,7 @@ def full(c, disk, phase, leave):
     if phase == "copy":
         disk.fill(leave)
         return
-    wait_for("the copy", lambda: the_move(c)["phase"] == "follow" and "verified" in the_move(c), 60)
+    wait_for("the copy", lambda: show(c)["phase"] == "follow" and "verified" in show(c), 60)
     disk.fill(leave)
     c.sql("UPDATE t SET v = REVERSE(v), n = n + 1")
 
@@ -76,8 +80,11 @@ def test_a_target_gets_full(scratch, disk, phase):
         fill(c)
         full(c, disk, phase, 2 << 20)
         said = wait_for("somebody to complain", lambda: problem(c), 200)
-        assert "small" in said and "room" in said, said
+        died = small.process.poll() is not None  # InnoDB ends itself where it cannot write
+        assert "small" in said and (died or "room" in said), said
         disk.make_room()
+        if died:
+            small.start()
         wait_for("the move to rest", lambda: rests(c) or the_move(c)["phase"] == "follow", 200)
         if the_move(c)["state"] == "running" and the_move(c)["phase"] == "follow":
             assert c.ctl_raw("reshard cutover", "--wait", timeout=200).returncode == 0
@@ -123,26 +130,30 @@ def wired(scratch):
                for i in (1, 2)]
     wires = [Wire(s.port) for s in servers]
     c = Cluster(scratch / "wired", shards=1)
-    for name, wire in zip(("left", "right"), wires):
-        c.ctl("shard add", "--adopt", f"127.0.0.1:{wire.port}", "--user", "app", "--password",
-              "app", "--name", name)
-    fill(c)
-    done = c.ctl_raw("reshard merge", "left", "shard-1", "--no-reverse", "--wait", timeout=120)
-    assert done.returncode == 0, done
-    yield c, dict(zip(("left", "right"), zip(servers, wires)))
-    c.finish()
-    for wire in wires:
-        wire.close()
-    for server in servers:
-        server.stop()
+    try:
+        for name, wire in zip(("left", "right"), wires):
+            c.ctl("shard add", "--static", f"127.0.0.1:{wire.port}", "--user", "app", "--password",
+                  "app", "--name", name)
+        fill(c)
+        done = c.ctl_raw("reshard merge", "left", "shard-1", "--no-reverse", "--wait", timeout=120)
+        assert done.returncode == 0, done
+        yield c, dict(zip(("left", "right"), zip(servers, wires)))
+        c.fsck()
+    finally:
+        c.down()
+        c.forget()
+        for wire in wires:
+            wire.close()
+        for server in servers:
+            server.stop()
 
 
 def begin(c, source, target, point):
     if point in ("copy", "follow"):
         how = ["--throttle", "rows=1500"] if point == "copy" else ["--cutover", "manual"]
         c.ctl("reshard merge", target, source, *how)
-        wait_for("the rows to be on their way", lambda: the_move(c)["phase"] == point and
-                 (the_move(c).get("progress") or {}).get("rows", 0) > 0, 60)
+        wait_for("the rows to be on their way", lambda: show(c)["phase"] == point and
+                 (show(c).get("progress") or {}).get("rows", 0) > 0, 60)
         return
     restart(c, SHARDD_STOP_AT=point)
     c.ctl_raw("reshard merge", target, source)
@@ -167,7 +178,7 @@ def test_a_wire_is_cut(wired, who, point):
             os.kill(controller(c), signal.SIGCONT)
         said = wait_for("somebody to complain", lambda: problem(c), 240)
         time.sleep(5)  # and to try again in vain
-        assert the_move(c)["state"] == "running", (said, the_move(c))
+        assert the_move(c)["state"] == "running", (said, show(c))
     finally:
         wire.mend()
     if point == "follow":
