@@ -144,7 +144,7 @@ audit_line_read(struct span line, struct audit_link *link, char prev[AUDIT_HASH 
         return AUDIT_NO_LINE;
     end = (const char *)line.ptr + line.len;
     at  = end - HASH_LEN;
-    if (memcmp(at, HASH_TEXT, sizeof(HASH_TEXT) - 1) != 0 || memcmp(end - 2, "\"}", 2) != 0 ||
+    if (memcmp(at, HASH_TEXT, sizeof(HASH_TEXT) - 1) != 0 || end[-2] != '"' || end[-1] != '}' ||
         memcmp(at - PREV_LEN, PREV_TEXT, sizeof(PREV_TEXT) - 1) != 0 || at[-1] != '"' ||
         !take_hash(at - PREV_LEN + sizeof(PREV_TEXT) - 1, prev) ||
         !take_hash(at + sizeof(HASH_TEXT) - 1, link->hash))
