@@ -257,7 +257,8 @@ find_uses(struct planner *p, struct finder *f)
     struct visitor tables = { .table_ref = see_table, .context = f };
     struct visitor ctes   = { .query = see_ctes, .context = f };
     visit_statement(&tables, (struct stmt *)(uintptr_t)p->stmt);
-    if (f->n_uses == 0 || f->failed)
+    /* FOR UPDATE locks the rows below a view, but not those below a SELECT in FROM. */
+    if (f->n_uses == 0 || f->failed || (p->stmt->flags & STMT_HAS_LOCK) != 0)
         return false;
     visit_statement(&ctes, (struct stmt *)(uintptr_t)p->stmt);
     if (f->shadowed)
