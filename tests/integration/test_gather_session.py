@@ -12,8 +12,8 @@ TABLES = [
     "CREATE TABLE b (id INT PRIMARY KEY, n INT)",
     "CREATE TABLE numbered (id INT AUTO_INCREMENT PRIMARY KEY, n INT)",
     "CREATE TABLE old (id INT PRIMARY KEY, n INT) WITH SYSTEM VERSIONING",
-    "INSERT INTO a VALUES (1,10,'red house'),(2,20,'blue house'),(3,10,'red'),(4,NULL,'green tree'),"
-    "(5,20,'tree house'),(6,30,NULL),(7,10,'blue')",
+    "INSERT INTO a VALUES (1,10,'red house'),(2,20,'blue house'),(3,10,'red'),"
+    "(4,NULL,'green tree'),(5,20,'tree house'),(6,30,NULL),(7,10,'blue')",
     "INSERT INTO b VALUES (1,1),(2,10),(3,10),(4,30),(5,4),(6,NULL),(10,7)",
     "INSERT INTO old VALUES (1,10),(2,20),(3,30)",
 ]
@@ -162,7 +162,8 @@ def test_locked_rows_are_skipped(both):
     "SELECT GROUP_CONCAT(w), JSON_ARRAYAGG(id) FROM a",
     "SELECT GROUP_CONCAT(id) FROM (SELECT * FROM a LIMIT 5) d",
     "SELECT d.m, d.i FROM (SELECT MAX(n) m, id i FROM a) d JOIN b ON b.id > 0",
-    "SELECT * FROM (SELECT id FROM a LIMIT 3) x JOIN (SELECT id, n FROM b LIMIT 4) y ON y.id = x.id",
+    "SELECT * FROM (SELECT id FROM a LIMIT 3) x JOIN (SELECT id, n FROM b LIMIT 4) y "
+    "ON y.id = x.id",
 ])
 def test_the_order_is_that_of_the_primary_key(both, sql):
     """Where SQL leaves it open, small tables are read as one server reads them."""

@@ -21,14 +21,15 @@ static const struct {
     { "SELECT name, COUNT(*) FROM users GROUP BY name HAVING COUNT(*) > 1 LIMIT 3",
       "{\"step\":\"scatter\",\"why\":\"no key is given\",\"shards\":[\"s0\",\"s1\",\"s2\"],"
       "\"text\":\"SELECT name, COUNT(*), WEIGHT_STRING(name) FROM users GROUP BY name ORDER "
-      "BY NULL\",\"steps\":[{\"step\":\"merge\",\"why\":\"groups span shards: each shard groups its "
-      "rows, and the parts are added up\",\"aggregates\":[\"count of 2\"],\"group\":[\"1\"],"
+      "BY NULL\",\"steps\":[{\"step\":\"merge\",\"why\":\"groups span shards: each shard groups "
+      "its rows, and the parts are added up\",\"aggregates\":[\"count of 2\"],\"group\":[\"1\"],"
       "\"order\":[\"1\"],\"steps\":[{\"step\":\"having\",\"why\":\"it is about groups, which are "
       "whole here only\"},{\"step\":\"limit\",\"why\":\"of the groups that are whole\"}]}]}" },
     { "SELECT u.id FROM users u JOIN orders o ON o.amount = u.age WHERE o.user_id = 7",
       "{\"step\":\"gather\",\"why\":\"the sharded table 'orders' is combined with tables that are "
-      "not on every shard; make those reference tables, or give the key\",\"steps\":[{\"step\":\"engine\",\"why\":\"the statement runs on copies of the "
-      "rows\",\"steps\":[{\"step\":\"fetch\",\"why\":\"no condition is on this table alone: all "
+      "not on every shard; make those reference tables, or give the key\",\"steps\":"
+      "[{\"step\":\"engine\",\"why\":\"the statement runs on copies of the rows\","
+      "\"steps\":[{\"step\":\"fetch\",\"why\":\"no condition is on this table alone: all "
       "rows may matter\",\"table\":\"app.users\",\"shards\":[\"s0\",\"s1\",\"s2\"],\"because\":"
       "\"no key is given\",\"columns\":[\"id\",\"age\"],\"keys\":[\"age\"],\"text\":\"SELECT ... "
       "FROM `app`.`users`\"},{\"step\":\"fetch\",\"why\":\"conditions on this table alone are "
