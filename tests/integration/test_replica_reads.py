@@ -77,8 +77,9 @@ def who(app):
     return ask(app)[0][0]
 
 
-def reached(app, names, seconds=10):
-    """All of `names` answer, sooner or later."""
+def reached(app, names, seconds=60):
+    """All of `names` answer, sooner or later: one that was slow once is left out until that is
+    forgotten."""
     seen = set()
 
     def look():
@@ -413,7 +414,7 @@ def answers_again(seen, name):
 
     def back():
         return any(at > began and who == name for at, who in seen[-200:])
-    wait_for(f"answers of {name}", back, 30)
+    wait_for(f"answers of {name}", back, 60)
 
 
 def test_a_killed_replica_costs_nothing(c):
@@ -423,7 +424,7 @@ def test_a_killed_replica_costs_nothing(c):
         answers_again(seen, victim["replica"])
         os.kill(victim["pid"], signal.SIGKILL)
         # The controller starts it again, and it comes back by itself.
-        wait_for("the replica", lambda: replicas(c)[0].get("replicates"), 30)
+        wait_for("the replica", lambda: replicas(c)[0].get("replicates"), 60)
         answers_again(seen, victim["replica"])
     with_readers(c, 4, trouble)
 
