@@ -12,7 +12,7 @@
 #define MOVE_OPTIONS  "to by " HOW_OPTIONS
 #define HOW_OPTIONS   "dry-run wait throttle max-rate compress cutover window max-pause " \
                       "max-wait cut-transactions no-reverse no-verify"
-#define UP_OPTIONS    "shards no-engine port http-port workers set detach " API PROVISION
+#define UP_OPTIONS    "shards replicas no-engine port http-port workers set detach " API PROVISION
 
 const struct cli_verb cli_verbs[] = {
     { "up", "", UP_OPTIONS, verb_up, "Start an embedded cluster: servers, controller, shardd",
@@ -62,8 +62,18 @@ const struct cli_verb cli_verbs[] = {
       "Remove a shard that owns no ranges and is no database's home",
       "A server of our own is stopped and its data removed (docker: the volume is kept, see\n"
       "--docker-volumes of 'shardctl serve'); another is left alone." },
-    { "shard set", "NAME", "state name agent", verb_shard_set,
-      "Change a shard's state or name, or say where its machine's metrics are", "" },
+    { "shard set", "NAME", "state name agent semi-sync failover", verb_shard_set,
+      "Change a shard's state or name, or say where its machine's metrics are",
+      "With --semi-sync on a commit is answered when a replica has it as well, where there is\n"
+      "one: then a primary that dies is replaced without loss, by itself unless --failover\n"
+      "manual was said. Without a replica that answers, writes wait for one: take it out with\n"
+      "'replica remove'." },
+    { "failover", "SHARD", "to-replica dry-run cut-transactions", verb_failover,
+      "Have a replica take the place of a shard's server",
+      "Statements wait meanwhile, and none fails; the server before becomes a replica. Sessions\n"
+      "with temporary tables or locks by name there lose them with their connection. Where the\n"
+      "server does not answer it is replaced only when commits wait for replicas (shard set\n"
+      "--semi-sync on), and is not used again: 'replica remove', and add another one." },
     { "shard drain", "SHARD", MOVE_OPTIONS, verb_shard_drain,
       "Move all rows of a shard to the others, and remove it",
       "As 'reshard merge', but to all others that are up, or those that --to names. The shard is\n"
@@ -224,7 +234,8 @@ const struct cli_verb cli_verbs[] = {
     { "fsck", "[DATABASE]", "repair yes", verb_fsck, "Check that every row is where it belongs",
       "It reads only, and works while applications run. Every row of a sharded table must lie\n"
       "on the shard that owns its key, the copies of reference tables must be equal, tables must\n"
-      "be there where the catalog says, no transaction may be in doubt and no job stuck.\n"
+      "be there where the catalog says, no transaction may be in doubt and no job stuck,\n"
+      "and replicas must follow.\n"
       "The exit status is 1 when anything is wrong." },
     { "explain", "SQL", "database", verb_explain, "Where would a statement go, and why", "" },
     { "top", "", "once", verb_top, "Statements per second and latency, live",
@@ -263,6 +274,7 @@ const struct cli_option cli_options[] = {
     { "json", NULL, "print the answer as JSON" },
     { "help", NULL, "print this" },
     { "shards", "N", "shards made at the first start (up: 2, serve: 0)" },
+    { "replicas", "N", "replicas of each shard, made at the first start (0)" },
     { "repair", NULL, "remove what is provably of no use, after showing it" },
     { "yes", NULL, "do not ask" },
     { "no-engine", NULL, "none is made at the first start; see shardctl engine add" },
@@ -316,6 +328,10 @@ const struct cli_option cli_options[] = {
     { "discover", "on|off", "containers and units that say they are the cluster's become shards "
       "(on)" },
     { "docker-volumes", "keep|remove", "what becomes of a removed shard's data (keep)" },
+    { "semi-sync", "on|off", "whether commits wait until a replica has them (off)" },
+    { "failover", "auto|manual", "whether a primary that does not answer is replaced without being "
+      "asked; with --semi-sync on (auto)" },
+    { "to-replica", "REPLICA", "which one (the first that is fit)" },
     { "address", "HOST[:PORT]", "the server that replicates the shard" },
     { "weight", "N", "its part of the reads among replicas that are equally good, 1 to 100 (1)" },
     { "zone", "NAME", "where it is; '' for nowhere ('')" },

@@ -26,7 +26,10 @@
 #include "ctl/job/ddl.h"
 #include "ctl/job/deadlock.h"
 #include "ctl/job/discover.h"
+#include "ctl/failover/failover.h"
+#include "ctl/failover/failover_watch.h"
 #include "ctl/job/repair.h"
+#include "ctl/job/replica.h"
 #include "ctl/job/resolver.h"
 #include "ctl/move/run.h"
 #include "ctl/provision/engines.h"
@@ -122,6 +125,30 @@ ensure_shards(struct cluster *c, struct err *err)
     return ok;
 }
 
+/* Those that a shard lacks: a start before may have been interrupted. */
+static bool
+make_replicas(struct cluster *c, int n, struct err *err)
+{
+    static const struct replica_wish plain = { .name = "", .provisioner = "", .address = "" };
+    json_t          *all = catalog_all(c->catalog, CATALOG_SHARD), *shard;
+    const char      *id;
+    struct sql_error error;
+    bool             ok = true;
+
+    if (n > 0)
+        progress("making replicas");
+    json_object_foreach(all, id, shard) {
+        json_t *have = cluster_replicas(c, model_number(shard, "id"));
+
+        for (int i = (int)json_array_size(have); ok && i < n; i++)
+            ok = !stop_wanted(c) &&
+                 replica_add(c, "controller", model_text(shard, "name"), &plain, &error);
+        json_decref(have);
+    }
+    json_decref(all);
+    return ok || err_set(err, "%s", stop_wanted(c) ? "interrupted" : error.message);
+}
+
 /* What a new cluster has: database app, user app with password app. */
 static bool
 make_first_objects(struct cluster *c, struct err *err)
@@ -175,7 +202,7 @@ make_cluster(struct cluster *c, const struct up_options *o, struct err *err)
     if (o->shards > 0 && !model_flag(meta, "made"))
         ok = (map || make_shards(c, o->shards - have, err)) &&
              (map || cluster_cut_ranges(c, err)) && make_first_objects(c, err) &&
-             mark_made(c, err);
+             make_replicas(c, o->replicas, err) && mark_made(c, err);
     json_decref(meta);
     json_decref(shards);
     json_decref(map);
@@ -192,6 +219,7 @@ start_servers(struct cluster *c, const struct up_options *o, struct err *err)
     if (!cluster_start_local(c, err))
         return false;
     engines_start(c, o->with_shardd && !o->no_engine); /* beside the shards */
+    roles_keep_all(c, true);
     ddl_recover(c); /* before a database whose DROP had begun is made again where it lacks */
     ok = ensure_shards(c, err) && make_cluster(c, o, err);
     if (!ok)
@@ -391,6 +419,7 @@ struct keepers {
     struct deadlock *deadlock;
     struct repair   *repair;
     struct discover *discover;
+    struct failover_watch *failover;
 };
 
 static void
@@ -401,6 +430,7 @@ start_keepers(struct cluster *c, struct keepers *k)
     k->repair   = repair_start(c);
     moves_start(c);
     k->discover = discover_start(c);
+    k->failover = failover_watch_start(c);
     c->monitor  = monitor_start(c);
     c->scaler   = scaler_start(c);
     c->exporter = exporter_open(c);
@@ -418,6 +448,7 @@ stop_keepers(struct cluster *c, struct keepers *k)
         c->monitor = NULL;
         moves_stop(c);
     }
+    failover_watch_stop(k->failover);
     discover_stop(k->discover);
     repair_stop(k->repair);
     deadlock_stop(k->deadlock);

@@ -15,6 +15,7 @@ struct up_options {
     struct cluster_paths paths;
     bool                 with_shardd, detach;
     int                  shards;    /* made at the first start; 0: none */
+    int                  replicas;  /* of each, the same */
     bool                 shards_given;
     bool                 no_engine; /* none is made at the first start */
     int                  port, http_port, workers; /* -1: as last time */

@@ -58,6 +58,7 @@ int verb_scaler_decisions(struct cli *cli);
 int verb_scaler_explain(struct cli *cli);
 int verb_scaler_simulate(struct cli *cli);
 int verb_scaler_trace(struct cli *cli);
+int verb_failover(struct cli *cli);
 int verb_replica_list(struct cli *cli);
 int verb_replica_add(struct cli *cli);
 int verb_replica_set(struct cli *cli);

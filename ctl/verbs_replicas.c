@@ -1,4 +1,4 @@
-/* verbs_replicas.c - replica list, add, set, remove; server enable, drain, disable. */
+/* verbs_replicas.c - replica list, add, set, remove; server enable, drain, disable; failover. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -135,4 +135,35 @@ int
 verb_server_disable(struct cli *cli)
 {
     return set_state(cli, "disabled", "disabled");
+}
+
+int
+verb_failover(struct cli *cli)
+{
+    json_t *body = json_object(), *answer;
+    char   *shard = client_path("/v1/shards/", cli->argument[0]), *path;
+    int     status;
+
+    if (asprintf(&path, "%s/failover", shard) < 0)
+        abort();
+    free(shard);
+    if (cli_option(cli, "to-replica"))
+        json_object_set_new(body, "to", json_string_nocheck(cli_option(cli, "to-replica")));
+    json_object_set_new(body, "dry_run", json_boolean(cli_option(cli, "dry-run") != NULL));
+    json_object_set_new(body, "cut_transactions",
+                        json_boolean(cli_option(cli, "cut-transactions") != NULL));
+    status = cli_call(cli, "POST", path, body, &answer);
+    free(path);
+    json_decref(body);
+    if (!answer)
+        return status;
+    if (model_flag(answer, "done"))
+        printf("%s is the primary of %s now, in place of %s; statements waited for %.1f ms\n",
+               model_text(answer, "to"), cli->argument[0], model_text(answer, "from"),
+               json_real_value(json_object_get(answer, "pause_ms")));
+    else
+        printf("%s would become the primary of %s, in place of %s\n", model_text(answer, "to"),
+               cli->argument[0], model_text(answer, "from"));
+    json_decref(answer);
+    return CLI_OK;
 }

@@ -99,6 +99,7 @@ verb_up(struct cli *cli)
     o.shards_given = cli_option(cli, "shards") != NULL;
     o.no_engine    = cli_option(cli, "no-engine") != NULL;
     if (!cli_number(cli, "shards", 1, ROUTES_SHARDS_MAX, &o.shards, 2) ||
+        !cli_number(cli, "replicas", 0, ROUTES_SHARD_REPLICAS_MAX, &o.replicas, 0) ||
         !cli_number(cli, "port", 1, 65535, &o.port, -1) ||
         !cli_number(cli, "http-port", 1, 65535, &o.http_port, -1) ||
         !cli_number(cli, "workers", 0, 256, &o.workers, -1))

@@ -114,8 +114,8 @@ verb_shard_show(struct cli *cli)
     free(path);
     if (!answer)
         return status;
-    cli_members(answer, "name id host port socket state server_name epoch provisioner container "
-                        "unit ranges percent answers version problem");
+    cli_members(answer, "name id host port socket state server_name epoch semi_sync failover "
+                        "provisioner container unit ranges percent answers version problem");
     cli_members(json_object_get(answer, "server"),
                 "runs health pid directory cpus memory disk disk_free cgroup memory_cgroup "
                 "unknown");
@@ -137,9 +137,15 @@ verb_shard_set(struct cli *cli)
     char       *path;
     int         status;
 
-    if (!state && !name && !agent)
-        return cli_wrong(cli, "say --state up, --state draining, --name NAME or --agent URL");
+    const char *semi_sync = cli_option(cli, "semi-sync");
+    const char *failover  = cli_option(cli, "failover");
+
+    if (!state && !name && !agent && !semi_sync && !failover)
+        return cli_wrong(cli, "say --state, --name, --agent, --semi-sync or --failover");
     body = json_object();
+    if (semi_sync)
+        json_object_set_new(body, "semi_sync", json_boolean(strcmp(semi_sync, "on") == 0));
+    set_text(body, "failover", failover);
     set_text(body, "agent", agent);
     set_text(body, "state", state);
     set_text(body, "name", name);

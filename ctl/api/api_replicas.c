@@ -1,6 +1,7 @@
 /* api_replicas.c - replicas that come, change and go. */
 #include "ctl/api/request.h"
 #include "ctl/catalog/model.h"
+#include "ctl/failover/failover.h"
 #include "ctl/job/replica.h"
 
 static const char *
@@ -112,4 +113,27 @@ api_replica_remove(struct request *r)
     struct sql_error error;
 
     return request_done(r, replica_remove(r->cluster, r->who, r->part[1], &error), &error);
+}
+
+/* A server that does not answer cannot be asked to end what it does. */
+unsigned
+api_failover(struct request *r)
+{
+    struct failover_wish wish = { .to = or_empty(request_text(r, "to")),
+                                  .dry_run = model_flag(r->body, "dry_run"),
+                                  .cut = model_flag(r->body, "cut_transactions") };
+    json_t              *shard = cluster_shard(r->cluster, r->part[1]);
+    struct sql_error     error;
+
+    if (!shard)
+        return request_no_such(r, "shard", r->part[1]);
+    bool there = failover_answers(shard) || failover_answers(shard);
+
+    json_decref(shard);
+    if (!there && wish.dry_run)
+        return request_refuse(r, 503, "the server of shard %s does not answer", r->part[1]);
+    r->answer = there ? failover_switch(r->cluster, r->who, r->part[1], &wish, &error)
+                      : failover_lost(r->cluster, r->who, r->part[1], wish.to,
+                                      "somebody has asked for it, and it did not answer", &error);
+    return request_done(r, r->answer != NULL, &error);
 }

@@ -1,6 +1,7 @@
 /* api_shards.c - shards that come, change and go. */
 #include "ctl/api/request.h"
 #include "ctl/catalog/model.h"
+#include "ctl/failover/failover.h"
 #include "ctl/job/release.h"
 #include "ctl/job/shard.h"
 
@@ -61,12 +62,19 @@ api_shard_add(struct request *r)
 unsigned
 api_shard_set(struct request *r)
 {
-    const char      *agent = request_text(r, "agent");
+    const char      *agent = request_text(r, "agent"), *failover = request_text(r, "failover");
+    const json_t    *semi_sync = json_object_get(r->body, "semi_sync");
     struct sql_error error;
 
+    if (semi_sync && !roles_set_semi_sync(r->cluster, r->who, r->part[1],
+                                          json_is_true(semi_sync), &error))
+        return request_done(r, false, &error);
+    if (failover && !roles_set_failover(r->cluster, r->who, r->part[1], failover, &error))
+        return request_done(r, false, &error);
     if (agent && !shard_set_agent(r->cluster, r->who, r->part[1], agent, &error))
         return request_done(r, false, &error);
-    if (agent && !request_text(r, "name") && !request_text(r, "state"))
+    if ((agent || semi_sync || failover) && !request_text(r, "name") &&
+        !request_text(r, "state"))
         return 200;
     return request_done(r, shard_set(r->cluster, r->who, r->part[1], request_text(r, "name"),
                                      request_text(r, "state"), &error), &error);

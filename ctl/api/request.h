@@ -144,6 +144,7 @@ unsigned api_shard_remove(struct request *r);
 unsigned api_shard_release(struct request *r);
 unsigned api_shard_list(struct request *r);
 unsigned api_shard_show(struct request *r);
+unsigned api_failover(struct request *r);
 unsigned api_replica_list(struct request *r);
 unsigned api_replica_show(struct request *r);
 unsigned api_replica_add(struct request *r);

@@ -159,6 +159,17 @@ replica_weight(const json_t *replica)
     return (uint8_t)(weight < 1 ? 1 : weight > ROUTES_WEIGHT_MAX ? ROUTES_WEIGHT_MAX : weight);
 }
 
+/* Workers know the backends of a shard's primary by the shard's number, whoever that is: its first
+ * server must not have the same one when it is a replica. */
+static uint32_t
+replica_id(const json_t *replica)
+{
+    enum { FIRST_SERVERS = 0x20000000 };
+    uint32_t id = (uint32_t)model_number(replica, "id");
+
+    return id < ROUTES_REPLICA_ID ? ROUTES_REPLICA_ID + FIRST_SERVERS + id : id;
+}
+
 /* Those of one shard after those of another, in the shards' order. */
 static void
 build_replicas(struct builder *b, json_t *all)
@@ -173,7 +184,7 @@ build_replicas(struct builder *b, json_t *all)
         json_object_foreach(all, name, object)
             if (model_number(object, "shard") == r->shards[i].id)
                 list[r->n_replicas++] = (struct route_replica){
-                    .id     = (uint32_t)model_number(object, "id"),
+                    .id     = replica_id(object),
                     .shard  = i,
                     .name   = keep(b, object, "name"),
                     .host   = keep(b, object, by_socket(object) ? "socket" : "host"),

@@ -229,6 +229,8 @@ recover_one(struct cluster *c, const json_t *record, struct sql_error *error)
         return JOB_FAILED; /* accounts are compared at each start */
     if (strcmp(model_text(record, "kind"), "shard") == 0)
         return shard_resume(c, (json_t *)(uintptr_t)record, error);
+    if (strcmp(model_text(record, "kind"), "failover") == 0)
+        return JOB_FAILED; /* or done: roles follow from the catalog, see failover.h */
     if (strcmp(model_text(record, "kind"), "replica") == 0)
         return replica_resume(c, (json_t *)(uintptr_t)record, error);
     if (strcmp(model_text(record, "kind"), "engine") == 0)

@@ -157,6 +157,7 @@ check_all(struct fsck *f, const char *database)
     }
     fsck_moves(f);
     fsck_servers(f);
+    fsck_replicas(f);
     check_jobs(f);
 }
 

@@ -38,6 +38,9 @@ void fsck_doubles(struct fsck *f, const char *name, const json_t *table, uint32_
 void fsck_servers(struct fsck *f);
 bool fsck_remove_server(struct fsck *f, const json_t *repair, struct err *err) must_check;
 
+/* Replicas follow, and are read_only. */
+void fsck_replicas(struct fsck *f);
+
 /* Branches of ours that stay in doubt. */
 void fsck_branches(struct fsck *f);
 

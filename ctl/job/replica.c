@@ -12,7 +12,7 @@
 #include "ctl/provision/failpoint.h"
 #include "ctl/provision/replication.h"
 
-enum { READY_MS = 60000, CATCH_UP_S = 600, LOOK_S = 2 };
+enum { READY_MS = 60000, CATCH_UP_S = 600, ARRIVE_S = 30, LOOK_S = 2 };
 
 static const char *const states[] = { "serving", "draining", "disabled" };
 
@@ -231,14 +231,45 @@ plan_local(struct job *job, const json_t *shard, json_t *replica, struct sql_err
 
 /* The lock was given back for the copying: is the shard still what was copied? */
 static bool
-is_as_before(struct cluster *c, const json_t *shard, struct sql_error *error)
+is_as_before(const json_t *now, const json_t *before, struct sql_error *error)
 {
-    json_t *now = cluster_shard_by_id(c, model_number(shard, "id"));
-    bool    is  = now && model_server_id(now) == model_server_id(shard);
+    return (now && model_server_id(now) == model_server_id(before)) ||
+           sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: shard %s has another server now; "
+                         "try it again", model_text(before, "name"));
+}
 
-    json_decref(now);
-    return is || sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: shard %s has another server now; "
-                               "try it again", model_text(shard, "name"));
+/* Where commits wait for a replica they have to before this one counts as one that has them. */
+static bool
+begin_to_wait(const json_t *shard, const json_t *replica, struct sql_error *error)
+{
+    struct server s = { .mysql = NULL };
+    char          now[REPLICATION_POSITION_MAX];
+    bool          ok;
+
+    if (!model_flag(shard, "semi_sync"))
+        return true;
+    ok = server_open(&s, shard, error) && replication_semi_sync(&s, true, true, error) &&
+         server_value(&s, now, sizeof(now), error, "SELECT @@gtid_binlog_pos");
+    server_close(&s);
+    ok = ok && server_open(&s, replica, error) && replica_catch_up(&s, now, ARRIVE_S, error);
+    server_close(&s);
+    return ok;
+}
+
+/* In the catalog, while nobody changes roles. */
+static bool
+record(struct cluster *c, const char *who, const json_t *before, json_t *replica,
+       struct sql_error *error)
+{
+    json_t *shard = cluster_shard_by_id(c, model_number(before, "id"));
+    bool    ok;
+
+    pthread_mutex_lock(&c->roles_lock);
+    ok = is_as_before(shard, before, error) && begin_to_wait(shard, replica, error) &&
+         replica_put(c, who, replica, CATALOG_NEW, error);
+    pthread_mutex_unlock(&c->roles_lock);
+    json_decref(shard);
+    return ok;
 }
 
 static bool
@@ -254,12 +285,10 @@ add_local(struct job *job, const char *who, const json_t *shard, json_t *replica
         return false;
     ok = make_local(job, shard, replica, error);
     pthread_mutex_lock(&c->change_lock);
-    if (ok && is_as_before(c, shard, error) &&
-        replica_put(c, who, replica, CATALOG_NEW, error)) {
-        pthread_mutex_unlock(&c->change_lock);
-        return true;
-    }
+    ok = ok && record(c, who, shard, replica, error);
     pthread_mutex_unlock(&c->change_lock);
+    if (ok)
+        return true;
     if (!cluster_remove_server(c, replica, false, &err))
         log_warn("replica %s, which could not be made: %s", model_text(replica, "name"),
                  err.text);
@@ -273,7 +302,7 @@ add_static(struct job *job, const char *who, const json_t *shard, json_t *replic
     bool ok = prepare_primary(job->cluster, shard, error) &&
               replica_adopt(job->cluster, shard, replica, wish, error);
 
-    ok = ok && replica_put(job->cluster, who, replica, CATALOG_NEW, error);
+    ok = ok && record(job->cluster, who, shard, replica, error);
     job_release(job);
     return ok;
 }

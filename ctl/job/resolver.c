@@ -282,8 +282,11 @@ run(void *context)
     struct resolver *r = context;
 
     while (!ticker_wait(&r->ticker, PERIOD_MS)) {
-        json_t *shards = catalog_all(r->cluster->catalog, CATALOG_SHARD);
+        json_t *shards;
 
+        /* What it writes must not get to a server that is about to be no primary any more. */
+        pthread_mutex_lock(&r->cluster->roles_lock);
+        shards = catalog_all(r->cluster->catalog, CATALOG_SHARD);
         if (!json_equal(shards, r->shards)) {
             close_all(r);
             r->shards = shards;
@@ -291,6 +294,7 @@ run(void *context)
             json_decref(shards);
         }
         look(r);
+        pthread_mutex_unlock(&r->cluster->roles_lock);
     }
     close_all(r);
     return NULL;

@@ -221,6 +221,7 @@ cluster_open(const struct cluster_paths *paths, const char *instance, struct err
     c->lock_fd    = -1;
     c->started_ms = spawn_now_ms();
     pthread_mutex_init(&c->change_lock, NULL);
+    pthread_mutex_init(&c->roles_lock, NULL);
     pthread_mutex_init(&c->local_lock, NULL);
     if (!own_directory(c->path.home, err) || !own_directory(c->path.run, err) ||
         !take_lock(c, err) || !open_catalog(c, instance, err) || !open_audit(c, err))
@@ -249,6 +250,7 @@ cluster_close(struct cluster *c)
     if (c->lock_fd >= 0)
         close(c->lock_fd);
     pthread_mutex_destroy(&c->change_lock);
+    pthread_mutex_destroy(&c->roles_lock);
     pthread_mutex_destroy(&c->local_lock);
     free(c);
 }

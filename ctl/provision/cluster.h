@@ -58,6 +58,8 @@ struct cluster {
     struct audit_log    *audit;     /* in HOME/audit */
     struct publisher    *publisher;
     pthread_mutex_t      change_lock; /* schema, shards and users change one at a time */
+    pthread_mutex_t      roles_lock;  /* held by whoever has another server be a primary, and by
+                                         who writes on shards without change_lock; behind that */
     pthread_mutex_t      local_lock;  /* around the array below */
     struct local_server *local[ROUTES_SHARDS_MAX + ROUTES_ENGINES_MAX + ROUTES_REPLICAS_MAX];
     size_t               n_local;
@@ -126,6 +128,9 @@ void cluster_keep_local(struct cluster *c, struct local_server *server);
 /* It no longer does, for whoever ends it; NULL: there is none. `id` is the server's, see
  * model_server_id(). */
 struct local_server *cluster_release_local(struct cluster *c, int64_t id);
+
+/* A server of ours is killed, and not started again until it is held no more. */
+void cluster_hold_local(struct cluster *c, int64_t id, bool hold);
 
 /* The server of this object has another part to play from its next start on. */
 void cluster_renew_local(struct cluster *c, const json_t *server);

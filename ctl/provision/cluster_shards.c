@@ -196,6 +196,16 @@ cluster_release_local(struct cluster *c, int64_t id)
 }
 
 void
+cluster_hold_local(struct cluster *c, int64_t id, bool hold)
+{
+    pthread_mutex_lock(&c->local_lock);
+    for (size_t i = 0; i < c->n_local; i++)
+        if (local_shard(c->local[i]) == id)
+            local_hold(c->local[i], hold);
+    pthread_mutex_unlock(&c->local_lock);
+}
+
+void
 cluster_renew_local(struct cluster *c, const json_t *server)
 {
     pthread_mutex_lock(&c->local_lock);

@@ -137,6 +137,12 @@ static const char replica_settings[] =
     "rpl_semi_sync_slave_enabled=ON\n"
     "relay_log=relay\n";
 
+/* From its first commit on, also when it comes back after a crash. A week is for ever. */
+static const char waiting_settings[] =
+    "rpl_semi_sync_master_enabled=ON\n"
+    "rpl_semi_sync_master_wait_point=AFTER_SYNC\n"
+    "rpl_semi_sync_master_timeout=604800000\n";
+
 /* All it has of its own are accounts, which the catalog knows as well. Its work are temporary
  * tables: MEMORY ones as large as a statement may want (its own limits stop it before), Aria
  * ones in a page cache of their own, sorting and joining with room. InnoDB stays, as small as
@@ -186,6 +192,8 @@ numbers(const json_t *shard, struct buf *out)
                (long long)model_server_id(shard), (long long)model_server_shard(shard));
     if (model_is_replica(shard))
         buf_append_text(out, replica_settings);
+    else if (model_flag(shard, "semi_sync"))
+        buf_append_text(out, waiting_settings);
     buf_append_text(out, shard_settings);
     sizes(shard, out);
 }

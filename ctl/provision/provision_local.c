@@ -32,6 +32,7 @@ struct local_server {
     enum local_state state;
     pid_t            pid;
     bool             is_child; /* else taken over */
+    bool             held;
     int              pidfd;    /* of one that was taken over, else -1 */
     int              backoff_ms;
     int64_t          since_ms; /* in this state */
@@ -241,6 +242,14 @@ local_start(struct local_server *s, struct err *err)
 }
 
 void
+local_hold(struct local_server *s, bool hold)
+{
+    s->held = hold;
+    if (hold && s->pid != 0)
+        kill(s->pid, SIGKILL);
+}
+
+void
 local_stop(struct local_server *s)
 {
     if (s->pid == 0) {
@@ -302,7 +311,7 @@ local_tick(struct local_server *s, int64_t now_ms)
             died(s, now_ms);
         break;
     case LOCAL_BACKOFF:
-        if (now_ms - s->since_ms >= s->backoff_ms)
+        if (!s->held && now_ms - s->since_ms >= s->backoff_ms)
             start_again(s);
         break;
     case LOCAL_STOPPING:

@@ -45,6 +45,9 @@ void                 local_close(struct local_server *s); /* does not stop it */
  * or its port is taken by somebody else. */
 bool local_start(struct local_server *s, struct err *err) must_check;
 
+/* It is killed, and not started again as long as it is held: somebody else may have its place. */
+void local_hold(struct local_server *s, bool hold);
+
 /* Asks it to stop; local_tick() sees it end. */
 void local_stop(struct local_server *s);
 

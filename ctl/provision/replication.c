@@ -41,6 +41,7 @@ fill(struct replication_status *out, const json_t *columns, const json_t *row)
 
     out->configured = true;
     out->io         = is_yes(columns, row, "Slave_IO_Running");
+    out->io_stopped = strcmp(column(columns, row, "Slave_IO_Running"), "No") == 0;
     out->sql        = is_yes(columns, row, "Slave_SQL_Running");
     out->gtid       = strcmp(column(columns, row, "Using_Gtid"), "No") != 0;
     out->port       = atoi(column(columns, row, "Master_Port"));
@@ -61,6 +62,19 @@ replication_status(struct server *s, struct replication_status *out, struct sql_
         return false;
     if (json_array_size(rows) > 0)
         fill(out, columns, json_array_get(rows, 0));
+    json_decref(columns);
+    json_decref(rows);
+    return true;
+}
+
+bool
+replication_got(struct server *s, char *out, size_t room, struct sql_error *error)
+{
+    json_t *columns, *rows;
+
+    if (!server_table(s, SPAN("SHOW SLAVE STATUS"), &columns, &rows, error))
+        return false;
+    snprintf(out, room, "%s", column(columns, json_array_get(rows, 0), "Gtid_IO_Pos"));
     json_decref(columns);
     json_decref(rows);
     return true;

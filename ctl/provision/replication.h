@@ -15,6 +15,7 @@ enum { REPLICATION_POSITION_MAX = 2048 };
 struct replication_status {
     bool    configured; /* it is told to replicate; else nothing of what follows is known */
     bool    io, sql;    /* it gets events; it applies them */
+    bool    io_stopped; /* somebody has stopped it from getting any */
     bool    gtid;       /* its positions are GTIDs */
     char    host[256];
     int     port;
@@ -51,6 +52,10 @@ bool replication_follow(struct server *replica, const json_t *primary, const cha
 /* Waits until it has applied all of `position`, at most `wait_s`. */
 bool replication_wait(struct server *replica, const char *position, double wait_s,
                       struct sql_error *error) must_check;
+
+/* What it has got of its primary, applied or not; "": nothing since it was started. */
+bool replication_got(struct server *s, char *out, size_t room,
+                     struct sql_error *error) must_check;
 
 /* It replicates no more, and may be written to. */
 bool replication_promote(struct server *s, struct sql_error *error) must_check;

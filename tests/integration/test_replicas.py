@@ -134,8 +134,9 @@ def test_consistency_is_kept(replicated):
     c.ctl("database set", "app", "--consistency", "default")
 
 
-@pytest.mark.parametrize("at", ["replica-planned", "replica-copied", "replica-started",
-                                "replica-caught-up"])
+@pytest.mark.parametrize("at", [
+    "replica-copied", *(pytest.param(p, marks=pytest.mark.long) for p in (
+        "replica-planned", "replica-started", "replica-caught-up"))])
 def test_a_controller_dies_meanwhile(scratch, at):
     c = testbed.Cluster(scratch / f"d{at[-5:]}", shards=1, workers=1, settings=["--no-engine"])
     try:

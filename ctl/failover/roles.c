@@ -1,0 +1,233 @@
+/* roles.c - servers are made to be what the catalog says they are. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/log.h"
+#include "ctl/catalog/model.h"
+#include "ctl/catalog/user.h"
+#include "ctl/failover/failover.h"
+#include "ctl/job/replica_step.h"
+#include "ctl/move/gtid.h"
+#include "ctl/provision/replication.h"
+
+enum { ANSWER_S = 3, CATCH_UP_S = 60 };
+
+/* All that it has, be it its own or replicated: it was a primary until now. */
+static bool
+whole_position(struct server *s, char out[MOVE_POSITION_MAX], struct sql_error *error)
+{
+    char            own[REPLICATION_POSITION_MAX], got[REPLICATION_POSITION_MAX];
+    struct gtid_set set, other;
+
+    if (!server_value(s, own, sizeof(own), error, "SELECT @@gtid_binlog_pos") ||
+        !server_value(s, got, sizeof(got), error, "SELECT @@gtid_slave_pos"))
+        return false;
+    if (!gtid_parse(&set, own) || !gtid_parse(&other, got))
+        return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: the position of %s cannot be read: "
+                             "%.200s", s->name, own);
+    gtid_join(&set, &other);
+    gtid_print(&set, out);
+    return true;
+}
+
+bool
+roles_wait(struct cluster *c, const json_t *shard)
+{
+    json_t *all = cluster_replicas(c, model_number(shard, "id")), *one;
+    bool    any = false;
+    size_t  i;
+
+    json_array_foreach(all, i, one)
+        any = any || !model_text(one, "suspect")[0];
+    json_decref(all);
+    return any && model_flag(shard, "semi_sync");
+}
+
+static bool
+keep_primary(struct cluster *c, struct server *s, const json_t *shard, struct sql_error *error)
+{
+    struct replication_status status;
+    struct replication_facts  facts;
+    bool                      waits = roles_wait(c, shard);
+    char                      is[8];
+
+    if (!replication_status(s, &status, error) || !replication_facts(s, &facts, error) ||
+        !server_value(s, is, sizeof(is), error, "SELECT @@rpl_semi_sync_master_enabled"))
+        return false;
+    if (waits != (strcmp(is, "1") == 0) && !replication_semi_sync(s, true, waits, error))
+        return false;
+    return (!status.configured && !facts.read_only) || replication_promote(s, error);
+}
+
+static bool
+follows(const struct replication_status *status, const json_t *shard)
+{
+    return status->configured && status->port == (int)model_number(shard, "port") &&
+           strcmp(status->host, model_text(shard, "host")) == 0;
+}
+
+static bool
+keep_replica(struct server *s, const json_t *shard, const char *secret, struct sql_error *error)
+{
+    struct replication_status status;
+    char                      position[MOVE_POSITION_MAX];
+
+    if (!replication_status(s, &status, error))
+        return false;
+    if (follows(&status, shard))
+        return !status.io_stopped || server_run(s, error, "START SLAVE IO_THREAD");
+    if (!replication_freeze(s, error) || !replication_semi_sync(s, true, false, error) ||
+        !replication_semi_sync(s, false, true, error) ||
+        (!status.configured && !whole_position(s, position, error)))
+        return false;
+    return replication_follow(s, shard, secret, status.configured ? NULL : position, error);
+}
+
+static bool
+keep_one(struct cluster *c, const json_t *server, const json_t *shard, const char *secret,
+         struct sql_error *error)
+{
+    struct server s  = { .answer_s = ANSWER_S };
+    bool          ok = server_open(&s, server, error) &&
+              (secret ? keep_replica(&s, shard, secret, error)
+                      : keep_primary(c, &s, shard, error));
+
+    server_close(&s);
+    return ok;
+}
+
+/* The primary first: a replica cannot follow one that is still a replica of its own. */
+bool
+roles_keep(struct cluster *c, const json_t *shard, struct sql_error *error)
+{
+    json_t    *all = cluster_replicas(c, model_number(shard, "id")), *one;
+    char       secret[USER_SECRET_LEN + 1];
+    struct err err;
+    bool       ok = (replica_secret(c, secret, sizeof(secret), &err) || job_fail(error, &err)) &&
+              keep_one(c, shard, shard, NULL, error);
+    size_t     i;
+
+    json_array_foreach(all, i, one)
+        if (ok && !model_text(one, "suspect")[0])
+            ok = keep_one(c, one, shard, secret, error);
+    json_decref(all);
+    return ok;
+}
+
+/* --- commits that wait -------------------------------------------------------------- */
+
+/* From now on they wait, and all that was committed before has arrived. */
+bool
+roles_begin_to_wait(struct cluster *c, const json_t *shard, struct sql_error *error)
+{
+    json_t       *all = cluster_replicas(c, model_number(shard, "id")), *one;
+    struct server s   = { .answer_s = ANSWER_S };
+    char          now[REPLICATION_POSITION_MAX];
+    bool          ok = server_open(&s, shard, error) &&
+              replication_semi_sync(&s, true, true, error) &&
+              server_value(&s, now, sizeof(now), error, "SELECT @@gtid_binlog_pos");
+    size_t        i;
+
+    server_close(&s);
+    json_array_foreach(all, i, one) {
+        s = (struct server){ .mysql = NULL };
+        ok = ok && (model_text(one, "suspect")[0] ||
+                    (server_open(&s, one, error) && replica_catch_up(&s, now, CATCH_UP_S, error)));
+        server_close(&s);
+    }
+    json_decref(all);
+    return ok;
+}
+
+static bool
+set_semi_sync(struct cluster *c, const char *who, json_t *shard, bool on, struct sql_error *error)
+{
+    struct catalog_change *change;
+    struct sql_error       ignored;
+    char                   id[24];
+
+    if (on && strcmp(model_text(shard, "provisioner"), "local") != 0)
+        return sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: the server of shard %s is not one "
+                             "that the provisioner local has made: when it is started again its "
+                             "commits would not wait until the controller has said so",
+                             model_text(shard, "name"));
+    json_object_set_new(shard, "semi_sync", json_boolean(on));
+    if (on && roles_wait(c, shard) && !roles_begin_to_wait(c, shard, error)) {
+        json_object_set_new(shard, "semi_sync", json_false());
+        if (!roles_keep(c, shard, &ignored))
+            log_warn("shard %s: %s", model_text(shard, "name"), ignored.message);
+        return false;
+    }
+    snprintf(id, sizeof(id), "%lld", (long long)model_number(shard, "id"));
+    change = catalog_begin(c->catalog, who);
+    catalog_put(change, CATALOG_SHARD, id, shard, CATALOG_ANY);
+    if (!job_commit(change, error))
+        return false;
+    cluster_renew_local(c, shard);
+    return roles_keep(c, shard, error);
+}
+
+bool
+roles_set_semi_sync(struct cluster *c, const char *who, const char *name, bool on,
+                    struct sql_error *error)
+{
+    struct job job;
+    json_t    *shard;
+    bool       ok;
+
+    if (!job_begin(&job, c, "shard", who, on ? "have commits wait for a replica"
+                                             : "do not have commits wait", "", "", error))
+        return false;
+    shard = cluster_shard(c, name);
+    pthread_mutex_lock(&c->roles_lock);
+    ok = shard ? set_semi_sync(c, who, shard, on, error)
+               : sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: there is no shard %s; see "
+                               "'shardctl shard list'", name);
+    pthread_mutex_unlock(&c->roles_lock);
+    json_decref(shard);
+    job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
+    return ok;
+}
+
+bool
+roles_set_failover(struct cluster *c, const char *who, const char *name, const char *how,
+                   struct sql_error *error)
+{
+    struct catalog_change *change;
+    struct job             job;
+    json_t                *shard;
+    char                   id[24];
+    bool                   ok;
+
+    if (!job_begin(&job, c, "shard", who, "say how a primary is replaced", "", "", error))
+        return false;
+    shard = cluster_shard(c, name);
+    ok    = shard != NULL;
+    if (ok) {
+        model_set(shard, "failover", how);
+        snprintf(id, sizeof(id), "%lld", (long long)model_number(shard, "id"));
+        change = catalog_begin(c->catalog, who);
+        catalog_put(change, CATALOG_SHARD, id, shard, CATALOG_ANY);
+        ok = job_commit(change, error);
+    } else
+        sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: there is no shard %s; see 'shardctl shard "
+                      "list'", name);
+    json_decref(shard);
+    job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
+    return ok;
+}
+
+void
+roles_keep_all(struct cluster *c, bool loud)
+{
+    json_t          *all = catalog_all(c->catalog, CATALOG_SHARD), *shard;
+    const char      *id;
+    struct sql_error error;
+
+    json_object_foreach(all, id, shard)
+        if ((model_number(shard, "epoch") > 0 || model_flag(shard, "semi_sync")) &&
+            !roles_keep(c, shard, &error) && loud)
+            log_warn("shard %s: its servers are not all as they should be: %s",
+                     model_text(shard, "name"), error.message);
+    json_decref(all);
+}
