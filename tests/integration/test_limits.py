@@ -113,8 +113,22 @@ def test_set_statement(both):
                 "SET STATEMENT max_statement_time=1 FOR UPDATE a SET n = n + 1",
                 "SET STATEMENT max_statement_time=1 FOR SELEC 1",
                 "SET STATEMENT max_statement_time=1 FOR",
-                "SELECT id, n FROM a ORDER BY id", "SELECT @@max_statement_time"):
+                "SET STATEMENT optimizer_switch='materialization=off,semijoin=off' FOR "
+                "SELECT id FROM a WHERE n IN (SELECT n FROM a) ORDER BY id",
+                "SET STATEMENT sort_buffer_size = DEFAULT, max_statement_time = 20 FOR "
+                "SELECT id, n FROM a ORDER BY n DESC, id",
+                "set statement lock_wait_timeout=3,innodb_lock_wait_timeout=2 for "
+                "UPDATE a SET n = n - 1 WHERE id IN (1, 2)",
+                "SET STATEMENT optimizer_switch='no_such=off' FOR SELECT SUM(n) FROM a",
+                "SET STATEMENT sort_buffer_size=-1 FOR SELECT n FROM a WHERE id = 1",
+                "SET STATEMENT join_cache_level FOR SELECT 1",
+                "SELECT id, n FROM a ORDER BY id", "SELECT @@max_statement_time",
+                "SELECT @@sort_buffer_size, @@lock_wait_timeout, @@optimizer_switch"):
         both.compare(sql)
+    for sql in ("SET STATEMENT sql_mode = 'ANSI' FOR SELECT n FROM a",
+                "SET STATEMENT sort_buffer_size = 1 + 1 FOR SELECT n FROM a"):
+        ours = testbed.Answer(both.connections[0], sql)
+        assert ours.error is not None and "SET STATEMENT takes" in ours.error[1], (sql, ours)
 
 
 def test_who_waits_for_a_connection_is_ended_as_well(new_cluster):

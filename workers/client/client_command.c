@@ -7,8 +7,8 @@
 #include "workers/client/client.h"
 #include "workers/client/make.h"
 #include "workers/client/named.h"
-#include "workers/query/limits.h"
 #include "workers/query/row_cursor.h"
+#include "workers/query/set_statement.h"
 #include "workers/query/statement_time.h"
 
 enum {
@@ -246,7 +246,7 @@ run_text(struct client *c, struct span text)
         return;
     }
     q->text = (struct span){ text.ptr, len };
-    query_take_limit(q, &q->text);
+    query_take_settings(q, &q->text);
     q->values.text = q->text;
     q->more        = more.len != 0;
     q->plan        = client_find_plan(c, q, q->text, false);

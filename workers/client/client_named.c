@@ -26,7 +26,7 @@ struct named_run {
     bool                     more;  /* statements follow */
     struct span              text, schema;
     uint64_t                 limit_ms;   /* see query.h */
-    struct span              limit_text;
+    struct span              for_text;
     struct lex_options       lex;
     uint32_t                 n_params; /* of the statement */
     struct param_value      *params;   /* as SQL, with their values: [spec->n_values) */
@@ -225,7 +225,7 @@ run(struct client *c)
     q->text        = r->text;
     q->values.text = r->text;
     q->limit_ms    = r->limit_ms;
-    q->limit_text  = r->limit_text;
+    q->for_text    = r->for_text;
     q->plan        = client_find_plan(c, q, r->text, !plain);
     if (q->plan == NULL) { /* nothing but a comment */
         query_free(q);
@@ -437,7 +437,7 @@ client_named(struct client *c, struct query_run *q)
     struct named_run *r = mem_alloc(sizeof(*r));
 
     *r = (struct named_run){ .plan = q->plan, .more = q->more, .limit_ms = q->limit_ms };
-    r->limit_text = arena_copy(&r->arena, q->limit_text);
+    r->for_text = arena_copy(&r->arena, q->for_text);
     r->spec  = q->plan->plan.named;
     q->plan  = NULL;
     c->named = r;

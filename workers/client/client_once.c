@@ -16,7 +16,7 @@ struct once_run {
     double             now_s;
     struct span        set, insert;
     uint64_t           limit_ms; /* see query.h */
-    struct span        limit_text;
+    struct span        for_text;
     uint32_t           n; /* values */
     const struct param_value *params;
     const struct key_value   *keys;
@@ -100,7 +100,7 @@ client_once(struct client *c, struct query_run *q)
         .n       = q->plan->plan.n_once,
         .limit_ms = q->limit_ms,
     };
-    r->limit_text = arena_copy(&r->arena, q->limit_text);
+    r->for_text = arena_copy(&r->arena, q->for_text);
     c->once = r;
     write_texts(r, q->text, &q->plan->plan);
     keep_params(r, q);
@@ -138,7 +138,7 @@ client_once_next(struct client *c)
     r->running         = true;
     q->more            = r->more;
     q->limit_ms        = r->limit_ms;
-    q->limit_text      = r->limit_text;
+    q->for_text        = r->for_text;
     q->params          = r->params;
     q->n_params        = r->n_params;
     q->values.params   = r->keys;

@@ -4,10 +4,10 @@
 #include <stdio.h>
 
 #include "core/route/gather.h"
-#include "workers/query/limits.h"
 #include "workers/query/own_vars.h"
 #include "workers/query/park.h"
 #include "workers/query/replica.h"
+#include "workers/query/set_statement.h"
 #include "workers/query/txn.h"
 
 void
@@ -566,8 +566,8 @@ leg_send(struct leg *leg, const struct exchange_ops *ops)
     leg->ops = ops;
     switch (q->command) {
     case QUERY_TEXT:
-        if (q->limit_text.len != 0)
-            leg_send_limited(leg, ops);
+        if (q->for_text.len != 0)
+            leg_send_set(leg, ops);
         else
             backend_send(leg->backend, COM_QUERY, leg_text(leg), &leg->x, ops);
         break;

@@ -14,8 +14,8 @@ leg_send_named(struct leg *leg, const struct exchange_ops *ops)
     struct span               text   = leg_text(leg);
     struct buf                sql    = { 0 };
 
-    buf_append_span(&sql, q->limit_text); /* SET STATEMENT ... FOR */
-    buf_append_text(&sql, q->limit_text.len != 0 ? " EXECUTE IMMEDIATE x'"
+    buf_append_span(&sql, q->for_text); /* SET STATEMENT ... FOR */
+    buf_append_text(&sql, q->for_text.len != 0 ? " EXECUTE IMMEDIATE x'"
                                                  : "EXECUTE IMMEDIATE x'");
     for (size_t i = 0; i < text.len; i++) {
         static const char digits[] = "0123456789abcdef";

@@ -63,82 +63,9 @@ session_transaction_ms(const struct session *s)
 uint64_t
 query_limit_ms(const struct query_run *q)
 {
-    if (q->limit_text.len == 0)
+    if (q->for_text.len == 0)
         return session_statement_ms(q->s);
     return less(statement_ms(q->s), q->limit_ms);
-}
-
-/* --- SET STATEMENT -------------------------------------------------------- */
-
-static bool
-is_word(const struct lex *l, struct token t, struct span word)
-{
-    return (t.kind == TOK_KEYWORD || t.kind == TOK_IDENT) &&
-           span_equal_nocase(token_text(l, t), word);
-}
-
-/* "1.5" seconds; a number so small that it is none of milliseconds counts as one. */
-static bool
-read_seconds(struct span text, uint64_t *ms)
-{
-    uint64_t unit = 1000, value = 0;
-    bool     some = false, fraction = false;
-
-    for (size_t i = 0; i < text.len; i++) {
-        uint8_t c = text.ptr[i];
-        if (c == '.' && !fraction) {
-            fraction = true;
-            continue;
-        }
-        if (c < '0' || c > '9' || value > 100000000000)
-            return false;
-        some |= c != '0';
-        if (fraction)
-            value += (uint64_t)(c - '0') * (unit /= 10);
-        else
-            value = value * 10 + (uint64_t)(c - '0') * 1000;
-    }
-    *ms = some && value == 0 ? 1 : value;
-    return true;
-}
-
-void
-query_take_limit(struct query_run *q, struct span *text)
-{
-    struct lex   l;
-    struct token t;
-    uint64_t     ms;
-
-    if (text->len < 3 || (text->ptr[0] | 0x20) != 's' || (text->ptr[1] | 0x20) != 'e')
-        return;
-    lex_init(&l, *text, q->s->lex);
-    if (!is_word(&l, lex_next(&l), SPAN("SET")) || !is_word(&l, lex_next(&l), SPAN("STATEMENT")) ||
-        !is_word(&l, lex_next(&l), SPAN("max_statement_time")) ||
-        !token_is_op(lex_next(&l), '='))
-        return;
-    t = lex_next(&l);
-    if ((t.kind != TOK_INT && t.kind != TOK_DECIMAL) || !read_seconds(token_text(&l, t), &ms) ||
-        !is_word(&l, lex_next(&l), SPAN("FOR")) || l.had_exec_comment || l.in_comment)
-        return;
-    size_t head = l.at;
-    t = lex_next(&l);
-    if (t.kind == TOK_END || t.kind == TOK_BAD)
-        return;
-    q->limit_ms   = ms;
-    q->limit_text = (struct span){ text->ptr, head };
-    *text         = span_from(*text, t.start);
-}
-
-void
-leg_send_limited(struct leg *leg, const struct exchange_ops *ops)
-{
-    struct buf text = { 0 };
-
-    buf_append_span(&text, leg->q->limit_text);
-    buf_append_byte(&text, ' ');
-    buf_append_span(&text, leg_text(leg));
-    backend_send(leg->backend, COM_QUERY, buf_unread(&text), &leg->x, ops);
-    buf_fini(&text);
 }
 
 /* --- time ----------------------------------------------------------------- */

@@ -23,13 +23,6 @@ uint64_t session_transaction_ms(const struct session *s);
 /* The same for one statement, which SET STATEMENT may have given less. */
 uint64_t query_limit_ms(const struct query_run *q);
 
-/* "SET STATEMENT max_statement_time = 1.5 FOR SELECT ...": the limit is the query's, and
- * `text` becomes what is behind it. Nothing happens to other texts. */
-void query_take_limit(struct query_run *q, struct span *text);
-
-/* leg_send() of such a text: the server hears all of it. */
-void leg_send_limited(struct leg *leg, const struct exchange_ops *ops);
-
 /* Is it on servers, which end it when its time is over, or is its answer on the way? */
 bool query_on_servers(const struct query_run *q);
 

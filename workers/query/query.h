@@ -148,7 +148,7 @@ struct query_run {
     uint32_t                  client_statement; /* QUERY_PREPARE: the id to tell the client */
     uint64_t                  started_us;
     uint64_t                  limit_ms;   /* of SET STATEMENT, */
-    struct span               limit_text; /* and its words; empty: none */
+    struct span               for_text;   /* and its words; empty: none */
     uint64_t                  rows, row_bytes; /* counted so far, see limits.h */
     bool                      stopped; /* the answer has ended with an error between rows */
     double                    now_s; /* wall clock, for plans with same_time */
