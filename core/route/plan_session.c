@@ -144,8 +144,8 @@ plan_set(struct planner *p)
 {
     const struct set *set = p->stmt->set;
     if (set->statement != NULL) {
-        NOT_YET(p, "shardd: SET STATEMENT takes max_statement_time and what only says how a server does "
-                   "its work, and no expressions; SET other variables before");
+        NOT_YET(p, "shardd: SET STATEMENT takes max_statement_time and what only says how a server "
+                   "does its work, and no expressions; SET other variables before");
         return;
     }
     if (plan_set_global(p))

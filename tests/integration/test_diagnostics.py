@@ -57,6 +57,24 @@ def test_warnings(filled, statement, where):
     filled.compare("SHOW WARNINGS")
 
 
+@pytest.mark.parametrize("statement", [
+    "SET tmp_table_size = 1024",
+    "SET @@sort_buffer_size = 1, @y = 7",
+    "SET sql_mode = 'NO_ENGINE_SUBSTITUTION', max_sort_length = 1",
+    "SET @a = 1/0, @b = CAST('12x' AS SIGNED)",
+    "SET sort_buffer_size = 1, no_such = 2",
+])
+def test_warnings_of_set(filled, statement):
+    for _ in range(2):
+        filled.compare(statement, messages=True)
+        filled.compare("SHOW COUNT(*) WARNINGS")
+        filled.compare("SHOW WARNINGS")
+        filled.compare(statement, messages=True)
+        filled.compare("SELECT @y, @a, @b, @@tmp_table_size, @@sort_buffer_size, @@sql_mode")
+        filled.compare("SELECT k FROM t WHERE k = 1")
+        filled.run("BEGIN")
+
+
 @pytest.mark.parametrize("where", ["alone", "transaction", "pinned"])
 def test_counts(filled, where):
     for sql in {"alone": [], "transaction": ["BEGIN", "UPDATE t SET a = a + 1"],

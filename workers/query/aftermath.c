@@ -19,7 +19,7 @@ enum { USERVAR_BYTES_MAX = 1 << 20 };
 
 struct aftermath {
     struct leg    *leg;
-    enum after     step;
+    enum after     step, until;
     bool           failed;  /* the answer of the step was an error, or none */
     struct buf     names;   /* of user variables: a list (see uservars.h) */
     uint32_t       n_columns, n_seen;
@@ -317,11 +317,11 @@ run(struct aftermath *a)
     struct leg *leg  = a->leg;
     struct buf  text = { 0 };
 
-    while (a->step != AFTER_DONE && !asks(a, &text)) {
+    while (a->step != a->until && !asks(a, &text)) {
         buf_clear(&text);
         a->step++;
     }
-    if (a->step != AFTER_DONE) {
+    if (a->step != a->until) {
         a->got_row = false;
         leg->state = LEG_ASKING;
         backend_resume(leg->backend);
@@ -334,11 +334,11 @@ run(struct aftermath *a)
 }
 
 static void
-begin(struct leg *leg, enum after step, void (*done)(struct leg *leg))
+begin(struct leg *leg, enum after step, enum after until, void (*done)(struct leg *leg))
 {
     struct aftermath *a = arena_alloc(&leg->q->arena, sizeof(*a));
 
-    *a = (struct aftermath){ .leg = leg, .step = step, .done = done };
+    *a = (struct aftermath){ .leg = leg, .step = step, .until = until, .done = done };
     leg->after = a;
     run(a);
 }
@@ -357,17 +357,23 @@ aftermath_take(struct leg *leg)
     if (q->plan == NULL || q->command == QUERY_PREPARE || q->command == QUERY_OTHER)
         leg_over(leg, NULL);
     else
-        begin(leg, AFTER_WARNINGS, over);
+        begin(leg, AFTER_WARNINGS, AFTER_DONE, over);
 }
 
 void
 aftermath_take_then(struct leg *leg, void (*done)(struct leg *leg))
 {
-    begin(leg, AFTER_WARNINGS, done);
+    begin(leg, AFTER_WARNINGS, AFTER_DONE, done);
+}
+
+void
+aftermath_warnings(struct leg *leg, void (*done)(struct leg *leg))
+{
+    begin(leg, AFTER_WARNINGS, AFTER_FOUND_ROWS, done);
 }
 
 void
 aftermath_variables(struct leg *leg, void (*done)(struct leg *leg))
 {
-    begin(leg, AFTER_FOUND_ROWS, done);
+    begin(leg, AFTER_FOUND_ROWS, AFTER_DONE, done);
 }

@@ -18,7 +18,9 @@ void aftermath_take(struct leg *leg);
 /* The same, and `done` instead of leg_over(). */
 void aftermath_take_then(struct leg *leg, void (*done)(struct leg *leg));
 
-/* The same for SET: only the user variables of the text; `done` instead of leg_over(). */
+/* The same for SET: first its warnings, later (when more was asked on the backend) the user
+ * variables of the text; `done` instead of leg_over(), with no backend when that was lost. */
+void aftermath_warnings(struct leg *leg, void (*done)(struct leg *leg));
 void aftermath_variables(struct leg *leg, void (*done)(struct leg *leg));
 
 #endif

@@ -14,6 +14,7 @@
 #include "core/base/memory.h"
 #include "core/mysql/row.h"
 #include "workers/query/aftermath.h"
+#include "workers/query/diagnostics.h"
 #include "workers/query/leg.h"
 #include "workers/query/own_vars.h"
 #include "workers/query/park.h"
@@ -278,7 +279,8 @@ adopt(struct setting_run *r)
     r->meaning.known     = true;
     r->meaning.vars_hash = r->vars.hash;
     r->meaning.charset   = s->charset;
-    *known_state(s, r->vars.hash) = r->meaning;
+    if (r->warnings == 0) /* who says it again hears them again */
+        *known_state(s, r->vars.hash) = r->meaning;
     vars_fini(&s->vars);
     vars_move(&s->vars, &r->vars);
     apply(s, &r->meaning);
@@ -416,11 +418,29 @@ read_back(struct setting_run *r, struct backend *b)
 /* --- the statement itself ------------------------------------------------ */
 
 static void
+accepted(struct leg *leg)
+{
+    struct setting_run *r = leg->q->local;
+    struct session     *s = leg->q->s;
+    struct sql_error    why;
+
+    if (leg->backend == NULL) {
+        sql_error_set(&why, SQL_UNKNOWN_ERROR, "shardd: the server was lost after SET");
+        leg_over(leg, &why);
+    } else if (!sets_system(leg->q)) {
+        aftermath_variables(leg, variables_known);
+    } else if (spec_of(leg->q)->replayable && is_known(s, r->vars.hash)) {
+        r->meaning = *known_state(s, r->vars.hash);
+        finish(r, leg->backend);
+    } else
+        read_back(r, leg->backend);
+}
+
+static void
 on_answer(struct exchange *x, struct backend *b, struct span bytes, bool last)
 {
     struct leg         *leg = container_of(x, struct leg, x);
     struct setting_run *r   = leg->q->local;
-    struct session     *s   = leg->q->s;
     struct sql_error    why;
 
     (void)bytes;
@@ -437,13 +457,12 @@ on_answer(struct exchange *x, struct backend *b, struct span bytes, bool last)
             aftermath_variables(leg, variables_known);
         else
             leg_over(leg, &why);
-    } else if (!sets_system(leg->q)) {
-        aftermath_variables(leg, variables_known);
-    } else if (spec_of(leg->q)->replayable && is_known(s, r->vars.hash)) {
-        r->meaning = *known_state(s, r->vars.hash);
-        finish(r, b);
-    } else
-        read_back(r, b);
+    } else if (r->warnings != 0) {
+        diagnostics_clear(leg->q->s); /* of the statement before */
+        aftermath_warnings(leg, accepted);
+    } else {
+        accepted(leg);
+    }
 }
 
 static void
