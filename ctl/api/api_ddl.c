@@ -26,9 +26,9 @@ say(struct request *r, bool ok, struct ddl_answer *a, const struct sql_error *er
 {
     if (!ok)
         return request_done(r, false, error);
-    r->answer = json_pack("{s:I, s:I, s:i, s:O*}", "generation", (json_int_t)a->generation,
+    r->answer = json_pack("{s:I, s:I, s:i, s:b, s:O*}", "generation", (json_int_t)a->generation,
                           "affected", (json_int_t)a->affected, "warnings", (int)a->warnings,
-                          "notes", a->notes);
+                          "counts", (int)a->counts, "notes", a->notes);
     if (a->columns) {
         json_object_set(r->answer, "columns", a->columns);
         json_object_set(r->answer, "rows", a->rows);

@@ -30,6 +30,7 @@ struct ddl_request {
 struct ddl_answer {
     uint64_t generation, affected;
     unsigned warnings;
+    bool     counts; /* `affected` is how many records were gone through: clients are told */
     json_t  *notes; /* owned by the caller; NULL: none. [level, code, message] as SHOW WARNINGS
                        tells them, as many as a server keeps */
     json_t  *columns, *rows; /* owned by the caller; NULL: no rows. [[name, "text" or "number"],

@@ -262,6 +262,7 @@ ddl_run_others(struct ddl *d, struct span sql, int64_t home, size_t *done)
     run_together(runners, n);
     for (size_t i = 0; i < n && !d->copies; i++) {
         d->answer->affected += runners[i].server->affected;
+        d->answer->counts |= runners[i].server->counts;
         if (runners[i].ok)
             ddl_take_warnings(d, runners[i].server);
     }
@@ -280,6 +281,7 @@ ddl_run_text(struct ddl *d, struct span sql, int64_t home, int64_t where, size_t
     if (!s || !server_run_text(s, sql, d->error))
         return false;
     d->answer->affected = s->affected;
+    d->answer->counts   = s->counts;
     ddl_take_warnings(d, s);
     job_note(&d->job, "done on %s", s->name);
     ++*done;

@@ -129,6 +129,7 @@ server_run_text(struct server *s, struct span sql, struct sql_error *error)
     if (mysql_real_query(s->mysql, (const char *)sql.ptr, sql.len) != 0)
         return server_failed(s, error);
     s->affected = mysql_affected_rows(s->mysql);
+    s->counts   = mysql_info(s->mysql) != NULL;
     s->warnings = mysql_warning_count(s->mysql);
     if (s->affected == (uint64_t)-1)
         s->affected = 0;

@@ -20,6 +20,7 @@ struct server {
     const char *account_host; /* of users' accounts: "%", or ours as an adopted server sees it */
     uint64_t    affected; /* rows and warnings of the last statement of server_run*() */
     unsigned    warnings;
+    bool        counts;   /* that statement said how many records it went through (ALTER TABLE) */
     bool        compress; /* set it before opening: the protocol's compression, over TCP */
     unsigned    answer_s; /* set it before opening: an answer that takes longer is an error of
                              the transport; 0: none does */

@@ -163,7 +163,9 @@ succeed(struct query_run *q, const json_t *answer)
     json_t     *note;
     json_int_t  affected = json_integer_value(json_object_get(answer, "affected"));
     json_int_t  warnings = json_integer_value(json_object_get(answer, "warnings"));
+    char        info[96];
     size_t      i;
+    int         len = 0;
 
     if (take_making(q, answer))
         return;
@@ -171,10 +173,15 @@ succeed(struct query_run *q, const json_t *answer)
         diagnostics_add(q->s, text_of(json_array_get(note, 0)),
                         (uint16_t)json_integer_value(json_array_get(note, 1)),
                         text_of(json_array_get(note, 2)));
-    if (is_table(columns, rows))
+    if (is_table(columns, rows)) {
         send_rows(q, columns, rows, (uint32_t)warnings);
-    else
-        query_ok(q, (uint64_t)affected, 0, (uint32_t)warnings, (struct span){ 0 });
+        return;
+    }
+    if (json_is_true(json_object_get(answer, "counts")))
+        len = snprintf(info, sizeof(info), "Records: %lld  Duplicates: 0  Warnings: %lld",
+                       (long long)affected, (long long)warnings);
+    query_ok(q, (uint64_t)affected, 0, (uint32_t)warnings,
+             (struct span){ (const uint8_t *)info, (size_t)len });
 }
 
 /* The whole response has come: its head, and a JSON document. */
