@@ -2,12 +2,14 @@
  *
  * Which side is cleaned is a matter of the routes that hold: m->after on the sources of a move
  * that is complete, m->before on the targets of one that is given up. What a row's owner is by
- * them decides, the sets only find rows quickly. The reader reads uncommitted: it has no
- * snapshot, so that hours of throttled work keep no old versions alive, and what it read is
- * compared again by the DELETE.
+ * them decides, the sets only find rows quickly. What the reader finds is written to a temporary
+ * file first, so that hours of throttled work keep no old versions alive on the server, and what
+ * it read is compared again by the DELETE.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,7 +32,10 @@ enum {
     INTERRUPTED        = 1317, /* ER_QUERY_INTERRUPTED */
     NO_SUCH_TABLE      = 1146,
     SERVER_LOST        = 1430,
+    SPOOL_FAILED       = 1026, /* ER_ERROR_ON_WRITE */
 };
+
+#define NO_CELL UINT32_MAX /* the length of NULL */
 
 struct cleaner {
     const struct move       *m;
@@ -47,6 +52,7 @@ struct cleaner {
     unsigned                 n;      /* rows in `sql` */
     uint64_t                 began_us, done; /* for the throttle */
     struct purge             purge;
+    FILE                    *list; /* the table's rows that are to go */
     struct sql_error        *error;
 };
 
@@ -280,7 +286,55 @@ fetch_failed(struct cleaner *c)
 }
 
 static bool
-each_row(struct cleaner *c, MYSQL_RES *result)
+note_failed(struct cleaner *c)
+{
+    return !sql_error_set(c->error, SPOOL_FAILED, "shardd: the list of rows to remove cannot be "
+                          "kept in a temporary file: %s", strerror(errno));
+}
+
+/* A row as the lengths of its cells and their bytes. */
+static bool
+note_row(struct cleaner *c, MYSQL_ROW row, const unsigned long *lengths)
+{
+    for (unsigned i = 0; i <= c->t->n_primary; i++) {
+        uint32_t len = row[i] ? (uint32_t)lengths[i] : NO_CELL;
+
+        if (fwrite(&len, sizeof(len), 1, c->list) != 1 ||
+            (row[i] && len > 0 && fwrite(row[i], len, 1, c->list) != 1))
+            return !note_failed(c);
+    }
+    return true;
+}
+
+/* The next row of the list; false at its end, or with c->error. */
+static bool
+next_row(struct cleaner *c, struct buf *bytes, char **row, unsigned long *lengths)
+{
+    size_t at[MOVE_PRIMARY_MAX + 1];
+
+    buf_clear(bytes);
+    for (unsigned i = 0; i <= c->t->n_primary; i++) {
+        uint32_t len;
+
+        if (fread(&len, sizeof(len), 1, c->list) != 1)
+            return i == 0 && feof(c->list) ? false : !note_failed(c);
+        at[i]      = len == NO_CELL ? SIZE_MAX : buf_len(bytes);
+        lengths[i] = len == NO_CELL ? 0 : len;
+        if (lengths[i] > 0 && fread(buf_reserve(bytes, len), len, 1, c->list) != 1)
+            return !note_failed(c);
+        if (lengths[i] > 0)
+            buf_commit(bytes, len);
+        buf_append_byte(bytes, 0);
+    }
+    for (unsigned i = 0; i <= c->t->n_primary; i++)
+        row[i] = at[i] == SIZE_MAX ? NULL : (char *)bytes->bytes + at[i];
+    return true;
+}
+
+/* All of the answer is read before the first row goes: a statement that is under way keeps purge
+ * from removing anything, READ UNCOMMITTED or not. */
+static bool
+note_rows(struct cleaner *c, MYSQL_RES *result)
 {
     unsigned  n = c->t->n_primary;
     MYSQL_ROW row;
@@ -288,12 +342,26 @@ each_row(struct cleaner *c, MYSQL_RES *result)
     while ((row = mysql_fetch_row(result)) != NULL) {
         unsigned long *lengths = mysql_fetch_lengths(result);
 
-        if (is_foreign(c, row[n], lengths[n]) && !remove_row(c, row, lengths))
-            return false;
-        if (stopped(c))
+        if (stopped(c) || (is_foreign(c, row[n], lengths[n]) && !note_row(c, row, lengths)))
             return false;
     }
-    return !fetch_failed(c) && remove_batch(c);
+    return !fetch_failed(c);
+}
+
+static bool
+remove_noted(struct cleaner *c)
+{
+    struct buf    bytes = { 0 };
+    char         *row[MOVE_PRIMARY_MAX + 1];
+    unsigned long lengths[MOVE_PRIMARY_MAX + 1];
+    bool          ok = true;
+
+    rewind(c->list);
+    c->error->code = 0;
+    while (ok && next_row(c, &bytes, row, lengths))
+        ok = !stopped(c) && remove_row(c, row, lengths);
+    buf_fini(&bytes);
+    return ok && c->error->code == 0 && remove_batch(c);
 }
 
 static bool
@@ -317,10 +385,15 @@ clean_rows(struct cleaner *c)
         /* The table or its set is gone: then its rows are. */
         return mysql_errno(c->reader.mysql) == NO_SUCH_TABLE || !fetch_failed(c);
     }
-    ok = each_row(c, result);
+    c->list = tmpfile();
+    ok      = c->list ? note_rows(c, result) : !note_failed(c);
     if (!ok) /* what is left of the answer is not waited for */
         shutdown(mysql_get_socket(c->reader.mysql), SHUT_RDWR);
     mysql_free_result(result);
+    ok = ok && remove_noted(c);
+    if (c->list)
+        fclose(c->list);
+    c->list = NULL;
     return ok;
 }
 
@@ -370,7 +443,6 @@ open_sessions(struct cleaner *c)
     c->reader = c->writer = (struct server){ .answer_s = ANSWER_S };
     return move_session(&c->writer, c->m, c->shard, LOCK_S, c->error) &&
            move_session(&c->reader, c->m, c->shard, LOCK_S, c->error) &&
-           purge_begin(&c->purge, &c->writer, c->error) &&
            server_run(&c->reader, c->error,
                       "SET SESSION tx_isolation = 'READ-UNCOMMITTED', "
                       "net_write_timeout = 31536000, character_set_results = NULL");
