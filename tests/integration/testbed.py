@@ -323,11 +323,11 @@ class Cluster:
 
     def master(self):
         """shardd's first process: of those with our home in the command line, the one whose
-        parent is not shardd."""
+        parent is not shardd. So is a worker's that outlives its master; it has no children."""
         ours = [p for p in processes_of(self.home) if self._is_shardd(p)]
         inner = {c for p in ours for c in children(p)}
         first = [p for p in ours if p not in inner]
-        return first[0] if first else None
+        return next((p for p in first if children(p)), first[0] if first else None)
 
     @staticmethod
     def _is_shardd(pid):
