@@ -5,7 +5,9 @@ set output out
 set multiplot layout 3,1 title "shardd grows and shrinks by itself"
 set grid
 set lmargin 10
+set xrange [0:*] noextend
 set yrange [0:*]
+set offsets 0, 0, graph 0.08, 0
 set key left top
 plot data using 1:2 with lines lw 2 linecolor rgb "#2060a0" title "statements/s", \
      data using 1:(hot * $4) with steps linecolor rgb "#999999" title "limit of all shards"

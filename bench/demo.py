@@ -4,7 +4,8 @@
     bench/demo.py [--seconds N] [--peak N] [--keep]
 
 Applications read, write and carry money while their rate rises, stays and falls. The scaler is the
-one of every cluster, with limits made small by its settings. The terminal shows one live picture.
+one of every cluster, with limits made small by its settings. The terminal shows one live picture,
+and the controller's web page, whose address stands above it, the same.
 In the end every row is compared with what the applications know, and build/bench/demo.svg shows
 what happened. Exit status 1: a statement failed, a row is wrong, or it did not grow and shrink.
 """
@@ -31,6 +32,7 @@ sys.path.insert(0, str(ROOT / "tests" / "integration"))
 
 import testbed  # noqa: E402
 
+OUT = ROOT / "build" / "bench"
 CLIENTS, ROWS, ACCOUNTS, START = 6, 4000, 500, 1000
 LIMIT = 250  # statements per second on a shard, above which it is hot
 SETTINGS = {
@@ -241,10 +243,20 @@ def decision_lines(decisions, room):
             f"{d['action']}: {d['text']}" for d in shown]
 
 
-def picture(at, seconds, target, history, shards, scaler, decisions, moved, failed):
+def open_page(cluster):
+    """Where the page is, and the file that has a token for it."""
+    file = OUT / "demo.token"
+    OUT.mkdir(parents=True, exist_ok=True)
+    file.touch(0o600)
+    file.write_text(cluster.ctl_raw("token", "issue", "demo", "--role", "viewer").stdout)
+    return f"http://{cluster.page}/  (its token is in {file.relative_to(ROOT)})"
+
+
+def picture(page, at, seconds, target, history, shards, scaler, decisions, moved, failed):
     qps, p99 = history[-1][1], history[-1][2]
     words = shutil.get_terminal_size((110, 30))
-    lines = [f"shardd demo   {at:4.0f} of {seconds} s    applications want {target:5.0f}/s", "",
+    lines = [f"shardd demo   {at:4.0f} of {seconds} s    applications want {target:5.0f}/s",
+             f" page  {page}", "",
              f" statements/s {qps:6.0f}  {spark([h[1] for h in history], 60)}",
              f" p99, ms      {p99:6.1f}  {spark([h[2] for h in history], 60)}",
              f" shards       {len(shards):6}  {spark([h[3] for h in history], 60, 4)}",
@@ -284,12 +296,14 @@ def target_at(part, peak):
 
 
 def play(options, cluster, crowd, history):
-    watcher = Watcher(cluster)
+    watcher, page = Watcher(cluster), open_page(cluster)
     began, spoken = time.monotonic(), 0
     live = sys.stdout.isatty()
     decisions = []
     if live:
         sys.stdout.write("\x1b[2J")
+    else:
+        print(f"page: {page}", flush=True)
     while (at := time.monotonic() - began) < options.seconds or (
             at < 2 * options.seconds and len(shards) > 1):
         crowd.rate.value = target_at(at / options.seconds, options.peak)
@@ -299,8 +313,8 @@ def play(options, cluster, crowd, history):
         qps, p99 = crowd.second()
         moved = sum(watcher.moved.values())
         history.append((at, qps, p99, len(shards), moved))
-        show(picture(at, options.seconds, crowd.rate.value, history, shards, scaler, decisions,
-                     moved, len(crowd.failed)), live)
+        show(picture(page, at, options.seconds, crowd.rate.value, history, shards, scaler,
+                     decisions, moved, len(crowd.failed)), live)
         if not live and at >= spoken:
             one_line(at, history, shards, scaler)
             spoken += 5
@@ -308,9 +322,8 @@ def play(options, cluster, crowd, history):
 
 
 def draw(history):
-    folder = ROOT / "build" / "bench"
-    folder.mkdir(parents=True, exist_ok=True)
-    data, out = folder / "demo.data", folder / "demo.svg"
+    OUT.mkdir(parents=True, exist_ok=True)
+    data, out = OUT / "demo.data", OUT / "demo.svg"
     data.write_text("".join(" ".join(f"{v:.3f}" for v in row) + "\n" for row in history))
     done = subprocess.run(["gnuplot", "-e", f"data='{data}'; out='{out}'; hot={LIMIT}",
                            ROOT / "bench" / "demo.gp"], capture_output=True, text=True)
@@ -375,7 +388,9 @@ def main():
     os.chmod(home, 0o755)
     history = []
     print("starting a cluster of one shard ...", flush=True)
-    cluster = testbed.Cluster(home / "c", shards=1)
+    page = f"127.0.0.1:{testbed.free_port()}"
+    cluster = testbed.Cluster(home / "c", shards=1, settings=["--api-listen", page, "--api-plain"])
+    cluster.page = page
     try:
         for sql in TABLES.split("\n"):
             cluster.sql(sql)

@@ -158,6 +158,8 @@ def switch_and_back(cluster, p99, longest, fences):
         done = cluster.ctl_raw(verb, "--wait", timeout=600)
         assert done.returncode == 0, done
         after = parked(cluster)
+        print([line.split("switched, ")[1] for line in (cluster.home / "shardctl.log").read_text()
+               .splitlines() if "switched, in" in line][-1], flush=True)
         p99.append(quantile(before, after, 0.99) * 1000)
         longest.append(quantile(before, after, 1) * 1000)
         fences.append(job(cluster, number)["last_cutover"]["parked_ms"])
@@ -214,6 +216,7 @@ def backlog(cluster, options):
 
 def reached(cluster, target, number, position):
     def seen(text):
+        text = text.decode() if isinstance(text, bytes) else text
         return {g.rsplit("-", 1)[0]: int(g.rsplit("-", 1)[1]) for g in text.split(",") if g}
     rows = cluster.on_shard(target, f"SELECT position FROM shardd_move.stream WHERE job = {number}")
     wanted = {k: v for k, v in seen(position).items() if not k.startswith("29544-")}

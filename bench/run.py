@@ -258,6 +258,32 @@ def against_plain(setup, options, how):
         for short, what in (("cpu", "cpu_us"), ("rate", "rate"))}
 
 
+def spin(setup, options):
+    """One client, through shardd as it is by default and through one whose workers look for new
+    work for 50 us before they sleep; each reaches a server of its own kind by its socket."""
+    if not setup.cluster:
+        return {}
+    with tempfile.TemporaryDirectory(prefix="shardd-bench-") as folder:
+        cluster = testbed.Cluster(f"{folder}/spin", shards=1, workers=os.cpu_count(),
+                                  settings=["--set", "spin_us = 50"])
+        try:
+            other = Target("spin", cluster.port, "app", cluster.pids)
+            fill(other)
+            runs = {t.name: [] for t in (setup.direct, setup.targets[-1], other)}
+            for i in range(options.rounds):
+                for t in (setup.direct, setup.targets[-1], other)[::1 - i % 2 * 2]:
+                    runs[t.name].append(measure_sysbench(t, threads=1, seconds=options.seconds))
+        finally:
+            cluster.down()
+    direct, without, with_spin = runs.values()
+    row = {what: statistics.median(r[what] for r in with_spin) for what in with_spin[0]}
+    for name, peers in (("times_rate", without), ("times_direct", direct)):
+        row[name] = statistics.median(b["rate"] / a["rate"] for a, b in zip(peers, with_spin))
+    row["times_cpu"] = statistics.median(b["cpu_us"] / a["cpu_us"]
+                                         for a, b in zip(without, with_spin))
+    return {"point select, 1 client, spin_us = 50": {"shardd": row}}
+
+
 def connections(setup, options):
     def measure(target):
         out = subprocess.run(
@@ -445,7 +471,7 @@ def time_commit(client, ids):
     return time.perf_counter() - start
 
 
-MEASUREMENTS = {"point": point_selects, "many": many_clients, "variants": variants,
+MEASUREMENTS = {"point": point_selects, "many": many_clients, "variants": variants, "spin": spin,
                 "connect": connections, "result": large_result, "idle": idle_clients,
                 "http": http, "scatter": scatter, "gather": gather,
                 "commit": commits, "storm": storms}
@@ -468,6 +494,9 @@ TARGETS = [
     ("point select over TLS, 64 clients", "times_rate", ">=", 0.5, None),
     ("point select after SET NAMES, 64 clients", "times_rate", ">=", 0.95, None),
     ("point select prepared and not, 64 clients", "times_rate", ">=", 1, None),
+    ("point select, 1 client, spin_us = 50", "times_rate", ">=", 1, None),
+    ("point select, 1 client, spin_us = 50", "times_direct", ">=", 0, None),
+    ("point select, 1 client, spin_us = 50", "times_cpu", ">=", 0, None),
     ("new connections", "rate", ">=", 1.0, "haproxy"),
     ("result of 1 GB", "rate", ">=", 0.9, "haproxy"),
     ("result of 1 GB", "growth_kib", "<=", 32 << 10, None),

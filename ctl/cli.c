@@ -49,7 +49,7 @@ keep_option(struct cli *cli, const struct cli_option *option, const char *value)
 {
     json_t *list;
 
-    if (!in_list("set grant at to window", option->name)) { /* these may be repeated */
+    if (!in_list("set grant at to window with", option->name)) { /* these may be repeated */
         json_object_set_new(cli->options, option->name, json_string_nocheck(value));
         return;
     }
@@ -59,6 +59,22 @@ keep_option(struct cli *cli, const struct cli_option *option, const char *value)
         json_object_set_new(cli->options, option->name, list);
     }
     json_array_append_new(list, json_string_nocheck(value));
+}
+
+/* "[commit|rollback]": one of these, or nothing. */
+static bool
+take_choice(struct cli *cli, const struct cli_option *option, const char *value, int argc,
+            char *const argv[], int *i, struct err *err)
+{
+    char choice[64];
+
+    snprintf(choice, sizeof(choice), "%.*s", (int)strlen(option->value) - 2, option->value + 1);
+    if (!value && *i + 1 < argc && is_choice(choice, argv[*i + 1]))
+        value = argv[++*i];
+    if (value && !is_choice(choice, value))
+        return err_set(err, "--%s %s: it is one of %s", option->name, value, choice);
+    keep_option(cli, option, value ? value : "");
+    return true;
 }
 
 /* argv[*i] begins with "--". */
@@ -74,6 +90,8 @@ take_option(struct cli *cli, int argc, char *const argv[], int *i, struct err *e
         return err_set(err, "there is no option --%.*s", (int)len, name);
     if (!option->value && value)
         return err_set(err, "the option --%s takes no value", option->name);
+    if (option->value && option->value[0] == '[') /* one that may lack its value */
+        return take_choice(cli, option, value, argc, argv, i, err);
     if (option->value && !value) {
         if (*i + 1 >= argc)
             return err_set(err, "the option --%s needs a value: --%s %s", option->name,

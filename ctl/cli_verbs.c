@@ -11,7 +11,7 @@
                       "transaction-timeout idle-timeout max-rows max-bytes"
 #define MOVE_OPTIONS  "to by " HOW_OPTIONS
 #define HOW_OPTIONS   "dry-run wait throttle max-rate compress cutover window max-pause " \
-                      "max-wait cut-transactions no-reverse no-verify"
+                      "max-wait cut-transactions no-reverse no-verify verify-on"
 #define UP_OPTIONS    "shards replicas no-engine port http-port workers set detach " API PROVISION
 
 const struct cli_verb cli_verbs[] = {
@@ -36,16 +36,22 @@ const struct cli_verb cli_verbs[] = {
     { "table list", "[DATABASE]", "", verb_table_list,
       "List tables: how each is spread, and why", "" },
     { "table show", "DB.TABLE", "", verb_table_show, "Show one table and its columns", "" },
-    { "table set", "DB.TABLE", "kind key reference global " HOW_OPTIONS, verb_table_set,
+    { "table set", "DB.TABLE", "kind key reference global with " HOW_OPTIONS, verb_table_set,
       "Choose how a table is spread",
       "An empty table becomes it at once. The rows of another one are moved while applications go\n"
       "on, as by 'reshard split': copied, followed, compared, switched at once; 'reshard reverse'\n"
-      "switches back until 'reshard complete'. No view, routine, trigger or event may use it. In\n"
+      "switches back until 'reshard complete'. No view, routine, trigger or event may use it.\n"
+      "Tables that foreign keys tie together change together, --with each other. In\n"
       "SQL the same is said of a new table by its comment: COMMENT 'shardd: key(COLUMN)',\n"
       "'shardd: reference' or 'shardd: global'." },
-    { "table reshard", "DB.TABLE", "key " HOW_OPTIONS, verb_table_reshard,
+    { "table reshard", "DB.TABLE", "key with " HOW_OPTIONS, verb_table_reshard,
       "Give a sharded table another key",
       "As 'table set --key': each UNIQUE key, the primary key included, must have the column." },
+    { "table lookup", "add|drop DB.TABLE COLUMN", "", verb_table_lookup,
+      "Keep a column of a sharded table unique over all shards",
+      "Writes tell the lookup in their own transaction, reads by the column go to one shard.\n"
+      "Applications go on while the rows that are there are added. In SQL the same is said of a\n"
+      "new table by its comment: COMMENT 'shardd: lookup(COLUMN)'." },
     { "shard list", "", "", verb_shard_list, "List the shards and their servers", "" },
     { "shard show", "NAME", "", verb_shard_show, "Show one shard, and the server it runs on", "" },
     { "shard add", "", "name provisioner cpus memory static adopt user password tls tls-ca",
@@ -58,28 +64,37 @@ const struct cli_verb cli_verbs[] = {
       "server is taken over with its data: its databases appear with all tables global, its\n"
       "accounts with mysql_native_password or ed25519 become users with the same password and\n"
       "rights; nothing on it is rewritten." },
-    { "shard remove", "NAME", "", verb_shard_remove,
+    { "shard remove", "NAME", "dry-run", verb_shard_remove,
       "Remove a shard that owns no ranges and is no database's home",
-      "A server of our own is stopped and its data removed (docker: the volume is kept, see\n"
-      "--docker-volumes of 'shardctl serve'); another is left alone." },
-    { "shard set", "NAME", "state name agent semi-sync failover", verb_shard_set,
+      "Its replicas go with it. A server of our own is stopped and its data removed (docker: the\n"
+      "volume of a primary is kept, see --docker-volumes of 'shardctl serve'); another is left\n"
+      "alone. --dry-run says what would go." },
+    { "shard set", "NAME", "state name agent semi-sync failover reseed", verb_shard_set,
       "Change a shard's state or name, or say where its machine's metrics are",
       "With --semi-sync on a commit is answered when a replica has it as well, where there is\n"
       "one: then a primary that dies is replaced without loss, by itself unless --failover\n"
       "manual was said. Without a replica that answers, writes wait for one: take it out with\n"
-      "'replica remove'." },
-    { "failover", "SHARD", "to-replica dry-run cut-transactions", verb_failover,
+      "'replica remove'. With --reseed auto a server of ours that was replaced, or a replica that\n"
+      "an error keeps from following, is made anew by itself ('server reseed')." },
+    { "failovers", "", "", verb_failovers, "List the changes of primaries, newest first", "" },
+    { "failover", "SHARD", "to to-replica dry-run cut-transactions force", verb_failover,
       "Have a replica take the place of a shard's server",
       "Statements wait meanwhile, and none fails; the server before becomes a replica. Sessions\n"
       "with temporary tables or locks by name there lose them with their connection. Where the\n"
       "server does not answer it is replaced only when commits wait for replicas (shard set\n"
-      "--semi-sync on), and is not used again: 'replica remove', and add another one." },
+      "--semi-sync on), and is not used again: 'server reseed' makes another one in its place.\n"
+      "With --force it is replaced all the same, and replicas that do not answer are left out:\n"
+      "what was committed there and had not got to a replica is lost." },
+    { "shard restart", "SHARD", "dry-run", verb_shard_restart,
+      "Restart all servers of a shard, one by one",
+      "Replicas first, each without statements of its own meanwhile; then a replica takes the\n"
+      "primary's place, and that one is restarted. No statement fails." },
     { "shard drain", "SHARD", MOVE_OPTIONS, verb_shard_drain,
       "Move all rows of a shard to the others, and remove it",
       "As 'reshard merge', but to all others that are up, or those that --to names. The shard is\n"
-      "removed when the move is complete. Databases that are at home there get another home, the\n"
-      "first of those, with their global tables, views and sequences; routines, triggers and\n"
-      "events do not move, and have to be dropped before." },
+      "removed when the move is complete, with its replicas. Databases that are at home there get\n"
+      "another home, the first of those, with their global tables, views and sequences; routines,\n"
+      "triggers and events do not move, and have to be dropped before." },
     { "shard release", "SHARD", "forget", verb_shard_release,
       "Let the last server work without shardd",
       "An adopted server that all others have been drained to: its tables become global, so that\n"
@@ -126,7 +141,7 @@ const struct cli_verb cli_verbs[] = {
       "copied or removed (a number alone is the same), bytes=N per second, and what makes the\n"
       "copy slow down by itself: running=N statements of applications at once on a server (4),\n"
       "or statements that take slower=PERCENT of what they took without the copy (125);\n"
-      "floor=PERCENT of its best rate is what it keeps (30)." },
+      "floor=PERCENT of its best rate is what it keeps (28)." },
     { "scaler status", "", "", verb_scaler_status,
       "Show what the scaler sees, and its settings", "" },
     { "scaler mode", "off|advise|auto", "", verb_scaler_mode,
@@ -162,12 +177,16 @@ const struct cli_verb cli_verbs[] = {
       "The last six hours by minutes, or the last five weeks by hours." },
     { "replica list", "", "", verb_replica_list,
       "List the replicas of shards, and how far they are", "" },
-    { "replica add", "SHARD", "name provisioner address user password tls tls-ca weight zone",
+    { "replica add", "SHARD",
+      "name provisioner address user password tls tls-ca weight zone cpus memory max-rate "
+      "no-compress",
       verb_replica_add, "Make a replica of a shard, or use a server that replicates it",
       "It is a copy of the shard's server, made by mariadb-backup while applications go on, and\n"
-      "serves when it has caught up. With --provisioner static it is a server that replicates\n"
-      "the shard's already: with GTIDs, log_bin, log_slave_updates, binlog_format=ROW and\n"
-      "read_only; that what is written on the shard arrives there is tried." },
+      "serves when it has caught up. The files come as a stream, in LZ4 unless --no-compress is\n"
+      "said. Without --provisioner it is made as the shard's server was. With --provisioner\n"
+      "static it is a server that replicates the shard's already: with GTIDs, log_bin,\n"
+      "log_slave_updates, binlog_format=ROW and read_only; that what is written on the shard\n"
+      "arrives there is tried." },
     { "replica set", "NAME", "weight zone", verb_replica_set, "Change a replica's weight or zone",
       "" },
     { "replica remove", "NAME", "", verb_replica_remove, "Do without a replica",
@@ -177,6 +196,10 @@ const struct cli_verb cli_verbs[] = {
     { "server drain", "REPLICA", "", verb_server_drain,
       "Send no new work to a replica, and let it end what it has", "" },
     { "server disable", "REPLICA", "", verb_server_disable, "Send nothing to a replica", "" },
+    { "server reseed", "REPLICA", "", verb_server_reseed,
+      "Make another server in the place of a replica's",
+      "For one that was replaced as a primary, or cannot follow any more. It is removed, with its\n"
+      "data, when the new one serves." },
     { "engine list", "", "", verb_engine_list, "List the servers that run what shards cannot", "" },
     { "engine add", "", "name adopt user password tls tls-ca", verb_engine_add,
       "Make one more engine, or use a server as one",
@@ -331,7 +354,10 @@ const struct cli_option cli_options[] = {
     { "semi-sync", "on|off", "whether commits wait until a replica has them (off)" },
     { "failover", "auto|manual", "whether a primary that does not answer is replaced without being "
       "asked; with --semi-sync on (auto)" },
-    { "to-replica", "REPLICA", "which one (the first that is fit)" },
+    { "to-replica", "REPLICA", "the same as --to" },
+    { "reseed", "auto|manual", "whether a server that was replaced is made anew without being "
+                               "asked (manual)" },
+    { "no-compress", NULL, "the copy is not compressed on its way" },
     { "address", "HOST[:PORT]", "the server that replicates the shard" },
     { "weight", "N", "its part of the reads among replicas that are equally good, 1 to 100 (1)" },
     { "zone", "NAME", "where it is; '' for nowhere ('')" },
@@ -348,7 +374,8 @@ const struct cli_option cli_options[] = {
     { "state", "up|draining", "draining: no new work is sent there where another can do it" },
     { "into", "N", "how many parts, the one that stays included (2)" },
     { "at", "POSITION", "where a part begins, 16 hexadecimal digits; may be repeated" },
-    { "to", "SHARD", "who gets the rows; may be repeated" },
+    { "to", "NAME", "the shard that gets the rows; may be repeated. failover: the replica that is "
+                    "to be the primary (the first that is fit)" },
     { "by", "keys|rows|bytes|load", "what is to be even (keys)" },
     { "dry-run", NULL, "say what would move, and do nothing" },
     { "wait", NULL, "return when it is done: for a move when its rows have been switched" },
@@ -368,8 +395,12 @@ const struct cli_option cli_options[] = {
       "error 1213 and repeat them" },
     { "no-reverse", NULL, "remove the old copies as soon as the rows are switched" },
     { "no-verify", NULL, "do not compare the copies before the switch" },
+    { "verify-on", "replicas|primary", "which servers rows are read from to be compared: replicas "
+      "where there are some, or primaries only (replicas)" },
     { "kind", "sharded|reference|global", "the same as --key, --reference, --global" },
     { "key", "COLUMN", "rows lie where the hash of this column says" },
+    { "with", "TABLE[:COLUMN]", "another table that changes together with it, sharded by its own "
+      "column; may be repeated" },
     { "reference", NULL, "a full copy on every shard" },
     { "global", NULL, "whole, on the database's home shard" },
     { "password", "TEXT", "the password; others may see it in the process list" },
@@ -388,7 +419,8 @@ const struct cli_option cli_options[] = {
     { "commit", "MODE", "transactions that write on several shards: atomic, best_effort, single "
       "or default (as in shardd.conf)" },
     { "forget", NULL, "the second step: nothing of shardd is left on it" },
-    { "force", "commit|rollback", "what to do where the decision cannot be had" },
+    { "force", "[commit|rollback]", "what to do where the decision cannot be had; failover: also "
+                                    "when commits may be lost" },
     { "limit", "N", "at most so many (20)" },
     { "before", "N", "only what is older than line N" },
     { "expect", "N:HASH", "a line that must be among them" },

@@ -81,6 +81,12 @@ client_call(const struct cluster_paths *paths, const char *method, const char *p
 char *
 client_path(const char *prefix, const char *name)
 {
+    return client_path_to(prefix, name, "");
+}
+
+char *
+client_path_to(const char *prefix, const char *name, const char *rest)
+{
     struct buf out = { 0 };
     char      *path;
 
@@ -94,6 +100,7 @@ client_path(const char *prefix, const char *name)
         else
             buf_printf(&out, "%%%02X", (unsigned)c);
     }
+    buf_append_text(&out, rest);
     path = mem_strdup(buf_cstr(&out));
     buf_fini(&out);
     return path;

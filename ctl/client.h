@@ -19,5 +19,6 @@ bool client_listen(const struct cluster_paths *paths, const char *path,
 
 /* "prefix" + name, percent-encoded; the caller frees it. */
 char *client_path(const char *prefix, const char *name) must_check;
+char *client_path_to(const char *prefix, const char *name, const char *rest) must_check;
 
 #endif

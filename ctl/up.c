@@ -116,7 +116,8 @@ ensure_shards(struct cluster *c, struct err *err)
     json_object_foreach(all, id, shard) {
         if (!ok || cluster_ensure_shard(c, shard, &error))
             continue;
-        if (strcmp(model_text(shard, "provisioner"), "local") == 0)
+        if (strcmp(model_text(shard, "provisioner"), "local") == 0 &&
+            !cluster_may_be_replaced(c, model_server_id(shard)))
             ok = err_set(err, "%s", error.message);
         else
             log_warn("%s", error.message); /* one of the user's own servers may be down */
@@ -419,7 +420,6 @@ struct keepers {
     struct deadlock *deadlock;
     struct repair   *repair;
     struct discover *discover;
-    struct failover_watch *failover;
 };
 
 static void
@@ -430,7 +430,7 @@ start_keepers(struct cluster *c, struct keepers *k)
     k->repair   = repair_start(c);
     moves_start(c);
     k->discover = discover_start(c);
-    k->failover = failover_watch_start(c);
+    c->failover = failover_watch_start(c);
     c->monitor  = monitor_start(c);
     c->scaler   = scaler_start(c);
     c->exporter = exporter_open(c);
@@ -447,8 +447,9 @@ stop_keepers(struct cluster *c, struct keepers *k)
         monitor_stop(c->monitor);
         c->monitor = NULL;
         moves_stop(c);
+        failover_watch_stop(c->failover);
+        c->failover = NULL;
     }
-    failover_watch_stop(k->failover);
     discover_stop(k->discover);
     repair_stop(k->repair);
     deadlock_stop(k->deadlock);

@@ -27,6 +27,7 @@ int verb_table_list(struct cli *cli);
 int verb_table_show(struct cli *cli);
 int verb_table_set(struct cli *cli);
 int verb_table_reshard(struct cli *cli);
+int verb_table_lookup(struct cli *cli);
 int verb_shard_list(struct cli *cli);
 int verb_shard_show(struct cli *cli);
 int verb_shard_add(struct cli *cli);
@@ -34,6 +35,13 @@ int verb_shard_remove(struct cli *cli);
 int verb_shard_release(struct cli *cli);
 int verb_shard_set(struct cli *cli);
 int verb_shard_drain(struct cli *cli);
+int verb_shard_restart(struct cli *cli);
+int verb_server_reseed(struct cli *cli);
+int verb_failovers(struct cli *cli);
+
+/* An event's "at_ms" for people, as "at". */
+void verb_set_time(json_t *event);
+
 int verb_range_list(struct cli *cli);
 int verb_reshard_split(struct cli *cli);
 int verb_reshard_merge(struct cli *cli);

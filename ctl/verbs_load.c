@@ -87,21 +87,36 @@ row_of(const json_t *from, const char *label, const char *text, bool brief)
 #define COLUMNS "statements_per_s errors_per_s p50_ms p99_ms connections running cpu memory " \
                 "disk pool bytes lag_s"
 
+/* What cannot be measured, and replicas that do not follow. */
+static void
+print_problems(const json_t *shard)
+{
+    const char *name = model_text(shard, "shard");
+    json_t     *one;
+    size_t      i;
+
+    json_array_foreach(json_object_get(shard, "collectors"), i, one)
+        if (model_text(one, "problem")[0])
+            printf("%s: %s is not measured: %s\n", name, model_text(one, "collector"),
+                   model_text(one, "problem"));
+    json_array_foreach(json_object_get(shard, "replicas"), i, one)
+        if (model_flag(one, "wanted") && !model_flag(one, "follows"))
+            printf("%s: replica %s does not follow: %s\n", name, model_text(one, "replica"),
+                   model_text(one, "problem"));
+}
+
 static void
 print_load(const json_t *answer)
 {
-    json_t *rows = json_array(), *shard, *collector;
-    size_t  i, k;
+    json_t *rows = json_array(), *shard;
+    size_t  i;
 
     json_array_foreach(json_object_get(answer, "shards"), i, shard)
         json_array_append_new(rows, row_of(shard, "shard", model_text(shard, "shard"), false));
     cli_table(rows, "shard " COLUMNS " rows");
     json_decref(rows);
     json_array_foreach(json_object_get(answer, "shards"), i, shard)
-        json_array_foreach(json_object_get(shard, "collectors"), k, collector)
-            if (model_text(collector, "problem")[0])
-                printf("%s: %s is not measured: %s\n", model_text(shard, "shard"),
-                       model_text(collector, "collector"), model_text(collector, "problem"));
+        print_problems(shard);
     fflush(stdout);
 }
 

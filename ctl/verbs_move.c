@@ -55,6 +55,8 @@ options_of(struct cli *cli, json_t *body)
         model_set(body, "cutover", cli_option(cli, "cutover"));
     if (cli_option(cli, "by"))
         model_set(body, "by", cli_option(cli, "by"));
+    if (cli_option(cli, "verify-on"))
+        model_set(body, "verify_on", cli_option(cli, "verify-on"));
     set_list(body, cli, "to");
     set_list(body, cli, "at");
     if (json_object_get(cli->options, "window"))

@@ -153,6 +153,10 @@ verb_table_show(struct cli *cli)
     printf("\n");
     cli_table(json_object_get(answer, "columns"),
               "name type unsigned nullable auto_increment generated");
+    if (json_object_get(answer, "lookups")) {
+        printf("\n");
+        cli_table(json_object_get(answer, "lookups"), "column index table filling");
+    }
     json_decref(answer);
     return status;
 }

@@ -40,7 +40,9 @@ add(struct cli *cli, json_t *body)
     static const char *const options[][2] = {
         { "name", "name" }, { "provisioner", "provisioner" }, { "address", "address" },
         { "user", "user" }, { "password", "password" }, { "tls-ca", "tls_ca" },
+        { "cpus", "cpus" }, { "memory", "memory" },
     };
+    int64_t rate = cli_option(cli, "max-rate") ? provision_size(cli_option(cli, "max-rate")) : 0;
 
     json_object_set_new(body, "shard", json_string_nocheck(cli->argument[0]));
     for (size_t i = 0; i < countof(options); i++)
@@ -49,6 +51,12 @@ add(struct cli *cli, json_t *body)
                                 json_string_nocheck(cli_option(cli, options[i][0])));
     if (cli_option(cli, "tls"))
         json_object_set_new(body, "tls", json_true());
+    if (cli_option(cli, "max-rate") && rate == 0)
+        return cli_wrong(cli, "--max-rate is bytes a second: 500K, 20M");
+    if (rate > 0)
+        json_object_set_new(body, "max_rate", json_integer(rate));
+    if (cli_option(cli, "no-compress"))
+        json_object_set_new(body, "compress", json_false());
     return cli_change(cli, "POST", "/v1/replicas", body, "added a replica of %s",
                       cli->argument[0]);
 }
@@ -138,17 +146,44 @@ verb_server_disable(struct cli *cli)
 }
 
 int
+verb_server_reseed(struct cli *cli)
+{
+    char *path   = client_path_to("/v1/replicas/", cli->argument[0], "/reseed");
+    int   status = cli_change(cli, "POST", path, NULL, "made another server in the place of %s",
+                              cli->argument[0]);
+
+    free(path);
+    return status;
+}
+
+int
+verb_failovers(struct cli *cli)
+{
+    json_t *answer, *one;
+    int     status = cli_call(cli, "GET", "/v1/failovers", NULL, &answer);
+    size_t  i;
+
+    json_array_foreach(json_object_get(answer, "failovers"), i, one)
+        verb_set_time(one);
+    if (answer)
+        cli_table(json_object_get(answer, "failovers"),
+                  "at shard from to kind pause_ms may_be_lost who why");
+    json_decref(answer);
+    return status;
+}
+
+int
 verb_failover(struct cli *cli)
 {
-    json_t *body = json_object(), *answer;
-    char   *shard = client_path("/v1/shards/", cli->argument[0]), *path;
-    int     status;
+    json_t     *body = json_object(), *answer;
+    char       *path = client_path_to("/v1/shards/", cli->argument[0], "/failover");
+    const char *to = json_string_value(json_array_get(json_object_get(cli->options, "to"), 0));
+    int         status;
 
-    if (asprintf(&path, "%s/failover", shard) < 0)
-        abort();
-    free(shard);
-    if (cli_option(cli, "to-replica"))
-        json_object_set_new(body, "to", json_string_nocheck(cli_option(cli, "to-replica")));
+    to = to ? to : cli_option(cli, "to-replica");
+    if (to)
+        json_object_set_new(body, "to", json_string_nocheck(to));
+    json_object_set_new(body, "force", json_boolean(cli_option(cli, "force") != NULL));
     json_object_set_new(body, "dry_run", json_boolean(cli_option(cli, "dry-run") != NULL));
     json_object_set_new(body, "cut_transactions",
                         json_boolean(cli_option(cli, "cut-transactions") != NULL));
@@ -161,7 +196,11 @@ verb_failover(struct cli *cli)
         printf("%s is the primary of %s now, in place of %s; statements waited for %.1f ms\n",
                model_text(answer, "to"), cli->argument[0], model_text(answer, "from"),
                json_real_value(json_object_get(answer, "pause_ms")));
-    else
+    if (model_flag(answer, "may_be_lost"))
+        printf("commits that no replica had got are lost; they are still on %s, if that can be "
+               "read: look before 'shardctl replica remove' or 'server reseed'\n",
+               model_text(answer, "from"));
+    if (!model_flag(answer, "done"))
         printf("%s would become the primary of %s, in place of %s\n", model_text(answer, "to"),
                cli->argument[0], model_text(answer, "from"));
     json_decref(answer);

@@ -1,6 +1,7 @@
 /* verbs_shards.c - shard list, add, remove, set. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "ctl/catalog/model.h"
 #include "ctl/client.h"
@@ -104,6 +105,48 @@ verb_shard_add(struct cli *cli)
     return status;
 }
 
+void
+verb_set_time(json_t *event)
+{
+    time_t    at = (time_t)(model_number(event, "at_ms") / 1000);
+    struct tm local;
+    char      text[32];
+
+    localtime_r(&at, &local);
+    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &local);
+    model_set(event, "at", text);
+}
+
+static void
+print_last(json_t *event)
+{
+    if (!json_is_object(event))
+        return;
+    verb_set_time(event);
+    printf("%-16s %s from %s to %s, %s: %s\n", "last_failover", model_text(event, "at"),
+           model_text(event, "from"), model_text(event, "to"), model_text(event, "kind"),
+           model_text(event, "why"));
+}
+
+int
+verb_shard_restart(struct cli *cli)
+{
+    char   *path = client_path_to("/v1/shards/", cli->argument[0], "/restart");
+    json_t *body = json_pack("{s:b}", "dry_run", cli_option(cli, "dry-run") != NULL), *answer, *one;
+    size_t  i;
+    int     status;
+
+    status = cli_call(cli, "POST", path, body, &answer);
+    free(path);
+    json_decref(body);
+    if (!answer)
+        return status;
+    json_array_foreach(json_object_get(answer, "steps"), i, one)
+        printf("%s%s\n", model_flag(answer, "done") ? "" : "would ", json_string_value(one));
+    json_decref(answer);
+    return CLI_OK;
+}
+
 int
 verb_shard_show(struct cli *cli)
 {
@@ -114,15 +157,22 @@ verb_shard_show(struct cli *cli)
     free(path);
     if (!answer)
         return status;
-    cli_members(answer, "name id host port socket state server_name epoch semi_sync failover "
-                        "provisioner container unit ranges percent answers version problem");
+    cli_members(answer, "name id primary host port socket state epoch semi_sync failover reseed "
+                        "provisioner container unit ranges percent answers version problem score "
+                        "score_errors score_latency breaker");
     cli_members(json_object_get(answer, "server"),
                 "runs health pid directory cpus memory disk disk_free cgroup memory_cgroup "
                 "unknown");
     if (json_array_size(json_object_get(answer, "replicas")) > 0) {
         printf("\n");
         cli_table(json_object_get(answer, "replicas"),
-                  "replica state weight zone host port replicates lag_s problem");
+                  "replica state weight zone host port replicates lag_s score score_errors "
+                  "score_latency breaker problem");
+        printf("\n");
+        cli_members(json_object_get(answer, "watch"),
+                    "verdict silent_ms workers_ms replicas_hear workers_that_hold_it_for_down "
+                    "failed");
+        print_last(json_object_get(answer, "last_failover"));
     }
     json_decref(answer);
     return CLI_OK;
@@ -138,14 +188,15 @@ verb_shard_set(struct cli *cli)
     int         status;
 
     const char *semi_sync = cli_option(cli, "semi-sync");
-    const char *failover  = cli_option(cli, "failover");
+    const char *failover  = cli_option(cli, "failover"), *reseed = cli_option(cli, "reseed");
 
-    if (!state && !name && !agent && !semi_sync && !failover)
-        return cli_wrong(cli, "say --state, --name, --agent, --semi-sync or --failover");
+    if (!state && !name && !agent && !semi_sync && !failover && !reseed)
+        return cli_wrong(cli, "say --state, --name, --agent, --semi-sync, --failover or --reseed");
     body = json_object();
     if (semi_sync)
         json_object_set_new(body, "semi_sync", json_boolean(strcmp(semi_sync, "on") == 0));
     set_text(body, "failover", failover);
+    set_text(body, "reseed", reseed);
     set_text(body, "agent", agent);
     set_text(body, "state", state);
     set_text(body, "name", name);
@@ -159,9 +210,18 @@ verb_shard_set(struct cli *cli)
 int
 verb_shard_remove(struct cli *cli)
 {
-    char *path   = client_path("/v1/shards/", cli->argument[0]);
-    int   status = cli_change(cli, "DELETE", path, NULL, "removed shard %s", cli->argument[0]);
+    bool    dry = cli_option(cli, "dry-run") != NULL;
+    char   *path = client_path_to("/v1/shards/", cli->argument[0], dry ? "?dry_run=true" : "");
+    json_t *answer = NULL;
+    int     status = dry ? cli_call(cli, "DELETE", path, NULL, &answer)
+                         : cli_change(cli, "DELETE", path, NULL, "removed shard %s",
+                                      cli->argument[0]);
 
+    if (answer) {
+        printf("shard %s would go, and in this order\n", cli->argument[0]);
+        cli_table(json_object_get(answer, "servers"), "server role provisioner then");
+    }
+    json_decref(answer);
     free(path);
     return status;
 }
@@ -170,14 +230,11 @@ int
 verb_shard_release(struct cli *cli)
 {
     bool    forget = cli_option(cli, "forget") != NULL;
-    char   *shard  = client_path("/v1/shards/", cli->argument[0]), *path;
+    char   *path   = client_path_to("/v1/shards/", cli->argument[0], "/release");
     json_t *body   = json_pack("{s:b}", "forget", forget), *answer, *note;
     size_t  i;
     int     status;
 
-    if (asprintf(&path, "%s/release", shard) < 0)
-        abort();
-    free(shard);
     status = cli_call(cli, "POST", path, body, &answer);
     free(path);
     json_decref(body);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "ctl/catalog/model.h"
+#include "ctl/client.h"
 #include "ctl/verbs.h"
 
 static int
@@ -19,6 +20,8 @@ set(struct cli *cli, const char *kind, const char *key)
     model_set(body, "kind", kind);
     if (key)
         model_set(body, "key", key);
+    if (json_object_get(cli->options, "with"))
+        json_object_set(body, "with", json_object_get(cli->options, "with"));
     snprintf(done, sizeof(done), "%s is %s%s%s now", cli->argument[0], kind, key ? " by " : "",
              key ? key : "");
     status = move_begin(cli, "PUT", path, body, done);
@@ -48,4 +51,29 @@ verb_table_reshard(struct cli *cli)
 
     return key ? set(cli, "sharded", key)
                : cli_wrong(cli, "say with --key by which column rows are to lie");
+}
+
+int
+verb_table_lookup(struct cli *cli)
+{
+    const char *what = cli->argument[0], *table = cli->argument[1], *column = cli->argument[2];
+    bool        add  = strcmp(what, "add") == 0;
+    char       *path, *all, *last;
+    int         status;
+
+    if (!add && strcmp(what, "drop") != 0)
+        return cli_wrong(cli, "'%s' is neither add nor drop", what);
+    cli->argument[0] = table;
+    path             = verb_table_path(cli);
+    if (!path)
+        return CLI_USAGE;
+    last = client_path("/lookups/", column);
+    if (asprintf(&all, "%s%s", path, last) < 0)
+        abort();
+    status = cli_change(cli, add ? "PUT" : "DELETE", all, NULL, "%s.%s %s", table, column,
+                        add ? "is unique over all shards now" : "is no lookup any more");
+    free(all);
+    free(last);
+    free(path);
+    return status;
 }

@@ -109,6 +109,9 @@ enum counter_role { COUNTER_TOTAL, COUNTER_GAUGE };
   X(READS_REPLICA, TOTAL, "weak_reads_total", "server=\"replica\"", \
     "Reads that replicas might answer, causal or eventual ones, by who was asked first.") \
   X(READS_PRIMARY, TOTAL, "weak_reads_total", "server=\"primary\"", "") \
+  X(HEDGES, TOTAL, "hedges_total", "answer=\"asked\"", \
+    "Reads asked of a second replica because the first took long, and those it answered first.") \
+  X(HEDGES_WON, TOTAL, "hedges_total", "answer=\"first\"", "") \
   X(RETRIES, TOTAL, "retries_total", "", "Reads retried on another connection.") \
   X(TXN_SINGLE_COMMIT, TOTAL, "transactions_total", "shards=\"one\",end=\"commit\"", \
     "Transactions.") \

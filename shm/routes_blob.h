@@ -73,6 +73,7 @@ struct blob_table {
     uint32_t        view_kind, n_columns, first_column, fenced;
     struct blob_ref hide, view_text;
     uint32_t        view_collation, view_expands;
+    struct blob_ref lookups; /* "COLUMN FILLING TABLE\n" each; FILLING: 0 or 1 */
 };
 
 enum {
@@ -117,9 +118,16 @@ static const size_t blob_record[BLOB_PARTS] = {
     [BLOB_BYTES]     = 1,
 };
 
+struct arena;
+
+/* routes_lookups.c: blob_table.lookups, into the table `t`, which will have
+ * `n_columns`. False and `err`: these are none. */
+bool blob_lookups(struct arena *arena, struct span text, uint32_t n_columns,
+                  struct route_table *t, struct err *err) must_check;
+
 _Static_assert(sizeof(struct blob_header) == 104 && sizeof(struct blob_shard) == 40 &&
                sizeof(struct blob_range) == 16 && sizeof(struct blob_database) == 16 &&
-               sizeof(struct blob_table) == 72 && sizeof(struct blob_column) == 24 &&
+               sizeof(struct blob_table) == 80 && sizeof(struct blob_column) == 24 &&
                sizeof(struct blob_replica) == 40 &&
                sizeof(struct blob_user) == 48 + 8 * LIMITS_N, "no padding");
 

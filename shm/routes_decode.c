@@ -445,10 +445,12 @@ table_decode(struct decoder *d, struct route_table *tables, uint32_t i,
     const struct blob_table  *b    = RECORD(d, BLOB_TABLES, struct blob_table, i);
     struct route_table       *t    = &tables[i];
     const struct route_table *last = i > 0 ? &tables[i - 1] : NULL;
+    struct span               lookups;
 
     if (!name_get_full(d, b->name, "table name", &t->name) ||
         !name_get(d, b->hide, NAME_MAX_BYTES, "hiding table's name", &t->hide) ||
         !bytes_get(d, b->view_text, "view's text", &t->view_text) || !is_folded(d, t->name) ||
+        !bytes_get(d, b->lookups, "lookup", &lookups) ||
         !table_check(d, b, t))
         return false;
     if (last != NULL && (last->database > b->database ||
@@ -470,7 +472,7 @@ table_decode(struct decoder *d, struct route_table *tables, uint32_t i,
     t->view_collation = (uint16_t)b->view_collation;
     t->view_expands   = b->view_expands != 0;
     d->r->fenced |= t->fenced;
-    return columns_decode(d, b, t);
+    return blob_lookups(d->arena, lookups, b->n_columns, t, d->err) && columns_decode(d, b, t);
 }
 
 static bool

@@ -165,6 +165,20 @@ encode_columns(struct encoder *e, const struct route_table *t)
     }
 }
 
+static struct blob_ref
+encode_lookups(struct encoder *e, const struct route_table *t)
+{
+    struct buf      text = { 0 };
+    struct blob_ref r;
+
+    for (uint32_t i = 0; i < t->n_lookups; i++)
+        buf_printf(&text, "%u %d %.*s\n", t->lookups[i].column, t->lookups[i].filling,
+                   (int)t->lookups[i].table.len, (const char *)t->lookups[i].table.ptr);
+    r = ref(e, buf_unread(&text));
+    buf_fini(&text);
+    return r;
+}
+
 /* Returns how many columns the tables have together. */
 static uint32_t
 encode_tables(struct encoder *e)
@@ -181,6 +195,7 @@ encode_tables(struct encoder *e)
             .n_columns = t->n_columns, .first_column = columns, .fenced = t->fenced,
             .hide = ref(e, t->hide), .view_text = ref(e, t->view_text),
             .view_collation = t->view_collation, .view_expands = t->view_expands,
+            .lookups = encode_lookups(e, t),
         };
         buf_append(&e->records, &record, sizeof(record));
         columns += t->n_columns;

@@ -250,6 +250,7 @@ clear(struct slot *slot, uint32_t n_clients)
         for (int i = 0; i < SHARD_COUNTERS_N; i++)
             if (shard_counter_info[i].role == COUNTER_GAUGE)
                 PUT(slot->shard[shard].counter[i], 0);
+    slot_clear_servers(slot);
     for (uint32_t row = 0; row < n_clients && row < used; row++) {
         struct client_row *r     = &slot->client[row];
         uint64_t           count = NOW(r->lock.count);

@@ -34,7 +34,7 @@ enum {
     SLOTS_WORKERS_MAX   = 256,
     SLOTS_CLIENTS_MAX   = 1 << 20,
     SLOT_MAILS          = 64,
-    SLOT_SERVERS        = ROUTES_REPLICAS_MAX,
+    SLOT_SERVERS        = ROUTES_REPLICAS_MAX + ROUTES_SHARDS_MAX,
     SLOT_USERS          = 1024, /* names whose connections a worker can count */
     GATE_UNDECIDED_MAX  = 64,   /* a worker's further ones are looked up on their shards */
     CLIENT_USER_MAX     = 80, /* bytes kept, longer ones are cut at a character */
@@ -81,13 +81,28 @@ struct slot_shard {
     _Atomic uint32_t latency[LATENCY_BUCKETS]; /* of its statements, see latency.h */
 } __attribute__((aligned(64)));
 
-/* What a worker knows of a replica, by its id; times in us of CLOCK_MONOTONIC. See
- * workers/backend/servers.h. */
+enum { SERVER_TOLD_US = 5000000 };
+
+/* How far the last question to a server came. */
+enum probe_stage { PROBE_WELL, PROBE_CONNECT, PROBE_LOGIN, PROBE_ANSWER, PROBE_STAGES };
+
+/* What a worker knows of a server of a shard that has replicas, a replica or the primary itself, by
+ * the server's id (route_replica.id, route_shard.server); times in us of CLOCK_MONOTONIC. See
+ * workers/backend/servers.h. Every worker asks each of these servers how far it is, each
+ * replica_probe_ms: a primary is dead in the eyes of all workers when slots_sum_server() says
+ * n_silent == n_asking != 0 (`silent`: for so many questions, `heard_us`: since when). Of primaries
+ * covers, behind, lag and outstanding are 0: `reads` are the shard's statements, `errors` those of
+ * them that were lost with their connection. */
 struct slot_server {
     _Atomic uint64_t id;          /* its id + 1; 0: free */
     _Atomic uint64_t told_us;     /* when the worker last wrote this */
+    _Atomic uint64_t asked_us;    /* when it was asked last; 0: never */
     _Atomic uint64_t heard_us;    /* when it was asked last what it answered; 0: never */
+    _Atomic uint64_t silent;      /* questions in a row that it has not answered; */
+    _Atomic uint64_t stage;       /* enum probe_stage, of the last one */
     _Atomic uint64_t covers_us;   /* it has everything of before; 0: not known */
+    _Atomic uint64_t lag_us;      /* covers_us, as of heard_us; 0: it had all there was */
+    _Atomic uint64_t behind;      /* transactions that it lacked then */
     _Atomic uint64_t breaker;     /* enum breaker_state */
     _Atomic uint64_t latency_us;
     _Atomic uint64_t outstanding; /* statements under way there */
@@ -95,6 +110,10 @@ struct slot_server {
     _Atomic uint64_t score_errors, score_latency;
     _Atomic uint64_t reads, errors, opened; /* totals: statements, failed ones, how often the
                                                breaker opened */
+    /* What this worker decided last by what it saw itself, for the others: */
+    _Atomic uint64_t decided_us;  /* when; 0: never */
+    _Atomic uint64_t until_us;    /* it is left alone until then; 0: it is well */
+    _Atomic uint64_t failed;      /* times in a row that it was left alone */
 } __attribute__((aligned(64)));
 
 /* MAIL_REPORT: everybody writes its report; `target` is which, an enum report. */
@@ -201,6 +220,8 @@ struct slot {
     _Atomic uint64_t  counter[COUNTERS_N] __attribute__((aligned(64)));
     struct histogram  latency[LATENCIES_N];
     struct slot_shard shard[ROUTES_SHARDS_MAX];
+    _Atomic uint64_t  servers;     /* server[servers] and above were never used */
+    _Atomic uint64_t  server_decisions; /* grows with each change of a slot_server.decided_us */
     struct slot_server server[SLOT_SERVERS];
     struct slot_heat  heat;
     struct mailbox    mailbox;
@@ -298,9 +319,13 @@ slot_shard_add(struct slot_shard *shard, enum shard_counter c, uint64_t n)
         memory_order_relaxed);
 }
 
-/* As these, for replicas. */
+/* As these, for servers of shards with replicas. */
 struct slot_server *slot_server(struct slot *slot, uint32_t id);
+/* NULL: this worker knows nothing of it. */
+const struct slot_server *slot_find_server(const struct slot *slot, uint32_t id);
 void                slot_keep_servers(struct slot *slot, const uint32_t *ids, uint32_t n);
+/* The process that wrote them is gone. What it decided stays, as it would for others. */
+void                slot_clear_servers(struct slot *slot);
 
 static inline void
 slot_server_add(_Atomic uint64_t *word, uint64_t n)
@@ -309,11 +334,16 @@ slot_server_add(_Atomic uint64_t *word, uint64_t n)
                           memory_order_relaxed);
 }
 
-/* What all workers together know of a replica. */
+/* What all live workers together know of a server: see struct slot_server. */
 struct server_sum {
     uint32_t n;         /* workers that know it; 0: the rest is nothing */
-    uint64_t heard_us;  /* the last time for any of them */
+    uint32_t n_asking;  /* of them: have asked it, and told so within SERVER_TOLD_US */
+    uint32_t n_silent;  /* ... and the last question was not answered in time, */
+    uint64_t silent;    /* nor were so many before, for each of them (the least) */
+    enum probe_stage stage; /* how far the last question came that failed; WELL: none did */
+    uint64_t asked_us, heard_us; /* the last time for any of them */
     uint64_t covers_us; /* likewise: what one has proven is so */
+    uint64_t lag_us, behind;     /* as of heard_us */
     uint32_t n_open, n_half_open; /* of their breakers */
     uint64_t latency_us;          /* on average */
     uint64_t outstanding, reads, errors, opened;

@@ -106,6 +106,8 @@ keep_shards(struct context *ctx, const struct routes *r)
     for (uint32_t i = 0; i < r->n_replicas; i++)
         ids[n++] = r->replicas[i].id;
     slot_keep_shards(ctx->slot, ids, n);
+    for (uint32_t i = 0; i < r->n_shards; i++) /* a primary may have been a replica */
+        ids[i] = r->shards[i].server;
     slot_keep_servers(ctx->slot, ids, n);
     free(ids);
 }

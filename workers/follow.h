@@ -37,7 +37,8 @@ struct follow {
 
 void follow_init(struct follow *f, struct context *ctx);
 
-/* At each turn: one load when nothing is new. */
+/* At each turn, before the statements that have come are looked at: whoever was told that a table
+ * is there now uses it. One load when nothing is new. */
 void follow_look(struct follow *f);
 
 /* Some times a second: open the segment when it is there at last or has been

@@ -188,9 +188,18 @@ servers(struct buf *out, const struct slots *slots, const struct route_shard *al
 /* --- replicas -------------------------------------------------------------- */
 
 enum replica_metric {
-    REPLICA_SCORE, REPLICA_LAG, REPLICA_LATENCY, REPLICA_OUTSTANDING, REPLICA_OPEN,
-    REPLICA_READS, REPLICA_ERRORS, REPLICA_OPENED, REPLICA_METRICS,
+    REPLICA_SCORE, REPLICA_LAG, REPLICA_FRESH, REPLICA_BEHIND, REPLICA_LATENCY,
+    REPLICA_OUTSTANDING, REPLICA_OPEN, REPLICA_READS, REPLICA_ERRORS, REPLICA_OPENED,
+    REPLICA_METRICS,
 };
+
+static double
+age(uint64_t covers_us, uint64_t now_us)
+{
+    if (covers_us == 0)
+        return NAN;
+    return now_us > covers_us ? (double)(now_us - covers_us) / 1e6 : 0;
+}
 
 static double
 replica_value(const struct server_sum *sum, enum replica_metric which, uint64_t now_us)
@@ -198,8 +207,9 @@ replica_value(const struct server_sum *sum, enum replica_metric which, uint64_t 
     switch (which) {
     case REPLICA_SCORE:       return (double)sum->score;
     case REPLICA_LAG:
-        return sum->covers_us == 0 ? NAN : now_us > sum->covers_us
-                                               ? (double)(now_us - sum->covers_us) / 1e6 : 0;
+        return sum->covers_us != 0 && sum->behind == 0 ? 0 : age(sum->covers_us, now_us);
+    case REPLICA_FRESH:       return age(sum->covers_us, now_us);
+    case REPLICA_BEHIND:      return sum->covers_us == 0 ? NAN : (double)sum->behind;
     case REPLICA_LATENCY:     return (double)sum->latency_us / 1e6;
     case REPLICA_OUTSTANDING: return (double)sum->outstanding;
     case REPLICA_OPEN:        return sum->n_open;
@@ -220,7 +230,11 @@ replicas(struct buf *out, const struct slots *slots, const struct routes *r, uin
         { "shardd_replica_score", "gauge",
           "Health from 0 to 100: the lowest that a worker gives." },
         { "shardd_replica_lag_seconds", "gauge",
-          "The replica has everything from before; NaN: not known." },
+          "How late the replica is, 0 when it had all when it was asked; NaN: not known." },
+        { "shardd_replica_fresh_seconds", "gauge",
+          "Since when it may lack something: it was asked then, or later; NaN: not known." },
+        { "shardd_replica_behind", "gauge",
+          "Transactions that it lacked when it was asked; NaN: not known." },
         { "shardd_replica_latency_seconds", "gauge",
           "How long its answers take, as the choice of a server sees it." },
         { "shardd_replica_outstanding", "gauge", "Reads that wait for its answers." },
@@ -234,7 +248,7 @@ replicas(struct buf *out, const struct slots *slots, const struct routes *r, uin
 
     for (uint32_t k = 0; k < r->n_replicas; k++)
         slots_sum_server(slots, r->replicas[k].id, &sums[k]);
-    for (int i = 0; i < REPLICA_METRICS && r->n_replicas != 0; i++) {
+    for (int i = 0; i < REPLICA_METRICS; i++) {
         head(out, rows[i].metric, rows[i].type, rows[i].help);
         for (uint32_t k = 0; k < r->n_replicas; k++) {
             double n = replica_value(&sums[k], (enum replica_metric)i, now_us);

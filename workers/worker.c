@@ -370,6 +370,12 @@ open_signals(struct worker *w, struct err *err)
     return w->signal_fd >= 0 || err_set(err, "cannot read signals: %s", strerror(errno));
 }
 
+static void
+look(void *follow)
+{
+    follow_look(follow);
+}
+
 static bool
 open_ring(struct worker *w, struct err *err)
 {
@@ -384,6 +390,8 @@ open_ring(struct worker *w, struct err *err)
         .napi_busy_poll_us = conf->napi_us,
         .spin_us           = conf->spin_us,
         .silent_s          = conf->tcp_silent_s,
+        .woke              = look,
+        .woke_context      = &w->follow,
     };
 
     return ring_open(&w->ctx.ring, &config, err);

@@ -45,6 +45,15 @@ slide(struct breaker *b, const struct breaker_rules *rules, uint64_t now_ms)
     b->window_ms = now_ms;
 }
 
+void
+breaker_count(struct breaker *b, const struct breaker_rules *rules, uint64_t now_ms,
+              struct breaker_window seen)
+{
+    slide(b, rules, now_ms);
+    b->half[1].well += seen.well;
+    b->half[1].badly += seen.badly;
+}
+
 struct breaker_window
 breaker_seen(const struct breaker *b, const struct breaker_rules *rules, uint64_t now_ms)
 {
@@ -128,6 +137,23 @@ breaker_trip(struct breaker *b, const struct breaker_rules *rules, uint64_t now_
 {
     if (b->state != BREAKER_OPEN || now_ms >= b->until_ms)
         open(b, rules, now_ms, random);
+}
+
+void
+breaker_rest(struct breaker *b, uint64_t now_ms, uint64_t until_ms, uint32_t failed)
+{
+    b->failed = failed;
+    b->round++;
+    enter(b, BREAKER_OPEN, now_ms);
+    b->half[0] = b->half[1] = (struct breaker_window){ 0 };
+    b->until_ms = until_ms;
+}
+
+void
+breaker_hasten(struct breaker *b, uint64_t now_ms)
+{
+    if (b->state == BREAKER_OPEN && b->until_ms > now_ms)
+        b->until_ms = now_ms;
 }
 
 const char *

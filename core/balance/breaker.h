@@ -62,9 +62,20 @@ void breaker_ended(struct breaker *b, const struct breaker_rules *rules, uint64_
 /* One that says nothing about the server: it was given up for other reasons. */
 void breaker_dropped(struct breaker *b, breaker_ticket ticket);
 
+/* It is left alone until then, whatever was seen here: another worker has opened its own (which had
+ * failed so often before), or somebody wants it to rest. Trials come next, as always. */
+void breaker_rest(struct breaker *b, uint64_t now_ms, uint64_t until_ms, uint32_t failed);
+
+/* Another worker's trials went well: ours begin. Nothing when it is not open. */
+void breaker_hasten(struct breaker *b, uint64_t now_ms);
+
 /* It is known to be down. */
 void breaker_trip(struct breaker *b, const struct breaker_rules *rules, uint64_t now_ms,
                   uint64_t random);
+
+/* So many of which only the outcome is known: they count for what is seen, and decide nothing. */
+void breaker_count(struct breaker *b, const struct breaker_rules *rules, uint64_t now_ms,
+                   struct breaker_window seen);
 
 /* Statements of the last window, and the errors among them. */
 struct breaker_window breaker_seen(const struct breaker *b, const struct breaker_rules *rules,

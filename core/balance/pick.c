@@ -2,14 +2,14 @@
 #include "core/balance/pick.h"
 
 /* A number below n. */
-static uint32_t
+static inline uint32_t
 below(uint32_t n, uint64_t *random)
 {
     return (uint32_t)((pick_random(random) >> 32) * n >> 32);
 }
 
 /* One of the list by chance that takes part this time; each is asked once, and gone. */
-static const struct pick_server *
+static inline const struct pick_server *
 draw(struct pick_list *list, uint64_t now_us, uint64_t ramp_us, uint64_t *random)
 {
     while (list->n > 0) {
@@ -24,18 +24,34 @@ draw(struct pick_list *list, uint64_t now_us, uint64_t ramp_us, uint64_t *random
     return NULL;
 }
 
+/* Is a the better one, by so many times? Compared without dividing by the weights. */
+static bool
+is_better(const struct pick_server *a, double a_cost, const struct pick_server *b, double b_cost,
+          int times)
+{
+    return a_cost * b->weight * times < b_cost * a->weight;
+}
+
 const struct pick_server *
 pick(struct pick_list *list, uint64_t now_us, uint64_t ramp_us, uint64_t *random)
 {
     if (list->n <= 1)
         return list->n == 0 ? NULL : list->at[0];
-    const struct pick_server *any = list->at[below(list->n, random)];
-    const struct pick_server *a   = draw(list, now_us, ramp_us, random);
+    const struct pick_server *any  = list->at[list->n * (*random >> 32) >> 32];
+    const struct pick_server *best = draw(list, now_us, ramp_us, random);
 
-    if (a == NULL)
+    if (best == NULL)
         return any; /* all are new: nobody is there to spare them */
-    const struct pick_server *b = draw(list, now_us, ramp_us, random);
-    if (b == NULL)
-        return a;
-    return pick_cost(b, now_us) * a->weight < pick_cost(a, now_us) * b->weight ? b : a;
+    double cost = pick_cost(best, now_us);
+    for (int i = 0; i <= PICK_MORE; i++) {
+        const struct pick_server *s = draw(list, now_us, ramp_us, random);
+        if (s == NULL)
+            break;
+        double other = pick_cost(s, now_us);
+        if (!is_better(s, other, best, cost, i == 0 ? 1 : PICK_FAR))
+            continue;
+        best = s;
+        cost = other;
+    }
+    return best;
 }

@@ -83,6 +83,20 @@ position_has(const struct position *a, const struct position *b)
     return true;
 }
 
+uint64_t
+position_behind(const struct position *a, const struct position *b)
+{
+    uint64_t n = 0;
+
+    for (uint32_t i = 0; i < b->n; i++) {
+        uint64_t has = 0;
+        for (uint32_t k = 0; k < a->n; k++)
+            has = a->domain[k] == b->domain[i] ? a->number[k] : has;
+        n += b->number[i] > has ? b->number[i] - has : 0;
+    }
+    return n;
+}
+
 /* One goes: the oldest when it is of no use any more, else the one whose neighbours are nearest to
  * each other for their age. */
 static void

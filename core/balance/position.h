@@ -30,6 +30,9 @@ bool position_parse(struct span text, struct position *out) must_check;
 /* Has `a` everything that `b` has? */
 bool position_has(const struct position *a, const struct position *b);
 
+/* Transactions that `a` lacks of `b`: of each domain, as far as they are numbered through. */
+uint64_t position_behind(const struct position *a, const struct position *b);
+
 /* What a primary said, and when. The older, the sparser. */
 struct positions {
     uint32_t n;

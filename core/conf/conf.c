@@ -441,19 +441,6 @@ conf_reload(struct conf *running, const struct conf *loaded, struct buf *changed
     }
 }
 
-/* systemd tells by device and inode which of our streams is the journal: see
- * systemd.exec(5), $JOURNAL_STREAM. */
-static bool
-stderr_is_the_journal(void)
-{
-    const char        *stream = getenv("JOURNAL_STREAM");
-    unsigned long long dev, ino;
-    struct stat        st;
-
-    return stream != NULL && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 &&
-           fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
-}
-
 enum log_format
 conf_log_format(const struct conf *conf)
 {
@@ -467,7 +454,7 @@ conf_log_format(const struct conf *conf)
     case CONF_LOG_AUTO:
         break;
     }
-    if (stderr_is_the_journal())
+    if (log_is_journal())
         return LOG_JOURNAL;
     return isatty(STDERR_FILENO) ? LOG_HUMAN : LOG_JSON;
 }

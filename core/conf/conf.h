@@ -104,9 +104,13 @@ struct conf {
     uint32_t         replica_wait_ms; /* 0: never */
     uint32_t         replica_probe_ms;
     uint32_t         replica_probe_timeout_ms;
+    uint32_t         replica_probe_jitter; /* % */
+    uint32_t         replica_login_ms;     /* 0: never */
+    uint32_t         replica_cooldown_ms;
     uint32_t         replica_ramp_ms;
     uint32_t         replica_panic_percent;
     uint32_t         retry_percent;
+    uint32_t         hedge_percent; /* 0: off */
     uint32_t         breaker_errors;   /* 0: off, as the next one */
     uint32_t         breaker_percent;
     uint32_t         breaker_open_ms;
@@ -114,6 +118,8 @@ struct conf {
     /* statements */
     uint32_t         plan_cache_entries;
     uint64_t         merge_memory_bytes; /* per statement */
+    uint64_t         merge_disk_bytes;   /* 0: none */
+    char             merge_folder[256];  /* "": that of `control` */
     uint64_t         gather_max_rows;    /* per statement, as the next three */
     uint64_t         gather_max_bytes;
     uint32_t         gather_max_seconds; /* 0: no limit */

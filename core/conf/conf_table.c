@@ -171,6 +171,15 @@ const struct conf_setting conf_settings[] = {
     { INT(replica_probe_timeout_ms, "1000", 10, 60000, "ms"), CONF_RELOAD,
       "A replica that has not answered by then is left alone, and reads that wait for it are sent "
       "elsewhere." },
+    { INT(replica_probe_jitter, "25", 0, 100, "%"), CONF_RELOAD,
+      "By such a part of replica_probe_ms the time between two questions differs by chance, so "
+      "that workers do not ask all at once." },
+    { INT(replica_login_ms, "10000", 0, 3600000, "ms"), CONF_RELOAD,
+      "How often the connection for these questions is made anew, so that a server that lets "
+      "nobody in any more is found out. 0: never." },
+    { INT(replica_cooldown_ms, "1000", 0, 3600000, "ms"), CONF_RELOAD,
+      "A replica that was drained or disabled and is enabled again gets nothing but these "
+      "questions for so long, then reads that try whether it is well." },
     { INT(replica_ramp_ms, "10000", 0, 3600000, "ms"), CONF_RELOAD,
       "A replica that is new, or well again, gets a tenth of its part of the reads at first, and "
       "all of it after this time." },
@@ -180,6 +189,11 @@ const struct conf_setting conf_settings[] = {
     { INT(retry_percent, "20", 0, 1000, "%"), CONF_RELOAD,
       "Reads that failed on a replica are sent to another server as long as they are at most so "
       "many of all reads from replicas, and ten per second and worker besides." },
+    { INT(hedge_percent, "0", 0, 100, "%"), CONF_RELOAD,
+      "Reads with consistency eventual whose answer takes longer than 95 % of their statement's "
+      "and than a millisecond are asked of a second replica as well, as long as these are at most "
+      "so many of all such reads, and ten per second and worker besides; the first answer counts. "
+      "0: no read is." },
     { INT(breaker_errors, "5", 0, 1000000, "errors"), CONF_RELOAD,
       "So many failed reads in a row, and a replica is left alone for a while. 0: never for "
       "that." },
@@ -195,8 +209,13 @@ const struct conf_setting conf_settings[] = {
     { INT(plan_cache_entries, "4096", 16, 1048576, "plans"), CONF_RESTART,
       "Statements, without their literals, whose plan each worker remembers." },
     { INT(merge_memory_bytes, "256M", MIB, 64 * GIB, "bytes"), CONF_RELOAD,
-      "Memory that merging the answers of several shards may take, per statement. A "
-      "statement that needs more gets an error." },
+      "Memory that merging the answers of several shards may take, per statement. Groups and "
+      "distinct rows that need more are kept in a temporary file, in parts." },
+    { INT(merge_disk_bytes, "4G", 0, 1024 * GIB, "bytes"), CONF_RELOAD,
+      "How large that file may become, per statement. One that needs more gets error 1114. "
+      "0: no files." },
+    { STR(merge_folder, CONF_PATH, "", 0), CONF_RELOAD,
+      "Where these files are; they have no names. Empty: in the folder of control." },
     { INT(gather_max_rows, "20000000", 1, 1000000000000, "rows"), CONF_RELOAD,
       "Rows that a statement may bring from the shards to an engine. One that needs more gets "
       "error 1104." },

@@ -262,7 +262,6 @@ static void
 run_tasks(struct list *tasks)
 {
     struct list now;
-
     if (list_empty(tasks))
         return;
     list_init(&now);
@@ -290,7 +289,6 @@ static bool
 spin(struct ring *ring, int *error)
 {
     uint64_t until = clock_us() + ring->spin.us;
-
     *error = io_uring_submit_and_get_events(&ring->uring);
     while (io_uring_cq_ready(&ring->uring) == 0 && *error >= 0 && clock_us() < until)
         *error = io_uring_get_events(&ring->uring);
@@ -357,6 +355,8 @@ ring_turn(struct ring *ring, int timeout_ms)
     /* Only what is there now: what the callbacks cause belongs to the next turn. */
     unsigned             n = io_uring_cq_ready(&ring->uring);
     struct io_uring_cqe *cqe;
+    if (ring->config.woke != NULL)
+        ring->config.woke(ring->config.woke_context);
     for (unsigned i = 0; i < n && io_uring_peek_cqe(&ring->uring, &cqe) == 0; i++)
         complete(ring, cqe);
     ring->stats.completions += n;

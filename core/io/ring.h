@@ -50,6 +50,10 @@ struct ring_config {
     unsigned spin_us;           /* > 0: look for completions so long before sleeping; spin.h */
     unsigned silent_s;          /* of stream_connect()'s sockets: sock_limit_silence() */
     unsigned napi_busy_poll_us; /* > 0: busy-poll the NIC; ignored before Linux 6.9 */
+    void   (*woke)(void *context); /* in each turn, behind the sleep and before anything that has
+                                      come is handled: what others wrote into shared memory
+                                      before they sent something is seen there. NULL: nobody */
+    void    *woke_context;
 };
 
 /* What this kernel has beyond the floor (Linux 6.1). */

@@ -14,6 +14,7 @@
 #include "core/base/arena.h"
 #include "core/route/pace.h"
 #include "core/route/plan.h"
+#include "core/route/quantile.h"
 
 struct cache_key {
     uint64_t    hash;       /* of the normalised text */
@@ -32,6 +33,7 @@ struct plan_ref {
     uint32_t     references;
     uint64_t     uses; /* times found in the cache */
     struct pace  pace; /* of its executions here; kept by the caller */
+    struct quantile slow; /* us that few of them take longer than, where that is asked; as well */
     /* What the caller calls it by, in `arena`; see workers/query/statement_time.h. */
     struct span  words, schema;
     uint64_t     digest; /* 0: it has no name */

@@ -7,6 +7,7 @@
 #include "core/base/memory.h"
 #include "core/mysql/literal.h"
 #include "core/route/change_value.h"
+#include "core/route/latin1.h"
 
 enum {
     KEYS_MAX   = 500,     /* of one UPDATE or DELETE */
@@ -329,6 +330,26 @@ end_group(struct change_writer *w)
         flush_cases(w);
 }
 
+/* (a, b) IN ((...), (...)) finds no letter beyond ASCII when the column's character set is latin1
+ * and the text's is not: so it is said in the column's. A text in another set's words than its
+ * own, as by CONVERT, would have a collation of its own too. */
+static bool
+put_key(const struct change_table *t, uint32_t column, struct cell cell, struct buf *out,
+        struct err *err)
+{
+    const struct route_column *c      = &t->table->columns[column];
+    bool                       latin1 = t->primary->n > 1 && !cell.is_null &&
+                  latin1_is(c->collation) &&
+                  (c->type == COLUMN_CHAR || c->type == COLUMN_VARCHAR || c->type == COLUMN_TEXT) &&
+                  !span_is_ascii(cell.bytes);
+    struct buf own = { 0 };
+    bool       ok  = latin1 && latin1_of_utf8(cell.bytes, &own);
+    if (ok)
+        change_put_hex("_latin1 x'", buf_unread(&own), out);
+    buf_fini(&own);
+    return ok || change_put_literal(t, column, cell, out, err);
+}
+
 static bool
 add_primary(struct change_writer *w, const struct cell *cells, struct err *err)
 {
@@ -345,7 +366,7 @@ add_primary(struct change_writer *w, const struct cell *cells, struct err *err)
         uint32_t column = t->primary->columns[i];
         if (i > 0)
             buf_append_byte(&w->tuples, ',');
-        if (!change_put_literal(t, column, cells[i], &w->tuples, err))
+        if (!put_key(t, column, cells[i], &w->tuples, err))
             return false;
         if (column == t->table->key && !change_put_literal(t, column, cells[i], &w->keys, err))
             return false;

@@ -88,8 +88,8 @@ change_put_value(const struct change_table *t, const char *alias, uint32_t colum
     buf_append_text(out, ", '?')");
 }
 
-static void
-put_hex(const char *before, struct span bytes, struct buf *out)
+void
+change_put_hex(const char *before, struct span bytes, struct buf *out)
 {
     static const char digits[] = "0123456789abcdef";
 
@@ -184,9 +184,9 @@ change_put_literal(const struct change_table *t, uint32_t column, struct cell ce
         if (is_simple(s))
             put_quoted(s, out);
         else
-            put_hex("_utf8mb4 x'", s, out);
+            change_put_hex("_utf8mb4 x'", s, out);
         break;
-    case VALUE_BYTES: put_hex("x'", s, out); break;
+    case VALUE_BYTES: change_put_hex("x'", s, out); break;
     }
     return good || err_set(err, "the value of column %.*s cannot be told to another server%s",
                            (int)c->name.len, c->name.ptr,

@@ -1,6 +1,7 @@
 /* collation.c - see collation.h. */
 #include "core/route/collation.h"
 
+#include "core/route/latin1.h"
 #include "core/route/weights.h"
 
 static const struct collation collations[] = {
@@ -121,19 +122,6 @@ charset_next(enum charset charset, struct span s, uint32_t *code_point,
         return lead < 0x80;
     }
     return false;
-}
-
-/* The byte that stands for a character in latin1, or -1. The server's latin1 is
- * Windows' 1252. */
-static int
-latin1_byte(uint32_t code_point)
-{
-    if (code_point < 0x80 || (code_point >= 0xa0 && code_point <= 0xff))
-        return (int)code_point;
-    for (int i = 0; i < 32; i++)
-        if (weights_latin1_high[i] == code_point)
-            return 0x80 + i;
-    return -1;
 }
 
 bool

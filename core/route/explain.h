@@ -42,6 +42,9 @@ bool explain_plan(struct arena *arena, const struct plan_context *context, struc
 struct explain_node *explain_make(struct arena *arena, const struct plan *plan,
                                   const struct routes *routes, const struct plan_values *values);
 
+/* One more thing that is known of a step. */
+void explain_add(struct arena *arena, struct explain_node *node, const char *key, const char *text);
+
 /* A line for the people: `depth` from 0. */
 typedef void explain_line(void *context, unsigned depth, struct span text, struct span why);
 void explain_lines(const struct explain_node *node, explain_line *line, void *context);

@@ -54,6 +54,14 @@ add_text(struct maker *m, struct explain_node *n, const char *key, struct span t
     item->texts[item->n++]    = arena_copy(m->arena, text);
 }
 
+void
+explain_add(struct arena *arena, struct explain_node *node, const char *key, const char *text)
+{
+    struct maker m = { .arena = arena };
+
+    add_text(&m, node, key, span_of(text));
+}
+
 static void
 add_number(struct maker *m, struct explain_node *n, const char *key, uint64_t number)
 {
@@ -305,6 +313,18 @@ add_rows(struct maker *m, struct explain_node *parent)
         add_number(m, parent, "rows that get a number of the sequence first", waits);
 }
 
+static void
+add_lookup(struct maker *m, struct explain_node *parent)
+{
+    const struct lookup_read *l = m->plan->lookup;
+    const struct route_table *t = &m->routes->tables[l->table];
+    struct explain_node      *n =
+        node_add(m, parent, "lookup", SPAN("asked first: only the shards of its rows are"));
+
+    add_text(m, n, "column", t->columns[l->column].name);
+    add_template(m, n, "text", "", &l->text);
+}
+
 /* ---- */
 
 static bool
@@ -346,6 +366,8 @@ explain_make(struct arena *arena, const struct plan *plan, const struct routes *
     }
     if (has_place(plan->kind))
         add_where(&m, top);
+    if (plan->lookup != NULL)
+        add_lookup(&m, top);
     if (plan->kind == PLAN_INSERT)
         add_rows(&m, top);
     if (has_place(plan->kind) && plan->text != NULL)
@@ -354,6 +376,9 @@ explain_make(struct arena *arena, const struct plan *plan, const struct routes *
         add_merge(&m, top);
     if (plan->gather != NULL)
         node_add(&m, top, plan->change != NULL ? "or change" : "or gather",
-                 SPAN("when the keys are of several shards"));
+                 plan->kind == PLAN_SCATTER
+                     ? SPAN("when the types of its columns cannot be merged, or a column is of any "
+                            "row of a group and the rows are few")
+                     : SPAN("when the keys are of several shards"));
     return top;
 }

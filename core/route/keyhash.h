@@ -109,4 +109,9 @@ bool keyhash_column_supported(const struct route_column *column,
 bool keyhash_colocated(const struct route_column *a,
                        const struct route_column *b) must_check;
 
+/* Whether every value of `from` is stored in `to` as it is, whatever the sql_mode: nothing is
+ * clipped, rounded, converted or defaulted, so that its hash stays the same. Not asked here:
+ * whether 0 and NULL are numbered. */
+bool keyhash_copies(const struct route_column *from, const struct route_column *to) must_check;
+
 #endif

@@ -80,3 +80,54 @@ keyhash_colocated(const struct route_column *a, const struct route_column *b)
     /* Equal under either column's collation must mean equal hashes. */
     return x->fold == y->fold && column_pads(a, x) == column_pads(b, y);
 }
+
+static uint32_t
+int_bits(const struct route_column *c)
+{
+    switch ((int)c->type) {
+    case COLUMN_TINYINT:   return 8;
+    case COLUMN_SMALLINT:  return 16;
+    case COLUMN_MEDIUMINT: return 24;
+    case COLUMN_INT:       return 32;
+    default:               return 64;
+    }
+}
+
+static bool
+int_copies(const struct route_column *from, const struct route_column *to)
+{
+    if (from->is_unsigned == to->is_unsigned)
+        return int_bits(from) <= int_bits(to);
+    return from->is_unsigned && int_bits(from) < int_bits(to);
+}
+
+static bool
+decimal_copies(const struct route_column *from, const struct route_column *to)
+{
+    return from->scale <= to->scale && from->length - from->scale <= to->length - to->scale &&
+           (from->is_unsigned || !to->is_unsigned);
+}
+
+bool
+keyhash_copies(const struct route_column *from, const struct route_column *to)
+{
+    if (!keyhash_colocated(from, to) || (from->nullable && !to->nullable))
+        return false;
+    switch (types[to->type].class) {
+    case CLASS_INT:       return int_copies(from, to);
+    case CLASS_DECIMAL:   return decimal_copies(from, to);
+    case CLASS_TEXT:      return from->collation == to->collation && from->length <= to->length;
+    case CLASS_BINARY:    return from->length == to->length;
+    case CLASS_BIT:
+    case CLASS_VARBINARY:
+    case CLASS_TIME:
+    case CLASS_DATETIME:  return from->length <= to->length;
+    case CLASS_YEAR:
+    case CLASS_DATE:
+    case CLASS_UUID:
+    case CLASS_INET4:
+    case CLASS_INET6:     return true;
+    case CLASS_NONE:      break;
+    }
+    return false;
+}

@@ -1,66 +1,47 @@
 /* merge.c - see merge.h: queues of legs, the heap over them, what comes out. */
-#include "core/route/merge.h"
-
+#include <errno.h>
 #include <stdlib.h>
 
 #include "core/base/memory.h"
-#include "core/route/merge_group.h"
+#include "core/route/merge_internal.h"
 
-struct leg {
-    struct buf         queue;  /* rows, each behind its length (4 bytes) */
-    struct buf         head;   /* the row that is compared now; stays where it is */
-    bool               ended, has_head;
-    struct sort_value *keys;   /* of the head; they point into it */
-    size_t             visible_end;
-};
-
-struct sorted_group {
-    struct span        row;
-    struct sort_value *keys;
-};
-
-enum phase { PHASE_FILL, PHASE_RUN, PHASE_DONE, PHASE_ERROR };
-
-struct merge {
-    struct merge_spec        spec; /* with column numbers resolved */
-    const struct merge_args *args;
-    struct arena             arena;
-    enum merge_protocol      protocol;
-    uint32_t                 n_columns, n_visible, n_legs;
-    size_t                   memory_limit;
-    struct field_type       *types;
-    struct field            *fields; /* scratch */
-    struct leg              *legs;
-    size_t                   queued;
-
-    enum phase               phase;
-    uint32_t                *heap; /* legs with a head, least first */
-    uint32_t                 n_heap;
-    bool                     top_taken;
-    uint32_t                 turn; /* concatenation: the leg whose turn it is */
-
-    struct groups            groups;
-    struct sorted_group     *sorted; /* [n_sorted), owned */
-    uint32_t                 n_sorted, next_sorted;
-
-    struct key_set           seen; /* DISTINCT */
-    struct buf               key, out;
-    uint64_t                 skipped, sent, beyond;
-    struct sql_error         error;
-};
-
-static enum merge_status
-fail(struct merge *m, uint16_t code, const char *sentence)
+enum merge_status
+merge_fail(struct merge *m, uint16_t code, const char *sentence)
 {
     sql_error_set(&m->error, code, "%s", sentence);
     m->phase = PHASE_ERROR;
     return MERGE_ERROR;
 }
 
-static enum merge_status
-malformed(struct merge *m)
+enum merge_status
+merge_malformed(struct merge *m)
 {
-    return fail(m, SQL_UNKNOWN_ERROR, "shardd: a shard sent a row that does not fit its columns");
+    return merge_fail(m, SQL_UNKNOWN_ERROR,
+                      "shardd: a shard sent a row that does not fit its columns");
+}
+
+enum merge_status
+merge_too_large(struct merge *m)
+{
+    return merge_fail(m, 1114, "shardd: the groups or distinct rows of this statement need more "
+                               "memory than merge_memory_bytes allows, and cannot be kept in a "
+                               "file; narrow the statement or raise the limit");
+}
+
+enum merge_status
+merge_file_failed(struct merge *m, int failed)
+{
+    m->phase = PHASE_ERROR;
+    if (failed == -EDQUOT)
+        sql_error_set(&m->error, 1114,
+                      "shardd: the groups or distinct rows of this statement need more than "
+                      "merge_disk_bytes (%llu) in temporary files; narrow the statement or raise "
+                      "the limit", (unsigned long long)m->file.limit);
+    else
+        sql_error_set(&m->error, failed == -ENOSPC ? 1021 : 1026,
+                      "shardd: a temporary file of this statement in '%s' failed: %s; make room "
+                      "there, or narrow the statement", m->file.folder, strerror(-failed));
+    return MERGE_ERROR;
 }
 
 /* ---- setting up ---- */
@@ -134,6 +115,15 @@ set_up_groups(struct merge *m, struct sql_error *error)
 }
 
 static bool
+set_up_rows(struct merge *m, struct sql_error *error)
+{
+    m->n_rows = UINT64_MAX;
+    return !m->spec.loose || resolve(m, &m->spec.rows) ||
+           sql_error_set(error, SQL_UNKNOWN_ERROR,
+                         "shardd: a shard's answer has other columns than planned");
+}
+
+static bool
 set_up(struct merge *m, const struct span *columns, struct sql_error *error)
 {
     for (uint32_t i = 0; i < m->n_columns; i++)
@@ -143,7 +133,10 @@ set_up(struct merge *m, const struct span *columns, struct sql_error *error)
     return copy_keys(m, m->spec.n_order, &m->spec.order, error) &&
            copy_keys(m, m->spec.n_group, &m->spec.group, error) &&
            copy_keys(m, m->spec.n_distinct, &m->spec.distinct_keys, error) &&
-           (!m->spec.grouped || set_up_groups(m, error));
+           (!m->spec.grouped || set_up_groups(m, error)) && set_up_rows(m, error) &&
+           (having_can(m->spec.having, m->types, m->n_visible) ||
+            sql_error_set(error, SQL_NOT_SUPPORTED,
+                          "shardd: HAVING over several shards compares numbers only"));
 }
 
 struct merge *
@@ -182,13 +175,26 @@ merge_free(struct merge *m)
         buf_fini(&m->legs[i].queue);
         buf_fini(&m->legs[i].head);
     }
-    groups_fini(&m->groups);
-    key_set_fini(&m->seen);
+    for (uint32_t i = 0; i < m->n_legs; i++)
+        spill_drop(&m->file, &m->legs[i].run);
+    merge_groups_fini(m);
+    merge_distinct_fini(m);
+    spill_fini(&m->file);
     buf_fini(&m->key);
     buf_fini(&m->out);
-    free(m->sorted);
+    buf_fini(&m->record);
     arena_fini(&m->arena);
     free(m);
+}
+
+void
+merge_may_spill(struct merge *m, const char *folder, uint64_t bytes)
+{
+    size_t block   = m->memory_limit / 1024;
+    m->may_spill   = bytes > 0;
+    m->file.folder = folder;
+    m->file.limit  = bytes;
+    m->file.block  = block < 4096 ? 4096 : block > (256 << 10) ? 256 << 10 : block;
 }
 
 /* ---- rows in ---- */
@@ -196,18 +202,8 @@ merge_free(struct merge *m)
 size_t
 merge_memory(const struct merge *m)
 {
-    return m->queued + groups_memory(&m->groups) + key_set_memory(&m->seen);
-}
-
-static bool
-over_limit(struct merge *m)
-{
-    size_t held = groups_memory(&m->groups) + key_set_memory(&m->seen);
-    if (held <= m->memory_limit)
-        return false;
-    fail(m, 1114, "shardd: the groups or distinct rows of this statement need more memory than "
-                  "merge_memory allows; narrow the statement or raise the limit");
-    return true;
+    return m->queued + merge_groups_memory(m) + key_set_memory(&m->seen) +
+           spill_parts_memory(&m->distinct.parts);
 }
 
 void
@@ -215,13 +211,8 @@ merge_row(struct merge *m, uint32_t leg, struct span payload)
 {
     if (m->phase == PHASE_DONE || m->phase == PHASE_ERROR)
         return;
-    if (m->spec.grouped) {
-        if (!field_split(payload, m->protocol, m->types, m->n_columns, m->n_columns, m->fields,
-                         NULL) ||
-            !groups_add(&m->groups, m->fields))
-            malformed(m);
-        else
-            over_limit(m);
+    if (m->spec.grouped && m->work.state == GROUPS_TAKE && buf_len(&m->legs[leg].queue) == 0) {
+        merge_group_row(m, payload);
         return;
     }
     uint32_t len = (uint32_t)payload.len;
@@ -239,16 +230,21 @@ merge_end(struct merge *m, uint32_t leg)
 bool
 merge_wants(const struct merge *m, uint32_t leg)
 {
-    if (m->phase == PHASE_DONE || m->phase == PHASE_ERROR)
+    if (m->phase == PHASE_DONE || m->phase == PHASE_ERROR || m->work.state != GROUPS_TAKE)
         return false;
     return !m->legs[leg].ended && buf_len(&m->legs[leg].queue) < MERGE_QUEUE_BYTES;
 }
 
-/* The next row of the leg's queue into its head. */
-static bool
-pull(struct merge *m, struct leg *leg)
+bool
+merge_pull(struct merge *m, struct merge_leg *leg)
 {
     uint32_t len;
+    if (!spill_run_is_empty(&leg->run)) {
+        int got = spill_get(&m->file, &leg->run, &leg->head);
+        if (got < 0)
+            merge_file_failed(m, got);
+        return got == 1;
+    }
     if (buf_len(&leg->queue) == 0)
         return false;
     struct span in = buf_unread(&leg->queue);
@@ -263,30 +259,12 @@ pull(struct merge *m, struct leg *leg)
 
 /* ---- rows out ---- */
 
-static bool
-make_keys(struct merge *m, const struct merge_key *keys, uint32_t n, struct sort_value *out)
+bool
+merge_keys(struct merge *m, const struct merge_key *keys, uint32_t n, struct sort_value *out)
 {
     for (uint32_t i = 0; i < n; i++)
         if (!sort_value_make(&keys[i], m->types, m->protocol, m->fields, &out[i]))
             return false;
-    return true;
-}
-
-/* In m->fields are the row's. */
-static bool
-seen_before(struct merge *m, bool *seen)
-{
-    bool added;
-    buf_clear(&m->key);
-    for (uint32_t i = 0; i < m->spec.n_distinct; i++) {
-        const struct merge_key *key = &m->spec.distinct_keys[i];
-        struct sort_value       v;
-        if (!sort_value_make(key, m->types, m->protocol, m->fields, &v))
-            return false;
-        sort_value_canonical(key, m->types, &v, &m->key);
-    }
-    key_set_add(&m->seen, buf_unread(&m->key), &added);
-    *seen = !added;
     return true;
 }
 
@@ -318,15 +296,14 @@ enum fate { ROW_SEND, ROW_DROP, ROW_BAD };
 static enum fate
 judge(struct merge *m, struct span row, bool split, size_t *visible_end)
 {
-    bool seen = false;
+    enum seen seen;
     if (!split && (m->spec.distinct || m->spec.n_hidden > 0) &&
         !field_split(row, m->protocol, m->types, m->n_columns, m->n_visible, m->fields,
                      visible_end))
         return ROW_BAD;
-    if (m->spec.distinct && !seen_before(m, &seen))
-        return ROW_BAD;
-    if (seen)
-        return ROW_DROP;
+    seen = m->spec.distinct ? merge_seen(m, row) : SEEN_NEW;
+    if (seen != SEEN_NEW)
+        return seen == SEEN_BAD ? ROW_BAD : ROW_DROP;
     if (m->skipped < m->args->offset) {
         m->skipped++;
         return ROW_DROP;
@@ -339,8 +316,8 @@ judge(struct merge *m, struct span row, bool split, size_t *visible_end)
     return ROW_SEND;
 }
 
-static int
-compare_keys(const struct merge *m, const struct sort_value *a, const struct sort_value *b)
+int
+merge_compare(const struct merge *m, const struct sort_value *a, const struct sort_value *b)
 {
     for (uint32_t i = 0; i < m->spec.n_order; i++) {
         int order = sort_value_compare(&m->spec.order[i], m->types, &a[i], &b[i]);
@@ -353,7 +330,7 @@ compare_keys(const struct merge *m, const struct sort_value *a, const struct sor
 static bool
 leg_before(const struct merge *m, uint32_t a, uint32_t b)
 {
-    int order = compare_keys(m, m->legs[a].keys, m->legs[b].keys);
+    int order = merge_compare(m, m->legs[a].keys, m->legs[b].keys);
     return order != 0 ? order < 0 : a < b;
 }
 
@@ -376,11 +353,11 @@ sift_down(struct merge *m, uint32_t at)
 }
 
 static bool
-load_head(struct merge *m, struct leg *leg)
+load_head(struct merge *m, struct merge_leg *leg)
 {
     return field_split(buf_unread(&leg->head), m->protocol, m->types, m->n_columns, m->n_visible,
                        m->fields, &leg->visible_end) &&
-           make_keys(m, m->spec.order, m->spec.n_order, leg->keys);
+           merge_keys(m, m->spec.order, m->spec.n_order, leg->keys);
 }
 
 /* Every leg has a head or has ended: MERGE_ROW. */
@@ -391,12 +368,14 @@ fill_heap(struct merge *m)
         if (buf_len(&m->legs[i].queue) == 0 && !m->legs[i].ended)
             return MERGE_WAIT;
     for (uint32_t i = 0; i < m->n_legs; i++) {
-        if (!pull(m, &m->legs[i]))
+        if (!merge_pull(m, &m->legs[i]))
             continue;
         if (!load_head(m, &m->legs[i]))
-            return malformed(m);
+            return merge_malformed(m);
         m->heap[m->n_heap++] = i;
     }
+    if (m->phase == PHASE_ERROR)
+        return MERGE_ERROR;
     for (uint32_t i = m->n_heap / 2; i-- > 0;)
         sift_down(m, i);
     m->phase = PHASE_RUN;
@@ -407,10 +386,12 @@ fill_heap(struct merge *m)
 static enum merge_status
 advance_top(struct merge *m)
 {
-    struct leg *leg = &m->legs[m->heap[0]];
-    if (pull(m, leg)) {
+    struct merge_leg *leg = &m->legs[m->heap[0]];
+    if (merge_pull(m, leg)) {
         if (!load_head(m, leg))
-            return malformed(m);
+            return merge_malformed(m);
+    } else if (m->phase == PHASE_ERROR) {
+        return MERGE_ERROR;
     } else if (leg->ended) {
         leg->has_head = false;
         m->heap[0]    = m->heap[--m->n_heap];
@@ -422,8 +403,8 @@ advance_top(struct merge *m)
     return MERGE_ROW;
 }
 
-static enum merge_status
-next_sorted_leg(struct merge *m, struct span *row, size_t *visible_end)
+enum merge_status
+merge_sorted_leg(struct merge *m, struct span *row, size_t *visible_end)
 {
     enum merge_status s = m->phase == PHASE_FILL ? fill_heap(m) : MERGE_ROW;
     if (s == MERGE_ROW && m->top_taken)
@@ -432,7 +413,7 @@ next_sorted_leg(struct merge *m, struct span *row, size_t *visible_end)
         return s;
     if (m->n_heap == 0)
         return MERGE_DONE;
-    struct leg *leg = &m->legs[m->heap[0]];
+    struct merge_leg *leg = &m->legs[m->heap[0]];
     *row            = buf_unread(&leg->head);
     *visible_end    = leg->visible_end;
     m->top_taken    = true;
@@ -444,8 +425,8 @@ next_any_leg(struct merge *m, struct span *row)
 {
     bool all_ended = true;
     for (uint32_t i = 0; i < m->n_legs; i++) {
-        struct leg *leg = &m->legs[m->turn];
-        if (pull(m, leg)) {
+        struct merge_leg *leg = &m->legs[m->turn];
+        if (merge_pull(m, leg)) {
             *row = buf_unread(&leg->head);
             return MERGE_ROW;
         }
@@ -455,104 +436,38 @@ next_any_leg(struct merge *m, struct span *row)
     return all_ended ? MERGE_DONE : MERGE_WAIT;
 }
 
-/* ---- groups out ---- */
-
-static int
-compare_groups(const void *a, const void *b, void *merge)
-{
-    const struct sorted_group *x = a, *y = b;
-    int order = compare_keys(merge, x->keys, y->keys);
-    return order;
-}
-
-static bool
-add_group(struct merge *m, uint32_t group, struct buf *scratch)
-{
-    buf_clear(scratch);
-    if (!groups_row(&m->groups, group, scratch)) {
-        fail(m, 1264, "shardd: a sum over several shards is out of range");
-        return false;
-    }
-    struct sorted_group *s = &m->sorted[m->n_sorted];
-    s->row                 = arena_copy(&m->groups.arena, buf_unread(scratch));
-    s->keys = arena_alloc(&m->groups.arena, (m->spec.n_order + 1) * sizeof(s->keys[0]));
-    if (!field_split(s->row, m->protocol, m->types, m->n_columns, m->n_visible, m->fields, NULL) ||
-        !make_keys(m, m->spec.order, m->spec.n_order, s->keys)) {
-        malformed(m);
-        return false;
-    }
-    int keep = m->spec.having == NULL ? 1
-                                      : having_eval(m->spec.having, m->args, m->types, m->protocol,
-                                                    m->fields, m->n_visible);
-    if (keep == -2) {
-        fail(m, SQL_NOT_SUPPORTED, "shardd: HAVING over several shards compares numbers only");
-        return false;
-    }
-    m->n_sorted += keep == 1;
-    return !over_limit(m);
-}
-
 static enum merge_status
-finish_groups(struct merge *m)
+next_row(struct merge *m, struct span *row, size_t *visible_end)
 {
-    struct buf scratch = { 0 };
-    for (uint32_t i = 0; i < m->n_legs; i++)
-        if (!m->legs[i].ended)
-            return MERGE_WAIT;
-    if (m->spec.n_group == 0 && m->groups.keys.n == 0)
-        groups_empty(&m->groups);
-    m->sorted = mem_alloc((m->groups.keys.n + 1) * sizeof(m->sorted[0]));
-    for (uint32_t i = 0; i < m->groups.keys.n; i++)
-        if (!add_group(m, i, &scratch))
-            break;
-    buf_fini(&scratch);
-    if (m->phase == PHASE_ERROR)
-        return MERGE_ERROR;
-    if (m->spec.n_order > 0)
-        qsort_r(m->sorted, m->n_sorted, sizeof(m->sorted[0]), compare_groups, m);
-    m->phase = PHASE_RUN;
-    return MERGE_ROW;
-}
-
-static enum merge_status
-next_group(struct merge *m, struct span *row)
-{
-    enum merge_status s = m->phase == PHASE_FILL ? finish_groups(m) : MERGE_ROW;
-    if (s != MERGE_ROW)
-        return s;
-    if (m->next_sorted == m->n_sorted)
+    enum merge_status s = MERGE_DONE;
+    if (m->sent == m->args->count && !m->args->counts_all)
         return MERGE_DONE;
-    *row = m->sorted[m->next_sorted++].row;
-    return MERGE_ROW;
+    if (!m->distinct.reading)
+        s = m->spec.grouped       ? merge_next_group(m, row, visible_end)
+            : m->spec.sorted_legs ? merge_sorted_leg(m, row, visible_end)
+                                  : next_any_leg(m, row);
+    return m->spec.distinct ? merge_distinct_next(m, s, row, visible_end) : s;
 }
 
 enum merge_status
 merge_next(struct merge *m, struct span *row)
 {
-    while (m->phase != PHASE_ERROR && m->phase != PHASE_DONE) {
+    enum { DROPS = 8192 };
+    for (uint32_t n = 0; m->phase != PHASE_ERROR && m->phase != PHASE_DONE; n++) {
         struct span       in;
         size_t            visible_end = 0;
-        enum merge_status s           = MERGE_DONE;
-        bool              sorted      = !m->spec.grouped && m->spec.sorted_legs;
-        if (m->sent < m->args->count || m->args->counts_all)
-            s = m->spec.grouped ? next_group(m, &in)
-                : sorted        ? next_sorted_leg(m, &in, &visible_end)
-                                : next_any_leg(m, &in);
+        bool              split = !m->spec.grouped && m->spec.sorted_legs && !m->spec.distinct;
+        if (n == DROPS)
+            return MERGE_AGAIN;
+        enum merge_status s = next_row(m, &in, &visible_end);
         if (s == MERGE_DONE)
             m->phase = PHASE_DONE;
         if (s != MERGE_ROW)
             return s;
-        switch (judge(m, in, sorted && !m->spec.distinct, &visible_end)) {
-        case ROW_SEND:
-            if (m->spec.distinct && over_limit(m))
-                return MERGE_ERROR;
-            *row = strip(m, in, visible_end);
-            return MERGE_ROW;
-        case ROW_DROP:
-            if (m->spec.distinct && over_limit(m))
-                return MERGE_ERROR;
-            break;
-        case ROW_BAD: return malformed(m);
+        switch (judge(m, in, split, &visible_end)) {
+        case ROW_SEND: *row = strip(m, in, visible_end); return MERGE_ROW;
+        case ROW_DROP: break;
+        case ROW_BAD: return m->phase == PHASE_ERROR ? MERGE_ERROR : merge_malformed(m);
         }
     }
     return m->phase == PHASE_ERROR ? MERGE_ERROR : MERGE_DONE;
@@ -562,6 +477,12 @@ uint64_t
 merge_total(const struct merge *m)
 {
     return m->skipped + m->sent + m->beyond;
+}
+
+uint64_t
+merge_rows(const struct merge *m)
+{
+    return m->n_rows;
 }
 
 const struct sql_error *

@@ -12,7 +12,8 @@
  *
  * Memory: a leg's queue is bounded by MERGE_QUEUE_BYTES plus one row as long as
  * the caller obeys merge_wants(); groups, DISTINCT and sorted groups count
- * against the limit given, and passing it ends the merge with an error.
+ * against the limit given. What is more goes to a temporary file, with
+ * merge_may_spill(); passing the limit ends the merge with an error otherwise.
  */
 #ifndef CORE_ROUTE_MERGE_H
 #define CORE_ROUTE_MERGE_H
@@ -93,6 +94,10 @@ struct merge_spec {
     const struct merge_key    *distinct_keys;
     const struct merge_expr   *having;
     uint32_t                   n_numbers; /* operands that HAVING uses, see merge_args */
+    bool                       uncertain; /* merge_new() may refuse, or `loose` */
+    bool                       loose; /* a column is neither grouped by nor in an aggregate: which
+                                         row of a group it is of is any server's choice */
+    uint32_t                   rows;  /* loose: a column that counts a group's rows */
 };
 
 /* What differs between runs; filled by plan_merge_args(). */
@@ -108,6 +113,7 @@ enum merge_protocol { MERGE_TEXT, MERGE_BINARY };
 enum merge_status {
     MERGE_ROW,   /* a row for the client */
     MERGE_WAIT,  /* push more rows into a leg that merge_wants() */
+    MERGE_AGAIN, /* call again when others have had their turn: there is much to do */
     MERGE_DONE,  /* no more rows; legs may still have some, which do not matter (LIMIT) */
     MERGE_ERROR,
 };
@@ -124,6 +130,10 @@ struct merge *merge_new(const struct merge_spec *spec, const struct merge_args *
                         enum merge_protocol protocol, size_t memory_limit,
                         struct sql_error *error);
 void merge_free(struct merge *m);
+
+/* What there is no memory for may take `bytes` of a nameless file in `folder`, which outlives
+ * the merge. Before the first row; without it, or with 0 bytes, nothing is written. */
+void merge_may_spill(struct merge *m, const char *folder, uint64_t bytes);
 
 /* A row's payload, copied; not a packet (a row over 16 MiB: its joined payload).
  * A malformed one makes merge_next() answer MERGE_ERROR. Rows are taken even
@@ -144,6 +154,11 @@ const struct sql_error *merge_error(const struct merge *m);
 /* At MERGE_DONE: how many rows there are without LIMIT, with counts_all; else those up to its
  * end. */
 uint64_t merge_total(const struct merge *m);
+
+/* With `loose`, at the first MERGE_ROW or MERGE_DONE, when the shards did not all say the same of
+ * such a column: how many rows the groups are made of, as far as that is known. Else UINT64_MAX:
+ * the row that one server takes is the first of some shard too, so it says the same. */
+uint64_t merge_rows(const struct merge *m);
 
 /* Bytes held now: queues, groups. */
 size_t merge_memory(const struct merge *m);

@@ -49,6 +49,26 @@ key_set_add(struct key_set *s, struct span key, bool *added)
     return s->n - 1;
 }
 
+bool
+key_set_has(const struct key_set *s, struct span key)
+{
+    if (s->slots == NULL)
+        return false;
+    uint64_t hash = XXH3_64bits(key.ptr, key.len);
+    for (uint32_t at = (uint32_t)hash & s->mask; s->slots[at].id != 0; at = (at + 1) & s->mask)
+        if (s->slots[at].hash == hash && span_equal(s->slots[at].key, key))
+            return true;
+    return false;
+}
+
+void
+key_set_names(const struct key_set *s, struct span *names)
+{
+    for (uint32_t i = 0; s->slots != NULL && i <= s->mask; i++)
+        if (s->slots[i].id != 0)
+            names[s->slots[i].id - 1] = s->slots[i].key;
+}
+
 size_t
 key_set_memory(const struct key_set *s)
 {
@@ -92,30 +112,36 @@ add_number(struct groups *g, struct cell_sum *cell, const struct field_type *t, 
                       : (cell->decimal = d, true));
 }
 
+void
+groups_extreme(struct groups *g, struct cell_sum *cell, const struct merge_output *o,
+               const struct sort_value *v, struct span field)
+{
+    struct merge_key key = o->key;
+    key.descending       = false;
+    if (cell->set) {
+        int order = sort_value_compare(&key, g->types, v, &cell->best);
+        if (o->function == MERGE_MIN ? order >= 0 : order <= 0)
+            return;
+    }
+    cell->bytes = keep_bytes(&g->arena, cell->bytes, field.ptr, field.len);
+    cell->best  = *v;
+    if (v->bytes.ptr != NULL) {
+        cell->best_bytes = keep_bytes(&g->arena, cell->best_bytes, v->bytes.ptr, v->bytes.len);
+        cell->best.bytes = cell->best_bytes;
+    }
+    cell->set = true;
+}
+
 static bool
 add_extreme(struct groups *g, struct cell_sum *cell, const struct merge_output *o,
             const struct field *fields)
 {
-    struct merge_key  key = o->key;
+    struct field      f = fields[o->column];
     struct sort_value v;
-    key.descending = false;
-    if (!sort_value_make(&key, g->types, g->protocol, fields, &v))
+    if (!sort_value_make(&o->key, g->types, g->protocol, fields, &v))
         return false;
-    if (v.null)
-        return true;
-    if (cell->set) {
-        int order = sort_value_compare(&key, g->types, &v, &cell->best);
-        if (o->function == MERGE_MIN ? order >= 0 : order <= 0)
-            return true;
-    }
-    struct field f = fields[o->column];
-    cell->bytes    = keep_bytes(&g->arena, cell->bytes, f.ptr, f.len);
-    cell->best     = v;
-    if (v.bytes.ptr != NULL) {
-        cell->best_bytes = keep_bytes(&g->arena, cell->best_bytes, v.bytes.ptr, v.bytes.len);
-        cell->best.bytes = cell->best_bytes;
-    }
-    cell->set = true;
+    if (!v.null)
+        groups_extreme(g, cell, o, &v, (struct span){ f.ptr, f.len });
     return true;
 }
 
@@ -180,11 +206,10 @@ add_cell(struct groups *g, uint32_t group, uint32_t column, const struct field *
     return true;
 }
 
-/* The group of g->key. */
-static uint32_t
-find_group(struct groups *g, bool *added)
+uint32_t
+groups_find(struct groups *g, struct span key, bool *added)
 {
-    uint32_t id = key_set_add(&g->keys, buf_unread(&g->key), added);
+    uint32_t id = key_set_add(&g->keys, key, added);
     if (!*added)
         return id;
     if (id >= g->rows_cap) {
@@ -199,8 +224,26 @@ void
 groups_empty(struct groups *g)
 {
     bool added;
-    buf_clear(&g->key);
-    find_group(g, &added);
+    groups_find(g, (struct span){ 0 }, &added);
+}
+
+void
+groups_reset(struct groups *g)
+{
+    key_set_fini(&g->keys);
+    key_set_fini(&g->values);
+    arena_fini(&g->arena);
+    free(g->rows);
+    g->rows     = NULL;
+    g->rows_cap = 0;
+}
+
+static bool
+is_as_before(const struct groups *g, const struct cell_sum *cell, struct field f)
+{
+    if (!cell->set || f.ptr == NULL)
+        return g->spec->n_group == 0 || (!cell->set && f.ptr == NULL);
+    return span_equal(cell->bytes, (struct span){ f.ptr, f.len });
 }
 
 bool
@@ -214,10 +257,12 @@ groups_add(struct groups *g, const struct field *fields)
         sort_value_canonical(&g->spec->group[i], g->types, &v, &g->key);
     }
     bool     added;
-    uint32_t id = find_group(g, &added);
+    uint32_t id = groups_find(g, buf_unread(&g->key), &added);
     /* Where groups are grouped by something, the first row's NULLs stand. */
     for (uint32_t i = 0; i < g->n_columns; i++) {
         bool any = g->output_of[i].function == MERGE_ANY;
+        if (any && !added)
+            g->differs = g->differs || !is_as_before(g, &g->rows[id][i], fields[i]);
         if (any && g->spec->n_group > 0 && !added)
             continue;
         if (!add_cell(g, id, i, fields))

@@ -228,3 +228,35 @@ having_eval(const struct merge_expr *e, const struct merge_args *args,
     struct context c = { args, types, protocol, fields, n_visible };
     return truth(&c, e);
 }
+
+/* What value() can read, whatever the field holds. */
+static bool
+is_number(const struct context *c, uint32_t column)
+{
+    switch (c->types[column_at(c, column)].class) {
+    case FIELD_INT: case FIELD_UINT: case FIELD_BIT: case FIELD_DECIMAL:
+    case FIELD_FLOAT: case FIELD_DOUBLE: return true;
+    case FIELD_DATE: case FIELD_TIME: case FIELD_BYTES: break;
+    }
+    return false;
+}
+
+static bool
+can_eval(const struct context *c, const struct merge_expr *e)
+{
+    if (e->kind == MERGE_EXPR_COLUMN)
+        return is_number(c, e->column);
+    if (e->kind == MERGE_EXPR_IS_NULL && e->args[0]->kind == MERGE_EXPR_COLUMN)
+        return true;
+    bool can = true;
+    for (uint32_t i = 0; i < e->n; i++)
+        can = can && can_eval(c, e->args[i]);
+    return can;
+}
+
+bool
+having_can(const struct merge_expr *e, const struct field_type *types, uint32_t n_visible)
+{
+    struct context c = { .types = types, .n_visible = n_visible };
+    return e == NULL || can_eval(&c, e);
+}

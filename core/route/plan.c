@@ -302,6 +302,7 @@ plan_make(struct arena *arena, const struct plan_context *context, struct span t
     find_params(&p);
     dispatch(&p);
     plan_note_hint(&p);
+    plan_note_lookups(&p);
     if (wants_views(&p))
         plan_view(&p);
     if (out->kind == PLAN_EXPAND)
@@ -314,10 +315,12 @@ plan_make(struct arena *arena, const struct plan_context *context, struct span t
     plan_note_fence(&p);
     out->stateless = statement != NULL && !p.refused && out->kind != PLAN_GATHER &&
                      !out->hides && plan_is_stateless(&p);
+    out->primary_why = out->stateless ? NULL : plan_primary_why(&p);
     if (p.refused) {
         out->kind     = PLAN_REFUSE;
         out->is_read  = out->is_write = false;
         out->reason   = "see the error";
+        plan_note_refused(&p);
     }
     if ((out->target.kind == TARGET_HOME || out->target.at_home) && out->database == ROUTES_NONE)
         out->database = p.home_database;

@@ -48,7 +48,7 @@ enum plan_kind {
     PLAN_WRITE,   /* UPDATE/DELETE/TRUNCATE... on each target shard; affected rows add up;
                      for a reference table the home copy goes first and alone counts */
     PLAN_INSERT,  /* INSERT/REPLACE ... VALUES into a sharded table: rows split per shard */
-    PLAN_ONCE,    /* an INSERT with values that have to be known first: `once` */
+    PLAN_ONCE,    /* an INSERT or SET GLOBAL with values that have to be known first: `once` */
     PLAN_LOAD,    /* LOAD DATA LOCAL INFILE into a sharded or reference table: `load` */
     PLAN_TXN,     /* BEGIN, COMMIT, ROLLBACK, SAVEPOINT...: see `txn` */
     PLAN_SET,     /* SET of session state: see `set` */
@@ -174,6 +174,19 @@ struct insert_spec {
     bool                     ignores;    /* IGNORE, and nothing else is done with duplicates */
 };
 /* When no row is INSERT_NUMBER and all are for one shard, the original text does. */
+
+/* ---- reads by a column with a lookup ---- */
+
+/* Of a PLAN_SCATTER: its rows are beside rows of a table whose column has one of these values, so
+ * that only the shards of these rows matter. `text` asks the lookup for their keys, as
+ * hexadecimal digits. */
+struct lookup_read {
+    uint32_t              table, column; /* indexes in the routes, and of the table */
+    uint32_t              lookup;        /* its lookup's table */
+    uint32_t              n_values;
+    const struct operand *values;
+    struct sql_template   text;
+};
 
 /* ---- LOAD DATA LOCAL INFILE into a sharded or reference table ---- */
 
@@ -324,8 +337,13 @@ struct plan {
     struct target              target;
     bool                       is_read;      /* SELECT, SHOW without locks: may be retried */
     bool                       is_write;     /* changes rows */
+    bool                       keeps_lookups; /* ... perhaps of tables with lookups: those have to
+                                                be told, see workers/query/lookup.h */
     bool                       stateless;    /* a read that sees tables and the session's
                                                 settings, and changes nothing at all */
+    const char                *primary_why;  /* NULL: a replica may answer it, outside of
+                                                transactions and where consistency allows that;
+                                                else why not, for people */
     bool                       sharded;      /* it names sharded tables */
     bool                       meets_fenced_table; /* or may do so: see fence.h */
     bool                       locks;        /* FOR UPDATE / LOCK IN SHARE MODE */
@@ -345,6 +363,8 @@ struct plan {
                                                 can see: CALL, what we cannot parse */
     bool                       diagnostics;  /* SHOW WARNINGS and the like */
     bool                       returning;    /* a write that answers rows: ... RETURNING */
+    bool                       unmergeable; /* found when it ran: the types of a PLAN_SCATTER's
+                                               columns; it is gathered from then on */
     bool                       asks_insert_id; /* INSERT ... RETURNING that the server numbers:
                                                 its answer does not say how */
     enum processlist           processlist;  /* it is the proxy's */
@@ -367,6 +387,7 @@ struct plan {
     bool                       has_limit;
     struct operand             limit_count, limit_offset; /* offset: CONST 0 when not written */
     const struct merge_spec   *merge;        /* PLAN_SCATTER; see merge.h */
+    const struct lookup_read  *lookup;       /* PLAN_SCATTER: worth asking first; NULL: none */
     const struct gather_spec  *gather;       /* PLAN_GATHER, PLAN_CHANGE; others: see
                                                 gather_needed() */
     const struct change_spec  *change;       /* with a `gather` for a write */
@@ -382,6 +403,7 @@ struct plan {
     const struct insert_spec  *insert;       /* PLAN_INSERT */
     uint32_t                   n_once;       /* PLAN_ONCE: where they stand in the text */
     const struct range        *once;
+    bool                       once_literals; /* they become literals, not variables */
     uint32_t                   n_own;        /* an INSERT whose rows the server numbers: what */
     const struct operand      *own_numbers;  /* each gives itself; 0: some row gives nothing */
     bool                       upserts_one;  /* one row, ON DUPLICATE KEY UPDATE */
@@ -392,11 +414,15 @@ struct plan {
     const struct named_spec   *named;        /* PLAN_NAMED */
     enum shardd_show           show;         /* PLAN_SHARDD */
     enum consistency           consistency;  /* as a hint says it: "shardd: consistency=causal" */
+    uint64_t                   timeout_ms;   /* likewise; 0: it says none */
     struct operand             kill_id;      /* PLAN_KILL */
     bool                       variables;    /* SHOW VARIABLES LIKE: some are the proxy's own */
     bool                       kill_query;   /* KILL QUERY: the statement only */
     struct span                name;         /* PLAN_USE */
     struct sql_error           error;        /* PLAN_REFUSE, and target.one_shard */
+    bool                       asks;         /* PLAN_REFUSE: a server, `target`, may have an error
+                                                of its own for the statement, which is the better
+                                                answer; it need not be run for that */
     const char                *reason;       /* one sentence for `shardctl explain` */
 };
 
@@ -468,6 +494,14 @@ uint32_t shard_set_next(const struct shard_set *s, uint32_t from);
 bool plan_route(const struct plan *plan, const struct routes *routes,
                 const struct plan_values *values, uint32_t any, struct shard_set *out,
                 struct sql_error *error) must_check;
+
+/* Whether plan->lookup can be asked: it knows these values exactly. */
+bool plan_lookup_usable(const struct plan *plan, const struct routes *routes,
+                        const struct plan_values *values) must_check;
+
+/* What it answered, a row's key, becomes the shard of the row. False: it is none. */
+bool plan_lookup_shard(const struct plan *plan, const struct routes *routes, struct span hex,
+                       uint32_t *shard) must_check;
 
 /* Whether this execution uses, of sharded tables, rows with the key `key` only. False and `error`:
  * it does not, or that is not certain. Statements without sharded tables keep to any key. */

@@ -78,6 +78,8 @@ plan_set_global(struct planner *p)
     }
     if (!any)
         return false;
+    if (all && plan_once_global(p, p->stmt->set))
+        return true;
     if (all)
         to_controller(p, false);
     else

@@ -247,6 +247,19 @@ can_be_key(const struct route_column *c)
     }
 }
 
+/* Compared as what they are. MariaDB looks for 0.001 in a key of whole numbers and finds 0. */
+static bool
+are_alike(const struct instance *x, uint32_t x_column, const struct instance *y, uint32_t y_column)
+{
+    const struct route_column *a = x == NULL ? NULL : instance_column(x, x_column);
+    const struct route_column *b = y == NULL ? NULL : instance_column(y, y_column);
+    if (a == NULL || b == NULL || (is_integer(a->type) && is_integer(b->type)))
+        return a != NULL && b != NULL;
+    bool exact = a->type == COLUMN_DECIMAL || a->type == COLUMN_DATETIME;
+    return a->type == b->type && a->collation == b->collation &&
+           (!exact || (a->length == b->length && a->scale == b->scale));
+}
+
 static void
 want_key(struct gathering *list, const struct instance *i, uint32_t at)
 {
@@ -264,8 +277,7 @@ learn_join(struct gathering *list, const struct scope *s, struct expr *a, struct
     b = bare(b);
     x = a->kind == EXPR_COLUMN ? scope_column(s, a->path, &a_column) : NULL;
     y = b->kind == EXPR_COLUMN ? scope_column(s, b->path, &b_column) : NULL;
-    bool x_other = a->kind == EXPR_COLUMN && b->kind == EXPR_COLUMN && x != y;
-    if (!x_other)
+    if (x == y || !are_alike(x, a_column, y, b_column))
         return;
     want_key(list, x, a_column);
     want_key(list, y, b_column);
@@ -292,17 +304,19 @@ static bool
 see_in(struct visitor *v, struct expr *e)
 {
     struct in_search *w = v->context;
-    uint32_t          column;
+    uint32_t          column, other;
     if (e->kind == EXPR_SUBQUERY)
         return false;
     if (e->kind != EXPR_IN || e->n_args != 2 || e->args->next->kind != EXPR_SUBQUERY)
         return true;
     const struct query *q = e->args->next->query;
-    struct expr        *y = q->items == NULL ? NULL : bare(q->items->expr);
+    struct expr        *x = bare(e->args), *y = q->items == NULL ? NULL : bare(q->items->expr);
     for (const struct scope *s = w->scopes; s != NULL; s = s->next_all)
-        if (s->query == q && y != NULL && y->kind == EXPR_COLUMN) {
+        if (s->query == q && y != NULL && y->kind == EXPR_COLUMN && x->kind == EXPR_COLUMN) {
             const struct instance *i = scope_column(s, y->path, &column);
-            want_key(w->list, i, column);
+            const struct instance *o = scope_column(w->s, x->path, &other);
+            if (are_alike(i, column, o, other))
+                want_key(w->list, i, column);
         }
     return true;
 }
@@ -313,8 +327,11 @@ see_using(struct visitor *v, struct table_ref *ref)
     struct in_search *w = v->context;
     for (const struct name_item *n = ref->using_columns; n != NULL; n = n->next)
         for (const struct instance *i = w->s->first; i != NULL; i = i->next)
-            if (i->table != NULL)
-                want_key(w->list, i, routes_column(i->table, n->name));
+            for (const struct instance *o = w->s->first; o != NULL; o = o->next)
+                if (i != o && i->table != NULL && o->table != NULL &&
+                    are_alike(i, routes_column(i->table, n->name), o,
+                              routes_column(o->table, n->name)))
+                    want_key(w->list, i, routes_column(i->table, n->name));
     return true;
 }
 

@@ -214,6 +214,56 @@ group_keys(struct scatter *c)
     return true;
 }
 
+/* ---- columns of any row of a group ---- */
+
+struct loose {
+    const struct scatter *c;
+    bool                  found;
+};
+
+static bool
+find_loose(struct visitor *v, struct expr *e)
+{
+    struct loose *l       = v->context;
+    bool          grouped = false;
+    if (e->kind != EXPR_COLUMN)
+        return e->kind != EXPR_SUBQUERY;
+    for (const struct order_item *o = l->c->q->group_by; o != NULL; o = o->next) {
+        const struct expr *g = bare(o->expr);
+        grouped = grouped || (g->kind == EXPR_COLUMN &&
+                              span_equal_nocase(g->path->name, e->path->name));
+    }
+    l->found = l->found || !grouped;
+    return true;
+}
+
+static bool
+is_key_column(const struct scatter *c, uint32_t column)
+{
+    for (uint32_t i = 0; i < c->spec->n_group; i++)
+        if (c->spec->group[i].column == column)
+            return true;
+    return false;
+}
+
+/* What a small answer of this kind is like on one server is found there: see query_merge.c. */
+static void
+note_loose(struct scatter *c)
+{
+    static const struct expr none;
+    struct loose             l  = { c, false };
+    struct visitor           v  = { .expr = find_loose, .context = &l };
+    uint32_t                 at = 0;
+    for (struct select_item *item = c->q->items; item != NULL; item = item->next, at++)
+        if (!has_aggregate(item->expr) && !is_key_column(c, at))
+            visit_expr(&v, item->expr);
+    if (!l.found || c->star_at != UINT32_MAX)
+        return;
+    c->spec->loose = c->spec->uncertain = true;
+    c->spec->rows  = item_hide(c, "COUNT(*)", &none, "");
+    output_add(c, c->spec->rows, MERGE_COUNT);
+}
+
 bool
 group_plan(struct scatter *c)
 {
@@ -228,7 +278,10 @@ group_plan(struct scatter *c)
         if (!group_aggregate(c, (struct item_ref){ item->expr, at }, &column))
             return false;
     }
-    return group_keys(c);
+    if (!group_keys(c))
+        return false;
+    note_loose(c);
+    return true;
 }
 
 /* Called when all aggregates are known. */

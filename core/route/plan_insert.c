@@ -305,17 +305,19 @@ insert_query_sharded(struct maker *m, struct scope *source)
     struct instance *from = e != NULL && e->kind == EXPR_COLUMN && source != NULL
                                 ? scope_column(source, e->path, &column)
                                 : NULL;
-    bool numbers = m->table->auto_increment != ROUTES_NONE &&
-                   position(m, m->table->auto_increment) == ROUTES_NONE;
-    if (from == NULL || numbers || from->region != source->region ||
+    const struct route_column *type = from == NULL ? NULL : instance_column(from, column);
+    /* A shard would number 0 and NULL by itself, and tell the sequence nothing of the others. */
+    bool numbers = m->table->auto_increment != ROUTES_NONE;
+    if (type == NULL || numbers || from->region != source->region ||
+        !keyhash_copies(type, &m->table->columns[m->table->key]) ||
         !where_is_key(p, from, column) || q->limit != NULL ||
         (q->order_by != NULL && m->in->returning != NULL) ||
         (q->group_by != NULL ? !where_groups_by_key(p, source, q)
                              : query_aggregates(q)) ||
         (p->stmt->flags & STMT_HAS_WINDOW) != 0) {
         NOT_YET(p, "shardd: INSERT ... SELECT into the sharded table '%.*s' is possible only where "
-                   "its key '%.*s' is copied from the key of a sharded table, so that rows stay on "
-                   "their shard; read the rows and insert them instead",
+                   "its key '%.*s' is copied from the key of a sharded table, as it is, so that "
+                   "rows stay on their shard; read the rows and insert them instead",
                 SHOWN(m->table->name), SHOWN(m->table->columns[m->table->key].name));
         return;
     }

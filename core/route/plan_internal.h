@@ -13,8 +13,10 @@
  * plan_match.c  MATCH ... AGAINST
  * plan_hide.c   what must not be seen while rows move
  * plan_write.c, plan_insert.c, insert_run.c, plan_once.c   writes
+ * plan_lookup.c   tables with lookups
  * plan_load.c, load_run.c                       LOAD DATA
  * plan_fence.c, fence.c                         what waits while rows move
+ * plan_refused.c   whom to ask about a statement that is refused
  * plan_session.c, plan_show.c, plan_admin.c, plan_information.c, plan_named.c  everything else
  */
 #ifndef CORE_ROUTE_PLAN_INTERNAL_H
@@ -187,6 +189,8 @@ bool function_is_builtin(const struct func *f);
 
 /* plan_stateless.c: see plan.stateless. */
 bool plan_is_stateless(const struct planner *p);
+/* See plan.primary_why. */
+const char *plan_primary_why(const struct planner *p);
 
 /* ---- plan_where.c ---- */
 
@@ -219,6 +223,8 @@ const struct key_group *where_keys(struct planner *p, struct instance *i);
 /* Behind where_target(), for sharded tables. A row of `i` matters only beside one with the same
  * key further out: of the block around it, or of the side that its outer join keeps. */
 bool where_hangs(struct planner *p, struct instance *i);
+/* What the column must equal, in the rows of its region; NULL: nothing is known. */
+const struct key_group *where_constants(struct planner *p, struct instance *i, uint32_t column);
 /* The keys of two tables of one region are equal. */
 bool where_equals(struct planner *p, struct instance *a, struct instance *b);
 /* GROUP BY, or the items of a DISTINCT, hold the key: groups do not span shards. */
@@ -424,6 +430,12 @@ void plan_insert(struct planner *p);
 /* Where the column stands in a row of values; ROUTES_NONE: it is not listed. */
 uint32_t insert_position(const struct insert *in, const struct route_table *table,
                          uint32_t column);
+/* Values of a SET GLOBAL that are no constants; true when there are any. */
+bool plan_once_global(struct planner *p, const struct set *set);
+
+/* The number of a KILL; false: it cannot be computed first. */
+bool plan_once_kill(struct planner *p, const struct expr *id);
+
 /* plan_once.c: true when some values must be computed before the statement can be planned. */
 bool plan_once(struct planner *p, const struct insert *in, const struct route_table *table);
 /* Every copy of a reference table would get the same values. False: refused. */
@@ -458,6 +470,12 @@ bool plan_show_server(struct planner *p);
 /* plan_session.c: to the controller, which knows about accounts. */
 void plan_account(struct planner *p);
 void plan_named(struct planner *p); /* plan_named.c */
+/* plan_lookup.c: does the statement write tables with lookups? */
+void plan_note_lookups(struct planner *p);
+/* The statement is a PLAN_SCATTER now: a lookup that tells its shards, if there is one. */
+void plan_lookup_read(struct planner *p, struct scope *s);
+/* plan_refused.c: does a server know better why not? */
+void plan_note_refused(struct planner *p);
 /* plan_fence.c, when all else is known. */
 void plan_note_fence(struct planner *p);
 

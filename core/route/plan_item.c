@@ -364,6 +364,7 @@ item_key(struct scatter *c, struct item_ref item, bool sorts, struct merge_key *
         default: break;
         }
     }
+    c->spec->uncertain = c->spec->uncertain || !t.known;
     if (out->column == MERGE_NONE)
         out->column = item_hide(c, "", item.expr, "");
     return t.collation == 0 || t.collation == 63 || string_key(c, item, t.collation, out);

@@ -1,8 +1,9 @@
-/* plan_once.c - see plan_internal.h: values of an INSERT that a server computes first.
+/* plan_once.c - see plan_internal.h: values that a server computes first.
  *
  * UUID() in a row of a reference table must be the same in every copy; a key that is an
  * expression must be known before its row has a shard. Such values become user variables,
- * and what then is planned is an INSERT of plain values.
+ * and what then is planned is an INSERT of plain values. SET GLOBAL gives every shard the same
+ * literal, whatever it was computed from.
  */
 #include "core/route/plan_internal.h"
 
@@ -118,6 +119,47 @@ take_rows(struct once *o)
     return o->n != 0;
 }
 
+static void
+once_planned(struct planner *p, const struct range *ranges, uint32_t n)
+{
+    p->out->kind      = PLAN_ONCE;
+    p->out->once      = ranges;
+    p->out->n_once    = n;
+    p->out->cacheable = false; /* the ranges are of this text */
+    p->out->reason    = "values that must be known first are computed by a server";
+}
+
+bool
+plan_once_global(struct planner *p, const struct set *set)
+{
+    struct range *ranges = make(p, ONCE_MAX * sizeof(*ranges));
+    uint32_t      n      = 0;
+    for (const struct set_item *item = set->items; item != NULL; item = item->next) {
+        if (item->value == NULL || expr_is_constant(item->value))
+            continue;
+        if (p->n_params != 0 || n == ONCE_MAX)
+            return false;
+        ranges[n++] = (struct range){ item->value->start, item->value->end };
+    }
+    if (n == 0)
+        return false;
+    once_planned(p, ranges, n);
+    p->out->once_literals = true;
+    return true;
+}
+
+bool
+plan_once_kill(struct planner *p, const struct expr *id)
+{
+    struct range *range = make(p, sizeof(*range));
+    if (p->n_params != 0)
+        return false;
+    *range = (struct range){ id->start, id->end };
+    once_planned(p, range, 1);
+    p->out->once_literals = true;
+    return true;
+}
+
 bool
 plan_once(struct planner *p, const struct insert *in, const struct route_table *table)
 {
@@ -130,10 +172,6 @@ plan_once(struct planner *p, const struct insert *in, const struct route_table *
     };
     if (in->query != NULL || !take_rows(&o))
         return false;
-    p->out->kind      = PLAN_ONCE;
-    p->out->once      = o.ranges;
-    p->out->n_once    = o.n;
-    p->out->cacheable = false; /* the ranges are of this text */
-    p->out->reason    = "values that must be known first are computed by a server";
+    once_planned(p, o.ranges, o.n);
     return true;
 }

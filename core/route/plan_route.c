@@ -245,6 +245,8 @@ gather_needed(const struct plan *plan, const struct routes *r, const struct plan
     struct sql_error error;
     if (plan->kind == PLAN_GATHER || plan->kind == PLAN_CHANGE || plan->gather == NULL)
         return plan->kind == PLAN_GATHER || plan->kind == PLAN_CHANGE;
+    if (plan->kind == PLAN_SCATTER && plan->gather != NULL)
+        return plan->unmergeable;
     return !plan_route(plan, r, values, 0, &shards, &error);
 }
 
@@ -293,7 +295,7 @@ limit_number(const struct plan *plan, const struct operand *o, const struct plan
     operand_value(plan, o, values, &room, &v);
     bool ok = whole_number(&v, out);
     room_fini(&room);
-    return ok || sql_error_set(error, SQL_UNKNOWN_ERROR,
+    return ok || sql_error_set(error, 1064,
                                "shardd: a LIMIT of a statement on several shards must be a whole "
                                "number >= 0");
 }

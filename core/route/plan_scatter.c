@@ -218,6 +218,29 @@ into_variables(struct scatter *c)
     return refuse(c->p, 1222, "The used SELECT statements have a different number of columns");
 }
 
+static bool
+find_any_type(struct visitor *v, struct expr *e)
+{
+    bool *found = v->context;
+    if (e->kind == EXPR_FUNC && e->func->klass == FUNC_AGGREGATE) {
+        *found = *found || span_equal_nocase(e->func->name.name, SPAN("MIN")) ||
+                 span_equal_nocase(e->func->name.name, SPAN("MAX"));
+        return false;
+    }
+    *found = *found || e->kind == EXPR_COLUMN;
+    return true;
+}
+
+/* Not only sums and counts, which are numbers. */
+static bool
+compares_any_type(struct expr *having)
+{
+    bool           found = false;
+    struct visitor v     = { .expr = find_any_type, .context = &found };
+    visit_expr(&v, having);
+    return found;
+}
+
 bool
 plan_scatter(struct planner *p, struct query *q, struct scope *s)
 {
@@ -245,6 +268,7 @@ plan_scatter(struct planner *p, struct query *q, struct scope *s)
         c.spec->having = having_make(&c, q->having);
         if (c.spec->having == NULL)
             return false;
+        c.spec->uncertain = c.spec->uncertain || compares_any_type(q->having);
     }
     if (!group_check(&c))
         return false;

@@ -146,7 +146,8 @@ find_cte(struct planner *p, struct cte_scope *from, struct span name, struct cte
     return NULL;
 }
 
-/* The item of `q` that is the key of a table inside it; q->n_items where none is to be seen. */
+/* The item of `q` that is the key of a table inside it, in all of its rows: not of one that an
+ * outer join fills with NULL, on whichever shard. q->n_items where none is to be seen. */
 static uint32_t
 key_item(struct planner *p, const struct scope *inner, const struct query *q, struct instance **of,
          uint32_t *column)
@@ -159,7 +160,7 @@ key_item(struct planner *p, const struct scope *inner, const struct query *q, st
         if (e->kind != EXPR_COLUMN)
             continue;
         *of = scope_column(inner, e->path, column);
-        if (*of != NULL && where_is_key(p, *of, *column))
+        if (*of != NULL && (*of)->region == inner->region && where_is_key(p, *of, *column))
             return at;
     }
     return q->n_items;

@@ -79,8 +79,10 @@ read_rows(struct planner *p, struct query *q)
     case TARGET_NONE: one(p, "no row can match"); break;
     case TARGET_KEYS: select_keys(p, q, s); break;
     case TARGET_ALL:
-        if (plan_scatter(p, q, s))
+        if (plan_scatter(p, q, s)) {
             out->reason = "no key is given";
+            plan_lookup_read(p, s);
+        }
         break;
     }
 }
@@ -125,6 +127,8 @@ plan_select(struct planner *p, struct query *q)
     }
     bool spreads = !p->refused && out->kind == PLAN_ONE && out->target.one_shard &&
                    !target_certainly_one(p, &out->target);
-    if (spreads || (p->refused && out->error.code == SQL_NOT_SUPPORTED))
+    /* What types the shards' columns have, and how many rows there are, is seen when it runs. */
+    bool uncertain = !p->refused && out->kind == PLAN_SCATTER && out->merge->uncertain;
+    if (spreads || uncertain || (p->refused && out->error.code == SQL_NOT_SUPPORTED))
         plan_gather(p, q);
 }

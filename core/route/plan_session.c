@@ -144,8 +144,8 @@ plan_set(struct planner *p)
 {
     const struct set *set = p->stmt->set;
     if (set->statement != NULL) {
-        NOT_YET(p, "shardd: SET STATEMENT takes max_statement_time and what only says how a server "
-                   "does its work, and no expressions; SET other variables before");
+        NOT_YET(p, "shardd: SET STATEMENT is possible as a client's own statement only, not inside "
+                   "of PREPARE or another SET STATEMENT: SET the variables before");
         return;
     }
     if (plan_set_global(p))
@@ -440,7 +440,10 @@ plan_kill(struct planner *p)
 {
     const struct kill *k = p->stmt->kill;
     struct operand     id;
-    if (k->user || k->query_id || k->id == NULL || !operand_make(p, k->id, &id)) {
+    bool               number = !k->user && !k->query_id && k->id != NULL;
+    if (number && !operand_make(p, k->id, &id) && plan_once_kill(p, k->id))
+        return;
+    if (!number || !operand_make(p, k->id, &id)) {
         NOT_YET(p, "shardd: KILL takes the number of a connection");
         return;
     }

@@ -16,6 +16,15 @@ class_of(struct node *n)
     return c;
 }
 
+const struct key_group *
+where_constants(struct planner *p, struct instance *i, uint32_t column)
+{
+    for (struct node *n = p->nodes; n != NULL; n = n->next)
+        if (n->instance == i && n->column == column && class_of(n)->region == i->region)
+            return class_of(n)->group;
+    return NULL;
+}
+
 static struct node *
 node_of(struct planner *p, struct instance *i, uint32_t column)
 {
@@ -293,9 +302,12 @@ where_learn(struct planner *p, struct scope *s, struct expr *e, struct region *o
     learn_equalities(p, s, e, only);
     if (only != NULL)
         return;
-    for (struct instance *i = s->first; i != NULL; i = i->next)
+    for (struct instance *i = s->first; i != NULL; i = i->next) {
         if (instance_sharded(i))
             learn_keys(p, s, e, i, i->key);
+        for (uint32_t k = 0; i->table != NULL && k < i->table->n_lookups; k++)
+            learn_keys(p, s, e, i, i->table->lookups[k].column);
+    }
 }
 
 /* ---- conclusions ---- */

@@ -26,6 +26,7 @@
 #define ROUTES_ENGINE_ID  UINT32_C(0x80000000) /* ids of engines begin here, those of shards
                                                   end: an id says which of them a server is */
 #define ROUTES_MOVE_SCHEMA "shardd_move" /* on the shards: the bookkeeping of moves */
+#define ROUTES_LOOKUP_SCHEMA "shardd_lookup" /* the tables of lookups: see route_lookup */
 #define ROUTES_NONE       UINT32_MAX /* "no such index" */
 
 enum table_kind {
@@ -63,6 +64,18 @@ struct route_column {
     uint8_t          scale;        /* DECIMAL: digits behind the point */
 };
 
+/* A global secondary index: no two rows of the table have the same value in `column`, wherever
+ * they are. The sharded table `table` of ROUTES_LOOKUP_SCHEMA has a row for each value that is
+ * not NULL: `v`, its key, and `k`, the sharding key of the value's row. It is written in the
+ * transaction that writes the row: see workers/query/lookup.h. */
+struct route_lookup {
+    uint32_t    column;
+    bool        filling; /* not all rows of before are there: it is written, and not read */
+    struct span table;   /* [A-Za-z0-9_] */
+};
+
+enum { ROUTES_LOOKUPS_MAX = 16 }; /* of one table */
+
 struct route_table {
     struct span                name;     /* as created; compared per routes.lower_case */
     uint32_t                   database; /* index */
@@ -83,6 +96,8 @@ struct route_table {
     uint16_t                   view_collation; /* collation_connection of who made it */
     bool                       view_expands; /* no server has what it means: only its SELECT,
                                                 in its place, has. view_kind is TABLE_GLOBAL */
+    uint32_t                   n_lookups; /* TABLE_SHARDED */
+    const struct route_lookup *lookups;
     uint32_t                   n_columns;
     const struct route_column *columns;
 };

@@ -25,7 +25,8 @@ start_transaction(struct parser *p, struct txn *t)
     if (parser_at_end(p))
         return;
     do {
-        if (parser_accept(p, KW_WITH)) {
+        bool access = t->read_only || t->read_write; /* there is one at the most */
+        if (parser_accept(p, KW_WITH) || access) {
             parser_expect(p, KW_CONSISTENT);
             parser_expect(p, KW_SNAPSHOT);
             t->consistent_snapshot = true;

@@ -266,6 +266,8 @@ parser_function(struct parser *p, struct path name, enum keyword k, uint32_t sta
     if (parser_accept_op(p, '(')) {
         if (!parser_at_op(p, ')'))
             arguments(p, e, f);
+        else if (f->klass == FUNC_AGGREGATE)
+            parser_fail(p); /* MAX(): the planner counts on an argument */
         parser_expect_op(p, ')');
     }
     if (parser_at(p, KW_WITHIN)) {

@@ -76,20 +76,20 @@ names(struct parser *p, struct set_item *item)
         item->collation = charset(p);
 }
 
-/* [READ WRITE | READ ONLY | ISOLATION LEVEL ...], ... */
+/* [READ WRITE | READ ONLY | ISOLATION LEVEL ...], ...; each once. */
 static void
 transaction(struct parser *p, struct set_item *item)
 {
     item->kind = SET_TRANSACTION;
     parser_take(p);
     do {
-        if (parser_accept(p, KW_READ)) {
+        if (item->access == NO_KEYWORD && parser_accept(p, KW_READ)) {
             item->access = parser_at(p, KW_ONLY) ? KW_ONLY : KW_WRITE;
             if (!parser_accept(p, KW_ONLY))
                 parser_expect(p, KW_WRITE);
             continue;
         }
-        parser_expect(p, KW_ISOLATION);
+        parser_expect(p, item->isolation == NO_KEYWORD ? KW_ISOLATION : KW_READ);
         parser_expect(p, KW_LEVEL);
         if (parser_accept(p, KW_READ)) {
             item->isolation   = KW_READ;

@@ -431,4 +431,8 @@ void visit_query(struct visitor *v, struct query *q);
 void visit_table_ref(struct visitor *v, struct table_ref *t);
 void visit_expr(struct visitor *v, struct expr *e);
 
+/* A value of SET that means the same on every server and asks none of them: literals, also in
+ * sums and parentheses, DEFAULT, words such as ON. */
+bool expr_is_constant(const struct expr *e);
+
 #endif

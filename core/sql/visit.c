@@ -179,3 +179,19 @@ visit_statement(struct visitor *v, struct stmt *s)
     default: break;
     }
 }
+
+bool
+expr_is_constant(const struct expr *e)
+{
+    switch ((int)e->kind) {
+    case EXPR_LITERAL: case EXPR_NULL: case EXPR_BOOL: return true;
+    case EXPR_DEFAULT: return e->args == NULL;
+    case EXPR_COLUMN:  return e->path->table.ptr == NULL; /* ON, ROW, a mode's name */
+    case EXPR_PAREN: case EXPR_UNARY: case EXPR_BINARY:
+        for (const struct expr *a = e->args; a != NULL; a = a->next)
+            if (!expr_is_constant(a) || a->kind == EXPR_DEFAULT)
+                return false;
+        return true;
+    default: return false;
+    }
+}

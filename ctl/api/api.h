@@ -76,7 +76,7 @@
  *              ctl/move/layout.h, and: "cutover": "auto|manual", "max_pause_ms": 200,
  *              "cut_transactions": false, "reverse": true, "verify": true, "throttle": "auto"
  *              (ctl/move/throttle.h), "windows": ["01:00-05:00", ...] (ctl/move/window.h),
- *              "compress": false, "dry_run": false}
+ *              "compress": false, "verify_on": "replicas|primary", "dry_run": false}
  *   answer    {"job": N (0: "dry_run"), "move": {"pieces": [{"start", "last", "from_name",
  *              "to_name", "rows", "bytes"} ...], "new_shards": N, "tables": [...], ...}}
  * Of its record "phase" says how far it is (ctl/move/run.h), "state" running, paused, done, failed

@@ -6,6 +6,7 @@
 #include "ctl/api/request.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/ddl.h"
+#include "ctl/job/lookup.h"
 #include "ctl/move/run.h"
 
 /* What is still to be done may be in any character set. */
@@ -122,4 +123,22 @@ api_table_set(struct request *r)
     r->answer = moves_table(r->cluster, r->who, request, &error);
     json_decref(request);
     return request_done(r, r->answer != NULL, &error);
+}
+
+unsigned
+api_lookup_add(struct request *r)
+{
+    struct sql_error error;
+
+    return request_done(r, lookup_run(r->cluster, r->who, r->part[1], r->part[2], r->part[4], true,
+                                      &error), &error);
+}
+
+unsigned
+api_lookup_drop(struct request *r)
+{
+    struct sql_error error;
+
+    return request_done(r, lookup_run(r->cluster, r->who, r->part[1], r->part[2], r->part[4],
+                                      false, &error), &error);
 }

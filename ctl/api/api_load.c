@@ -30,6 +30,24 @@ show(const struct shard_load *m)
     return out;
 }
 
+static json_t *
+show_replicas(struct load *l, uint32_t id)
+{
+    struct replica_load all[ROUTES_SHARD_REPLICAS_MAX];
+    size_t              n    = load_replicas(l, id, all, countof(all));
+    json_t             *list = json_array();
+
+    for (size_t i = 0; i < n && i < countof(all); i++) {
+        json_t *row = json_pack("{s:b, s:b, s:b, s:o}", "wanted", all[i].wanted, "answers",
+                                all[i].answers, "follows", all[i].follows, "lag_s",
+                                number(all[i].lag_s));
+        model_set(row, "replica", all[i].name);
+        model_set(row, "problem", all[i].problem);
+        json_array_append_new(list, row);
+    }
+    return list;
+}
+
 /* False, and the answer says it: nothing is measured here. */
 static bool
 measured(struct request *r)
@@ -56,6 +74,7 @@ api_load(struct request *r)
     for (size_t i = 0; i < n; i++) {
         row = show(&all[i]);
         json_object_set_new(row, "collectors", monitor_show(m, all[i].id));
+        json_object_set_new(row, "replicas", show_replicas(monitor_load(m), all[i].id));
         json_array_append_new(list, row);
     }
     free(all);

@@ -2,6 +2,7 @@
 #include "ctl/api/request.h"
 #include "ctl/catalog/model.h"
 #include "ctl/failover/failover.h"
+#include "ctl/failover/failover_log.h"
 #include "ctl/job/replica.h"
 
 static const char *
@@ -21,6 +22,7 @@ show(struct cluster *c, const json_t *replica)
     model_set(out, "shard", model_text(shard, "name"));
     json_object_set_new(out, "pid", json_integer(cluster_local_pid(c, model_server_id(replica))));
     replica_look(replica, out);
+    api_show_health(c, model_replica_route_id(replica), out);
     json_decref(shard);
     return out;
 }
@@ -80,6 +82,10 @@ wish_of(const struct request *r)
         .tls_ca      = ca ? ca : model_flag(r->body, "tls") ? "" : NULL,
         .weight      = (int)model_number(r->body, "weight"),
         .zone        = request_text(r, "zone"),
+        .cpus        = request_text(r, "cpus"),
+        .memory      = request_text(r, "memory"),
+        .plain       = json_is_false(json_object_get(r->body, "compress")),
+        .max_rate    = model_number(r->body, "max_rate"),
     };
 }
 
@@ -115,13 +121,29 @@ api_replica_remove(struct request *r)
     return request_done(r, replica_remove(r->cluster, r->who, r->part[1], &error), &error);
 }
 
+unsigned
+api_replica_reseed(struct request *r)
+{
+    struct sql_error error;
+
+    return request_done(r, replica_reseed(r->cluster, r->who, r->part[1], &error), &error);
+}
+
+unsigned
+api_failover_list(struct request *r)
+{
+    r->answer = json_pack("{s:o}", "failovers", failover_log_list(r->cluster));
+    return 200;
+}
+
 /* A server that does not answer cannot be asked to end what it does. */
 unsigned
 api_failover(struct request *r)
 {
     struct failover_wish wish = { .to = or_empty(request_text(r, "to")),
                                   .dry_run = model_flag(r->body, "dry_run"),
-                                  .cut = model_flag(r->body, "cut_transactions") };
+                                  .cut = model_flag(r->body, "cut_transactions"),
+                                  .force = model_flag(r->body, "force") };
     json_t              *shard = cluster_shard(r->cluster, r->part[1]);
     struct sql_error     error;
 
@@ -133,7 +155,7 @@ api_failover(struct request *r)
     if (!there && wish.dry_run)
         return request_refuse(r, 503, "the server of shard %s does not answer", r->part[1]);
     r->answer = there ? failover_switch(r->cluster, r->who, r->part[1], &wish, &error)
-                      : failover_lost(r->cluster, r->who, r->part[1], wish.to,
+                      : failover_lost(r->cluster, r->who, r->part[1], &wish,
                                       "somebody has asked for it, and it did not answer", &error);
     return request_done(r, r->answer != NULL, &error);
 }

@@ -2,6 +2,7 @@
 #include "ctl/api/request.h"
 #include "ctl/catalog/model.h"
 #include "ctl/failover/failover.h"
+#include "ctl/failover/restart.h"
 #include "ctl/job/release.h"
 #include "ctl/job/shard.h"
 
@@ -63,17 +64,20 @@ unsigned
 api_shard_set(struct request *r)
 {
     const char      *agent = request_text(r, "agent"), *failover = request_text(r, "failover");
+    const char      *reseed = request_text(r, "reseed");
     const json_t    *semi_sync = json_object_get(r->body, "semi_sync");
     struct sql_error error;
 
     if (semi_sync && !roles_set_semi_sync(r->cluster, r->who, r->part[1],
                                           json_is_true(semi_sync), &error))
         return request_done(r, false, &error);
-    if (failover && !roles_set_failover(r->cluster, r->who, r->part[1], failover, &error))
+    if (failover && !roles_set(r->cluster, r->who, r->part[1], "failover", failover, &error))
+        return request_done(r, false, &error);
+    if (reseed && !roles_set(r->cluster, r->who, r->part[1], "reseed", reseed, &error))
         return request_done(r, false, &error);
     if (agent && !shard_set_agent(r->cluster, r->who, r->part[1], agent, &error))
         return request_done(r, false, &error);
-    if ((agent || semi_sync || failover) && !request_text(r, "name") &&
+    if ((agent || semi_sync || failover || reseed) && !request_text(r, "name") &&
         !request_text(r, "state"))
         return 200;
     return request_done(r, shard_set(r->cluster, r->who, r->part[1], request_text(r, "name"),
@@ -81,11 +85,24 @@ api_shard_set(struct request *r)
 }
 
 unsigned
+api_shard_restart(struct request *r)
+{
+    struct sql_error error;
+
+    r->answer = restart_shard(r->cluster, r->who, r->part[1], model_flag(r->body, "dry_run"),
+                              &error);
+    return request_done(r, r->answer != NULL, &error);
+}
+
+unsigned
 api_shard_remove(struct request *r)
 {
     struct sql_error error;
 
-    return request_done(r, shard_remove(r->cluster, r->who, r->part[1], &error), &error);
+    if (strcmp(model_text(r->query, "dry_run"), "true") != 0)
+        return request_done(r, shard_remove(r->cluster, r->who, r->part[1], &error), &error);
+    r->answer = shard_remove_plan(r->cluster, r->part[1], &error);
+    return request_done(r, r->answer != NULL, &error);
 }
 
 unsigned

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "core/base/version.h"
 #include "ctl/api/request.h"
 #include "ctl/catalog/model.h"
 #include "ctl/provision/engines.h"
@@ -33,7 +34,10 @@ show_jobs(struct cluster *c, size_t limit, bool unfinished)
 unsigned
 api_jobs(struct request *r)
 {
-    r->answer = json_pack("{s:o}", "jobs", show_jobs(r->cluster, 100, false));
+    /* Who asks for pages gets to the oldest. */
+    bool paged = json_object_size(r->query) > 0;
+
+    r->answer = json_pack("{s:o}", "jobs", show_jobs(r->cluster, paged ? 0 : 100, false));
     return 200;
 }
 
@@ -84,6 +88,7 @@ show_shard(struct cluster *c, json_t *shard, const json_t *map)
     json_object_set_new(out, "ranges", json_integer(api_ranges_of(map, id)));
     json_object_set_new(out, "pid", json_integer(cluster_local_pid(c, model_server_id(shard))));
     ask(shard, out);
+    api_show_health(c, model_server_id(shard), out);
     return out;
 }
 
@@ -211,6 +216,7 @@ api_shard_show(struct request *r)
     json_object_set_new(r->answer, "server", show_facts(r->cluster, shard));
     json_object_set_new(r->answer, "replicas",
                         api_replicas_of(r->cluster, model_number(shard, "id")));
+    api_show_watch(r->cluster, shard, r->answer);
     json_decref(shard);
     json_decref(map);
     return 200;
@@ -280,5 +286,6 @@ api_status(struct request *r)
         "shards", show_shards(c), "engines", show_engines(c), "jobs", show_jobs(c, 0, true));
     json_decref(meta);
     json_object_set_new(r->answer, "scaler", show_scaler(c));
+    model_set(r->answer, "version", SHARDD_VERSION);
     return 200;
 }

@@ -22,8 +22,8 @@ head(struct buf *out, const char *metric, const char *type, const char *help)
     buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", metric, help, metric, type);
 }
 
-static void
-label(struct buf *out, const char *text)
+void
+metrics_label(struct buf *out, const char *text)
 {
     for (; *text; text++) {
         if (*text == '\\' || *text == '"')
@@ -47,7 +47,7 @@ static void
 labelled(struct buf *out, const char *metric, const char *name, const char *value, double number)
 {
     buf_printf(out, "%s{%s=\"", metric, name);
-    label(out, value);
+    metrics_label(out, value);
     buf_printf(out, "\"} %.15g\n", number);
 }
 
@@ -151,6 +151,22 @@ moves(struct buf *out, struct cluster *c)
 /* --- the scaler -------------------------------------------------------------------- */
 
 static void
+forecasts(struct buf *out, const char *name, const char *help, const json_t *shards,
+          const char *number)
+{
+    const json_t *shard;
+    size_t        i;
+
+    head(out, name, "gauge", help);
+    json_array_foreach(shards, i, shard) {
+        const json_t *f = json_object_get(shard, "statements");
+
+        if (json_is_object(f))
+            labelled(out, name, "shard", model_text(shard, "name"), real(f, number));
+    }
+}
+
+static void
 scaler_states(struct buf *out, const json_t *shown)
 {
     static const char *const modes[] = { "off", "advise", "auto" };
@@ -174,24 +190,10 @@ scaler_states(struct buf *out, const json_t *shown)
         }
         labelled(out, "shardctl_scaler_shards", "state", words[w], n);
     }
-    head(out, "shardctl_scaler_forecast_statements_per_second", "gauge",
-         "The highest rate of the shard that is foreseen.");
-    json_array_foreach(shards, i, shard) {
-        const json_t *f = json_object_get(shard, "statements");
-
-        if (json_is_object(f))
-            labelled(out, "shardctl_scaler_forecast_statements_per_second", "shard",
-                     model_text(shard, "name"), real(f, "peak"));
-    }
-    head(out, "shardctl_scaler_forecast_error_ratio", "gauge",
-         "How far such forecasts were off on average.");
-    json_array_foreach(shards, i, shard) {
-        const json_t *f = json_object_get(shard, "statements");
-
-        if (json_is_object(f))
-            labelled(out, "shardctl_scaler_forecast_error_ratio", "shard",
-                     model_text(shard, "name"), real(f, "error"));
-    }
+    forecasts(out, "shardctl_scaler_forecast_statements_per_second",
+              "The highest rate of the shard that is foreseen.", shards, "peak");
+    forecasts(out, "shardctl_scaler_forecast_error_ratio",
+              "How far such forecasts were off on average.", shards, "error");
 }
 
 static void
@@ -350,7 +352,7 @@ collectors(struct buf *out, struct monitor *m, const struct shard_load *all, siz
 
         json_array_foreach(list, k, row) {
             buf_append_text(out, "shardctl_collector_up{shard=\"");
-            label(out, all[i].name);
+            metrics_label(out, all[i].name);
             buf_printf(out, "\",collector=\"%s\"} %d\n", model_text(row, "collector"),
                        model_text(row, "problem")[0] == '\0');
         }
@@ -387,6 +389,7 @@ metrics_controller(struct buf *out, struct cluster *c)
     moves(out, c);
     shard_states(out, shards);
     key_space(out, c, shards);
+    metrics_servers(out, c, shards);
     if (c->monitor)
         monitored(out, c->monitor);
     if (c->scaler)

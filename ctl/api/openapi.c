@@ -76,7 +76,7 @@ parameters(const struct route *route)
         schema_parameters(route->takes, list);
     if (route->list[0])
         schema_parameters(PAGE_TAKES, list);
-    if (changes(route) && route->object)
+    if (changes(route) && route->object != NO_OBJECT)
         json_array_append_new(list, reference("parameters", "if_match"));
     if (route_changes(route))
         json_array_append_new(list, reference("parameters", "once"));
@@ -110,7 +110,7 @@ responses(const struct route *route)
                          "Server-sent events", "headers", headers, "content",
                          "text/event-stream", "schema", "type", "string", "default",
                          reference("responses", "Error"));
-    if (route->object && !changes(route))
+    if (route->object != NO_OBJECT && !changes(route))
         json_object_set_new(headers, "ETag", reference("headers", "etag"));
     return json_pack("{s:{s:s, s:o, s:{s:{s:o}}}, s:o}", "200", "description", "Done", "headers",
                      headers, "content", "application/json", "schema", answer_schema(route),

@@ -5,7 +5,7 @@
 #include "core/base/buf.h"
 #include "ctl/job/job.h"
 
-enum { REQUEST_PARTS = 4, REQUEST_ID_MAX = 64, REQUEST_WHO_MAX = 160 };
+enum { REQUEST_PARTS = 5, REQUEST_ID_MAX = 64, REQUEST_WHO_MAX = 160 };
 
 /* What somebody may do; each may what those before it may. OWNER is for shardd itself and for
  * whoever may do anything on this machine: only over the Unix socket. */
@@ -47,7 +47,8 @@ typedef unsigned (*handler_fn)(struct request *r);
  *            tells apart ("a,b": both together), in any order; "-number": newest first. "" : it
  *            is no list
  *   object   the kind of catalog object that the path names: its version is the ETag, and If-Match
- *            is heeded by PUT, POST and DELETE. NO_OBJECT: it names none
+ *            is heeded by PUT, POST and DELETE. CATALOG_META: settings, which always are there.
+ *            NO_OBJECT: it names none, and If-Match is refused
  */
 struct route {
     const char       *method;
@@ -60,7 +61,7 @@ struct route {
     enum catalog_kind object;
 };
 
-#define NO_OBJECT CATALOG_META
+#define NO_OBJECT CATALOG_KINDS
 
 extern const struct route api_routes[];
 extern const size_t       api_n_routes;
@@ -122,6 +123,8 @@ unsigned api_database_create(struct request *r);
 unsigned api_database_drop(struct request *r);
 unsigned api_table_list(struct request *r);
 unsigned api_table_show(struct request *r);
+unsigned api_lookup_add(struct request *r);
+unsigned api_lookup_drop(struct request *r);
 unsigned api_table_set(struct request *r);
 unsigned api_ddl(struct request *r);
 unsigned api_fsck(struct request *r);
@@ -145,6 +148,9 @@ unsigned api_shard_release(struct request *r);
 unsigned api_shard_list(struct request *r);
 unsigned api_shard_show(struct request *r);
 unsigned api_failover(struct request *r);
+unsigned api_failover_list(struct request *r);
+unsigned api_shard_restart(struct request *r);
+unsigned api_replica_reseed(struct request *r);
 unsigned api_replica_list(struct request *r);
 unsigned api_replica_show(struct request *r);
 unsigned api_replica_add(struct request *r);
@@ -174,6 +180,11 @@ unsigned api_database_set(struct request *r);
 
 /* The replicas of a shard, for people; to be owned. */
 json_t *api_replicas_of(struct cluster *c, int64_t shard);
+
+/* How a shard's primary is seen, and its servers by the workers, into the shard's object for
+ * people: api_servers.c. */
+void api_show_watch(struct cluster *c, const json_t *shard, json_t *out);
+void api_show_health(struct cluster *c, int64_t server, json_t *out);
 
 /* {shard id: its part of the key space}, to be owned. */
 json_t *api_shares(const json_t *map);

@@ -186,19 +186,23 @@ static unsigned
 find_route(struct request *r)
 {
     bool path_known = false;
+    char allow[40]  = "";
 
     for (size_t i = 0; i < api_n_routes; i++) {
         if (!matches(api_routes[i].path, r))
             continue;
         path_known = true;
+        snprintf(allow + strlen(allow), sizeof(allow) - strlen(allow), "%s%s",
+                 allow[0] ? ", " : "", api_routes[i].method);
         if (strcmp(api_routes[i].method, r->method) == 0) {
             r->route = &api_routes[i];
             return 0;
         }
     }
-    return path_known
-               ? request_refuse(r, 405, "%s is not a method of this path", r->method)
-               : request_refuse(r, 404, "there is no such path; see /v1/openapi.json");
+    if (!path_known)
+        return request_refuse(r, 404, "there is no such path; see /v1/openapi.json");
+    request_header(r, "Allow", "%s", allow);
+    return request_refuse(r, 405, "%s is not a method of this path; it takes %s", r->method, allow);
 }
 
 /* --- steps ---------------------------------------------------------------------- */
@@ -367,14 +371,15 @@ serve_run(struct exchange *e)
 {
     unsigned status;
 
-    log_request(e->r.id);
+    log_about(LOG_REQUEST, e->r.id);
     catalog_acts_for(e->r.who, e->r.id);
     status = run(e);
     note(&e->r, status);
     log_debug("%s %s by %s: %u", e->r.method, e->r.path, e->r.who[0] ? e->r.who : "nobody",
               status);
     catalog_acts_for(NULL, NULL);
-    log_request(NULL);
+    log_about(LOG_REQUEST, NULL);
+    log_about(LOG_JOB, NULL);
     return status;
 }
 

@@ -23,7 +23,9 @@ object_name(const struct request *r, char out[NAME_ROOM])
 {
     char *table;
 
-    if (r->route->object == CATALOG_SHARD) {
+    if (r->route->object == CATALOG_META) {
+        snprintf(out, NAME_ROOM, "%s", strcmp(r->part[0], "load") == 0 ? "monitor" : r->part[0]);
+    } else if (r->route->object == CATALOG_SHARD) {
         name_of_id(cluster_shard(r->cluster, r->part[1]), out);
     } else if (r->route->object == CATALOG_REPLICA) {
         name_of_id(cluster_replica(r->cluster, r->part[1]), out);
@@ -53,10 +55,17 @@ version_of(const struct request *r)
     return object ? version : 0;
 }
 
+/* Settings that nobody has changed yet have the version 0, which the catalog knows as well. */
+static bool
+exists(const struct request *r, int64_t version)
+{
+    return version > 0 || r->route->object == CATALOG_META;
+}
+
 void
 version_tell(struct request *r, int64_t version)
 {
-    if (version > 0)
+    if (exists(r, version))
         request_header(r, "ETag", "\"%" PRId64 "\"", version);
 }
 
@@ -72,11 +81,14 @@ version_check(struct request *r)
     char    name[NAME_ROOM], tag[32];
     int64_t version;
 
-    if (!r->if_match || r->route->object == NO_OBJECT || strcmp(r->method, "GET") == 0)
+    if (!r->if_match || strcmp(r->method, "GET") == 0)
         return 0;
+    if (r->route->object == NO_OBJECT)
+        return request_refuse(r, 400, "what this changes has no versions, so If-Match cannot be "
+                              "heeded");
     version = version_of(r);
     snprintf(tag, sizeof(tag), "\"%" PRId64 "\"", version);
-    if (version == 0 || (strcmp(r->if_match, "*") != 0 && strcmp(r->if_match, tag) != 0))
+    if (!exists(r, version) || (strcmp(r->if_match, "*") != 0 && strcmp(r->if_match, tag) != 0))
         return refuse(r);
     object_name(r, name);
     catalog_expect(r->route->object, name, version);

@@ -15,6 +15,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/memory.h"
+#include "core/base/wake.h"
 #include "ctl/catalog/audit_check.h"
 #include "ctl/catalog/audit_files.h"
 
@@ -267,7 +268,7 @@ audit_log_open(struct catalog *c, const char *dir, size_t file_bytes, unsigned f
     log->files      = files ? files : AUDIT_FILES;
     snprintf(log->dir, sizeof(log->dir), "%s", dir);
     pthread_mutex_init(&log->lock, NULL);
-    pthread_cond_init(&log->grown, NULL);
+    wake_init(&log->grown);
     if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
         err_set(err, "cannot make %s: %s", dir, strerror(errno));
         goto fail;
@@ -313,15 +314,8 @@ audit_log_close(struct audit_log *log)
 static void
 wait_for(struct audit_log *log, int64_t seq, unsigned ms)
 {
-    struct timespec until;
+    struct timespec until = wake_after_ms(ms);
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += (time_t)(ms / 1000);
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
     while (log->written < seq && !atomic_load(&log->stop) &&
            pthread_cond_timedwait(&log->grown, &log->lock, &until) == 0)
         ;

@@ -2,9 +2,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "core/base/clock.h"
 #include "core/base/memory.h"
+#include "core/base/wake.h"
 #include "ctl/catalog/catalog_sqlite.h"
 
 const char catalog_schema[] =
@@ -29,15 +30,6 @@ catalog_acts_for(const char *who, const char *request)
 {
     acting.who     = who;
     acting.request = request;
-}
-
-static double
-now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 /* --- writing ------------------------------------------------------------------------ */
@@ -74,7 +66,7 @@ catalog_audit_put(struct catalog_change *change, enum catalog_kind kind, const c
                   int64_t version, const json_t *old, const json_t *new)
 {
     struct audit_event event = {
-        .time    = now(),
+        .time    = clock_wall_s(),
         .who     = actor(change->who),
         .action  = !new ? "remove" : old ? "change" : "create",
         .kind    = catalog_kind_name(kind),
@@ -117,7 +109,7 @@ catalog_note(struct catalog *c, const char *who, const char *action, const char 
              const char *result, struct err *err)
 {
     struct catalog_change *change = catalog_begin(c, who);
-    struct audit_event     event  = { .time = now(), .who = who, .action = action,
+    struct audit_event     event  = { .time = clock_wall_s(), .who = who, .action = action,
                                       .kind = "request", .name = name, .result = result,
                                       .request = acting.request };
 
@@ -285,16 +277,9 @@ catalog_wake(struct catalog *c)
 int64_t
 catalog_wait_news(struct catalog *c, int64_t seq, unsigned ms)
 {
-    struct timespec until;
+    struct timespec until = wake_after_ms(ms);
     int64_t         now_seq;
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += (time_t)(ms / 1000);
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
     pthread_mutex_lock(&c->news_lock);
     unsigned wakes = c->wakes;
     while (c->news_seq <= seq && c->wakes == wakes &&

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "core/base/memory.h"
+#include "core/base/wake.h"
 #include "ctl/catalog/catalog_sqlite.h"
 
 static const char *const kind_names[CATALOG_KINDS] = {
@@ -52,7 +53,7 @@ catalog_open(const char *path, struct err *err)
     for (size_t i = 0; i < CATALOG_KINDS; i++)
         c->stamp[i] = 1;
     pthread_mutex_init(&c->news_lock, NULL);
-    pthread_cond_init(&c->news, NULL);
+    wake_init(&c->news);
     if (rc != SQLITE_OK) {
         err_set(err, "cannot open the catalog %s: %s", path,
                 c->db ? sqlite3_errmsg(c->db) : sqlite3_errstr(rc));

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/memory.h"
 #include "ctl/catalog/model.h"
 
 const char *
@@ -254,4 +255,36 @@ model_take_number(json_t *cluster, const char *key)
 
     json_object_set_new(cluster, key, json_integer(number + 1));
     return number;
+}
+
+struct order {
+    const char *key;
+    bool        largest_first;
+};
+
+static int
+by_number(const void *a, const void *b, void *context)
+{
+    const struct order *by = context;
+    int64_t             x  = model_number(*(json_t *const *)a, by->key);
+    int64_t             y  = model_number(*(json_t *const *)b, by->key);
+
+    return by->largest_first ? (x < y) - (x > y) : (x > y) - (x < y);
+}
+
+json_t *
+model_sorted(json_t *list, const char *key, bool largest_first)
+{
+    size_t       n   = json_array_size(list);
+    json_t     **all = mem_alloc((n + 1) * sizeof(*all)), *out = json_array();
+    struct order by  = { key, largest_first };
+
+    for (size_t i = 0; i < n; i++)
+        all[i] = json_array_get(list, i);
+    qsort_r(all, n, sizeof(*all), by_number, &by);
+    for (size_t i = 0; i < n; i++)
+        json_array_append(out, all[i]);
+    free(all);
+    json_decref(list);
+    return out;
 }

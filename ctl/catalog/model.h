@@ -62,6 +62,10 @@ const char *model_server_kind(const json_t *server);
 int         model_server_number(const json_t *server);
 bool        model_is_engine(const json_t *server);
 
+/* By what id routes and slots have a replica. Workers know the backends of a shard's primary by the
+ * shard's number, whoever that is: its first server has another one when it is a replica. */
+uint32_t model_replica_route_id(const json_t *replica);
+
 /* The shard that a shard's or a replica's server belongs to; whether it replicates another. */
 int64_t model_server_shard(const json_t *server);
 bool    model_is_replica(const json_t *server);
@@ -116,5 +120,9 @@ json_t *model_ranges_new(const int64_t *shard_ids, size_t n_shards, size_t per_s
 /* The catalog's cluster object with `key` one higher; returns the number it
  * had before. Part of `change`. */
 int64_t model_take_number(json_t *cluster, const char *key);
+
+/* The objects of a list by the number `key`, the smallest first, or the largest: a list of its
+ * own. Takes `list`. */
+json_t *model_sorted(json_t *list, const char *key, bool largest_first);
 
 #endif

@@ -159,10 +159,8 @@ replica_weight(const json_t *replica)
     return (uint8_t)(weight < 1 ? 1 : weight > ROUTES_WEIGHT_MAX ? ROUTES_WEIGHT_MAX : weight);
 }
 
-/* Workers know the backends of a shard's primary by the shard's number, whoever that is: its first
- * server must not have the same one when it is a replica. */
-static uint32_t
-replica_id(const json_t *replica)
+uint32_t
+model_replica_route_id(const json_t *replica)
 {
     enum { FIRST_SERVERS = 0x20000000 };
     uint32_t id = (uint32_t)model_number(replica, "id");
@@ -184,7 +182,7 @@ build_replicas(struct builder *b, json_t *all)
         json_object_foreach(all, name, object)
             if (model_number(object, "shard") == r->shards[i].id)
                 list[r->n_replicas++] = (struct route_replica){
-                    .id     = replica_id(object),
+                    .id     = model_replica_route_id(object),
                     .shard  = i,
                     .name   = keep(b, object, "name"),
                     .host   = keep(b, object, by_socket(object) ? "socket" : "host"),
@@ -295,6 +293,28 @@ build_columns(struct builder *b, const json_t *object, struct route_table *table
     table->columns   = columns;
 }
 
+/* Those whose columns are gone are none. */
+static void
+build_lookups(struct builder *b, const json_t *object, struct route_table *table)
+{
+    json_t              *list = json_object_get(object, "lookups"), *one;
+    struct route_lookup *all;
+    size_t               i;
+
+    if (json_array_size(list) == 0 || table->kind != TABLE_SHARDED)
+        return;
+    all = arena_alloc(b->arena, ROUTES_LOOKUPS_MAX * sizeof(*all));
+    json_array_foreach(list, i, one) {
+        uint32_t column = routes_column(table, span_of(model_text(one, "column")));
+
+        if (column != ROUTES_NONE && table->n_lookups < ROUTES_LOOKUPS_MAX)
+            all[table->n_lookups++] = (struct route_lookup){
+                .column = column, .filling = model_flag(one, "filling"),
+                .table = keep(b, one, "table") };
+    }
+    table->lookups = all;
+}
+
 /* What a move says about the table of this catalog name. */
 static void
 build_move(struct builder *b, const char *name, struct route_table *table)
@@ -330,6 +350,7 @@ build_table(struct builder *b, const char *name, const json_t *object, struct ro
         return err_set(b->err, "table %s is in database %s, which the catalog does not have",
                        model_text(object, "name"), database);
     build_columns(b, object, table);
+    build_lookups(b, object, table);
     if (table->kind == TABLE_SHARDED && table->key == ROUTES_NONE)
         return err_set(b->err, "table %s.%s has no column '%s' for its key", database,
                        model_text(object, "name"), model_text(object, "key"));

@@ -148,24 +148,45 @@ thaw(struct failover *f)
                   ignored.message);
 }
 
+static void
+put_replica(struct catalog_change *change, json_t *replica)
+{
+    char id[24];
+
+    snprintf(id, sizeof(id), "%lld", (long long)model_number(replica, "id"));
+    catalog_put(change, CATALOG_REPLICA, id, replica, CATALOG_ANY);
+}
+
+static void
+note(struct failover *f)
+{
+    failover_log_add(f->shard, &(struct failover_event){
+        .from = model_text(f->replica, "name"), .to = model_text(f->shard, "server_name"),
+        .kind = f->kind, .why = f->why, .who = f->who, .may_be_lost = f->may_be_lost });
+}
+
 bool
 failover_record(struct failover *f, const char *suspect, struct sql_error *error)
 {
     struct catalog_change *change = catalog_begin(f->c->catalog, "controller");
-    char                   before[24], after[24], shard[24];
+    char                   before[24], shard[24];
+    json_t                *one;
+    size_t                 i;
 
     snprintf(before, sizeof(before), "%lld", (long long)model_number(f->replica, "id"));
     snprintf(shard, sizeof(shard), "%lld", (long long)model_number(f->shard, "id"));
     model_swap_servers(f->shard, f->replica);
     json_object_set_new(f->shard, "epoch", json_integer(model_number(f->shard, "epoch") + 1));
     json_object_set_new(f->shard, "lost", json_boolean(suspect != NULL));
+    note(f);
     if (suspect)
         model_set(f->replica, "suspect", suspect);
-    snprintf(after, sizeof(after), "%lld", (long long)model_number(f->replica, "id"));
     catalog_put(change, CATALOG_SHARD, shard, f->shard, CATALOG_ANY);
     catalog_remove(change, CATALOG_REPLICA, before, CATALOG_ANY);
-    catalog_put(change, CATALOG_REPLICA, after, f->replica, CATALOG_NEW);
-    fence_put(change, NULL);
+    put_replica(change, f->replica);
+    json_array_foreach(f->left_out, i, one)
+        put_replica(change, one);
+    fence_put_back(change);
     cluster_bump(f->c, change, "generation");
     return job_commit(change, error);
 }
@@ -173,28 +194,25 @@ failover_record(struct failover *f, const char *suspect, struct sql_error *error
 bool
 failover_open(struct failover *f, struct sql_error *error)
 {
-    cluster_renew_local(f->c, f->shard);
-    cluster_renew_local(f->c, f->replica);
+    cluster_renew(f->c, f->shard);
+    cluster_renew(f->c, f->replica);
     return replication_semi_sync(&f->chosen, true, roles_wait(f->c, f->shard), error) &&
            replication_promote(&f->chosen, error);
 }
 
-/* Whoever is still connected to the server before: sessions with temporary tables or locks of
- * their own, and clients that came past shardd. Their next statement would go to a replica. */
-static void
-cut_off(struct failover *f)
+/* For how long statements waited; where it cannot be written it is not known later. */
+void
+failover_note_pause(struct failover *f, double pause_ms)
 {
-    struct sql_error error;
-    json_t *rows = server_rows(&f->old, &error, "SELECT ID FROM information_schema.PROCESSLIST"
-                               " WHERE ID <> CONNECTION_ID() AND COMMAND NOT LIKE 'Binlog Dump%%'"
-                               " AND USER NOT IN ('system user', 'event_scheduler', %s)",
-                               server_text(model_text(f->replica, "user"))), *row;
-    size_t  i;
+    struct catalog_change *change = catalog_begin(f->c->catalog, "controller");
+    struct err             err;
+    char                   id[24];
 
-    json_array_foreach(rows, i, row)
-        if (!server_run(&f->old, &error, "KILL CONNECTION %s", server_cell(row, 0)))
-            continue; /* it has gone */
-    json_decref(rows);
+    failover_log_pause(f->shard, pause_ms);
+    snprintf(id, sizeof(id), "%lld", (long long)model_number(f->shard, "id"));
+    catalog_put(change, CATALOG_SHARD, id, f->shard, CATALOG_ANY);
+    if (catalog_commit(change, &err) != 0)
+        log_warn("%s", err.text);
 }
 
 /* From here on there is no way back: what fails is tried again by roles_keep(). */
@@ -210,6 +228,7 @@ finish(struct failover *f)
     failpoint("failover-opened");
     if (!publish_now(f->c->publisher, PUBLISH_WAIT_MS, NULL, &err))
         log_error("%s", err.text);
+    failpoint("failover-published");
 }
 
 static void
@@ -220,8 +239,9 @@ clean_up(struct failover *f)
     if (!publish_drained(f->c->publisher, DRAIN_MS))
         log_warn("shard %s: statements are still under way on its server of before",
                  model_text(f->shard, "name"));
-    cut_off(f);
+    replication_cut_off(&f->old, model_text(f->replica, "user"));
     server_close(&f->old);
+    failpoint("failover-cut-off");
     if (!roles_keep(f->c, f->shard, &error))
         log_warn("shard %s: %s", model_text(f->shard, "name"), error.message);
 }
@@ -305,8 +325,10 @@ run(struct failover *f, const char *shard, const struct failover_wish *wish)
                       "shard list'", shard);
     else if (choose(f, wish->to) && prepare(f) && (wish->dry_run || run_fenced(f, wish)))
         answer = describe(f, !wish->dry_run);
-    if (answer && !wish->dry_run)
+    if (answer && !wish->dry_run) {
+        failover_note_pause(f, json_real_value(json_object_get(answer, "pause_ms")));
         clean_up(f);
+    }
     server_close(&f->old);
     server_close(&f->chosen);
     json_decref(f->shard);
@@ -318,7 +340,8 @@ json_t *
 failover_switch(struct cluster *c, const char *who, const char *shard,
                 const struct failover_wish *wish, struct sql_error *error)
 {
-    struct failover f      = { .c = c, .error = error };
+    struct failover f      = { .c = c, .error = error, .kind = "planned", .who = who,
+                               .why = "somebody has asked for it" };
     json_t         *answer = NULL;
 
     if (!job_begin(&f.job, c, "failover", who, wish->dry_run ? "look at a change of the primary"

@@ -22,6 +22,7 @@ struct failover_wish {
     const char *to;      /* a replica's name; "": the best one */
     bool        dry_run; /* say what would be done */
     bool        cut;     /* end transactions that are in the way, with 1213 */
+    bool        force;   /* a primary that does not answer goes even if commits may be lost */
     int         wait_ms; /* for transactions to end, at most; 0: FAILOVER_WAIT_MS */
 };
 
@@ -52,14 +53,18 @@ bool roles_begin_to_wait(struct cluster *c, const json_t *shard,
 bool roles_set_semi_sync(struct cluster *c, const char *who, const char *name, bool on,
                          struct sql_error *error) must_check;
 
-/* Whether it is replaced without being asked: "auto" or "manual". */
-bool roles_set_failover(struct cluster *c, const char *who, const char *name, const char *how,
-                        struct sql_error *error) must_check;
+/* "failover": whether it is replaced without being asked; "reseed": whether a server that was
+ * replaced is made anew so. `how` is "auto" or "manual". */
+bool roles_set(struct cluster *c, const char *who, const char *name, const char *key,
+               const char *how, struct sql_error *error) must_check;
 
-/* The primary does not answer: replaced by the replica that has most (or `to`, when that has all
- * as well). `why` is for people. As failover_switch(). */
-json_t *failover_lost(struct cluster *c, const char *who, const char *shard, const char *to,
-                      const char *why, struct sql_error *error);
+/* The primary does not answer: replaced by the replica that has most (or wish->to, when that has
+ * all as well). `why` is for people. As failover_switch(); "may_be_lost" says whether commits may
+ * be, which only wish->force allows: those of a shard without semi_sync, and those that only a
+ * replica has which does not answer either. */
+json_t *failover_lost(struct cluster *c, const char *who, const char *shard,
+                      const struct failover_wish *wish, const char *why,
+                      struct sql_error *error);
 
 /* Whether the shard's primary answers. */
 bool failover_answers(const json_t *shard);

@@ -11,16 +11,20 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "ctl/catalog/model.h"
+#include "ctl/failover/branches.h"
 #include "ctl/failover/failover_step.h"
-#include "ctl/job/moving.h"
+#include "ctl/failover/mend.h"
 #include "ctl/job/replica_step.h"
 #include "ctl/move/gtid.h"
+#include "ctl/move/run.h"
 #include "ctl/provision/failpoint.h"
 
 enum {
     ANSWER_S  = 5,
     FREEZE_S  = 1,
     APPLY_S   = 60,
+    STEP_S    = 1,
+    MOVES_MS  = 15000, /* for a move to stop: what it asks of the server breaks off, or times out */
 };
 
 /* One of those that could take the place. */
@@ -49,7 +53,7 @@ let_go(struct failover *f)
     failover_fence(f->c, f->shard, &fence);
     fence.cut = true;
     change    = catalog_begin(f->c->catalog, "controller");
-    fence_put(change, &fence);
+    fence_put_over(change, &fence);
     failover_fence_fini(&fence);
     catalog_put(change, CATALOG_SHARD, id, f->shard, CATALOG_ANY);
     cluster_bump(f->c, change, "generation");
@@ -98,9 +102,26 @@ look(struct candidate *k, struct sql_error *error)
     return true;
 }
 
+/* It may have what the others have not, and cannot follow one of them then. */
+static void
+leave_out(struct failover *f, json_t *replica)
+{
+    char why[200];
+
+    snprintf(why, sizeof(why), "it did not answer when %s had another server take its primary's "
+             "place", f->who);
+    log_warn("shard %s: replica %s does not answer, and is left out", model_text(f->shard, "name"),
+             model_text(replica, "name"));
+    model_set(replica, "suspect", why);
+    if (!f->left_out)
+        f->left_out = json_array();
+    json_array_append(f->left_out, replica);
+    f->may_be_lost = true;
+}
+
 /* Each of them may be the only one that has confirmed a commit: all have to be asked. */
 static bool
-look_at_all(struct failover *f, json_t *all, struct candidate *list, size_t *n)
+look_at_all(struct failover *f, json_t *all, bool force, struct candidate *list, size_t *n)
 {
     json_t *one;
     size_t  i;
@@ -109,11 +130,18 @@ look_at_all(struct failover *f, json_t *all, struct candidate *list, size_t *n)
         if (model_text(one, "suspect")[0])
             continue;
         list[*n] = (struct candidate){ .replica = one };
-        if (!look(&list[(*n)++], f->error))
+        if (look(&list[*n], f->error)) {
+            (*n)++;
+            continue;
+        }
+        server_close(&list[*n].s);
+        if (!force)
             return sql_error_set(f->error, SQL_UNKNOWN_ERROR, "shardd: shard %.64s has no primary, "
                                  "and replica %.64s, which may be the only one with the last "
-                                 "commits, does not answer; start it again",
+                                 "commits, does not answer; start it again, or have it left out "
+                                 "with 'shardctl failover --force'",
                                  model_text(f->shard, "name"), model_text(one, "name"));
+        leave_out(f, one);
     }
     return *n > 0 || sql_error_set(f->error, SQL_UNKNOWN_ERROR, "shardd: shard %s has no replica "
                                    "that could become its primary", model_text(f->shard, "name"));
@@ -124,6 +152,7 @@ static bool
 pick(struct failover *f, struct candidate *list, size_t n, const char *to)
 {
     struct candidate *best = NULL;
+    bool              there = !to[0];
 
     for (size_t i = 0; i < n; i++) {
         bool most = true, named = strcmp(model_text(list[i].replica, "name"), to) == 0;
@@ -132,7 +161,16 @@ pick(struct failover *f, struct candidate *list, size_t n, const char *to)
             most = most && gtid_has_all(&list[i].has, &list[k].has);
         if (most && (!best || named))
             best = &list[i];
+        there = there || named;
     }
+    if (!there)
+        return sql_error_set(f->error, SQL_UNKNOWN_ERROR, "shardd: shard %.64s has no replica "
+                             "%.64s that could become its primary; see 'shardctl replica list'",
+                             model_text(f->shard, "name"), to);
+    if (best && to[0] && strcmp(model_text(best->replica, "name"), to) != 0)
+        return sql_error_set(f->error, SQL_UNKNOWN_ERROR, "shardd: replica %.64s lacks what %.64s "
+                             "has; take that one, or say none", to,
+                             model_text(best->replica, "name"));
     if (!best)
         return sql_error_set(f->error, SQL_UNKNOWN_ERROR, "shardd: the replicas of shard %s have "
                              "different histories, none has all: look at their gtid_slave_pos",
@@ -146,12 +184,13 @@ pick(struct failover *f, struct candidate *list, size_t n, const char *to)
 }
 
 static bool
-choose(struct failover *f, const char *to)
+choose(struct failover *f, const struct failover_wish *wish)
 {
     json_t           *all = cluster_replicas(f->c, model_number(f->shard, "id"));
     struct candidate  list[ROUTES_SHARD_REPLICAS_MAX + 1];
     size_t            n  = 0;
-    bool              ok = look_at_all(f, all, list, &n) && pick(f, list, n, to);
+    bool              ok = look_at_all(f, all, wish->force, list, &n) &&
+              pick(f, list, n, wish->to);
     struct sql_error  ignored;
 
     for (size_t i = 0; i < n; i++) {
@@ -165,29 +204,81 @@ choose(struct failover *f, const char *to)
 
 /* --- the change ------------------------------------------------------------------------- */
 
+/* It has much to apply: not each of these transactions has to be on its disk before the next one.
+ * All of them are when it is told to `keep` them again. */
 static bool
-take_over(struct failover *f, const char *why)
+hurry(struct server *s, bool keep, struct sql_error *error)
+{
+    return server_run(s, error, "SET GLOBAL sync_binlog = %d", keep) &&
+           server_run(s, error, "SET GLOBAL innodb_flush_log_at_trx_commit = %d", keep ? 1 : 2) &&
+           (!keep || server_run(s, error, "FLUSH LOCAL BINARY LOGS, ENGINE LOGS"));
+}
+
+/* All that it got. A branch that only the replica has may be in the way. */
+static bool
+apply_all(struct failover *f)
+{
+    struct replication_status status;
+    uint64_t                  until = clock_us() + APPLY_S * 1000000ull;
+
+    while (!replication_wait(&f->chosen, f->position, STEP_S, f->error)) {
+        if (f->error->code != SQL_UNKNOWN_ERROR || clock_us() > until ||
+            !replication_status(&f->chosen, &status, f->error))
+            return false;
+        if (status.sql)
+            branches_unblock(f->c, &f->chosen);
+        else if (!mend_applier(&f->chosen, &status))
+            return sql_error_set(f->error, SQL_UNKNOWN_ERROR, "shardd: replica %.64s, which has "
+                                 "most, does not apply it: %.255s", f->chosen.name, status.problem);
+    }
+    return true;
+}
+
+/* One that keeps less of what it does than ours do is left as it is. */
+static bool
+apply(struct failover *f)
+{
+    struct sql_error later;
+    char             as[16];
+    bool             hurries, ok;
+
+    if (replication_wait(&f->chosen, f->position, STEP_S, f->error))
+        return true;
+    hurries = server_value(&f->chosen, as, sizeof(as), f->error,
+                           "SELECT @@sync_binlog * 10 + @@innodb_flush_log_at_trx_commit") &&
+              strcmp(as, "11") == 0 && hurry(&f->chosen, false, f->error);
+    ok = apply_all(f);
+    if (!hurries || hurry(&f->chosen, true, ok ? f->error : &later))
+        return ok;
+    log_error("%s: sync_binlog and innodb_flush_log_at_trx_commit are to be 1 again",
+              f->chosen.name);
+    return false;
+}
+
+static bool
+take_over(struct failover *f)
 {
     struct err err;
     char       suspect[256], when[64];
     time_t     now = time(NULL);
     struct tm  utc;
 
-    f->chosen.answer_s = APPLY_S;
-    if (!replication_wait(&f->chosen, f->position, APPLY_S, f->error))
+    if (!apply(f))
         return false;
     failpoint("failover-applied");
     gmtime_r(&now, &utc);
     strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S UTC", &utc);
-    snprintf(suspect, sizeof(suspect), "it was replaced at %s: %.150s", when, why);
+    snprintf(suspect, sizeof(suspect), "it was replaced at %s: %.150s", when, f->why);
     if (!failover_record(f, suspect, f->error))
         return false;
     failpoint("failover-taken");
     if (!failover_open(f, f->error))
         log_error("shard %s: its new primary is not open yet: %s", model_text(f->shard, "name"),
                   f->error->message);
+    failpoint("failover-taken-open");
     if (!publish_now(f->c->publisher, PUBLISH_WAIT_MS, NULL, &err))
         log_error("%s", err.text);
+    failpoint("failover-taken-published");
     return true;
 }
 
@@ -197,19 +288,22 @@ give_up(struct failover *f)
 {
     struct err err;
 
-    if (!fence_lower(f->c, PUBLISH_WAIT_MS, &err))
+    if (!fence_back(f->c, PUBLISH_WAIT_MS, &err))
         log_error("%s", err.text);
 }
 
 static bool
-run(struct failover *f, const char *to, const char *why)
+run(struct failover *f, const struct failover_wish *wish)
 {
     bool ok = let_go(f);
 
     failpoint("failover-let-go");
     if (ok)
         freeze_if_it_answers(f);
-    ok = ok && choose(f, to) && take_over(f, why);
+    ok = ok && choose(f, wish);
+    if (ok)
+        failpoint("failover-chosen");
+    ok = ok && take_over(f);
     if (!ok)
         give_up(f);
     server_close(&f->chosen);
@@ -217,52 +311,112 @@ run(struct failover *f, const char *to, const char *why)
 }
 
 static bool
-is_safe(const struct failover *f)
+is_safe(struct failover *f, bool force)
 {
-    return model_flag(f->shard, "semi_sync") ||
+    if (model_flag(f->shard, "semi_sync"))
+        return true;
+    f->may_be_lost = true;
+    return force ||
            sql_error_set(f->error, SQL_NOT_SUPPORTED, "shardd: the server of shard %s does not "
                          "answer, and its commits did not wait for a replica (see 'shardctl shard "
-                         "set --semi-sync on'): some might be lost, so it is waited for",
+                         "set --semi-sync on'): those that no replica has got would be lost, so it "
+                         "is waited for; 'shardctl failover --force' replaces it all the same",
                          model_text(f->shard, "name"));
 }
 
-json_t *
-failover_lost(struct cluster *c, const char *who, const char *shard, const char *to,
-              const char *why, struct sql_error *error)
+static json_t *
+describe(const struct failover *f)
 {
-    struct failover  f = { .c = c, .error = error, .began_us = clock_us() };
+    return json_pack("{s:s, s:s, s:s, s:b, s:b, s:f}", "shard", model_text(f->shard, "name"),
+                     "from", model_text(f->replica, "name"), "to",
+                     model_text(f->shard, "server_name"), "done", true, "may_be_lost",
+                     f->may_be_lost, "pause_ms", (double)(clock_us() - f->began_us) / 1000);
+}
+
+/* Somebody else may have replaced it while we waited for the locks. */
+static bool
+is_still(struct failover *f)
+{
+    json_t *now = cluster_shard_by_id(f->c, model_number(f->shard, "id"));
+    bool    is  = now && model_server_id(now) == model_server_id(f->shard);
+
+    if (is) {
+        json_decref(f->shard); /* other things of it may have changed */
+        f->shard = json_incref(now);
+    }
+    json_decref(now);
+    return is || sql_error_set(f->error, SQL_UNKNOWN_ERROR, "shardd: shard %s has another server "
+                               "now", model_text(f->shard, "name"));
+}
+
+/* With the locks that whoever changes roles has. */
+static json_t *
+replace(struct failover *f, const struct failover_wish *wish)
+{
     json_t          *answer = NULL;
     struct sql_error later;
 
+    failpoint("failover-held");
+    if (is_still(f) && run(f, wish))
+        answer = describe(f);
+    if (answer)
+        failover_note_pause(f, json_real_value(json_object_get(answer, "pause_ms")));
+    if (answer && !roles_keep(f->c, f->shard, &later))
+        log_warn("shard %s: %s", model_text(f->shard, "name"), later.message);
+    return answer;
+}
+
+/* Rows that move wait: the move goes on from its record with the server that the shard has then, as
+ * after an end of the controller. What its streams have of the one before has to be on that server,
+ * see follow_open(). */
+static json_t *
+hold_and_replace(struct failover *f, const struct failover_wish *wish)
+{
+    json_t *answer = NULL;
+
+    if (!moves_hold(f->c, MOVES_MS)) {
+        sql_error_set(f->error, SQL_UNKNOWN_ERROR, "shardd: the move of rows that is under way "
+                      "waits for a server, and has not stopped within %d s; it is tried again",
+                      MOVES_MS / 1000);
+        return NULL;
+    }
+    if (job_begin(&f->job, f->c, "failover", f->who, "replace a primary that is lost", "", "",
+                  f->error)) {
+        pthread_mutex_lock(&f->c->roles_lock);
+        answer = replace(f, wish);
+        pthread_mutex_unlock(&f->c->roles_lock);
+        if (answer)
+            job_note(&f->job, "%s: from %s to %s: %s", model_text(answer, "shard"),
+                     model_text(answer, "from"), model_text(answer, "to"), f->why);
+        job_end(&f->job, answer ? JOB_DONE : JOB_FAILED, f->error);
+    }
+    moves_release(f->c);
+    return answer;
+}
+
+json_t *
+failover_lost(struct cluster *c, const char *who, const char *shard,
+              const struct failover_wish *wish, const char *why, struct sql_error *error)
+{
+    struct failover f = { .c = c, .error = error, .began_us = clock_us(), .who = who, .why = why };
+    json_t         *answer;
+    int64_t         old;
+
     f.shard = cluster_shard(c, shard);
-    if (!f.shard || !is_safe(&f)) {
+    if (!f.shard || !is_safe(&f, wish->force)) {
         if (!f.shard)
             sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: there is no shard %s", shard);
         json_decref(f.shard);
         return NULL;
     }
-    cluster_hold_local(c, model_server_id(f.shard), true);
-    if (!job_begin(&f.job, c, "failover", who, "replace a primary that is lost", "", "", error)) {
-        cluster_hold_local(c, model_server_id(f.shard), false);
-        json_decref(f.shard);
-        return NULL;
-    }
-    int64_t old = model_server_id(f.shard);
-    pthread_mutex_lock(&c->roles_lock);
-    if (moving_allows_shards(c, "a shard's primary changes", error) && run(&f, to, why))
-        answer = json_pack("{s:s, s:s, s:s, s:b, s:f}", "shard", shard, "from",
-                           model_text(f.replica, "name"), "to", model_text(f.shard, "server_name"),
-                           "done", true, "pause_ms", (double)(clock_us() - f.began_us) / 1000);
-    else
+    f.kind = wish->force ? "forced" : "lost";
+    old    = model_server_id(f.shard);
+    cluster_hold_local(c, old, true);
+    answer = hold_and_replace(&f, wish);
+    if (!answer)
         cluster_hold_local(c, old, false);
-    if (answer && !roles_keep(c, f.shard, &later))
-        log_warn("shard %s: %s", shard, later.message);
-    pthread_mutex_unlock(&c->roles_lock);
-    if (answer)
-        job_note(&f.job, "%s: from %s to %s: %s", shard, model_text(answer, "from"),
-                 model_text(answer, "to"), why);
-    job_end(&f.job, answer ? JOB_DONE : JOB_FAILED, error);
     json_decref(f.shard);
     json_decref(f.replica);
+    json_decref(f.left_out);
     return answer;
 }

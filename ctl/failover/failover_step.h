@@ -3,6 +3,7 @@
 #define CTL_FAILOVER_FAILOVER_STEP_H
 
 #include "ctl/failover/failover.h"
+#include "ctl/failover/failover_log.h"
 #include "ctl/move/move.h"
 #include "ctl/provision/fence.h"
 #include "ctl/provision/replication.h"
@@ -14,6 +15,9 @@ struct failover {
     json_t           *shard;   /* owned: its object; after the change as it is then */
     json_t           *replica; /* owned: that becomes the primary; then the server before */
     struct server     old, chosen;
+    json_t           *left_out; /* owned: replicas that did not answer when somebody insisted */
+    const char       *kind, *why, *who; /* see failover_log.h */
+    bool              may_be_lost;
     struct sql_error *error;
     char              position[MOVE_POSITION_MAX]; /* of the server before: all of it */
     bool              frozen;
@@ -27,6 +31,8 @@ void failover_fence_fini(struct fence *f);
 
 /* Roles change in the catalog, and the fence goes: the point of no return. */
 bool failover_record(struct failover *f, const char *suspect, struct sql_error *error) must_check;
+
+void failover_note_pause(struct failover *f, double pause_ms);
 
 /* The server that was chosen may be written to. */
 bool failover_open(struct failover *f, struct sql_error *error) must_check;

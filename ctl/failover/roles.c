@@ -66,18 +66,27 @@ follows(const struct replication_status *status, const json_t *shard)
            strcmp(status->host, model_text(shard, "host")) == 0;
 }
 
+/* Its applier would wait for replicas of its own: settings that are a primary's may say so. */
+static bool
+wait_no_more(struct server *s, struct sql_error *error)
+{
+    char is[8];
+
+    return server_value(s, is, sizeof(is), error, "SELECT @@rpl_semi_sync_master_enabled") &&
+           (strcmp(is, "0") == 0 || replication_semi_sync(s, true, false, error));
+}
+
 static bool
 keep_replica(struct server *s, const json_t *shard, const char *secret, struct sql_error *error)
 {
     struct replication_status status;
     char                      position[MOVE_POSITION_MAX];
 
-    if (!replication_status(s, &status, error))
+    if (!replication_status(s, &status, error) || !wait_no_more(s, error))
         return false;
     if (follows(&status, shard))
         return !status.io_stopped || server_run(s, error, "START SLAVE IO_THREAD");
-    if (!replication_freeze(s, error) || !replication_semi_sync(s, true, false, error) ||
-        !replication_semi_sync(s, false, true, error) ||
+    if (!replication_freeze(s, error) || !replication_semi_sync(s, false, true, error) ||
         (!status.configured && !whole_position(s, position, error)))
         return false;
     return replication_follow(s, shard, secret, status.configured ? NULL : position, error);
@@ -139,6 +148,53 @@ roles_begin_to_wait(struct cluster *c, const json_t *shard, struct sql_error *er
     return ok;
 }
 
+/* When a server is started again its first commits would not wait, unless its own settings say so,
+ * or that it is read_only: then it is opened when they wait. */
+static bool
+starts_waiting(struct cluster *c, const json_t *server, struct sql_error *error)
+{
+    struct provisioned p    = provision_of(c, (json_t *)(uintptr_t)server);
+    struct server      s    = { .answer_s = ANSWER_S };
+    char               n[8] = "";
+    bool               ok;
+
+    if (provision_is_ours(&p) && p.by->renew)
+        return true;
+    ok = server_open(&s, server, error) &&
+         server_value(&s, n, sizeof(n), error,
+                      "SELECT SUM(CASE VARIABLE_NAME"
+                      " WHEN 'READ_ONLY' THEN 3 * (GLOBAL_VALUE = 'ON')"
+                      " WHEN 'RPL_SEMI_SYNC_MASTER_ENABLED' THEN GLOBAL_VALUE = 'ON'"
+                      " WHEN 'RPL_SEMI_SYNC_MASTER_WAIT_POINT' THEN GLOBAL_VALUE = 'AFTER_SYNC'"
+                      " WHEN 'RPL_SEMI_SYNC_MASTER_TIMEOUT' THEN"
+                      "  CAST(GLOBAL_VALUE AS UNSIGNED) >= 86400000 ELSE 0 END)"
+                      " FROM information_schema.SYSTEM_VARIABLES"
+                      " WHERE GLOBAL_VALUE_ORIGIN IN ('CONFIG', 'COMMAND-LINE')");
+    server_close(&s);
+    if (ok && atoi(n) < 3)
+        return sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: started again, the server %s would "
+                             "answer its first commits without waiting for a replica: put "
+                             "rpl_semi_sync_master_enabled=ON, "
+                             "rpl_semi_sync_master_wait_point=AFTER_SYNC and "
+                             "rpl_semi_sync_master_timeout=604800000 (a replica: read_only=ON) "
+                             "into its settings, and restart it", model_text(server, "name"));
+    return ok;
+}
+
+/* Whoever may be the primary one day. */
+static bool
+all_start_waiting(struct cluster *c, const json_t *shard, struct sql_error *error)
+{
+    json_t *all = cluster_replicas(c, model_number(shard, "id")), *one;
+    bool    ok  = starts_waiting(c, shard, error);
+    size_t  i;
+
+    json_array_foreach(all, i, one)
+        ok = ok && (model_text(one, "suspect")[0] || starts_waiting(c, one, error));
+    json_decref(all);
+    return ok;
+}
+
 static bool
 set_semi_sync(struct cluster *c, const char *who, json_t *shard, bool on, struct sql_error *error)
 {
@@ -146,11 +202,8 @@ set_semi_sync(struct cluster *c, const char *who, json_t *shard, bool on, struct
     struct sql_error       ignored;
     char                   id[24];
 
-    if (on && strcmp(model_text(shard, "provisioner"), "local") != 0)
-        return sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: the server of shard %s is not one "
-                             "that the provisioner local has made: when it is started again its "
-                             "commits would not wait until the controller has said so",
-                             model_text(shard, "name"));
+    if (on && !all_start_waiting(c, shard, error))
+        return false;
     json_object_set_new(shard, "semi_sync", json_boolean(on));
     if (on && roles_wait(c, shard) && !roles_begin_to_wait(c, shard, error)) {
         json_object_set_new(shard, "semi_sync", json_false());
@@ -163,7 +216,7 @@ set_semi_sync(struct cluster *c, const char *who, json_t *shard, bool on, struct
     catalog_put(change, CATALOG_SHARD, id, shard, CATALOG_ANY);
     if (!job_commit(change, error))
         return false;
-    cluster_renew_local(c, shard);
+    cluster_renew(c, shard);
     return roles_keep(c, shard, error);
 }
 
@@ -190,8 +243,8 @@ roles_set_semi_sync(struct cluster *c, const char *who, const char *name, bool o
 }
 
 bool
-roles_set_failover(struct cluster *c, const char *who, const char *name, const char *how,
-                   struct sql_error *error)
+roles_set(struct cluster *c, const char *who, const char *name, const char *key, const char *how,
+          struct sql_error *error)
 {
     struct catalog_change *change;
     struct job             job;
@@ -204,7 +257,7 @@ roles_set_failover(struct cluster *c, const char *who, const char *name, const c
     shard = cluster_shard(c, name);
     ok    = shard != NULL;
     if (ok) {
-        model_set(shard, "failover", how);
+        model_set(shard, key, how);
         snprintf(id, sizeof(id), "%lld", (long long)model_number(shard, "id"));
         change = catalog_begin(c->catalog, who);
         catalog_put(change, CATALOG_SHARD, id, shard, CATALOG_ANY);
@@ -217,6 +270,16 @@ roles_set_failover(struct cluster *c, const char *who, const char *name, const c
     return ok;
 }
 
+static bool
+has_replicas(struct cluster *c, const json_t *shard)
+{
+    json_t *all = cluster_replicas(c, model_number(shard, "id"));
+    bool    has = json_array_size(all) > 0 || model_number(shard, "epoch") > 0;
+
+    json_decref(all);
+    return has;
+}
+
 void
 roles_keep_all(struct cluster *c, bool loud)
 {
@@ -224,8 +287,10 @@ roles_keep_all(struct cluster *c, bool loud)
     const char      *id;
     struct sql_error error;
 
+    /* At the start a change may have been interrupted that the catalog says nothing of. */
     json_object_foreach(all, id, shard)
-        if ((model_number(shard, "epoch") > 0 || model_flag(shard, "semi_sync")) &&
+        if ((loud ? has_replicas(c, shard) : model_number(shard, "epoch") > 0 ||
+                                             model_flag(shard, "semi_sync")) &&
             !roles_keep(c, shard, &error) && loud)
             log_warn("shard %s: its servers are not all as they should be: %s",
                      model_text(shard, "name"), error.message);

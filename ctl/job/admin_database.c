@@ -4,6 +4,7 @@
 
 #include "ctl/catalog/model.h"
 #include "ctl/job/admin.h"
+#include "ctl/job/lookup.h"
 #include "ctl/job/moving.h"
 #include "ctl/provision/schema.h"
 
@@ -11,7 +12,7 @@ enum { DB_CREATE_EXISTS = 1007, DB_DROP_EXISTS = 1008, WRONG_DB_NAME = 1102 };
 
 static const char *const own_names[] = { "mysql", "information_schema", "performance_schema",
                                          "sys", "shardd", "shardd_probe",
-                                         ROUTES_MOVE_SCHEMA };
+                                         ROUTES_MOVE_SCHEMA, ROUTES_LOOKUP_SCHEMA };
 
 bool
 admin_open_all(const json_t *shards, struct server *out, size_t *n, struct sql_error *error)
@@ -258,19 +259,40 @@ admin_database_alter(struct cluster *c, const char *who, const char *name,
 
 /* Last: until then the job can be repeated. */
 static bool
-forget(struct cluster *c, const char *who, const char *name, struct sql_error *error)
+forget(struct cluster *c, const char *who, const char *name, const json_t *tables,
+       struct sql_error *error)
 {
-    json_t                *tables = catalog_all(c->catalog, CATALOG_TABLE), *table;
-    struct catalog_change *change = catalog_begin(c->catalog, who);
+    struct catalog_change *change  = catalog_begin(c->catalog, who);
+    json_t                *lookups = json_object(), *table;
     const char            *key;
 
-    json_object_foreach(tables, key, table)
-        if (strcmp(model_text(table, "database"), name) == 0)
+    json_object_foreach((json_t *)(uintptr_t)tables, key, table)
+        if (strcmp(model_text(table, "database"), name) == 0) {
             catalog_remove(change, CATALOG_TABLE, key, CATALOG_ANY);
+            lookup_forget(table, lookups);
+        }
+    json_object_foreach(lookups, key, table)
+        catalog_remove(change, CATALOG_TABLE, key, CATALOG_ANY);
     catalog_remove(change, CATALOG_DATABASE, name, CATALOG_ANY);
     cluster_bump(c, change, "generation");
-    json_decref(tables);
+    json_decref(lookups);
     return job_commit(change, error);
+}
+
+/* A table that stays is only one too many, which fsck tells. */
+static void
+drop_lookups(struct job *job, struct server *servers, size_t n, const char *database,
+             const json_t *tables)
+{
+    struct sql_error ignored;
+    const char      *key;
+    json_t          *table;
+
+    json_object_foreach((json_t *)(uintptr_t)tables, key, table)
+        for (size_t i = 0; i < n; i++)
+            if (strcmp(model_text(table, "database"), database) == 0 &&
+                !lookup_drop_tables(&servers[i], table, &ignored))
+                job_note(job, "a lookup's table stays on %s", servers[i].name);
 }
 
 static enum job_state
@@ -278,6 +300,7 @@ drop(struct job *job, const char *who, const char *name, struct sql_error *error
 {
     struct cluster *c      = job->cluster;
     json_t         *shards = catalog_all(c->catalog, CATALOG_SHARD);
+    json_t         *tables = catalog_all(c->catalog, CATALOG_TABLE);
     struct server   servers[ROUTES_SHARDS_MAX];
     size_t          n     = 0, done = 0;
     enum job_state  state = JOB_FAILED;
@@ -292,13 +315,15 @@ drop(struct job *job, const char *who, const char *name, struct sql_error *error
             job_note(job, "dropped on %s", servers[done].name);
         }
         state = done == 0 ? JOB_FAILED : JOB_STUCK;
-        if (done == n && forget(c, who, name, error)) {
+        if (done == n && forget(c, who, name, tables, error)) {
             cluster_publish(c, &ignored);
+            drop_lookups(job, servers, n, name, tables);
             state = JOB_DONE;
         }
         admin_close_all(servers, n);
     }
     json_decref(shards);
+    json_decref(tables);
     return state;
 }
 
@@ -358,7 +383,7 @@ admin_database_resume(struct cluster *c, const char *what, const char *name,
                       struct sql_error *error)
 {
     json_t        *known  = catalog_get(c->catalog, CATALOG_DATABASE, name, NULL);
-    json_t        *shards = catalog_all(c->catalog, CATALOG_SHARD);
+    json_t        *shards = catalog_all(c->catalog, CATALOG_SHARD), *tables_of;
     struct server  servers[ROUTES_SHARDS_MAX];
     size_t         n = 0, on, tables;
     bool           create = strcmp(what, "CREATE DATABASE") == 0, ok;
@@ -374,7 +399,9 @@ admin_database_resume(struct cluster *c, const char *what, const char *name,
         for (size_t i = 0; ok && i < n; i++)
             ok = server_run(&servers[i], error, "SET foreign_key_checks = 0") &&
                  server_run(&servers[i], error, "DROP DATABASE IF EXISTS %s", server_name(name));
-        ok  = ok && (!drop || forget(c, "controller", name, error));
+        tables_of = catalog_all(c->catalog, CATALOG_TABLE);
+        ok        = ok && (!drop || forget(c, "controller", name, tables_of, error));
+        json_decref(tables_of);
         end = !ok ? JOB_STUCK : drop ? JOB_DONE : JOB_FAILED;
     }
     admin_close_all(servers, n);

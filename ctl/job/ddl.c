@@ -344,6 +344,7 @@ ddl_run(struct cluster *c, const struct ddl_request *request, struct ddl_answer 
         ok = plan_select(d);
     else
         ok = run_job(d);
+    ok = ok && (!d->replaces || ddl_replace(d));
     answer->generation = generation_of(c);
     arena_fini(&d->arena);
     free(d);

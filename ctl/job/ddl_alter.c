@@ -10,6 +10,7 @@
 #include "ctl/catalog/model.h"
 #include "ctl/job/ddl_step.h"
 #include "ctl/job/facts.h"
+#include "ctl/job/lookup.h"
 #include "ctl/job/moving.h"
 
 /* What one ALTER is about to do. */
@@ -37,6 +38,8 @@ read_actions(struct ddl *d, struct alter *a)
         if (at->kind == ALTER_RENAME)
             snprintf(a->new_name, sizeof(a->new_name), "%s",
                      arena_cstr(&d->arena, at->table.name));
+        if (at->kind == ALTER_PARTITION && lookup_forbids(a->t.object, "this statement", d->error))
+            return false;
         if (at->kind == ALTER_PARTITION && at->table.name.ptr)
             return sql_error_set(d->error, SQL_NOT_SUPPORTED,
                                  "shardd: EXCHANGE PARTITION and the like are not supported");
@@ -135,7 +138,8 @@ decide_again(struct ddl *d, struct alter *a)
     struct wish wish = { .given = true, .kind = ddl_kind(&a->t) };
     struct sql_error why;
 
-    if (!moving_allows_foreign(d->c, json_object_get(a->after, "foreign"), d->error))
+    if (!moving_allows_foreign(d->c, json_object_get(a->after, "foreign"), d->error) ||
+        !lookup_lets_alter(a->t.object, a->before, a->after, d->error))
         return false;
     if (wish.kind != TABLE_SHARDED)
         return decide(a->t.database, a->t.name, a->after, &wish, false, d->tables, &a->how,
@@ -166,7 +170,8 @@ comment_wish(struct ddl *d, const struct alter *a, struct wish *wish)
         *wish = (struct wish){ .given = false };
         return true;
     }
-    return decide_comment(model_text(a->after, "comment"), wish, d->error);
+    return decide_comment(model_text(a->after, "comment"), wish, d->error) &&
+           lookup_knows_wished(a->t.object, wish, d->error);
 }
 
 /* The opposite of an ALTER that only adds; false when it has no simple one. */
@@ -267,6 +272,8 @@ record(struct ddl *d, struct alter *a)
     free(name);
     snprintf(t.name, sizeof(t.name), "%s", a->new_name);
     object = ddl_object(&t, a->after, &a->how);
+    if (json_object_get(a->t.object, "lookups"))
+        json_object_set(object, "lookups", json_object_get(a->t.object, "lookups"));
     if (a->how.kind == TABLE_GLOBAL && !a->how.reason[0] && a->how.kind == ddl_kind(&a->t)) {
         json_object_set(object, "reason", json_object_get(a->t.object, "reason"));
         json_object_set(object, "remedy", json_object_get(a->t.object, "remedy"));
@@ -305,6 +312,8 @@ alter(struct ddl *d, struct alter *a)
     struct wish wish;
 
     if (!comment_wish(d, a, &wish))
+        return false;
+    if (wish.given && lookup_forbids(a->t.object, "another kind", d->error))
         return false;
     if (wish.given && !ddl_require_empty(d, &a->t, false, "the comment asks for another kind"))
         return false;

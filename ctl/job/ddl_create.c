@@ -5,6 +5,7 @@
 #include "ctl/catalog/model.h"
 #include "ctl/job/ddl_step.h"
 #include "ctl/job/facts.h"
+#include "ctl/job/lookup.h"
 #include "ctl/job/moving.h"
 
 /* Facts of a table that does not exist yet. NULL with the error set. */
@@ -130,6 +131,32 @@ make(struct ddl *d, const struct ddl_table *t, const json_t *facts, const struct
     return ok;
 }
 
+/* Whether the new table could be made, were the old one gone. */
+static bool
+may_replace(struct ddl *d, const struct ddl_table *t, const json_t *facts, const struct wish *wish)
+{
+    struct decision how;
+
+    if (!decide(t->database, t->name, facts, wish, policy_is_global(t), d->tables, &how,
+                d->error))
+        return false;
+    decision_fini(&how);
+    d->replaces = true;
+    return true;
+}
+
+/* With what keeps its columns unique. */
+static bool
+finish(struct ddl *d, const struct ddl_table *t, const json_t *like, const struct wish *wish)
+{
+    if (like ? lookup_add_like(&d->job, t->database, t->name, like, d->error)
+             : lookup_add_wished(&d->job, t->database, t->name, wish, d->error))
+        return true;
+    forget(d, t);
+    drop_everywhere(d, t);
+    return false;
+}
+
 /* CREATE TABLE t LIKE s: spread as s is. The wish in s's comment came with it. */
 static bool
 create_like(struct ddl *d, const struct ddl_table *t)
@@ -158,9 +185,10 @@ create_like(struct ddl *d, const struct ddl_table *t)
     /* The copy has neither the foreign keys nor the counter. */
     json_object_set_new(facts, "foreign", json_array());
     json_object_set_new(facts, "auto_increment", json_integer(1));
+    lookup_takes_known(facts, source.object);
     ok = make(d, t, facts, &wish);
     json_decref(facts);
-    return ok;
+    return ok && finish(d, t, source.object, NULL);
 }
 
 static bool
@@ -172,10 +200,11 @@ create_plain(struct ddl *d, const struct ddl_table *t)
 
     if (!facts)
         return false;
-    ok = decide_comment(model_text(facts, "comment"), &wish, d->error) &&
-         make(d, t, facts, &wish);
+    ok = decide_comment(model_text(facts, "comment"), &wish, d->error);
+    lookup_takes_keys(facts, &wish);
+    ok = ok && (t->object ? may_replace : make)(d, t, facts, &wish);
     json_decref(facts);
-    return ok;
+    return ok && (t->object || finish(d, t, NULL, &wish));
 }
 
 bool
@@ -188,16 +217,20 @@ ddl_create_table(struct ddl *d)
         return sql_error_set(d->error, SQL_NOT_SUPPORTED,
                              "shardd: a temporary table belongs to one connection and is no job "
                              "of the controller");
+    if (s->or_replace && s->if_not_exists)
+        return sql_error_set(d->error, DDL_WRONG_USAGE,
+                             "Incorrect usage of OR REPLACE and IF NOT EXISTS");
     if (!ddl_find(d, &s->table, &t))
         return false;
-    if (t.object && s->if_not_exists) {
+    if (t.object && s->if_not_exists)
         return ddl_note(d, DDL_TABLE_EXISTS, "Table '%s' already exists", t.name);
-    }
-    if (t.object && s->or_replace)
+    if (t.object && s->or_replace && s->like.name.ptr)
         return sql_error_set(d->error, SQL_NOT_SUPPORTED,
-                             "shardd: CREATE OR REPLACE of an existing table is not supported; "
-                             "use DROP TABLE, then CREATE TABLE");
-    if (t.object)
+                             "shardd: CREATE OR REPLACE TABLE ... LIKE of an existing table is not "
+                             "supported; use DROP TABLE, then CREATE TABLE ... LIKE");
+    if (t.object && s->or_replace && strcmp(model_text(t.object, "kind"), "view") == 0)
+        return sql_error_set(d->error, DDL_IS_A_VIEW, "'%s.%s' is a view", t.database, t.name);
+    if (t.object && !s->or_replace)
         return sql_error_set(d->error, DDL_TABLE_EXISTS, "Table '%s' already exists", t.name);
     if (s->like.name.ptr)
         return create_like(d, &t);

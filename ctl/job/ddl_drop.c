@@ -4,6 +4,7 @@
 
 #include "ctl/catalog/model.h"
 #include "ctl/job/ddl_step.h"
+#include "ctl/job/lookup.h"
 
 enum { ITEMS_MAX = 1024 };
 
@@ -100,6 +101,22 @@ drop_sequences(struct ddl *d, const struct items *items)
     }
 }
 
+/* Likewise. */
+static void
+drop_lookups(struct ddl *d, const struct items *items)
+{
+    struct sql_error ignored;
+
+    for (size_t i = 0; i < items->n; i++)
+        for (size_t k = 0; k < d->n_shards; k++) {
+            struct server *s = json_object_get(items->table[i].object, "lookups")
+                                   ? ddl_us(d, k) : NULL;
+
+            if (s && !lookup_drop_tables(s, items->table[i].object, &ignored))
+                job_note(&d->job, "a lookup's table stays on %s", s->name);
+        }
+}
+
 static bool
 drop(struct ddl *d, const struct items *items)
 {
@@ -122,6 +139,7 @@ drop(struct ddl *d, const struct items *items)
         char *name = catalog_table_name(items->table[i].database, items->table[i].name);
 
         json_object_set_new_nocheck(objects, name, json_null());
+        lookup_forget(items->table[i].object, objects);
         free(name);
     }
     ok = ok && ddl_record(d, objects);
@@ -129,6 +147,7 @@ drop(struct ddl *d, const struct items *items)
     if (ok) {
         d->end = JOB_FAILED;
         drop_sequences(d, items);
+        drop_lookups(d, items);
     }
     return ok;
 }
@@ -201,7 +220,8 @@ ddl_truncate(struct ddl *d)
     struct ddl_table t;
     size_t           done;
 
-    if (!need_table(d, &d->stmt->tables->table, &t))
+    if (!need_table(d, &d->stmt->tables->table, &t) ||
+        lookup_forbids(t.object, "TRUNCATE (DELETE does)", d->error))
         return false;
     if (!ddl_run_text(d, d->request->sql, t.home, ddl_where(&t), &done)) {
         if (done > 0)

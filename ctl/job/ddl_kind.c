@@ -12,6 +12,7 @@
 #include "ctl/catalog/model.h"
 #include "ctl/job/ddl_step.h"
 #include "ctl/job/facts.h"
+#include "ctl/job/lookup.h"
 
 enum { LOCK_WAIT_S = 10, DRAIN_MS = 5000 };
 
@@ -157,7 +158,9 @@ ddl_bring_home(struct ddl *d, const json_t *names, const char *why)
 
     /* All are looked at before the first is changed. */
     json_object_foreach(set, name, ignored)
-        ok = ok && ddl_find_named(d, name, &t) && ddl_require_empty(d, &t, false, why);
+        ok = ok && ddl_find_named(d, name, &t) &&
+             !lookup_forbids(t.object, "another kind", d->error) &&
+             ddl_require_empty(d, &t, false, why);
     json_object_foreach(set, name, ignored) {
         ok = ok && bring_one(d, name, why);
         if (ok)
@@ -279,5 +282,5 @@ ddl_change_kind(struct ddl *d, const char *database, const char *table, const st
     if (ddl_kind(&t) == wish->kind &&
         (wish->kind != TABLE_SHARDED || strcasecmp(model_text(t.object, "key"), wish->key) == 0))
         return ddl_restore_older(d, database, table);
-    return set_kind(d, &t, wish);
+    return !lookup_forbids(t.object, "another kind", d->error) && set_kind(d, &t, wish);
 }

@@ -233,6 +233,8 @@ recover_one(struct cluster *c, const json_t *record, struct sql_error *error)
         return JOB_FAILED; /* or done: roles follow from the catalog, see failover.h */
     if (strcmp(model_text(record, "kind"), "replica") == 0)
         return replica_resume(c, (json_t *)(uintptr_t)record, error);
+    if (strcmp(model_text(record, "kind"), "restart") == 0)
+        return replica_restart_resume(c, record, error);
     if (strcmp(model_text(record, "kind"), "engine") == 0)
         return JOB_FAILED; /* what is left of it goes, see engines.c */
     if (strcmp(model_text(record, "kind"), "release") == 0)
@@ -260,9 +262,12 @@ recover_one(struct cluster *c, const json_t *record, struct sql_error *error)
 static void
 lower_fence(struct cluster *c)
 {
-    json_t    *move = moving_record(c), *meta = catalog_get(c->catalog, CATALOG_META, "move", NULL);
     struct err err;
+    bool       back = fence_back(c, 0, &err);
+    json_t    *move = moving_record(c), *meta = catalog_get(c->catalog, CATALOG_META, "move", NULL);
 
+    if (!back)
+        log_error("%s", err.text);
     if (!move && json_object_get(meta, "fenced") && !fence_lower(c, 0, &err))
         log_error("%s", err.text);
     json_decref(meta);

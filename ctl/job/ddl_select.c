@@ -285,8 +285,8 @@ ddl_create_select(struct ddl *d)
         return ddl_note(d, DDL_TABLE_EXISTS, "Table '%s' already exists", t.name);
     if (t.object && s->or_replace)
         return sql_error_set(d->error, SQL_NOT_SUPPORTED,
-                             "shardd: CREATE OR REPLACE of an existing table is not supported; "
-                             "use DROP TABLE, then CREATE TABLE");
+                             "shardd: CREATE OR REPLACE ... SELECT of an existing table is not "
+                             "supported; use DROP TABLE, then CREATE TABLE ... SELECT");
     if (t.object)
         return sql_error_set(d->error, DDL_TABLE_EXISTS, "Table '%s' already exists", t.name);
     if (!d->request->making || strncmp(d->request->making, MAKING, strlen(MAKING)) != 0)

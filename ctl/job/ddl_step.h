@@ -17,6 +17,8 @@ enum {
     DDL_NO_DB            = 1046,
     DDL_BAD_DB           = 1049,
     DDL_TABLE_EXISTS     = 1050,
+    DDL_IS_A_VIEW        = 1965,
+    DDL_WRONG_USAGE      = 1221,
     DDL_BAD_TABLE        = 1051,
     DDL_NO_SUCH_TABLE    = 1146,
     DDL_NAME_MAX         = 200,
@@ -38,6 +40,7 @@ struct ddl {
     struct server             as_us[ROUTES_SHARDS_MAX];
     size_t                    n_shards;
     bool                      copies; /* of a reference table: the first one's rows count */
+    bool                      replaces; /* CREATE OR REPLACE of a table that has to go first */
     bool                      ran; /* ddl_run_others() has sent the statement to servers */
     enum job_state            end; /* what a failure leaves behind: FAILED or STUCK */
 };
@@ -59,6 +62,9 @@ void ddl_add_note(struct ddl *d, const char *level, int code, const char *messag
 
 /* The warnings of the statement that the server has just run. */
 void ddl_take_warnings(struct ddl *d, struct server *s);
+
+/* The table that d->replaces is about is dropped, and the statement runs anew. */
+bool ddl_replace(struct ddl *d) must_check;
 
 /* How the client's text is read. */
 struct lex_options ddl_lex_options(const struct ddl_request *request);

@@ -10,10 +10,12 @@
 
 static const char choices[] =
     "choose another column (COMMENT 'shardd: key(column)'), COMMENT 'shardd: global' to keep the "
-    "table whole on one shard, or COMMENT 'shardd: reference' for a copy on every shard";
+    "table whole on one shard, COMMENT 'shardd: reference' for a copy on every shard, or COMMENT "
+    "'shardd: lookup(column)' so that a lookup keeps a column unique over all shards";
 
-static bool
-take_key(const char *at, struct wish *wish)
+/* "(column)", perhaps in backquotes. NULL: it is none; else what stands behind it. */
+static const char *
+take_column(const char *at, char out[256])
 {
     const char *end;
     size_t      len;
@@ -21,7 +23,7 @@ take_key(const char *at, struct wish *wish)
     while (*at == ' ')
         at++;
     if (*at++ != '(' || !(end = strchr(at, ')')))
-        return false;
+        return NULL;
     len = (size_t)(end - at);
     while (len > 0 && (at[0] == ' ' || at[0] == '`')) {
         at++;
@@ -29,39 +31,72 @@ take_key(const char *at, struct wish *wish)
     }
     while (len > 0 && (at[len - 1] == ' ' || at[len - 1] == '`'))
         len--;
-    if (len == 0 || len >= sizeof(wish->key))
-        return false;
-    memcpy(wish->key, at, len);
-    wish->key[len] = '\0';
-    wish->kind     = TABLE_SHARDED;
-    wish->given    = true;
-    return true;
+    if (len == 0 || len >= 256)
+        return NULL;
+    memcpy(out, at, len);
+    out[len] = '\0';
+    return end + 1;
+}
+
+static const char *
+take_word(const char *at, const char *word)
+{
+    size_t n = strlen(word);
+
+    return strncmp(at, word, n) == 0 && !isalnum((unsigned char)at[n]) ? at + n : NULL;
+}
+
+/* One of the wishes behind "shardd:". NULL: it is none. */
+static const char *
+take_wish(const char *at, struct wish *wish)
+{
+    const char *end;
+
+    if ((end = take_word(at, "lookup")))
+        return wish->n_lookups < DECIDE_LOOKUPS ? take_column(end, wish->lookup[wish->n_lookups++])
+                                                : NULL;
+    if (wish->given)
+        return NULL;
+    wish->given = true;
+    if ((end = take_word(at, "key"))) {
+        wish->kind = TABLE_SHARDED;
+        return take_column(end, wish->key);
+    }
+    wish->kind = TABLE_REFERENCE;
+    if ((end = take_word(at, "reference")))
+        return end;
+    wish->kind = TABLE_GLOBAL;
+    return take_word(at, "global");
+}
+
+static bool
+starts_wish(const char *at)
+{
+    return take_word(at, "lookup") || take_word(at, "key") || take_word(at, "reference") ||
+           take_word(at, "global");
 }
 
 bool
 decide_comment(const char *comment, struct wish *wish, struct sql_error *error)
 {
-    const char *at = strstr(comment, "shardd:");
+    const char *at    = strstr(comment, "shardd:");
+    bool        first = true;
 
     *wish = (struct wish){ .kind = TABLE_GLOBAL };
     if (!at)
         return true;
     at += strlen("shardd:");
-    while (*at == ' ')
-        at++;
-    if (strncmp(at, "key", 3) == 0 && take_key(at + 3, wish))
-        return true;
-    wish->given = true;
-    if (strncmp(at, "reference", 9) == 0 && !isalnum((unsigned char)at[9]))
-        wish->kind = TABLE_REFERENCE;
-    else if (strncmp(at, "global", 6) == 0 && !isalnum((unsigned char)at[6]))
-        wish->kind = TABLE_GLOBAL;
-    else
-        return sql_error_set(error, SQL_NOT_SUPPORTED,
-                             "shardd: the comment '%.60s' is not understood; write "
-                             "'shardd: key(column)', 'shardd: reference' or 'shardd: global'",
-                             comment);
-    return true;
+    for (;; first = false) {
+        while (*at == ' ' || *at == ',')
+            at++;
+        if (!first && !starts_wish(at))
+            return true; /* other words of the application */
+        if (!(at = take_wish(at, wish)))
+            return sql_error_set(error, SQL_NOT_SUPPORTED,
+                                 "shardd: the comment '%.60s' is not understood; write "
+                                 "'shardd: key(column)', 'shardd: reference' or 'shardd: global', "
+                                 "and 'lookup(column)' with a key or alone", comment);
+    }
 }
 
 static bool

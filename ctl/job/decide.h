@@ -1,6 +1,7 @@
 /* decide.h - where the rows of a table go: DESIGN section 5, pure.
  *
  *   comment 'shardd: key(c)' | 'shardd: reference' | 'shardd: global'   that, or an error
+ *           'shardd: lookup(c)', 'shardd: key(d) lookup(c)'             see lookup.h
  *   policy global                                                       global
  *   policy auto    sharded by the first column of the primary key, when an
  *                  application could not notice; else global, and why
@@ -19,11 +20,15 @@
 #include "core/base/err.h"
 #include "core/route/table.h"
 
+enum { DECIDE_LOOKUPS = 4 }; /* of one comment */
+
 /* What somebody asked for. */
 struct wish {
     bool            given;
     enum table_kind kind;
     char            key[256]; /* TABLE_SHARDED: the column */
+    size_t          n_lookups; /* "lookup(column)", with or without a kind */
+    char            lookup[DECIDE_LOOKUPS][256];
 };
 
 struct decision {

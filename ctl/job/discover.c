@@ -291,7 +291,7 @@ look(struct discover *d, const struct provisioner *by)
             break;
         if (model_number(entry, "id") < 0)
             look_at_guest(d, by, entry);
-        else
+        else if (model_number(entry, "id") < ROUTES_REPLICA_ID) /* replicas' jobs clean up */
             look_at_orphan(d, by, entry);
     }
     look_for_missing(d, by, list);

@@ -204,6 +204,60 @@ read_foreign(struct server *s, const char *database, const char *table, const ch
     return list;
 }
 
+/* VIEW_DEFINITION has a '?' for each byte of a letter beyond the 16 bits of utf8mb3; the text of
+ * SHOW CREATE VIEW has all of them, and whole names, as no database is the current one. */
+static bool
+has_wide_letters(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text >= 0xf0)
+            return true;
+    return false;
+}
+
+/* The SELECT of "CREATE ... VIEW `d`.`v` AS SELECT ... [WITH CASCADED CHECK OPTION]" */
+static void
+set_wide_text(json_t *facts, const char *create, const char *database, const char *view)
+{
+    struct buf  head   = { 0 };
+    const char *ends[] = { " WITH CASCADED CHECK OPTION", " WITH LOCAL CHECK OPTION" };
+
+    buf_printf(&head, " VIEW %s.", server_name(database));
+    buf_printf(&head, "%s AS ", server_name(view));
+    const char *at = strstr(create, buf_cstr(&head));
+    if (at != NULL) {
+        at += buf_len(&head);
+        size_t len = strlen(at);
+        for (size_t i = 0; i < countof(ends); i++) {
+            size_t tail = strlen(ends[i]);
+            if (len > tail && strcmp(at + len - tail, ends[i]) == 0)
+                len -= tail;
+        }
+        json_object_set_new(facts, "view_text", json_stringn(at, len));
+    }
+    buf_fini(&head);
+}
+
+static bool
+read_wide_view(struct server *s, const char *database, const char *view, json_t *facts,
+               struct sql_error *error)
+{
+    const char *text = model_text(facts, "view_text");
+    if (text == NULL || strchr(text, '?') == NULL)
+        return true;
+    json_t     *rows = server_rows(s, error, "SHOW CREATE VIEW %s.%s", server_name(database),
+                                   server_name(view));
+    json_t     *row  = json_array_get(rows, 0);
+    const char *create = row ? server_cell(row, 1) : NULL;
+
+    if (create != NULL && has_wide_letters(create)) {
+        json_object_del(facts, "view_text");
+        set_wide_text(facts, create, database, view);
+    }
+    json_decref(rows);
+    return rows != NULL;
+}
+
 /* VIEW_DEFINITION is what the server has understood: all names whole and in backticks, strings
  * with their character set, whatever sql_mode it was written in. */
 static bool
@@ -224,7 +278,7 @@ read_view(struct server *s, const char *database, const char *view, json_t *fact
                             json_integer(strtoll(server_cell(row, 1), NULL, 10)));
     }
     json_decref(rows);
-    return rows != NULL;
+    return rows != NULL && (row == NULL || read_wide_view(s, database, view, facts, error));
 }
 
 void

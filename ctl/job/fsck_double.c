@@ -189,7 +189,8 @@ begin(struct search *s, uint32_t shard)
     json_decref(facts);
     s->has_triggers = !server_value(&s->f->server[shard], n, sizeof(n), &error,
                                     "SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE"
-                                    " EVENT_OBJECT_SCHEMA = %s AND EVENT_OBJECT_TABLE = %s",
+                                    " EVENT_OBJECT_SCHEMA = %s AND EVENT_OBJECT_TABLE = %s AND"
+                                    " TRIGGER_NAME NOT LIKE 'shardd lookup %%'",
                                     server_text(model_text(s->table, "database")),
                                     server_text(model_text(s->table, "name"))) || n[0] != '0';
     return s->n_primary > 0;

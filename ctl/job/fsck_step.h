@@ -25,6 +25,11 @@ void fsck_problem(struct fsck *f, const char *table, const char *shard, const ch
 /* One table of the catalog; its rows, its copies. `name` is its catalog name. */
 void fsck_table(struct fsck *f, const char *name, const json_t *table);
 
+/* The lookups of a sharded table; `t` is what it is in the routes. Not while its rows move: both
+ * sides have rows that nobody sees. */
+void fsck_lookups(struct fsck *f, const char *name, const json_t *object,
+                  const struct route_table *t);
+
 enum { FSCK_DOUBLES_MAX = 1000 };
 
 /* Which of the rows that lie on the wrong `shard` are on the right one as well; `misplaced` has

@@ -176,6 +176,8 @@ check_sharded(struct fsck *f, const char *name, const json_t *table, uint32_t ho
     for (scan.shard = 0; scan.shard < f->routes->n_shards; scan.shard++)
         if (f->server[scan.shard].mysql)
             scan_shard(&scan, table);
+    if (json_object_size(f->moving) == 0)
+        fsck_lookups(f, name, table, scan.table);
     if (model_number(table, "sequence") == 0)
         return;
     next = sequence_at(f, table, home);

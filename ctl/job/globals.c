@@ -122,24 +122,6 @@ globals_is_set(const struct stmt *s)
 
 /* --- what may be said ----------------------------------------------------- */
 
-/* A value that means the same on every server, and asks none of them: the controller's
- * account, which says it there, may read more than the client. */
-static bool
-is_plain(const struct expr *e)
-{
-    switch ((int)e->kind) {
-    case EXPR_LITERAL: case EXPR_NULL: case EXPR_BOOL: return true;
-    case EXPR_DEFAULT: return e->args == NULL;
-    case EXPR_COLUMN:  return e->path->table.ptr == NULL; /* ON, ROW, a mode's name */
-    case EXPR_PAREN: case EXPR_UNARY: case EXPR_BINARY:
-        for (const struct expr *a = e->args; a; a = a->next)
-            if (!is_plain(a) || a->kind == EXPR_DEFAULT)
-                return false;
-        return true;
-    default: return false;
-    }
-}
-
 static bool
 check_item(struct ddl *d, const struct set_item *item)
 {
@@ -154,7 +136,8 @@ check_item(struct ddl *d, const struct set_item *item)
         if (!isalnum(name.ptr[i]) && name.ptr[i] != '_' && name.ptr[i] != '.')
             return sql_error_set(d->error, 1193, "Unknown system variable '%.*s'",
                                  (int)(name.len < 64 ? name.len : 64), (const char *)name.ptr);
-    return (item->value != NULL && is_plain(item->value)) ||
+    /* The controller's account, which says it there, may read more than the client. */
+    return (item->value != NULL && expr_is_constant(item->value)) ||
            sql_error_set(d->error, SQL_NOT_SUPPORTED, "shardd: SET GLOBAL takes a literal, which "
                          "is given to every shard: compute the value before");
 }

@@ -2,8 +2,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/job.h"
@@ -48,15 +48,6 @@ job_commit(struct catalog_change *change, struct sql_error *error)
     struct err err;
 
     return catalog_commit(change, &err) == 0 || job_fail(error, &err);
-}
-
-static double
-now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 static void
@@ -112,6 +103,16 @@ text_of(const char *text)
     return good ? good : json_string("(not UTF-8)");
 }
 
+/* What this thread logs is about it. */
+static void
+say_job(int64_t number)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%lld", (long long)number);
+    log_about(LOG_JOB, text);
+}
+
 bool
 job_begin(struct job *job, struct cluster *c, const char *kind, const char *who,
           const char *what, const char *database, const char *table, struct sql_error *error)
@@ -140,15 +141,17 @@ job_begin_in(struct job *job, struct cluster *c, const char *kind, const char *w
     job->record  = json_pack("{s:I, s:s, s:o, s:o, s:o, s:o, s:s, s:[], s:f}", "number",
               (json_int_t)number, "kind", kind, "who", text_of(who), "what", text_of(what),
               "database", text_of(database), "table", text_of(table), "state",
-              states[JOB_RUNNING], "steps", "started", now());
+              states[JOB_RUNNING], "steps", "started", clock_wall_s());
     if (session)
         json_object_set(job->record, "session", session);
     name_of(number, name);
     catalog_put(change, CATALOG_JOB, name, job->record, CATALOG_NEW);
     if (number > JOBS_KEPT)
         forget(change, number - JOBS_KEPT);
-    if (job_commit(change, error))
+    if (job_commit(change, error)) {
+        say_job(number);
         return true;
+    }
     json_decref(job->record);
     pthread_mutex_unlock(&c->change_lock);
     return false;
@@ -197,6 +200,7 @@ resolve_older(struct job *job, struct catalog_change *change, json_t *all)
 void
 job_release(struct job *job)
 {
+    log_about(LOG_JOB, NULL); /* it is another thread's from here on */
     pthread_mutex_unlock(&job->cluster->change_lock);
 }
 
@@ -226,15 +230,18 @@ job_close(struct job *job, enum job_state state, const struct sql_error *error)
         json_object_del(job->record, "undo");
         json_object_del(job->record, "definitions");
     }
-    json_object_set_new(job->record, "ended", json_real(now()));
+    json_object_set_new(job->record, "ended", json_real(clock_wall_s()));
     if (error && state != JOB_DONE)
         json_object_set_new(job->record, "error", text_of(error->message));
     name_of(model_number(job->record, "number"), name);
     catalog_put(change, CATALOG_JOB, name, job->record, CATALOG_ANY);
     if (catalog_commit(change, &err) != 0)
-        log_error("the end of job %s could not be written: %s", name, err.text);
+        log_error("job %lld: its end could not be written: %s",
+                  (long long)model_number(job->record, "number"), err.text);
     if (state == JOB_STUCK)
-        log_error("job %s is stuck: %s", name, error ? error->message : "");
+        log_error("job %lld is stuck: %s", (long long)model_number(job->record, "number"),
+                  error ? error->message : "");
+    log_about(LOG_JOB, NULL);
     json_decref(job->record);
     job->record = NULL;
 }

@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "ctl/catalog/model.h"
 #include "ctl/catalog/user.h"
+#include "ctl/job/lookup.h"
 #include "ctl/job/moving.h"
 #include "ctl/provision/fence.h"
 #include "ctl/provision/schema.h"
@@ -14,6 +15,19 @@
 enum { FENCE_MS = 5000, DRAIN_MS = 5000, LOCK_S = 3 };
 
 /* --- may it go ------------------------------------------------------------------- */
+
+static bool
+without_lookups(struct cluster *c, struct sql_error *error)
+{
+    json_t     *all = catalog_all(c->catalog, CATALOG_TABLE), *table;
+    const char *name;
+    bool        ok = true;
+
+    json_object_foreach(all, name, table)
+        ok = ok && !lookup_forbids(table, "a server that applications use by themselves", error);
+    json_decref(all);
+    return ok;
+}
 
 /* The shard, to be owned; NULL: it is not the last one, or ours. */
 static json_t *
@@ -39,6 +53,10 @@ last_one(struct cluster *c, const char *name, struct sql_error *error)
                            "add --adopt HOST:PORT'), and drain %s to it", name, name);
     json_decref(all);
     if (!ok) {
+        json_decref(shard);
+        return NULL;
+    }
+    if (!without_lookups(c, error)) {
         json_decref(shard);
         return NULL;
     }

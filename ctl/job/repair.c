@@ -6,10 +6,11 @@
 #include "core/base/log.h"
 #include "core/base/memory.h"
 #include "ctl/job/admin.h"
+#include "ctl/job/ddl.h"
 #include "ctl/job/globals.h"
 #include "ctl/provision/ticker.h"
 
-enum { PERIOD_MS = 1000 };
+enum { PERIOD_MS = 1000, MADE_EVERY = 5 };
 
 struct repair {
     struct cluster *cluster;
@@ -22,9 +23,11 @@ run(void *context)
     struct repair        *r = context;
     struct globals_watch *w = globals_watch_new(r->cluster);
 
-    while (!ticker_wait(&r->ticker, PERIOD_MS)) {
+    for (unsigned n = 1; !ticker_wait(&r->ticker, PERIOD_MS); n++) {
         admin_rights_repair(r->cluster);
         globals_watch_look(w);
+        if (n % MADE_EVERY == 0)
+            ddl_drop_made(r->cluster);
     }
     globals_watch_free(w);
     return NULL;

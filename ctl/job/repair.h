@@ -1,7 +1,8 @@
-/* repair.h - what was promised of all shards and is not there yet on one.
+/* repair.h - what was promised of all shards and is not there yet on one, or not gone.
  *
  * Once a second: rights that a GRANT could not change everywhere (admin.h), and global
- * variables of servers that have started again or are new (globals.h).
+ * variables of servers that have started again or are new (globals.h). Now and then: tables of
+ * CREATE TABLE ... SELECT whose worker died (ddl.h).
  */
 #ifndef CTL_JOB_REPAIR_H
 #define CTL_JOB_REPAIR_H

@@ -1,6 +1,7 @@
 /* replica.h - replicas of shards that come, change and go.
  *
- *   replica_add   (local)   planned -> copied -> prepared -> started -> caught up -> in the catalog
+ *   replica_add   (local, systemd, docker)
+ *                           planned -> created -> copied -> started -> caught up -> in the catalog
  *                 (static)  looked at ------------------------> proven ---------------^
  *
  * A copy is made by mariadb-backup while applications go on. Whatever fails before the catalog has
@@ -13,20 +14,35 @@
 
 struct replica_wish {
     const char *name;        /* "": "replica-N" */
-    const char *provisioner; /* "local", "static"; "": as the shard's server was made */
+    const char *provisioner; /* as of provision.h; "": as the shard's server was made */
     const char *address;     /* static: HOST:PORT, or the path of a socket */
     const char *user, *password; /* static: may do everything there */
     const char *tls_ca;      /* as of shard_adopt() */
     int         weight;      /* 0: as it is, or 1 */
     const char *zone;        /* NULL: as it is */
+    const char *cpus, *memory; /* of a server that is made; NULL: no limit */
+    bool        plain;       /* the copy is not compressed on its way */
+    int64_t     max_rate;    /* bytes a second of it on its way; 0: as fast as it goes */
 };
 
 #define REPLICA_ADD    "add a replica"
 #define REPLICA_REMOVE "remove a replica"
+#define REPLICA_RESEED "seed a replica anew"
 
 /* Returns when it serves. */
 bool replica_add(struct cluster *c, const char *who, const char *shard,
                  const struct replica_wish *wish, struct sql_error *error) must_check;
+
+/* The shard gets the settings of another about commits and failures, and as many replicas, made as
+ * its own server was. Nothing when that one has none. */
+bool replica_like(struct cluster *c, const char *who, const char *name, const char *other,
+                  struct sql_error *error) must_check;
+
+/* A server that is of no use any more, one that was replaced as a primary for example: another
+ * one is made, by the same provisioner, with its weight and zone, takes its place, and the first
+ * is removed. */
+bool replica_reseed(struct cluster *c, const char *who, const char *name,
+                    struct sql_error *error) must_check;
 
 /* Nothing is sent there any more, and then it goes, with its data when it is ours; else it is left
  * as it is. */
@@ -42,10 +58,10 @@ bool replica_set(struct cluster *c, const char *who, const char *name,
 enum job_state replica_resume(struct cluster *c, json_t *record,
                               struct sql_error *error) must_check;
 
-/* A copy of the shard's server in the directory of this planned local replica, and the GTID
- * `position` it is of: see replica_seed.c. */
-bool replica_seed(const json_t *shard, json_t *replica, char *position, size_t room,
-                  struct err *err) must_check;
+/* A restart of a shard's servers was interrupted: the replica that was drained for it is as it was
+ * before. */
+enum job_state replica_restart_resume(struct cluster *c, const json_t *record,
+                                      struct sql_error *error) must_check;
 
 /* The password that replicas come by; made when there is none yet. False: the catalog cannot be
  * written. */

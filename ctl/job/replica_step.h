@@ -5,6 +5,24 @@
 #include "ctl/job/replica.h"
 #include "ctl/provision/server.h"
 
+struct seeded {
+    char    *position; /* the GTIDs that the copy has all of; of `room` bytes */
+    size_t   room;
+    uint64_t bytes, on_link; /* as they came from the server, and on the way */
+};
+
+/* A copy of the shard's server in the folder of this replica, which was created: see
+ * replica_seed.c. */
+bool replica_seed(struct cluster *c, const json_t *shard, const json_t *replica,
+                  const struct replica_wish *wish, struct seeded *done,
+                  struct err *err) must_check;
+
+/* What such a copy leaves when its controller is killed. Fine where there is nothing. */
+bool replica_seed_clean(struct cluster *c, const json_t *replica, struct err *err) must_check;
+
+bool replica_check_wish(const struct replica_wish *wish, struct sql_error *error) must_check;
+void replica_set_wish(json_t *replica, const struct replica_wish *wish);
+
 /* Writes it (see catalog_put()), and publishes. */
 bool replica_put(struct cluster *c, const char *who, json_t *replica, int64_t expected,
                  struct sql_error *error) must_check;

@@ -171,20 +171,27 @@ append_hex(struct buf *out, const char *bytes, size_t len)
     buf_append_text(out, "'");
 }
 
-/* One row of XA RECOVER: formatID, length of gtrid, of bqual, both together. */
+/* A row is: formatID, length of gtrid, of bqual, both together. */
+void
+resolver_branch_words(const json_t *row, struct buf *out)
+{
+    size_t gtrid = (size_t)atoi(server_cell(row, 1)), bqual = (size_t)atoi(server_cell(row, 2));
+
+    append_hex(out, server_cell(row, 3), gtrid);
+    buf_append_text(out, ",");
+    append_hex(out, server_cell(row, 3) + gtrid, bqual);
+    buf_printf(out, ",%s", server_cell(row, 0));
+}
+
 bool
 resolver_end_branch(struct server *s, const json_t *row, bool commit, struct sql_error *error)
 {
     const char *data  = server_cell(row, 3);
     size_t      gtrid = (size_t)atoi(server_cell(row, 1));
-    size_t      bqual = (size_t)atoi(server_cell(row, 2));
     struct buf  sql   = { 0 };
 
     buf_append_text(&sql, commit ? "XA COMMIT " : "XA ROLLBACK ");
-    append_hex(&sql, data, gtrid);
-    buf_append_text(&sql, ",");
-    append_hex(&sql, data + gtrid, bqual);
-    buf_printf(&sql, ",%s", server_cell(row, 0));
+    resolver_branch_words(row, &sql);
     bool ended = server_run_text(s, buf_unread(&sql), error);
     if (ended)
         log_info("shard %s: %s the branch %.*s", s->name, commit ? "committed" : "rolled back",

@@ -41,6 +41,9 @@ int64_t resolver_age_ms(struct resolver *r, const char *gtrid);
 /* The transaction's decision on its commit shard; without one it is aborted by this. */
 enum resolver_verdict resolver_ask(struct server *home, const char *gtrid);
 
+/* The xid of a row of XA RECOVER, in words of SQL. */
+void resolver_branch_words(const json_t *row, struct buf *out);
+
 /* `row`: of XA RECOVER. False with `error`: it is not ended yet. */
 bool resolver_end_branch(struct server *s, const json_t *row, bool commit,
                          struct sql_error *error) must_check;

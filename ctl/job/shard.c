@@ -1,17 +1,13 @@
-/* shard.c - add, remove, set. */
+/* shard.c - add, set. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "core/base/clock.h"
 #include "core/base/memory.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/moving.h"
 #include "ctl/job/shard.h"
 
-enum { IDLE_WAIT_MS = 30000, LOOK_MS = 150, ANSWER_S = 5 };
-
-/* What a controller after this one removes, or completes; see shard_resume.c. "made" stays in the
+/* What a controller after this one completes, or removes; see shard_resume.c. "made" stays in the
  * record when the job has ended, for discover.c. */
 static bool
 keep_undo(struct job *job, const json_t *shard, struct sql_error *error)
@@ -110,118 +106,11 @@ shard_owns_nothing(struct cluster *c, const json_t *shard, struct sql_error *err
     return ok;
 }
 
-/* Transactions that read there before the routes without the shard came: they would lose a
- * connection. None begins any more. */
-static bool
-is_idle(const json_t *shard)
-{
-    struct server    s     = { .answer_s = ANSWER_S };
-    struct sql_error error;
-    char             n[24] = "0";
-    bool             asked;
-
-    if (!server_open(&s, shard, &error))
-        return true;
-    asked = server_value(&s, n, sizeof(n), &error, "SELECT COUNT(*) FROM "
-                         "information_schema.INNODB_TRX WHERE trx_mysql_thread_id NOT IN "
-                         "(0, CONNECTION_ID())");
-    server_close(&s);
-    return !asked || strcmp(n, "0") == 0;
-}
-
-/* Twice in a row: what a server says of its transactions may be a moment old. */
-static void
-wait_until_idle(struct cluster *c, const json_t *shard)
-{
-    uint64_t until = clock_us() + IDLE_WAIT_MS * 1000ull;
-    int      idle  = 0;
-
-    while (!publish_drained(c->publisher, LOOK_MS) && clock_us() < until)
-        continue;
-    while (idle < 2 && clock_us() < until) {
-        idle = is_idle(shard) ? idle + 1 : 0;
-        usleep(LOOK_MS * 1000);
-    }
-}
-
-static bool
-take_out(struct job *job, const char *who, const json_t *shard, struct sql_error *error)
-{
-    struct cluster        *c = job->cluster;
-    struct catalog_change *change;
-    char                   id[24];
-
-    if (!shard_owns_nothing(c, shard, error) || !keep_undo(job, shard, error))
-        return false;
-    snprintf(id, sizeof(id), "%lld", (long long)model_number(shard, "id"));
-    change = catalog_begin(c->catalog, who);
-    catalog_remove(change, CATALOG_SHARD, id, CATALOG_ANY);
-    cluster_bump(c, change, "generation");
-    return job_commit(change, error);
-}
-
-/* Once it is out of the catalog its server must go: what is left is tried again by a controller
- * that starts. */
-static enum job_state
-remove_shard(struct job *job, const char *who, const json_t *shard, struct sql_error *error)
-{
-    struct cluster    *c = job->cluster;
-    struct provisioned p = provision_of(c, (json_t *)(uintptr_t)shard);
-    struct err         err;
-
-    if (!take_out(job, who, shard, error))
-        return JOB_FAILED;
-    if (!cluster_publish(c, &err)) {
-        job_fail(error, &err);
-        return JOB_STUCK;
-    }
-    if (provision_is_ours(&p))
-        wait_until_idle(c, shard);
-    else /* it stays as it is */
-        publish_drained(c->publisher, PUBLISH_WAIT_MS);
-    if (cluster_remove_server(c, shard, true, &err))
-        return JOB_DONE;
-    job_fail(error, &err);
-    return JOB_STUCK;
-}
-
-static bool
-has_no_replicas(struct cluster *c, const json_t *shard, struct sql_error *error)
-{
-    json_t *all = cluster_replicas(c, model_number(shard, "id"));
-    size_t  n   = json_array_size(all);
-
-    json_decref(all);
-    return n == 0 || sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: shard %s has replicas; "
-                                   "remove them first, with 'shardctl replica remove'",
-                                   model_text(shard, "name"));
-}
-
 static bool
 no_shard(const char *name, struct sql_error *error)
 {
     return sql_error_set(error, SQL_UNKNOWN_ERROR,
                          "shardd: there is no shard %s; see 'shardctl shard list'", name);
-}
-
-bool
-shard_remove(struct cluster *c, const char *who, const char *name, struct sql_error *error)
-{
-    struct job     job;
-    json_t        *shard;
-    enum job_state end = JOB_FAILED;
-
-    if (!job_begin(&job, c, "shard", who, SHARD_REMOVE, "", "", error))
-        return false;
-    shard = cluster_shard(c, name);
-    if (!shard)
-        no_shard(name, error);
-    else if (moving_allows_shards(c, "a shard is removed", error) &&
-             has_no_replicas(c, shard, error))
-        end = remove_shard(&job, who, shard, error);
-    json_decref(shard);
-    job_end(&job, end, error);
-    return end == JOB_DONE;
 }
 
 static bool

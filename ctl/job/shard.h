@@ -53,10 +53,22 @@ bool shard_announce(struct job *job, struct sql_error *error) must_check;
  * see shard_resume.c. Nothing of the catalog. */
 bool shard_undo(struct cluster *c, const json_t *undo, struct sql_error *error) must_check;
 
-/* Only when it owns no ranges and is no database's home. A server of ours goes
- * with its data; another is left alone. */
+/* Only when it owns no ranges and is no database's home. Its replicas go with it. A server of ours
+ * goes with its data; another is left alone. */
 bool shard_remove(struct cluster *c, const char *who, const char *name,
                   struct sql_error *error) must_check;
+
+/* What that would do: {"shard", "servers": shard_servers()}, to be owned; NULL with `error`: it
+ * would be refused. */
+json_t *shard_remove_plan(struct cluster *c, const char *name, struct sql_error *error);
+
+/* The servers that go with a shard, in order: [{server, role: "replica"|"primary", provisioner,
+ * then: "removed"|"left alone"}], to be owned. */
+json_t *shard_servers(struct cluster *c, const json_t *shard);
+
+/* Of a shard that has left the catalog; `undo` as in shard_remove.c. */
+bool shard_remove_servers(struct cluster *c, const json_t *undo,
+                          struct sql_error *error) must_check;
 
 /* Where node-exporter of its machine is, "http://HOST:9100/metrics"; "": nowhere. */
 bool shard_set_agent(struct cluster *c, const char *who, const char *name, const char *url,

@@ -11,6 +11,7 @@
 #include "core/base/memory.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/facts.h"
+#include "ctl/job/lookup.h"
 #include "ctl/job/shard.h"
 
 enum { BATCH_BYTES = 1 << 20 };
@@ -32,7 +33,8 @@ create(struct server *from, struct server *to, const json_t *table, struct sql_e
     if (!rows)
         return false;
     ok = server_run(to, error, "USE %s", server_name(database)) &&
-         server_run_text(to, span_of(server_cell(json_array_get(rows, 0), 1)), error);
+         server_run_text(to, span_of(server_cell(json_array_get(rows, 0), 1)), error) &&
+         lookup_triggers(to, table, error);
     json_decref(rows);
     return ok;
 }

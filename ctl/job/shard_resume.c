@@ -7,7 +7,8 @@
  * completed: as long as workers did not know the shard, the reference tables have changed
  * without it, so these are copied once more.
  *
- *   undo   {"id", "made": what provision_trace() kept}, or for an adopted server {"id",
+ *   undo   {"id", "made": what provision_trace() kept}, of one that goes as shard_remove.c has it,
+ *          or for an adopted server {"id",
  *          "server": its object, "schema": ours was not there, "their_databases",
  *          "their_users": of the cluster, made there; "databases", "users": of the server,
  *          made on the others}
@@ -173,6 +174,13 @@ shard_undo(struct cluster *c, const json_t *undo, struct sql_error *error)
     return undo_made(c, undo, false, error);
 }
 
+static bool
+go_on(struct cluster *c, const json_t *undo, struct sql_error *error)
+{
+    return json_object_get(undo, "made") ? shard_remove_servers(c, undo, error)
+                                         : undo_made(c, undo, true, error);
+}
+
 enum job_state
 shard_resume(struct cluster *c, json_t *record, struct sql_error *error)
 {
@@ -184,7 +192,7 @@ shard_resume(struct cluster *c, json_t *record, struct sql_error *error)
     if (shard && !remove)
         end = complete(c, record, shard, error);
     else if (undo && !shard)
-        end = !(remove ? undo_made(c, undo, true, error) : shard_undo(c, undo, error))
+        end = !(remove ? go_on(c, undo, error) : shard_undo(c, undo, error))
                   ? JOB_STUCK : remove ? JOB_DONE : JOB_FAILED;
     json_decref(shard);
     return end;

@@ -257,8 +257,11 @@ txn_doubt_resolve(struct cluster *c, const char *who, const char *gtrid, const c
         sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: --force is commit or rollback");
         return NULL;
     }
+    /* What is written must not get to a server that is about to be no primary any more. */
+    pthread_mutex_lock(&c->roles_lock);
     open_shards(c, &s);
     out = resolve(c, &s, who, &xid, gtrid, force, error);
     close_shards(&s);
+    pthread_mutex_unlock(&c->roles_lock);
     return out;
 }

@@ -11,10 +11,10 @@
 
 #include "core/base/clock.h"
 #include "core/base/memory.h"
+#include "core/base/wake.h"
 #include "ctl/catalog/model.h"
 #include "ctl/move/apply_internal.h"
 #include "ctl/move/lost.h"
-#include "ctl/provision/wake.h"
 
 enum {
     QUEUE_BYTES  = 16 << 20,

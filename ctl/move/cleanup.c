@@ -2,9 +2,9 @@
  *
  * Which side is cleaned is a matter of the routes that hold: m->after on the sources of a move
  * that is complete, m->before on the targets of one that is given up. What a row's owner is by
- * them decides, the sets only find rows quickly. What the reader finds is written to a temporary
- * file first, so that hours of throttled work keep no old versions alive on the server, and what
- * it read is compared again by the DELETE.
+ * them decides, the sets only find rows quickly. What the reader finds is noted in a parcel first,
+ * so that hours of throttled work keep no old versions alive on the server, and what it read is
+ * compared again by the DELETE.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,9 +16,11 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/memory.h"
+#include "core/mysql/wire.h"
 #include "core/route/keyhash.h"
 #include "ctl/catalog/model.h"
 #include "ctl/move/cleanup.h"
+#include "ctl/move/parcel.h"
 #include "ctl/move/purge.h"
 #include "ctl/move/sets.h"
 #include "ctl/provision/failpoint.h"
@@ -32,10 +34,9 @@ enum {
     INTERRUPTED        = 1317, /* ER_QUERY_INTERRUPTED */
     NO_SUCH_TABLE      = 1146,
     SERVER_LOST        = 1430,
-    SPOOL_FAILED       = 1026, /* ER_ERROR_ON_WRITE */
+    LIST_FAILED        = 1026, /* ER_ERROR_ON_WRITE */
+    CELL_NULL          = 0xfb, /* of a text row, see core/mysql/row.h */
 };
-
-#define NO_CELL UINT32_MAX /* the length of NULL */
 
 struct cleaner {
     const struct move       *m;
@@ -52,7 +53,8 @@ struct cleaner {
     unsigned                 n;      /* rows in `sql` */
     uint64_t                 began_us, done; /* for the throttle */
     struct purge             purge;
-    FILE                    *list; /* the table's rows that are to go */
+    struct parcel            list;  /* the table's rows that are to go */
+    struct buf               cells; /* of one of them */
     struct sql_error        *error;
 };
 
@@ -259,7 +261,7 @@ remove_batch(struct cleaner *c)
 }
 
 static bool
-remove_row(struct cleaner *c, MYSQL_ROW row, const unsigned long *lengths)
+remove_row(struct cleaner *c, const char *const *row, const unsigned long *lengths)
 {
     const struct route_table *t = c->rt;
     unsigned                  n = c->t->n_primary;
@@ -286,49 +288,25 @@ fetch_failed(struct cleaner *c)
 }
 
 static bool
-note_failed(struct cleaner *c)
+list_failed(struct cleaner *c, int error)
 {
-    return !sql_error_set(c->error, SPOOL_FAILED, "shardd: the list of rows to remove cannot be "
-                          "kept in a temporary file: %s", strerror(errno));
+    return sql_error_set(c->error, LIST_FAILED, "shardd: the list of rows to remove cannot be kept "
+                         "in a file: %s", strerror(-error));
 }
 
-/* A row as the lengths of its cells and their bytes. */
 static bool
 note_row(struct cleaner *c, MYSQL_ROW row, const unsigned long *lengths)
 {
-    for (unsigned i = 0; i <= c->t->n_primary; i++) {
-        uint32_t len = row[i] ? (uint32_t)lengths[i] : NO_CELL;
+    int error;
 
-        if (fwrite(&len, sizeof(len), 1, c->list) != 1 ||
-            (row[i] && len > 0 && fwrite(row[i], len, 1, c->list) != 1))
-            return !note_failed(c);
-    }
-    return true;
-}
-
-/* The next row of the list; false at its end, or with c->error. */
-static bool
-next_row(struct cleaner *c, struct buf *bytes, char **row, unsigned long *lengths)
-{
-    size_t at[MOVE_PRIMARY_MAX + 1];
-
-    buf_clear(bytes);
-    for (unsigned i = 0; i <= c->t->n_primary; i++) {
-        uint32_t len;
-
-        if (fread(&len, sizeof(len), 1, c->list) != 1)
-            return i == 0 && feof(c->list) ? false : !note_failed(c);
-        at[i]      = len == NO_CELL ? SIZE_MAX : buf_len(bytes);
-        lengths[i] = len == NO_CELL ? 0 : len;
-        if (lengths[i] > 0 && fread(buf_reserve(bytes, len), len, 1, c->list) != 1)
-            return !note_failed(c);
-        if (lengths[i] > 0)
-            buf_commit(bytes, len);
-        buf_append_byte(bytes, 0);
-    }
+    buf_clear(&c->cells);
     for (unsigned i = 0; i <= c->t->n_primary; i++)
-        row[i] = at[i] == SIZE_MAX ? NULL : (char *)bytes->bytes + at[i];
-    return true;
+        if (row[i])
+            wire_put_lenenc_bytes(&c->cells, (struct span){ (const uint8_t *)row[i], lengths[i] });
+        else
+            buf_append_byte(&c->cells, CELL_NULL);
+    error = parcel_put(&c->list, &(struct parcel_record){ 'x', .first = buf_unread(&c->cells) });
+    return error == 0 || list_failed(c, error);
 }
 
 /* All of the answer is read before the first row goes: a statement that is under way keeps purge
@@ -349,19 +327,35 @@ note_rows(struct cleaner *c, MYSQL_RES *result)
 }
 
 static bool
+remove_record(struct cleaner *c, struct span cells)
+{
+    const char   *row[MOVE_PRIMARY_MAX + 1];
+    unsigned long lengths[MOVE_PRIMARY_MAX + 1];
+    struct cursor at = cursor_of(cells);
+
+    for (unsigned i = 0; i <= c->t->n_primary; i++) {
+        bool        is_null;
+        struct span cell = wire_nullable_bytes(&at, &is_null);
+
+        row[i]     = is_null ? NULL : (const char *)cell.ptr;
+        lengths[i] = cell.len;
+    }
+    return cursor_done(&at) ? remove_row(c, row, lengths) : list_failed(c, -EBADMSG);
+}
+
+static bool
 remove_noted(struct cleaner *c)
 {
-    struct buf    bytes = { 0 };
-    char         *row[MOVE_PRIMARY_MAX + 1];
-    unsigned long lengths[MOVE_PRIMARY_MAX + 1];
-    bool          ok = true;
+    struct parcel_reader reader;
+    struct parcel_record r;
+    bool                 ok  = true;
+    int                  got = 0;
 
-    rewind(c->list);
-    c->error->code = 0;
-    while (ok && next_row(c, &bytes, row, lengths))
-        ok = !stopped(c) && remove_row(c, row, lengths);
-    buf_fini(&bytes);
-    return ok && c->error->code == 0 && remove_batch(c);
+    parcel_read(&reader, &c->list);
+    while (ok && (got = parcel_next(&reader, &r)) > 0)
+        ok = !stopped(c) && remove_record(c, r.first);
+    parcel_read_end(&reader);
+    return ok && (got == 0 || list_failed(c, got)) && remove_batch(c);
 }
 
 static bool
@@ -385,15 +379,13 @@ clean_rows(struct cleaner *c)
         /* The table or its set is gone: then its rows are. */
         return mysql_errno(c->reader.mysql) == NO_SUCH_TABLE || !fetch_failed(c);
     }
-    c->list = tmpfile();
-    ok      = c->list ? note_rows(c, result) : !note_failed(c);
+    c->list = (struct parcel){ .folder = c->m->c->path.home };
+    ok      = note_rows(c, result);
     if (!ok) /* what is left of the answer is not waited for */
         shutdown(mysql_get_socket(c->reader.mysql), SHUT_RDWR);
     mysql_free_result(result);
     ok = ok && remove_noted(c);
-    if (c->list)
-        fclose(c->list);
-    c->list = NULL;
+    parcel_fini(&c->list);
     return ok;
 }
 
@@ -525,6 +517,7 @@ clean_all(struct move *m, struct cleanup *how, bool in, struct sql_error *error)
         ok      = !on[i] || clean_shard(&c);
     }
     buf_fini(&c.sql);
+    buf_fini(&c.cells);
     log_info("move: %llu rows of job %lld removed%s", (unsigned long long)how->removed,
              (long long)m->job, ok ? "" : " so far");
     return ok;
@@ -555,5 +548,6 @@ cleanup_copied(const struct move *m, const struct move_table *t, uint32_t source
     server_close(&c.reader);
     server_close(&c.writer);
     buf_fini(&c.sql);
+    buf_fini(&c.cells);
     return ok;
 }

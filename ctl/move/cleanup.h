@@ -2,7 +2,7 @@
  *
  *   reader   SELECT primary key, key: of the rows whose key is in the set, or (no index begins
  *            with the key column) of all rows in primary key order
- *              |  routing code: only what does not belong there; into a temporary file
+ *              |  routing code: only what does not belong there; into a parcel
  *              v
  *   writer   DELETE by primary key and key, some hundreds in a transaction, as the mover
  *

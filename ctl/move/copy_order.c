@@ -202,26 +202,3 @@ copy_order(const struct route_column *column, struct span a, struct span b)
         return by_bytes(a, b);
     }
 }
-
-/* --- keys --- */
-
-void
-copy_key_append(struct buf *out, struct span text)
-{
-    buf_printf(out, "%zu:", text.len);
-    buf_append_span(out, text);
-}
-
-bool
-copy_key_take(struct span *key, struct span *text)
-{
-    size_t len = 0, at = 0;
-
-    while (at < key->len && at < 9 && key->ptr[at] >= '0' && key->ptr[at] <= '9')
-        len = len * 10 + (size_t)(key->ptr[at++] - '0');
-    if (at == 0 || at == key->len || key->ptr[at] != ':' || key->len - at - 1 < len)
-        return false;
-    *text = (struct span){ key->ptr + at + 1, len };
-    *key  = span_from(*key, at + 1 + len);
-    return true;
-}

@@ -15,22 +15,8 @@
 #include <pthread.h>
 
 #include "ctl/move/copy.h"
+#include "ctl/move/copy_key.h"
 #include "ctl/move/sets.h"
-
-/* --- copy_order.c: primary keys as texts --- */
-
-/* Whether values of the column can be put in order here as the server orders them. */
-bool copy_order_known(const struct route_column *column);
-
-/* Less than, equal to, greater than 0. Texts as the text protocol has them, in the column's
- * character set, and TIMESTAMP in UTC. */
-int copy_order(const struct route_column *column, struct span a, struct span b);
-
-/* Several texts as one: each with its length in front. */
-void copy_key_append(struct buf *out, struct span text);
-
-/* The first of them off `key`. False: malformed, or none is left. */
-bool copy_key_take(struct span *key, struct span *text) must_check;
 
 /* --- copy_table.c: one table's statements --- */
 

@@ -43,16 +43,6 @@ form_of(const struct route_column *column)
     return FORM_NONE;
 }
 
-static void
-append_name(struct buf *out, struct span name)
-{
-    struct buf copy = { 0 };
-
-    buf_append_span(&copy, name);
-    server_quote_name(out, buf_cstr(&copy));
-    buf_fini(&copy);
-}
-
 /* What a SELECT asks for. */
 static void
 append_read(struct buf *out, const struct route_column *column)
@@ -61,7 +51,7 @@ append_read(struct buf *out, const struct route_column *column)
 
     if (form == FORM_REAL || form == FORM_NUMBERED)
         buf_append_text(out, "CAST(");
-    append_name(out, column->name);
+    server_quote_span(out, column->name);
     if (form == FORM_REAL)
         buf_append_text(out, " AS DOUBLE)");
     if (form == FORM_NUMBERED)
@@ -77,12 +67,12 @@ append_write(struct buf *names, struct buf *sets, const struct route_column *col
     if (buf_len(names) > 0)
         buf_append_byte(names, ',');
     if (form != FORM_NUMBERED && form != FORM_ADDRESS) {
-        append_name(names, column->name);
+        server_quote_span(names, column->name);
         return;
     }
     buf_printf(names, "@shardd_%u", (unsigned)i);
     buf_append_text(sets, buf_len(sets) > 0 ? ", " : " SET ");
-    append_name(sets, column->name);
+    server_quote_span(sets, column->name);
     if (form == FORM_NUMBERED)
         buf_printf(sets, " = CAST(@shardd_%u AS UNSIGNED)", (unsigned)i);
     else
@@ -246,60 +236,18 @@ copy_table_fini(struct copy_table *t, size_t n_targets)
 
 /* --- rows behind a key --- */
 
-static const struct route_column *
-primary_column(const struct copy_table *t, unsigned i)
-{
-    return &t->t->before->columns[t->t->primary[i]];
-}
-
-static bool
-append_compare(const struct copy_table *t, unsigned i, const char *operator, struct span text,
-               struct buf *out)
-{
-    const struct route_column *column = primary_column(t, i);
-    struct key_value value = { .kind = KEY_VALUE_STRING, .bytes = text,
-                               .collation = column->collation };
-
-    append_name(out, column->name);
-    buf_append_text(out, operator);
-    return sets_literal(out, column, &value);
-}
-
-/* a >= 1 AND (a > 1 OR (b >= 2 AND (b > 2 OR c > 3))): a range that the server finds in the
- * index at once, which it does not for (a, b, c) > (1, 2, 3). */
-static bool
-append_behind(const struct copy_table *t, unsigned i, struct span key, struct buf *out)
-{
-    struct span text;
-
-    if (!copy_key_take(&key, &text))
-        return false;
-    if (i + 1 == t->t->n_primary)
-        return key.len == 0 && append_compare(t, i, " > ", text, out);
-    if (!append_compare(t, i, " >= ", text, out))
-        return false;
-    buf_append_text(out, " AND (");
-    if (!append_compare(t, i, " > ", text, out))
-        return false;
-    buf_append_text(out, " OR (");
-    if (!append_behind(t, i + 1, key, out))
-        return false;
-    buf_append_text(out, "))");
-    return true;
-}
-
 bool
 copy_table_select(const struct copy_table *t, struct span last, uint64_t limit, struct buf *out)
 {
     buf_append_span(out, buf_unread(&t->select));
     if (last.len > 0) {
         buf_append_text(out, " WHERE ");
-        if (!append_behind(t, 0, last, out))
+        if (!copy_key_behind(t->t, last, out))
             return false;
     }
-    for (unsigned i = 0; t->ordered && i < t->t->n_primary; i++) {
-        buf_append_text(out, i ? "," : " ORDER BY ");
-        append_name(out, primary_column(t, i)->name);
+    if (t->ordered) {
+        buf_append_text(out, " ORDER BY ");
+        copy_key_columns(t->t, out);
     }
     if (limit > 0)
         buf_printf(out, " LIMIT %llu", (unsigned long long)limit);
@@ -315,7 +263,7 @@ copy_table_order(const struct copy_table *t, struct span a, struct span b)
 
         if (!copy_key_take(&a, &x) || !copy_key_take(&b, &y))
             return 0;
-        order = copy_order(primary_column(t, i), x, y);
+        order = copy_order(&t->t->before->columns[t->t->primary[i]], x, y);
         if (order != 0)
             return order;
     }

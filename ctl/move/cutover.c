@@ -13,11 +13,11 @@
 
 #include "core/base/log.h"
 #include "core/base/memory.h"
+#include "core/base/wake.h"
 #include "ctl/catalog/model.h"
 #include "ctl/move/cutover_step.h"
-#include "ctl/provision/failpoint.h"
 #include "ctl/move/gtid.h"
-#include "ctl/provision/wake.h"
+#include "ctl/provision/failpoint.h"
 
 enum {
     CHANGE_WAIT_S = 5,   /* for a change of the schema that is under way */
@@ -111,31 +111,22 @@ watchdog_stop(struct cutover_run *r)
 static bool
 raise_fence(struct cutover_run *r)
 {
-    json_t        *map = catalog_get(r->m->c->catalog, CATALOG_RANGES, "map", NULL);
-    struct fence   fence;
-    struct err     err = { .text = "" };
-    enum fence_end end;
+    json_t            *map = catalog_get(r->m->c->catalog, CATALOG_RANGES, "map", NULL);
+    struct fence       fence;
+    struct fence_times times = { 0 };
+    struct err         err   = { .text = "" };
+    enum fence_end     end;
 
     cutover_fence(r->m, map, &fence);
     json_decref(map);
     fence.cut   = r->how->cut_transactions;
     r->began_us = clock_us();
-    r->until_us = r->began_us + (uint64_t)r->how->max_pause_ms * 1000;
-    end         = fence_raise(r->m->c, &fence, r->how->max_pause_ms, NULL, &err);
+    end         = fence_raise(r->m->c, &fence, r->how->max_pause_ms, &times, &err);
     cutover_fence_fini(&fence);
-    r->fenced = end != FENCE_LATE;
+    r->began_us = times.written_us != 0 ? times.written_us : r->began_us;
+    r->until_us = r->began_us + (uint64_t)r->how->max_pause_ms * 1000;
+    r->fenced   = end != FENCE_LATE;
     return end == FENCE_UP || job_fail(r->error, &err);
-}
-
-static bool
-read_positions(struct cutover_run *r, bool mixed)
-{
-    for (size_t i = 0; i < r->n_sources; i++)
-        if ((!mixed || r->server[i].target) &&
-            !server_value(&r->server[i].work, r->position[i], MOVE_POSITION_MAX, r->error,
-                          "SELECT @@gtid_binlog_pos"))
-            return false;
-    return true;
 }
 
 /* Is all of `want` in `have`? */
@@ -170,7 +161,7 @@ hold_flows(struct cutover_run *r, bool mixed)
     r->held = true;
     for (size_t i = 0; i < r->n_sources; i++)
         if ((!mixed || r->server[i].target) &&
-            (!cutover_step(r, "flows held") || !hold_one(r, r->flows[i], r->position[i])))
+            (!cutover_step(r, "flows held") || !hold_one(r, r->flows[i], r->server[i].position)))
             return false;
     return true;
 }
@@ -185,57 +176,56 @@ hold_all(struct cutover_run *r)
         return hold_flows(r, false);
     cutover_unlock_mixed(r);
     return hold_flows(r, false) && cutover_step(r, "locks again") && cutover_lock_mixed(r) &&
-           read_positions(r, true) && hold_flows(r, true);
+           cutover_positions_mixed(r) && hold_flows(r, true);
 }
 
-static bool
-goes_to(const struct cutover_run *r, size_t source, uint32_t target)
-{
-    uint32_t ids[ROUTES_SHARDS_MAX];
-    size_t   n = move_targets_of(r->m, r->server[source].id, ids);
+/* --- both at the same time ------------------------------------------------ */
 
-    for (size_t i = 0; i < n; i++)
-        if (ids[i] == target)
-            return true;
-    return false;
+struct back {
+    struct cutover_run *r;
+    pthread_t           thread;
+    bool                started, ok;
+    struct sql_error    error;
+};
+
+static void *
+stage(void *arg)
+{
+    struct back *b = arg;
+
+    b->ok = cutover_back(b->r, &b->error);
+    return NULL;
 }
 
-/* On one source the positions of its targets. */
+/* The last rows come to the targets while all is written that needs no more than the positions.
+ * Not where a source is a target: its stream has one row for both directions. */
 static bool
-write_streams(struct cutover_run *r, size_t source, char (*position)[MOVE_POSITION_MAX])
+hold_and_stage(struct cutover_run *r)
 {
-    for (size_t k = 0; k < r->n_servers; k++)
-        if (r->server[k].target && goes_to(r, source, r->server[k].id) &&
-            !journal_stream(&r->server[source].work, r->m, r->server[source].id,
-                            r->server[k].id, position[k], r->error))
-            return false;
-    return true;
-}
+    struct back b = { .r = r };
+    bool        ok;
 
-/* Where the way back begins: on each source, and on the deciding one in the transaction of the
- * journal, which spares it a commit. */
-static bool
-write_reverse(struct cutover_run *r)
-{
-    char (*position)[MOVE_POSITION_MAX] = mem_alloc((r->n_servers + 1) * sizeof(*position));
-    bool ok = true;
-
-    for (size_t k = 0; ok && k < r->n_servers; k++)
-        ok = !r->server[k].target ||
-             server_value(&r->server[k].work, position[k], sizeof(*position), r->error,
-                          "SELECT @@gtid_binlog_pos");
-    for (size_t i = 1; ok && i < r->n_sources; i++)
-        ok = write_streams(r, i, position);
-    ok = ok && server_run(&r->server[0].work, r->error, "BEGIN") &&
-         (r->n_sources == 0 || write_streams(r, 0, position));
-    free(position);
-    return ok;
+    b.started = !r->mixed && pthread_create(&b.thread, NULL, stage, &b) == 0;
+    ok        = hold_all(r);
+    if (b.started)
+        pthread_join(b.thread, NULL);
+    if (!ok)
+        return false;
+    failpoint("cutover-held");
+    if (!cutover_step(r, "way back"))
+        return false;
+    if (!b.started)
+        stage(&b);
+    if (!b.ok)
+        *r->error = b.error;
+    return b.ok;
 }
 
 /* All that has to hold before it is decided. */
 static bool
 pause_all(struct cutover_run *r)
 {
+    cutover_calm(r);
     if (!cutover_step(r, "fence") || !raise_fence(r))
         return false;
     watchdog_start(r);
@@ -243,15 +233,11 @@ pause_all(struct cutover_run *r)
     if (!cutover_step(r, "locks") || !cutover_lock(r))
         return false;
     failpoint("cutover-locked");
-    if (!cutover_step(r, "branches") || !cutover_no_branches(r) ||
-        !cutover_step(r, "late writers") || !cutover_late_writers(r) ||
-        !cutover_step(r, "positions") || !read_positions(r, false))
+    if (!cutover_step(r, "positions") || !cutover_positions(r) ||
+        !cutover_step(r, "late writers") || !cutover_late_writers(r))
         return false;
     failpoint("cutover-position");
-    if (!hold_all(r))
-        return false;
-    failpoint("cutover-held");
-    if (!cutover_step(r, "way back") || !write_reverse(r))
+    if (!hold_and_stage(r))
         return false;
     failpoint("cutover-reverse");
     return cutover_step(r, "journal");
@@ -328,9 +314,6 @@ find_out(struct cutover_run *r, bool *decided)
 static bool
 decide(struct cutover_run *r, bool *decided)
 {
-    struct server *s       = &r->server[0].work;
-    bool           refused = false;
-
     watchdog_stop(r);
     if (r->late)
         return sql_error_set(r->error, SQL_UNKNOWN_ERROR, "shardd: the time was over");
@@ -338,12 +321,23 @@ decide(struct cutover_run *r, bool *decided)
     r->done     = false;
     r->deciding = true;
     watchdog_start(r);
-    *decided = journal_decide(s, r->m, r->ready, &refused, r->error);
+    *decided = server_run(&r->server[0].work, r->error, "COMMIT");
     watchdog_stop(r);
-    if (*decided || refused)
-        return *decided;
+    if (*decided)
+        return true;
     r->how->unknown = !find_out(r, decided);
     return *decided;
+}
+
+/* What was to decide is taken back, or the next try would wait for its locks. */
+static void
+unstage(struct cutover_run *r)
+{
+    struct sql_error ignored;
+
+    if (r->staged && r->server[0].work.mysql &&
+        !server_run(&r->server[0].work, &ignored, "ROLLBACK"))
+        server_close(&r->server[0].work);
 }
 
 static void
@@ -353,6 +347,7 @@ undo(struct cutover_run *r)
     struct err       err = { .text = "" };
 
     cutover_unlock(r);
+    unstage(r);
     if (r->fenced && !fence_lower(r->m->c, 0, &err)) {
         sql_error_set(&ignored, SQL_UNKNOWN_ERROR, "shardd: %.480s", err.text);
         log_error("move: %s", ignored.message);
@@ -433,8 +428,9 @@ run_locked(struct cutover_run *r, bool *decided)
     if (!ok)
         explain(r);
     else
-        log_info("move: job %lld switched, in %.1f ms: %s", (long long)r->m->job,
-                 r->how->parked_ms, buf_cstr(&r->times));
+        log_info("move: job %lld switched, in %.1f ms, with %llu connections in use before: %s",
+                 (long long)r->m->job, r->how->parked_ms, (unsigned long long)r->n_before,
+                 buf_cstr(&r->times));
     return ok;
 }
 

@@ -66,17 +66,25 @@ list_servers(struct cutover_run *r)
     free(ids);
 }
 
+/* Its time limit and its locks are one packet: see lock_one(). */
+static bool
+open_lock(struct cutover_run *r, struct cutover_server *s)
+{
+    return move_session(&s->lock, r->m, s->id, LOCK_S, r->error) &&
+           (mysql_set_server_option(s->lock.mysql, MYSQL_OPTION_MULTI_STATEMENTS_ON) == 0 ||
+            server_failed(&s->lock, r->error));
+}
+
 bool
 cutover_open(struct cutover_run *r)
 {
     list_servers(r);
-    r->position = mem_alloc((r->n_sources + 1) * sizeof(*r->position));
     for (size_t i = 0; i < r->n_servers; i++) {
         struct cutover_server *s = &r->server[i];
 
         s->work.answer_s = s->lock.answer_s = ANSWER_S;
         if (!move_session(&s->work, r->m, s->id, LOCK_S, r->error) ||
-            (s->source && !move_session(&s->lock, r->m, s->id, LOCK_S, r->error)))
+            (s->source && !open_lock(r, s)))
             return false;
     }
     return true;
@@ -90,7 +98,6 @@ cutover_close(struct cutover_run *r)
         server_close(&r->server[i].work);
     }
     free(r->server);
-    free(r->position);
 }
 
 /* --- LOCK TABLES ---------------------------------------------------------- */
@@ -106,14 +113,15 @@ is_there(const struct move *m, const struct move_table *t, uint32_t source)
 }
 
 static bool
-lock_one(struct cutover_run *r, struct cutover_server *s)
+lock_one(struct cutover_run *r, struct cutover_server *s, struct sql_error *error)
 {
     struct buf sql  = { 0 };
     unsigned   left = cutover_left_ms(r), n = 0;
     bool       ok;
 
     left = left > 2 * EARLY_MS ? left - EARLY_MS : left / 2 + 1;
-    buf_append_text(&sql, "LOCK TABLES ");
+    buf_printf(&sql, "SET SESSION max_statement_time = %u.%03u; LOCK TABLES ", left / 1000,
+               left % 1000);
     for (unsigned i = 0; i < r->m->n_tables; i++) {
         const struct move_table *t = &r->m->tables[i];
 
@@ -122,14 +130,10 @@ lock_one(struct cutover_run *r, struct cutover_server *s)
                        server_name(t->name));
     }
     /* An attached branch and an open transaction have the table; a detached one does not. */
-    ok = n == 0 ||
-         (server_run(&s->lock, r->error, "SET SESSION max_statement_time = %u.%03u", left / 1000,
-                     left % 1000) &&
-          server_run_text(&s->lock, buf_unread(&sql), r->error) &&
-          server_run(&s->lock, r->error, "SET SESSION max_statement_time = 0"));
+    ok = n == 0 || server_run_text(&s->lock, buf_unread(&sql), error);
     buf_fini(&sql);
-    if (!ok && r->error->code == INTERRUPTED)
-        sql_error_set(r->error, INTERRUPTED, "shardd: a transaction or a statement that uses "
+    if (!ok && error->code == INTERRUPTED)
+        sql_error_set(error, INTERRUPTED, "shardd: a transaction or a statement that uses "
                       "tables that move is open on shard %s", s->lock.name);
     return ok;
 }
@@ -137,19 +141,13 @@ lock_one(struct cutover_run *r, struct cutover_server *s)
 bool
 cutover_lock(struct cutover_run *r)
 {
-    for (size_t i = 0; i < r->n_sources; i++)
-        if (cutover_left_ms(r) == 0 || !lock_one(r, &r->server[i]))
-            return false;
-    return true;
+    return cutover_each(r, cutover_is_source, lock_one);
 }
 
 bool
 cutover_lock_mixed(struct cutover_run *r)
 {
-    for (size_t i = 0; i < r->n_sources; i++)
-        if (r->server[i].target && (cutover_left_ms(r) == 0 || !lock_one(r, &r->server[i])))
-            return false;
-    return true;
+    return cutover_each(r, cutover_is_mixed, lock_one);
 }
 
 static void
@@ -181,9 +179,9 @@ cutover_unlock(struct cutover_run *r)
 /* Any prepared branch may have rows of ours, also another program's. Bytes are told as far as
  * they are letters. */
 static bool
-branches(struct cutover_run *r, struct cutover_server *s, char name[64], bool *there)
+branches(struct cutover_server *s, char name[64], bool *there, struct sql_error *error)
 {
-    json_t     *rows = server_rows(&s->work, r->error, "XA RECOVER");
+    json_t     *rows = server_rows(&s->work, error, "XA RECOVER");
     const char *data = server_cell(json_array_get(rows, 0), 3);
     size_t      n    = 0;
 
@@ -198,31 +196,51 @@ branches(struct cutover_run *r, struct cutover_server *s, char name[64], bool *t
 }
 
 static bool
-no_branch(struct cutover_run *r, struct cutover_server *s)
+no_branch(struct cutover_run *r, struct cutover_server *s, struct sql_error *error)
 {
     char name[64];
     bool there;
 
     for (;;) {
-        if (!branches(r, s, name, &there))
+        if (!branches(s, name, &there, error))
             return false;
         if (!there)
             return true;
         if (cutover_left_ms(r) == 0)
-            return sql_error_set(r->error, SQL_UNKNOWN_ERROR, "shardd: a prepared branch of a "
+            return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: a prepared branch of a "
                                  "transaction is open on shard %s: %s; 'shardctl txn list' "
                                  "says more", s->work.name, name);
         usleep(1000);
     }
 }
 
-bool
-cutover_no_branches(struct cutover_run *r)
+/* --- positions ------------------------------------------------------------ */
+
+static bool
+read_position(struct cutover_run *r, struct cutover_server *s, struct sql_error *error)
 {
-    for (size_t i = 0; i < r->n_sources; i++)
-        if (!no_branch(r, &r->server[i]))
-            return false;
-    return true;
+    (void)r;
+    return server_value(&s->work, s->position, sizeof(s->position), error,
+                        "SELECT @@gtid_binlog_pos");
+}
+
+/* XA COMMIT of a branch is in the log behind its rows: so branches first. */
+static bool
+last_position(struct cutover_run *r, struct cutover_server *s, struct sql_error *error)
+{
+    return (!s->source || no_branch(r, s, error)) && read_position(r, s, error);
+}
+
+bool
+cutover_positions(struct cutover_run *r)
+{
+    return cutover_each(r, cutover_takes_part, last_position);
+}
+
+bool
+cutover_positions_mixed(struct cutover_run *r)
+{
+    return cutover_each(r, cutover_is_mixed, read_position);
 }
 
 /* --- what workers that died have left ------------------------------------- */

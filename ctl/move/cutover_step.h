@@ -14,6 +14,9 @@ struct cutover_server {
     struct server work; /* for questions and for the bookkeeping */
     struct server lock; /* of a source: has the tables' locks */
     uint32_t      n_rows_to; /* of a source: targets that get rows from it */
+    char          position[MOVE_POSITION_MAX]; /* F of a source; and of a target, where the way
+                                                  back begins: read while applications write
+                                                  nothing of what moves */
 };
 
 struct cutover_run {
@@ -27,8 +30,8 @@ struct cutover_run {
     struct buf             times;              /* "fence 3.1, locks 0.4, ..." in ms; owned */
     uint64_t               mark;               /* changes when a worker dies */
     char                   ready[JOURNAL_WHAT_MAX];
-    char (*position)[MOVE_POSITION_MAX]; /* owned; F, by source */
-    bool                   fenced, held;
+    uint64_t               n_before;           /* connections in use when the fence came */
+    bool                   fenced, held, staged;
     bool                   mixed; /* a source is a target as well */
     struct sql_error      *error;
 
@@ -47,6 +50,21 @@ unsigned cutover_left_ms(const struct cutover_run *r);
 /* cutover_check.c: is the cluster what the move was made for? */
 bool cutover_check(struct move *m, struct sql_error *error) must_check;
 
+/* cutover_calm.c: returns at a moment with few transactions, soon in any case. */
+void cutover_calm(struct cutover_run *r);
+
+/* cutover_each.c: on all of some servers at the same time. False with the first one's error. */
+typedef bool (*cutover_which)(const struct cutover_server *s);
+typedef bool (*cutover_fn)(struct cutover_run *r, struct cutover_server *s,
+                           struct sql_error *error);
+bool cutover_each(struct cutover_run *r, cutover_which which, cutover_fn fn) must_check;
+bool cutover_is_source(const struct cutover_server *s);
+bool cutover_is_mixed(const struct cutover_server *s);
+bool cutover_takes_part(const struct cutover_server *s);
+
+/* cutover_back.c: where the way back begins, and the decision, ready for its COMMIT. */
+bool cutover_back(struct cutover_run *r, struct sql_error *error) must_check;
+
 /* cutover_lock.c: nothing writes the rows that move. */
 bool cutover_open(struct cutover_run *r) must_check;
 void cutover_close(struct cutover_run *r);
@@ -55,7 +73,9 @@ void cutover_unlock(struct cutover_run *r);
 /* Of those that are sources and targets: what is applied there must not wait for our locks. */
 void cutover_unlock_mixed(struct cutover_run *r);
 bool cutover_lock_mixed(struct cutover_run *r) must_check;
-bool cutover_no_branches(struct cutover_run *r) must_check;
+/* The positions, of sources behind the last prepared branch; then of those that are both, again. */
+bool cutover_positions(struct cutover_run *r) must_check;
+bool cutover_positions_mixed(struct cutover_run *r) must_check;
 bool cutover_quiet_workers(struct cutover_run *r) must_check;
 bool cutover_late_writers(struct cutover_run *r) must_check;
 

@@ -13,10 +13,10 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/memory.h"
+#include "core/base/wake.h"
 #include "ctl/catalog/model.h"
 #include "ctl/move/flow_internal.h"
 #include "ctl/move/lost.h"
-#include "ctl/provision/wake.h"
 
 enum {
     RETRY_MIN_MS = 50,
@@ -56,8 +56,9 @@ close_all(struct flow *f)
     pthread_mutex_lock(&f->lock);
     memcpy(applies, f->applies, f->n_targets * sizeof(struct apply *));
     memset(f->applies, 0, f->n_targets * sizeof(struct apply *));
-    follow    = f->follow;
-    f->follow = NULL;
+    follow     = f->follow;
+    f->follow  = NULL;
+    f->follows = false;
     copy      = f->copy;
     f->copy   = NULL;
     if (copy)

@@ -151,6 +151,7 @@ flow_follow(struct flow *f, struct sql_error *error)
 
     for (bool first = true; !f->stop; first = false) {
         pthread_mutex_lock(&f->lock);
+        f->follows  = true;
         bool is_new = first || f->hold.number != h.number || f->hold.wanted != h.wanted;
         h           = f->hold;
         pthread_mutex_unlock(&f->lock);
@@ -219,6 +220,8 @@ flow_hold(struct flow *f, const char *position, unsigned wait_ms, struct sql_err
         f->hold.position = at;
         f->hold.number++;
         pthread_cond_broadcast(&f->changed);
+        if (f->follows)
+            follow_nudge(f->follow);
         ok = wait_answer(f, f->hold.number, wait_ms, error);
     }
     pthread_mutex_unlock(&f->lock);

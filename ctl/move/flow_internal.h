@@ -49,6 +49,7 @@ struct flow {
     char               position[MOVE_POSITION_MAX];
     struct flow_hold   hold;
     bool               paused;
+    bool               follows; /* it reads the log: `follow` is open and stays so */
 };
 
 /* --- flow.c */

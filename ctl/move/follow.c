@@ -13,6 +13,7 @@
 
 enum {
     HEARTBEAT_MS   = 200,
+    POSITION_S     = 10,    /* for a server to say how far it is */
     FORMAT_MS      = 10000, /* to wait for the log's first event */
     SERVER_ID_BASE = 0x74000000, /* of tails: job and source, in no one's way */
 };
@@ -410,6 +411,32 @@ take(struct follow *f, const struct binlog_event *e, struct sql_error *error)
 
 /* --- reading --- */
 
+/* A primary may send what none of its replicas has yet, and be replaced by one of these: what was
+ * applied of that never happened. A server whose log has nothing of a domain would not say so. */
+static bool
+is_known_there(const struct follow *f, struct sql_error *error)
+{
+    struct server   s = { .answer_s = POSITION_S };
+    char            own[MOVE_POSITION_MAX], got[MOVE_POSITION_MAX];
+    struct gtid_set all, other;
+    bool ok = server_open(&s, move_shard(f->move, f->source), error) &&
+              server_value(&s, own, sizeof(own), error, "SELECT @@gtid_binlog_pos") &&
+              server_value(&s, got, sizeof(got), error, "SELECT @@gtid_slave_pos");
+
+    server_close(&s);
+    if (!ok)
+        return false;
+    if (!gtid_parse(&all, own) || !gtid_parse(&other, got))
+        return sql_error_set(error, FOLLOW_FATAL, "shardd: the position of shard %s cannot be read:"
+                             " %.200s", f->name, own);
+    gtid_join(&all, &other);
+    return gtid_has_all(&all, &f->position) ||
+           sql_error_set(error, FOLLOW_FATAL, "shardd: the server of shard %s lacks changes that "
+                         "were copied already: it was replaced by one that never got them, and "
+                         "nobody was told that they are done; cancel the move, and begin again",
+                         f->name);
+}
+
 bool
 follow_open(struct follow *f, const atomic_bool *stop, struct sql_error *error)
 {
@@ -421,6 +448,8 @@ follow_open(struct follow *f, const atomic_bool *stop, struct sql_error *error)
                      + f->source % 2048 * 2 + f->move->borrowed,
     };
 
+    if (!is_known_there(f, error))
+        return false;
     gtid_print(&f->position, at);
     group_clear(f);
     f->held   = false;
@@ -527,4 +556,11 @@ follow_interrupt(struct follow *f)
 {
     if (f->tail)
         tail_interrupt(f->tail);
+}
+
+void
+follow_nudge(struct follow *f)
+{
+    if (f->tail)
+        tail_nudge(f->tail);
 }

@@ -71,7 +71,8 @@ const struct gtid_set *follow_effect(const struct follow *f);
 uint32_t follow_timestamp(const struct follow *f);
 bool     follow_caught_up(const struct follow *f);
 
-/* From any thread, while it is open. */
+/* From any thread, while it is open; a nudge ends one wait of follow_next(). */
 void follow_interrupt(struct follow *f);
+void follow_nudge(struct follow *f);
 
 #endif

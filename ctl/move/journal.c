@@ -78,22 +78,18 @@ journal_ready(struct server *s, const struct move *m, char out[JOURNAL_WHAT_MAX]
 }
 
 bool
-journal_decide(struct server *s, const struct move *m, const char *ready, bool *refused,
-               struct sql_error *error)
+journal_stage(struct server *s, const struct move *m, const char *ready, struct sql_error *error)
 {
     char what[JOURNAL_WHAT_MAX];
 
     journal_what(m, what);
-    *refused = false;
     if (!server_run(s, error, "UPDATE " ROUTES_MOVE_SCHEMA ".journal SET what = %s, ts = NOW(6)"
                     " WHERE job = %lld AND what = %s", server_text(what), (long long)m->job,
                     server_text(ready)))
         return false;
-    *refused = s->affected != 1;
-    if (*refused)
-        return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: somebody else has given up this "
-                             "switch; try it again");
-    return server_run(s, error, "COMMIT");
+    return s->affected == 1 ||
+           sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: somebody else has given up this "
+                         "switch; try it again");
 }
 
 bool

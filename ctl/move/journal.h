@@ -29,10 +29,10 @@ uint32_t journal_shard(const struct move *m);
 bool journal_ready(struct server *s, const struct move *m, char out[JOURNAL_WHAT_MAX],
                    struct sql_error *error) must_check;
 
-/* Decides, and commits what the session's transaction has besides. False: not known (the answer is
- * lost), or (`*refused`) it is not decided and will not be. */
-bool journal_decide(struct server *s, const struct move *m, const char *ready, bool *refused,
-                    struct sql_error *error) must_check;
+/* The decision, in the session's open transaction: its COMMIT decides. Until then it is nobody's
+ * to see, and a ROLLBACK takes it back. */
+bool journal_stage(struct server *s, const struct move *m, const char *ready,
+                   struct sql_error *error) must_check;
 
 /* The row for the record, on any other server. */
 bool journal_tell(struct server *s, const struct move *m, struct sql_error *error) must_check;

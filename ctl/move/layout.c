@@ -532,9 +532,12 @@ layout_title(const json_t *request)
     if (strcmp(verb, "table") == 0) {
         const char *key = model_text(request, "key");
 
-        snprintf(text, sizeof(text), "table %.60s.%.60s %s%s%.40s", model_text(request, "database"),
-                 model_text(request, "table"), model_text(request, "kind"), key[0] ? " by " : "",
-                 key);
+        len = (size_t)snprintf(text, sizeof(text), "table %.60s.%.60s %s%s%.40s",
+                               model_text(request, "database"), model_text(request, "table"),
+                               model_text(request, "kind"), key[0] ? " by " : "", key);
+        if (part_count(request, "with") > 0 && len < sizeof(text))
+            snprintf(text + len, sizeof(text) - len, " and %zu more",
+                     part_count(request, "with"));
         return text;
     }
     len = (size_t)snprintf(text, sizeof(text), "%s", verb);

@@ -10,7 +10,8 @@
  *   rebalance  shards: [those that take part] (all that are up)
  *   drain      shards: [one], to: [shards] (all others that are up); databases at home there
  *              go to the first of those
- *   table      database, table, kind, key: one table becomes another kind, or gets another key
+ *   table      database, table, kind, key: a table becomes another kind, or gets another key;
+ *              with: ["[database.]table[:key]", ...]: others that do so together with it
  *   by         "keys" (how wide ranges are), "rows" or "bytes" (as the servers estimate them), or
  *              "load": then weights: {"<start of a range>": what it weighs, ...}
  *

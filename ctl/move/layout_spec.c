@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "ctl/catalog/model.h"
+#include "ctl/job/shard.h"
 #include "ctl/move/layout.h"
 #include "ctl/move/layout_step.h"
 
@@ -70,6 +71,26 @@ tables_of(struct cluster *c)
     return list;
 }
 
+/* What is removed at the end of a drain: as it is now, for people. */
+static json_t *
+goes(struct cluster *c, const json_t *shard)
+{
+    json_t *servers = shard_servers(c, shard), *one, *notes;
+    char    text[1024];
+    size_t  len = 0, i;
+
+    json_array_foreach(servers, i, one)
+        if (len < sizeof(text) - 1)
+            len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s %.80s (%s, %s)",
+                                    i ? ", " : "", model_text(one, "role"),
+                                    model_text(one, "server"), model_text(one, "provisioner"),
+                                    model_text(one, "then"));
+    notes = json_pack("[o]", json_sprintf("then shard %s goes, with its servers: %s",
+                                          model_text(shard, "name"), text));
+    json_decref(servers);
+    return notes;
+}
+
 json_t *
 layout_spec(struct planner *p)
 {
@@ -88,6 +109,7 @@ layout_spec(struct planner *p)
         json_t *shard = cluster_shard(p->c, layout_text(p->request, "shards", 0));
 
         json_object_set(spec, "remove", json_object_get(shard, "id"));
+        json_object_set_new(spec, "notes", goes(p->c, shard));
         json_decref(shard);
     }
     if (json_object_size(p->homes) > 0 && !layout_put_homes(p, spec)) {

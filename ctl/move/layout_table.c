@@ -7,22 +7,28 @@
  *
  * A reference table cannot become sharded at once: each shard would have to hide rows that
  * nobody listed.
+ *
+ * Tables that foreign keys tie together change in one move: each is looked at as if the others
+ * were already what they will be.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/memory.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/decide.h"
 #include "ctl/job/facts.h"
+#include "ctl/job/lookup.h"
 #include "ctl/move/layout.h"
 #include "ctl/move/layout_step.h"
 #include "ctl/move/uses.h"
 
 struct change {
     struct planner *p;
-    const char     *database, *table, *name; /* the last: the catalog name */
+    char            database[256], table[256], key[256];
+    char           *name;    /* owned: the catalog name */
     json_t         *object;  /* owned: as it is */
-    json_t         *tables;  /* owned: all */
+    json_t         *tables;  /* borrowed: all, with those that change as they will be */
     json_t         *facts;   /* owned */
     json_t         *after;   /* owned: as it will be */
     json_t         *notes;   /* owned: what there is to say besides */
@@ -118,8 +124,8 @@ alone(struct change *ch, const struct decision *how)
 
     return !first ||
            layout_refuse(ch->p, "foreign keys tie %s.%s to the sharded table %s, so that it "
-                         "cannot be global alone; drop the foreign key first", ch->database,
-                         ch->table, json_object_iter_key(first));
+                         "cannot be global alone; name that with --with, or drop the foreign key "
+                         "first", ch->database, ch->table, json_object_iter_key(first));
 }
 
 static bool
@@ -238,64 +244,157 @@ pieces_of(struct change *ch)
 
 /* Back to sharded, copies everywhere would have to be told apart; and from reference nothing
  * flows, so that no position is noted from which something could flow back. */
-static json_t *
-spec_of(struct change *ch)
+static bool
+is_one_way(const struct change *ch)
+{
+    return ch->from == TABLE_REFERENCE ||
+           (ch->from == TABLE_SHARDED && ch->to == TABLE_REFERENCE);
+}
+
+static bool
+add_to_spec(struct change *ch, json_t *spec)
 {
     json_t *pieces = pieces_of(ch);
 
     if (!pieces)
-        return NULL;
-    return json_pack("{s:s, s:O, s:[{s:s, s:O, s:O}], s:o, s:i, s:b}", "verb", "table", "notes",
-                     ch->notes, "tables", "name", ch->name, "before", ch->object, "object",
-                     ch->after, "pieces", pieces, "new_shards", 0, "one_way",
-                     ch->from == TABLE_REFERENCE ||
-                         (ch->from == TABLE_SHARDED && ch->to == TABLE_REFERENCE));
+        return false;
+    json_array_extend(json_object_get(spec, "pieces"), pieces);
+    json_array_append_new(json_object_get(spec, "tables"),
+                          json_pack("{s:s, s:O, s:O}", "name", ch->name, "before", ch->object,
+                                    "object", ch->after));
+    if (is_one_way(ch))
+        json_object_set_new(spec, "one_way", json_true());
+    json_decref(pieces);
+    return true;
+}
+
+/* --- what is asked for ---------------------------------------------------------- */
+
+struct changes {
+    struct planner *p;
+    unsigned        n;
+    json_t         *tables, *notes; /* owned */
+    struct change  *change;         /* owned */
+};
+
+/* "database.table" or "table" of the first one's database, ":column" behind it. */
+static void
+read_name(struct change *ch, const char *text, const char *database)
+{
+    const char *colon = strrchr(text, ':'), *dot = strchr(text, '.');
+    size_t      len   = colon ? (size_t)(colon - text) : strlen(text);
+
+    if (dot && (size_t)(dot - text) < len)
+        snprintf(ch->database, sizeof(ch->database), "%.*s", (int)(dot - text), text);
+    else
+        snprintf(ch->database, sizeof(ch->database), "%s", database);
+    dot = dot && (size_t)(dot - text) < len ? dot + 1 : text;
+    snprintf(ch->table, sizeof(ch->table), "%.*s", (int)(len - (size_t)(dot - text)), dot);
+    snprintf(ch->key, sizeof(ch->key), "%s", colon ? colon + 1 : "");
+}
+
+static bool
+read_wish(struct change *ch, struct wish *wish)
+{
+    ch->to = model_kind(model_text(ch->p->request, "kind"), TABLE_VIEW);
+    *wish  = (struct wish){ .given = true, .kind = ch->to };
+    if (ch->to == TABLE_VIEW || (ch->to == TABLE_SHARDED) != (ch->key[0] != '\0'))
+        return layout_refuse(ch->p, "say sharded and the key of %s.%s, reference, or global",
+                             ch->database, ch->table);
+    snprintf(wish->key, sizeof(wish->key), "%s", ch->key);
+    return true;
+}
+
+/* It is in `tables` as it will be. */
+static bool
+find_table(struct changes *all, struct change *ch)
+{
+    struct wish wish;
+    json_t     *will;
+
+    ch->name   = catalog_table_name(ch->database, ch->table);
+    ch->object = json_incref(json_object_get(all->tables, ch->name));
+    ch->from   = model_kind(model_text(ch->object, "kind"), TABLE_VIEW);
+    if (!ch->object)
+        return layout_refuse(all->p, "there is no table %s.%s; see 'shardctl table list'",
+                             ch->database, ch->table);
+    if (!read_wish(ch, &wish) ||
+        lookup_forbids(ch->object, "another kind or key", all->p->error))
+        return false;
+    will = json_deep_copy(ch->object);
+    model_set(will, "kind", model_kind_name(wish.kind));
+    model_set(will, "key", wish.kind == TABLE_SHARDED ? wish.key : NULL);
+    json_object_set_new_nocheck(all->tables, ch->name, will);
+    return true;
+}
+
+static bool
+read_all(struct changes *all)
+{
+    const json_t *request = all->p->request, *with = json_object_get(request, "with");
+    bool          ok      = true;
+
+    all->n      = 1 + (unsigned)json_array_size(with);
+    all->change = mem_alloc(all->n * sizeof(*all->change));
+    for (unsigned i = 0; ok && i < all->n; i++) {
+        struct change *ch = &all->change[i];
+
+        *ch = (struct change){ .p = all->p, .tables = all->tables, .notes = all->notes };
+        if (i > 0) {
+            read_name(ch, layout_text(request, "with", i - 1), all->change[0].database);
+        } else {
+            snprintf(ch->database, sizeof(ch->database), "%s", model_text(request, "database"));
+            snprintf(ch->table, sizeof(ch->table), "%s", model_text(request, "table"));
+            snprintf(ch->key, sizeof(ch->key), "%s", model_text(request, "key"));
+        }
+        for (unsigned k = 0; ok && k < i; k++)
+            ok = strcmp(all->change[k].database, ch->database) != 0 ||
+                 strcmp(all->change[k].table, ch->table) != 0 ||
+                 layout_refuse(all->p, "%s.%s is named twice", ch->database, ch->table);
+        ok = ok && find_table(all, ch);
+    }
+    return ok;
 }
 
 /* --- all of it ------------------------------------------------------------------ */
 
 static bool
-read_wish(struct change *ch, struct wish *wish)
+plan_one(struct change *ch, json_t *spec)
 {
-    const char *key = model_text(ch->p->request, "key");
+    struct wish     wish;
+    struct decision how;
+    bool            ok;
 
-    ch->to = model_kind(model_text(ch->p->request, "kind"), TABLE_VIEW);
-    *wish  = (struct wish){ .given = true, .kind = ch->to };
-    if (ch->to == TABLE_VIEW || (ch->to == TABLE_SHARDED) != (key[0] != '\0'))
-        return layout_refuse(ch->p, "say sharded and its key, reference, or global");
-    snprintf(wish->key, sizeof(wish->key), "%s", key);
-    return true;
+    if (!read_wish(ch, &wish) || !find_home(ch) || !read_facts(ch) ||
+        !may_change(ch, &wish, &how))
+        return false;
+    ok = make_object(ch, &how) && add_to_spec(ch, spec);
+    decision_fini(&how);
+    return ok;
 }
 
 json_t *
 layout_table(struct planner *p)
 {
-    struct change ch = { .p = p, .database = model_text(p->request, "database"),
-                         .table = model_text(p->request, "table") };
-    char           *name = catalog_table_name(ch.database, ch.table);
-    struct wish     wish;
-    struct decision how;
-    json_t         *spec = NULL;
+    struct changes all = { .p = p, .tables = catalog_all(p->c->catalog, CATALOG_TABLE),
+                           .notes = json_array() };
+    json_t *spec = json_pack("{s:s, s:O, s:[], s:[], s:i, s:b}", "verb", "table", "notes",
+                             all.notes, "tables", "pieces", "new_shards", 0, "one_way", 0);
+    bool    ok   = read_all(&all);
 
-    ch.name   = name;
-    ch.notes  = json_array();
-    ch.tables = catalog_all(p->c->catalog, CATALOG_TABLE);
-    ch.object = json_incref(json_object_get(ch.tables, name));
-    ch.from   = model_kind(model_text(ch.object, "kind"), TABLE_VIEW);
-    if (!ch.object)
-        layout_refuse(p, "there is no table %s.%s; see 'shardctl table list'", ch.database,
-                      ch.table);
-    else if (read_wish(&ch, &wish) && find_home(&ch) && read_facts(&ch) &&
-             may_change(&ch, &wish, &how)) {
-        if (make_object(&ch, &how))
-            spec = spec_of(&ch);
-        decision_fini(&how);
+    for (unsigned i = 0; ok && i < all.n; i++)
+        ok = plan_one(&all.change[i], spec);
+    for (unsigned i = 0; i < all.n; i++) {
+        json_decref(all.change[i].after);
+        json_decref(all.change[i].facts);
+        json_decref(all.change[i].object);
+        free(all.change[i].name);
     }
-    json_decref(ch.notes);
-    json_decref(ch.after);
-    json_decref(ch.facts);
-    json_decref(ch.object);
-    json_decref(ch.tables);
-    free(name);
-    return spec;
+    json_decref(all.notes);
+    json_decref(all.tables);
+    free(all.change);
+    if (ok)
+        return spec;
+    json_decref(spec);
+    return NULL;
 }

@@ -107,6 +107,10 @@ void move_reverse(const struct move *m, struct move *out);
 bool move_session(struct server *s, const struct move *m, uint32_t shard, unsigned lock_s,
                   struct sql_error *error) must_check;
 
+/* The same on the server of this catalog object, a shard's or a replica's. */
+bool move_session_on(struct server *s, const struct move *m, const json_t *object,
+                     unsigned lock_s, struct sql_error *error) must_check;
+
 /* The tables above on a shard, when they are not there; sets of the job, on all shards; and the
  * end of both: the job's rows and sets. All may be repeated. */
 bool move_schema(struct server *s, struct sql_error *error) must_check;

@@ -1,5 +1,6 @@
 /* move_schema.c - what a move keeps on the shards, and the sessions that write it. */
 #include "ctl/catalog/model.h"
+#include "ctl/move/claim.h"
 #include "ctl/move/sets.h"
 
 #define SCHEMA "`" ROUTES_MOVE_SCHEMA "`"
@@ -39,6 +40,13 @@ move_session(struct server *s, const struct move *m, uint32_t shard, unsigned lo
     if (!object)
         return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: job %lld names shard %u, which "
                              "is not in the catalog", (long long)m->job, (unsigned)shard);
+    return move_session_on(s, m, object, lock_s, error);
+}
+
+bool
+move_session_on(struct server *s, const struct move *m, const json_t *object, unsigned lock_s,
+                struct sql_error *error)
+{
     s->compress = m->compress;
     if (!server_open(s, object, error))
         return false;
@@ -53,7 +61,8 @@ move_session(struct server *s, const struct move *m, uint32_t shard, unsigned lo
             "idle_readonly_transaction_timeout = 0, net_read_timeout = 600, "
             "net_write_timeout = 600, wait_timeout = 28800, "
             "lock_wait_timeout = %u, innodb_lock_wait_timeout = %u",
-            (long long)MOVE_SERVER_ID + m->job % 65536, MOVE_GTID_DOMAIN, lock_s, lock_s))
+            (long long)MOVE_SERVER_ID + m->job % 65536, MOVE_GTID_DOMAIN, lock_s, lock_s) &&
+        (model_is_replica(object) || claim_session(s, m->c, error))) /* those are read */
         return true;
     server_close(s);
     return false;

@@ -156,7 +156,7 @@ static bool
 is_needed(struct pace *p)
 {
     pthread_mutex_lock(&p->lock);
-    bool is = p->copy != NULL || p->state.phase != PACE_GOING;
+    bool is = p->copy != NULL || p->state.phase < PACE_FULL;
     pthread_mutex_unlock(&p->lock);
     return is;
 }

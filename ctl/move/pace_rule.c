@@ -13,6 +13,8 @@ enum {
     SLACK_US  = 100,   /* differences that nobody notices */
     STEP_UP   = 125,
     STEP_DOWN = 70,
+    FASTER    = 125,   /* percent of the best rate: it is still getting faster */
+    FULL_MOST = 4,
 };
 
 /* What a statement took since the last look; 0: there were too few. */
@@ -97,20 +99,50 @@ remember(struct pace_state *p, const struct pace_server *servers, unsigned n, bo
     }
 }
 
+static uint64_t
+rate_of(const struct pace_state *p, uint64_t rows, uint64_t now_us)
+{
+    return rows > p->rows && now_us > p->at_us
+               ? (rows - p->rows) * 1000000 / (now_us - p->at_us) : 0;
+}
+
+/* Its floor is a part of the best rate: limited before that is known, a copy beside a busy
+ * application would stay at a part of its first rows' rate for good. */
+static bool
+is_learning(struct pace_state *p, uint64_t rate)
+{
+    bool faster = rate == 0 || rate * 100 > p->best * FASTER;
+
+    p->full += rate > 0;
+    return faster && p->full < FULL_MOST;
+}
+
 static unsigned
 going(struct pace_state *p, const struct throttle *how, const struct pace_server *servers,
       unsigned n, uint64_t rows, uint64_t now_us)
 {
-    uint64_t rate = rows > p->rows && now_us > p->at_us
-                        ? (rows - p->rows) * 1000000 / (now_us - p->at_us) : 0;
+    uint64_t rate     = rate_of(p, rows, now_us);
+    bool     learning = p->phase == PACE_FULL && is_learning(p, rate);
 
     p->best = rate > p->best ? rate : p->best;
+    if (learning)
+        return LOOK_MS;
+    p->phase = PACE_GOING;
     adjust(p, how, pressure(p, how, servers, n), rate);
     if (now_us - p->quiet_us < AGAIN_US || !is_used(p, servers, n))
         return LOOK_MS;
     p->phase = PACE_QUIET_BEGINS;
     p->hold  = true;
     return DRAIN_MS;
+}
+
+static unsigned
+quiet_ends(struct pace_state *p, uint64_t now_us)
+{
+    p->quiet_us = now_us;
+    p->phase    = p->best > 0 ? PACE_GOING : PACE_FULL;
+    p->hold     = false;
+    return LOOK_MS;
 }
 
 static unsigned
@@ -126,15 +158,10 @@ step(struct pace_state *p, const struct throttle *how, const struct pace_server 
         p->phase = PACE_QUIET;
         if (is_used(p, servers, n))
             return QUIET_MS;
-        p->quiet_us = now_us;
-        p->phase    = PACE_GOING;
-        p->hold     = false;
-        return LOOK_MS;
+        return quiet_ends(p, now_us);
     case PACE_QUIET:
-        p->quiet_us = now_us;
-        p->phase    = PACE_GOING;
-        p->hold     = false;
-        return LOOK_MS;
+        return quiet_ends(p, now_us);
+    case PACE_FULL:
     case PACE_GOING:
         return going(p, how, servers, n, rows, now_us);
     }

@@ -2,6 +2,9 @@
  *
  *   QUIET   the copy rests for a moment: what do statements take without it?
  *     |
+ *     v
+ *   FULL    at first only: how fast is it without a limit? Until it gets no faster, or 2 s
+ *     |
  *     v     a look twice a second
  *   GOING   a server is busy, or statements are slower than in QUIET: at once less, down to a
  *     |     floor; else more, step by step, until nothing limits it
@@ -25,7 +28,7 @@ struct pace_seen { /* of one server, before */
     double   base_us; /* a statement without us; 0: not known */
 };
 
-enum pace_phase { PACE_FIRST, PACE_QUIET_BEGINS, PACE_QUIET, PACE_GOING };
+enum pace_phase { PACE_FIRST, PACE_QUIET_BEGINS, PACE_QUIET, PACE_FULL, PACE_GOING };
 
 enum { PACE_REASON_MAX = 200 };
 
@@ -35,6 +38,7 @@ struct pace_state {
     uint64_t          rows, at_us;
     uint64_t          quiet_us; /* when it last was */
     uint64_t          best;     /* rows per second, the highest rate seen */
+    unsigned          full;     /* looks in FULL that saw rows */
     uint64_t          allowed;  /* 0: no limit */
     bool              hold;     /* not even one row for now */
     char              reason[PACE_REASON_MAX]; /* why it is limited; "": it is not */

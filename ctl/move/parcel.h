@@ -5,6 +5,7 @@
  *   +------+--------+-------+-------+--------+-------+
  *     'T'   a table's TABLE_MAP, before the first record of the table
  *     'I'   a row to insert (part 2), 'D' delete (part 1), 'U' update (both): row images
+ *     'x'   a row that is to go from a server: the cells of a text row that name it (part 1)
  *     'k'   a key that the target must hide, 'o' one that the source will: a literal
  *
  * What is more than PARCEL_MEMORY goes into a file without a name. A parcel says all that is needed

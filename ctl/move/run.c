@@ -4,11 +4,11 @@
 
 #include "core/base/log.h"
 #include "core/base/memory.h"
+#include "core/base/wake.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/moving.h"
-#include "ctl/provision/failpoint.h"
 #include "ctl/move/run_step.h"
-#include "ctl/provision/wake.h"
+#include "ctl/provision/failpoint.h"
 
 enum { WAIT_MIN_MS = 200, WAIT_MAX_MS = 10000, IDLE_MS = 3600 * 1000 };
 
@@ -32,7 +32,7 @@ run_stopping(struct run *r)
     bool stop;
 
     pthread_mutex_lock(&r->moves->lock);
-    stop = r->moves->stop;
+    stop = r->moves->stop || r->moves->holds > 0;
     pthread_mutex_unlock(&r->moves->lock);
     return stop;
 }
@@ -44,10 +44,11 @@ sleep_until_asked(struct moves *s, unsigned ms)
     bool            stop;
 
     pthread_mutex_lock(&s->lock);
-    while (!s->stop && !s->again && pthread_cond_timedwait(&s->wake, &s->lock, &until) == 0)
+    while (!s->stop && s->holds == 0 && !s->again &&
+           pthread_cond_timedwait(&s->wake, &s->lock, &until) == 0)
         ;
     s->again = false;
-    stop     = s->stop;
+    stop     = s->stop || s->holds > 0;
     pthread_mutex_unlock(&s->lock);
     return !stop;
 }
@@ -229,11 +230,18 @@ give_up(struct run *r)
 static bool
 again(struct run *r, bool long_pause)
 {
-    unsigned ms = WAIT_MIN_MS << (r->tries < 6 ? r->tries : 6);
+    unsigned ms = (unsigned)WAIT_MIN_MS << (r->tries < 6 ? r->tries : 6);
 
     run_problem(r, r->error.message);
     r->tries++;
     return run_wait(r, long_pause || ms > WAIT_MAX_MS ? WAIT_MAX_MS : ms);
+}
+
+/* No phase is begun that another controller is at. */
+static enum step
+run_phase(struct run *r, size_t i)
+{
+    return claims_keep(&r->claims, r->c, r->m.shards, &r->error) ? phases[i].run(r) : STEP_AGAIN;
 }
 
 static void
@@ -241,7 +249,7 @@ run_phases(struct run *r)
 {
     for (;;) {
         size_t    i    = phase_of(r);
-        enum step step = run_stopping(r) ? STEP_STOP : phases[i].run(r);
+        enum step step = run_stopping(r) ? STEP_STOP : run_phase(r, i);
 
         if (step == STEP_FAILED && phases[i].may_fail)
             step = give_up(r) ? STEP_ON : STEP_AGAIN;
@@ -275,7 +283,10 @@ static void
 run_one(struct moves *s, json_t *record)
 {
     struct run *r = mem_alloc(sizeof(*r));
+    char        number[24];
 
+    snprintf(number, sizeof(number), "%lld", (long long)model_number(record, "number"));
+    log_about(LOG_JOB, number);
     r->moves      = s;
     r->c          = s->c;
     r->job        = (struct job){ .cluster = s->c, .record = record };
@@ -286,6 +297,7 @@ run_one(struct moves *s, json_t *record)
     if (load(r))
         run_phases(r);
     run_stop_flows(r);
+    claims_fini(&r->claims);
     pthread_mutex_lock(&s->lock);
     s->run = NULL;
     json_decref(r->live);
@@ -295,6 +307,7 @@ run_one(struct moves *s, json_t *record)
         move_fini(&r->back);
         move_fini(&r->m);
     }
+    log_about(LOG_JOB, NULL);
     free(r);
 }
 
@@ -309,12 +322,33 @@ end_unbegun(struct cluster *c, json_t *record)
     job_close(&job, JOB_FAILED, &error);
 }
 
+/* False: the controller ends. */
+static bool
+become_busy(struct moves *s)
+{
+    pthread_mutex_lock(&s->lock);
+    while (!s->stop && s->holds > 0)
+        pthread_cond_wait(&s->wake, &s->lock);
+    s->busy = !s->stop;
+    pthread_mutex_unlock(&s->lock);
+    return s->busy;
+}
+
+static void
+become_idle(struct moves *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->busy = false;
+    pthread_cond_broadcast(&s->wake);
+    pthread_mutex_unlock(&s->lock);
+}
+
 static void *
 run_moves(void *context)
 {
     struct moves *s = context;
 
-    do {
+    while (become_busy(s)) {
         json_t *record;
 
         pthread_mutex_lock(&s->c->change_lock); /* not one that is being made */
@@ -325,8 +359,57 @@ run_moves(void *context)
         if (record && json_object_get(record, "phase"))
             run_one(s, json_incref(record));
         json_decref(record);
-    } while (sleep_until_asked(s, IDLE_MS));
+        become_idle(s);
+        (void)sleep_until_asked(s, IDLE_MS);
+    }
     return NULL;
+}
+
+/* --- from elsewhere ---------------------------------------------------------------- */
+
+static void
+interrupt(struct moves *s)
+{
+    if (s->run) {
+        atomic_store(&s->run->interrupt, true);
+        atomic_store(&s->run->cleaning.stop, true);
+    }
+    pthread_cond_broadcast(&s->wake);
+}
+
+bool
+moves_hold(struct cluster *c, unsigned wait_ms)
+{
+    struct timespec until = wake_after_ms(wait_ms);
+    struct moves   *s     = c->moves;
+    bool            held  = true;
+
+    if (!s)
+        return true;
+    pthread_mutex_lock(&s->lock);
+    s->holds++;
+    interrupt(s);
+    while (held && s->busy)
+        held = pthread_cond_timedwait(&s->wake, &s->lock, &until) == 0;
+    held = !s->busy;
+    pthread_mutex_unlock(&s->lock);
+    if (!held)
+        moves_release(c);
+    return held;
+}
+
+void
+moves_release(struct cluster *c)
+{
+    struct moves *s = c->moves;
+
+    if (!s)
+        return;
+    pthread_mutex_lock(&s->lock);
+    s->holds--;
+    s->again = true;
+    pthread_cond_broadcast(&s->wake);
+    pthread_mutex_unlock(&s->lock);
 }
 
 void
@@ -354,11 +437,7 @@ moves_stop(struct cluster *c)
         return;
     pthread_mutex_lock(&s->lock);
     s->stop = true;
-    if (s->run) {
-        atomic_store(&s->run->interrupt, true);
-        atomic_store(&s->run->cleaning.stop, true);
-    }
-    pthread_cond_signal(&s->wake);
+    interrupt(s);
     pthread_mutex_unlock(&s->lock);
     pthread_join(s->thread, NULL);
     pthread_cond_destroy(&s->wake);

@@ -36,6 +36,12 @@ void moves_start(struct cluster *c);
 /* Stops at once; the next start goes on. */
 void moves_stop(struct cluster *c);
 
+/* As if the controller had ended: nothing moves, and no server is asked, until moves_release(). The
+ * move goes on from its record then, with the servers that shards have by then. False: it has not
+ * stopped within `wait_ms`, and goes on. Not under the change lock. */
+bool moves_hold(struct cluster *c, unsigned wait_ms) must_check;
+void moves_release(struct cluster *c);
+
 /* `request` as in layout.h, with the options above as members. Checks everything, makes shards
  * that are needed, and returns when the job is recorded: {"job": number, "move": the spec}, for
  * the caller to free. With "dry_run" nothing is made, and "job" is 0. */

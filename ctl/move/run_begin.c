@@ -4,6 +4,7 @@
 
 #include "ctl/catalog/model.h"
 #include "ctl/job/moving.h"
+#include "ctl/job/replica.h"
 #include "ctl/job/shard.h"
 #include "ctl/move/layout.h"
 #include "ctl/move/prepare.h"
@@ -35,7 +36,8 @@ static bool
 make_shards(struct cluster *c, const char *who, json_t *request, int64_t n,
             struct sql_error *error)
 {
-    json_t *to = json_object_get(request, "to");
+    const char *from = json_string_value(json_array_get(json_object_get(request, "shards"), 0));
+    json_t     *to   = json_object_get(request, "to");
 
     if (!to) {
         to = json_array();
@@ -47,7 +49,8 @@ make_shards(struct cluster *c, const char *who, json_t *request, int64_t n,
 
         snprintf(name, sizeof(name), "shard-%lld", (long long)model_number(meta, "next_shard"));
         json_decref(meta);
-        if (!shard_add(c, who, name, error))
+        if (!shard_add(c, who, name, error) ||
+            (from && !replica_like(c, who, name, from, error)))
             return false;
         json_array_append_new(to, json_string(name));
     }

@@ -50,18 +50,24 @@ run_options(const json_t *request, struct sql_error *error)
     int64_t         pause   = json_object_get(request, "max_pause_ms")
                                   ? model_number(request, "max_pause_ms") : PAUSE_MS;
     json_t         *windows = json_object_get(request, "windows");
+    const char     *on      = model_text(request, "verify_on");
     struct throttle how;
     char            text[THROTTLE_TEXT_MAX];
 
     if (!check_cutover(request, pause, error) || !check_windows(request, error) ||
         !throttle_parse(model_text(request, "throttle"), &how, error))
         return NULL;
-    return json_pack("{s:s, s:I, s:I, s:b, s:b, s:b, s:s, s:o, s:b}", "cutover",
+    if (on[0] && strcmp(on, "replicas") != 0 && strcmp(on, "primary") != 0) {
+        sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: rows are compared on replicas or on the "
+                      "primary");
+        return NULL;
+    }
+    return json_pack("{s:s, s:I, s:I, s:b, s:b, s:b, s:s, s:o, s:b, s:s}", "cutover",
                      cutover[0] ? cutover : "auto", "max_pause_ms", (json_int_t)pause,
                      "max_wait_s", (json_int_t)model_number(request, "max_wait_s"),
                      "cut_transactions", flag(request, "cut_transactions", false), "reverse",
                      flag(request, "reverse", true), "verify", flag(request, "verify", true),
                      "throttle", throttle_print(&how, text), "windows",
                      json_is_array(windows) ? json_copy(windows) : json_array(), "compress",
-                     flag(request, "compress", false));
+                     flag(request, "compress", false), "verify_on", on[0] ? on : "replicas");
 }

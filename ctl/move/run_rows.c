@@ -318,9 +318,10 @@ run_follow(struct run *r)
 static json_t *
 verified(const struct verify_status *s)
 {
-    json_t *out = json_pack("{s:I, s:I, s:I, s:I, s:f}", "rows", (json_int_t)s->rows, "missing",
-                            (json_int_t)s->missing, "extra", (json_int_t)s->extra, "different",
-                            (json_int_t)s->different, "seconds", s->seconds);
+    json_t *out = json_pack("{s:I, s:I, s:I, s:I, s:f, s:i}", "rows", (json_int_t)s->rows,
+                            "missing", (json_int_t)s->missing, "extra", (json_int_t)s->extra,
+                            "different", (json_int_t)s->different, "seconds", s->seconds,
+                            "replicas", (int)s->replicas);
 
     if (s->examples)
         json_object_set(out, "examples", s->examples);
@@ -338,8 +339,74 @@ add_up(struct verify_status *all, const struct verify_status *one)
     all->extra += one->extra;
     all->different += one->different;
     all->seconds += one->seconds;
+    all->replicas += one->replicas;
     json_array_foreach(one->examples, i, example)
         json_array_append(all->examples, example);
+}
+
+/* What was compared of one source, for who goes on with it. */
+struct noting {
+    struct run *r;
+    uint32_t    source;
+    json_t     *done; /* owned */
+};
+
+static void
+note_compared(void *context)
+{
+    struct noting *n = context;
+    char           id[16];
+    json_t        *all;
+
+    snprintf(id, sizeof(id), "%u", n->source);
+    pthread_mutex_lock(&n->r->moves->lock);
+    all = json_object_get(n->r->job.record, "compared");
+    all = all ? json_deep_copy(all) : json_object();
+    json_object_set_new(all, id, json_deep_copy(n->done));
+    json_object_set_new(n->r->job.record, "compared", all);
+    if (!job_write(&n->r->job, &n->r->error))
+        log_warn("job %lld: %s", (long long)n->r->m.job, n->r->error.message);
+    pthread_mutex_unlock(&n->r->moves->lock);
+}
+
+/* One source; with `reversed` what was compared before does not count. */
+static bool
+verify_one(struct run *r, struct move *m, size_t i, uint32_t source, struct verify_status *out)
+{
+    struct throttle   limit = run_throttle(r);
+    struct noting     n     = { .r = r, .source = source };
+    struct verify_how how   = { .rows_per_s = limit.rows_per_s, .context = &n };
+    char              id[16];
+    bool              ok;
+
+    snprintf(id, sizeof(id), "%u", source);
+    if (m == &r->m) {
+        n.done   = json_deep_copy(json_object_get(run_member(r, "compared"), id));
+        how.note = note_compared;
+    }
+    n.done       = n.done ? n.done : json_object();
+    how.done     = n.done;
+    how.replicas = strcmp(run_text(r, "verify_on"), "primary") != 0;
+    ok = verify_run(m, source, r->flow[i], &how, out, &r->interrupt, &r->error);
+    json_decref(n.done);
+    return ok;
+}
+
+/* What was compared counts as long as nobody has copied anew. */
+static void
+forget_compared(struct run *r)
+{
+    uint64_t sent = 0;
+
+    for (size_t i = 0; i < r->n_flows; i++) {
+        struct flow_status s;
+
+        flow_status(r->flow[i], &s);
+        sent += s.copy.sent;
+    }
+    if (sent != r->compared_sent)
+        run_note(r, "compared", json_object());
+    r->compared_sent = sent;
 }
 
 /* All sources, one after another. */
@@ -350,10 +417,11 @@ verify_all(struct run *r, struct move *m, struct verify_status *all)
     size_t   n  = move_sources(m, source);
     bool     ok = true;
 
+    forget_compared(r);
     for (size_t i = 0; ok && i < n; i++) {
         struct verify_status one = { 0 };
 
-        ok = verify_run(m, source[i], r->flow[i], &one, &r->interrupt, &r->error);
+        ok = verify_one(r, m, i, source[i], &one);
         add_up(all, &one);
         json_decref(one.examples);
     }
@@ -415,6 +483,7 @@ run_verify(struct run *r)
     if (step != STEP_ON)
         return step;
     r->verified = true;
+    run_note(r, "compared", json_object());
     run_asked(r, "verify", true);
     return run_enter(r, "follow") ? STEP_ON : STEP_AGAIN;
 }

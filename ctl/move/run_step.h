@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "ctl/move/claim.h"
 #include "ctl/move/cleanup.h"
 #include "ctl/move/cutover.h"
 #include "ctl/move/flow.h"
@@ -16,6 +17,8 @@ struct moves {
     pthread_mutex_t lock; /* around all below, and the record of the running job */
     pthread_cond_t  wake;
     bool            stop, again; /* again: there is something new to look at */
+    bool            busy;        /* the thread has begun with a move, or looks for one */
+    unsigned        holds;       /* of moves_hold() */
     struct run     *run;         /* NULL: nothing moves */
 };
 
@@ -24,7 +27,7 @@ enum step {
     STEP_ON,     /* run_enter() has said which is next */
     STEP_AGAIN,  /* it did not work now: r->error; the same once more, later */
     STEP_FAILED, /* it will not work: r->error */
-    STEP_STOP,   /* the controller ends */
+    STEP_STOP,   /* the controller ends, or the move is held */
     STEP_END,    /* the job has ended */
 };
 
@@ -39,12 +42,14 @@ struct run {
     bool             reversed;
     bool             in_doubt;  /* a cutover may or may not have been decided */
     bool             verified, verified_back;
+    uint64_t         compared_sent; /* rows copied in this life, when "compared" was begun */
     unsigned         tries;     /* of the same phase */
     unsigned         cutovers;  /* that did not come about */
     int64_t          next_cutover_ms;
     uint64_t         generation; /* as of the last look for new tables */
     atomic_bool      interrupt;  /* what takes long is to return */
     struct cleanup   cleaning;
+    struct claims    claims;
     struct sql_error error;
     json_t          *live;       /* owned, under moves->lock: see run_live.c */
     char             problem[512]; /* under moves->lock: what it waits for */

@@ -79,7 +79,7 @@ switch_over(struct run *r, struct move *m)
 static void
 postpone(struct run *r, unsigned *tries)
 {
-    unsigned ms = RETRY_MIN_MS << (*tries < 6 ? *tries : 6);
+    unsigned ms = (unsigned)RETRY_MIN_MS << (*tries < 6 ? *tries : 6);
 
     (*tries)++;
     r->next_cutover_ms = (int64_t)(clock_us() / 1000) + (ms < RETRY_MAX_MS ? ms : RETRY_MAX_MS);

@@ -4,6 +4,7 @@
 
 #include "ctl/catalog/model.h"
 #include "ctl/job/ddl.h"
+#include "ctl/job/lookup.h"
 #include "ctl/move/layout.h"
 #include "ctl/move/run.h"
 #include "ctl/move/uses.h"
@@ -66,7 +67,10 @@ moves_table(struct cluster *c, const char *who, json_t *request, struct sql_erro
     json_t *object = catalog_get(c->catalog, CATALOG_TABLE, name, NULL), *answer = NULL;
     bool    rows = false, ok;
 
-    ok = is_for_ddl(object, request) || has_rows(c, object, &rows, error);
+    rows = json_array_size(json_object_get(request, "with")) > 0; /* or as if there were some */
+    ok   = (!rows && is_for_ddl(object, request)) ||
+         (!lookup_forbids(object, "another kind or key", error) &&
+          (rows || has_rows(c, object, &rows, error)));
     if (ok && (rows || model_flag(request, "dry_run")))
         answer = moves_begin(c, who, request, error);
     else if (ok && (is_for_ddl(object, request)

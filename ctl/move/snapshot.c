@@ -4,6 +4,7 @@
 
 #include "core/base/clock.h"
 #include "ctl/catalog/model.h"
+#include "ctl/move/gtid.h"
 #include "ctl/move/snapshot.h"
 
 enum {
@@ -14,7 +15,8 @@ enum {
 
 struct gate {
     const struct move *m;
-    uint32_t           shard;
+    const json_t      *server;
+    bool               replica;
     unsigned           hold_ms;
     struct server      side;
 };
@@ -74,12 +76,29 @@ begin_all(struct snapshot *s, struct sql_error *error)
 }
 
 static bool
+add_slave_position(struct snapshot *s, struct gate *g, struct sql_error *error)
+{
+    char            text[MOVE_POSITION_MAX];
+    struct gtid_set log, slave;
+
+    if (!server_value(&g->side, text, sizeof(text), error, "SELECT @@global.gtid_slave_pos"))
+        return false;
+    if (!gtid_parse(&log, s->position) || !gtid_parse(&slave, text))
+        return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: %s has '%.100s', which is no "
+                             "position", g->side.name, text);
+    gtid_join(&log, &slave);
+    gtid_print(&log, s->position);
+    return true;
+}
+
+static bool
 look(struct snapshot *s, struct gate *g, struct sql_error *error)
 {
     json_decref(s->prepared);
     s->prepared = NULL;
     if (!server_value(&g->side, s->position, sizeof(s->position), error,
-                      "SELECT @@global.gtid_binlog_pos"))
+                      "SELECT @@global.gtid_binlog_pos") ||
+        (g->replica && !add_slave_position(s, g, error)))
         return false;
     s->prepared = branches_of(&g->side, error);
     return s->prepared != NULL;
@@ -118,7 +137,7 @@ open_side(struct gate *g, struct sql_error *error)
     unsigned seconds = (g->hold_ms + 999) / 1000;
 
     g->side = (struct server){ .answer_s = seconds + 2 };
-    if (!move_session(&g->side, g->m, g->shard, LOCK_S, error))
+    if (!move_session_on(&g->side, g->m, g->server, LOCK_S, error))
         return false;
     if (server_run(&g->side, error, "SET SESSION max_statement_time = %.3f, wait_timeout = %u",
                    g->hold_ms / 1e3, seconds))
@@ -199,21 +218,35 @@ take(struct snapshot *s, struct gate *g, const atomic_bool *stop, struct sql_err
 }
 
 bool
-move_snapshot_open(struct snapshot *s, const struct move *m, uint32_t shard, unsigned n,
-              unsigned hold_ms, const atomic_bool *stop, struct sql_error *error)
+move_snapshot_open_on(struct snapshot *s, const struct move *m, const json_t *server, bool replica,
+                      unsigned n, unsigned hold_ms, const atomic_bool *stop,
+                      struct sql_error *error)
 {
-    struct gate g = { .m = m, .shard = shard, .hold_ms = hold_ms };
+    struct gate g = { .m = m, .server = server, .replica = replica, .hold_ms = hold_ms };
     bool        ok = n > 0 && n <= SNAPSHOT_SESSIONS_MAX;
 
     *s = (struct snapshot){ .n = 0 };
     for (; ok && s->n < n; s->n += ok) {
         s->session[s->n].answer_s = ANSWER_S;
-        ok = move_session(&s->session[s->n], m, shard, LOCK_S, error);
+        ok = move_session_on(&s->session[s->n], m, server, LOCK_S, error);
     }
     if (ok && take(s, &g, stop, error))
         return true;
     move_snapshot_close(s);
     return false;
+}
+
+bool
+move_snapshot_open(struct snapshot *s, const struct move *m, uint32_t shard, unsigned n,
+              unsigned hold_ms, const atomic_bool *stop, struct sql_error *error)
+{
+    const json_t *server = move_shard(m, shard);
+
+    *s = (struct snapshot){ .n = 0 };
+    if (!server)
+        return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: job %lld names shard %u, which "
+                             "is not in the catalog", (long long)m->job, (unsigned)shard);
+    return move_snapshot_open_on(s, m, server, false, n, hold_ms, stop, error);
 }
 
 void

@@ -33,6 +33,13 @@ struct snapshot {
 bool move_snapshot_open(struct snapshot *s, const struct move *m, uint32_t shard, unsigned n,
                    unsigned hold_ms, const atomic_bool *stop,
                    struct sql_error *error) must_check;
+
+/* The same of this server, the shard's or (`replica`) one that replicates it: then the position
+ * is one of the shard's log, too. A replica's own log begins where it was made; what it has of
+ * domains that were silent since then is only in its gtid_slave_pos. */
+bool move_snapshot_open_on(struct snapshot *s, const struct move *m, const json_t *server,
+                           bool replica, unsigned n, unsigned hold_ms, const atomic_bool *stop,
+                           struct sql_error *error) must_check;
 void move_snapshot_close(struct snapshot *s);
 
 #endif

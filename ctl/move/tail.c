@@ -14,7 +14,7 @@
 #include <mariadb/mariadb_rpl.h>
 
 #include "core/base/memory.h"
-#include "ctl/provision/wake.h"
+#include "core/base/wake.h"
 
 enum {
     AHEAD_BYTES   = 4 << 20,
@@ -49,6 +49,7 @@ struct tail {
     struct piece        *first, **end; /* read, not given; owned */
     size_t               ahead;        /* bytes of these */
     bool                 stop, over;   /* asked to end; has ended, with `error` */
+    bool                 nudged;
     struct sql_error     error;
 };
 
@@ -239,8 +240,9 @@ take(struct tail *t, unsigned timeout_ms, struct sql_error *error)
     t->current = NULL;
     pthread_mutex_lock(&t->lock);
     while (!t->stop && !t->over && t->first == NULL && status == TAIL_EVENT)
-        if (pthread_cond_timedwait(&t->changed, &t->lock, &until) == ETIMEDOUT)
+        if (t->nudged || pthread_cond_timedwait(&t->changed, &t->lock, &until) == ETIMEDOUT)
             status = TAIL_TIMEOUT;
+    t->nudged = false;
     if (t->stop) {
         status = TAIL_INTERRUPTED;
     } else if (t->first != NULL) {
@@ -298,6 +300,15 @@ tail_interrupt(struct tail *t)
 {
     pthread_mutex_lock(&t->lock);
     t->stop = true;
+    pthread_cond_broadcast(&t->changed);
+    pthread_mutex_unlock(&t->lock);
+}
+
+void
+tail_nudge(struct tail *t)
+{
+    pthread_mutex_lock(&t->lock);
+    t->nudged = true;
     pthread_cond_broadcast(&t->changed);
     pthread_mutex_unlock(&t->lock);
 }

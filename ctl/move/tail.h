@@ -49,8 +49,11 @@ enum tail_status tail_next(struct tail *t, unsigned timeout_ms, struct binlog_ev
 const struct binlog_format *tail_format(const struct tail *t);
 struct span tail_description(const struct tail *t);
 
-/* From any thread, while the tail is open: tail_next() returns at once. */
+/* From any thread, while the tail is open: tail_next() returns at once, for ever. */
 void tail_interrupt(struct tail *t);
+
+/* The same, once: a tail_next() that would wait gives TAIL_TIMEOUT. */
+void tail_nudge(struct tail *t);
 
 /* Not while another thread is in tail_next(). Fine with NULL. */
 void tail_close(struct tail *t);

@@ -5,20 +5,23 @@
  *   snapshots of the targets; flow released
  *   threads: the next table, until there is none or the round's time is over
  *
- * The flow stands still only while the snapshots are taken. A table is compared within one
- * round; the next round's snapshot is newer, so that none gets old.
+ * The flow stands still only while the snapshots are taken. A part of a table is compared within
+ * one round; the next round's snapshot is newer, so that none gets old. What is compared is
+ * noted, and a controller that starts goes on from there.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/memory.h"
+#include "core/base/wake.h"
 #include "ctl/catalog/model.h"
+#include "ctl/move/reader.h"
 #include "ctl/move/verify_step.h"
-#include "ctl/provision/wake.h"
 
 enum {
     THREADS_MAX  = 4,
@@ -30,6 +33,8 @@ enum {
     LOCK_S       = 10,
     ANSWER_S     = 600,
     LOOK_MS      = 20,
+    REPLICA_MS   = 3000,  /* to get what the targets have; the flow stands still meanwhile */
+    PACE_MS      = 50,
 };
 
 struct worker {
@@ -43,6 +48,7 @@ struct round {
     struct snapshot snapshot;
     unsigned        n;
     struct worker   worker[THREADS_MAX];
+    json_t         *target[ROUTES_SHARDS_MAX]; /* owned: the servers that are read from */
 };
 
 /* --- what threads say ----------------------------------------------------- */
@@ -66,10 +72,29 @@ raise_by(uint64_t *count, uint64_t n)
     __atomic_fetch_add(count, n, __ATOMIC_RELAXED);
 }
 
+/* No more of them per second than asked for, all threads together. */
+static void
+pace(struct verify *v, uint64_t rows)
+{
+    uint64_t due = 0;
+
+    pthread_mutex_lock(&v->lock);
+    v->paced += rows;
+    if (v->how->rows_per_s > 0)
+        due = v->began_us + v->paced * 1000000 / v->how->rows_per_s;
+    while (!v->ended && clock_us() < due) {
+        pthread_mutex_unlock(&v->lock);
+        usleep(PACE_MS * 1000);
+        pthread_mutex_lock(&v->lock);
+    }
+    pthread_mutex_unlock(&v->lock);
+}
+
 void
 verify_count(struct verify *v, uint64_t rows)
 {
     raise_by(&v->out->rows, rows);
+    pace(v, rows);
 }
 
 void
@@ -92,14 +117,84 @@ verify_found(struct verify *v, const struct move_table *t, const char *what, jso
 
 /* --- a thread ------------------------------------------------------------- */
 
+static void
+number_of(const struct move_table *t, char out[16])
+{
+    snprintf(out, 16, "%u", t->number);
+}
+
+void
+verify_begin(struct verify *v, const struct move_table *t, struct buf *last)
+{
+    char        number[16];
+    const char *text;
+
+    number_of(t, number);
+    pthread_mutex_lock(&v->lock);
+    text = json_string_value(json_object_get(v->done, number));
+    for (unsigned byte; text && sscanf(text, "%2x", &byte) == 1; text += 2)
+        buf_append_byte(last, (uint8_t)byte);
+    pthread_mutex_unlock(&v->lock);
+}
+
+/* Differences are counted from the beginning. Under the lock: one at a time. */
+static void
+note(struct verify *v)
+{
+    if (v->failed || v->out->missing + v->out->extra + v->out->different > 0)
+        return;
+    json_object_update(v->how->done, v->done);
+    if (v->how->note)
+        v->how->note(v->how->context);
+}
+
+bool
+verify_end(struct verify *v, const struct move_table *t, struct span last)
+{
+    struct buf text = { 0 };
+    char       number[16];
+    bool       more;
+
+    number_of(t, number);
+    for (size_t i = 0; i < last.len; i++)
+        buf_printf(&text, "%02x", last.ptr[i]);
+    pthread_mutex_lock(&v->lock);
+    json_object_set_new(v->done, number, last.len ? json_string(buf_cstr(&text)) : json_true());
+    v->out->tables_done += last.len == 0;
+    note(v);
+    more = clock_us() < v->round_until_us;
+    pthread_mutex_unlock(&v->lock);
+    buf_fini(&text);
+    return more;
+}
+
+/* Those that were begun are among them. */
+static unsigned
+tables_left(const struct verify *v)
+{
+    unsigned n = 0;
+    char     number[16];
+
+    for (unsigned i = 0; i < v->m->n_tables; i++) {
+        number_of(&v->m->tables[i], number);
+        n += !json_is_true(json_object_get(v->done, number));
+    }
+    return n;
+}
+
 static const struct move_table *
 next_table(struct verify *v)
 {
     const struct move_table *t = NULL;
+    char                     number[16];
 
     pthread_mutex_lock(&v->lock);
-    if (!v->ended && v->next < v->m->n_tables && clock_us() < v->round_until_us)
+    while (!t && !v->ended && v->next < v->m->n_tables && clock_us() < v->round_until_us) {
         t = &v->m->tables[v->next++];
+        number_of(t, number);
+        if (json_is_true(json_object_get(v->done, number)))
+            t = NULL;
+    }
     pthread_mutex_unlock(&v->lock);
     return t;
 }
@@ -111,11 +206,9 @@ work(void *arg)
     struct verify           *v = w->v;
     const struct move_table *t;
 
-    while ((t = next_table(v)) != NULL) {
+    while ((t = next_table(v)) != NULL)
         if (!verify_table(v, t, w->source, w->target))
             break;
-        __atomic_fetch_add(&v->out->tables_done, 1, __ATOMIC_RELAXED);
-    }
     pthread_mutex_lock(&v->lock);
     v->at_work--;
     pthread_cond_signal(&v->wake);
@@ -126,10 +219,10 @@ work(void *arg)
 /* --- a round -------------------------------------------------------------- */
 
 static bool
-open_target(struct verify *v, struct server *s, uint32_t id, struct sql_error *error)
+open_target(struct verify *v, struct server *s, const json_t *server, struct sql_error *error)
 {
     s->answer_s = ANSWER_S;
-    return move_session(s, v->m, id, LOCK_S, error) &&
+    return move_session_on(s, v->m, server, LOCK_S, error) &&
            server_run(s, error, "SET SESSION net_write_timeout = 31536000") &&
            server_run(s, error, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY");
 }
@@ -140,13 +233,59 @@ open_targets(struct verify *v, struct round *r, struct sql_error *error)
     for (unsigned i = 0; i < r->n; i++) {
         r->worker[i].target = mem_alloc((v->n_targets + 1) * sizeof(*r->worker[i].target));
         for (size_t k = 0; k < v->n_targets; k++)
-            if (!open_target(v, &r->worker[i].target[k], v->target[k], error))
+            if (!open_target(v, &r->worker[i].target[k], r->target[k], error))
                 return false;
         if (!server_run(r->worker[i].source, error,
                         "SET SESSION net_write_timeout = 31536000"))
             return false;
     }
     return true;
+}
+
+/* What the target's log has now: all that came to it while the flow is held. */
+static json_t *
+replica_of_target(struct verify *v, uint32_t target)
+{
+    struct server    s = { .answer_s = ANSWER_S };
+    struct sql_error ignored;
+    char             position[MOVE_POSITION_MAX];
+    bool             known;
+
+    known = move_session(&s, v->m, target, LOCK_S, &ignored) &&
+            server_value(&s, position, sizeof(position), &ignored,
+                         "SELECT @@global.gtid_binlog_pos");
+    server_close(&s);
+    return known ? reader_replica(v->m, target, position, REPLICA_MS) : NULL;
+}
+
+static void
+choose_targets(struct verify *v, struct round *r)
+{
+    for (size_t k = 0; k < v->n_targets; k++) {
+        r->target[k] = v->replicas ? replica_of_target(v, v->target[k]) : NULL;
+        v->out->replicas += r->target[k] != NULL;
+        if (!r->target[k])
+            r->target[k] = json_incref((json_t *)(uintptr_t)move_shard(v->m, v->target[k]));
+    }
+}
+
+static bool
+open_source(struct verify *v, struct round *r, struct flow *f, struct sql_error *error)
+{
+    struct flow_status status;
+    json_t            *replica = NULL;
+    bool               ok;
+
+    flow_status(f, &status);
+    if (v->replicas)
+        replica = reader_replica(v->m, v->source, status.position, REPLICA_MS);
+    ok = replica ? move_snapshot_open_on(&r->snapshot, v->m, replica, true, r->n, GATE_MS, v->stop,
+                                         error)
+                 : move_snapshot_open(&r->snapshot, v->m, v->source, r->n, GATE_MS, v->stop,
+                                      error);
+    v->out->replicas = ok && replica;
+    json_decref(replica);
+    return ok;
 }
 
 static bool
@@ -156,13 +295,16 @@ open_round(struct verify *v, struct round *r, struct flow *f, struct sql_error *
 
     if (!flow_hold(f, NULL, HOLD_MS, error))
         return false;
-    if (!move_snapshot_open(&r->snapshot, v->m, v->source, r->n, GATE_MS, v->stop, error)) {
+    if (!open_source(v, r, f, error)) {
         flow_release(f);
         return false;
     }
     for (unsigned i = 0; i < r->n; i++)
         r->worker[i] = (struct worker){ .v = v, .source = &r->snapshot.session[i] };
-    ok = flow_hold(f, r->snapshot.position, HOLD_MS, error) && open_targets(v, r, error);
+    ok = flow_hold(f, r->snapshot.position, HOLD_MS, error);
+    if (ok)
+        choose_targets(v, r);
+    ok = ok && open_targets(v, r, error);
     flow_release(f);
     return ok;
 }
@@ -175,6 +317,8 @@ close_round(struct verify *v, struct round *r)
             server_close(&r->worker[i].target[k]);
         free(r->worker[i].target);
     }
+    for (size_t k = 0; k < v->n_targets; k++)
+        json_decref(r->target[k]);
     move_snapshot_close(&r->snapshot);
 }
 
@@ -234,7 +378,7 @@ run_round(struct verify *v, struct round *r)
 static unsigned
 threads(const struct verify *v)
 {
-    size_t n = v->m->n_tables - v->next, per = SESSIONS_MAX / (v->n_targets + 1);
+    size_t n = tables_left(v), per = SESSIONS_MAX / (v->n_targets + 1);
 
     n = n < THREADS_MAX ? n : THREADS_MAX;
     n = n < per ? n : per;
@@ -244,17 +388,22 @@ threads(const struct verify *v)
 static bool
 rounds(struct verify *v, struct flow *f, struct sql_error *error)
 {
-    while (v->next < v->m->n_tables) {
+    while (tables_left(v) > 0) {
         struct round *r = mem_alloc(sizeof(*r));
         bool          ok;
 
         r->n = threads(v);
-        v->round_until_us = 0;
+        v->next = 0;
         ok   = open_round(v, r, f, error);
         if (ok)
             run_round(v, r);
         close_round(v, r);
         free(r);
+        if (!ok && v->replicas && !(v->stop && *v->stop)) {
+            log_warn("move: %s; rows are compared on the primaries", error->message);
+            v->replicas = false;
+            continue;
+        }
         if (!ok)
             return false;
         if (v->stop && *v->stop)
@@ -307,11 +456,56 @@ judge(const struct verify *v, struct sql_error *error)
                          (unsigned long long)s->different);
 }
 
-bool
-verify_run(struct move *m, uint32_t source, struct flow *f, struct verify_status *out,
-           const atomic_bool *stop, struct sql_error *error)
+/* All of it, or from where it was left. */
+static bool
+compare_all(struct verify *v, struct flow *f, struct sql_error *error)
 {
-    struct verify v     = { .m = m, .source = source, .stop = stop, .out = out };
+    bool ok;
+
+    v->done     = json_copy(v->how->done);
+    v->began_us = clock_us();
+    v->failed   = false;
+    v->ended    = false;
+    v->error    = (struct sql_error){ 0 };
+    for (unsigned i = 0; v->out->tables_done == 0 && i < v->m->n_tables; i++)
+        v->out->tables_done = v->m->n_tables - tables_left(v);
+    ok = rounds(v, f, error);
+    json_decref(v->done);
+    return ok;
+}
+
+static uint64_t
+differences(const struct verify_status *s)
+{
+    return s->missing + s->extra + s->different;
+}
+
+/* What replicas show may be a fault of theirs. */
+static bool
+compare(struct verify *v, struct flow *f, struct sql_error *error)
+{
+    struct verify_status *s = v->out;
+
+    if (!compare_all(v, f, error))
+        return false;
+    if (s->replicas == 0 || differences(s) == 0)
+        return true;
+    log_warn("move: shard %s: replicas show %llu differences; the primaries are compared",
+             model_text(move_shard(v->m, v->source), "name"),
+             (unsigned long long)differences(s));
+    s->missing = s->extra = s->different = 0;
+    s->rows = s->tables_done = 0;
+    json_array_clear(s->examples);
+    v->replicas = false;
+    return compare_all(v, f, error);
+}
+
+bool
+verify_run(struct move *m, uint32_t source, struct flow *f, const struct verify_how *how,
+           struct verify_status *out, const atomic_bool *stop, struct sql_error *error)
+{
+    struct verify v     = { .m = m, .source = source, .stop = stop, .out = out, .how = how,
+                            .replicas = how->replicas };
     uint64_t      began = clock_us();
     bool          ok;
 
@@ -321,15 +515,16 @@ verify_run(struct move *m, uint32_t source, struct flow *f, struct verify_status
     v.n_targets = move_targets_of(m, source, v.target);
     pthread_mutex_init(&v.lock, NULL);
     wake_init(&v.wake);
-    ok = rounds(&v, f, error);
+    ok = compare(&v, f, error);
     out->seconds = (double)(clock_us() - began) / 1e6;
     if (!ok)
         out->missing = out->extra = out->different = 0;
     else
         ok = judge(&v, error);
-    log_info("move: shard %s verified: %llu rows in %.1f s, %llu missing, %llu extra, %llu "
-             "different", model_text(move_shard(m, source), "name"),
-             (unsigned long long)out->rows, out->seconds, (unsigned long long)out->missing,
+    log_info("move: shard %s verified: %llu rows in %.1f s, %u replicas read, %llu missing, %llu "
+             "extra, %llu different", model_text(move_shard(m, source), "name"),
+             (unsigned long long)out->rows, out->seconds, out->replicas,
+             (unsigned long long)out->missing,
              (unsigned long long)out->extra, (unsigned long long)out->different);
     pthread_cond_destroy(&v.wake);
     pthread_mutex_destroy(&v.lock);

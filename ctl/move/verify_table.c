@@ -8,6 +8,9 @@
  * key. As long as hashes are equal nothing is kept. After a difference rows of both sides are
  * kept, up to WINDOW of each, until one is found whose primary key is on both: what was before
  * it is missing or extra.
+ *
+ * A large table is compared in parts, where its keys can be written down: the source says which
+ * key ends a part, and both sides are asked for the rows up to it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +21,11 @@
 #include "core/base/memory.h"
 #include "core/route/keyhash.h"
 #include "ctl/catalog/model.h"
+#include "ctl/move/copy_key.h"
 #include "ctl/move/verify_step.h"
 
-enum { WINDOW = 1000, COUNT_EVERY = 1024, UTF8MB4_GENERAL_CI = 45 };
+enum { WINDOW = 1000, COUNT_EVERY = 1024, UTF8MB4_GENERAL_CI = 45, PART_ROWS = 1000000,
+       PART_S = 2, PART_LEAST = 1000 };
 
 /* A row: all of it as a hash, and its key. */
 struct seen {
@@ -49,6 +54,8 @@ struct table_check {
     struct verify           *v;
     const struct move_table *t;
     struct buf               sql;
+    struct buf               last, upto; /* the part's rows are behind this key, and not behind
+                                            that; empty: from the beginning, to the end */
     struct lane             *lane;
     struct seen              row; /* of the source */
     uint32_t                 want;  /* in going(): the target asked for */
@@ -68,11 +75,60 @@ add_column(struct buf *sql, const struct route_column *c)
     buf_printf(sql, c->type == COLUMN_FLOAT ? "CAST(%s AS DOUBLE)" : "%s", server_name(name));
 }
 
+/* Can a part be told from the others? */
+static bool
+has_parts(const struct move_table *t)
+{
+    bool known = t->primary_plain;
+
+    for (unsigned i = 0; known && i < t->n_primary; i++)
+        known = copy_order_known(&t->before->columns[t->primary[i]]);
+    return known;
+}
+
+static bool
+bad_key(struct table_check *c)
+{
+    struct sql_error error;
+
+    sql_error_set(&error, SQL_UNKNOWN_ERROR, "shardd: a key of table %s.%s cannot be written "
+                  "down; compare with --no-verify and 'shardctl fsck'", c->t->database, c->t->name);
+    verify_fail(c->v, &error);
+    return false;
+}
+
+static bool
+add_condition(struct table_check *c)
+{
+    bool ok = true;
+
+    if (buf_len(&c->last) + buf_len(&c->upto) > 0)
+        buf_append_text(&c->sql, " WHERE ");
+    if (buf_len(&c->last) > 0)
+        ok = copy_key_behind(c->t, buf_unread(&c->last), &c->sql);
+    if (ok && buf_len(&c->upto) > 0) {
+        buf_append_text(&c->sql, buf_len(&c->last) > 0 ? " AND NOT (" : "NOT (");
+        ok = copy_key_behind(c->t, buf_unread(&c->upto), &c->sql);
+        buf_append_text(&c->sql, ")");
+    }
+    return ok || bad_key(c);
+}
+
 static void
+add_order(struct table_check *c)
+{
+    if (!c->t->primary_plain)
+        return;
+    buf_append_text(&c->sql, " ORDER BY ");
+    copy_key_columns(c->t, &c->sql);
+}
+
+static bool
 write_query(struct table_check *c)
 {
     const struct move_table *t = c->t;
 
+    buf_clear(&c->sql);
     buf_append_text(&c->sql, "SELECT ");
     for (uint32_t i = 0; i < t->before->n_columns; i++) {
         buf_append_text(&c->sql, i ? ", " : "");
@@ -80,13 +136,10 @@ write_query(struct table_check *c)
     }
     buf_printf(&c->sql, " FROM %s.%s FORCE INDEX (PRIMARY)", server_name(t->database),
                server_name(t->name));
-    for (unsigned i = 0; t->primary_plain && i < t->n_primary; i++) {
-        const struct route_column *column = &t->before->columns[t->primary[i]];
-        char                       name[300];
-
-        snprintf(name, sizeof(name), "%.*s", (int)column->name.len, column->name.ptr);
-        buf_printf(&c->sql, "%s%s", i ? ", " : " ORDER BY ", server_name(name));
-    }
+    if (!add_condition(c))
+        return false;
+    add_order(c);
+    return true;
 }
 
 /* The hash of the row's key by these routes; any number where there is no key. */
@@ -406,6 +459,7 @@ walk(struct table_check *c, struct server *source, MYSQL_RES *result)
         if (!finish(&c->lane[i]))
             return false;
     verify_count(c->v, c->uncounted);
+    c->uncounted = 0;
     return true;
 }
 
@@ -440,6 +494,8 @@ check_fini(struct table_check *c)
     }
     buf_fini(&c->row.key);
     buf_fini(&c->sql);
+    buf_fini(&c->last);
+    buf_fini(&c->upto);
     free(c->lane);
 }
 
@@ -457,23 +513,85 @@ begin_lane(struct table_check *c, struct lane *l, struct server *server)
     return l->over || l->result;
 }
 
+/* --- parts ---------------------------------------------------------------- */
+
+/* Who is to be slow does so in small parts: a snapshot must not get old. */
+static uint64_t
+part_rows(const struct verify *v)
+{
+    uint64_t rows = v->how->rows_per_s * PART_S;
+
+    if (rows == 0 || rows > PART_ROWS)
+        return PART_ROWS;
+    return rows < PART_LEAST ? PART_LEAST : rows;
+}
+
+/* The key that ends the part, into c->upto; none: the table's end does. */
+static bool
+find_end(struct table_check *c, struct server *source)
+{
+    MYSQL_RES *result;
+    MYSQL_ROW  row;
+
+    buf_clear(&c->upto);
+    if (!has_parts(c->t))
+        return true;
+    buf_clear(&c->sql);
+    buf_append_text(&c->sql, "SELECT ");
+    copy_key_columns(c->t, &c->sql);
+    buf_printf(&c->sql, " FROM %s.%s FORCE INDEX (PRIMARY)", server_name(c->t->database),
+               server_name(c->t->name));
+    if (!add_condition(c))
+        return false;
+    add_order(c);
+    buf_printf(&c->sql, " LIMIT 1 OFFSET %llu", (unsigned long long)part_rows(c->v) - 1);
+    if (!(result = begin(c, source)))
+        return false;
+    while ((row = mysql_fetch_row(result))) {
+        unsigned long *lengths = mysql_fetch_lengths(result);
+
+        for (unsigned i = 0; i < c->t->n_primary; i++)
+            copy_key_append(&c->upto, (struct span){ (const uint8_t *)row[i], lengths[i] });
+    }
+    mysql_free_result(result);
+    return !fetch_failed(c->v, source);
+}
+
+static bool
+compare_part(struct table_check *c, struct server *source, struct server *target)
+{
+    MYSQL_RES *result = NULL;
+    bool       ok     = find_end(c, source) && write_query(c);
+
+    for (size_t i = 0; ok && i < c->v->n_targets; i++)
+        ok = begin_lane(c, &c->lane[i], &target[i]);
+    if (ok)
+        result = begin(c, source);
+    ok = result && walk(c, source, result);
+    mysql_free_result(result);
+    for (size_t i = 0; i < c->v->n_targets; i++) {
+        mysql_free_result(c->lane[i].result);
+        c->lane[i].result = NULL;
+    }
+    return ok;
+}
+
 bool
 verify_table(struct verify *v, const struct move_table *t, struct server *source,
              struct server *target)
 {
-    struct table_check c  = { .v = v, .t = t };
-    bool               ok = true;
-    MYSQL_RES         *result;
+    struct table_check c    = { .v = v, .t = t };
+    bool               ok   = true, more = true;
 
     c.lane = mem_alloc((v->n_targets + 1) * sizeof(*c.lane));
-    write_query(&c);
-    for (size_t i = 0; ok && i < v->n_targets; i++) {
+    for (size_t i = 0; i < v->n_targets; i++)
         c.lane[i] = (struct lane){ .check = &c, .id = v->target[i], .server = &target[i] };
-        ok        = begin_lane(&c, &c.lane[i], &target[i]);
+    verify_begin(v, t, &c.last);
+    while (more && (ok = compare_part(&c, source, target))) {
+        buf_clear(&c.last);
+        buf_append_span(&c.last, buf_unread(&c.upto));
+        more = verify_end(v, t, buf_unread(&c.last)) && buf_len(&c.last) > 0;
     }
-    result = ok ? begin(&c, source) : NULL;
-    ok     = result && walk(&c, source, result);
-    mysql_free_result(result);
     check_fini(&c);
     return ok;
 }

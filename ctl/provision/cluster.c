@@ -220,6 +220,7 @@ cluster_open(const struct cluster_paths *paths, const char *instance, struct err
     c->path       = *paths;
     c->lock_fd    = -1;
     c->started_ms = spawn_now_ms();
+    user_secret(c->holder);
     pthread_mutex_init(&c->change_lock, NULL);
     pthread_mutex_init(&c->roles_lock, NULL);
     pthread_mutex_init(&c->local_lock, NULL);

@@ -31,6 +31,7 @@
 
 enum {
     CLUSTER_PATH_MAX         = 1024,
+    CLUSTER_HOLDER_MAX       = 33,
     CLUSTER_RANGES_PER_SHARD = 16,
     CLUSTER_FORMAT           = 2, /* of the catalog */
 };
@@ -49,6 +50,7 @@ struct moves;
 struct monitor;
 struct exporter;
 struct scaler;
+struct failover_watch;
 
 struct cluster {
     struct cluster_paths path;
@@ -65,6 +67,8 @@ struct cluster {
     size_t               n_local;
     char                 service_secret[64];
     char                 uuid[40];   /* of the cluster: what is made for it bears it */
+    char                 holder[CLUSTER_HOLDER_MAX]; /* this run of the controller, see
+                                                        ctl/move/claim.h; "": it is none */
     json_t              *provision;  /* owned; see provision_setting(). Constant while it runs */
     atomic_bool          stopping; /* set by POST /v1/shutdown or a signal */
     atomic_bool          ready;
@@ -79,6 +83,7 @@ struct cluster {
     struct engines      *engines;  /* see engines.h; NULL: nobody looks after them */
     struct exporter     *exporter; /* see ctl/api/exporter.h; NULL: not yet */
     struct monitor      *monitor;  /* see ctl/scale/monitor.h; NULL: nobody measures */
+    struct failover_watch *failover; /* see ctl/failover/failover_watch.h; NULL: nobody watches */
     struct scaler       *scaler;   /* see ctl/scale/scaler.h; NULL: nobody decides */
 };
 
@@ -132,8 +137,15 @@ struct local_server *cluster_release_local(struct cluster *c, int64_t id);
 /* A server of ours is killed, and not started again until it is held no more. */
 void cluster_hold_local(struct cluster *c, int64_t id, bool hold);
 
-/* The server of this object has another part to play from its next start on. */
+/* The object of a process of ours is another one from its next start on. */
 void cluster_renew_local(struct cluster *c, const json_t *server);
+
+/* The server of this object, whoever made it, has another part to play from its next start on.
+ * Logs. */
+void cluster_renew(struct cluster *c, const json_t *server);
+
+/* A process of ours ends orderly, and is started again. Returns before it answers. */
+bool cluster_restart_local(struct cluster *c, int64_t id, struct err *err) must_check;
 
 /* Ends a server that never came into the catalog, and removes what there is of it. */
 void cluster_abandon_local(struct local_server *server, const json_t *shard);
@@ -147,6 +159,10 @@ bool cluster_cut_ranges(struct cluster *c, struct err *err) must_check;
 /* Starts the servers of ours that are in the catalog, and waits until those of shards
  * answer. Others than processes of ours may be away: then they are named in the log. */
 bool cluster_start_local(struct cluster *c, struct err *err) must_check;
+
+/* It is a primary, and commits there waited for a replica. When it hangs nobody waits for it:
+ * whoever replaces it starts behind the servers. */
+bool cluster_may_be_replaced(struct cluster *c, int64_t server);
 
 /* Schema, accounts, databases and reference tables of this shard: what is
  * missing is made. */

@@ -10,7 +10,7 @@
 #include "ctl/provision/schema.h"
 #include "ctl/provision/spawn.h"
 
-enum { READY_MS = 60000 };
+enum { READY_MS = 60000, HUNG_MS = 5000 };
 
 static bool
 explain(struct err *err, const struct sql_error *error)
@@ -215,6 +215,56 @@ cluster_renew_local(struct cluster *c, const json_t *server)
     pthread_mutex_unlock(&c->local_lock);
 }
 
+void
+cluster_renew(struct cluster *c, const json_t *server)
+{
+    struct provisioned p = provision_of(c, (json_t *)(uintptr_t)server);
+    struct err         err;
+
+    if (provision_is_ours(&p) && p.by->renew && !p.by->renew(&p, &err))
+        log_warn("%s: its settings are those of before: %s", model_text(server, "name"), err.text);
+}
+
+/* 1: it has stopped; 0: not yet; -1: there is none. */
+static int
+has_stopped(struct cluster *c, int64_t id, bool first, struct local_server **out)
+{
+    int is = -1;
+
+    pthread_mutex_lock(&c->local_lock);
+    for (size_t i = 0; i < c->n_local; i++) {
+        struct local_server *s = c->local[i];
+
+        if (local_shard(s) != id)
+            continue;
+        if (first)
+            local_stop(s);
+        *out = s;
+        is   = !local_tick(s, spawn_now_ms());
+    }
+    pthread_mutex_unlock(&c->local_lock);
+    return is;
+}
+
+bool
+cluster_restart_local(struct cluster *c, int64_t id, struct err *err)
+{
+    struct local_server *s = NULL;
+    int                  stopped = has_stopped(c, id, true, &s);
+    bool                 ok;
+
+    while (stopped == 0) {
+        usleep(20000);
+        stopped = has_stopped(c, id, false, &s);
+    }
+    if (stopped < 0)
+        return err_set(err, "the controller does not look after this server");
+    pthread_mutex_lock(&c->local_lock);
+    ok = local_start(s, err);
+    pthread_mutex_unlock(&c->local_lock);
+    return ok;
+}
+
 bool
 cluster_remove_local(struct cluster *c, const json_t *shard, struct err *err)
 {
@@ -296,16 +346,62 @@ start_others(struct cluster *c)
 }
 
 bool
+cluster_may_be_replaced(struct cluster *c, int64_t server)
+{
+    json_t     *all = catalog_all(c->catalog, CATALOG_SHARD), *shard;
+    bool        can = false;
+    const char *name;
+
+    json_object_foreach(all, name, shard)
+        if (model_server_id(shard) == server && model_flag(shard, "semi_sync")) {
+            json_t *replicas = cluster_replicas(c, model_number(shard, "id"));
+
+            can = json_array_size(replicas) > 0;
+            json_decref(replicas);
+        }
+    json_decref(all);
+    return can;
+}
+
+/* One that was replaced never runs again, whoever started it. */
+static void
+end_suspects(struct cluster *c)
+{
+    json_t     *all = catalog_all(c->catalog, CATALOG_REPLICA), *replica;
+    const char *name;
+
+    json_object_foreach(all, name, replica) {
+        struct local_server *server;
+
+        if (strcmp(model_text(replica, "provisioner"), "local") != 0 ||
+            !model_text(replica, "suspect")[0])
+            continue;
+        server = local_open(replica);
+        local_hold(server, true);
+        cluster_keep_local(c, server);
+    }
+    json_decref(all);
+}
+
+bool
 cluster_start_local(struct cluster *c, struct err *err)
 {
     bool   ok = start_kind(c, CATALOG_SHARD, err);
     size_t n  = c->n_local;
 
     ok = ok && start_kind(c, CATALOG_REPLICA, err) && start_kind(c, CATALOG_ENGINE, err);
-    for (size_t i = 0; i < n && ok; i++)
-        ok = local_wait_ready(c->local[i], READY_MS, err);
+    for (size_t i = 0; i < n && ok; i++) {
+        bool other = cluster_may_be_replaced(c, local_shard(c->local[i]));
+
+        ok = local_wait_ready(c->local[i], other ? HUNG_MS : READY_MS, err);
+        if (!ok && other) {
+            log_warn("%s", err->text);
+            ok = true;
+        }
+    }
     if (ok)
         start_others(c);
+    end_suspects(c);
     return ok;
 }
 

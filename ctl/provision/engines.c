@@ -10,12 +10,12 @@
 
 #include "core/base/log.h"
 #include "core/base/memory.h"
+#include "core/base/wake.h"
 #include "ctl/catalog/model.h"
 #include "ctl/provision/engine_sync.h"
 #include "ctl/provision/engines.h"
 #include "ctl/provision/spawn.h"
 #include "ctl/provision/ticker.h"
-#include "ctl/provision/wake.h"
 
 enum {
     ANSWER_S      = 2,

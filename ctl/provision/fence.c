@@ -43,6 +43,64 @@ fence_put(struct catalog_change *change, const struct fence *f)
     json_decref(move);
 }
 
+/* --- over another one --- */
+
+static void
+put_object(struct catalog_change *change, json_t *move)
+{
+    if (json_object_size(move) > 0)
+        catalog_put(change, CATALOG_META, move_object, move, CATALOG_ANY);
+    else
+        catalog_remove(change, CATALOG_META, move_object, CATALOG_ANY);
+}
+
+void
+fence_put_over(struct catalog_change *change, const struct fence *f)
+{
+    json_t     *move  = catalog_read(change, CATALOG_META, move_object, NULL), *under, *mine, *list;
+    const char *key;
+
+    under = json_object_get(move, "under") ? json_incref(json_object_get(move, "under"))
+                                           : json_object();
+    if (!json_object_get(move, "under")) {
+        if (json_object_get(move, "fenced"))
+            json_object_set(under, "fenced", json_object_get(move, "fenced"));
+        if (json_object_get(move, "cut"))
+            json_object_set(under, "cut", json_object_get(move, "cut"));
+    }
+    json_decref(move);
+    fence_put(change, f);
+    move = catalog_read(change, CATALOG_META, move_object, NULL);
+    mine = json_object_get(move, "fenced");
+    json_object_foreach(json_object_get(under, "fenced"), key, list) {
+        if (!json_object_get(mine, key))
+            json_object_set_new(mine, key, json_array());
+        json_array_extend(json_object_get(mine, key), list);
+    }
+    json_object_set_new(move, "under", under);
+    put_object(change, move);
+    json_decref(move);
+}
+
+void
+fence_put_back(struct catalog_change *change)
+{
+    json_t *move = catalog_read(change, CATALOG_META, move_object, NULL), *under;
+
+    if (!move)
+        return;
+    under = json_incref(json_object_get(move, "under"));
+    json_object_del(move, "under");
+    json_object_del(move, "fenced");
+    json_object_del(move, "cut");
+    json_object_update(move, under);
+    put_object(change, move);
+    json_decref(under);
+    json_decref(move);
+}
+
+/* --- the catalog, at once --- */
+
 static bool
 write_fence(struct cluster *c, const struct fence *f, struct err *err)
 {
@@ -75,12 +133,17 @@ left_ms(uint64_t until_us)
 
 /* FENCE_UP, or why not. */
 static enum fence_end
-put_up(struct cluster *c, const struct fence *f, uint64_t until_us, uint64_t began_us,
+put_up(struct cluster *c, const struct fence *f, uint64_t wait_ms, uint64_t began_us,
        struct fence_times *times, struct err *err)
 {
-    bool all = false;
+    uint64_t until_us;
+    bool     all = false;
 
-    if (!write_fence(c, f, err) || !publish_now(c->publisher, left_ms(until_us), &all, err))
+    if (!write_fence(c, f, err))
+        return FENCE_FAILED;
+    times->written_us = clock_us();
+    until_us          = times->written_us + wait_ms * 1000;
+    if (!publish_now(c->publisher, left_ms(until_us), &all, err))
         return FENCE_FAILED;
     if (!all) {
         err_set(err, "not every worker took over the fence in time");
@@ -100,10 +163,10 @@ fence_raise(struct cluster *c, const struct fence *f, uint64_t wait_ms, struct f
             struct err *err)
 {
     uint64_t           began = clock_us();
-    uint64_t           until = began + (wait_ms < INT32_MAX ? wait_ms : INT32_MAX) * 1000;
+    uint64_t           most  = wait_ms < INT32_MAX ? wait_ms : INT32_MAX;
     struct fence_times took  = { 0 };
     struct err         ignored;
-    enum fence_end     end = put_up(c, f, until, began, &took, err);
+    enum fence_end     end = put_up(c, f, most, began, &took, err);
 
     if (times != NULL)
         *times = took;
@@ -118,6 +181,23 @@ fence_raise(struct cluster *c, const struct fence *f, uint64_t wait_ms, struct f
     if (!fence_lower(c, 0, &ignored))
         end = FENCE_FAILED;
     return end;
+}
+
+bool
+fence_back(struct cluster *c, uint64_t wait_ms, struct err *err)
+{
+    json_t                *move = catalog_get(c->catalog, CATALOG_META, move_object, NULL);
+    bool                   over = json_object_get(move, "under") != NULL, all;
+    struct catalog_change *change;
+
+    json_decref(move);
+    if (!over)
+        return true;
+    change = catalog_begin(c->catalog, "controller");
+    fence_put_back(change);
+    cluster_bump(c, change, "generation");
+    return catalog_commit(change, err) == 0 &&
+           publish_now(c->publisher, (int)wait_ms, &all, err);
 }
 
 bool

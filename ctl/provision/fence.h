@@ -43,11 +43,13 @@ enum fence_end {
 
 /* How long each part took. */
 struct fence_times {
+    uint64_t written_us;                  /* when it was in the catalog (clock_us()), before the
+                                             first statement waited for it; 0: it never was */
     uint64_t acknowledged_us, drained_us; /* since the call; 0: it did not come to that */
 };
 
 /* Writes the fence (one change of the catalog, generation raised), publishes, and waits for
- * acknowledgement and drain: `wait_ms` in all. It returns by then in any case, and but for
+ * acknowledgement and drain: `wait_ms` for these two. It returns by then in any case, and but for
  * FENCE_UP the fence is lowered, with `err` saying why. `times` may be NULL. Logs. */
 enum fence_end fence_raise(struct cluster *c, const struct fence *f, uint64_t wait_ms,
                            struct fence_times *times, struct err *err) must_check;
@@ -60,5 +62,14 @@ bool fence_lower(struct cluster *c, uint64_t wait_ms, struct err *err) must_chec
 /* As a part of the caller's own change, which raises the generation: meta/move gets this
  * fence, or (NULL) none; the rest of meta/move stays. */
 void fence_put(struct catalog_change *change, const struct fence *f);
+
+/* The same over a fence that may stand for a move that is not going on: both are up, and that one
+ * alone after fence_put_back(). A controller that ends between the two leaves "under" in meta/move,
+ * and the next one puts it back. */
+void fence_put_over(struct catalog_change *change, const struct fence *f);
+void fence_put_back(struct catalog_change *change);
+
+/* fence_put_back() as fence_lower(). Nothing happens when nothing was put over anything. */
+bool fence_back(struct cluster *c, uint64_t wait_ms, struct err *err) must_check;
 
 #endif

@@ -124,8 +124,11 @@ static const char shard_settings[] =
     "binlog_row_image=FULL\n"
     "binlog_expire_logs_seconds=86400\n"
     "max_binlog_size=256M\n"
+    "relay_log=relay\n" /* a primary may be a replica one day, and is restarted then */
     "log_slave_updates=ON\n"
     "gtid_strict_mode=ON\n"
+    "innodb_autoinc_lock_mode=2\n" /* else an INSERT waits for each LOAD DATA of a copy, and ends
+                                      in deadlocks where that has split pages */
     "sync_binlog=1\n"
     "innodb_flush_log_at_trx_commit=1\n"
     "aria_pagecache_buffer_size=8M\n";
@@ -134,8 +137,7 @@ static const char shard_settings[] =
 static const char replica_settings[] =
     "read_only=ON\n"
     "slave_net_timeout=3\n"
-    "rpl_semi_sync_slave_enabled=ON\n"
-    "relay_log=relay\n";
+    "rpl_semi_sync_slave_enabled=ON\n";
 
 /* From its first commit on, also when it comes back after a crash. A week is for ever. */
 static const char waiting_settings[] =

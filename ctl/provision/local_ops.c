@@ -59,15 +59,38 @@ destroy(struct provisioned *p, bool kept, struct err *err)
 static bool
 describe(struct provisioned *p, struct provision_facts *out, struct err *err)
 {
-    (void)err;
-    snprintf(out->directory, sizeof(out->directory), "%s/data", model_text(p->server, "directory"));
+    provision_folder(p, out->directory, sizeof(out->directory), err);
     provision_look(out);
     out->pid = cluster_local_pid(p->c, model_server_id(p->server));
     snprintf(out->state, sizeof(out->state), "%s", out->pid > 0 ? "running" : "stopped");
     return true;
 }
 
+static bool
+settle(struct provisioned *p, struct err *err)
+{
+    (void)p;
+    (void)err;
+    return true;
+}
+
+static bool
+restart(struct provisioned *p, struct err *err)
+{
+    return cluster_restart_local(p->c, model_server_id(p->server), err);
+}
+
+/* The next start writes them. */
+static bool
+renew(struct provisioned *p, struct err *err)
+{
+    (void)err;
+    cluster_renew_local(p->c, p->server);
+    return true;
+}
+
 const struct provisioner provisioner_local = {
     .name = "local", .makes = true, .plan = plan, .create = create, .start = start,
     .wait_ready = wait_ready, .keep = keep, .destroy = destroy, .describe = describe,
+    .folder = provision_folder, .settle = settle, .restart = restart, .renew = renew,
 };

@@ -74,16 +74,25 @@ provision_name(const struct cluster *c, const json_t *server, char *out, size_t 
 int64_t
 provision_number(const struct cluster *c, const char *name, const char *before)
 {
+    static const struct {
+        const char *kind;
+        int64_t     first;
+    } kinds[] = { { "shard", 0 }, { "replica", ROUTES_REPLICA_ID } };
     size_t len = strlen(before);
     char   start[64], *end;
     long   number;
 
-    snprintf(start, sizeof(start), "%.*s-shard-", PREFIX_LEN, c->uuid);
-    if (strncmp(name, before, len) != 0 || strncmp(name + len, start, strlen(start)) != 0)
-        return -1;
-    name += len + strlen(start);
-    number = strtol(name, &end, 10);
-    return name[0] >= '1' && name[0] <= '9' && *end == '\0' ? number : -1;
+    for (size_t i = 0; i < countof(kinds) && strncmp(name, before, len) == 0; i++) {
+        const char *at = name + len;
+
+        snprintf(start, sizeof(start), "%.*s-%s-", PREFIX_LEN, c->uuid, kinds[i].kind);
+        if (strncmp(at, start, strlen(start)) != 0)
+            continue;
+        at += strlen(start);
+        number = strtol(at, &end, 10);
+        return at[0] >= '1' && at[0] <= '9' && *end == '\0' ? kinds[i].first + number : -1;
+    }
+    return -1;
 }
 
 /* --- wishes ------------------------------------------------------------------------ */
@@ -265,6 +274,14 @@ look_at_cgroup(struct provision_facts *f)
     fclose(in);
     provision_cgroup(lines, "cpu", f->cgroup, sizeof(f->cgroup));
     provision_cgroup(lines, "memory", f->memory_cgroup, sizeof(f->memory_cgroup));
+}
+
+bool
+provision_folder(struct provisioned *p, char *out, size_t room, struct err *err)
+{
+    (void)err;
+    snprintf(out, room, "%s/data", model_text(p->server, "directory"));
+    return true;
 }
 
 void

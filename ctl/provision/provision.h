@@ -61,6 +61,15 @@ struct provisioner {
      * provisioner whose settings say so keeps their files. */
     bool (*destroy)(struct provisioned *p, bool kept, struct err *err);
     bool (*describe)(struct provisioned *p, struct provision_facts *out, struct err *err);
+    /* The folder of its data as this machine sees it; between create() and start() it may be filled
+     * with a copy of another's, and settle() makes the files its own. */
+    bool (*folder)(struct provisioned *p, char *out, size_t room, struct err *err);
+    bool (*settle)(struct provisioned *p, struct err *err);
+    /* Ends it orderly and starts it again; returns before it answers. */
+    bool (*restart)(struct provisioned *p, struct err *err);
+    /* It has another part to play from its next start on: settings are written anew. NULL: they
+     * cannot be. */
+    bool (*renew)(struct provisioned *p, struct err *err);
     /* For discover.c; NULL where nothing is to be discovered: the member of a shard's object that
      * has its server's name there ("container"). */
     const char *handle;
@@ -125,8 +134,11 @@ bool provision_wait(struct provisioned *p, const char *what,
 /* "PREFIX-shard-N", with the first 8 digits of the cluster's uuid as PREFIX. */
 void provision_name(const struct cluster *c, const json_t *server, char *out, size_t room);
 
-/* N of such a name of this cluster, behind `before`; -1: it is none. */
+/* The id of the server with such a name of this cluster, behind `before`; -1: it is none. */
 int64_t provision_number(const struct cluster *c, const char *name, const char *before);
+
+/* "data" in the server's own folder: what provisioner.folder() is where the controller makes it. */
+bool provision_folder(struct provisioned *p, char *out, size_t room, struct err *err);
 
 /* Fills in cgroup and disk of what is known already: pid and directory. */
 void provision_look(struct provision_facts *f);

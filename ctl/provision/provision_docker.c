@@ -19,6 +19,8 @@
 #include "ctl/provision/server.h"
 #include "ctl/provision/spawn.h"
 
+#define INIT_FILE "shardd-init.sql"
+
 enum {
     CALL_MS   = 30000,
     PULL_MS   = 15 * 60000,
@@ -153,6 +155,8 @@ container_body(struct provisioned *p)
         json_object_set_new(inside, "port", json_integer(3306));
     }
     local_shard_settings(inside, &settings);
+    if (model_is_replica(p->server))
+        buf_append_text(&settings, "init-file=/var/lib/mysql/" INIT_FILE "\n");
     body = docker_container(p->server, p->c->uuid, p->c->instance, buf_cstr(&settings),
                             provision_setting(p->c, "docker_image"), network);
     buf_fini(&settings);
@@ -322,6 +326,60 @@ describe(struct provisioned *p, struct provision_facts *out, struct err *err)
     return true;
 }
 
+/* A network other than the host's hides nothing of this: the daemon is on this machine. */
+static bool
+folder(struct provisioned *p, char *out, size_t room, struct err *err)
+{
+    struct provision_facts facts = { .directory = "" };
+
+    find_volume(p, &facts);
+    snprintf(out, room, "%s", facts.directory);
+    return (out[0] && access(out, R_OK | W_OK | X_OK) == 0) ||
+           err_set(err, "the volume %.60s is not in a folder that the controller may look into; to "
+                        "copy a server in a container it runs as root on the daemon's machine",
+                   name_of(p));
+}
+
+/* A copy has the accounts of the server that it is of: ours is made at each start. The files belong
+ * to whoever filled the folder; the image gives them to its own account. */
+static bool
+settle(struct provisioned *p, struct err *err)
+{
+    char  path[CLUSTER_PATH_MAX + 32], data[CLUSTER_PATH_MAX];
+    FILE *out;
+    bool  ok;
+
+    if (!folder(p, data, sizeof(data), err))
+        return false;
+    snprintf(path, sizeof(path), "%s/" INIT_FILE, data);
+    out = fopen(path, "we");
+    ok  = out && fprintf(out, "SET sql_log_bin = 0;\n"
+                              "CREATE OR REPLACE USER root@localhost IDENTIFIED BY '%s';\n"
+                              "GRANT ALL ON *.* TO root@localhost WITH GRANT OPTION;\n"
+                              "CREATE OR REPLACE USER root@'%%' IDENTIFIED BY '%s';\n"
+                              "GRANT ALL ON *.* TO root@'%%' WITH GRANT OPTION;\n",
+                         model_text(p->server, "secret"), model_text(p->server, "secret")) > 0;
+    if ((out && fclose(out) != 0) || !ok)
+        return err_set(err, "cannot write %.300s", path);
+    return true;
+}
+
+static bool
+restart(struct provisioned *p, struct err *err)
+{
+    char     path[128];
+    json_t  *answer;
+    unsigned status;
+
+    snprintf(path, sizeof(path), "/containers/%.80s/restart?t=%d", name_of(p), STOP_S);
+    status = docker_call(provision_setting(p->c, "docker_socket"), "POST", path, NULL,
+                         (STOP_S + 30) * 1000, &answer, err);
+    if (status != 204)
+        docker_refused("restart the container", status, answer, err);
+    json_decref(answer);
+    return status == 204;
+}
+
 /* --- what there is ------------------------------------------------------------------------ */
 
 /* One of /containers/json, as discover.c wants it. */
@@ -401,5 +459,6 @@ secret(struct cluster *c, const json_t *entry, char *out, size_t room)
 const struct provisioner provisioner_docker = {
     .name = "docker", .makes = true, .limits = true, .plan = plan, .create = create,
     .start = start, .wait_ready = wait_ready, .keep = keep, .destroy = destroy,
-    .describe = describe, .handle = "container", .seldom = 1, .list = list, .secret = secret,
+    .describe = describe, .folder = folder, .settle = settle, .restart = restart,
+    .handle = "container", .seldom = 1, .list = list, .secret = secret,
 };

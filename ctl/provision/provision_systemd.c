@@ -1,7 +1,7 @@
-/* provision_systemd.c - shards as instances of the template unit shardd-mariadb@.service.
+/* provision_systemd.c - servers as instances of the template unit shardd-mariadb@.service.
  *
- *   /var/lib/shardd/mariadb/PREFIX-shard-N/   my.cnf, init.sql, data/, mysql.sock
- *   shardd-mariadb@PREFIX-shard-N.service     systemd starts it again when it ends
+ *   /var/lib/shardd/mariadb/PREFIX-KIND-N/   my.cnf, init.sql, data/, mysql.sock
+ *   shardd-mariadb@PREFIX-KIND-N.service     systemd starts it again when it ends
  *
  * Limits are properties of the unit in this boot, which systemd keeps in drop-ins below
  * /run/systemd/system.control; the catalog has them for the next. So nothing is written where
@@ -162,10 +162,9 @@ give_away(const char *directory, struct err *err)
 static bool
 create(struct provisioned *p, struct err *err)
 {
-    const char *directory = model_text(p->server, "directory");
-    char        socket[NAME_MAX_LEN + 80];
-    json_t     *shown = show(unit_of(p), err);
-    bool        there = strcmp(model_text(shown, "LoadState"), "loaded") == 0;
+    char    directory[NAME_MAX_LEN + 64], socket[NAME_MAX_LEN + 80];
+    json_t *shown = show(unit_of(p), err);
+    bool    there = strcmp(model_text(shown, "LoadState"), "loaded") == 0;
 
     if (!shown)
         return false;
@@ -173,6 +172,8 @@ create(struct provisioned *p, struct err *err)
     if (!there)
         return err_set(err, "systemd does not know " TEMPLATE ".service; 'make install' installs "
                             "it, and 'systemctl daemon-reload' makes it known");
+    /* A copy: its object is written. */
+    snprintf(directory, sizeof(directory), "%s", model_text(p->server, "directory"));
     snprintf(socket, sizeof(socket), "%s/mysql.sock", directory);
     return destroy(p, false, err) &&
            local_create_in(p->c->path.home, directory, socket, p->server, err) &&
@@ -312,12 +313,31 @@ describe(struct provisioned *p, struct provision_facts *out, struct err *err)
     out->pid          = (pid_t)atol(model_text(shown, "MainPID"));
     out->memory_bytes = memory[0] >= '0' && memory[0] <= '9' ? atoll(memory) : 0;
     out->milli_cpus   = quota(model_text(shown, "CPUQuotaPerSecUSec"));
-    snprintf(out->directory, sizeof(out->directory), "%s/data", model_text(p->server, "directory"));
+    provision_folder(p, out->directory, sizeof(out->directory), err);
     provision_look(out);
     if (!out->cgroup[0])
         own_cgroup(model_text(shown, "ControlGroup"), out);
     json_decref(shown);
     return true;
+}
+
+static bool
+settle(struct provisioned *p, struct err *err)
+{
+    return give_away(model_text(p->server, "directory"), err);
+}
+
+static bool
+restart(struct provisioned *p, struct err *err)
+{
+    return systemctl("restart", NULL, unit_of(p), NULL, err);
+}
+
+static bool
+renew(struct provisioned *p, struct err *err)
+{
+    return local_write_settings(p->server, err) &&
+           give_away(model_text(p->server, "directory"), err);
 }
 
 /* --- what there is -------------------------------------------------------------------------- */
@@ -451,5 +471,6 @@ secret(struct cluster *c, const json_t *entry, char *out, size_t room)
 const struct provisioner provisioner_systemd = {
     .name = "systemd", .makes = true, .limits = true, .plan = plan, .create = create,
     .start = start, .wait_ready = wait_ready, .keep = keep, .destroy = destroy,
-    .describe = describe, .handle = "unit", .seldom = 3, .list = list, .secret = secret,
+    .describe = describe, .folder = provision_folder, .settle = settle, .restart = restart,
+    .renew = renew, .handle = "unit", .seldom = 3, .list = list, .secret = secret,
 };

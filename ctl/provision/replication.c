@@ -173,6 +173,22 @@ replication_freeze(struct server *s, struct sql_error *error)
     return server_run(s, error, "SET GLOBAL read_only = ON");
 }
 
+void
+replication_cut_off(struct server *s, const char *user)
+{
+    struct sql_error error;
+    json_t *rows = server_rows(s, &error, "SELECT ID FROM information_schema.PROCESSLIST"
+                               " WHERE ID <> CONNECTION_ID() AND COMMAND NOT LIKE 'Binlog Dump%%'"
+                               " AND USER NOT IN ('system user', 'event_scheduler', %s)",
+                               server_text(user)), *row;
+    size_t  i;
+
+    json_array_foreach(rows, i, row)
+        if (!server_run(s, &error, "KILL CONNECTION %s", server_cell(row, 0)))
+            continue; /* it has gone */
+    json_decref(rows);
+}
+
 bool
 replication_semi_sync(struct server *s, bool primary, bool on, struct sql_error *error)
 {

@@ -63,6 +63,10 @@ bool replication_promote(struct server *s, struct sql_error *error) must_check;
 /* Nobody but the controller and replication writes there: waits for what is committing. */
 bool replication_freeze(struct server *s, struct sql_error *error) must_check;
 
+/* Ends the sessions of all but replication and `user`: sessions with temporary tables or locks of
+ * their own, and of clients that came past shardd. */
+void replication_cut_off(struct server *s, const char *user);
+
 /* Whether commits on the primary wait until a replica has them; the replica's half of it. */
 bool replication_semi_sync(struct server *s, bool primary, bool on,
                            struct sql_error *error) must_check;

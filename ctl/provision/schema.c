@@ -54,6 +54,11 @@ static const char *const move_statements[] = {
     "GRANT SELECT ON `shardd\\_move`.* TO shardd_committer",
 };
 
+/* Likewise: workers keep lookups in the clients' transactions, which have no right to them. */
+static const char *const lookup_statements[] = {
+    "GRANT SELECT, INSERT, DELETE ON `shardd\\_lookup`.* TO shardd_committer",
+};
+
 /* 'user'@'host', as one of the server_text() buffers would be. */
 static const char *
 account(const char *user, const char *host)
@@ -103,7 +108,7 @@ run_unless(struct server *s, bool made, const char *const *list, size_t n,
 bool
 schema_ensure(struct server *s, const char *service_secret, struct sql_error *error)
 {
-    char made[8], moves[8];
+    char made[8], moves[8], lookups[8];
 
     /* The last of each list is there: all are. */
     return ensure_login(s, SCHEMA_SERVICE_USER, "%", service_secret, "", error) &&
@@ -115,9 +120,14 @@ schema_ensure(struct server *s, const char *service_secret, struct sql_error *er
                         " AND Db LIKE 'shardd%%move' AND EXISTS (SELECT * FROM"
                         " information_schema.SCHEMATA WHERE SCHEMA_NAME = '" ROUTES_MOVE_SCHEMA
                         "')") &&
+           server_value(s, lookups, sizeof(lookups), error,
+                        "SELECT COUNT(*) FROM mysql.db WHERE User = 'shardd_committer'"
+                        " AND Db LIKE 'shardd%%lookup'") &&
            run_unless(s, strcmp(made, "1") == 0, statements, countof(statements), error) &&
            run_unless(s, strcmp(moves, "1") == 0, move_statements, countof(move_statements),
-                      error);
+                      error) &&
+           run_unless(s, strcmp(lookups, "1") == 0, lookup_statements,
+                      countof(lookup_statements), error);
 }
 
 /* In GRANT, _ and % of a database's name would be wildcards. */
@@ -198,6 +208,8 @@ grant_databases(struct server *s, const char *user, const json_t *databases,
         struct buf  pattern = { 0 };
         const char *text;
 
+        if (strcmp(name, ROUTES_LOOKUP_SCHEMA) == 0)
+            continue; /* nobody's: by the role */
         grant_pattern(&pattern, name);
         /* mysql.db has the pattern without the quotes; a doubled one inside is rare
          * enough to be granted again. */

@@ -329,15 +329,21 @@ server_cell(const json_t *row, size_t column)
 }
 
 void
-server_quote_name(struct buf *out, const char *name)
+server_quote_span(struct buf *out, struct span name)
 {
     buf_append_byte(out, '`');
-    for (; *name; name++) {
-        if (*name == '`')
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.ptr[i] == '`')
             buf_append_byte(out, '`');
-        buf_append_byte(out, (uint8_t)*name);
+        buf_append_byte(out, name.ptr[i]);
     }
     buf_append_byte(out, '`');
+}
+
+void
+server_quote_name(struct buf *out, const char *name)
+{
+    server_quote_span(out, span_of(name));
 }
 
 void

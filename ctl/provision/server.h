@@ -74,6 +74,7 @@ const char *server_cell(const json_t *row, size_t column);
 /* `name` as an identifier with backquotes; text as a literal with quotes (in
  * the default sql_mode). Appended to `out`. */
 void server_quote_name(struct buf *out, const char *name);
+void server_quote_span(struct buf *out, struct span name);
 void server_quote_text(struct buf *out, const char *text);
 
 /* `name` in backquotes, for printf: one of 8 buffers of this thread, in turn.

@@ -6,18 +6,22 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/base/clock.h"
 #include "core/base/memory.h"
+#include "ctl/provision/provision.h"
 #include "ctl/provision/spawn.h"
+
+enum { LOG_TAIL = 64 << 10 };
 
 /* In the child, between fork and exec. Only async-signal-safe calls: other
  * threads of the parent may have held any lock. */
 static void
-become(const char *const argv[], char **env, int out, int errors)
+become(const char *const argv[], char **env, int in, int out, int errors)
 {
     sigset_t none;
     int      null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -26,7 +30,7 @@ become(const char *const argv[], char **env, int out, int errors)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
-    dup2(null, STDIN_FILENO);
+    dup2(in >= 0 ? in : null, STDIN_FILENO);
     if (out >= 0) {
         dup2(out, STDOUT_FILENO);
         dup2(errors, STDERR_FILENO);
@@ -80,7 +84,7 @@ spawn(const char *const argv[], const char *log, const char *extra)
     env = environment(extra);
     pid = fork();
     if (pid == 0)
-        become(argv, env, out, out);
+        become(argv, env, -1, out, out);
     if (pid < 0)
         pid = -errno;
     free(env);
@@ -123,7 +127,7 @@ spawn_run(const char *const argv[], struct err *err)
     env = environment(NULL);
     pid = fork();
     if (pid == 0)
-        become(argv, env, ends[1], ends[1]);
+        become(argv, env, -1, ends[1], ends[1]);
     free(env);
     close(ends[1]);
     if (pid < 0) {
@@ -138,6 +142,64 @@ spawn_run(const char *const argv[], struct err *err)
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
         return err_set(err, "cannot run %s; is it installed?", argv[0]);
     return err_set(err, "%s failed: %s", argv[0], line[0] ? line : "it said nothing");
+}
+
+pid_t
+spawn_piped(const char *const argv[], int in, int out, const char *log)
+{
+    int    errors = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    pid_t  pid, parent = getpid();
+    char **env;
+
+    if (errors < 0)
+        return -errno;
+    env = environment(NULL);
+    pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(127);
+        become(argv, env, in, out >= 0 ? out : errors, errors);
+    }
+    if (pid < 0)
+        pid = -errno;
+    free(env);
+    close(errors);
+    return pid;
+}
+
+/* Of the end of a log. */
+static void
+last_words(const char *path, char *line, size_t room)
+{
+    int        fd  = open(path, O_RDONLY | O_CLOEXEC);
+    off_t      end = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+    struct buf out = { 0 };
+    ssize_t    n;
+
+    if (fd < 0)
+        return;
+    n = pread(fd, buf_reserve(&out, LOG_TAIL), LOG_TAIL, end > LOG_TAIL ? end - LOG_TAIL : 0);
+    buf_commit(&out, n > 0 ? (size_t)n : 0);
+    provision_telling(buf_unread(&out), line, room);
+    buf_fini(&out);
+    close(fd);
+}
+
+bool
+spawn_ended(const char *program, pid_t pid, const char *log, struct err *err)
+{
+    char line[256] = "";
+    int  status = 0;
+
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return true;
+    last_words(log, line, sizeof(line));
+    if (WIFSIGNALED(status))
+        return err_set(err, "%s was ended by signal %d", program, WTERMSIG(status));
+    return err_set(err, "%s failed: %s", program, line[0] ? line : "it said nothing");
 }
 
 bool
@@ -156,7 +218,7 @@ spawn_read(const char *const argv[], struct buf *out, struct err *err)
     env = environment(NULL);
     pid = fork();
     if (pid == 0)
-        become(argv, env, ends[1], null);
+        become(argv, env, -1, ends[1], null);
     free(env);
     close(ends[1]);
     close(null);

@@ -13,6 +13,13 @@
  * or NULL. Returns the pid, or -errno. */
 pid_t spawn(const char *const argv[], const char *log, const char *extra);
 
+/* Starts `argv` with these for input and output, and `log` for what it says; it is killed when the
+ * calling thread ends, however that comes. -1: /dev/null. Returns the pid, or -errno. */
+pid_t spawn_piped(const char *const argv[], int in, int out, const char *log);
+
+/* Waits for its end; false with `err`, naming the last line of `log`. */
+bool spawn_ended(const char *program, pid_t pid, const char *log, struct err *err) must_check;
+
 /* Runs it to its end; false with `err`, naming the last line it printed. */
 bool spawn_run(const char *const argv[], struct err *err) must_check;
 

@@ -1,7 +1,7 @@
 /* ticker.c - see ticker.h. */
 #include "ctl/provision/ticker.h"
 
-#include "ctl/provision/wake.h"
+#include "core/base/wake.h"
 
 static void
 ticker_fini(struct ticker *t)

@@ -12,7 +12,9 @@
 enum { THREADS = 8, FRESH_PACES = 3, REST_MIN_MS = 1000 };
 
 static const struct collector *const collectors[] = {
-    &collect_server, &collect_sizes, &collect_process, &collect_agent,
+#define COLLECTOR_ROW(name) &collect_##name,
+    COLLECTORS(COLLECTOR_ROW)
+#undef COLLECTOR_ROW
 };
 
 /* One collector for one shard. Whoever set `busy` has `object` and `state` for itself. */

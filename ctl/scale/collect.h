@@ -4,7 +4,7 @@
  *   { server, 10 s, run }  8 threads: whichever is due --> collect_take(): what is fresh
  *
  * A collector fills in the fields of a struct shard_load that it knows, and leaves the others.
- * A new one is a file with a run() function, and its row in collect.c. It may block up to
+ * A new one is a file with a run() function, and its row below. It may block up to
  * COLLECT_DEADLINE_S: it has a thread for so long, and others go on. One that fails is asked
  * less and less often, at most every COLLECT_REST_MAX_MS, until it succeeds.
  */
@@ -19,7 +19,7 @@ enum { COLLECT_DEADLINE_S = 3, COLLECT_REST_MAX_MS = 60000 };
 /* What a collector is asked for. */
 struct collect_about {
     struct cluster *cluster;
-    const json_t   *shard; /* the catalog's object */
+    const json_t   *shard; /* the catalog's object, with "replicas": [those of its replicas] */
     struct load    *load;  /* for what is no number of a struct shard_load */
 };
 
@@ -34,7 +34,17 @@ struct collector {
     void (*end)(void *state);
 };
 
-extern const struct collector collect_server, collect_sizes, collect_process, collect_agent;
+/* X(name): each is `collect_<name>`. */
+#define COLLECTORS(X) \
+    X(server)         \
+    X(sizes)          \
+    X(process)        \
+    X(agent)          \
+    X(replicas)
+
+#define COLLECTOR_DECLARE(name) extern const struct collector collect_##name;
+COLLECTORS(COLLECTOR_DECLARE)
+#undef COLLECTOR_DECLARE
 
 struct collect;
 
@@ -42,8 +52,8 @@ struct collect;
 struct collect *collect_start(struct cluster *c, struct load *l);
 void            collect_stop(struct collect *p); /* waits for those that are asking */
 
-/* The shards there are: {id: object}; new ones are asked at once. `pace_ms`: as often as the
- * monitor measures. */
+/* The shards there are: {id: object, as in collect_about}; new ones are asked at once. `pace_ms`:
+ * as often as the monitor measures. */
 void collect_sync(struct collect *p, const json_t *shards, int pace_ms);
 
 /* Adds what is known of this shard and still fresh. */

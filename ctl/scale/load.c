@@ -33,12 +33,14 @@ struct sum {
 };
 
 struct shard {
-    uint32_t           id;
-    char               name[64];
-    struct ring        ring[LOAD_GRAINS_N];
-    struct sum         sum[LOAD_GRAINS_N]; /* [LOAD_RAW] is not used */
-    struct table_load *tables;
-    size_t             n_tables;
+    uint32_t             id;
+    char                 name[64];
+    struct ring          ring[LOAD_GRAINS_N];
+    struct sum           sum[LOAD_GRAINS_N]; /* [LOAD_RAW] is not used */
+    struct table_load   *tables;
+    size_t               n_tables;
+    struct replica_load *replicas;
+    size_t               n_replicas;
 };
 
 struct load {
@@ -207,6 +209,7 @@ drop(struct shard *s)
     for (int grain = 0; grain < LOAD_GRAINS_N; grain++)
         free(s->ring[grain].point);
     free(s->tables);
+    free(s->replicas);
 }
 
 struct load *
@@ -372,6 +375,42 @@ load_put_tables(struct load *l, uint32_t id, const struct table_load *t, size_t 
     free(s->tables);
     s->tables   = copy;
     s->n_tables = n;
+    pthread_mutex_unlock(&l->lock);
+}
+
+size_t
+load_replicas(struct load *l, uint32_t id, struct replica_load *out, size_t max)
+{
+    pthread_mutex_lock(&l->lock);
+    struct shard *s = find(l, id);
+    size_t        n = s ? s->n_replicas : 0;
+    for (size_t i = 0; i < n && i < max; i++)
+        out[i] = s->replicas[i];
+    pthread_mutex_unlock(&l->lock);
+    return n;
+}
+
+static int
+by_replica_id(const void *a, const void *b)
+{
+    const struct replica_load *x = a, *y = b;
+
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+void
+load_put_replicas(struct load *l, uint32_t id, const struct replica_load *r, size_t n)
+{
+    struct replica_load *copy = mem_alloc((n ? n : 1) * sizeof(*copy));
+
+    if (n)
+        memcpy(copy, r, n * sizeof(*copy));
+    qsort(copy, n, sizeof(*copy), by_replica_id);
+    pthread_mutex_lock(&l->lock);
+    struct shard *s = find_or_add(l, id, "");
+    free(s->replicas);
+    s->replicas   = copy;
+    s->n_replicas = n;
     pthread_mutex_unlock(&l->lock);
 }
 

@@ -41,7 +41,9 @@
   X(buffer_pool_miss,  MEAN, "ratio", "Of its reads, how many went to the disk: 0 to 1") \
   X(rows,              LAST, "", "Rows of all tables, as the server estimates them") \
   X(bytes,             LAST, "bytes", "Data and indexes of all tables") \
-  X(lag_s,             MAX,  "seconds", "How far the slowest replica is behind")
+  X(lag_s,             MAX,  "seconds", "How far the slowest replica is behind") \
+  X(replicas_wanted,   LAST, "", "Replicas that are not disabled") \
+  X(replicas_following, LAST, "", "Of these those that answer and follow")
 
 enum load_field {
 #define LOAD_ENUM(name, how, unit, help) LOAD_##name,
@@ -88,6 +90,16 @@ shard_load_disk(const struct shard_load *m)
 struct table_load {
     char   name[130]; /* database.table */
     double rows, bytes;
+};
+
+/* A replica of a shard, as it was when it was last asked. */
+struct replica_load {
+    uint32_t id;
+    char     name[64];
+    bool     wanted;  /* it is not disabled */
+    bool     answers, follows;
+    double   lag_s;   /* NAN: not known */
+    char     problem[160]; /* why it does not follow; "": it does */
 };
 
 enum {
@@ -144,6 +156,11 @@ size_t load_history(struct load *l, uint32_t id, enum load_grain grain, int64_t 
  * which at most `max` are in `out`. */
 size_t load_tables(struct load *l, uint32_t id, struct table_load *out, size_t max);
 void   load_put_tables(struct load *l, uint32_t id, const struct table_load *t, size_t n);
+
+/* The replicas of a shard, by id; returns how many there are, of which at most `max` are in
+ * `out`. */
+size_t load_replicas(struct load *l, uint32_t id, struct replica_load *out, size_t max);
+void   load_put_replicas(struct load *l, uint32_t id, const struct replica_load *r, size_t n);
 
 /* Statements per second with a key whose hash lies in each of the LOAD_PARTS parts of the key
  * space; a moving average over about half a minute. False: nothing was measured yet. */

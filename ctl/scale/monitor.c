@@ -1,6 +1,7 @@
 /* monitor.c - see monitor.h. */
 #include "ctl/scale/monitor.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -90,10 +91,30 @@ keep(struct monitor *m, const struct shard_load *one)
         history_put(m->history, LOAD_HOUR, &hour);
 }
 
+/* The catalog's shards, each with its replicas. */
+static json_t *
+all_shards(struct monitor *m)
+{
+    json_t     *shards   = catalog_all(m->cluster->catalog, CATALOG_SHARD), *shard;
+    json_t     *replicas = catalog_all(m->cluster->catalog, CATALOG_REPLICA), *replica;
+    const char *key;
+    char        id[24];
+
+    json_object_foreach(replicas, key, replica) {
+        snprintf(id, sizeof(id), "%lld", (long long)model_number(replica, "shard"));
+        shard = json_object_get(shards, id);
+        if (shard && !json_object_get(shard, "replicas"))
+            json_object_set_new(shard, "replicas", json_array());
+        json_array_append(json_object_get(shard, "replicas"), replica);
+    }
+    json_decref(replicas);
+    return shards;
+}
+
 static void
 tick(struct monitor *m)
 {
-    json_t     *shards = catalog_all(m->cluster->catalog, CATALOG_SHARD), *shard;
+    json_t     *shards = all_shards(m), *shard;
     int64_t     now    = unix_ms();
     const char *key;
 
@@ -120,7 +141,7 @@ tick(struct monitor *m)
 static void
 begin(struct monitor *m)
 {
-    json_t *shards = catalog_all(m->cluster->catalog, CATALOG_SHARD);
+    json_t *shards = all_shards(m);
 
     look_at_slots(m);
     collect_sync(m->collect, shards, atomic_load(&m->interval_ms));

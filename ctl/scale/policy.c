@@ -109,9 +109,9 @@ say_hot(const struct policy *p, const struct policy_shard *s, struct decision *d
 
     d->value = s->mean[d->metric];
     d->limit = p->rules.limit[d->metric];
-    policy_text(d, "%s has %s, more than %s in %u of %u measurements", s->name,
-                policy_value(d->metric, d->value, has), policy_value(d->metric, d->limit, limit),
-                s->above[d->metric], p->rules.hot_of);
+    policy_text(d, "%s has had more than %s in %u of %u measurements (%s on average)", s->name,
+                policy_value(d->metric, d->limit, limit), s->above[d->metric], p->rules.hot_of,
+                policy_value(d->metric, d->value, has));
 }
 
 static void
@@ -262,6 +262,7 @@ policy_decide(const struct scale_settings *s, const struct policy_world *w,
         look_at(&p, i);
     qsort(out, p.n, sizeof(*out), by_heat);
     policy_merges(&p);
+    policy_sizes(&p);
     policy_hold(&p);
     return p.n;
 }

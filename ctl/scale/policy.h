@@ -8,6 +8,7 @@
  *   hot, or will be -----------------------------> split      in a way that helps: else a hint
  *   two cold ones that fit together -------------> merge
  *   hot in a way that moving rows does not cure -> hint
+ *   cold for long, on a server with limits ------> hint       that a smaller one would do
  *
  * What may not be done now is decided all the same, and held: with the first of the reasons
  * below that applies.
@@ -26,7 +27,8 @@ enum policy_action { POLICY_SPLIT, POLICY_MERGE, POLICY_HINT, POLICY_ACTIONS_N }
     X(COLD,     "cold")     /* both have little to do */ \
     X(KEY,      "key")      /* hot, and one key is why */ \
     X(MEMORY,   "memory")   /* memory only: a larger server helps, fewer rows do not */ \
-    X(LATENCY,  "latency")  /* slow with little to do: statements, locks or the disk */
+    X(LATENCY,  "latency")  /* slow with little to do: statements, locks or the disk */ \
+    X(SIZE,     "size")     /* its server is larger than it needs */
 
 /* What holds it back, in the order of being looked at. */
 #define POLICY_HOLDS(X) \
@@ -82,6 +84,7 @@ struct policy_shard {
     uint8_t  above[METRICS_N];    /* measurements, of the last hot_of */
     bool     cold;
     double   bytes, disk_used, disk_free; /* NAN: not known */
+    double   cpus;                /* that its server is limited to; 0: to none of its own */
     int64_t  moved_s;             /* when the last move with it ended; 0: never */
     bool     moving;              /* it takes part in one now */
     struct policy_forecast statements, storage;

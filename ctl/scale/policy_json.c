@@ -86,6 +86,7 @@ policy_shard_json(const struct policy_shard *s)
     json_object_set_new(out, "bytes", number(s->bytes));
     json_object_set_new(out, "disk_used", number(s->disk_used));
     json_object_set_new(out, "disk_free", number(s->disk_free));
+    json_object_set_new(out, "cpus", json_real(s->cpus));
     json_object_set_new(out, "statements", forecast_json(&s->statements));
     json_object_set_new(out, "storage", forecast_json(&s->storage));
     json_object_set_new(out, "key", text(s->key));
@@ -111,6 +112,7 @@ shard_read(struct policy_shard *s, const json_t *o)
     s->bytes     = number_of(o, "bytes");
     s->disk_used = number_of(o, "disk_used");
     s->disk_free = number_of(o, "disk_free");
+    s->cpus      = json_number_value(json_object_get(o, "cpus"));
     s->key_share = number_of(o, "key_share");
     s->statements = forecast_of(json_object_get(o, "statements"));
     s->storage    = forecast_of(json_object_get(o, "storage"));

@@ -21,6 +21,9 @@ void policy_text(struct decision *d, const char *fmt, ...) printf_like(2, 3);
 /* The pair of cold shards that fits best, if any. */
 void policy_merges(struct policy *p);
 
+/* Hints to servers that are larger than they need and have no part in any decision. */
+void policy_sizes(struct policy *p);
+
 /* What may not be done now is held, with the reason in its sentence. */
 void policy_hold(struct policy *p);
 

@@ -177,6 +177,7 @@ end(struct scaler *s, json_t *decision, const char *state, const char *error)
     log_info("scaler: decision %lld: %s%s%s", (long long)model_number(decision, "number"), state,
              error && error[0] ? ": " : "", error ? error : "");
     scaler_count(s, decision);
+    failpoint("scaler-ends");
     scaler_put(s->c, decision);
 }
 
@@ -203,6 +204,7 @@ begin(struct scaler *s, json_t *decision)
         json_object_set(decision, "job", json_object_get(answer, "job"));
         s->current = model_number(decision, "number");
         scaler_put(s->c, decision); /* else found by its name */
+        failpoint("scaler-moving");
     }
     json_decref(answer);
     json_decref(request);

@@ -361,6 +361,27 @@ check_room(struct scaler *s, struct policy_shard *p)
                  s->c->path.home);
 }
 
+/* Rows are safer where they are while a server that should have them as well has not. */
+static void
+check_replicas(struct scaler *s, struct policy_shard *p)
+{
+    struct replica_load all[ROUTES_SHARD_REPLICAS_MAX];
+    size_t              n = 0;
+
+    if (s->s.max_lag_s > 0)
+        n = load_replicas(monitor_load(s->c->monitor), p->id, all, countof(all));
+    for (size_t i = 0; i < n && i < countof(all) && !p->sick[0]; i++) {
+        const struct replica_load *r = &all[i];
+
+        if (r->wanted && !r->follows)
+            snprintf(p->sick, sizeof(p->sick), "replica %.40s does not follow %.40s; see 'shardctl "
+                     "load', or 'shardctl server disable'", r->name, p->name);
+        else if (r->wanted && r->lag_s > s->s.max_lag_s)
+            snprintf(p->sick, sizeof(p->sick), "replica %.50s of %.50s is %.0f s behind", r->name,
+                     p->name, r->lag_s);
+    }
+}
+
 static void
 check_health(struct scaler *s, const json_t *shard, const struct ward *w, struct policy_shard *p)
 {
@@ -372,11 +393,10 @@ check_health(struct scaler *s, const json_t *shard, const struct ward *w, struct
     else if (age_ms > LATE_INTERVALS * interval + 1000 || isnan(w->last.threads_connected))
         snprintf(p->sick, sizeof(p->sick), "%s does not answer, or was not measured lately",
                  p->name);
-    else if (s->s.max_lag_s > 0 && w->last.lag_s > s->s.max_lag_s)
-        snprintf(p->sick, sizeof(p->sick), "a replica of %s is %.0f s behind", p->name,
-                 w->last.lag_s);
     else if (strcmp(model_text(shard, "provisioner"), "local") == 0)
         check_room(s, p);
+    if (!p->sick[0] && s->c->monitor)
+        check_replicas(s, p);
 }
 
 static void
@@ -386,7 +406,8 @@ read_shard(struct scaler *s, const json_t *shard, struct policy_shard *p)
     struct load_key key;
 
     *p = (struct policy_shard){ .id = w->id, .beside = w->id, .bytes = w->last.bytes,
-                                .disk_used = w->last.disk_used, .disk_free = w->last.disk_free };
+                                .disk_used = w->last.disk_used, .disk_free = w->last.disk_free,
+                                .cpus = (double)model_number(shard, "milli_cpus") / 1000 };
     snprintf(p->name, sizeof(p->name), "%s", model_text(shard, "name"));
     watch_fill(&w->watch, &s->s, &s->rules, p);
     check_health(s, shard, w, p);

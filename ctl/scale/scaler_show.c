@@ -62,32 +62,6 @@ point_of(const struct shard_load *m, const char *name)
                      "latency", number(m->latency_p95_us / 1e6), "bytes", number(m->bytes));
 }
 
-static int
-by_time(const void *a, const void *b)
-{
-    int64_t x = model_number(*(json_t *const *)a, "time");
-    int64_t y = model_number(*(json_t *const *)b, "time");
-
-    return x < y ? -1 : x > y;
-}
-
-/* Points of all shards, by time. */
-static json_t *
-sorted(json_t *list)
-{
-    size_t   n   = json_array_size(list);
-    json_t **all = mem_alloc((n + 1) * sizeof(*all)), *out = json_array();
-
-    for (size_t i = 0; i < n; i++)
-        all[i] = json_array_get(list, i);
-    qsort(all, n, sizeof(json_t *), by_time);
-    for (size_t i = 0; i < n; i++)
-        json_array_append(out, all[i]);
-    free(all);
-    json_decref(list);
-    return out;
-}
-
 json_t *
 scaler_trace(struct cluster *c, bool hours)
 {
@@ -106,5 +80,5 @@ scaler_trace(struct cluster *c, bool hours)
     }
     json_decref(shards);
     free(points);
-    return sorted(list);
+    return model_sorted(list, "time", false);
 }

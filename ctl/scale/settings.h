@@ -39,7 +39,7 @@
     X(max_pause_ms,    "ms", 200,   10, 60000, "how long statements may wait for a switch") \
     X(rows_per_s,      "/s", 0,     0, 1e9,    "copy at most so many rows; 0: no limit") \
     X(free_disk,       "%",  10,    0, 90,     "of a disk must be left when rows have come") \
-    X(max_lag_s,       "s",  30,    0, 1e6,    "no move when a replica is farther behind; 0: any") \
+    X(max_lag_s,       "s",  30,    0, 1e6,    "no move while replicas are farther back; 0: any") \
     X(forecast_step_s, "s",  300,   1, 3600,   "how far forecasts' steps are apart") \
     X(forecast_steps,  "",   6,     1, 64,     "how many steps they look ahead") \
     X(forecast_error,  "%",  20,    0, 100,    "worse ones decide nothing; 0: none does")

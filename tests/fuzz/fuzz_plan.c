@@ -44,7 +44,9 @@ run_gather(const struct plan *plan, const struct plan_values *values, struct buf
         plan_render(plan, &t->from, values, RENDER_TEXT, out, NULL);
     }
     bool always = plan->kind == PLAN_GATHER || plan->kind == PLAN_CHANGE;
-    check(always || plan->kind == PLAN_ONE || (plan->kind == PLAN_WRITE && plan->change != NULL));
+    check(always || plan->kind == PLAN_ONE ||
+          (plan->kind == PLAN_SCATTER && plan->merge->uncertain) ||
+          (plan->kind == PLAN_WRITE && plan->change != NULL));
     check(gather_needed(plan, &world, values) || !always);
     check((plan->kind == PLAN_CHANGE) <= (plan->change != NULL));
     for (uint32_t i = 0; plan->change != NULL && i < plan->change->n_targets; i++) {

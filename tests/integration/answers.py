@@ -2,11 +2,11 @@
 
     answers.py [--seed N] [--count N] [--shards N] [--wide SHARE]
 
-A case is some tables with random rows, and statements on them: SELECTs of every clause,
-co-located joins, all DML, transactions with savepoints; every other case on connections with
-CLIENT_FOUND_ROWS. Rows compare in order where ORDER BY decides it, else as a bag; floats to
-1e-12; errors by code; of an INSERT also the id and the warnings. Every fourth SELECT runs
-prepared as well, its literals as parameters, and the rows compare byte by byte; in some cases
+A case is some tables with random rows, and statements on them: SELECTs of every clause, joins,
+all DML, transactions with savepoints; views stand for some of the tables; every other case is on
+connections with CLIENT_FOUND_ROWS. Rows compare in order where ORDER BY decides it, else as a bag;
+floats to 1e-12; errors by code; of an INSERT also the id and the warnings. Every fourth SELECT
+runs prepared as well, its literals as parameters, and the rows compare byte by byte; in some cases
 all DML is prepared. What shardd refuses (error 1235) is counted. A difference is shrunk to few
 rows and clauses and printed as statements to try by hand.
 """
@@ -21,10 +21,12 @@ from pymysql.constants import CLIENT
 
 import rawclient
 import testbed
+from answers_more import More
 from answers_wide import Wide
 
 REFUSED = 1235
 TIMEOUT = 1969
+PATIENCE_S = testbed.PATIENCE_S / 3
 IN_TRANSACTION = 1  # SERVER_STATUS_IN_TRANS
 
 STRINGS = ["''", "'a'", "'A'", "'b'", "'á'", "'Ab'", "'ab '", "'ab'", "'z'", "'Zebra'", "'10'",
@@ -36,6 +38,8 @@ TYPES = [
     ("int", "SMALLINT UNSIGNED", ["0", "1", "65535", "300"]),
     ("int", "BIGINT", ["0", "1", "2", "9000000000", "-9223372036854775808"]),
     ("int", "BIGINT UNSIGNED", ["0", "1", "18446744073709551615", "42"]),
+    ("int", "MEDIUMINT UNSIGNED ZEROFILL", ["0", "7", "16777215", "42"]),
+    ("bit", "BIT(9)", ["b'0'", "b'101'", "b'111111111'"]),
     ("dec", "DECIMAL(12,3)", ["0", "1.5", "-1.5", "0.001", "123456789.123", "1.500", "99.999"]),
     ("dec", "DECIMAL(30,10)", ["0", "3.1415926535", "-0.0000000001", "12345678901234567890"]),
     ("float", "DOUBLE", ["0", "1.5", "-2.25", "1e10", "0.1", "1e-5"]),
@@ -61,10 +65,18 @@ TYPES = [
                       "'00000000-0000-0000-0000-000000000001'"]),
     ("inet6", "INET6", ["'::1'", "'ff::'", "'1::2'"]),
 ]
-KEYS = [t for t in TYPES if t[1] in (
-    "INT", "BIGINT", "BIGINT UNSIGNED", "VARCHAR(30)", "VARCHAR(30) COLLATE utf8mb4_bin",
-    "VARCHAR(30) COLLATE utf8mb4_unicode_ci", "DATE", "DECIMAL(12,3)", "SMALLINT UNSIGNED",
-    "VARBINARY(20)", "DATETIME(3)")]
+LATIN = [s for s in STRINGS if "😀" not in s]
+ASCII = [s for s in STRINGS if s.isascii()]
+KEYS = [t for t in TYPES if t[1] not in ("TEXT", "BLOB", "JSON", "BIT(9)", "FLOAT", "DOUBLE",
+                                         "ENUM('x','b','a')",
+                                         "SET('x','b','a')", "TIMESTAMP")]
+KEYS += [("str" if "_bin" in how else "ci", f"VARCHAR(30) {how}", values) for how, values in [
+    ("COLLATE utf8mb4_general_nopad_ci", STRINGS), ("COLLATE utf8mb4_nopad_bin", STRINGS),
+    ("COLLATE utf8mb4_unicode_520_ci", STRINGS), ("COLLATE utf8mb4_unicode_nopad_ci", STRINGS),
+    ("CHARACTER SET utf8mb3", LATIN), ("CHARACTER SET utf8mb3 COLLATE utf8mb3_unicode_ci", LATIN),
+    ("CHARACTER SET utf8mb3 COLLATE utf8mb3_bin", LATIN),
+    ("CHARACTER SET latin1 COLLATE latin1_bin", LATIN),
+    ("CHARACTER SET ascii", ASCII), ("CHARACTER SET ascii COLLATE ascii_bin", ASCII)]]
 NUMBERS = ("int", "dec", "float")
 
 
@@ -161,7 +173,7 @@ def split_list(text):
     return parts + [text[start:].strip()]
 
 
-class Generator(Wide):
+class Generator(Wide, More):
     """`wide`: the share of the SELECTs that one shard cannot do."""
 
     def __init__(self, rng, wide=0.0):
@@ -181,7 +193,7 @@ class Generator(Wide):
             left, right = (self.predicate(columns, depth + 1) for _ in "ab")
             return rng.choice([f"({left} AND {right})", f"({left} OR {right})", f"NOT {left}"])
         name, column = columns[0] if self.chance(0.3) else rng.choice(columns)
-        other = rng.choice(columns)[1] if self.chance(0.12) else column
+        other = rng.choice(columns)[1] if not self.strict and self.chance(0.12) else column
         value = other.literal(rng)
         form = rng.randrange(9)
         if form == 0:
@@ -197,14 +209,18 @@ class Generator(Wide):
             return f"{name} <=> {value}"
         if form == 5 and column.kind in NUMBERS:
             return f"{name} + {step(column)} > {value}"
+        if form == 6 and not self.strict and self.chance(0.5):
+            return self.function_test(columns)
         op = rng.choice(["=", "=", "=", "<", ">", "<=", ">=", "<>"])
         return f"{name} {op} {value}"
 
     def expression(self, columns):
         rng = self.rng
         name, column = rng.choice(columns)
-        if self.chance(0.6):
+        if self.chance(0.5):
             return name
+        if self.chance(0.5):
+            return self.function(name, column)
         if column.kind in NUMBERS:
             return rng.choice([f"{name} % 7", f"ABS({name} / 2)", f"IFNULL({name}, -1)",
                                f"{name} IS NULL", f"COALESCE({name}, 0)", f"{name} > 1"])
@@ -331,6 +347,8 @@ class Generator(Wide):
 
     def dml(self, tables):
         rng = self.rng
+        if self.chance(self.share / 2):
+            return self.wide_dml(tables)
         table = rng.choice(tables)
         columns = [(c.name, c) for c in table.columns]
         payload = table.columns[len(table.primary):]
@@ -377,6 +395,7 @@ class Generator(Wide):
         tables = [Table(rng, f"t{i}", key_type, "sharded") for i in range(2)]
         tables.append(Table(rng, "r", key_type, rng.choice(["reference", "global"])))
         rows = [(t, [t.row(rng) for _ in range(rng.choice([0, 1, 3, 10, 25]))]) for t in tables]
+        views = [self.view(t) for t in tables if self.chance(self.share / 2)]
         body = []
         style = rng.choice(["autocommit", "transactions", "prepared"])
         for _ in range(statements):
@@ -385,7 +404,7 @@ class Generator(Wide):
             else:
                 body.append(self.dml(tables) if self.chance(0.3) else self.select(tables))
         return Case(tables, rows, body, found_rows=self.chance(0.5),
-                    prepared=style == "prepared")
+                    prepared=style == "prepared", views=views)
 
 
 def step(column):
@@ -400,20 +419,24 @@ def like(rng):
 class Case:
     """`found_rows`: on connections with CLIENT_FOUND_ROWS. `prepared`: its DML is."""
 
-    def __init__(self, tables, rows, body, found_rows=False, prepared=False):
+    def __init__(self, tables, rows, body, found_rows=False, prepared=False, views=()):
         self.tables, self.rows, self.body = tables, rows, body
-        self.found_rows, self.prepared = found_rows, prepared
+        self.found_rows, self.prepared, self.views = found_rows, prepared, views
 
     def setup(self):
+        for view in self.views:  # the case before may have left one that cannot be made now
+            yield f"DROP VIEW IF EXISTS {view.split()[4]}"
         for table, rows in self.rows:
             yield f"DROP TABLE IF EXISTS {table.name}"
             yield table.create()
             if rows:
                 yield f"INSERT IGNORE INTO {table.name} VALUES {', '.join(rows)}"
+        yield from self.views
 
     def without(self, *, rows=None, body=None):
         return Case(self.tables, self.rows if rows is None else rows,
-                    self.body if body is None else body, self.found_rows, self.prepared)
+                    self.body if body is None else body, self.found_rows, self.prepared,
+                    self.views)
 
 
 # --- comparing --------------------------------------------------------------
@@ -527,8 +550,9 @@ class Campaign:
                               [rawclient.RawClient(s.port).login(
                                   db=db, more=rawclient.FOUND_ROWS if found else 0)
                                for s in self.servers]) for found in (False, True)}
-        for connections, _ in self.pairs.values():  # INTERSECT ALL ... EXCEPT ALL may loop there
-            testbed.Answer(connections[1], f"SET max_statement_time = {testbed.PATIENCE_S}")
+        for connections, _ in self.pairs.values():  # INTERSECT ALL ... EXCEPT ALL may loop,
+            for connection in connections:          # also on the engine
+                testbed.Answer(connection, f"SET max_statement_time = {PATIENCE_S}")
         self.connections, self.raw = self.pairs[False]
         self.ran = self.refused = 0
         self.why = {}

@@ -41,13 +41,16 @@ class Wide:
     # --- parts ----------------------------------------------------------------
 
     def one(self, table, alias):
-        return Source(f"{table.name} {alias}", [(f"{alias}.{c.name}", c) for c in table.columns],
+        return Source(f"{self.read_name(table)} {alias}",
+                      [(f"{alias}.{c.name}", c) for c in table.columns],
                       [f"{alias}.{c}" for c in table.primary])
 
     def pair(self, left, right):
         """Two columns to compare: of unlike types once in a while."""
         pairs = [(a, b) for a in left for b in right if alike(a[1], b[1])]
-        if not pairs or self.chance(0.03):
+        if not pairs and self.strict:
+            return left[0], right[0]
+        if not pairs or (not self.strict and self.chance(0.03)):
             return self.rng.choice(left), self.rng.choice(right)
         others = [p for p in pairs if not p[0][0].endswith(".k") or not p[1][0].endswith(".k")]
         return self.rng.choice(others if others and self.chance(0.8) else pairs)

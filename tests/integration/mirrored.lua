@@ -59,10 +59,13 @@ local function path(name)
    return sysbench.opt.folder .. "/" .. name
 end
 
+-- Whoever reads it, at whatever moment, sees all of it.
 local function note(text)
-   local file = io.open(path(sysbench.tid), "w")
+   local name = path(sysbench.tid)
+   local file = io.open(name .. ".new", "w")
    file:write(text)
    file:close()
+   os.rename(name .. ".new", name)
 end
 
 local function one_more()

@@ -89,7 +89,9 @@ class Machine:
             self.put(f"etc/{file}", pathlib.Path(f"/etc/{file}").read_text() + line)
         os.chown(self.upper / "var/lib/shardd", 990, 990)
         (self.upper / "usr/local/sbin").mkdir(parents=True)
-        shutil.copy(BUILD / "shardctl", self.upper / "usr/local/sbin/shardctl")
+        for program in "shardctl", "shardd":
+            shutil.copy(BUILD / program, self.upper / "usr/local/sbin" / program)
+        self.put("etc/shardd/shardd.conf", 'listen = "127.0.0.1:7306"\nworkers = 2\n')
 
     def enter_cgroup(self):
         for name in HIERARCHIES:

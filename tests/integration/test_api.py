@@ -1,11 +1,19 @@
-"""test_api.py - the controller's REST API: its document, what it checks, its pages."""
+"""test_api.py - the controller's REST API: its document, what it checks, its pages; and that the
+command line asks for nothing else."""
 import concurrent.futures
+import http.server
 import json
 import random
+import re
+import socketserver
+import subprocess
+import threading
+import urllib.parse
 
 import pytest
 
 import openapi_shape
+import testbed
 from controlbed import Controller, UnixConnection
 
 
@@ -231,6 +239,40 @@ def test_a_change_of_an_older_version_is_refused(c):
     assert ask(c, "DELETE", "/v1/users/app", None, {"If-Match": '"0"'})[0] == 412
 
 
+@pytest.mark.parametrize("path, one, other", [
+    ("/v1/scaler", {"max_shards": 7}, {"max_shards": 8}),
+    ("/v1/load", {"interval_s": 9}, {"interval_s": 10})])
+def test_settings_have_versions(c, path, one, other):
+    """From the first on: those that nobody has set yet are a version as well."""
+    tag = ask(c, "GET", path)[1]["etag"]
+    assert ask(c, "PUT", path, one, {"If-Match": '"99"'})[0] == 412
+    assert ask(c, "PUT", path, one, {"If-Match": tag})[0] == 200
+    assert ask(c, "PUT", path, other, {"If-Match": tag})[0] == 412
+    assert ask(c, "GET", path)[1]["etag"] != tag
+    assert ask(c, "PUT", path, other, {"If-Match": "*"})[0] == 200
+
+
+def test_a_version_that_cannot_be_heeded_is_refused(c, document):
+    for method, path, operation in operations(document):
+        named = {p.get("$ref", "").rpartition("/")[2] for p in operation["parameters"]}
+        if method == "GET" or "if_match" in named:
+            continue
+        needed = {}
+        if "requestBody" in operation:
+            schema = operation["requestBody"]["content"]["application/json"]["schema"]
+            needed = {name: right(schema["properties"][name])
+                      for name in schema.get("required", [])}
+        status, _, body = ask(c, method, filled(path), needed or None, {"If-Match": '"1"'})
+        assert status == 400 and "If-Match" in body["error"]["message"], (method, path, body)
+
+
+def test_methods_that_a_path_does_not_take(c):
+    status, headers, body = ask(c, "PATCH", "/v1/users/app", {})
+    assert status == 405 and good_error(status, body)
+    assert headers["allow"] == "GET, PUT, DELETE"
+    assert ask(c, "DELETE", "/v1/status")[1]["allow"] == "GET"
+
+
 def test_of_many_who_change_the_same_version_one_wins(c):
     c.ctl("user", "add", "raced", "--password", "x")
     tag = ask(c, "GET", "/v1/users/raced")[1]["etag"]
@@ -261,6 +303,8 @@ def test_lists_come_in_pages(c):
         assert pages(c, "/v1/users", "users", limit) == whole
     jobs = c.call("GET", "/v1/jobs")[2]["jobs"]
     assert [j["number"] for j in pages(c, "/v1/jobs", "jobs", 2)] == [j["number"] for j in jobs]
+    for limit in (100, 7):
+        assert len(pages(c, "/v1/jobs", "jobs", limit)) >= len(jobs)
     starts = [r["first"] for r in c.call("GET", "/v1/ranges")[2]["ranges"]]
     assert [r["first"] for r in pages(c, "/v1/ranges", "ranges", 5)] == starts
 
@@ -307,3 +351,101 @@ def test_half_a_request_holds_nobody_up(c):
     noise.sock.sendall(b"\0\1\2\3\r\n\r\n")
     assert c.call("GET", "/v1/ranges")[0] == 200
     noise.close()
+
+
+# --- everything the command line does ------------------------------------------------------
+
+# Need no controller, or are one. (down asks by POST /v1/shutdown where there is one.)
+ALONE = {"up", "down", "serve", "version", "scaler simulate"}
+WORDS = {"DB.TABLE": "d.t", "JOB": "7", "ID": "7", "LIMITS": "off", "SQL": "SELECT 1",
+         "off|advise|auto": "off", "NAME=VALUE...": "max_cpu=5", "RANGE...": "0" * 16}
+MORE = {"database set": ["--consistency", "strong"], "table set": ["--global"],
+        "table reshard": ["--key", "id"], "shard set": ["--name", "n"],
+        "replica set": ["--weight", "2"], "user add": ["--password", "x"],
+        "user set": ["--commit", "single"], "user passwd": ["--password", "x"],
+        "load set": ["--interval", "5"], "fsck": ["--yes"], "top": ["--once"],
+        "shard release": ["--forget"]}
+
+
+def verbs():
+    text = (testbed.ROOT / "ctl" / "cli_verbs.c").read_text()
+    return re.findall(r'^    \{ "([a-z ]+)", "([^"]*)",', text, re.M)
+
+
+class Recorder(http.server.BaseHTTPRequestHandler):
+    """A controller that agrees to everything, and remembers what was asked."""
+    asked = []
+
+    def answer(self):
+        length = int(self.headers.get("Content-Length") or 0)
+        Recorder.asked.append((self.command, self.path, self.rfile.read(length)))
+        body = b'{"job": 7, "number": 7, "state": "done", "token": "x"}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = do_PUT = do_DELETE = answer
+
+    def address_string(self):
+        return "shardctl"
+
+    def log_message(self, *_):
+        pass
+
+
+class Recording(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+
+
+def route_of(document, method, path):
+    """The operation that takes this request."""
+    parts = path.split("/")
+    for how, template, operation in operations(document):
+        names = template.split("/")
+        if how == method and len(names) == len(parts) and all(
+                a == b or a.startswith("{") and b for a, b in zip(names, parts)):
+            return operation
+    return None
+
+
+def check_request(document, method, target, body):
+    """It is of a route of the document, and has no member that the route does not take."""
+    url = urllib.parse.urlsplit(target)
+    operation = route_of(document, method, url.path)
+    assert operation, f"{method} {target} is no route"
+    taken = {p["name"] for p in operation["parameters"] if p.get("in") == "query"}
+    assert set(dict(urllib.parse.parse_qsl(url.query))) <= taken, target
+    if body and "requestBody" in operation:
+        schema = operation["requestBody"]["content"]["application/json"]["schema"]
+        openapi_shape.jsonschema.Draft202012Validator(schema).validate(json.loads(body))
+
+
+def test_the_command_line_has_no_ways_of_its_own(document, scratch, tmp_path):
+    """Each verb asks by a route, with what the route takes; so a program can do the same."""
+    home = scratch / "recorder"
+    home.mkdir()
+    pem = tmp_path / "key.pem"
+    pem.write_text("-----BEGIN PUBLIC KEY-----\n")
+    asked = {}
+    with Recording(str(home / "controller.sock"), Recorder) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for verb, usage in verbs():
+            if verb in ALONE:
+                continue
+            words = [str(pem) if w == "FILE" else WORDS.get(w, "x")
+                     for w in usage.split() if not w.startswith("[")]
+            Recorder.asked = []
+            done = subprocess.run(
+                [testbed.SHARDCTL, *verb.split(), *words, *MORE.get(verb, []), "--home", home],
+                capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+            asked[verb] = list(Recorder.asked)
+            # What its own rules refuse is not asked; a verb that is not in MORE may want words.
+            assert asked[verb] or (done.returncode == 2 and verb not in MORE), (verb, done)
+            for request in asked[verb]:
+                check_request(document, *request)
+        server.shutdown()
+    assert sum(map(bool, asked.values())) > 60, {v for v, a in asked.items() if not a}
+    assert asked["failover"][0][:2] == ("POST", "/v1/shards/x/failover")
+    assert asked["replica add"][0][:2] == ("POST", "/v1/replicas")
+    assert asked["server drain"][0][0] == "PUT" and asked["explain"][0][1] == "/v1/explain"

@@ -1,6 +1,7 @@
 """test_api_login.py - the REST API on TCP: TLS, tokens, roles, and who tries too often."""
 import base64
 import http.client
+import itertools
 import json
 import os
 import socket
@@ -18,6 +19,9 @@ from test_api import filled, good_error, operations
 from testbed import SHARDCTL, free_port
 
 ROLES = ["viewer", "operator", "admin", "owner"]
+BAD_BODIES = [("", b'{"no_such": 1}'), ("", b"{"), ("", b"[]"), ("", b'"x"'), ("", b"\xff{}"),
+              ("", b'{"a": 1, "a": 2}'), ("?no_such=1", b"{}")]
+BAD_QUERIES = [("?no_such=1", None), ("?limit=1&limits=2", None), ("?%00=1", None)]
 
 
 class Remote(Controller):
@@ -72,19 +76,30 @@ def test_every_route_asks_for_its_role(c, tokens):
     connection = c.tcp()
     n = 0
     for method, path, operation in operations(document):
-        for role, token in tokens.items():
+        bad = BAD_BODIES if "requestBody" in operation else BAD_QUERIES
+        for (role, token), (query, text) in itertools.product(tokens.items(), bad):
             may = ROLES.index(role) >= ROLES.index(operation["x-role"])
-            with_body = "requestBody" in operation
-            connection.request(method, filled(path) + ("" if with_body else "?no_such=1"),
-                               json.dumps({"no_such": 1}) if with_body else None,
+            connection.request(method, filled(path) + query, text,
                                {"Authorization": f"Bearer {token}"})
             answer = connection.getresponse()
             body = json.loads(answer.read())
-            assert answer.status == (400 if may else 403), (method, path, role, body)
+            assert answer.status == (400 if may else 403), (method, path, role, text, body)
             assert good_error(answer.status, body)
             n += 1
     connection.close()
-    assert n > 120
+    assert n > 800
+
+
+def test_no_route_knows_a_forged_token(c, tokens):
+    """Each of them, with none, with one that nobody signed, and with one that was changed."""
+    document = c.ask("GET", "/v1/openapi.json", tokens["viewer"])[2]
+    head, body, signature = tokens["admin"].split(".")
+    changed = f"{head}.{body[:-2]}{'A' if body[-2] != 'A' else 'B'}{body[-1]}.{signature}"
+    unsigned = f'{part({"alg": "none"})}.{part(claims())}.'
+    for n, (method, path, _) in enumerate(operations(document)):
+        for token in None, unsigned, changed:
+            status, _, said = c.ask(method, filled(path), token, source=f"127.0.7.{n // 3 + 1}")
+            assert status == 401 and good_error(status, said), (method, path, token, said)
 
 
 def test_nobody_learns_anything_without_a_token(c):

@@ -299,6 +299,26 @@ def test_controller_dies(new_cluster):
     testbed.wait_for("the table to be gone", lambda: cluster.sql("SHOW TABLES") == (("a",),))
     cluster.sql("CREATE TABLE n (PRIMARY KEY (id)) SELECT id FROM a")
     assert sorted(cluster.sql("SELECT * FROM n")) == [(1,), (2,), (3,)]
+    worker_dies(cluster)
+
+
+def worker_dies(cluster):
+    """Nobody has to make another one for what is left to go."""
+    with cluster.connect() as maker:
+        with cluster.shard_connect(cluster.shard_list()[0], "app") as holder, \
+                holder.cursor() as c:
+            c.execute("BEGIN")
+            c.execute("SELECT * FROM a FOR UPDATE")
+            thread = threading.Thread(target=lambda: contextless(
+                maker, "CREATE TABLE m (PRIMARY KEY (id)) SELECT id FROM a FOR UPDATE"))
+            thread.start()
+            testbed.wait_for("the table to be made", lambda: "shardd making" in str(
+                cluster.ctl("table list", "app")))
+            cluster.kill_worker()
+            thread.join()
+    testbed.wait_for("the table to be gone", lambda: cluster.sql("SHOW TABLES") ==
+                     (("a",), ("n",)))
+    cluster.fsck()
 
 
 def contextless(connection, sql):

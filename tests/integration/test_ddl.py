@@ -62,6 +62,91 @@ STATEMENTS = [
 ]
 
 
+REPLACED = [
+    "CREATE OR REPLACE TABLE t (id BIGINT PRIMARY KEY, a INT)",
+    "INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)",
+    "CREATE OR REPLACE TABLE t (id BIGINT PRIMARY KEY, b VARCHAR(9) DEFAULT 'x', KEY (b))",
+    "SELECT * FROM t",
+    "SHOW CREATE TABLE t",
+    "INSERT INTO t (id) VALUES (1), (2), (3)",
+    "CREATE OR REPLACE TABLE IF NOT EXISTS t (id INT)",
+    "CREATE OR REPLACE TABLE nosuch.t (id INT)",
+    "SELECT * FROM t ORDER BY id",
+    "CREATE OR REPLACE TABLE `t` (a INT, b INT, UNIQUE (b))",  # global by policy
+    "SHOW CREATE TABLE t",
+    "CREATE VIEW w AS SELECT a FROM t",
+    "CREATE OR REPLACE TABLE w (id INT)",
+    "DROP VIEW w",
+    "DROP TABLE t",
+]
+
+
+def test_replaced(both):
+    for sql in REPLACED:
+        both.compare(sql)
+    assert on_all_shards(both.cluster, both.db) == [[]] * both.cluster.shards
+    both.run("CREATE TABLE t (id BIGINT PRIMARY KEY, a INT)")
+    both.run("INSERT INTO t VALUES (1, 1), (2, 2)")
+    answer = testbed.Answer(both.connections[0], "CREATE OR REPLACE TABLE t (id INT PRIMARY KEY, "
+                            "u INT UNIQUE) COMMENT 'shardd: key(id)'")
+    assert answer.error[1].startswith("shardd: "), answer
+    both.compare("SELECT * FROM t ORDER BY id")  # it was refused before anything was dropped
+
+
+SETTINGS = [
+    "SET time_zone = '+05:30'",
+    "CREATE TABLE t (id BIGINT PRIMARY KEY, at TIMESTAMP DEFAULT '2020-01-01 00:00:00')",
+    "INSERT INTO t (id) VALUES (1), (2), (3)",
+    "SET time_zone = '-02:00'",
+    "SELECT * FROM t ORDER BY id",
+    "ALTER TABLE t ADD COLUMN b TIMESTAMP DEFAULT '2021-01-01 00:00:00', ADD COLUMN d DATETIME",
+    "UPDATE t SET d = '2022-02-02 22:22:22'",
+    "ALTER TABLE t MODIFY d TIMESTAMP NULL",
+    "SET time_zone = '+00:00'",
+    "SELECT * FROM t ORDER BY id",
+    "SET timestamp = 1000000000",
+    "ALTER TABLE t ADD COLUMN e TIMESTAMP DEFAULT CURRENT_TIMESTAMP, ADD COLUMN f TIME "
+    "DEFAULT '11:12:13'",
+    "ALTER TABLE t MODIFY f DATETIME",
+    "SET timestamp = DEFAULT",
+    "SELECT * FROM t ORDER BY id",
+    "SHOW CREATE TABLE t",
+    "SET check_constraint_checks = 0",
+    "ALTER TABLE t ADD CONSTRAINT c CHECK (id > 2)",
+    "SET check_constraint_checks = 1",
+    "INSERT INTO t (id) VALUES (0)",
+    "SET STATEMENT time_zone = '+09:00' FOR ALTER TABLE t ADD COLUMN g TIMESTAMP "
+    "DEFAULT '2023-01-01 00:00:00'",
+    "SELECT * FROM t ORDER BY id",
+    "SET explicit_defaults_for_timestamp = 0",
+    "CREATE TABLE u (id BIGINT PRIMARY KEY, at TIMESTAMP)",
+    "SHOW CREATE TABLE u",
+    "SET group_concat_max_len = 77, div_precision_increment = 2",
+    "CREATE TABLE v (id BIGINT PRIMARY KEY) SELECT id, id / 7 AS q, GROUP_CONCAT(at) AS g FROM t "
+    "GROUP BY id",
+    "SHOW CREATE TABLE v",
+    "SELECT * FROM v ORDER BY id",
+]
+
+
+def test_a_session_that_only_reads(both):
+    both.run("CREATE TABLE t (id BIGINT PRIMARY KEY, a INT)")
+    for sql in ("SET SESSION TRANSACTION READ ONLY", "CREATE TABLE u (id INT PRIMARY KEY)",
+                "DROP TABLE t", "ALTER TABLE t ADD b INT", "TRUNCATE TABLE t",
+                "RENAME TABLE t TO u", "CREATE VIEW v AS SELECT 1", "CREATE INDEX a ON t (a)",
+                "CREATE TABLE u SELECT 1 AS one", "DROP DATABASE nosuch", "DROP USER nobody",
+                "CREATE FUNCTION f() RETURNS INT RETURN 1", "BEGIN", "DROP TABLE t",
+                "SELECT @@in_transaction", "SELECT * FROM t",
+                "SET SESSION TRANSACTION READ WRITE", "START TRANSACTION READ ONLY",
+                "CREATE TABLE u (id INT PRIMARY KEY)", "SHOW TABLES"):
+        both.compare(sql)
+
+
+def test_the_settings_of_the_session(both):
+    for sql in SETTINGS:
+        both.compare(sql)
+
+
 def test_as_on_one_server(both):
     for sql in STATEMENTS:
         ours, theirs = both.answers(sql)

@@ -1,5 +1,5 @@
-"""test_docker.py - shards in containers, with a real dockerd: made, limited, killed at each step of
-their making, restarted by the daemon, removed with and without it."""
+"""test_docker.py - shards and replicas in containers, with a real dockerd: made, limited, killed at
+each step of their making, restarted by the daemon, removed with and without it."""
 import json
 import os
 import signal
@@ -61,6 +61,12 @@ def test_a_container_becomes_a_shard_within_its_limits(c, docker):
         wait_for("a healthy container", lambda: c.json("shard", "show", "d")["server"]["health"]
                  == "healthy")
         assert c.fsck() == []  # its copy of the reference table is compared
+        c.ctl("load", "set", "--interval", "1")
+        load = wait_for("its load", lambda: next(
+            (s for s in c.json("load")["shards"]
+             if s["shard"] == "d" and s["cpu"] is not None), None))
+        assert (load["cpu_limit"], load["memory_limit"]) == (0.5, 512 << 20)
+        assert 0 <= load["cpu"] <= 1.2 and 0.05 < load["memory"] < 1 and load["disk_free"] > 0
     finally:
         c.ctl("shard", "remove", "d")
     assert docker.containers() == [] and docker.volumes() == {shown["container"]}  # it is kept
@@ -262,3 +268,54 @@ def test_what_a_failed_job_left_is_found(c, docker):
     wait_for("it to be removed", lambda: docker.call("GET", f"/containers/{name}/json")[0] == 404)
     assert docker.call("GET", "/containers/unknown/json")[0] == 200  # that may have rows in it
     docker.call("DELETE", "/containers/unknown?force=1&v=1")
+
+
+def replica_of(c, name):
+    return next(r for r in c.json("replica", "list")["replicas"] if r["replica"] == name)
+
+
+def test_containers_are_replicas_and_primaries(c, docker):
+    """A container copies a process and a container; it becomes the primary, and a process again."""
+    home = c.shard_list()[0]["name"]
+    c.ctl("replica", "add", home, "--name", "box", "--provisioner", "docker", "--memory", "512M")
+    box = replica_of(c, "box")
+    assert box["provisioner"] == "docker" and box["replicates"], box
+    one = docker.call("GET", f"/containers/{box['container']}/json")[1]
+    assert one["HostConfig"]["Memory"] == 512 << 20
+    c.on(0, "INSERT INTO ref VALUES (3)")
+    # The daemon starts it again, and it follows.
+    os.kill(one["State"]["Pid"], signal.SIGKILL)
+    wait_for("the replica", lambda: replica_of(c, "box").get("replicates"))
+    c.ctl("failover", home, "--to", "box")
+    shown = c.json("shard", "show", home)
+    assert (shown["primary"], shown["provisioner"]) == ("box", "docker")
+    c.ddl("CREATE TABLE more (id INT PRIMARY KEY) COMMENT 'shardd: reference'")
+    # A container is copied as well; all are restarted.
+    c.ctl("replica", "add", home, "--name", "second")
+    assert replica_of(c, "second")["provisioner"] == "docker"
+    c.ctl("shard", "restart", home)
+    wait_for("replicas", lambda: all(r.get("replicates")
+                                     for r in c.json("replica", "list")["replicas"]))
+    assert c.fsck() == []
+    if c.json("shard", "show", home)["primary"] != "server-1":
+        c.ctl("failover", home, "--to", "server-1")
+    for name in "box", "second":
+        c.ctl("replica", "remove", name)
+    assert docker.containers() == []
+    c.ddl("DROP TABLE more")
+    c.on(0, "DELETE FROM ref WHERE id > 2")
+    for volume in docker.volumes():
+        docker.call("DELETE", f"/volumes/{volume}")
+
+
+@pytest.mark.parametrize("step", ["replica-created", "replica-copied", "replica-started"])
+def test_a_controller_killed_while_it_makes_a_replica(c, docker, step):
+    home = c.shard_list()[0]["name"]
+    c.kill()
+    c.start(SHARDD_FAIL_AT=step)
+    c.ctl_raw("replica", "add", home, "--provisioner", "docker")
+    assert c.process.wait(30) == 66
+    c.log.close()
+    c.start()
+    assert not c.json("replica", "list")["replicas"]
+    assert docker.containers() == [] and docker.volumes() == set()

@@ -9,6 +9,7 @@ import time
 import pymysql
 import pytest
 
+import movebed
 import testbed
 from testbed import wait_for
 
@@ -184,6 +185,7 @@ def test_the_controller_dies_meanwhile(served, at):
         del os.environ["SHARDD_FAIL_AT"]
     before = shard_of(c).get("server_id", 1)
     assert c.ctl_raw("failover", "shard-1").returncode != 0
+    wait_for("the controller's end", lambda: movebed.controller(c) is None)
     c.up()
     after = shard_of(c).get("server_id", 1)
     assert (after != before) == (at in ("failover-recorded", "failover-opened"))
@@ -205,7 +207,8 @@ def test_a_primary_that_hangs_is_replaced(served, load):
     with load:
         load.goes_on()
         testbed.stop_process(before["pid"])
-        wait_for("another primary", lambda: shard_of(c)["server_name"] != "server-1", 60)
+        wait_for("another primary", lambda: shard_of(c).get("server_name", "server-1") !=
+                 "server-1", 60)
         load.goes_on()
     load.check()
     # The one before is dead, whoever was connected to it too, and nobody starts it again.
@@ -239,3 +242,72 @@ def test_without_waiting_commits_it_is_not_replaced(served):
         os.kill(before["pid"], signal.SIGCONT)
     assert c.sql("SELECT COUNT(*) FROM r")
     assert shard_of(c, "shard-2").get("epoch", 0) == before.get("epoch", 0)
+
+
+def test_what_is_known_of_a_shard(served):
+    """Primary, replicas with lag and score, who hears whom, the last change."""
+    c = served
+    for _ in range(20):
+        c.sql("/* shardd: consistency=eventual */ SELECT COUNT(*) FROM t")
+    shown = c.ctl("shard show", "shard-1")
+    assert shown["primary"] == shard_of(c).get("server_name", "server-1")
+    wait_for("the watch", lambda: c.ctl("shard show", "shard-1")["watch"].get("answers"))
+    watch = c.ctl("shard show", "shard-1")["watch"]
+    assert watch["silent_ms"] == 0 and watch["workers_that_hold_it_for_down"] == 0
+    assert shown["last_failover"] == shown["failovers"][0]
+    for replica in shown["replicas"]:
+        assert 0 <= replica["score"] <= 100 and replica["breaker"] == "closed"
+        assert replica["lag_s"] == 0 and "score_errors" in replica and "score_latency" in replica
+    listed = c.ctl("failovers")["failovers"]
+    assert listed[0]["at_ms"] >= listed[-1]["at_ms"]
+    kinds = {(f["shard"], f["kind"]) for f in listed}
+    assert ("shard-1", "planned") in kinds and ("shard-1", "lost") in kinds
+    assert all(not f["may_be_lost"] and f["who"] and f["why"] and f.get("pause_ms", 1) > 0
+               for f in listed)
+    text = c.ctl_raw("shard show", "shard-1").stdout
+    assert "last_failover" in text and "verdict" in text, text
+
+
+def test_a_rolling_restart_fails_nothing(served, load):
+    """All three processes are others, and the primary another one."""
+    c = served
+    before = {s["pid"] for s in [shard_of(c), *replicas_of(c).values()]}
+    planned = c.ctl("shard restart", "shard-1", "--dry-run")
+    assert not planned["done"] and len(planned["steps"]) == 4
+    assert {s["pid"] for s in [shard_of(c), *replicas_of(c).values()]} == before
+    with load:
+        done = c.ctl("shard restart", "shard-1")
+        load.goes_on()
+    assert not load.failed, load.failed[:3]
+    load.check()
+    assert [s.split()[0] for s in done["steps"]] == ["restart", "restart", "switch", "restart"]
+    assert not before & {s["pid"] for s in [shard_of(c), *replicas_of(c).values()]}
+    assert all(r["state"] == "serving" for r in replicas_of(c).values())
+    wait_for("the others", lambda: all_replicate(c))
+
+
+def test_somebody_insists(served):
+    """Without waiting commits what no replica has is lost, and that is said."""
+    c = served
+    c.ctl("shard set", "shard-2", "--semi-sync", "off")
+    before = shard_of(c, "shard-2")
+    name = before.get("server_name", "server-2")
+    testbed.stop_process(before["pid"])
+    done = c.ctl("failover", "shard-2", "--force")
+    assert done["done"] and done["may_be_lost"] and done["from"] == name
+    assert not testbed.alive(before["pid"])
+    assert c.sql("SELECT COUNT(*) FROM r")
+    last = c.ctl("shard show", "shard-2")["last_failover"]
+    assert (last["kind"], last["may_be_lost"], last["from"]) == ("forced", True, name)
+    # Another server comes in its place, by one verb; and by itself.
+    c.ctl("server reseed", name)
+    now = replicas_of(c, "shard-2")
+    assert name not in now and len(now) == 2 and not any("suspect" in r for r in now.values())
+    c.ctl("shard set", "shard-2", "--semi-sync", "on", "--reseed", "auto")
+    dead = shard_of(c, "shard-2")
+    os.kill(dead["pid"], signal.SIGSTOP)
+    wait_for("another primary",
+             lambda: shard_of(c, "shard-2")["server_name"] != dead["server_name"], 60)
+    wait_for("three servers", lambda: len(replicas_of(c, "shard-2")) == 2 and
+             all(r.get("replicates") for r in replicas_of(c, "shard-2").values()), 60)
+    assert not (c.home / f"replica-{dead['server_id']}").exists()

@@ -329,7 +329,7 @@ def test_kill_by_command_obeys_the_same_rules(small):
         c.send(bytes([12]) + struct.pack("<I", c.connection_id), sequence=0)
         with pytest.raises(ServerError) as killed:
             c.ok()
-        assert killed.value.code == 1317
+        assert killed.value.code == 1927
         assert c.closed()
 
 

@@ -25,6 +25,12 @@ CHANGES = [
     "SET lc_time_names = 'de_DE'", "SET div_precision_increment = 9",
     "SET @x = 5, sql_safe_updates = 0, @y = 'two'",
     "SET max_error_count = 3", "SET default_week_format = 2",
+    "SET STATEMENT time_zone = '+07:00' FOR SELECT FROM_UNIXTIME(id), @@sql_mode FROM t",
+    "SET STATEMENT sql_mode = '' FOR SELECT id FROM t WHERE id = 3",
+    "SET STATEMENT sql_mode = 'TRADITIONAL', lc_time_names = 'fr_FR' FOR "
+    "SELECT DAYNAME('2024-01-01')",
+    "SET STATEMENT div_precision_increment = 1 FOR SELECT 1/3 FROM t WHERE id IN (1, 4)",
+    "SET STATEMENT default_week_format = 3 FOR SELECT @@default_week_format, @a",
 ]
 
 LOOKS = [

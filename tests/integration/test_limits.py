@@ -125,10 +125,6 @@ def test_set_statement(both):
                 "SELECT id, n FROM a ORDER BY id", "SELECT @@max_statement_time",
                 "SELECT @@sort_buffer_size, @@lock_wait_timeout, @@optimizer_switch"):
         both.compare(sql)
-    for sql in ("SET STATEMENT sql_mode = 'ANSI' FOR SELECT n FROM a",
-                "SET STATEMENT sort_buffer_size = 1 + 1 FOR SELECT n FROM a"):
-        ours = testbed.Answer(both.connections[0], sql)
-        assert ours.error is not None and "SET STATEMENT takes" in ours.error[1], (sql, ours)
 
 
 def test_who_waits_for_a_connection_is_ended_as_well(new_cluster):

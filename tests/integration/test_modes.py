@@ -3,6 +3,7 @@ import pymysql
 import pytest
 
 import testbed
+from rawclient import RawClient, ServerError
 
 
 def spread(cluster, db):
@@ -117,3 +118,36 @@ def test_reads_of_one_moment(checked, db):
             cursor.execute("SELECT nothing FROM a")
         cursor.execute("SELECT COUNT(*) FROM a")
         assert cursor.fetchone() == (24,)
+
+
+def test_the_session_comes_before_the_next_transaction(both):
+    """SET SESSION TRANSACTION takes back what SET TRANSACTION said before it."""
+    both.run("CREATE TABLE t (id BIGINT PRIMARY KEY, n INT)")
+    both.run("INSERT INTO t VALUES (1, 1)")
+    others = [s.connect(db=both.db) for s in (both.cluster, both.plain)]
+    for i, (once, session) in enumerate((
+            ("ISOLATION LEVEL READ COMMITTED", "ISOLATION LEVEL REPEATABLE READ"),
+            ("READ ONLY", "READ WRITE"), ("READ ONLY", "ISOLATION LEVEL REPEATABLE READ"))):
+        both.compare(f"SET TRANSACTION {once}")
+        both.compare(f"SET SESSION TRANSACTION {session}")
+        both.compare("START TRANSACTION")
+        both.compare("SELECT n FROM t WHERE id = 1")
+        for c in others:
+            testbed.Answer(c, f"UPDATE t SET n = {i + 10} WHERE id = 1")
+        both.compare("SELECT n FROM t WHERE id = 1")
+        both.compare("INSERT INTO t VALUES (5, 5)")
+        both.compare("ROLLBACK")
+    for c in others:
+        c.close()
+    for sql in ("START TRANSACTION READ ONLY, READ WRITE",
+                "START TRANSACTION READ WRITE, WITH CONSISTENT SNAPSHOT", "COMMIT",
+                "START TRANSACTION READ ONLY, WITH CONSISTENT SNAPSHOT, READ WRITE"):
+        both.compare(sql)
+    states = []
+    for server in both.cluster, both.plain:
+        with RawClient(server.port).login(db=both.db) as raw:
+            raw.query("BEGIN")
+            with pytest.raises(ServerError) as error:
+                raw.query("SET TRANSACTION READ ONLY")
+            states.append((error.value.code, error.value.state))
+    assert states[0] == states[1] == (1568, "25001")

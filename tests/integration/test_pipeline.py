@@ -131,6 +131,39 @@ def test_everybody_gets_his_own_answer(few):
 # --- one of them is slow ------------------------------------------------------------------
 
 
+def test_errors_on_shared_connections_are_counted_once(few):
+    """A read that fails among others' is asked again alone: for those who look at statements that
+    is one call and one error."""
+    sql = "SELECT n + 9223372036854775806 + e AS shared_fate FROM odd WHERE id = %d"
+    before = counter(few, "pipelined_total"), counter(few, "pipeline_repeated_total")
+    clients = [rawclient.RawClient(few.port).login(db="app") for _ in range(100)]
+    failed = 0
+    for turn in range(20):
+        for i, c in enumerate(clients):
+            key = 50 * (i % 20) + (i % 20 or turn % 2)  # every 20th: 0, which fails, or 1
+            c.command(rawclient.QUERY, (sql % key).encode())
+        for c in clients:
+            try:
+                _, rows = c.result()
+                assert rawclient.text_row(rows[0]) == [b"9223372036854775807"]
+            except rawclient.ServerError as error:
+                assert error.code == 1690, error
+                failed += 1
+    for c in clients:
+        c.close()
+    assert failed == 50
+    assert counter(few, "pipelined_total") > before[0]
+    assert counter(few, "pipeline_repeated_total") > before[1]
+
+    def told():
+        rows = [r for r in few.ctl("statements", "--limit", "1000")["statements"]
+                if "shared_fate" in r["statement"]]
+        return sum(r["calls"] for r in rows) >= 2000 and rows
+
+    rows = testbed.wait_for("the statements", told)
+    assert (sum(r["calls"] for r in rows), sum(r["errors"] for r in rows)) == (2000, failed)
+
+
 @pytest.fixture(scope="module")
 def one(scratch):
     """One worker, one server; `held` can be locked there, which makes reading it slow."""

@@ -121,7 +121,7 @@ def rules():
 
 def test_dashboards_and_rules(prometheus, c):
     """Prometheus takes every expression, and every metric in one is on a page."""
-    assert len(DASHBOARDS) == 4
+    assert len(DASHBOARDS) == 5
     known = set()
     for text in pages(c).values():
         known |= set(re.findall(r"^# TYPE (\S+)", text, re.M))

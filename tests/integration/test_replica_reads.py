@@ -10,6 +10,8 @@ import time
 import pymysql
 import pytest
 
+import rawclient
+from test_cursor import Cursor
 from testbed import wait_for
 
 FAST = [w for s in ["replica_probe_ms=50", "replica_probe_timeout_ms=300", "replica_lag_ms=2000",
@@ -119,6 +121,145 @@ def test_causal_reads_come_back_to_replicas(c):
     with weak(c, "causal") as app:
         ask(app, "UPDATE who SET name = name WHERE id = 2")
         wait_for("a replica that has it", lambda: who(app) in names)
+
+
+def committed(app):
+    ask(app, "COMMIT")
+    return True
+
+
+def in_transaction(app, how="START TRANSACTION READ ONLY"):
+    ask(app, how)
+    return who(app)
+
+
+def test_read_only_transactions_stay_on_one_replica(c):
+    names, seen = {r["replica"] for r in replicas(c)}, set()
+    c.sql("CREATE TABLE spread (id BIGINT PRIMARY KEY, n INT)")
+    c.sql("INSERT INTO spread VALUES " + ",".join(f"({i}, 1)" for i in range(50)))
+    with weak(c, "eventual") as app, c.connect() as writer:
+        wait_for("all rows", lambda: quiet(
+            lambda: ask(app, "SELECT SUM(n) FROM spread") == ((50,),)))
+        reached(app, names)
+        for n in range(30):
+            first = in_transaction(app)
+            seen.add(first)
+            assert {who(app) for _ in range(5)} == {first}
+            # It sees one moment of its shard, whatever happens there.
+            before = ask(app, "SELECT id, n FROM spread WHERE id = 1")
+            ask(writer, "UPDATE spread SET n = n + 1 WHERE id = 1")
+            assert ask(app, "SELECT id, n FROM spread WHERE id = 1") == before
+            assert ask(app, "SELECT COUNT(*) FROM spread") == ((50,),)
+            assert ask(app, "SELECT COUNT(*) FROM spread a JOIN spread b ON b.id + 0 = a.id") == (
+                (50,),)
+            # What says nothing of tables runs where the transaction is.
+            assert ask(app, "SELECT 1 + 1") == ((2,),)
+            assert ask(app, "SELECT @@tx_read_only, CONNECTION_ID() > 0")[0][1] == 1
+            committed(app)
+            ask(app, "START TRANSACTION")
+            assert who(app) == "primary"
+            ask(app, "ROLLBACK")
+        assert seen <= names | {"primary"} and seen & names
+        wait_for("both of them", lambda: (seen.add(in_transaction(app)), committed(app),
+                                          names <= seen)[2], 60)
+        for text, code in (("SELECT name FROM who WHERE id = 1 FOR UPDATE", 1235),
+                           ("SELECT GET_LOCK('x', 0)", 1235), ("SELECT id INTO @a FROM who", 1235),
+                           ("CREATE TEMPORARY TABLE ttt (a INT)", 1235),
+                           ("UPDATE who SET name = name", 1792),
+                           ("INSERT INTO spread VALUES (77, 1)", 1792),
+                           ("/*shardd: consistency=strong*/ SELECT name FROM who", 1235)):
+            wait_for("a replica", lambda: in_transaction(app) in names or not committed(app), 60)
+            with pytest.raises(pymysql.err.Error) as wrong:
+                ask(app, text)
+            assert wrong.value.args[0] == code, (text, wrong.value)
+            assert who(app) in names
+            ask(app, "COMMIT")
+        # A snapshot of all shards is one of the primaries; the next transaction is like any.
+        ask(app, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+        assert who(app) == "primary"
+        ask(app, "COMMIT")
+        ask(app, "SET SESSION TRANSACTION READ ONLY")
+        ask(app, "SET autocommit = 0")
+        wait_for("a replica", lambda: (who(app) in names, committed(app))[0], 60)
+    c.sql("DROP TABLE spread")
+
+
+def test_a_read_only_transaction_is_causal(c):
+    c.sql("CREATE TABLE ro (id INT PRIMARY KEY, n INT)")
+    c.sql("INSERT INTO ro VALUES (1, 0)")
+    with weak(c, "causal") as app:
+        for n in range(1, 60):
+            ask(app, "UPDATE ro SET n = %s WHERE id = 1", n)
+            ask(app, "START TRANSACTION READ ONLY")
+            assert ask(app, "SELECT n FROM ro WHERE id = 1") == ((n,),)
+            assert ask(app, "SELECT SUM(n) FROM ro") == ((n,),)
+            ask(app, "COMMIT")
+            if n % 10 == 0:
+                time.sleep(0.1)
+    c.sql("DROP TABLE ro")
+
+
+def test_gathered_reads_and_variables(c):
+    names = {r["replica"] for r in replicas(c)}
+    c.sql("CREATE TABLE ga (id BIGINT PRIMARY KEY, w INT)")
+    c.sql("INSERT INTO ga VALUES " + ",".join(f"({i}, 1)" for i in range(40)))
+    gathered = ("SELECT who.name, COUNT(*) FROM who JOIN ga ON ga.w = who.id"
+                " JOIN ga b ON b.w = ga.w AND b.id < 2 WHERE who.id = 1 GROUP BY who.name")
+    with weak(c, "eventual") as app:
+        wait_for("all rows", lambda: quiet(
+            lambda: ask(app, "SELECT SUM(w) FROM ga") == ((40,),)))
+        plan = dict(ask(app, f"EXPLAIN SHARDD {gathered}"))
+        assert any("engine" in line for line in plan), plan
+        assert "  server: replica" in plan, plan
+        seen = set()
+        wait_for("replicas", lambda: (seen.add(ask(app, gathered)[0]),
+                                      {(n, 80) for n in names} <= seen)[1], 60)
+        assert seen <= {(n, 80) for n in names | {"primary"}}
+        assert ask(app, f"/*shardd: consistency=strong*/ {gathered}") == (("primary", 80),)
+        ask(app, "SET @one = 1")
+        wait_for("a replica", lambda: ask(
+            app, "SELECT name FROM who WHERE id = @one")[0][0] in names, 60)
+        assert ask(app, "SELECT @one, id FROM who WHERE id = @one") == ((1, 1),)
+        # What one replica fails to give the primary gives.
+        victim = replicas(c)[0]
+        with c.server_connect(victim, "app") as root, root.cursor() as cursor:
+            cursor.execute("SET sql_log_bin = 0")
+            cursor.execute("RENAME TABLE ga TO gb")
+            for _ in range(30):
+                assert ask(app, gathered)[0][1] == 80
+            cursor.execute("RENAME TABLE gb TO ga")
+    c.sql("DROP TABLE ga")
+
+
+def test_cursors_stay_where_they_are(c):
+    names, seen = {r["replica"] for r in replicas(c)}, set()
+    with weak(c, "eventual") as app:
+        reached(app, names)
+    with rawclient.RawClient(c.port) as client:
+        client.login(db="app")
+        client.query("SET shardd_consistency = 'eventual'")
+
+        def again():
+            cursor = Cursor(client, "SELECT id, name FROM who WHERE id <= ? ORDER BY id", [1])
+            seen.add(bytes(cursor.fetch(1)[0]))
+            cursor.close()
+            return all(any(name.encode() in row for row in seen) for name in names)
+        wait_for("cursors on all replicas", again, 60)
+
+
+@pytest.mark.parametrize("text, server, why", [
+    ("SELECT name FROM who WHERE id = 1", "replica", "eventual"),
+    ("/*shardd: consistency=causal*/ SELECT name FROM who WHERE id = 1", "replica", "causal"),
+    ("/*shardd: consistency=strong*/ SELECT name FROM who WHERE id = 1", "primary", "strong"),
+    ("SELECT name FROM who WHERE id = 1 FOR UPDATE", "primary", "locks"),
+    ("SELECT f(name) FROM who", "primary", "stored function"),
+    ("UPDATE who SET name = 'x'", "primary", "plain SELECTs"),
+])
+def test_which_server_is_explained(c, text, server, why):
+    with weak(c, "eventual") as app:
+        lines = [row[0].strip() for row in ask(app, f"EXPLAIN SHARDD {text}")]
+        assert f"server: {server}" in lines, lines
+        assert any(line.startswith("server_why:") and why in line for line in lines), lines
 
 
 # What may not be asked of a replica: the statement, what comes before it, and after.

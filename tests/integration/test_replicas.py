@@ -102,7 +102,6 @@ def test_one_comes_while_applications_write(new_cluster):
     c.ctl("server enable", "r")
     c.ctl("replica set", "r", "--zone", "", "--weight", 1)
     assert (c.replica_list()[0]["zone"], c.replica_list()[0]["state"]) == ("", "serving")
-    wrong(c, "shard remove", "shard-1", says="has replicas")
     c.ctl("replica remove", "r")
     assert not c.replica_list() and not (c.home / "replica-1").exists()
 
@@ -113,7 +112,7 @@ def test_what_is_refused(replicated):
     wrong(c, "replica add", "shard-1", "--name", "replica-1", says="already")
     wrong(c, "replica add", "shard-1", "--weight", 101, says="from 1 to 100")
     wrong(c, "replica add", "shard-1", "--zone", "z" * 33, says="longer than 32")
-    wrong(c, "replica add", "shard-1", "--provisioner", "docker", says="static")
+    wrong(c, "replica add", "shard-1", "--memory", "1G", says="no limits")
     wrong(c, "replica add", "shard-1", "--provisioner", "static", says="--address")
     wrong(c, "replica remove", "nobody", says="there is no replica nobody")
     wrong(c, "replica set", "replica-1", says="--weight")
@@ -136,7 +135,7 @@ def test_consistency_is_kept(replicated):
 
 @pytest.mark.parametrize("at", [
     "replica-copied", *(pytest.param(p, marks=pytest.mark.long) for p in (
-        "replica-planned", "replica-started", "replica-caught-up"))])
+        "replica-planned", "replica-created", "replica-started", "replica-caught-up"))])
 def test_a_controller_dies_meanwhile(scratch, at):
     c = testbed.Cluster(scratch / f"d{at[-5:]}", shards=1, workers=1, settings=["--no-engine"])
     try:
@@ -227,3 +226,25 @@ def test_a_server_that_replicates_already(new_cluster, scratch):
         static.run("SELECT 1")  # it is left alone
     finally:
         static.server.stop()
+
+
+@pytest.mark.long
+def test_a_new_shard_has_as_many(new_cluster):
+    """A split makes it; its rows come, and its replicas have them."""
+    c = new_cluster(shards=1)
+    c.ctl("replica add", "shard-1")
+    c.ctl("shard set", "shard-1", "--semi-sync", "on", "--reseed", "auto")
+    c.sql("CREATE TABLE t (id BIGINT PRIMARY KEY, n INT)")
+    c.sql("INSERT INTO t VALUES " + ",".join(f"({i}, {i})" for i in range(500)))
+    done = c.ctl_raw("reshard split", "shard-1", "--wait", timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    second = next(s for s in c.shard_list() if s["name"] == "shard-2")
+    assert second["semi_sync"] and second["reseed"] == "auto"
+    (replica,) = [r for r in c.replica_list() if r["shard"] == "shard-2"]
+    caught_up(c, second, replica)
+    assert 0 < len(rows_of(c, replica)) < 500
+    done = c.ctl_raw("reshard complete", "--wait", timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    # A planned change works on the new shard as well.
+    c.ctl("failover", "shard-2")
+    wait_for("the replica", lambda: all(r.get("replicates") for r in c.replica_list()))

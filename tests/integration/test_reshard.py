@@ -78,6 +78,34 @@ def test_everything_under_load(c, mirror):
     c.fsck()
 
 
+def test_inserts_do_not_wait_for_a_copy(c):
+    """LOAD DATA held AUTO-INC and waited for gaps of transactions that waited for it: 1213."""
+    c.sql("CREATE TABLE counted (id INT AUTO_INCREMENT PRIMARY KEY, v INT)")
+    shard = c.shard_list()[0]
+
+    def runs():
+        return [r[0] for r in c.on_shard(shard, "SHOW PROCESSLIST") if "seq_1_to" in str(r[7])]
+
+    def copy():
+        with pytest.raises(pymysql.err.OperationalError) as end:
+            c.on_shard(shard, "INSERT INTO counted SELECT 1000000 + seq, SLEEP(0.1)"
+                       " FROM seq_1_to_1200", "app")
+        ended.append(end.value.args[0])
+
+    ended = []
+    thread = threading.Thread(target=copy)
+    thread.start()
+    wait_for("the copy", runs)
+    for i in range(8):
+        c.sql("INSERT INTO counted VALUES (%s, 1)", (i + 1,))
+    assert c.spread("counted")[0] > 0
+    for number in runs():
+        c.on_shard(shard, f"KILL QUERY {number}")
+    thread.join()
+    assert ended == [1317]  # it had not ended by itself
+    c.sql("DROP TABLE counted")
+
+
 # --- what is refused -------------------------------------------------------------------------
 
 def on_all(c, sql, db="app"):

@@ -2,6 +2,7 @@
 is killed, stopped, held back and asked why."""
 import json
 
+import pymysql
 import pytest
 
 import movebed
@@ -124,29 +125,130 @@ def test_stops_after_failures(c, plain):
     c.ctl("scaler set", *QUICK)
 
 
+def open_moves(c):
+    return [j["number"] for j in c.ctl("job list")["jobs"]
+            if j["kind"] == "move" and j["state"] in ("running", "paused")]
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("point", ["scaler-decided", "scaler-begun", "copy", "cutover-journal",
-                                   "complete"])
-def test_killed(c, plain, point):
-    """Wherever the controller dies, the next one knows what was decided, and goes on."""
+def test_never_two_at_once(c, plain):
+    """While somebody moves rows of a hot shard it is left alone, and while the scaler moves them
+    nobody else can."""
     with movebed.running(c, plain, writers=3, movers=1, watchers=1, pause=BUSY):
+        theirs = c.ctl("reshard split", "shard-1", "--cutover", "manual")["job"]
+        before = last(c)
+        c.ctl("scaler set", "cold=0", "cooldown_s=0", "mode=auto")
+        looks = set()
+
+        def looked():
+            now = c.ctl("scaler status")
+            one = next(s for s in now["shards"] if s["name"] == "shard-1")
+            if one["hot"] and one["moving"]:
+                looks.add(now["checked_s"])
+            return len(looks) >= 4
+
+        wait_for("looks at a hot shard whose rows move", looked, 60)
+        assert open_moves(c) == [theirs]
+        assert not [d for d in decisions(c) if d["number"] > before and d.get("job")]
+        c.ctl("job cancel", theirs, "--wait")
+        ours = wait_for("a split", lambda: next(
+            (d for d in decisions(c, action="split", state="moving")
+             if d["number"] > before and d.get("job")), None), 60)
+        done = c.ctl_raw("reshard split", "shard-1")
+        assert done.returncode == 1 and f"job {ours['job']}" in done.stderr, done
+        wait_for("its end", lambda: next((d for d in decisions(c, state="done")
+                                          if d["number"] == ours["number"]), None), 60)
+        c.ctl("scaler mode", "off")
+    for table in "kv", "`lines`", "accounts":
+        c.sql(f"DROP TABLE {table}")
+    for name in names(c)[1:]:
+        c.ctl_raw("shard drain", name, "--no-reverse", "--wait", timeout=120)
+    c.ctl("scaler set", *QUICK)
+
+
+def spoil(c, number):
+    """One row of `m`, which no application changes, is made another on the target of the move."""
+    move = c.ctl("job show", number).get("move") or {}
+    target = next((s for s in c.shard_list()
+                   if s["name"] in [p["to_name"] for p in move.get("pieces", [])]), None)
+    if not target or "app.m" not in move.get("tables", []):
+        return False
+    at = move["tables"].index("app.m")
+    try:
+        ((key,),) = c.on_shard(target, f"SELECT MIN(k) FROM shardd_move.in_{number}_{at}")
+        c.on_shard(target, f"UPDATE m SET v = -1 WHERE id = {key}", "app")
+        return c.on_shard(target, "SELECT COUNT(*) FROM m WHERE v = -1", "app") == ((1,),)
+    except pymysql.err.MySQLError:
+        return False  # it is not there yet
+
+
+@pytest.mark.long
+def test_stops_when_copies_differ(c, plain):
+    """That is no accident: nothing moves any more, whatever max_failures is, until somebody has
+    looked."""
+    c.sql("CREATE TABLE m (id BIGINT PRIMARY KEY, v INT)")
+    c.sql("INSERT INTO m VALUES " + ",".join(f"({i}, 1)" for i in range(1, 501)))
+    with movebed.running(c, plain, writers=3, movers=1, watchers=1, pause=BUSY) as bed:
+        before = last(c)
+        c.ctl("scaler set", "rows_per_s=150", "max_failures=50", "mode=auto")
+        split = wait_for("a split", lambda: next(
+            (d for d in decisions(c, action="split", state="moving")
+             if d["number"] > before and d.get("job")), None), 40)
+        wait_for("the wrong row", lambda: spoil(c, split["job"]), 40)
+        stopped = wait_for("its stop", lambda: c.ctl("scaler status")["stopped"], 90)
+        assert f"the copies of job {split['job']} differed" in stopped
+        assert c.ctl("job show", split["job"])["verified"]["different"] == 1
+        held = wait_for("word of it", lambda: decisions(c, held="stopped"))[0]
+        assert held["number"] > split["number"]
+        c.ctl("scaler mode", "off")
+        c.ctl("scaler resume")
+        assert bed.check() == []
+        assert c.sql("SELECT COUNT(*), SUM(v) FROM m") == ((500, 500),)
+    for table in "kv", "`lines`", "accounts", "m":
+        c.sql(f"DROP TABLE {table}")
+    for name in names(c)[1:]:
+        c.ctl("shard remove", name)
+    c.ctl("scaler set", "rows_per_s=0", *QUICK)
+
+
+def killed_once(c, point, action, before):
+    """The controller dies at `point`; the next one brings a decision of that kind to its end."""
+    wait_for("its end", lambda: movebed.controller(c) is None, 60)
+    restart(c)
+    return wait_for(f"the end of a {action}", lambda: next(
+        (d for d in decisions(c, action=action, state="done") if d["number"] > before), None), 90)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("point", [
+    "scaler-decided", "scaler-begun", "scaler-moving", "prepare-hide", "copy", "follow", "verify",
+    "cutover-fenced", "cutover-journal", "cutover-published", "complete", "clean-drop",
+    "scaler-ends"])
+def test_killed(c, plain, point):
+    """Wherever the controller dies, the next one knows what was decided, and goes on: while a
+    shard is split, and while two are merged."""
+    with movebed.running(c, plain, writers=3, movers=1, watchers=1, pause=BUSY) as bed:
+        before = last(c)
         restart(c, SHARDD_FAIL_AT=point)
         c.ctl("scaler set", "cooldown_s=0", "cold=0", "max_failures=10")
-        before = last(c)
         c.ctl("scaler mode", "auto")
-        wait_for("its end", lambda: movebed.controller(c) is None, 60)
-        restart(c)
-        split = wait_for("the end of a split", lambda: next(
-            (d for d in decisions(c, action="split", state="done") if d["number"] > before), None),
-            90)
+        split = killed_once(c, point, "split", before)
         lost = decisions(c, state="lost")
         assert len([d for d in lost if d["number"] > before]) == (point == "scaler-decided")
         assert c.ctl("job show", split["job"])["who"] == f"scaler {split['number']}"
         assert len(names(c)) == 2
         c.ctl("scaler mode", "off")
+        bed.pause = IDLE
+        before = last(c)
+        restart(c, SHARDD_FAIL_AT=point)
+        c.ctl("scaler set", "cold=30", "mode=auto")
+        merge = killed_once(c, point, "merge", before)
+        assert c.ctl("job show", merge["job"])["who"] == f"scaler {merge['number']}"
+        c.ctl("scaler mode", "off")
+        assert len(names(c)) == 1 and bed.check() == []
     for table in "kv", "`lines`", "accounts":
         c.sql(f"DROP TABLE {table}")
-    c.ctl_raw("shard drain", names(c)[1], "--no-reverse", "--wait", timeout=120)
+    c.fsck()
     c.ctl("scaler set", *QUICK)
 
 

@@ -171,3 +171,35 @@ def test_what_waits_behind_a_set(checked, db):
             c.result()
             assert [rawclient.text_row(r) for r in c.result()[1]] == [[b"1", b"1"]]
     assert set(checked.worker_pids()) == before
+
+
+def test_a_number_to_kill_is_computed(both):
+    """An expression, as a server takes it; and who kills itself hears that it is gone."""
+    def seen(server):
+        out = []
+        with server.connect(db=both.db) as killer:
+            victim = server.connect(db=both.db)
+            number = testbed.Answer(victim, "SELECT CONNECTION_ID()").rows[0][0]
+            testbed.Answer(killer, f"SET @id = {number - 5}")
+            out.append(testbed.Answer(killer, "KILL @id + 5").error)
+            out.append(testbed.Answer(victim, "SELECT 1").error[0] in (1927, 2006, 2013))
+            out.append(testbed.Answer(killer, "KILL QUERY 2000000000 + 1").error[0])
+            out.append(testbed.Answer(killer, "KILL CONNECTION_ID()").error[0])
+        return out
+
+    assert seen(both.cluster) == seen(both.plain) == [None, True, 1094, 1927]
+
+
+def test_set_behind_few_rows_to_join(both):
+    """What SET did is read back, though max_join_size allows nothing."""
+    both.run("CREATE TABLE t (id INT PRIMARY KEY) COMMENT 'shardd: global'")
+    both.run("INSERT INTO t VALUES (1), (2), (3), (4), (5), (6), (7), (8)")
+    for sql in ("SET max_join_size = 10", "SELECT @@max_join_size, @@sql_big_selects",
+                "SELECT COUNT(*) FROM t a, t b", "SET time_zone = '+01:00', @x = @@sql_big_selects",
+                "SELECT @@time_zone, @x", "SET sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES')",
+                "SELECT @@sql_mode", "SET STATEMENT time_zone = '+02:00' FOR SELECT @@time_zone",
+                "SET sql_big_selects = 1 + 0", "SELECT @@sql_big_selects",
+                "SELECT a.id FROM t a, t b WHERE b.id = 3 ORDER BY a.id",
+                "SET sql_big_selects = @x", "SELECT @@sql_big_selects, @@max_join_size",
+                "SELECT COUNT(*) FROM t a, t b"):
+        both.compare(sql)

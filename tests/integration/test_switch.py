@@ -1,6 +1,7 @@
-"""test_switch.py - the controller or a server is killed at each step of a switch and of what
-follows it: it is finished or undone, applications do not notice, and no row is lost. Copies that
-are not like their rows are found; a branch that is prepared is waited for."""
+"""test_switch.py - the controller is killed at each step of a switch and of what follows it (a
+server: test_switch_servers.py): it is finished or undone, applications do not notice, and
+no row is lost. Copies that are not like their rows are found; a branch that is prepared is waited
+for."""
 import os
 import pathlib
 import signal
@@ -11,7 +12,7 @@ import pytest
 import matrix
 import movebed
 from movebed import controller, restart
-from testbed import Cluster, Timeout, alive, half_commit, processes_of, wait_for
+from testbed import Cluster, Timeout, alive, half_commit, wait_for
 
 RANGE = "0000000000000000-07ffffffffffffff"
 
@@ -103,35 +104,6 @@ def stopped_at(c, point, *args):
 
 def shard_named(shards, name):
     return next(s for s in shards if s["name"] == name)
-
-
-def kill_server(shard):
-    for pid in processes_of(shard["directory"]):
-        if os.readlink(f"/proc/{pid}/exe").endswith("mariadbd"):
-            os.kill(pid, signal.SIGKILL)
-            wait_for("the server's end", lambda pid=pid: not alive(pid))
-
-
-@pytest.mark.parametrize("who, step", [
-    pytest.param(who, step, marks=pytest.mark.long)
-    for who in ("source", "target")
-    for step in ("fenced", "locked", "held", "reverse", "journal", "catalog")])
-def test_server_dies_in_the_switch(c, still, who, step):
-    target = other(c)
-    shards = c.shard_list()
-    source = "shard-1" if target == "shard-2" else "shard-2"
-    pid = stopped_at(c, f"cutover-{step}", "reshard move", RANGE, "--to", target, "--max-pause",
-                     "20000")
-    kill_server(shard_named(shards, source if who == "source" else target))
-    os.kill(pid, signal.SIGCONT)
-    reaches(c, "reverse")
-    assert owner_is(c, target)
-    wait_for("the servers to answer", lambda: all(s["answers"] for s in c.shard_list()))
-    assert rows(c) == still
-    finish(c)
-    assert rows(c) == still
-    c.fsck()
-    matrix.note(who, "reshard move", f"cutover-{step}", matrix.ended(job(c)))
 
 
 def test_a_prepared_branch_is_waited_for(c, still):

@@ -1,5 +1,7 @@
 """test_systemd.py - shards as units of a systemd that was really booted, made by a controller that
 runs as its own unit says: an ordinary user, sandboxed, whom polkit lets start these units only."""
+import json
+
 import pytest
 
 from systemdbed import Machine
@@ -61,6 +63,12 @@ def test_a_unit_becomes_a_shard_within_its_limits(machine):
         settings = machine.run("cat", server["directory"].replace("/data", "/my.cnf"))
         assert "innodb_buffer_pool_size=256M" in settings and "user=" not in settings
         machine.ctl("fsck")
+        machine.ctl("load", "set", "--interval", "1")
+        load = wait_for("its load", lambda: next(
+            (s for s in machine.json("load")["shards"]
+             if s["shard"] == "u" and s["cpu"] is not None), None))
+        assert (load["cpu_limit"], load["memory_limit"]) == (1.5, 512 << 20)
+        assert 0 <= load["cpu"] <= 1.2 and 0.05 < load["memory"] < 1 and load["disk_free"] > 0
     finally:
         machine.ctl("shard", "remove", "u")
     assert machine.units() == set() and folders(machine) == []
@@ -129,6 +137,73 @@ RestartSec=100ms
     refused = machine.run_raw("systemctl", "--no-ask-password", "stop", "dbus.socket",
                               user="shardd")
     assert refused.returncode != 0 and "uthentication" in refused.stderr
+
+
+def journal(machine, *match):
+    """Lines with these fields, oldest first."""
+    told = machine.run_raw("journalctl", "-o", "json", "--no-pager", *match)
+    return [json.loads(line) for line in told.stdout.splitlines()]
+
+
+def by(lines, **want):
+    return [line for line in lines if all(line.get(k) == v for k, v in want.items())]
+
+
+def test_the_journal_has_the_controllers_fields(machine):
+    """Not text to be searched, but fields of the lines: request, job, shard, urgency."""
+    add(machine, name="f")
+    try:
+        machine.ctl("reshard", "rebalance", "--wait", "--no-reverse")
+        job = next(j["number"] for j in machine.json("job", "list")["jobs"] if j["kind"] == "move")
+        phases = wait_for("its lines", lambda: by(journal(machine, f"JOB={job}"),
+                                                  PROCESS="shardctl"))
+        assert all(line["SYSLOG_IDENTIFIER"] == "shardctl" and line["PRIORITY"] in "346"
+                   and line["_SYSTEMD_UNIT"] == "shardctl.service"
+                   and not line["MESSAGE"].startswith("<") for line in phases), phases
+        assert any(line["MESSAGE"] == f"job {job}: copy" for line in phases)
+    finally:
+        machine.ctl("shard", "drain", "f", "--wait", "--no-reverse")
+    first = machine.json("shard", "list")["shards"][0]
+    machine.run("kill", "-9", first["pid"])
+    lines = wait_for("word of its end", lambda: journal(machine, f"SHARD={first['name']}"))
+    assert by(lines, PRIORITY="4", PROCESS="shardctl"), lines
+    wait_for("its server", lambda: machine.json("shard", "show", first["name"])["answers"])
+
+
+def test_the_journal_has_the_requests(machine):
+    """With --log-level debug each request has a line; it is remembered."""
+    machine.run("systemctl", "stop", "shardctl")
+    drop_in = "etc/systemd/system/shardctl.service.d/test.conf"
+    before = (machine.root / drop_in).read_text()
+    (machine.root / drop_in).write_text(before.replace("serve ", "serve --log-level debug ", 1))
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "start", "shardctl")
+    machine.run("curl", "--silent", "--unix-socket", "/var/lib/shardd/controller.sock", "-H",
+                "X-Request-Id: of-mine.1", "http://localhost/v1/ranges")
+    (line,) = wait_for("its line", lambda: journal(machine, "REQUEST_ID=of-mine.1"))
+    assert line["PRIORITY"] == "7" and line["MESSAGE"].startswith("GET /v1/ranges by "), line
+    assert "request=" not in line["MESSAGE"]
+    (machine.root / drop_in).write_text(before.replace("serve ", "serve --log-level info ", 1))
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "restart", "shardctl")
+
+
+def test_the_journal_has_the_workers_fields(machine):
+    machine.run("systemctl", "start", "shardd")
+    try:
+        serving = wait_for("both to serve", lambda: (
+            found := [line for line in journal(machine, "-u", "shardd")
+                      if line["MESSAGE"].startswith("worker ") and " serving: " in
+                      line["MESSAGE"]]) and len(found) == 2 and found)
+        assert {line["PROCESS"] for line in serving} == {"worker 0", "worker 1"}
+        assert {line["SYSLOG_IDENTIFIER"] for line in serving} == {"shardd"}
+        assert {line["PRIORITY"] for line in serving} == {"6"}
+        victim = by(serving, PROCESS="worker 1")[0]["_PID"]
+        machine.run("kill", "-9", victim)
+        (line,) = wait_for("word of it", lambda: by(journal(machine, "WORKER=1"), PRIORITY="3"))
+        assert line["PROCESS"] == "master" and f"process {victim}" in line["MESSAGE"], line
+    finally:
+        machine.run("systemctl", "stop", "shardd")
 
 
 GUEST = """#!/bin/sh

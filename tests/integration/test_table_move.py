@@ -411,3 +411,50 @@ def test_a_home_comes_back(scratch):
         assert cluster.sql("SELECT id FROM g WHERE v = 5")[0][0] > 4
     finally:
         cluster.finish()
+
+
+def test_what_foreign_keys_tie_together_changes_together(c):
+    """Alone each is refused; together they go, and come back, and their foreign key holds."""
+    c.sql("CREATE TABLE parents (id INT PRIMARY KEY, v INT) COMMENT 'shardd: global'")
+    c.sql("CREATE TABLE children (id INT, parent INT NOT NULL, v INT, PRIMARY KEY (id, parent),"
+          " CONSTRAINT tie FOREIGN KEY (parent) REFERENCES parents (id)) COMMENT 'shardd: global'")
+    c.sql("INSERT INTO parents VALUES " + ",".join(f"({i}, {i})" for i in range(200)))
+    c.sql("INSERT INTO children VALUES " + ",".join(f"({i}, {i % 100}, 0)" for i in range(400)))
+    together = ("app.parents", "--key", "id", "--with", "children:parent")
+    both = [("parents", "sharded id"), ("children", "sharded parent")]
+
+    def add(child, parent):
+        c.sql(f"INSERT INTO children VALUES ({child}, {parent}, 1)")
+
+    def holds(n):
+        with pytest.raises(pymysql.err.IntegrityError):
+            c.sql("DELETE FROM parents WHERE id = 5")
+        with pytest.raises(pymysql.err.IntegrityError):
+            add(9999, 777)
+        assert c.sql("SELECT COUNT(*), COUNT(DISTINCT id) FROM children") == ((n, n),)
+        assert c.sql("SELECT COUNT(*) FROM parents p JOIN children c ON c.parent = p.id") == ((n,),)
+
+    for alone in together[:3], ("app.children", "--key", "parent"):
+        done = c.ctl_raw("table set", *alone, "--dry-run")
+        assert done.returncode == 1 and "global table" in done.stderr, done
+    for wrong in ("children:z", "children", "parents:id", "nowhere:a"):
+        done = c.ctl_raw("table set", *together[:4], wrong, "--dry-run")
+        assert done.returncode == 1, done
+    table_set(c, *together)
+    assert [(t, kind(c, t)) for t, _ in both] == both
+    holds(400)
+    add(1000, 150)
+    assert c.ctl_raw("reshard reverse", "--wait").returncode == 0
+    assert {kind(c, t) for t, _ in both} == {"global"}
+    holds(401)
+    table_set(c, *together, "--no-reverse")
+    add(1001, 151)
+    holds(402)
+    done = c.ctl_raw("table set", "app.children", "--global", "--dry-run")
+    assert done.returncode == 1 and "--with" in done.stderr, done
+    table_set(c, "app.children", "--global", "--with", "app.parents", "--no-reverse")
+    assert {kind(c, t) for t, _ in both} == {"global"}
+    holds(402)
+    c.fsck()
+    c.sql("DROP TABLE children")
+    c.sql("DROP TABLE parents")

@@ -48,6 +48,31 @@ def test_one_shard_is_as_on_a_server(both):
         both.compare(sql)
 
 
+def test_one_shard_costs_no_more_than_a_server(checked, db):
+    """What the server hears of a transaction is what a client without a proxy would say; BEGIN
+    waits for nothing, as it goes with the first statement."""
+    make_accounts(checked, db)
+    shard = next(s for s in checked.shard_list()
+                 if checked.on_shard(s, "SELECT 1 FROM a WHERE id = 0", db))
+    checked.on_shard(shard, "SET GLOBAL log_output = 'TABLE', GLOBAL general_log = ON")
+    try:
+        with checked.connect(db=db) as c, c.cursor() as cursor:
+            for i in range(5):
+                for sql in ("BEGIN", f"UPDATE a SET n = {i} WHERE id = 0",
+                            f"SELECT n + {i} FROM a WHERE id = 0", "COMMIT"):
+                    cursor.execute(sql)
+    finally:
+        checked.on_shard(shard, "SET GLOBAL general_log = OFF, GLOBAL log_output = 'FILE'")
+    log = checked.on_shard(shard, "SELECT thread_id, CONVERT(argument USING utf8mb4) FROM "
+                                  "mysql.general_log ORDER BY event_time")
+    thread = next(t for t, text in log if text == "UPDATE a SET n = 4 WHERE id = 0")
+    said = [text for t, text in log if t == thread]
+    assert said[-4:] == ["START TRANSACTION", "UPDATE a SET n = 4 WHERE id = 0",
+                         "SELECT n + 4 FROM a WHERE id = 0",
+                         "COMMIT AND NO CHAIN NO RELEASE"], said
+    checked.on_shard(shard, "TRUNCATE TABLE mysql.general_log")
+
+
 def test_isolation_is_chosen_per_transaction(both):
     both.run("CREATE TABLE t (id BIGINT PRIMARY KEY, n INT)")
     both.run("INSERT INTO t VALUES (1, 1), (2, 2)")

@@ -102,9 +102,16 @@ def test_in_a_browser(new_cluster, browser_kit):
     cluster = new_cluster(settings=["--api-listen", f"127.0.0.1:{port}", "--api-plain"])
     cluster.sql("CREATE TABLE web_t (id BIGINT PRIMARY KEY, v INT)")
     cluster.sql("SELECT COUNT(*) AS by_the_page FROM web_t")
+    cluster.ctl("replica add", "shard-1", "--name", "twin", timeout=120)
+    cluster.ctl("failover", "shard-1", timeout=60)
+    with cluster.connect(autocommit=True) as db, db.cursor() as cursor:
+        cursor.execute("SET shardd_consistency = 'eventual'")
+        for i in range(50):
+            cursor.execute("SELECT v FROM web_t WHERE id = %s", (i,))
     cluster.sql("INSERT INTO web_t VALUES " + ",".join(f"({i}, {i})" for i in range(200)))
     token = cluster.ctl_raw("token", "issue", "page", "--role", "operator").stdout.strip()
-    done = subprocess.run(["node", "page.mjs", f"http://127.0.0.1:{port}/", token],
+    shots = [os.environ["SHOTS"]] if "SHOTS" in os.environ else []
+    done = subprocess.run(["node", "page.mjs", f"http://127.0.0.1:{port}/", token, *shots],
                           cwd=browser_kit, timeout=180, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
@@ -113,8 +120,14 @@ def test_in_a_browser(new_cluster, browser_kit):
     assert seen["shards"] == [s["name"] for s in cluster.shard_list()]
     assert seen["owners"] == seen["shards"] and seen["ranges"] == len(
         cluster.ctl("range list")["ranges"])
-    assert seen["jobs"][0].startswith("CREATE TABLE web_t")
+    assert any(job.startswith("CREATE TABLE web_t") for job in seen["jobs"])
     assert seen["mode"] == "off" == cluster.ctl("scaler status")["mode"]  # as it was chosen
+    # The replica is the primary now, and the primary of before its replica.
+    assert seen["servers"][:2] == ["twin", "server-1"]
+    assert seen["roles"][:2] == ["primary", "replica"]
+    assert seen["health"] == ["well"] * 3 and seen["breakers"][1] == "closed"
+    assert 0 < int(seen["scores"][1]) <= 100
+    assert seen["failovers"] == ["planned"]
     assert any("by_the_page" in text for text in seen["statements"])
     assert seen["audited"] > 0 and seen["found"] == 0
     assert seen["newest"] > 10 and seen["verdict"].startswith("Whole: lines 1 to ")

@@ -518,16 +518,21 @@ def worker_epoch(instance, pids):
     raise KeyError(pids)
 
 
-def half_commit(cluster, counter=1, decided=True, home=None, shards=None, epoch=None):
-    """As a worker leaves it that dies behind its commit point, or (not `decided`) before it: the
-    first shard has committed +1 on its first row of app.a and knows so, the second is
-    prepared with -1. Returns the name of the transaction. The name is a living worker's,
-    which the resolver gives some time, or that of `epoch`."""
-    first, second = (shards or cluster.shard_list())[:2]
+def transaction_name(cluster, home, counter=1, epoch=None):
+    """As a worker makes them, of a transaction that is decided on the shard `home`: a living
+    worker's, which the resolver gives some time, or that of `epoch`."""
     instance = re.search(r'^instance = "(.*)"', (cluster.home / "shardd.conf").read_text(),
                          re.M)[1]
     epoch = epoch or worker_epoch(instance, cluster.worker_pids())
-    gtrid = f"shardd-{instance}-0-{epoch:x}-{counter + 2 ** 32:x}-{home or first['id']}"
+    return f"shardd-{instance}-0-{epoch:x}-{counter + 2 ** 32:x}-{home}"
+
+
+def half_commit(cluster, counter=1, decided=True, home=None, shards=None, epoch=None):
+    """As a worker leaves it that dies behind its commit point, or (not `decided`) before it: the
+    first shard has committed +1 on its first row of app.a and knows so, the second is
+    prepared with -1. Returns the name of the transaction."""
+    first, second = (shards or cluster.shard_list())[:2]
+    gtrid = transaction_name(cluster, home or first["id"], counter, epoch)
     branch = f"'{gtrid}','{second['id']}'"
     steps = [(second, "- 1", (f"XA START {branch}", "", f"XA END {branch}",
                               f"XA PREPARE {branch}"))]

@@ -1,5 +1,6 @@
 /* test_balance.c - how a server is chosen: latencies, breakers, scores, ramps, positions. All
  * clocks are the tests' own. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include "core/balance/pick.h"
 #include "core/balance/position.h"
 #include "core/balance/score.h"
+#include "core/route/quantile.h"
 
 enum { SECOND = 1000000 };
 
@@ -30,7 +32,9 @@ static const struct {
     { "up and up", { { 1, 100 }, { 2, 500 }, { 3, 500 }, { 4, 500 }, { 5, 500 } }, 5, 370, 380 },
     { "down by time only", { { 1, 1000 }, { 2, 100 } }, 2, 990, 1000 },
     { "down after a while", { { 1, 1000 }, { 20001, 100 } }, 20001, 100, 200 },
-    { "falls while nobody asks", { { 1, 1000 } }, 5001, 390, 410 },
+    { "falls while nobody asks", { { 1, 1000 } }, 5001, 35, 42 },
+    { "half after a second", { { 1, 1000 } }, 1050, 499, 501 },
+    { "... without a step", { { 1, 1000 } }, 1049, 499, 502 },
     { "falls to nearly nothing", { { 1, 1000 } }, 500001, 0, 1 },
     { "a clock that stands", { { 5, 1000 }, { 5, 100 } }, 5, 1000, 1000 },
 };
@@ -49,6 +53,35 @@ test_ewma(void **state)
     }
 }
 
+/* Of a thousand numbers, each from `least` to `most`, then of as many others. */
+static const struct {
+    unsigned least, most, then_least, then_most;
+    double   from, to;
+} quantiles[] = {
+    { 100, 100, 100, 100, 95, 120 }, { 0, 1000, 0, 1000, 910, 980 },
+    { 0, 1000, 5000, 6000, 5800, 6100 }, { 5000, 6000, 0, 1000, 910, 980 },
+    { 0, 0, 0, 0, 0, 19 },
+};
+
+static void
+test_quantile(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < countof(quantiles); i++) {
+        struct quantile q = { 0 };
+        uint64_t        random = 7;
+        for (int k = 0; k < 20000; k++) {
+            unsigned least = k < 10000 ? quantiles[i].least : quantiles[i].then_least;
+            unsigned most  = k < 10000 ? quantiles[i].most : quantiles[i].then_most;
+            if (k == QUANTILE_KNOWN - 1)
+                assert_int_equal(quantile_value(&q), 0);
+            quantile_note(&q, least + pick_random(&random) % (most - least + 1));
+        }
+        assert_in_range(quantile_value(&q), (uint64_t)quantiles[i].from,
+                        (uint64_t)quantiles[i].to);
+    }
+}
+
 /* --- breaker -------------------------------------------------------------------------- */
 
 static const struct breaker_rules rules = {
@@ -57,7 +90,8 @@ static const struct breaker_rules rules = {
 };
 
 /* '+' and '-': a statement went well or badly; 'b' begins one that ends with 'w' (well), 'x'
- * (badly) or 'd' (dropped); 't': tripped; '0'...: so many times 100 ms pass; 'y', 'n': it allows
+ * (badly) or 'd' (dropped); 't': tripped; 'r': left alone for 300 ms, as one that failed twice;
+ * 'h': hastened; '0'...: so many times 100 ms pass; 'y', 'n': it allows
  * one, or does not; 'C', 'O', 'H': the state it must be in. Random numbers are those in the
  * middle: no jitter. */
 static const struct { const char *name, *script; } stories[] = {
@@ -84,6 +118,11 @@ static const struct { const char *name, *script; } stories[] = {
     { "tripped while open is nothing new", "tOtOtOn1y" },
     { "tripped while half open", "tO1bH tOn1n1y" },
     { "the trial of a round before", "tO1bH tO2 x O yb H w H b w C" },
+    { "it rests as others say", "CrOn2n1ybH bww C" },
+    { "... with their back-off", "CrO3bHxOn3n1y" },
+    { "trials of before do not count then", "---O1bH r w O n3ybH" },
+    { "others' trials went well", "tOnhybH" },
+    { "... and nothing waits here", "hC---OhbHhH" },
 };
 
 struct story {
@@ -113,6 +152,8 @@ story_step(struct story *s, char c)
     case 'w': case 'x': end_one(s, c == 'w', false); return true;
     case 'd': end_one(s, false, true); return true;
     case 't': breaker_trip(&s->b, &rules, s->now, 25); return true;
+    case 'r': breaker_rest(&s->b, s->now, s->now + 300, 2); return true;
+    case 'h': breaker_hasten(&s->b, s->now); return true;
     case 'y': return breaker_allows(&s->b, &rules, s->now);
     case 'n': return !breaker_allows(&s->b, &rules, s->now);
     case 'C': return s->b.state == BREAKER_CLOSED;
@@ -214,8 +255,12 @@ static const struct {
     { "... has more to do", 3, 0, { { 100, 2, 1, 0, 0, 0 }, { 200, 0, 1, 0, 100, 100 } } },
     { "twice the weight", 3, 0, { { 100, 1, 1, 0, 0, 0 }, { 100, 1, 2, 0, 100, 100 } } },
     { "the slowest of four never, the others as they meet", 15, 0,
-      { { 100, 0, 1, 0, 49, 51 }, { 200, 0, 1, 0, 32, 35 }, { 300, 0, 1, 0, 16, 18 },
+      { { 100, 0, 1, 0, 57, 60 }, { 200, 0, 1, 0, 32, 35 }, { 300, 0, 1, 0, 7, 10 },
         { 400, 0, 1, 0, 0, 0 } } },
+    { "two of three are in trouble: the third is found", 7, 0,
+      { { 1000, 0, 1, 0, 0, 0 }, { 1000, 0, 1, 0, 0, 0 }, { 200, 0, 1, 0, 100, 100 } } },
+    { "... are a bit slower: they have their part", 7, 0,
+      { { 300, 0, 1, 0, 15, 18 }, { 300, 0, 1, 0, 15, 18 }, { 200, 0, 1, 0, 65, 68 } } },
     { "local ones first", 15, 12,
       { { 100, 0, 1, 0, 0, 0 }, { 100, 0, 1, 0, 0, 0 }, { 300, 0, 1, 0, 100, 100 },
         { 400, 0, 1, 0, 0, 0 } } },
@@ -236,6 +281,7 @@ choose(size_t k)
     for (int i = 0; i < 4; i++)
         s[i] = (struct pick_server){
             .latency     = { choices[k].server[i].us, now },
+            .silent_us   = now,
             .outstanding = choices[k].server[i].outstanding,
             .weight      = choices[k].server[i].weight,
             .since_us    = choices[k].server[i].since_s * (uint64_t)SECOND,
@@ -263,6 +309,72 @@ test_choice(void **state)
     (void)state;
     for (size_t k = 0; k < countof(choices); k++)
         choose(k);
+}
+
+/* Servers whose answers take 90 us, and 10 more (PICK_LEAST_US). */
+static const struct {
+    const char *name;
+    unsigned    waiting, silent_us, us;
+} silences[] = {
+    { "nobody waits", 0, 5000, 100 },
+    { "an answer came just now", 3, 0, 100 },
+    { "the next one is not late", 3, 100, 100 },
+    { "it is: so long it takes", 1, 500, 500 },
+    { "for long: sixteen answers", 1, 1000000, 1600 },
+};
+
+static void
+test_silence(void **state)
+{
+    uint64_t now = 100ull * SECOND;
+
+    (void)state;
+    for (size_t i = 0; i < countof(silences); i++) {
+        struct pick_server s = { .latency = { 90, now }, .weight = 1,
+                                 .outstanding = silences[i].waiting,
+                                 .silent_us = now - silences[i].silent_us };
+        if (fabs(pick_us(&s, now) - silences[i].us) > 0.01)
+            fail_msg("%s: %f", silences[i].name, pick_us(&s, now));
+    }
+}
+
+/* From when on a server is silent. */
+static void
+test_began_and_ended(void **state)
+{
+    struct pick_server s = { 0 };
+
+    (void)state;
+    pick_began(&s, 10);
+    pick_began(&s, 20);
+    assert_true(s.outstanding == 2 && s.silent_us == 10);
+    pick_ended(&s, 30, false); /* given up: nothing was heard */
+    assert_true(s.outstanding == 1 && s.silent_us == 10);
+    pick_began(&s, 40);
+    pick_ended(&s, 50, true);
+    assert_true(s.outstanding == 1 && s.silent_us == 50);
+    pick_ended(&s, 60, true);
+    pick_began(&s, 70);
+    assert_true(s.outstanding == 1 && s.silent_us == 70);
+}
+
+/* Errors are quick: that makes nobody look good. */
+static void
+test_errors_cost(void **state)
+{
+    struct pick_server s = { .latency = { 100, 1000 }, .weight = 1 };
+    double             well = pick_cost(&s, 1000);
+
+    (void)state;
+    for (int i = 0; i < 1000; i++)
+        pick_note(&s, i % 10 != 0);
+    assert_true(pick_cost(&s, 1000) > 2 * well && pick_cost(&s, 1000) < 6 * well);
+    for (int i = 0; i < 1000; i++)
+        pick_note(&s, false);
+    assert_true(pick_cost(&s, 1000) > 20 * well);
+    for (int i = 0; i < 200; i++)
+        pick_note(&s, true);
+    assert_true(pick_cost(&s, 1000) < 1.01 * well);
 }
 
 static void
@@ -344,6 +456,23 @@ test_position(void **state)
     }
 }
 
+static const struct { const char *a, *b; uint64_t behind; } behinds[] = {
+    { "", "", 0 }, { "0-1-5", "0-1-5", 0 }, { "0-1-5", "0-2-9", 4 }, { "0-1-9", "0-1-5", 0 },
+    { "", "0-1-5,1-1-3", 8 }, { "0-1-4,1-1-9", "1-1-9,0-1-5", 1 },
+};
+
+static void
+test_position_behind(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < countof(behinds); i++) {
+        struct position a, b;
+        assert_true(position_parse(span_of(behinds[i].a), &a));
+        assert_true(position_parse(span_of(behinds[i].b), &b));
+        assert_int_equal(position_behind(&a, &b), behinds[i].behind);
+    }
+}
+
 static void
 test_position_domains(void **state)
 {
@@ -408,14 +537,19 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ewma),
+        cmocka_unit_test(test_quantile),
         cmocka_unit_test(test_breaker),
         cmocka_unit_test(test_breaker_jitter),
         cmocka_unit_test(test_score),
         cmocka_unit_test(test_ramp),
         cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_silence),
+        cmocka_unit_test(test_began_and_ended),
+        cmocka_unit_test(test_errors_cost),
         cmocka_unit_test(test_panic),
         cmocka_unit_test(test_budget),
         cmocka_unit_test(test_position),
+        cmocka_unit_test(test_position_behind),
         cmocka_unit_test(test_position_domains),
         cmocka_unit_test(test_covered),
     };

@@ -26,6 +26,11 @@ static const struct {
     { "a note; shardd:key ( `a b` )", true,  true,  TABLE_SHARDED,   "a b" },
     { "shardd: reference",            true,  true,  TABLE_REFERENCE, "" },
     { "shardd: global. And more",     true,  true,  TABLE_GLOBAL,    "" },
+    { "shardd: lookup(e)",            true,  false, TABLE_GLOBAL,    "" },
+    { "shardd: key(id), lookup(`e`)", true,  true,  TABLE_SHARDED,   "id" },
+    { "shardd: lookup(e) key(id) x",  true,  true,  TABLE_SHARDED,   "id" },
+    { "shardd: lookup",               false, false, TABLE_GLOBAL,    "" },
+    { "shardd: key(id) lookup()",     false, true,  TABLE_SHARDED,   "" },
     { "shardd: references",           false, true,  TABLE_GLOBAL,    "" },
     { "shardd: key()",                false, true,  TABLE_GLOBAL,    "" },
     { "shardd: key(id",               false, true,  TABLE_GLOBAL,    "" },
@@ -156,7 +161,8 @@ world(void)
     return tables;
 }
 
-#define NO_WISH { false, TABLE_GLOBAL, "" }
+#define WISH(what, column) { .given = true, .kind = what, .key = column }
+#define NO_WISH { .kind = TABLE_GLOBAL }
 
 #define FOREIGN(table, column, referred) \
     "{\"name\": \"fk\", \"database\": \"d\", \"table\": \"" table "\", \"columns\": [\"" column \
@@ -189,21 +195,21 @@ static const struct {
       TABLE_GLOBAL, "same table", 0 },
     { "to nothing yet",       PRIMARY, FOREIGN("nope", "b", "a"), NO_WISH, false, true,
       TABLE_SHARDED, "", 0 },
-    { "wish global",          PRIMARY, "", { true, TABLE_GLOBAL, "" }, false, true,
+    { "wish global",          PRIMARY, "", WISH(TABLE_GLOBAL, ""), false, true,
       TABLE_GLOBAL, "", 0 },
-    { "wish global, child",   PRIMARY, FOREIGN("p", "a", "a"), { true, TABLE_GLOBAL, "" },
+    { "wish global, child",   PRIMARY, FOREIGN("p", "a", "a"), WISH(TABLE_GLOBAL, ""),
       false, true, TABLE_GLOBAL, "", 2 },
-    { "wish key",             PRIMARY, "", { true, TABLE_SHARDED, "a" }, true, true,
+    { "wish key",             PRIMARY, "", WISH(TABLE_SHARDED, "a"), true, true,
       TABLE_SHARDED, "", 0 },
-    { "wish wrong key",       PRIMARY, "", { true, TABLE_SHARDED, "b" }, false, false,
+    { "wish wrong key",       PRIMARY, "", WISH(TABLE_SHARDED, "b"), false, false,
       TABLE_GLOBAL, "", 0 },
-    { "wish key, family",     PRIMARY, FOREIGN("g", "a", "a"), { true, TABLE_SHARDED, "a" },
+    { "wish key, family",     PRIMARY, FOREIGN("g", "a", "a"), WISH(TABLE_SHARDED, "a"),
       false, false, TABLE_GLOBAL, "", 0 },
-    { "wish reference",       PRIMARY, FOREIGN("r", "b", "a"), { true, TABLE_REFERENCE, "" },
+    { "wish reference",       PRIMARY, FOREIGN("r", "b", "a"), WISH(TABLE_REFERENCE, ""),
       false, true, TABLE_REFERENCE, "", 0 },
-    { "wish reference, child", PRIMARY, FOREIGN("p", "a", "a"), { true, TABLE_REFERENCE, "" },
+    { "wish reference, child", PRIMARY, FOREIGN("p", "a", "a"), WISH(TABLE_REFERENCE, ""),
       false, false, TABLE_GLOBAL, "", 0 },
-    { "wish reference, keyless", "", "", { true, TABLE_REFERENCE, "" }, false, false,
+    { "wish reference, keyless", "", "", WISH(TABLE_REFERENCE, ""), false, false,
       TABLE_GLOBAL, "", 0 },
 };
 

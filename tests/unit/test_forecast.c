@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "ctl/scale/forecast.h"
+#include "tests/unit/recorded.h"
 
 enum { HORIZON = 6, DAY = 96, WEEK = 7 * DAY };
 
@@ -162,6 +163,37 @@ test_better_than_naive(void **state)
     forecast_free(f);
 }
 
+/* A load that was really there, up, level and down: forecasts of every moment are better than to
+ * say that it stays, and their intervals hold. */
+static void
+test_recorded(void **state)
+{
+    struct forecast      *f = made();
+    struct forecast_point before[HORIZON] = { 0 };
+    double                error = 0, naive = 0;
+    int                   within = 0, judged = 0;
+
+    (void)state;
+    for (int t = 0; t < (int)countof(recorded_demo); t++) {
+        struct forecast_point *p = &before[t % HORIZON];
+        double                 y = recorded_demo[t];
+
+        if (p->high > 0) {
+            error += fabs(y - p->value);
+            naive += fabs(y - recorded_demo[t - HORIZON]);
+            within += y >= p->low && y <= p->high;
+            judged++;
+        }
+        *p = (struct forecast_point){ 0 };
+        forecast_add(f, y);
+        if (!forecast_at(f, HORIZON, p))
+            *p = (struct forecast_point){ 0 };
+    }
+    if (judged < 100 || error > 0.9 * naive || within < judged * 6 / 10)
+        fail_msg("%d judged, error %g of %g, %d within", judged, error, naive, within);
+    forecast_free(f);
+}
+
 static void
 test_too_little(void **state)
 {
@@ -239,6 +271,7 @@ main(void)
         cmocka_unit_test(test_series),
         cmocka_unit_test(test_ahead),
         cmocka_unit_test(test_better_than_naive),
+        cmocka_unit_test(test_recorded),
         cmocka_unit_test(test_too_little),
         cmocka_unit_test(test_step_is_learnt),
         cmocka_unit_test(test_parts),

@@ -235,10 +235,51 @@ columns_of_one_kind_lie_together(void **state)
     }
 }
 
+static struct route_column
+column_like(const struct route_column *c, enum column_type type, uint32_t length, uint8_t scale)
+{
+    struct route_column out = *c;
+    out.type   = type;
+    out.length = length;
+    out.scale  = scale;
+    return out;
+}
+
+static void
+copies_keep_their_hash_where_nothing_is_clipped(void **state)
+{
+    (void)state;
+    struct route_column text5  = column_like(&gen, COLUMN_VARCHAR, 5, 0);
+    struct route_column text9  = column_like(&gen, COLUMN_VARCHAR, 9, 0);
+    struct route_column null5  = text5;
+    struct route_column dec93  = column_like(&dec, COLUMN_DECIMAL, 9, 3);
+    struct route_column dec102 = column_like(&dec, COLUMN_DECIMAL, 10, 2);
+    struct route_column dec103 = column_like(&dec, COLUMN_DECIMAL, 10, 3);
+    struct route_column small_u = column_like(&big_u, COLUMN_SMALLINT, 0, 0);
+    text5.nullable = text9.nullable = false;
+    null5.nullable = true;
+    const struct { const struct route_column *from, *to; bool same; } rows[] = {
+        { &tiny, &tiny, true },      { &tiny, &big, true },      { &big, &tiny, false },
+        { &tiny, &big_u, false },    { &big_u, &big, false },    { &small_u, &big, true },
+        { &big, &dec, false },       { &dec, &big, false },      { &big, &vbin, false },
+        { &text5, &text9, true },    { &text9, &text5, false },  { &text5, &null5, true },
+        { &null5, &text5, false },   { &null5, &null5, true },   { &gen, &uni, false },
+        { &gen, &gen3, false },      { &vbin, &l1bin, false },
+        { &dec93, &dec103, true },   { &dec93, &dec102, false }, { &dec102, &dec103, false },
+        { &dt0, &dt6, true },        { &dt6, &dt0, false },      { &dt0, &date, false },
+        { &date, &dt0, false },      { &date, &date, true },     { &inet4, &inet4, true },
+    };
+
+    for (size_t i = 0; i < countof(rows); i++)
+        if (keyhash_copies(rows[i].from, rows[i].to) != rows[i].same)
+            fail_msg("row %zu", i);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(copies_keep_their_hash_where_nothing_is_clipped),
         cmocka_unit_test(hashes_are_frozen),
         cmocka_unit_test(long_strings_are_hashed_as_streams),
         cmocka_unit_test(the_server_numbers_rows),

@@ -298,6 +298,169 @@ test_memory_limit(void **state)
     planned_fini(&c);
 }
 
+/* ---- what does not fit into memory ---- */
+
+static const struct {
+    const char *sql, *types;
+} spilled[] = {
+    { "SELECT DISTINCT age FROM users", "i" },
+    { "SELECT DISTINCT age, score FROM users ORDER BY age", "if" },
+    { "SELECT DISTINCT age, score FROM users ORDER BY age LIMIT 7, 20000", "if" },
+    { "SELECT age, COUNT(*) FROM users GROUP BY age", "il" },
+    { "SELECT age, COUNT(*), SUM(score), MIN(id), MAX(id) FROM users GROUP BY age", "ilfll" },
+    { "SELECT age, COUNT(*) c FROM users GROUP BY age ORDER BY c DESC, age", "il" },
+    { "SELECT age, BIT_XOR(id), SUM(id) FROM users GROUP BY age ORDER BY age DESC LIMIT 5, 10000",
+      "iu0" },
+    { "SELECT age, COUNT(*) FROM users GROUP BY age HAVING COUNT(*) > 40 ORDER BY age", "il" },
+    { "SELECT COUNT(DISTINCT age) FROM users", "li" },
+};
+
+/* A number that looks like chance and is the same each time. */
+static uint32_t
+mixed(uint32_t i, uint32_t column)
+{
+    uint64_t x = ((uint64_t)i * 0x9e3779b97f4a7c15u) ^ ((uint64_t)column * 0xbf58476d1ce4e5b9u);
+    x ^= x >> 31;
+    return (uint32_t)((x * 0x94d049bb133111ebu) >> 33);
+}
+
+struct rows_of {
+    const char *types;
+    uint32_t    n, key, n_keys; /* rows of a leg; values of this column */
+    bool        ordered;
+    uint32_t    at[3];
+};
+
+static void
+feed_number(struct merge *m, struct rows_of *r, uint32_t leg, const struct column *columns,
+            enum merge_protocol protocol)
+{
+    char       text[160];
+    int        len = 0;
+    struct buf out = { 0 };
+    uint32_t   i   = r->at[leg]++;
+    if (i == r->n) {
+        merge_end(m, leg);
+        return;
+    }
+    for (uint32_t c = 0; r->types[c] != '\0'; c++) {
+        uint32_t value = mixed(i * 3 + leg, c) % (c == r->key ? r->n_keys : 5000);
+        if (c == 0 && r->ordered) /* in the order of the leg */
+            value = (uint32_t)((uint64_t)i * 6 / r->n);
+        len += snprintf(text + len, sizeof(text) - (size_t)len, "%s%u", c > 0 ? "," : "", value);
+    }
+    encode_row(text, (size_t)len, columns, strlen(r->types), protocol, &out);
+    merge_row(m, leg, payload(&out));
+    buf_fini(&out);
+}
+
+static int
+compare_lines(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The rows, sorted unless ORDER BY decides their order. Returns the peak of memory. */
+static size_t
+run_spilled(size_t at, enum merge_protocol protocol, size_t limit, uint64_t disk, struct buf *got)
+{
+    const char       *types = spilled[at].types;
+    size_t            n     = strlen(types), peak = 0;
+    struct column     columns[8];
+    struct buf        definitions[8] = { 0 };
+    struct span       payloads[8];
+    struct planned    c;
+    struct sql_error  error;
+    struct merge_args args;
+    struct span       row;
+    enum merge_status status;
+    for (size_t i = 0; i < n; i++) {
+        uint8_t seq = 0;
+        columns[i]  = column_of(types[i]);
+        reply_column_encode(&definitions[i], &seq, 0, &columns[i]);
+        payloads[i] = payload(&definitions[i]);
+    }
+    planned_make(&c, spilled[at].sql, "app", false);
+    assert_int_equal(c.plan.kind, PLAN_SCATTER);
+    struct plan_values values = planned_values(&c, NULL, 0);
+    struct rows_of     r = { .types = types, .n = 30000, .n_keys = at == 7 ? 2200 : 20000,
+                             .key     = at == 8,
+                             .ordered = !c.plan.merge->grouped && c.plan.merge->n_order > 0 };
+    assert_true(plan_merge_args(&c.plan, &values, &c.arena, &args, &error));
+    struct merge *m = merge_new(c.plan.merge, &args, payloads, (uint32_t)n, 3, protocol, limit,
+                                &error);
+    assert_non_null(m);
+    merge_may_spill(m, "/tmp", disk);
+    while ((status = merge_next(m, &row)) != MERGE_DONE && status != MERGE_ERROR) {
+        peak = merge_memory(m) > peak ? merge_memory(m) : peak;
+        if (status == MERGE_ROW)
+            decode_row(row, columns, n - c.plan.merge->n_hidden, protocol, got);
+        for (uint32_t leg = 0; status == MERGE_WAIT && leg < 3; leg++)
+            for (uint32_t burst = 0; burst < 100 && merge_wants(m, leg); burst++)
+                feed_number(m, &r, leg, columns, protocol);
+    }
+    if (status == MERGE_ERROR && disk != 256 << 10)
+        fail_msg("%s: %s", spilled[at].sql, merge_error(m)->message);
+    if (status == MERGE_ERROR)
+        buf_printf(got, "%u", merge_error(m)->code);
+    merge_free(m);
+    for (size_t i = 0; i < n; i++)
+        buf_fini(&definitions[i]);
+    planned_fini(&c);
+    return peak;
+}
+
+static uint32_t
+lines_of(struct buf *text, char ***lines)
+{
+    uint32_t n    = 0;
+    char    *next = NULL;
+    *lines        = calloc(100000, sizeof(char *));
+    for (char *line = strtok_r((char *)(uintptr_t)buf_cstr(text), ";", &next); line != NULL;
+         line       = strtok_r(NULL, ";", &next))
+        (*lines)[n++] = line;
+    return n;
+}
+
+static void
+test_spilled(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2 * countof(spilled); i++) {
+        enum merge_protocol protocol = i % 2 == 0 ? MERGE_TEXT : MERGE_BINARY;
+        struct buf          whole = { 0 }, parts = { 0 };
+        char              **a, **b;
+        bool   ordered = strstr(spilled[i / 2].sql, "ORDER BY") != NULL;
+        size_t needed  = run_spilled(i / 2, protocol, (size_t)1 << 30, 0, &whole);
+        size_t taken   = run_spilled(i / 2, protocol, 128 << 10, 1 << 30, &parts);
+        if (taken > needed / 2)
+            fail_msg("%s: %zu bytes of %zu", spilled[i / 2].sql, taken, needed);
+        uint32_t n = lines_of(&whole, &a), k = lines_of(&parts, &b);
+        assert_int_equal(n, k);
+        if (!ordered || strstr(spilled[i / 2].sql, "DISTINCT age, score") != NULL) {
+            qsort(a, n, sizeof(a[0]), compare_lines);
+            qsort(b, n, sizeof(b[0]), compare_lines);
+        }
+        for (uint32_t at = 0; at < n && strstr(spilled[i / 2].sql, "LIMIT 7") == NULL; at++)
+            if (strcmp(a[at], b[at]) != 0)
+                fail_msg("%s: %s instead of %s", spilled[i / 2].sql, b[at], a[at]);
+        free(a);
+        free(b);
+        buf_fini(&whole);
+        buf_fini(&parts);
+    }
+}
+
+static void
+test_spilled_too_much(void **state)
+{
+    (void)state;
+    struct buf got = { 0 };
+    run_spilled(4, MERGE_TEXT, 128 << 10, 256 << 10, &got);
+    assert_string_equal(buf_cstr(&got), "1114");
+    buf_fini(&got);
+}
+
 static void
 test_backpressure(void **state)
 {
@@ -368,6 +531,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),
         cmocka_unit_test(test_memory_limit),
+        cmocka_unit_test(test_spilled),
+        cmocka_unit_test(test_spilled_too_much),
         cmocka_unit_test(test_backpressure),
         cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_unknown_collation),

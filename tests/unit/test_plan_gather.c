@@ -95,11 +95,11 @@ static const struct plan_case cases[] = {
       "id: SELECT id FROM `app`.`orders`" },
     { "WITH users AS (SELECT amount FROM orders) SELECT a.amount FROM users a JOIN items i "
       "ON i.qty = a.amount",
-      "gather app.orders all: SELECT amount FROM `app`.`orders`; app.items all, key qty: "
+      "gather app.orders all: SELECT amount FROM `app`.`orders`; app.items all: "
       "SELECT qty FROM `app`.`items`" },
     { "WITH RECURSIVE r AS (SELECT id, age FROM users WHERE id = 1 UNION ALL SELECT u.id, "
       "u.age FROM users u JOIN r ON u.age = r.id) SELECT * FROM r",
-      "gather app.users all, key age: SELECT id,age FROM `app`.`users`" },
+      "gather app.users all: SELECT id,age FROM `app`.`users`" },
     /* keys: whose rows */
     { "SELECT u.name FROM users u JOIN orders o ON o.amount = u.age WHERE u.id = 5",
       "gather app.users keys users.id=(:0), key age: SELECT id,name,age FROM `app`.`users` "
@@ -147,7 +147,7 @@ static const struct plan_case cases[] = {
       "gather app.users all: SELECT id FROM `app`.`users`; app.orders all: SELECT amount "
       "FROM `app`.`orders`" },
     { "SELECT (SELECT MAX(amount) FROM orders o WHERE o.id = score) FROM users u",
-      "gather app.users all: SELECT score FROM `app`.`users`; app.orders all, key id: "
+      "gather app.users all: SELECT score FROM `app`.`users`; app.orders all: "
       "SELECT id,amount FROM `app`.`orders`" },
     { "SELECT name FROM users WHERE age > ALL (SELECT qty FROM items)",
       "gather app.users all: SELECT name,age FROM `app`.`users`; app.items all: SELECT qty "

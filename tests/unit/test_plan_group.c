@@ -70,8 +70,8 @@ static const struct plan_case cases[] = {
       "SUM(price), COUNT(price), SUM(score), COUNT(score) FROM users WHERE score < :0 "
       "GROUP BY age ORDER BY NULL" },
     { "SELECT UPPER(name) n, COUNT(*) FROM users GROUP BY age ORDER BY age",
-      "scatter all; merge: 2=count group h1 sort h1; text: SELECT UPPER(name) n, "
-      "COUNT(*), age FROM users GROUP BY age ORDER BY NULL" },
+      "scatter all; merge: 2=count h2=count group h1 sort h1; text: SELECT UPPER(name) n, "
+      "COUNT(*), age, COUNT(*) FROM users GROUP BY age ORDER BY NULL" },
     { "SELECT COUNT(*) c, age FROM users GROUP BY age HAVING c > 8 ORDER BY c DESC, age",
       "scatter all; merge: 1=count group 2 having sort 1 desc,2; text: SELECT COUNT(*) "
       "c, age FROM users GROUP BY age ORDER BY NULL" },
@@ -111,12 +111,14 @@ static const struct plan_case cases[] = {
       "orders GROUP BY user_id HAVING c > :0 ORDER BY c DESC, user_id LIMIT {limit}" },
     { "SELECT u.name, SUM(o.amount) FROM users u JOIN orders o ON o.user_id = u.id GROUP "
       "BY u.age ORDER BY SUM(o.amount)",
-      "scatter all; merge: 2=sum group h1 sort 2; text: SELECT u.name, SUM(o.amount), "
-      "u.age FROM users u JOIN orders o ON o.user_id = u.id GROUP BY u.age ORDER BY NULL" },
+      "scatter all; merge: 2=sum h2=count group h1 sort 2; text: SELECT u.name, "
+      "SUM(o.amount), u.age, COUNT(*) FROM users u JOIN orders o ON o.user_id = u.id GROUP BY "
+      "u.age ORDER BY NULL" },
     { "SELECT c.name, COUNT(*) FROM orders o JOIN countries c ON c.id = o.country GROUP "
       "BY c.id ORDER BY c.name",
-      "scatter all; merge: 2=count group h1 sort 1~h2; text: SELECT c.name, COUNT(*), "
-      "c.id, WEIGHT_STRING(c.name) FROM orders o JOIN countries c ON c.id = o.country "
+      "scatter all; merge: 2=count h2=count group h1 sort 1~h3; text: SELECT c.name, "
+      "COUNT(*), c.id, COUNT(*), WEIGHT_STRING(c.name) FROM orders o JOIN countries c ON c.id = "
+      "o.country "
       "GROUP BY c.id ORDER BY NULL" },
     { "SELECT id, (SELECT COUNT(*) FROM orders o WHERE o.user_id = u.id) n FROM users u "
       "ORDER BY n DESC, id LIMIT 6",

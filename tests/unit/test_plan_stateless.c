@@ -72,6 +72,59 @@ only_reads_without_a_trace_are_stateless(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* NULL: a replica may. */
+static const struct { const char *sql, *why; } elsewhere[] = {
+    { "SELECT name FROM users WHERE id = 5", NULL },
+    { "SELECT COUNT(*) FROM users", NULL },
+    { "SELECT name FROM users WHERE id = @id", NULL },
+    { "SELECT @a, name FROM users", NULL },
+    { "SELECT COUNT(*) FROM users u JOIN orders o", NULL },
+    { "SELECT u.name FROM users u JOIN orders o ON o.amount = u.age", NULL },
+    { "SELECT UPPER(name), NOW() FROM users WHERE id = 5", NULL },
+    { "/* shardd: consistency=eventual */ SELECT name FROM users WHERE id = 5", NULL },
+    { "SELECT u.name FROM users u JOIN orders o ON o.id = u.age FOR UPDATE", "locks rows" },
+    { "SELECT name FROM users WHERE id = 5 FOR UPDATE", "locks rows" },
+    { "SELECT name FROM users WHERE id = 5 LOCK IN SHARE MODE", "locks rows" },
+    { "SELECT name INTO @a FROM users WHERE id = 5", "assigns" },
+    { "SELECT @a := name FROM users WHERE id = 5", "assigns" },
+    { "SELECT @@sql_mode, name FROM users WHERE id = 5", "state of its session" },
+    { "SELECT f(name) FROM users WHERE id = 5", "stored function" },
+    { "SELECT LAST_INSERT_ID(), name FROM users WHERE id = 5", "state of its session" },
+    { "SELECT SQL_CALC_FOUND_ROWS name FROM users WHERE id = 5", "state of its session" },
+    { "SELECT GET_LOCK('a', 1) FROM users WHERE id = 5", "locks by name" },
+    { "SELECT SLEEP(1) FROM users WHERE id = 5", "not determined" },
+    { "SELECT MASTER_POS_WAIT('a', 1) FROM users WHERE id = 5", "state of its session" },
+    { "SELECT NEXTVAL(s) FROM users WHERE id = 5", "sequences" },
+    { "SELECT /*!50000 name */ FROM users WHERE id = 5", "only a server reads" },
+    { "SELECT 1", "no table" },
+    { "SELECT * FROM nosuch", "no table" },
+    { "SELECT * FROM information_schema.tables", "no table" },
+    { "UPDATE users SET age = 1 WHERE id = 5", "plain SELECTs" },
+    { "SHOW TABLES", "plain SELECTs" },
+};
+
+static void
+what_replicas_may_answer(void **state)
+{
+    size_t wrong = 0;
+
+    (void)state;
+    world.n_engines = 1; /* what is gathered is refused without one */
+    for (size_t i = 0; i < countof(elsewhere); i++) {
+        struct planned c;
+        planned_make(&c, elsewhere[i].sql, "app", false);
+        const char *why = c.plan.primary_why;
+        if ((why == NULL) != (elsewhere[i].why == NULL) ||
+            (why != NULL && strstr(why, elsewhere[i].why) == NULL)) {
+            print_error("%s\n     %s\n", elsewhere[i].sql, why != NULL ? why : "(a replica)");
+            wrong++;
+        }
+        planned_fini(&c);
+    }
+    world.n_engines = 0;
+    assert_int_equal(wrong, 0);
+}
+
 static void
 a_pace_is_known_after_some_small_answers(void **state)
 {
@@ -146,6 +199,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_reads_without_a_trace_are_stateless),
+        cmocka_unit_test(what_replicas_may_answer),
         cmocka_unit_test(a_pace_is_known_after_some_small_answers),
         cmocka_unit_test(a_pace_falls_at_once_and_rises_slowly),
         cmocka_unit_test(a_few_late_answers_are_forgiven_and_many_are_not),

@@ -220,13 +220,13 @@ static const struct plan_case cases[] = {
       "tail:  ON DUPLICATE KEY UPDATE user_id = VALUES(user_id)" },
     { "INSERT INTO items SELECT amount, id, 1 FROM orders",
       "refuse 1235: shardd: INSERT ... SELECT into the sharded table 'items' is possible "
-      "only where its key 'user_id' is copied from the key of a sharded table, so that "
-      "rows stay on their shard; read the rows and insert them instead"
+      "only where its key 'user_id' is copied from the key of a sharded table, as it "
+      "is, so that rows stay on their shard; read the rows and insert them instead"
       "; or add an engine, which can answer it: 'shardctl engine add'" },
     { "INSERT INTO items SELECT user_id, MAX(id), 1 FROM orders GROUP BY country",
       "refuse 1235: shardd: INSERT ... SELECT into the sharded table 'items' is possible "
-      "only where its key 'user_id' is copied from the key of a sharded table, so that "
-      "rows stay on their shard; read the rows and insert them instead"
+      "only where its key 'user_id' is copied from the key of a sharded table, as it "
+      "is, so that rows stay on their shard; read the rows and insert them instead"
       "; or add an engine, which can answer it: 'shardctl engine add'" },
     { "INSERT INTO config SELECT id, name FROM users WHERE id = 5",
       "one keys users.id=(:0) at home one shard" },

@@ -50,6 +50,8 @@ shard_of(const char *text, unsigned i)
             break;
         case 'g': s.disk_used = 69e9; s.disk_free = 31e9; break;
         case 'o': s.moving = true; break;
+        case 'z': s.cpus = 4; s.mean[METRIC_CPU] = 0.05; break;
+        case 'Z': s.cpus = 4; s.mean[METRIC_CPU] = 0.3; break;
         default: fail_msg("'%c'", *at);
         }
     return s;
@@ -121,6 +123,12 @@ static const struct {
       "split hot s1 -, merge cold s2>s3 move" },
     { "merges have a budget too", "moves_per_day=1", "100c 200c", 0, 1, 0, "",
       "merge cold s1>s2 budget" },
+    { "cold, alone, and on a large server", "", "100cz", 0, 0, 0, "", "hint size s1 -" },
+    { "it needs what it has", "", "100cZ", 0, 0, 0, "", "" },
+    { "not for long", "", "100z", 0, 0, 0, "", "" },
+    { "a merge says more", "", "100cz 200cz", 0, 0, 0, "", "merge cold s1>s2 -" },
+    { "large, and never looked at", "max_cpu=0", "100cz", 0, 0, 0, "", "" },
+    { "large without rows", "", "0cz0 500", 0, 0, 0, "", "" },
     { "one without rows is nobody's partner", "", "100c 0c0", 0, 0, 0, "", "" },
 };
 

@@ -441,6 +441,9 @@ fences_and_what_is_hidden(void **state)
         struct routes      r = example(), *got;
         struct buf         blob = { 0 };
         struct err         err;
+        struct route_lookup lookups[] = { { .column = 0, .table = SPAN("t_a_1") },
+                                          { .column = 0, .filling = true,
+                                            .table = SPAN("t_a_2") } };
 
         memcpy(some_shards, shards, sizeof(some_shards));
         memcpy(some_ranges, ranges, sizeof(some_ranges));
@@ -452,6 +455,8 @@ fences_and_what_is_hidden(void **state)
             if (some_tables[i].kind == TABLE_SHARDED) {
                 some_tables[i].fenced = place == 2;
                 some_tables[i].hide   = SPAN("in_7_0");
+                some_tables[i].lookups   = lookups;
+                some_tables[i].n_lookups = 2;
             }
         assert_true(routes_encode(&r, &blob, &err));
         assert_true(routes_decode(buf_unread(&blob), &got, &err));
@@ -463,6 +468,12 @@ fences_and_what_is_hidden(void **state)
 
             assert_true(got->tables[i].fenced == (sharded && place == 2));
             assert_true(span_equal(got->tables[i].hide, sharded ? SPAN("in_7_0") : SPAN("")));
+            assert_int_equal(got->tables[i].n_lookups, sharded ? 2 : 0);
+            if (sharded) {
+                assert_true(got->tables[i].lookups[1].filling);
+                assert_true(span_equal(got->tables[i].lookups[1].table, SPAN("t_a_2")));
+                assert_int_equal(got->tables[i].lookups[0].column, 0);
+            }
         }
         routes_free(got);
         buf_fini(&blob);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "ctl/scale/simulate.h"
+#include "tests/unit/recorded.h"
 
 static json_t *
 run(const char *shape, unsigned shards, double hours, unsigned every_s, double mean,
@@ -160,6 +161,43 @@ test_flapping(void **state)
     json_decref(out);
 }
 
+/* What `make demo` recorded, 20 times as much and a minute for each second: it grows, and it
+ * shrinks again. */
+static void
+test_recorded(void **state)
+{
+    struct scale_settings   s = usual();
+    struct simulate_options o = { 0 };
+    struct trace            t;
+    struct err              err  = { "" };
+    char                   *text = NULL;
+    size_t                  size = 0;
+    FILE                   *f    = open_memstream(&text, &size);
+    json_t                 *out;
+
+    (void)state;
+    fprintf(f, "time shard statements\n");
+    for (size_t i = 0; i < countof(recorded_demo); i++)
+        fprintf(f, "%zu a %d\n", 60 * i, 20 * recorded_demo[i]);
+    fclose(f);
+    f = fmemopen(text, size, "r");
+    if (!trace_read(&t, f, "recorded", &err))
+        fail_msg("%s", err.text);
+    fclose(f);
+    free(text);
+    s.cooldown_s = 600;
+    s.cold_n = 8, s.cold_of = 10;
+    out = simulate_run(&t, &s, &o);
+    trace_free(&t);
+    assert_int_equal(whole(out, "splits"), shards(out, "most") - 1);
+    assert_true(shards(out, "most") >= 2 && shards(out, "most") <= 4);
+    assert_int_equal(shards(out, "last"), 1);
+    assert_int_equal(whole(out, "merges"), whole(out, "splits"));
+    assert_true(real(out, "hot") < 0.6 * real(out, "hot_before"));
+    check_cooldown(out, s.cooldown_s);
+    json_decref(out);
+}
+
 static void
 test_calm(void **state)
 {
@@ -276,7 +314,7 @@ main(void)
         cmocka_unit_test(test_growth),   cmocka_unit_test(test_daily),
         cmocka_unit_test(test_flapping), cmocka_unit_test(test_calm),
         cmocka_unit_test(test_thousand), cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_round),
+        cmocka_unit_test(test_round),    cmocka_unit_test(test_recorded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

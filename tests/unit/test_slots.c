@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "shm/slots.h"
 
 enum { WORKERS = 3, CLIENTS = 16 };
@@ -107,6 +108,76 @@ totals_survive_their_worker(void **state)
     assert_int_equal(of_shard[SHARD_COUNTER_OPEN], 0);
     assert_false(client_read(slots_at(&slots, 1), 3, &row));
     free(sum);
+}
+
+/* --- servers ------------------------------------------------------------------------ */
+
+static void
+tell_of_server(struct slot *slot, uint64_t asked_us, uint64_t silent, uint64_t heard_us)
+{
+    struct slot_server *s = slot_server(slot, 9);
+
+    slot_enter(slot, SLOT_READY);
+    atomic_store(&s->told_us, clock_us());
+    atomic_store(&s->asked_us, asked_us);
+    atomic_store(&s->silent, silent);
+    atomic_store(&s->stage, silent != 0 ? PROBE_LOGIN : PROBE_WELL);
+    atomic_store(&s->heard_us, heard_us);
+    atomic_store(&s->lag_us, heard_us / 10);
+    atomic_store(&s->behind, heard_us / 100);
+    atomic_store(&s->decided_us, 77);
+    slot_server_add(&s->reads, 3);
+}
+
+static void hears(struct slot *slot) { tell_of_server(slot, 2000, 0, 2000); }
+static void hears_nothing(struct slot *slot) { tell_of_server(slot, 3000, 2, 1000); }
+static void still_hears_nothing(struct slot *slot) { tell_of_server(slot, 4000, 5, 1500); }
+
+static void
+has_forgotten(struct slot *slot)
+{
+    struct slot_server *s = slot_server(slot, 9);
+
+    slot_keep_servers(slot, (uint32_t[]){ 9 }, 1);
+    if (atomic_load(&s->asked_us) != 0 || atomic_load(&s->silent) != 0 ||
+        atomic_load(&s->decided_us) != 77 || atomic_load(&s->reads) != 3)
+        _exit(1);
+}
+
+static void
+servers_are_what_workers_see_together(void **state)
+{
+    struct server_sum sum;
+
+    (void)state;
+    slots_sum_server(&slots, 9, &sum);
+    assert_int_equal(sum.n, 0);
+    assert_int_equal(as_worker(0, hears), 0);
+    assert_int_equal(as_worker(1, hears_nothing), 0);
+    slots_sum_server(&slots, 9, &sum);
+    assert_int_equal(sum.n, 2);
+    assert_int_equal(sum.n_asking, 2);
+    assert_int_equal(sum.n_silent, 1);
+    assert_int_equal(sum.silent, 0);
+    assert_int_equal(sum.stage, PROBE_LOGIN);
+    assert_int_equal(sum.asked_us, 3000);
+    assert_int_equal(sum.heard_us, 2000);
+    assert_int_equal(sum.lag_us, 200);
+    assert_int_equal(sum.behind, 20);
+    assert_int_equal(sum.reads, 6);
+    assert_int_equal(as_worker(0, still_hears_nothing), 0);
+    slots_sum_server(&slots, 9, &sum);
+    assert_int_equal(sum.n_silent, 2);
+    assert_int_equal(sum.silent, 2);
+    assert_int_equal(sum.heard_us, 1500);
+    slots_bury(&slots, 0);
+    slots_sum_server(&slots, 9, &sum);
+    assert_int_equal(sum.n, 1);
+    /* A new worker has asked nobody yet; what the one before decided is still there. */
+    assert_int_equal(as_worker(1, has_forgotten), 0);
+    slots_sum_server(&slots, 9, &sum);
+    assert_int_equal(sum.n, 1);
+    assert_int_equal(sum.n_asking, 0);
 }
 
 static void
@@ -408,6 +479,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(totals_survive_their_worker),
+        TEST(servers_are_what_workers_see_together),
         TEST(a_worker_cannot_write_elsewhere),
         TEST(every_live_worker_must_acknowledge),
         TEST(a_new_master_has_a_new_epoch),

@@ -24,40 +24,48 @@ is_replica(uint32_t id)
     return id >= ROUTES_REPLICA_ID && !routes_is_engine(id);
 }
 
-/* A replica looks like a shard of its own: what is static is so until the next call. */
-static const struct route_shard *
-server_by_id(const struct context *ctx, uint32_t id)
-{
-    static struct route_shard   like;
-    const struct route_replica *r;
+/* Where a shard's primary, a replica or an engine is, borrowed from the routes. */
+struct place {
+    struct span name, host;
+    uint16_t    port;
+    uint64_t    epoch; /* of a shard's primary */
+};
 
-    if (ctx->routes == NULL)
-        return NULL;
-    if (!is_replica(id))
-        return routes_server(ctx->routes->routes, id);
-    r = routes_replica(ctx->routes->routes, id);
-    if (r != NULL)
-        like = (struct route_shard){ .id = id, .name = r->name, .host = r->host, .port = r->port };
-    return r != NULL ? &like : NULL;
+/* False: it is no longer in the routes. */
+static bool
+find_place(const struct context *ctx, uint32_t id, struct place *out)
+{
+    const struct routes *r = ctx->routes != NULL ? ctx->routes->routes : NULL;
+
+    if (r != NULL && is_replica(id)) {
+        const struct route_replica *s = routes_replica(r, id);
+        if (s != NULL)
+            *out = (struct place){ s->name, s->host, s->port, 0 };
+        return s != NULL;
+    }
+    const struct route_shard *s = r != NULL ? routes_server(r, id) : NULL;
+    if (s != NULL)
+        *out = (struct place){ s->name, s->host, s->port, s->epoch };
+    return s != NULL;
 }
 
 const char *
 backend_name(const struct context *ctx, uint32_t shard_id)
 {
-    static char               text[160];
-    const struct route_shard *s    = server_by_id(ctx, shard_id);
-    const char               *what = routes_is_engine(shard_id) ? "engine"
+    static char  text[160];
+    struct place s;
+    const char  *what = routes_is_engine(shard_id) ? "engine"
                                      : is_replica(shard_id) ? "replica" : "shard";
 
-    if (s == NULL)
+    if (!find_place(ctx, shard_id, &s))
         snprintf(text, sizeof(text), "%s %u (no longer in the routes)", what,
                  shard_id & (ROUTES_REPLICA_ID - 1));
-    else if (s->port == 0)
-        snprintf(text, sizeof(text), "%s %.*s (%.*s)", what, (int)s->name.len, s->name.ptr,
-                 (int)s->host.len, s->host.ptr);
+    else if (s.port == 0)
+        snprintf(text, sizeof(text), "%s %.*s (%.*s)", what, (int)s.name.len, s.name.ptr,
+                 (int)s.host.len, s.host.ptr);
     else
-        snprintf(text, sizeof(text), "%s %.*s (%.*s:%u)", what, (int)s->name.len, s->name.ptr,
-                 (int)s->host.len, s->host.ptr, s->port);
+        snprintf(text, sizeof(text), "%s %.*s (%.*s:%u)", what, (int)s.name.len, s.name.ptr,
+                 (int)s.host.len, s.host.ptr, s.port);
     return text;
 }
 
@@ -284,11 +292,11 @@ login_run(struct backend *b)
 static enum login_step
 begin_tls(struct backend *b)
 {
-    const struct route_shard *shard = server_by_id(b->pool->ctx, b->pool->key.shard_id);
-    char                      host[SOCK_NAME_BYTES];
+    struct place place = { 0 };
+    char         host[SOCK_NAME_BYTES];
 
-    snprintf(host, sizeof(host), "%.*s", shard != NULL ? (int)shard->host.len : 0,
-             shard != NULL ? (const char *)shard->host.ptr : "");
+    (void)find_place(b->pool->ctx, b->pool->key.shard_id, &place);
+    snprintf(host, sizeof(host), "%.*s", (int)place.host.len, (const char *)place.host.ptr);
     stream_add_filter(&b->stream, tls_connect(b->tls, host, b->pool->key.shard_id));
     tls_context_drop(b->tls);
     b->tls = NULL;
@@ -398,11 +406,11 @@ struct backend *
 backend_open(struct pool *pool, struct span schema)
 {
     struct context           *ctx   = pool->ctx;
-    const struct route_shard *shard = server_by_id(ctx, pool->key.shard_id);
-    struct backend           *b     = mem_alloc(sizeof(*b));
-    char                      where[160];
-    struct sock_addr          addr = { 0 };
-    struct err                err;
+    struct backend  *b = mem_alloc(sizeof(*b));
+    char             where[160];
+    struct place     place;
+    struct sock_addr addr = { 0 };
+    struct err       err;
 
     b->pool      = pool;
     b->opened_ms = ring_now_ms(ctx->ring);
@@ -417,10 +425,10 @@ backend_open(struct pool *pool, struct span schema)
     slot_count(ctx->slot, COUNTER_BACKENDS_CREATED);
     slot_shard_add(b->counters, SHARD_COUNTER_OPEN, 1);
 
-    if (shard != NULL) {
-        b->epoch = shard->epoch;
-        snprintf(where, sizeof(where), "%.*s", (int)shard->host.len, shard->host.ptr);
-        if (!sock_parse(&addr, where, shard->port, &err))
+    if (find_place(ctx, pool->key.shard_id, &place)) {
+        b->epoch = place.epoch;
+        snprintf(where, sizeof(where), "%.*s", (int)place.host.len, place.host.ptr);
+        if (!sock_parse(&addr, where, place.port, &err))
             addr.len = 0;
         set_params(b, ctx->routes->routes, schema);
         if (!sock_is_unix(&addr))

@@ -522,6 +522,8 @@ pool_lost(struct backend *b, bool opening, const struct sql_error *why)
 {
     struct pool *pool = b->pool;
 
+    bool         login = b->state == BACKEND_LOGIN;
+
     leave_state(b);
     b->state = BACKEND_CLOSING;
     list_remove(&b->node);
@@ -529,6 +531,7 @@ pool_lost(struct backend *b, bool opening, const struct sql_error *why)
     pool->n_open--;
     pool->n_opening -= opening;
     if (opening && why != NULL) {
+        pool->failed_login = login;
         slot_count(pool->ctx->slot, COUNTER_BACKENDS_FAILED);
         pool->failure = *why;
         pool->full    = others_go_on(pool, b, why);

@@ -68,6 +68,7 @@ struct pool {
     bool             starved;         /* pools of other kinds have all that the user may have */
     bool             full;            /* no more can be opened: those that are open must do */
     struct sql_error failure;
+    bool             failed_login; /* it came after the connection was made */
     uint64_t         epoch;           /* of the shard's primary: backends of others go */
     bool             lost;            /* those at once */
 };

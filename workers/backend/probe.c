@@ -1,11 +1,17 @@
 /* probe.c - how far servers are, and whether they answer: see servers.h.
  *
- *   each replica_probe_ms, a bit earlier or later:
+ *   each replica_probe_ms, a bit earlier or later (replica_probe_jitter):
  *   primary: SELECT @@gtid_binlog_pos --> G, of the moment when it was asked
  *      then each replica: SELECT @@gtid_slave_pos --> it has G: it covers that moment
  *
  * A replica that does not answer in time is left alone at once, and statements that wait for it
- * are sent elsewhere. While the primary does not answer nothing new is proven.
+ * are sent elsewhere. While the primary does not answer nothing new is proven. Each
+ * replica_login_ms the connection for it is made anew, so that a server that takes no new ones is
+ * found out: TCP, login, answer.
+ *
+ * No row is written for it. A row with the time tells how late replication is as long as somebody
+ * writes it, needs a right to do so on each primary, and compares clocks; positions tell the same
+ * of a primary on which nothing happens.
  */
 #include <stdio.h>
 
@@ -31,11 +37,22 @@ finish(struct probe *p, bool well)
 {
     if (!p->asking)
         return;
+    p->stage   = well ? PROBE_WELL : p->stage;
     p->asking  = false;
     p->backend = NULL;
     timer_stop(timers_of(p), &p->deadline);
     pool_cancel(&p->waiter);
     p->done(p, well);
+}
+
+/* The next one logs in. */
+static void
+close_old(const struct probe *p, struct backend *b)
+{
+    uint64_t ms = p->ctx->conf.replica_login_ms;
+
+    if (ms != 0 && b->state == BACKEND_IDLE && ring_now_ms(p->ctx->ring) >= b->opened_ms + ms)
+        backend_close(b, NULL);
 }
 
 static void
@@ -55,6 +72,7 @@ on_message(struct exchange *x, struct backend *b, const struct result_message *m
     if (!last)
         return;
     pool_release(b);
+    close_old(p, b);
     finish(p, x->reader.error == 0 && p->good);
 }
 
@@ -73,6 +91,7 @@ ask(struct probe *p, struct backend *b)
 
     p->backend  = b;
     p->good     = false;
+    p->stage    = PROBE_ANSWER;
     p->asked_us = clock_us();
     backend_send(b, COM_QUERY, replica ? SPAN("SELECT @@gtid_slave_pos")
                                        : SPAN("SELECT @@gtid_binlog_pos"), &p->x, &ops);
@@ -84,10 +103,22 @@ got_backend(struct pool_waiter *w, struct backend *b, const struct sql_error *wh
     struct probe *p = container_of(w, struct probe, waiter);
 
     (void)why;
-    if (b == NULL)
-        finish(p, false);
-    else
+    if (b != NULL) {
         ask(p, b);
+        return;
+    }
+    p->stage = pool_service(p->ctx, p->server_id)->failed_login ? PROBE_LOGIN : PROBE_CONNECT;
+    finish(p, false);
+}
+
+/* What it waits for. */
+static enum probe_stage
+stage_of(const struct pool *pool)
+{
+    LIST_EACH(at, &pool->opening)
+        if (container_of(at, struct backend, node)->state == BACKEND_LOGIN)
+            return PROBE_LOGIN;
+    return PROBE_CONNECT;
 }
 
 /* Who gave it back late may not give it to somebody else. */
@@ -97,10 +128,12 @@ too_late(struct timer *timer)
     struct probe   *p = container_of(timer, struct probe, deadline);
     struct backend *b = p->backend;
 
-    if (b != NULL)
+    if (b != NULL) {
         backend_close(b, NULL); /* on_lost() comes from it */
-    else
-        finish(p, false);
+        return;
+    }
+    p->stage = p->waiter.pool != NULL ? stage_of(p->waiter.pool) : PROBE_CONNECT;
+    finish(p, false);
 }
 
 static void
@@ -113,6 +146,7 @@ probe_start(struct probe *p, struct context *ctx, uint32_t server_id,
     p->server_id    = server_id;
     p->done         = done;
     p->asking       = true;
+    p->asked_us     = clock_us();
     p->waiter.ready = got_backend;
     timer_start(timers_of(p), &p->deadline, ctx->conf.replica_probe_timeout_ms, too_late);
     struct backend *b = pool_acquire(pool_service(ctx, server_id), &p->waiter);
@@ -194,56 +228,116 @@ tell(struct server *s)
     }
 }
 
+/* What an answer, or none, tells of any server. */
+static void
+heard(struct server *s, bool well)
+{
+    struct context      *ctx    = s->probe.ctx;
+    struct breaker_rules rules  = servers_rules(ctx);
+    uint64_t             now_ms = ring_now_ms(ctx->ring);
+
+    if (s->probe_ticket != 0)
+        breaker_ended(&s->breaker, &rules, now_ms, s->probe_ticket, well, servers_random(ctx));
+    s->probe_ticket = 0;
+    s->silent       = well ? 0 : s->silent + 1;
+    s->stage        = well ? s->stage : s->probe.stage;
+    if (well)
+        s->heard_us = s->probe.asked_us;
+    else
+        breaker_trip(&s->breaker, &rules, now_ms, servers_random(ctx));
+}
+
+/* How far it is, by what the primary has said. */
+static void
+measure(struct server *s)
+{
+    const struct positions *known = &s->group->positions;
+    struct position         has;
+
+    s->covers_us = s->lag_us = s->behind = 0;
+    if (known->n == 0 ||
+        !position_parse((struct span){ (uint8_t *)s->probe.text, s->probe.len }, &has))
+        return;
+    s->covers_us = positions_covered(known, &has);
+    s->behind    = position_behind(&has, &known->at[known->n - 1].position);
+    if (s->behind != 0 && s->covers_us != 0)
+        s->lag_us = s->probe.asked_us - s->covers_us;
+}
+
 static void
 probed(struct probe *p, bool well)
 {
-    struct server       *s      = container_of(p, struct server, probe);
-    struct context      *ctx    = p->ctx;
-    struct breaker_rules rules  = servers_rules(ctx);
-    uint64_t             now_ms = ring_now_ms(ctx->ring);
-    enum breaker_state   before = s->breaker.state;
-    bool                 trial  = s->probe_ticket != 0;
-    struct position      position;
+    struct server     *s      = container_of(p, struct server, probe);
+    struct context    *ctx    = p->ctx;
+    enum breaker_state before = s->breaker.state;
 
-    if (trial)
-        breaker_ended(&s->breaker, &rules, now_ms, s->probe_ticket, well, servers_random(ctx));
-    s->probe_ticket = 0;
+    heard(s, well);
     if (well) {
-        s->heard_us  = p->asked_us;
-        s->covers_us = position_parse((struct span){ (uint8_t *)p->text, p->len }, &position)
-                           ? positions_covered(&s->group->positions, &position) : 0;
+        measure(s);
         server_publish(s);
         tell(s);
-    } else {
+    } else
         servers_lost(ctx, s->id);
-        breaker_trip(&s->breaker, &rules, now_ms, servers_random(ctx));
-    }
     server_changed(s, before, "it does not answer");
     if (!well)
         cut_off(ctx, s->id);
 }
 
 static void
-ask_replicas(struct server_group *g)
+ask_one(struct server_group *g, struct server *s, void (*done)(struct probe *p, bool well))
 {
     struct breaker_rules rules = servers_rules(g->ctx);
 
-    for (uint32_t i = 0; i < g->n; i++) {
-        struct server *s = g->server[i];
-        if (s->probe.asking || s->state == REPLICA_DISABLED)
-            continue;
-        if (s->breaker.state != BREAKER_CLOSED && s->probe_ticket == 0)
-            s->probe_ticket = breaker_began(&s->breaker, &rules, ring_now_ms(g->ctx->ring));
-        probe_start(&s->probe, g->ctx, s->id, probed);
-    }
+    if (s->probe.asking)
+        return;
+    if (s->breaker.state != BREAKER_CLOSED && s->probe_ticket == 0)
+        s->probe_ticket = breaker_began(&s->breaker, &rules, ring_now_ms(g->ctx->ring));
+    probe_start(&s->probe, g->ctx, s->id, done);
+}
+
+static void
+ask_replicas(struct server_group *g)
+{
+    for (uint32_t i = 0; i < g->n; i++)
+        if (g->server[i]->state != REPLICA_DISABLED)
+            ask_one(g, g->server[i], probed);
+}
+
+/* The shard's statements since the last time are its primary's doing. */
+static void
+count_statements(struct server_group *g)
+{
+    struct server       *s     = &g->primary;
+    struct breaker_rules rules = servers_rules(g->ctx);
+    const _Atomic uint64_t *counter = g->counters->counter;
+    uint64_t n    = atomic_load_explicit(&counter[SHARD_COUNTER_STATEMENTS], memory_order_relaxed);
+    uint64_t lost = atomic_load_explicit(&counter[SHARD_COUNTER_LOST], memory_order_relaxed);
+    uint64_t ns   = atomic_load_explicit(&counter[SHARD_COUNTER_NS], memory_order_relaxed);
+    struct breaker_window seen = { .well  = (uint32_t)(n - g->n_statements),
+                                   .badly = (uint32_t)(lost - g->n_lost) };
+
+    breaker_count(&s->breaker, &rules, ring_now_ms(g->ctx->ring), seen);
+    if (seen.well != 0)
+        ewma_note(&s->pick.latency, ring_now_us(g->ctx->ring), (ns - g->ns) / 1000 / seen.well);
+    slot_server_add(&s->record->reads, seen.well);
+    slot_server_add(&s->record->errors, seen.badly);
+    g->n_statements = n;
+    g->n_lost       = lost;
+    g->ns           = ns;
 }
 
 static void
 primary_probed(struct probe *p, bool well)
 {
-    struct server_group *g = container_of(p, struct server_group, primary);
+    struct server       *s      = container_of(p, struct server, probe);
+    struct server_group *g      = s->group;
+    enum breaker_state   before = s->breaker.state;
     struct position      position;
 
+    heard(s, well);
+    count_statements(g);
+    server_publish(s);
+    server_changed(s, before, "it does not answer");
     if (well && g->primary_epoch == g->epoch &&
         position_parse((struct span){ (uint8_t *)p->text, p->len }, &position))
         positions_add(&g->positions, p->asked_us, &position);
@@ -255,10 +349,10 @@ primary_probed(struct probe *p, bool well)
 static void
 ask_primary(struct server_group *g)
 {
-    if (g->primary.asking)
+    if (g->primary.probe.asking)
         return;
     g->primary_epoch = g->epoch;
-    probe_start(&g->primary, g->ctx, g->shard_id, primary_probed);
+    ask_one(g, &g->primary, primary_probed);
 }
 
 /* The primary once more for those who came after it was asked, replicas until they are there. */
@@ -269,7 +363,7 @@ hurry(struct timer *timer)
 
     if (list_empty(&g->asking))
         return;
-    if (g->primary.asked_us <
+    if (g->primary.probe.asked_us <
         container_of(g->asking.prev, struct server_ask, node)->since_us) {
         ask_primary(g);
         return;
@@ -281,7 +375,7 @@ hurry(struct timer *timer)
 void
 group_hurry(struct server_group *g)
 {
-    if (!g->primary.asking && !timer_running(&g->hurry))
+    if (!g->primary.probe.asking && !timer_running(&g->hurry))
         ask_primary(g);
 }
 
@@ -293,7 +387,9 @@ interval(struct server_group *g)
     uint64_t             ms = g->ctx->conf.replica_probe_ms, least = r->n_replicas / PROBES_PER_MS;
 
     ms = ms > least ? ms : least;
-    return ms - ms / 8 + servers_random(g->ctx) % (ms / 4 + 1);
+    uint64_t jitter = ms * g->ctx->conf.replica_probe_jitter / 100;
+
+    return ms - jitter / 2 + servers_random(g->ctx) % (jitter + 1);
 }
 
 static void
@@ -304,12 +400,14 @@ tick(struct timer *timer)
     if (g->ctx->leaving)
         return;
     timer_start(ring_timers(g->ctx->ring), timer, interval(g), tick);
+    servers_look(g->ctx); /* also where nobody reads */
     ask_primary(g);
 }
 
 void
 group_start(struct server_group *g)
 {
+    g->primary.probe.ctx = g->ctx;
     for (uint32_t i = 0; i < g->n; i++)
         g->server[i]->probe.ctx = g->ctx;
     timer_start(ring_timers(g->ctx->ring), &g->timer, 0, tick);

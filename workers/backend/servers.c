@@ -4,19 +4,22 @@
 #include <stdlib.h>
 
 #include "core/balance/budget.h"
-#include "core/balance/score.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/memory.h"
+
+enum { LOOK_US = 2000 /* at others' decisions */ };
 
 struct servers {
     struct server_group **groups; /* owned; by shard id */
     uint32_t              n;
     struct server       **gone;   /* owned; still under way somewhere */
     uint32_t              n_gone;
-    struct budget         budget;
+    struct budget         budget, hedges;
     uint64_t              random;
     uint64_t              since_us; /* the routes are in use since then */
+    uint64_t              look_us;  /* at others' decisions, of which so many were seen: */
+    uint64_t              n_decisions;
 };
 
 /* --- the groups ------------------------------------------------------------ */
@@ -47,6 +50,12 @@ find_group(const struct context *ctx, uint32_t shard_id)
     return NULL;
 }
 
+struct server_group *
+servers_nth(struct context *ctx, uint32_t i)
+{
+    return ctx->servers != NULL && i < ctx->servers->n ? ctx->servers->groups[i] : NULL;
+}
+
 static struct server *
 find_server(const struct server_group *g, uint32_t id)
 {
@@ -54,6 +63,12 @@ find_server(const struct server_group *g, uint32_t id)
         if (g->server[i]->id == id)
             return g->server[i];
     return NULL;
+}
+
+struct server *
+servers_find(struct context *ctx, uint32_t shard_id, uint32_t id)
+{
+    return find_server(find_group(ctx, shard_id), id);
 }
 
 static struct servers *
@@ -64,6 +79,15 @@ servers_of(struct context *ctx)
     ctx->servers         = mem_alloc(sizeof(*ctx->servers));
     ctx->servers->random = clock_us() * 2 + ctx->number * UINT64_C(0x9e3779b97f4a7c15) + 1;
     return ctx->servers;
+}
+
+bool
+servers_news(struct context *ctx, uint64_t n_decisions)
+{
+    bool news = ctx->servers->n_decisions != n_decisions;
+
+    ctx->servers->n_decisions = n_decisions;
+    return news;
 }
 
 uint64_t
@@ -110,6 +134,44 @@ take_server(struct server_group *old, const struct route_replica *r)
     return s;
 }
 
+/* Somebody wants it to serve again: it does so little by little. */
+static void
+rest(struct context *ctx, struct server *s)
+{
+    uint64_t ms  = ctx->conf.replica_cooldown_ms;
+    uint64_t now = ring_now_us(ctx->ring);
+
+    s->rests_us      = now + ms * 1000;
+    s->pick.since_us = s->rests_us;
+    if (ms != 0)
+        breaker_rest(&s->breaker, now / 1000, now / 1000 + ms, 0);
+}
+
+/* What the shard's counters say from now on is about this server. */
+static void
+take_primary(struct context *ctx, struct server_group *g, const struct route_shard *shard)
+{
+    struct server *s = &g->primary;
+
+    if (s->record == NULL || g->epoch != shard->epoch) {
+        s->breaker    = (struct breaker){ 0 };
+        s->pick       = (struct pick_server){ .weight = 1, .since_us = clock_us() };
+        s->silent     = 0;
+        s->heard_us   = 0;
+        g->positions.n = 0;
+    }
+    s->id      = shard->id;
+    s->group   = g;
+    s->primary = true;
+    s->record  = slot_server(ctx->slot, shard->server);
+    if (g->counters != NULL)
+        return;
+    g->counters     = slot_shard(ctx->slot, shard->id);
+    g->n_statements = atomic_load(&g->counters->counter[SHARD_COUNTER_STATEMENTS]);
+    g->n_lost       = atomic_load(&g->counters->counter[SHARD_COUNTER_LOST]);
+    g->ns           = atomic_load(&g->counters->counter[SHARD_COUNTER_NS]);
+}
+
 /* Of the servers that a shard has now, those that it had are kept with what is known of them. */
 static struct server_group *
 make_group(struct context *ctx, const struct routes *r, const struct route_shard *shard,
@@ -124,6 +186,8 @@ make_group(struct context *ctx, const struct routes *r, const struct route_shard
     for (uint32_t i = 0; i < shard->n_replicas && n < ROUTES_SHARD_REPLICAS_MAX; i++, n++) {
         const struct route_replica *at = &r->replicas[shard->first_replica + i];
         server[n]         = take_server(old, at);
+        if (at->state == REPLICA_SERVING && server[n]->state != REPLICA_SERVING)
+            rest(ctx, server[n]);
         server[n]->group  = g;
         server[n]->state  = at->state;
         server[n]->record = slot_server(ctx->slot, at->id);
@@ -133,8 +197,7 @@ make_group(struct context *ctx, const struct routes *r, const struct route_shard
     for (uint32_t i = 0; i < g->n; i++)
         if (g->server[i] != NULL)
             retire(ctx->servers, g->server[i]);
-    if (g->epoch != shard->epoch)
-        g->positions.n = 0;
+    take_primary(ctx, g, shard);
     g->ctx      = ctx;
     g->shard_id = shard->id;
     g->epoch    = shard->epoch;
@@ -149,7 +212,7 @@ drop_group(struct servers *all, struct context *ctx, struct server_group *g)
     group_tell_all(g);
     timer_stop(ring_timers(ctx->ring), &g->timer);
     timer_stop(ring_timers(ctx->ring), &g->hurry);
-    probe_stop(&g->primary);
+    probe_stop(&g->primary.probe);
     for (uint32_t i = 0; i < g->n; i++) {
         retire(all, g->server[i]);
         g->server[i]->group = NULL;
@@ -177,6 +240,7 @@ servers_install(struct context *ctx, const struct routes *r, bool other)
 
     if (other)
         all->since_us = clock_us();
+    all->look_us = all->n_decisions = 0;
     for (uint32_t i = 0; i < all->n; i++)
         if (!still_there(r, all->groups[i]->shard_id)) {
             drop_group(all, ctx, all->groups[i]);
@@ -250,12 +314,20 @@ servers_choose(struct context *ctx, uint32_t shard_id, const struct server_wish 
         return NULL;
     struct breaker_rules rules  = servers_rules(ctx);
     uint64_t             now_us = ring_now_us(ctx->ring), oldest = oldest_us(ctx, now_us);
+    if (now_us >= ctx->servers->look_us) {
+        ctx->servers->look_us = now_us + LOOK_US;
+        servers_look(ctx);
+    }
     struct pick_list     fresh = { 0 }, well = { 0 };
     uint32_t             n = 0, n_well = 0;
 
     for (uint32_t i = 0; i < g->n; i++) {
         struct server *s = g->server[i];
-        n += s->state == REPLICA_SERVING;
+        if (now_us < s->rests_us)
+            continue;
+        bool allowed = breaker_allows(&s->breaker, &rules, now_us / 1000);
+        n += s->state == REPLICA_SERVING; /* that one is late is no illness */
+        n_well += s->state == REPLICA_SERVING && allowed;
         if (s == wish->skip || !has(s, oldest))
             continue;
         if (may_stay(s, wish))
@@ -263,10 +335,8 @@ servers_choose(struct context *ctx, uint32_t shard_id, const struct server_wish 
         if (s->covers_us < wish->since_us)
             continue;
         pick_add(&fresh, &s->pick, g->local[i]);
-        if (breaker_allows(&s->breaker, &rules, now_us / 1000)) {
+        if (allowed)
             pick_add(&well, &s->pick, g->local[i]);
-            n_well++;
-        }
     }
     bool panic = pick_panics(n_well, n, ctx->conf.replica_panic_percent);
     const struct pick_server *p = pick(panic ? &fresh : &well, now_us,
@@ -338,16 +408,21 @@ server_changed(struct server *s, enum breaker_state before, const char *why)
     if (s->breaker.state == before || s->gone)
         return;
     server_publish(s);
-    if (s->breaker.state == BREAKER_OPEN) {
+    if (s->breaker.state == BREAKER_OPEN)
         slot_server_add(&s->record->opened, 1);
+    if (s->breaker.state == BREAKER_OPEN && s->primary)
+        log_warn("%s: %s", backend_name(ctx, s->id), why);
+    else if (s->breaker.state == BREAKER_OPEN)
         log_warn("%s is left alone for %llu ms: %s", backend_name(ctx, s->id),
                  (unsigned long long)(s->breaker.until_ms - s->breaker.since_ms), why);
-    }
     if (s->breaker.state == BREAKER_CLOSED) {
         s->pick.since_us = ring_now_us(ctx->ring);
         s->pick.latency  = (struct ewma){ 0 };
+        s->pick.bad      = 0;
         log_info("%s is well again", backend_name(ctx, s->id));
     }
+    if (s->breaker.state != BREAKER_HALF_OPEN && !s->primary)
+        server_decide(s);
 }
 
 void
@@ -358,7 +433,7 @@ server_begin(struct server_use *use, struct server *s)
 
     *use = (struct server_use){ .server = s, .since_us = ring_now_us(ctx->ring) };
     use->ticket = breaker_began(&s->breaker, &rules, use->since_us / 1000);
-    s->pick.outstanding++;
+    pick_began(&s->pick, use->since_us);
     slot_server_add(&s->record->reads, 1);
     budget_earn(&ctx->servers->budget, ctx->conf.retry_percent);
 }
@@ -376,7 +451,7 @@ server_end(struct server_use *use, enum server_outcome outcome, bool timed)
     enum breaker_state   before = s->breaker.state;
 
     use->server = NULL;
-    s->pick.outstanding--;
+    pick_ended(&s->pick, now_us, outcome != SERVER_UNSAID);
     if (s->gone)
         return;
     if (outcome == SERVER_UNSAID)
@@ -386,6 +461,8 @@ server_end(struct server_use *use, enum server_outcome outcome, bool timed)
                       servers_random(ctx));
     if (outcome == SERVER_WELL && timed)
         ewma_note(&s->pick.latency, now_us, now_us - use->since_us);
+    if (outcome != SERVER_UNSAID)
+        pick_note(&s->pick, outcome == SERVER_WELL);
     if (outcome == SERVER_BADLY)
         slot_server_add(&s->record->errors, 1);
     server_changed(s, before, "too many of its statements failed");
@@ -395,6 +472,18 @@ bool
 servers_may_retry(struct context *ctx)
 {
     return budget_spend(&ctx->servers->budget, ring_now_ms(ctx->ring));
+}
+
+void
+servers_earn_hedge(struct context *ctx)
+{
+    budget_earn(&ctx->servers->hedges, ctx->conf.hedge_percent);
+}
+
+bool
+servers_may_hedge(struct context *ctx)
+{
+    return budget_spend(&ctx->servers->hedges, ring_now_ms(ctx->ring));
 }
 
 void
@@ -409,46 +498,4 @@ servers_lost(struct context *ctx, uint32_t id)
         server_publish(s);
         return;
     }
-}
-
-/* --- for others to see ---------------------------------------------------------- */
-
-static double
-best_latency(const struct server_group *g, uint64_t now_us)
-{
-    double best = 0;
-
-    for (uint32_t i = 0; i < g->n; i++) {
-        double us = ewma_value(&g->server[i]->pick.latency, now_us);
-        if (us > 0 && (best == 0 || us < best))
-            best = us;
-    }
-    return best;
-}
-
-#define PUT(word, value) atomic_store_explicit(&(word), (value), memory_order_relaxed)
-
-void
-server_publish(struct server *s)
-{
-    const struct context *ctx    = s->probe.ctx;
-    struct breaker_rules  rules  = servers_rules(ctx);
-    uint64_t              now_us = ring_now_us(ctx->ring);
-    struct score_facts    facts  = {
-            .breaker = s->breaker.state,
-            .seen    = breaker_seen(&s->breaker, &rules, now_us / 1000),
-            .us      = ewma_value(&s->pick.latency, now_us),
-            .best_us = best_latency(s->group, now_us),
-    };
-    struct score score = score_of(&facts);
-
-    PUT(s->record->covers_us, s->covers_us);
-    PUT(s->record->heard_us, s->heard_us);
-    PUT(s->record->breaker, s->breaker.state);
-    PUT(s->record->latency_us, (uint64_t)facts.us);
-    PUT(s->record->outstanding, s->pick.outstanding);
-    PUT(s->record->score, score.value);
-    PUT(s->record->score_errors, score.errors);
-    PUT(s->record->score_latency, score.latency);
-    PUT(s->record->told_us, now_us);
 }

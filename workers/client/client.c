@@ -5,6 +5,7 @@
 
 #include "core/base/memory.h"
 #include "core/io/tls.h"
+#include "workers/client/find.h"
 #include "workers/client/make.h"
 #include "workers/query/txn.h"
 
@@ -57,6 +58,7 @@ forget_session(struct client *c)
     named_clear(&c->named_list);
     client_named_free(c);
     client_once_free(c);
+    client_for_free(c);
     free(c->schema_before);
     c->schema_before = NULL;
     session_fini(&c->session);
@@ -119,6 +121,7 @@ end(struct client *c, enum counter reason, enum stream_close_how how)
     drop_query(c);
     client_bulk_free(c);
     client_apply_free(c);
+    client_find_free(c);
     client_make_free(c);
     client_uncount(c);
     if (c->committing == NULL)
@@ -194,7 +197,7 @@ told_txn(struct client *c)
     }
     return (struct client_txn){ .since_ms     = s->txn_ms,
                                 .statements   = s->statements - s->txn_from,
-                                .shard_plus_1 = s->n_held > 0 ? s->held[0].shard_id + 1u : 0 };
+                                .shard_plus_1 = s->n_held > 0 ? s->held[0].of + 1u : 0 };
 }
 
 void

@@ -20,6 +20,7 @@
 #include "core/mysql/handshake.h"
 #include "core/mysql/packet.h"
 #include "workers/client/apply.h"
+#include "workers/client/for.h"
 #include "workers/client/named.h"
 #include "workers/client/once.h"
 #include "workers/client/stmt.h"
@@ -83,7 +84,9 @@ struct client {
     struct named_list    named_list; /* prepared by their names */
     struct named_run    *named;  /* owned; only while a statement about them runs */
     struct once_run     *once;   /* owned; only while such a statement runs */
+    struct client_for   *settings; /* owned; only while SET STATEMENT ... FOR runs */
     struct client_apply *apply;  /* owned; only while such a statement runs */
+    struct client_find  *find;    /* owned; likewise, before it */
     struct client_make  *make;   /* owned; likewise, around all of its parts */
     char                *schema_before; /* owned: current again when the statement is over */
     struct client_login *login;  /* owned; only while logging in */
@@ -170,6 +173,8 @@ void client_begin_tls(struct client *c);                  /* client_login.c: it 
 /* client_again.c: query_ops.again, query_ops.elsewhere. */
 void client_again(struct query_run *q);
 void client_elsewhere(struct query_run *q);
+/* q->plan for its text as the routes and the session are now; the former one was released. */
+void client_plan_anew(struct client *c, struct query_run *q);
 
 /* client_turn.c: there is `work` to do for the login, when it is its turn. */
 void client_wait_for_turn(struct client *c, enum login_work work);
@@ -184,7 +189,15 @@ void client_statement_done(struct query_run *q);             /* it is answered, 
 
 /* A prepared statement runs in the schema that was current when it was prepared. */
 void client_enter_schema(struct client *c, struct span schema);
-void client_leave_schema(struct client *c);
+
+/* The statement is over: schema and variables are those of before it. */
+void client_leave_statement(struct client *c);
+
+/* A statement as text, `q` being set up but for it. */
+void client_run_text(struct client *c, struct query_run *q, struct span text);
+
+/* An execution of `p`, with what the client's packet says. */
+void client_run_prepared(struct client *c, struct prepared *p, struct span payload);
 
 void client_run_rest(struct client *c);                     /* the next of several */
 

@@ -7,8 +7,8 @@
 #include "workers/client/client.h"
 #include "workers/query/park.h"
 
-static void
-plan_anew(struct client *c, struct query_run *q)
+void
+client_plan_anew(struct client *c, struct query_run *q)
 {
     uint32_t n_params = q->values.n_params;
     bool     prepared = q->command == QUERY_EXECUTE || q->command == QUERY_NAMED ||
@@ -26,7 +26,7 @@ client_elsewhere(struct query_run *q)
     struct client *c = q->owner;
 
     plan_ref_release(q->plan);
-    plan_anew(c, q);
+    client_plan_anew(c, q);
     if (client_applies(q)) {
         c->query = NULL;
         client_apply(c, q);
@@ -40,11 +40,12 @@ client_again(struct query_run *q)
     struct client *c = q->owner;
 
     q->routes = routes_hold(c->ctx);
+    q->found  = (struct shard_set){ 0 };
     if (q->command == QUERY_OTHER) {
         query_again(q);
         return;
     }
-    plan_anew(c, q);
+    client_plan_anew(c, q);
     if (q->plan->plan.kind == PLAN_ONCE && c->once == NULL && c->bulk == NULL) {
         c->query = NULL;
         client_once(c, q);

@@ -1,20 +1,25 @@
 /* client_apply.c - see apply.h. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "core/base/clock.h"
 #include "core/base/memory.h"
 #include "core/route/gather.h"
+#include "core/route/lookup_text.h"
 #include "workers/client/apply.h"
 #include "workers/client/client.h"
 #include "workers/query/change.h"
 #include "workers/query/diagnostics.h"
+#include "workers/query/lookup.h"
 
 enum { COUNTS = 3, ERR_DUPLICATE = 1062 /* ER_DUP_ENTRY */ };
 
 enum apply_step {
     APPLY_BEGIN, APPLY_READ, APPLY_NOW, APPLY_BEHIND, APPLY_END, APPLY_UNDO, APPLY_STEPS,
 };
+
+/* Behind each statement that writes tables with lookups. */
+enum apply_lookups { LOOKUPS_NONE, LOOKUPS_DUE, LOOKUPS_TAKE, LOOKUPS_WRITE };
 
 struct client_apply {
     struct client   *client;
@@ -26,6 +31,11 @@ struct client_apply {
     struct arena     arena;
     struct changing  changing;
     const struct change_statement *at; /* under way */
+    bool             keeps;      /* tables with lookups are written */
+    bool             plain;      /* the client's statement runs on the shards itself */
+    enum apply_lookups       lookups;
+    struct taking            taking;
+    struct lookup_statement *lookup; /* under way */
     struct stream    sink;       /* answers that are not for the client yet */
     struct buf       answer;     /* what it gets: packets */
     struct diagnostics_kept kept;
@@ -57,12 +67,24 @@ client_apply_free(struct client *c)
     free(k);
 }
 
+/* Its rows are found on an engine. */
+static bool
+changes(const struct query_run *q)
+{
+    const struct plan *plan = &q->plan->plan;
+
+    return plan->change != NULL && gather_needed(plan, q->routes->routes, &q->values);
+}
+
 bool
 client_applies(const struct query_run *q)
 {
     const struct plan *plan = &q->plan->plan;
 
-    return plan->change != NULL && gather_needed(plan, q->routes->routes, &q->values);
+    if (q->command == QUERY_PREPARE || plan->kind == PLAN_EXPAND || plan->kind == PLAN_REFUSE)
+        return false;
+
+    return plan->keeps_lookups || changes(q);
 }
 
 /* --- the answer ----------------------------------------------------------- */
@@ -140,7 +162,7 @@ send_ok(struct client_apply *k)
 
     (void)!reply_ok_decode(payload, s->capabilities, &ok);
     ok.track = (struct span){ 0 };
-    if (k->verb == CHANGE_INSERT) {
+    if (k->verb == CHANGE_INSERT && !k->plain) {
         ok.affected_rows = k->affected;
         ok.insert_id     = k->insert_id;
         ok.info          = (struct span){ 0 };
@@ -256,7 +278,8 @@ read_answer(struct client_apply *k)
     bool             tells   = k->verb == CHANGE_INSERT && k->returning && writes;
     struct sql_error error;
     struct ok        ok;
-    const struct sql_error *refused = writes ? k->q->plan->plan.change->duplicates : NULL;
+    const struct sql_error *refused = writes && !k->plain ? k->q->plan->plan.change->duplicates
+                                                          : NULL;
 
     if (payload.len != 0 && payload.ptr[0] == REPLY_ERR && reply_err_decode(payload, &error))
         fail(k, error.code == ERR_DUPLICATE && refused != NULL ? refused : &error);
@@ -275,6 +298,51 @@ read_answer(struct client_apply *k)
     buf_clear(&k->sink.out);
 }
 
+/* --- lookups ---------------------------------------------------------------- */
+
+/* What the shards have told as statements. */
+static void
+plan_lookups(struct client_apply *k, const struct routes *r)
+{
+    struct err err;
+
+    k->lookups = LOOKUPS_WRITE;
+    if (!k->failed && !lookup_statements(&k->arena, r, k->taking.parts, k->taking.n, &k->lookup,
+                                         &err))
+        fail_with(k, err.text);
+}
+
+static void
+check_lookup(struct client_apply *k, const struct ok *ok)
+{
+    if (!k->lookup->exact || ok->affected_rows == k->lookup->rows)
+        return;
+    fail_with(k, "a lookup of the table lacks values that its rows have, and the statement is "
+              "undone: 'shardctl fsck' tells which, and 'shardctl fsck --repair' adds them");
+}
+
+static void
+read_lookup_answer(struct client_apply *k, const struct routes *r)
+{
+    struct span      payload = span_from(buf_unread(&k->sink.out), PACKET_HEADER_BYTES);
+    struct sql_error error;
+    struct ok        ok = { 0 };
+
+    if (payload.len != 0 && payload.ptr[0] == REPLY_ERR && reply_err_decode(payload, &error))
+        fail(k, &error);
+    else if (payload.len == 0 || payload.ptr[0] != REPLY_OK ||
+             !reply_ok_decode(payload, k->client->session.capabilities, &ok))
+        fail_with(k, "a lookup was not written as it should be");
+    buf_clear(&k->sink.out);
+    if (k->lookups == LOOKUPS_TAKE) {
+        plan_lookups(k, r);
+    } else {
+        if (!k->failed)
+            check_lookup(k, &ok);
+        k->lookup = k->lookup->next;
+    }
+}
+
 static void
 part_done(struct query_run *q)
 {
@@ -283,6 +351,19 @@ part_done(struct query_run *q)
     bool                 cut = q->cut;
 
     c->query = NULL;
+    if (k->lookups >= LOOKUPS_TAKE && k->step != APPLY_UNDO) {
+        if (c->state != CLIENT_CLOSING && !cut)
+            read_lookup_answer(k, q->routes->routes);
+        query_free(q);
+        if (c->state == CLIENT_CLOSING)
+            return;
+        diagnostics_clear(&c->session);
+        if (cut)
+            client_hang_up(c, COUNTER_CLOSED_BACKEND);
+        else
+            go_on(k);
+        return;
+    }
     if (k->step == APPLY_READ) {
         k->q   = q;
         k->now_s = q->now_s != 0 ? q->now_s : k->now_s;
@@ -302,10 +383,47 @@ part_done(struct query_run *q)
     else
         diagnostics_clear(&c->session);
     read_answer(k);
+    bool wrote = k->step == APPLY_NOW || k->step == APPLY_BEHIND ||
+                 (k->step == APPLY_READ && k->plain);
+    if (wrote && !k->failed && k->keeps)
+        k->lookups = LOOKUPS_DUE;
     go_on(k);
 }
 
-static const struct query_ops part_ops = { .done = part_done, .again = client_again };
+/* The client's statement has another plan now, which may be of the other kind. */
+static void
+run_anew(struct client_apply *k, struct query_run *q)
+{
+    client_plan_anew(k->client, q);
+    if (k->step == APPLY_READ) {
+        k->plain     = !changes(q);
+        k->verb      = k->plain ? CHANGE_UPDATE : q->plan->plan.change->verb;
+        k->generates = change_has_generated(q);
+        q->changing  = k->plain ? NULL : &k->changing;
+    }
+    query_again(q);
+}
+
+static void
+part_again(struct query_run *q)
+{
+    struct client *c = q->owner;
+
+    q->routes = routes_hold(c->ctx);
+    run_anew(c->apply, q);
+}
+
+static void
+part_elsewhere(struct query_run *q)
+{
+    struct client *c = q->owner;
+
+    plan_ref_release(q->plan);
+    run_anew(c->apply, q);
+}
+
+static const struct query_ops part_ops = { .done = part_done, .again = part_again,
+                                           .elsewhere = part_elsewhere };
 
 static void
 start_part(struct client_apply *k, struct query_run *q)
@@ -316,6 +434,7 @@ start_part(struct client_apply *k, struct query_run *q)
     q->seq     = 1;
     q->more    = false;
     q->fixed_s = k->now_s;
+    q->keeps_lookups = k->keeps && k->lookups == LOOKUPS_NONE;
     client_start(k->client, q);
 }
 
@@ -324,6 +443,8 @@ say(struct client_apply *k, struct span text, enum query_command command)
 {
     struct query_run *q = client_query(k->client, command);
 
+    q->ours        = k->lookups >= LOOKUPS_TAKE;
+    q->taking      = k->lookups == LOOKUPS_TAKE ? &k->taking : NULL;
     q->text        = text;
     q->values.text = text;
     q->one_off     = true;
@@ -337,7 +458,7 @@ read_rows(struct client_apply *k)
     struct query_run *q = k->q;
 
     k->q        = NULL;
-    q->changing = &k->changing;
+    q->changing = k->plain ? NULL : &k->changing;
     start_part(k, q);
 }
 
@@ -363,10 +484,32 @@ write_next(struct client_apply *k, const struct change_statement *next)
     say(k, next->text, k->returning && k->command == QUERY_EXECUTE ? QUERY_EXECUTE : QUERY_TEXT);
 }
 
+/* True: something about lookups is under way. */
+static bool
+keep_lookups(struct client_apply *k)
+{
+    if (k->lookups == LOOKUPS_DUE) {
+        k->lookups  = LOOKUPS_TAKE;
+        k->taking.n = 0;
+        say(k, SPAN("SELECT 1"), QUERY_TEXT);
+        return true;
+    }
+    if (k->lookups == LOOKUPS_WRITE && k->lookup != NULL) {
+        say(k, k->lookup->text, QUERY_TEXT);
+        return true;
+    }
+    k->lookups = LOOKUPS_NONE;
+    return false;
+}
+
 /* What was begun last is over. */
 static void
 go_on(struct client_apply *k)
 {
+    if (k->failed)
+        k->lookups = LOOKUPS_NONE;
+    else if (k->step != APPLY_UNDO && keep_lookups(k))
+        return;
     if (k->failed && k->step != APPLY_UNDO) {
         if (k->step == APPLY_BEGIN)
             finish(k);
@@ -400,31 +543,6 @@ go_on(struct client_apply *k)
 
 /* --- the beginning -------------------------------------------------------- */
 
-/* As of one moment, all of it. */
-static double
-now_s(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-static bool
-has_generated(const struct query_run *q)
-{
-    const struct change_spec *spec  = q->plan->plan.change;
-    bool                      found = false;
-
-    for (uint32_t i = 0; i < spec->n_targets; i++) {
-        uint32_t                  at = q->plan->plan.gather->tables[spec->targets[i].at].table;
-        const struct route_table *t  = &q->routes->routes->tables[at];
-        for (uint32_t c = 0; c < t->n_columns; c++)
-            found = found || t->columns[c].generated;
-    }
-    return found;
-}
-
 void
 client_apply(struct client *c, struct query_run *q)
 {
@@ -446,11 +564,16 @@ client_apply(struct client *c, struct query_run *q)
 
     *k = (struct client_apply){
         .client = c, .out = q->client, .done = q->ops->done, .q = q,
-        .verb = q->plan->plan.change->verb,
+        .verb = changes(q) ? q->plan->plan.change->verb : CHANGE_UPDATE,
+        .plain = !changes(q), .keeps = q->plan->plan.keeps_lookups,
         .returning = q->plan->plan.returning, .more = q->more, .command = q->command,
-        .now_s = q->fixed_s != 0 ? q->fixed_s : now_s(), .generates = has_generated(q),
+        .now_s = q->fixed_s != 0 ? q->fixed_s : clock_wall_s(), /* as of one moment, all of it */
+        .generates = change_has_generated(q),
     };
     k->changing = (struct changing){ .arena = &k->arena, .one_insert = k->returning };
+    k->taking.arena = &k->arena;
+    for (uint32_t i = 0; i < c->session.n_held; i++)
+        c->session.held[i].armed = false; /* of a statement that failed */
     k->sink.ring  = c->ctx->ring;
     k->sink.state = STREAM_OPEN;
     memcpy(k->texts, texts, sizeof(k->texts));

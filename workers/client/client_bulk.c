@@ -13,6 +13,7 @@
 #include "core/base/memory.h"
 #include "core/mysql/bulk.h"
 #include "workers/client/client.h"
+#include "workers/client/reading.h"
 
 enum {
     ERR_ARGUMENTS      = 1210, /* ER_WRONG_ARGUMENTS */
@@ -97,7 +98,8 @@ read_statement(struct client_bulk *k)
     lex_init(&l, k->statement->text, k->client->session.lex);
     t          = lex_next(&l);
     k->inserts = token_is_keyword(t, KW_INSERT) || token_is_keyword(t, KW_REPLACE);
-    if (!k->inserts && !token_is_keyword(t, KW_UPDATE) && !token_is_keyword(t, KW_DELETE))
+    if (k->statement->for_text.len != 0 ||
+        (!k->inserts && !token_is_keyword(t, KW_UPDATE) && !token_is_keyword(t, KW_DELETE)))
         return unsupported(k);
     while (k->inserts && t.kind != TOK_END && t.kind != TOK_BAD && t.kind != TOK_PARAM) {
         t = lex_next(&l);
@@ -395,6 +397,19 @@ run(struct client_bulk *k)
     }
 }
 
+static bool
+is_read_alike(struct client *c, struct prepared *p, struct sql_error *why)
+{
+    if (!client_may_execute(c, p->text, p->charset, why))
+        return false;
+    if (!client_reads_otherwise(c, p->text, p->reading))
+        return true;
+    sql_error_set(why, SQL_NOT_SUPPORTED, "shardd: sql_mode has changed in a way in which the "
+                  "statement reads otherwise since it was prepared, and it cannot be executed for "
+                  "many rows at once: prepare it again");
+    return false;
+}
+
 void
 client_bulk_execute(struct client *c, struct span payload)
 {
@@ -416,6 +431,10 @@ client_bulk_execute(struct client *c, struct span payload)
         prepared_reset(&c->stmts, p);
         client_fail(c, ERR_UNSUPPORTED_PS,
                     "This command is not supported in the prepared statement protocol yet");
+        return;
+    }
+    if (!is_read_alike(c, p, &error)) {
+        client_reply_error(c, &error);
         return;
     }
     if (!bulk_decode(payload, p->n_params, p->types, &bulk)) {

@@ -5,6 +5,7 @@
 #include "core/base/memory.h"
 #include "core/sql/parse.h"
 #include "workers/client/client.h"
+#include "workers/client/find.h"
 #include "workers/client/make.h"
 #include "workers/client/named.h"
 #include "workers/query/row_cursor.h"
@@ -195,6 +196,8 @@ client_begin(struct client *c, struct query_run *q)
         client_make(c, q);
     else if (client_applies(q))
         client_apply(c, q);
+    else if (client_finds(q))
+        client_find(c, q);
     else
         client_start(c, q);
 }
@@ -211,8 +214,9 @@ client_enter_schema(struct client *c, struct span schema)
 }
 
 void
-client_leave_schema(struct client *c)
+client_leave_statement(struct client *c)
 {
+    client_for_leave(c);
     if (c->schema_before == NULL)
         return;
     session_set_schema(&c->session, span_of(c->schema_before));
@@ -231,6 +235,27 @@ trimmed(struct span text)
 
 /* --- statements as text -------------------------------------------------- */
 
+void
+client_run_text(struct client *c, struct query_run *q, struct span text)
+{
+    q->text        = text;
+    q->values.text = text;
+    q->plan        = client_find_plan(c, q, text, false);
+    if (q->plan == NULL) {
+        query_free(q);
+        client_leave_statement(c);
+        if (trimmed(text).len == 0)
+            client_fail(c, ERR_EMPTY, "Query was empty");
+        else
+            client_reply_ok(c); /* nothing but a comment */
+    } else if (client_for_allows(c, q)) {
+        if (q->plan->plan.kind == PLAN_NAMED)
+            client_named(c, q);
+        else
+            client_begin(c, q);
+    }
+}
+
 static void
 run_text(struct client *c, struct span text)
 {
@@ -245,30 +270,30 @@ run_text(struct client *c, struct span text)
                     "one, and the connection does not allow that (CLIENT_MULTI_STATEMENTS)");
         return;
     }
-    q->text = (struct span){ text.ptr, len };
-    query_take_settings(q, &q->text);
-    q->values.text = q->text;
-    q->more        = more.len != 0;
-    q->plan        = client_find_plan(c, q, q->text, false);
-    if (q->plan == NULL) {
-        query_free(q);
-        if (trimmed(text).len == 0)
-            client_fail(c, ERR_EMPTY, "Query was empty");
-        else
-            client_reply_ok(c); /* nothing but a comment */
-        return;
-    }
+    struct span one = { text.ptr, len };
+    query_take_settings(q, &one);
+    q->more = more.len != 0;
     c->rest = more;
-    if (q->plan->plan.kind == PLAN_NAMED)
-        client_named(c, q);
+    if (q->for_text.len == 0 && client_for_text(c, one, q->more))
+        query_free(q);
     else
-        client_begin(c, q);
+        client_run_text(c, q, one);
 }
 
 static void
 file_has_room(struct query_run *q)
 {
     client_run(q->owner);
+}
+
+/* Of a statement in several steps; NULL: it was the last. */
+static void (*next_step(struct client *c, const struct query_run *q))(struct client *c)
+{
+    if (client_for_done(c, q))
+        return client_for_next;
+    if (client_once_done(c, q))
+        return client_once_next;
+    return client_named_done(c, q) ? client_named_next : NULL;
 }
 
 void
@@ -289,15 +314,14 @@ client_statement_done(struct query_run *q)
     c->executing       = c->fetching = NULL;
     c->query           = NULL;
     c->reader.next_seq = q->seq;
-    bool once    = client_once_done(c, q);
-    bool goes_on = once || client_named_done(c, q);
-    if (!goes_on)
-        client_leave_schema(c);
+    void (*next)(struct client *c) = next_step(c, q);
+    if (next == NULL)
+        client_leave_statement(c);
     query_free(q);
     if (c->state == CLIENT_CLOSING)
         return;
-    if (goes_on) {
-        (once ? client_once_next : client_named_next)(c);
+    if (next != NULL) {
+        next(c);
         return;
     }
     if (cut || release) {

@@ -6,6 +6,7 @@
 #include "core/route/gather.h"
 #include "workers/client/client.h"
 #include "workers/client/named.h"
+#include "workers/client/reading.h"
 #include "workers/query/own_vars.h"
 
 enum {
@@ -27,7 +28,8 @@ struct named_run {
     struct span              text, schema;
     uint64_t                 limit_ms;   /* see query.h */
     struct span              for_text;
-    struct lex_options       lex;
+    bool                     otherwise; /* the text does not read as the session does, but as: */
+    uint16_t                 reading;
     uint32_t                 n_params; /* of the statement */
     struct param_value      *params;   /* as SQL, with their values: [spec->n_values) */
     struct key_value        *values;
@@ -102,6 +104,15 @@ variable_value(struct client *c, struct span name, struct key_value *out)
     out->bytes   = arena_copy(&c->named->arena, out->bytes);
 }
 
+/* Constants too are for EVALUATE where the statement reads otherwise than its EXECUTE. */
+static bool
+is_evaluated(const struct named_run *r, uint32_t n)
+{
+    enum named_kind kind = (n == 0 ? &r->spec->text : &r->spec->values[n - 1])->kind;
+
+    return kind == NAMED_EXPRESSION || (n != 0 && r->otherwise && kind == NAMED_CONSTANT);
+}
+
 /* The name of the variable that EVALUATE gives the n-th value; 0 is the text. */
 static struct span
 own_variable(struct client *c, uint32_t n)
@@ -155,7 +166,7 @@ take_values(struct client *c)
     for (uint32_t i = 0; i < n; i++) {
         const struct named_value *from = &r->spec->values[i];
         struct buf                sql  = { 0 };
-        if (from->kind == NAMED_CONSTANT) {
+        if (from->kind == NAMED_CONSTANT && !is_evaluated(r, i + 1)) {
             r->values[i]       = from->value;
             r->params[i].bytes = from->sql;
             continue;
@@ -218,7 +229,12 @@ run(struct client *c)
     struct named_run *r     = c->named;
     bool              plain = r->n_params == 0;
     struct query_run *q;
+    struct sql_error  error;
 
+    if (r->otherwise && !client_read_as(c, r->reading, &error)) {
+        answer_error(c, &error);
+        return;
+    }
     r->phase = RUN;
     client_enter_schema(c, r->schema);
     q              = new_query(c, plain ? QUERY_TEXT : QUERY_NAMED);
@@ -240,7 +256,8 @@ run(struct client *c)
     }
     if (!plain)
         client_named_fit(c, q);
-    client_begin(c, q);
+    if (client_for_allows(c, q))
+        client_begin(c, q);
 }
 
 static void
@@ -251,7 +268,8 @@ keep(struct client *c)
              .name     = r->spec->name,
              .text     = r->text,
              .schema   = span_of(c->session.schema),
-             .lex      = c->session.lex,
+             .reading  = client_reading(c),
+             .charset  = c->session.lex.charset,
              .n_params = r->n_params,
     };
 
@@ -321,7 +339,7 @@ check(struct client *c)
 
     const struct plan *plan = q->plan != NULL ? &q->plan->plan : NULL;
     if (plan != NULL && plan->kind != PLAN_NAMED && plan->kind != PLAN_SHARDD &&
-        plan->kind != PLAN_REFUSE && !is_own(plan)) {
+        (plan->kind != PLAN_REFUSE || plan->asks) && !is_own(plan)) {
         client_start(c, q);
         return;
     }
@@ -361,7 +379,7 @@ evaluate(struct client *c)
 
     for (uint32_t i = 0; i <= spec->n_values; i++) {
         const struct named_value *from = i == 0 ? &spec->text : &spec->values[i - 1];
-        if (from->kind != NAMED_EXPRESSION)
+        if (!is_evaluated(r, i))
             continue;
         buf_append_text(&sql, buf_len(&sql) == 0 ? "SET " : ", ");
         say_variable(&sql, own_variable(c, i));
@@ -384,10 +402,10 @@ evaluate(struct client *c)
 static void
 forget_own(struct client *c)
 {
-    const struct named_spec *spec = c->named->spec;
+    const struct named_run *r = c->named;
 
-    for (uint32_t i = 0; i <= spec->n_values; i++)
-        if ((i == 0 ? &spec->text : &spec->values[i - 1])->kind == NAMED_EXPRESSION)
+    for (uint32_t i = 0; i <= r->spec->n_values; i++)
+        if (is_evaluated(r, i))
             uservars_forget(&c->session.uservars, own_variable(c, i));
 }
 
@@ -400,31 +418,24 @@ too_many(struct client *c)
            c->stmts.bytes + c->named_list.bytes > c->ctx->conf.max_packet_bytes;
 }
 
-static bool
-reads_alike(struct lex_options a, struct lex_options b)
-{
-    return a.charset == b.charset && a.ansi_quotes == b.ansi_quotes &&
-           a.no_backslash_escapes == b.no_backslash_escapes &&
-           a.pipes_as_concat == b.pipes_as_concat &&
-           a.high_not_precedence == b.high_not_precedence;
-}
-
 /* False: it is answered. */
 static bool
 find(struct client *c)
 {
     struct named_run   *r     = c->named;
     const struct named *named = named_find(&c->named_list, r->spec->name);
+    struct sql_error    error;
 
     if (named == NULL) {
         unknown(c, "EXECUTE");
         return false;
     }
-    if (!reads_alike(named->lex, c->session.lex)) {
-        refuse(c, SQL_NOT_SUPPORTED, "shardd: the character set or sql_mode has changed in a way "
-               "in which statements read otherwise since this one was prepared: PREPARE it again");
+    if (!client_may_execute(c, named->text, named->charset, &error)) {
+        answer_error(c, &error);
         return false;
     }
+    r->otherwise = client_reads_otherwise(c, named->text, named->reading);
+    r->reading   = named->reading;
     r->text     = arena_copy(&r->arena, named->text);
     r->schema   = arena_copy(&r->arena, named->schema);
     r->n_params = named->n_params;

@@ -1,20 +1,23 @@
 /* client_once.c - see once.h. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "core/base/clock.h"
 #include "core/base/memory.h"
+#include "core/mysql/literal.h"
 #include "core/sql/ast.h"
 #include "workers/client/client.h"
 #include "workers/client/once.h"
 
 struct once_run {
     struct arena       arena;
-    bool               running; /* the INSERT; before that the SET */
+    bool               running; /* the statement; before that the SET */
     enum query_command command;
     bool               more;
     double             now_s;
-    struct span        set, insert;
+    struct span        set, text; /* the client's, with the values in: */
+    const struct range *ranges;   /* [n] */
+    bool               literals;  /* they become such, not variables */
     uint64_t           limit_ms; /* see query.h */
     struct span        for_text;
     uint32_t           n; /* values */
@@ -33,26 +36,65 @@ variable(struct once_run *r, uint32_t n)
     return arena_copy(&r->arena, (struct span){ (uint8_t *)name, (size_t)len });
 }
 
-/* Both texts, with a variable in the place of each value. */
 static void
-write_texts(struct once_run *r, struct span text, const struct plan *plan)
+keep_text(struct once_run *r, struct span text, const struct plan *plan)
 {
-    struct buf set = { 0 }, insert = { 0 };
-    uint32_t   at  = 0;
+    struct buf    set    = { 0 };
+    struct range *ranges = arena_alloc(&r->arena, plan->n_once * sizeof(*ranges));
 
     for (uint32_t i = 0; i < plan->n_once; i++) {
-        struct range value = plan->once[i];
+        ranges[i] = plan->once[i];
         buf_printf(&set, "%s@`shardd once %u` = ", i == 0 ? "SET " : ", ", i);
-        buf_append(&set, text.ptr + value.start, value.end - value.start);
-        buf_append(&insert, text.ptr + at, value.start - at);
-        buf_printf(&insert, "@`shardd once %u`", i);
-        at = value.end;
+        buf_append(&set, text.ptr + ranges[i].start, ranges[i].end - ranges[i].start);
     }
-    buf_append(&insert, text.ptr + at, text.len - at);
-    r->set    = arena_copy(&r->arena, buf_unread(&set));
-    r->insert = arena_copy(&r->arena, buf_unread(&insert));
+    r->n        = plan->n_once;
+    r->ranges   = ranges;
+    r->literals = plan->once_literals;
+    r->text     = arena_copy(&r->arena, text);
+    r->set      = arena_copy(&r->arena, buf_unread(&set));
     buf_fini(&set);
-    buf_fini(&insert);
+}
+
+/* As SET GLOBAL takes it. */
+static void
+say_literal(struct client *c, uint32_t n, struct buf *out)
+{
+    struct literal_mode mode = { .charset              = CHARSET_UTF8MB4_GENERAL_CI,
+                                 .no_backslash_escapes = c->session.lex.no_backslash_escapes };
+    struct key_value    value;
+
+    uservars_value(&c->session.uservars, variable(c->once, n), &value);
+    if (value.kind == KEY_VALUE_NULL)
+        buf_append_text(out, "NULL");
+    else if (value.kind == KEY_VALUE_INT || value.kind == KEY_VALUE_DECIMAL)
+        buf_append_span(out, value.bytes);
+    else if (value.kind == KEY_VALUE_FLOAT)
+        buf_printf(out, "%.*s%s", (int)value.bytes.len, (const char *)value.bytes.ptr,
+                   memchr(value.bytes.ptr, 'e', value.bytes.len) == NULL ? "e0" : "");
+    else
+        literal_quote(out, value.bytes, &mode);
+}
+
+/* The client's text, with variables or what they are in the places of the values. */
+static struct span
+final_text(struct client *c)
+{
+    struct once_run *r   = c->once;
+    struct buf       out = { 0 };
+    uint32_t         at  = 0;
+
+    for (uint32_t i = 0; i < r->n; i++) {
+        buf_append(&out, r->text.ptr + at, r->ranges[i].start - at);
+        if (r->literals)
+            say_literal(c, i, &out);
+        else
+            buf_printf(&out, "@`shardd once %u`", i);
+        at = r->ranges[i].end;
+    }
+    buf_append(&out, r->text.ptr + at, r->text.len - at);
+    struct span text = arena_copy(&r->arena, buf_unread(&out));
+    buf_fini(&out);
+    return text;
 }
 
 /* The parameters are the client's packet, or the arena's that `q` has: they are copied. */
@@ -90,19 +132,16 @@ void
 client_once(struct client *c, struct query_run *q)
 {
     struct once_run *r = mem_alloc(sizeof(*r));
-    struct timespec  now;
 
-    clock_gettime(CLOCK_REALTIME, &now);
     *r = (struct once_run){
         .command = q->command,
         .more    = q->more,
-        .now_s   = (double)now.tv_sec + (double)now.tv_nsec / 1e9,
-        .n       = q->plan->plan.n_once,
+        .now_s   = clock_wall_s(),
         .limit_ms = q->limit_ms,
     };
     r->for_text = arena_copy(&r->arena, q->for_text);
     c->once = r;
-    write_texts(r, q->text, &q->plan->plan);
+    keep_text(r, q->text, &q->plan->plan);
     keep_params(r, q);
     query_free(q);
     struct query_run *set = new_query(c, QUERY_TEXT, r->set);
@@ -132,7 +171,7 @@ void
 client_once_next(struct client *c)
 {
     struct once_run  *r = c->once;
-    struct query_run *q = new_query(c, r->command, r->insert);
+    struct query_run *q = new_query(c, r->command, final_text(c));
     struct sql_error  error = r->error;
 
     r->running         = true;
@@ -145,7 +184,7 @@ client_once_next(struct client *c)
     if (r->command != QUERY_TEXT)
         q->values.n_params = r->n_params;
     if (error.code == 0) {
-        client_start(c, q);
+        client_begin(c, q);
         return;
     }
     client_take(c, q);

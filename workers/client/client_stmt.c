@@ -3,6 +3,7 @@
 
 #include "core/base/memory.h"
 #include "workers/client/client.h"
+#include "workers/client/reading.h"
 #include "workers/query/limits.h"
 #include "workers/query/row_cursor.h"
 
@@ -33,10 +34,13 @@ runs_here(enum plan_kind kind)
 }
 
 static struct prepared *
-keep(struct client *c, struct span text, uint32_t n_params)
+keep(struct client *c, struct span for_text, struct span text, uint32_t n_params)
 {
     struct prepared *p = stmts_add(&c->stmts, text, n_params);
 
+    p->reading = client_reading(c);
+    p->charset = c->session.lex.charset;
+    prepared_set_for(&c->stmts, p, for_text);
     if (c->session.schema != NULL)
         p->schema = mem_strdup(c->session.schema);
     return p;
@@ -45,7 +49,7 @@ keep(struct client *c, struct span text, uint32_t n_params)
 void
 client_prepare(struct client *c, struct span payload)
 {
-    struct span   text = command_text(payload);
+    struct span       text = command_text(payload), for_text = { 0 };
     struct query_run *q;
 
     slot_count(c->ctx->slot, COUNTER_STATEMENTS_PREPARE);
@@ -59,6 +63,7 @@ client_prepare(struct client *c, struct span payload)
                     "are larger than max_packet_bytes: close some");
         return;
     }
+    client_for_split(c, &for_text, &text);
     q              = client_query(c, QUERY_PREPARE);
     q->text        = text;
     q->values.text = text;
@@ -77,16 +82,16 @@ client_prepare(struct client *c, struct span payload)
         query_free(q);
         client_fail(c, ERR_UNSUPPORTED_PS,
                     "This command is not supported in the prepared statement protocol yet");
-    } else if (kind == PLAN_REFUSE) {
+    } else if (kind == PLAN_REFUSE && !q->plan->plan.asks) {
         struct sql_error error = q->plan->plan.error;
         query_free(q);
         slot_count(c->ctx->slot, COUNTER_ROUTE_REFUSED);
         client_reply_error(c, &error);
     } else if (here) {
         query_free(q);
-        reply_prepared(c, keep(c, text, 0));
+        reply_prepared(c, keep(c, for_text, text, 0));
     } else {
-        c->preparing        = keep(c, text, n_params);
+        c->preparing        = keep(c, for_text, text, n_params);
         q->client_statement = c->preparing->id;
         client_start(c, q);
     }
@@ -170,19 +175,42 @@ client_execute(struct client *c, struct span payload)
         client_reply_error(c, &error);
         return;
     }
+    if (!client_may_execute(c, p->text, p->charset, &error)) {
+        client_reply_error(c, &error);
+        return;
+    }
+    if (p->for_text.len != 0)
+        client_for_prepared(c, p, payload);
+    else
+        client_run_prepared(c, p, payload);
+}
+
+void
+client_run_prepared(struct client *c, struct prepared *p, struct span payload)
+{
+    struct sql_error error;
+
+    if (client_reads_otherwise(c, p->text, p->reading) &&
+        !client_read_as(c, p->reading, &error)) {
+        client_leave_statement(c);
+        client_reply_error(c, &error);
+        return;
+    }
     struct query_run *q = client_query(c, QUERY_EXECUTE);
+
     q->text        = p->text;
     q->values.text = p->text;
     client_enter_schema(c, span_of(p->schema));
     q->plan = client_find_plan(c, q, p->text, true);
     if (q->plan == NULL || !read_params(c, q, p, payload)) {
         query_free(q);
-        client_leave_schema(c);
+        client_leave_statement(c);
         client_fail(c, ERR_ARGUMENTS, "Incorrect arguments to mysqld_stmt_execute");
         return;
     }
     c->executing = p;
-    client_begin(c, q);
+    if (client_for_allows(c, q))
+        client_begin(c, q);
 }
 
 void

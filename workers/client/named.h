@@ -25,7 +25,8 @@ struct query_run;
 struct named {
     struct named      *next;
     struct span        name, text, schema; /* behind it, in one block; schema empty: none */
-    struct lex_options lex;                /* as it was read */
+    uint16_t           reading;            /* as it was read: see reading.h */
+    enum lex_charset   charset;
     uint32_t           n_params;
 };
 

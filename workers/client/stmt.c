@@ -77,6 +77,15 @@ stmts_add(struct stmts *s, struct span text, uint32_t n_params)
 }
 
 void
+prepared_set_for(struct stmts *s, struct prepared *p, struct span text)
+{
+    if (text.len == 0)
+        return;
+    p->for_text = (struct span){ (uint8_t *)mem_strndup(text.ptr, text.len), text.len };
+    s->bytes += text.len;
+}
+
+void
 prepared_close_cursor(struct prepared *p)
 {
     row_cursor_free(p->cursor);
@@ -88,7 +97,8 @@ prepared_free(struct stmts *s, struct prepared *p)
 {
     prepared_reset(s, p);
     prepared_close_cursor(p);
-    s->bytes -= p->text.len;
+    s->bytes -= p->text.len + p->for_text.len;
+    free((void *)(uintptr_t)p->for_text.ptr);
     free((void *)(uintptr_t)p->text.ptr);
     free(p->types);
     free(p->schema);

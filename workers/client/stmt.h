@@ -8,6 +8,7 @@
 
 #include "core/base/buf.h"
 #include "core/mysql/command.h"
+#include "core/sql/lex.h"
 
 struct row_cursor;
 
@@ -20,7 +21,10 @@ struct prepared {
     struct prepared       *next;      /* in its bucket */
     uint32_t               id;
     struct span            text;      /* owned */
+    struct span            for_text;  /* owned: SET STATEMENT ... FOR of it; empty: none */
     char                  *schema;    /* owned: current when it was prepared; NULL: none */
+    uint16_t               reading;   /* as it was read: see reading.h */
+    enum lex_charset       charset;
     uint32_t               n_params;
     uint16_t              *types;     /* owned [n_params]: as bound last */
     struct stmt_long_data *long_data; /* owned [n_params], or NULL */
@@ -46,6 +50,9 @@ void prepared_close_cursor(struct prepared *p);
 
 /* The statement has this many parameters. */
 void prepared_set_params(struct prepared *p, uint32_t n);
+
+/* `text` is copied. */
+void prepared_set_for(struct stmts *s, struct prepared *p, struct span text);
 
 /* COM_STMT_SEND_LONG_DATA; `limit` bytes for all of the client's statements. */
 void prepared_append(struct stmts *s, struct prepared *p, uint16_t param, struct span bytes,

@@ -226,7 +226,7 @@ stay(struct leg *leg)
     pins_add(&s->pins, s->ctx->slot, PIN_USER_VARIABLE);
     leg->backend->dirty = true;
     if (session_held(s, leg->shard_id) == NULL)
-        session_hold(s, leg->shard_id, leg->backend, HELD_PIN);
+        leg_hold(leg, HELD_PIN);
 }
 
 static void

@@ -13,6 +13,7 @@
 #include "core/route/gather.h"
 
 struct gathering;
+struct query_run;
 
 struct change_statement {
     struct span              text;
@@ -32,6 +33,9 @@ struct changing {
     struct change_list now, behind; /* those come when all of these are done */
     struct sql_error   error;       /* the answer is worth nothing */
 };
+
+/* A table that the statement writes has generated columns; false for what is no such write. */
+bool change_has_generated(const struct query_run *q);
 
 /* --- between the files of query_gather --- */
 

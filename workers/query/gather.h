@@ -102,6 +102,7 @@ struct gathering {
     struct change_writer writer;  /* of the one that is read */
     struct buf           head, tail; /* of an INSERT's writer */
 
+    bool             weakly; /* ... because of a replica: it begins anew on primaries */
     bool             failed;
     bool             ended;  /* what ends the statement has begun */
     struct sql_error error;

@@ -2,12 +2,13 @@
 #include "workers/query/leg.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "core/route/gather.h"
+#include "workers/query/hedge.h"
 #include "workers/query/own_vars.h"
 #include "workers/query/park.h"
 #include "workers/query/replica.h"
-#include "workers/query/set_statement.h"
 #include "workers/query/txn.h"
 
 void
@@ -23,7 +24,7 @@ legs_make(struct query_run *q, const struct shard_set *shards)
             .q        = q,
             .number   = i,
             .shard    = shard,
-            .shard_id = q->routes->routes->shards[shard].id,
+            .shard_id = session_server(q->s, q->routes->routes->shards[shard].id),
         };
         shard = shard_set_next(shards, shard + 1);
     }
@@ -63,10 +64,12 @@ leg_over(struct leg *leg, const struct sql_error *error)
         return;
     if (error != NULL && leg->use.server != NULL && replica_again(leg, error->code))
         return;
+    if (q->hedge != NULL && leg == q->legs)
+        hedge_end(q);
     leg->state = LEG_OVER;
     leg->ok    = error == NULL;
     leg_time_end(leg);
-    if (leg->use.server != NULL || q->s->seen != NULL)
+    if (leg->use.server != NULL || leg->suspect.server != NULL || q->s->seen != NULL)
         replica_over(leg);
     else
         q->s->touched |= q->plan == NULL || q->plan->plan.kind != PLAN_SET;
@@ -200,6 +203,22 @@ has_foreign_variables(const struct leg *leg)
            sees_variables(leg);
 }
 
+/* A SET STATEMENT is over. */
+static bool
+undo_statement_vars(struct leg *leg)
+{
+    struct held *h = session_held(leg->q->s, leg->shard_id);
+    char        *text = h->undo;
+
+    if (text == NULL)
+        return false;
+    h->undo                 = NULL;
+    leg->backend->vars_hash = h->undo_hash;
+    say(leg, COM_QUERY, span_of(text));
+    free(text);
+    return true;
+}
+
 /* Each step says something and returns true, or has nothing to say. */
 static bool
 step_reset(struct leg *leg)
@@ -210,7 +229,7 @@ step_reset(struct leg *leg)
     /* What the session holds already is a subset of its state, and a reset would
      * end its transaction. */
     if (session_held(s, leg->shard_id) != NULL)
-        return false;
+        return undo_statement_vars(leg);
     if ((b->vars_hash == s->vars.hash || b->vars_hash == 0) && !has_foreign_variables(leg))
         return false;
     b->vars_hash  = 0;
@@ -337,7 +356,7 @@ step_role(struct leg *leg)
     struct backend         *b    = leg->backend;
     const struct plan      *plan = q->plan == NULL ? NULL : &q->plan->plan;
     bool want = plan != NULL && !leg->is_engine && q->command != QUERY_PREPARE &&
-                (plan->hides || (q->gathering != NULL && plan->gather->hides));
+                (plan->hides || q->ours || (q->gathering != NULL && plan->gather->hides));
     bool keep = plan != NULL && plan->diagnostics; /* SET would clear them */
 
     if (b->role == (want ? ROLE_OURS : ROLE_NONE) || (keep && !want))
@@ -377,7 +396,9 @@ step_begin(struct leg *leg)
     if (first == NULL)
         s->txn_generation = leg->q->routes->routes->generation;
     if (h == NULL)
-        h = session_hold(s, leg->shard_id, b, HELD_PLAIN);
+        h = leg_hold(leg, HELD_PLAIN);
+    if (h->of != h->shard_id && leg->q->consistency > s->on_replicas)
+        s->on_replicas = (uint8_t)leg->q->consistency;
     /* Without a common end each shard commits for itself, and that is all a plain one does. */
     if (first == NULL || s->read_only || session_commit(s) != COMMIT_ATOMIC) {
         h->role = HELD_PLAIN;
@@ -471,6 +492,7 @@ do_step(struct leg *leg)
     case STEP_BEGIN:               return step_begin(leg);
     case STEP_SAVEPOINTS:          return step_savepoints(leg);
     case STEP_STATEMENT_SAVEPOINT: return step_statement_savepoint(leg);
+    case STEP_LOOKUP:              return lookup_arm(leg);
     case STEP_READY:               return false;
     }
     __builtin_unreachable();
@@ -552,48 +574,4 @@ leg_start(struct leg *leg)
     struct backend *b = pool_acquire(session_pool(s, leg->shard_id), &leg->waiter);
     if (b != NULL)
         got_backend(&leg->waiter, b, NULL);
-}
-
-/* --- the statement ------------------------------------------------------- */
-
-void
-leg_send(struct leg *leg, const struct exchange_ops *ops)
-{
-    struct query_run *q = leg->q;
-
-    query_fill_leg(leg);
-    leg_time_begin(leg);
-    leg->ops = ops;
-    switch (q->command) {
-    case QUERY_TEXT:
-        if (q->for_text.len != 0)
-            leg_send_set(leg, ops);
-        else
-            backend_send(leg->backend, COM_QUERY, leg_text(leg), &leg->x, ops);
-        break;
-    case QUERY_EXECUTE:
-        leg_execute(leg);
-        return;
-    case QUERY_NAMED:
-        leg_send_named(leg, ops);
-        break;
-    case QUERY_PREPARE:
-        backend_send(leg->backend, COM_STMT_PREPARE, leg_text(leg), &leg->x, ops);
-        break;
-    case QUERY_FETCH: /* row_cursor.c asks itself */
-    case QUERY_OTHER:
-        backend_send(leg->backend, q->payload.ptr[0], span_from(q->payload, 1), &leg->x, ops);
-        break;
-    }
-    if (q->leg_sent != NULL)
-        q->leg_sent(leg);
-}
-
-void
-leg_read_outcome(struct leg *leg, const struct result_reader *r)
-{
-    leg->affected  = r->affected_rows;
-    leg->insert_id = r->insert_id;
-    leg->warnings  = r->warnings;
-    leg->status    = r->status;
 }

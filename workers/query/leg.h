@@ -35,6 +35,17 @@ leg_to_engine(struct leg *leg, struct query_run *q, uint32_t engine,
  * but for what the leg says from here on: leg->backend->vars_hash is 1. */
 void leg_go_on(struct leg *leg);
 
+/* session_hold() of leg->backend. */
+static inline struct held *
+leg_hold(struct leg *leg, enum held_role role)
+{
+    struct held *h = session_hold(leg->q->s, leg->shard_id, leg->backend, role);
+
+    if (leg->shard != ROUTES_NONE)
+        h->of = leg->q->routes->routes->shards[leg->shard].id;
+    return h;
+}
+
 /* The leg's answer is complete (error NULL) or it failed. The backend goes
  * where it belongs; when all legs are over, q->all_over(q). */
 void leg_over(struct leg *leg, const struct sql_error *error);
@@ -46,6 +57,9 @@ void leg_lost(struct exchange *x, struct backend *b, const struct sql_error *why
  * as prepared execution, answers to leg->x with `ops`; q->leg_sent(leg) when it is on its
  * way, which is later where it has to be prepared first. When that fails the leg is over. */
 void leg_send(struct leg *leg, const struct exchange_ops *ops);
+
+/* lookup.c: the last step before the statement; it has nothing to wait for. */
+bool lookup_arm(struct leg *leg);
 
 /* --- leg_time.c --- */
 

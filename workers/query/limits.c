@@ -63,9 +63,11 @@ session_transaction_ms(const struct session *s)
 uint64_t
 query_limit_ms(const struct query_run *q)
 {
+    uint64_t hint = q->plan != NULL ? q->plan->plan.timeout_ms : 0;
+
     if (q->for_text.len == 0)
-        return session_statement_ms(q->s);
-    return less(statement_ms(q->s), q->limit_ms);
+        return less(session_statement_ms(q->s), hint);
+    return less(less(statement_ms(q->s), q->limit_ms), hint);
 }
 
 /* --- time ----------------------------------------------------------------- */

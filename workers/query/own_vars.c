@@ -160,13 +160,20 @@ item_ok(struct query_run *q, const struct setting *item)
 }
 
 bool
+own_is_set(const struct set_spec *spec)
+{
+    for (uint32_t i = 0; i < spec->n; i++)
+        if (is_ours(&spec->items[i]))
+            return true;
+    return false;
+}
+
+bool
 own_set(struct query_run *q)
 {
     const struct set_spec *spec = q->plan->plan.set;
-    bool                   any  = false;
+    bool                   any  = own_is_set(spec);
 
-    for (uint32_t i = 0; i < spec->n; i++)
-        any = any || is_ours(&spec->items[i]);
     for (uint32_t i = 0; any && i < spec->n; i++)
         if (!item_ok(q, &spec->items[i]))
             return true;

@@ -28,6 +28,9 @@ const char *own_literal(struct session *s, enum own_var v);
 enum conf_commit session_commit(const struct session *s);
 bool             session_snapshot_reads(const struct session *s);
 
+/* Whether some of the variables are ours. */
+bool own_is_set(const struct set_spec *spec);
+
 /* True when the SET was of ours, and is answered. */
 bool own_set(struct query_run *q);
 

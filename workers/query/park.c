@@ -29,7 +29,7 @@ park_is_old(const struct session *s, const struct routes *r)
 
     for (uint32_t i = 0; r->fenced && i < s->n_held; i++) {
         const struct held        *h     = &s->held[i];
-        const struct route_shard *shard = routes_server(r, h->shard_id);
+        const struct route_shard *shard = routes_server(r, h->of);
         if (shard != NULL && shard->fenced && (h->role != HELD_PIN || pinned))
             return true;
     }

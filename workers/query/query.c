@@ -4,20 +4,21 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "core/base/clock.h"
 #include "core/base/memory.h"
 #include "core/mysql/wire.h"
 #include "core/route/gather.h"
-#include "workers/query/row_cursor.h"
 #include "workers/query/diagnostics.h"
-#include "workers/query/information.h"
 #include "workers/query/heat.h"
+#include "workers/query/information.h"
 #include "workers/query/leg.h"
+#include "workers/query/lookup.h"
 #include "workers/query/own_vars.h"
 #include "workers/query/park.h"
 #include "workers/query/processlist.h"
 #include "workers/query/replica.h"
+#include "workers/query/row_cursor.h"
 #include "workers/query/snapshot.h"
 #include "workers/query/statement_time.h"
 #include "workers/query/together.h"
@@ -101,6 +102,17 @@ query_done(struct query_run *q)
     q->ops->done(q);
 }
 
+/* What a part of a statement has answered so far nobody has seen: there the error stands alone. */
+static void
+forget_unseen(struct query_run *q)
+{
+    if (!q->silent || !q->answered)
+        return;
+    buf_clear(stream_out(q->client));
+    q->answered = false;
+    q->seq      = 1;
+}
+
 void
 query_fail(struct query_run *q, const struct sql_error *error)
 {
@@ -111,6 +123,7 @@ query_fail(struct query_run *q, const struct sql_error *error)
         return;
     }
     together_take_back(q);
+    forget_unseen(q);
     if (q->answered) {
         /* Half an answer cannot become an error any more. */
         q->cut = true;
@@ -175,7 +188,7 @@ query_any_shard(const struct query_run *q)
     const struct routes  *r = q->routes->routes;
     const struct session *s = q->s;
 
-    uint32_t              wanted = s->n_held > 0 ? s->held[0].shard_id : ROUTES_NONE;
+    uint32_t              wanted = s->n_held > 0 ? s->held[0].of : ROUTES_NONE;
 
     for (uint32_t i = 0; wanted != ROUTES_NONE && i < r->n_shards; i++)
         if (r->shards[i].id == wanted)
@@ -298,6 +311,32 @@ keeps_to_key(struct query_run *q)
     return false;
 }
 
+/* True: it runs, or is refused. */
+static bool
+is_about_lookups(struct query_run *q)
+{
+    if (q->taking != NULL && !q->taking->finds)
+        lookup_take(q);
+    else if (q->plan->plan.keeps_lookups && !q->keeps_lookups && q->command != QUERY_PREPARE)
+        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: a table of the statement has a lookup, which "
+                     "is not kept by this way of running it: run it as a statement of its own");
+    else
+        return false;
+    return true;
+}
+
+static bool
+find_shards(struct query_run *q, struct shard_set *shards, struct sql_error *error)
+{
+    q->values.watch = heat_watch(q);
+    bool routed = plan_route(&q->plan->plan, q->routes->routes, &q->values, query_any_shard(q),
+                             shards, error);
+    q->values.watch = NULL;
+    if (q->found.n != 0)
+        *shards = q->found;
+    return routed;
+}
+
 static void
 run_on_shards(struct query_run *q)
 {
@@ -310,11 +349,17 @@ run_on_shards(struct query_run *q)
                      "roll back and start again");
         return;
     }
+    if (is_about_lookups(q))
+        return;
     find_variables(q);
     if (q->routes->routes->n_replicas != 0)
         replica_take(q);
     if (!keeps_to_key(q) || waits_for_move(q) || together_joins(q))
         return;
+    if (q->taking != NULL) {
+        lookup_find(q);
+        return;
+    }
     /* Without autocommit the first statement opens the transaction; what opened
      * it over there is the statement itself. */
     if (!s->autocommit && !s->in_txn && q->command != QUERY_PREPARE) {
@@ -333,15 +378,12 @@ run_on_shards(struct query_run *q)
         query_prepare(q, query_any_shard(q));
         return;
     }
-    if (gather_needed(plan, q->routes->routes, &q->values)) {
+    if (q->gathers_small || gather_needed(plan, q->routes->routes, &q->values)) {
         query_gather(q, query_any_shard(q));
         return;
     }
     struct sql_error error;
-    q->values.watch = heat_watch(q);
-    bool routed = plan_route(plan, q->routes->routes, &q->values, query_any_shard(q), &shards,
-                             &error);
-    q->values.watch = NULL;
+    bool             routed = find_shards(q, &shards, &error);
     if (!routed) {
         slot_count(q->ctx->slot, COUNTER_ROUTE_REFUSED);
         query_fail(q, &error);
@@ -447,7 +489,7 @@ run_plan(struct query_run *q)
         return;
     if (plan->kind != PLAN_TXN && plan->kind != PLAN_SHARDD && refuse_broken(q))
         return;
-    if (query_bulk_lock(q) || (plan->variables && own_show(q)))
+    if (query_bulk_lock(q) || (plan->variables && own_show(q)) || replica_forbids(q))
         return;
     switch (plan->kind) {
     case PLAN_ONE:
@@ -472,12 +514,17 @@ run_plan(struct query_run *q)
         return;
     case PLAN_ONCE:
     case PLAN_NAMED:  query_refuse(q, SQL_UNKNOWN_ERROR, "shardd: has several steps"); return;
-    case PLAN_REFUSE:
-        slot_count(q->ctx->slot, COUNTER_ROUTE_REFUSED);
-        slot_count(q->ctx->slot, COUNTER_ERRORS_SHARDD);
-        query_fail(q, &plan->error);
-        return;
+    case PLAN_REFUSE: query_refused(q); return;
     }
+}
+
+static void
+prepare(struct query_run *q)
+{
+    if (q->plan->plan.kind == PLAN_REFUSE)
+        query_refused(q);
+    else
+        run_on_shards(q);
 }
 
 static void
@@ -492,12 +539,8 @@ committed_before(struct query_run *q, const struct sql_error *error)
 static void
 take_time(struct query_run *q)
 {
-    struct timespec now;
-
-    if (q->now_s != 0 || q->plan == NULL || !q->plan->plan.same_time)
-        return;
-    clock_gettime(CLOCK_REALTIME, &now);
-    q->now_s = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+    if (q->now_s == 0 && q->plan && q->plan->plan.same_time)
+        q->now_s = clock_wall_s();
 }
 
 static void
@@ -516,7 +559,7 @@ query_again(struct query_run *q)
     if (q->command == QUERY_OTHER)
         run_other(q);
     else if (q->command == QUERY_PREPARE)
-        run_on_shards(q);
+        prepare(q);
     else
         run_plan(q);
 }
@@ -536,8 +579,8 @@ query_start(struct query_run *q)
     processlist_fill(q);
     information_account(q);
     q->keeps_diagnostics = query_fill_counts(q) || (q->plan != NULL && q->plan->plan.diagnostics);
-    if (!q->keeps_diagnostics && q->command != QUERY_PREPARE && q->command != QUERY_OTHER &&
-        !q->plan->plan.keeps_diagnostics)
+    if (!q->keeps_diagnostics && !q->sets_statement && q->command != QUERY_PREPARE &&
+        q->command != QUERY_OTHER && !q->plan->plan.keeps_diagnostics)
         diagnostics_clear(q->s);
     q->now_s = q->fixed_s;
     take_time(q);
@@ -548,7 +591,7 @@ query_start(struct query_run *q)
     if (q->s->in_txn && q->command != QUERY_PREPARE && table_locks_commit(q))
         txn_commit(q, committed_before);
     else if (q->command == QUERY_PREPARE)
-        run_on_shards(q);
+        prepare(q);
     else
         run_plan(q);
 }

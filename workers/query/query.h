@@ -32,11 +32,13 @@ struct snapshot;
 struct loading;
 struct gathering;
 struct changing;
+struct taking;
 struct query_making;
 struct aftermath;
 struct reporting;
 struct joined;
 struct row_cursor;
+struct hedge;
 
 enum query_command {
     QUERY_TEXT,    /* COM_QUERY */
@@ -53,7 +55,7 @@ enum leg_state { LEG_NEW, LEG_WAITING, LEG_SYNC, LEG_RUNNING, LEG_ASKING, LEG_OV
 enum leg_step {
     STEP_RESET, STEP_FILL, STEP_TIME, STEP_ROLE, STEP_VARS, STEP_USER_VARS, STEP_SCHEMA,
     STEP_INSERT_ID, STEP_NEXT_TRANSACTION,
-    STEP_BEGIN, STEP_SAVEPOINTS, STEP_STATEMENT_SAVEPOINT, STEP_READY,
+    STEP_BEGIN, STEP_SAVEPOINTS, STEP_STATEMENT_SAVEPOINT, STEP_LOOKUP, STEP_READY,
 };
 
 struct leg {
@@ -92,7 +94,8 @@ struct leg {
     uint32_t           statement; /* QUERY_EXECUTE: what runs; its own with a cursor */
     bool               yielded;  /* other statements were closed for it */
     struct exchange    time;     /* SET timestamp travels as well, */
-    struct exchange    role;     /* and SET ROLE */
+    struct exchange    role;     /* and SET ROLE, */
+    struct exchange    arm;      /* and the beginning of what lookups are told */
     struct buf         text;     /* owned: this shard's own text; empty: q->text */
     const struct param_value *params; /* with a text of its own, QUERY_EXECUTE */
     uint32_t           n_params;
@@ -144,11 +147,15 @@ struct query_run {
     bool                      one_off;    /* QUERY_EXECUTE: nobody prepares this text again */
     bool                      elsewhere;     /* an engine computes what is stored */
     bool                      as_controller; /* DDL: by the controller's rights, not the client's */
+    bool                      ours;       /* it uses tables that clients have no rights to */
+    bool                      keeps_lookups; /* the caller tells them afterwards; else what would
+                                             have to be told is refused */
     bool                      silent;     /* `client` is nobody's: the answer stays in its output */
     uint32_t                  client_statement; /* QUERY_PREPARE: the id to tell the client */
     uint64_t                  started_us;
     uint64_t                  limit_ms;   /* of SET STATEMENT, */
     struct span               for_text;   /* and its words; empty: none */
+    bool                      sets_statement; /* a SET for them: see statement_vars.h */
     uint64_t                  rows, row_bytes; /* counted so far, see limits.h */
     bool                      stopped; /* the answer has ended with an error between rows */
     double                    now_s; /* wall clock, for plans with same_time */
@@ -175,6 +182,7 @@ struct query_run {
     bool           joins_nobody; /* it has waited in vain once */
     bool           served;       /* its answer is written */
 
+    struct hedge *hedge; /* see hedge.h; NULL: there is none */
     struct leg *legs;   /* in the arena */
     uint32_t    n_legs, n_over;
     bool        answered; /* the client has got bytes of the answer */
@@ -205,8 +213,11 @@ struct query_run {
     struct merging   *merging;    /* query_merge.c's own */
     struct loading   *loading;    /* query_load.c's own */
     struct gathering *gathering;  /* query_gather.c's own */
+    bool              gathers_small; /* of a scatter whose rows turned out to be few */
     struct reporting *reporting;  /* report.c's own */
     struct query_making *making;  /* the caller's: see ddl.h; NULL: such a statement is refused */
+    struct taking    *taking;     /* the caller's: see lookup.h */
+    struct shard_set  found;      /* a lookup's answer: no other shards matter. Empty: none asked */
     struct changing  *changing;   /* the caller's: see change.h; NULL: such a write is refused */
     struct prepare_ok prepared; /* QUERY_PREPARE: what the server said */
 
@@ -313,6 +324,9 @@ void query_share_drop(struct leg *leg);
 /* A message of the answer, with a header of our own and the session's status. */
 void query_relay_message(struct leg *leg, const struct result_message *m);
 
+/* leg->answer is the whole answer, which nothing was sent of yet. */
+void query_relay_take(struct leg *leg);
+
 /* Between two rows: the error is the end of the answer. */
 void query_cut_answer(struct query_run *q, const struct sql_error *why);
 
@@ -321,6 +335,9 @@ void query_relay_remember(struct leg *leg);
 
 /* The numbers in an OK's info ("Rows matched: 3  Changed: 2 ...") are added to counts[n]. */
 void query_add_counts(struct span info, uint64_t *counts, size_t n);
+
+/* A PLAN_REFUSE: the plan's error, or that of a server that does not take the statement either. */
+void query_refused(struct query_run *q);                     /* query_check.c */
 
 /* QUERY_PREPARE: relayed; quiet: a server prepares the text and forgets it again. */
 void query_prepare(struct query_run *q, uint32_t any);       /* query_check.c */

@@ -1,10 +1,15 @@
 /* query_check.c - is it a statement that can be prepared, and what does it need?
  *
  *   COM_STMT_PREPARE --> as many parameters, or the server's error --> COM_STMT_CLOSE
+ *
+ * What is refused is asked about in the same way: where the server refuses it as well, its words
+ * are the answer.
  */
 #include "core/route/gather.h"
 #include "workers/query/leg.h"
 #include "workers/query/txn.h"
+
+enum { ERR_UNSUPPORTED_PS = 1295 /* ER_UNSUPPORTED_PS: it is only no statement to prepare */ };
 
 static void
 on_message(struct exchange *x, struct backend *b, const struct result_message *m, bool last)
@@ -15,6 +20,7 @@ on_message(struct exchange *x, struct backend *b, const struct result_message *m
     if (m->kind == RESULT_IS_ERR) {
         if (!reply_err_decode(m->message.payload, &why))
             sql_error_set(&why, SQL_UNKNOWN_ERROR, "shardd: a shard sent an unreadable error");
+        leg->heard = true;
         leg_over(leg, &why);
         return;
     }
@@ -98,6 +104,62 @@ query_prepare(struct query_run *q, uint32_t any)
     one.first    = shard;
     q->leg_ready = ready;
     q->all_over  = all_over;
+    legs_make(q, &one);
+    leg_start(&q->legs[0]);
+}
+
+/* ---- a statement that is refused ---- */
+
+static void
+refuse(struct query_run *q)
+{
+    slot_count(q->ctx->slot, COUNTER_ROUTE_REFUSED);
+    slot_count(q->ctx->slot, COUNTER_ERRORS_SHARDD);
+    query_fail(q, &q->plan->plan.error);
+}
+
+static void
+asked(struct query_run *q)
+{
+    struct sql_error why  = q->error;
+    bool             said = q->failed && q->legs[0].heard && why.code != ERR_UNSUPPORTED_PS;
+
+    q->command = (enum query_command)q->at;
+    q->failed  = false;
+    q->error   = (struct sql_error){ 0 };
+    if (said)
+        query_fail(q, &why);
+    else
+        refuse(q);
+}
+
+static void
+asked_over(struct query_run *q)
+{
+    txn_settle(q, q->failed ? q->error.code : 0, asked);
+}
+
+/* A name in it may be that of a temporary table, which only its own backend knows. */
+void
+query_refused(struct query_run *q)
+{
+    const struct plan *plan  = &q->plan->plan;
+    struct session    *s     = q->s;
+    struct shard_set   one   = { 0 };
+    uint32_t           shard = plan->target.kind == TARGET_HOME ? plan->target.home
+                                                                : query_any_shard(q);
+
+    if (!plan->asks || q->routes->routes->fenced || q->routes->routes->n_shards == 0 ||
+        q->command == QUERY_EXECUTE || session_broken(s) ||
+        (pins_has(&s->pins, PIN_TEMPORARY_TABLE) && pins_names_table(&s->pins, q->text, s->lex))) {
+        refuse(q);
+        return;
+    }
+    q->at      = q->command;
+    q->command = QUERY_PREPARE;
+    shard_set_add(&one, shard);
+    q->leg_ready = ready;
+    q->all_over  = asked_over;
     legs_make(q, &one);
     leg_start(&q->legs[0]);
 }

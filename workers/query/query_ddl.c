@@ -19,6 +19,7 @@
 enum {
     CONNECT_MS        = 5000,
     ERR_NO_CONTROLLER = 1105,
+    ERR_READ_ONLY     = 1792, /* ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION */
     ANSWER_MAX        = 256 << 10,
 };
 
@@ -271,6 +272,25 @@ json_base64(struct buf *out, const char *name, struct span text)
     buf_append_text(out, "\"");
 }
 
+/* What else the session has set that DDL depends on: defaults of TIMESTAMP columns are in its
+ * time zone, new values of old rows have its clock ... */
+static void
+add_settings(struct buf *body, const struct session *s)
+{
+    bool       clock = vars_set_time(&s->vars);
+    struct buf text  = { 0 };
+
+    buf_append_text(&text, s->modes->ddl);
+    if (clock)
+        buf_printf(&text, "%stimestamp = %s", buf_len(&text) == 0 ? "" : ", ",
+                   s->modes->timestamp);
+    if (buf_len(&text) != 0) {
+        buf_append_text(body, ",");
+        json_member(body, "session", buf_unread(&text));
+    }
+    buf_fini(&text);
+}
+
 /* What the session changes about how DDL reads. */
 static void
 add_modes(struct buf *body, const struct session *s)
@@ -290,6 +310,7 @@ add_modes(struct buf *body, const struct session *s)
     json_member(body, "collation", span_of(m->collation));
     buf_printf(body, ",\"foreign_key_checks\":%s",
                m->no_foreign_key_checks ? "false" : "true");
+    add_settings(body, s);
 }
 
 void
@@ -319,6 +340,17 @@ ddl_encode(struct buf *out, const struct session *s, bool as_controller, struct 
     buf_fini(&body);
 }
 
+/* SET SESSION TRANSACTION READ ONLY is for statements that change schemas and accounts as well;
+ * a transaction that was open has ended before them. */
+static bool
+is_read_only(const struct query_run *q)
+{
+    const struct session_modes *m = q->s->modes;
+
+    return m != NULL && m->read_only && !q->as_controller &&
+           q->plan->plan.ddl->kind != DDL_OTHER;
+}
+
 void
 query_ddl(struct query_run *q)
 {
@@ -327,6 +359,10 @@ query_ddl(struct query_run *q)
     struct err       err;
 
     slot_count(q->ctx->slot, COUNTER_STATEMENTS_DDL);
+    if (is_read_only(q)) {
+        query_refuse(q, ERR_READ_ONLY, "Cannot execute statement in a READ ONLY transaction");
+        return;
+    }
     if (pins_has(&q->s->pins, PIN_LOCK_TABLES)) {
         query_refuse(q, SQL_NOT_SUPPORTED, "shardd: DDL is the controller's and would wait for the "
                      "tables that this session has locked: UNLOCK TABLES first");

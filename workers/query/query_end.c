@@ -3,6 +3,7 @@
 
 #include "core/base/memory.h"
 #include "workers/backend/reaper.h"
+#include "workers/query/hedge.h"
 #include "workers/query/leg.h"
 #include "workers/query/park.h"
 #include "workers/query/replica.h"
@@ -17,6 +18,7 @@ enum { SPARE_QUERIES = 256 };
 static void
 drop_legs(struct query_run *q, const struct sql_error *why)
 {
+    hedge_end(q);
     for (uint32_t i = 0; i < q->n_legs; i++) {
         struct leg     *leg = &q->legs[i];
         struct backend *b   = leg->backend;

@@ -6,6 +6,7 @@
 #include "workers/backend/reaper.h"
 #include "workers/query/gather.h"
 #include "workers/query/own_vars.h"
+#include "workers/query/replica.h"
 #include "workers/query/snapshot.h"
 #include "workers/query/txn.h"
 
@@ -52,6 +53,7 @@ stop_leg(struct query_run *q, struct leg *leg, const struct sql_error *why)
         reaper_kill(q->ctx, leg->shard_id, b->login.thread_id);
     if (b != NULL)
         backend_close(b, why);
+    replica_drop(leg);
     leg_over(leg, why);
 }
 
@@ -77,10 +79,27 @@ gather_stop(struct gathering *g, const struct sql_error *why)
     gather_flow(g);
 }
 
+/* A replica's error is not the client's before a primary has said it as well. */
+static bool
+begins_anew(struct query_run *q)
+{
+    if (!q->gathering->weakly || q->s->in_txn || q->answered || q->finished)
+        return false;
+    query_gather_free(q);
+    slot_count(q->ctx->slot, COUNTER_RETRIES);
+    q->consistency = CONSISTENCY_STRONG;
+    q->failed      = false;
+    q->error       = (struct sql_error){ 0 };
+    q->n_legs = q->n_over = 0;
+    query_gather(q, query_any_shard(q));
+    return true;
+}
+
 static void
 failed(struct query_run *q)
 {
-    query_fail(q, &q->gathering->error);
+    if (!begins_anew(q))
+        query_fail(q, &q->gathering->error);
 }
 
 static void

@@ -134,6 +134,8 @@ answered(struct gathering *g)
         slot_shard_add(leg->backend->counters, SHARD_COUNTER_ERRORS, 1);
         q->failed = true;
     }
+    if (g->changes != NULL)
+        leg->x.reader.insert_id = 0; /* it numbered our copies' rows */
     query_relay_remember(leg);
     aftermath_take_then(leg, remembered);
 }

@@ -255,3 +255,18 @@ gather_read_changes(struct gathering *g)
     g->n_read = 0;
     read_next(g);
 }
+
+bool
+change_has_generated(const struct query_run *q)
+{
+    const struct change_spec *spec  = q->plan->plan.change;
+    bool                      found = false;
+
+    for (uint32_t i = 0; spec != NULL && i < spec->n_targets; i++) {
+        uint32_t                  at = q->plan->plan.gather->tables[spec->targets[i].at].table;
+        const struct route_table *t  = &q->routes->routes->tables[at];
+        for (uint32_t c = 0; c < t->n_columns; c++)
+            found = found || t->columns[c].generated;
+    }
+    return found;
+}

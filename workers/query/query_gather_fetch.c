@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "workers/query/gather.h"
+#include "workers/query/replica.h"
 #include "workers/query/txn.h"
 
 enum {
@@ -232,6 +233,14 @@ fetched(struct fetch *f)
     gather_flow(g);
 }
 
+/* An error of a server that a replica's reader never wanted to hear: see query_gather.c. */
+static void
+gather_blame(struct leg *leg, uint16_t code)
+{
+    leg->q->gathering->weakly |= leg->use.server != NULL && !leg->q->gathering->failed;
+    replica_blame(leg, code);
+}
+
 static void
 take_error(struct fetch *f, struct span payload)
 {
@@ -240,6 +249,7 @@ take_error(struct fetch *f, struct span payload)
     if (!reply_err_decode(payload, &why))
         sql_error_set(&why, SQL_UNKNOWN_ERROR, "shardd: a shard sent an unreadable error");
     slot_count(f->g->q->ctx->slot, COUNTER_ERRORS_SERVER);
+    gather_blame(f->leg, why.code);
     txn_translate(f->g->q, &why);
     gather_stop(f->g, &why);
 }
@@ -304,6 +314,7 @@ on_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
     }
     gather_enter(g);
     slot_count(g->q->ctx->slot, COUNTER_ERRORS_BACKEND_LOST);
+    gather_blame(leg, why->code);
     gather_stop(g, why);
     if (leg->state != LEG_OVER)
         leg_over(leg, why);
@@ -380,8 +391,10 @@ prepared(struct exchange *x, struct backend *b, struct span bytes, bool last)
         send_prepare(f);
     } else {
         way_of(g, leg)->n_preparing--;
-        if (x->reader.error != 0)
+        if (x->reader.error != 0) {
+            gather_blame(leg, why.code);
             gather_stop(g, &why);
+        }
         if (leg->state != LEG_OVER && way_of(g, leg)->n_preparing == 0)
             (g->failed ? give_up : send_all)(g, leg);
     }
@@ -417,6 +430,7 @@ leg_ready(struct leg *leg)
     struct way       *way = way_of(g, leg);
 
     gather_enter(g);
+    leg->heard = true; /* of here the leg does not begin anew alone */
     for (uint32_t i = 0; i < way->n && !g->failed; i++)
         if (way->fetches[i].source->n_params != 0) {
             way->n_preparing++;
@@ -481,7 +495,13 @@ gather_fetch(struct gathering *g)
     for (uint32_t i = 0; i < q->n_legs; i++)
         make_way(g, &g->ways[i], &q->legs[i]);
     gather_fill(g);
-    for (uint32_t i = 0; i < q->n_legs; i++)
-        if (q->legs[i].state == LEG_NEW)
-            leg_start(&q->legs[i]);
+    for (uint32_t i = 0; i < q->n_legs; i++) {
+        struct leg *leg = &q->legs[i];
+        if (leg->state != LEG_NEW)
+            continue;
+        if (q->consistency != CONSISTENCY_UNSET)
+            replica_start(leg);
+        else
+            leg_start(leg);
+    }
 }

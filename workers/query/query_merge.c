@@ -27,6 +27,12 @@ struct merging {
     bool              pumping_later;
     bool              over;      /* the merge is done or has failed */
     bool              failed;
+    bool              unmergeable; /* ... as no merge can be made for the columns' types */
+    bool              undecided;   /* whether it is small, see decide() */
+    bool              small;
+    struct span       text;        /* as the client wrote it, and its parameters */
+    const struct param_value *params;
+    uint32_t          n_params;
     bool              legs_over;
     bool              answering;
     bool              opening;   /* a cursor: rows come later, when they are fetched */
@@ -134,6 +140,44 @@ let_go(struct query_run *q, const struct sql_error *error)
     answer(q);
 }
 
+/* The client has heard nothing yet: rows that cannot be merged are brought together. */
+static void
+gather_instead(struct query_run *q)
+{
+    q->text     = q->merging->text;
+    q->params   = q->merging->params;
+    q->n_params = q->merging->n_params;
+    q->plan->plan.unmergeable = q->plan->plan.unmergeable || q->merging->unmergeable;
+    query_merge_free(q);
+    q->failed        = false;
+    q->gathers_small = true;
+    diagnostics_clear(q->s);
+    query_again(q);
+}
+
+static void
+gather_behind(struct query_run *q, const struct sql_error *error)
+{
+    (void)error; /* what was read was read */
+    gather_instead(q);
+}
+
+static void
+leave(struct merging *m)
+{
+    if (m->q->s->implicit)
+        txn_rollback(m->q, gather_behind);
+    else
+        gather_instead(m->q);
+}
+
+static bool
+can_gather(const struct query_run *q)
+{
+    return q->plan->plan.gather != NULL && q->cursor_flags == CURSOR_TYPE_NO_CURSOR &&
+           routes_engine(q->routes->routes, q->s->id) != ROUTES_NONE;
+}
+
 static void
 stop(struct merging *m, const struct sql_error *why)
 {
@@ -159,6 +203,16 @@ pump_later(struct task *task)
     pump(m);
 }
 
+/* Rows come in bursts: pull once for all that arrived in this turn. */
+static void
+pump_soon(struct merging *m)
+{
+    if (m->pumping_later)
+        return;
+    m->pumping_later = true;
+    ring_post(m->q->ctx->ring, &m->pump);
+}
+
 static void
 wait_for_legs(struct merging *m)
 {
@@ -173,6 +227,23 @@ wait_for_legs(struct merging *m)
         else
             backend_pause(leg->backend);
     }
+}
+
+/* Which of a group's rows a column that is not grouped by is of depends on how a server reads
+ * them, and the shards took rows with unlike values. Where all rows are few they are brought
+ * together and read as on one server. */
+static bool
+decide(struct merging *m)
+{
+    enum { FEW = 2000 }; /* copies of so many are kept in the order of the primary key */
+
+    m->undecided = false;
+    m->small     = merge_rows(m->merge) <= FEW;
+    if (m->small)
+        stop(m, NULL);
+    else
+        send_columns(m);
+    return !m->small;
 }
 
 static void
@@ -190,6 +261,8 @@ pump(struct merging *m)
     }
     while (!m->over && !q->paused && m->merge != NULL && !m->opening) {
         status = merge_next(m->merge, &row);
+        if (m->undecided && (status == MERGE_ROW || status == MERGE_DONE) && !decide(m))
+            break;
         if (status != MERGE_ROW)
             break;
         if (m->into != NULL) {
@@ -219,8 +292,14 @@ pump(struct merging *m)
         stop(m, NULL);
     if (!m->over && status == MERGE_ERROR)
         stop(m, merge_error(m->merge));
+    if (!m->over && status == MERGE_AGAIN)
+        pump_soon(m);
     if ((m->over || m->opening) && m->legs_over && !m->answering) {
         m->answering = true;
+        if (m->unmergeable || (m->small && !m->failed)) {
+            leave(m);
+            return;
+        }
         if (m->failed)
             txn_deadlock(q, &m->error);
         if (q->s->implicit)
@@ -231,17 +310,22 @@ pump(struct merging *m)
         wait_for_legs(m);
 }
 
-/* Rows come in bursts: pull once for all that arrived in this turn. */
-static void
-pump_soon(struct merging *m)
-{
-    if (m->pumping_later)
-        return;
-    m->pumping_later = true;
-    ring_post(m->q->ctx->ring, &m->pump);
-}
-
 /* --- the legs ------------------------------------------------------------ */
+
+/* For temporary files. It lives as long as the merge does. */
+static const char *
+folder(struct query_run *q)
+{
+    const struct conf *conf = &q->ctx->conf;
+    const char        *end  = strrchr(conf->control, '/');
+    struct span        text = span_of(conf->merge_folder);
+    if (text.len == 0)
+        text = end == NULL || end == conf->control
+                   ? SPAN("/")
+                   : (struct span){ (const uint8_t *)conf->control,
+                                    (size_t)(end - conf->control) };
+    return arena_cstr(&q->arena, text);
+}
 
 /* The first leg with all its columns speaks for all. */
 static void
@@ -254,13 +338,19 @@ begin_merge(struct merging *m, const struct leg *leg)
     m->merge = merge_new(q->plan->plan.merge, &m->args, m->columns, m->n_columns, q->n_legs,
                          q->command == QUERY_EXECUTE ? MERGE_BINARY : MERGE_TEXT,
                          (size_t)q->ctx->conf.merge_memory_bytes, &error);
+    if (m->merge != NULL)
+        merge_may_spill(m->merge, folder(q), q->ctx->conf.merge_disk_bytes);
     if (m->merge != NULL && m->into != NULL &&
         !into_columns(m->into, m->columns, m->n_columns, &error))
         stop(m, &error);
-    else if (m->merge == NULL)
+    else if (m->merge == NULL) {
+        m->unmergeable = error.code == SQL_NOT_SUPPORTED && can_gather(q);
         stop(m, &error);
-    else if (m->into == NULL && !m->opening)
-        send_columns(m);
+    } else if (m->into == NULL && !m->opening) {
+        m->undecided = q->plan->plan.merge->loose && can_gather(q);
+        if (!m->undecided)
+            send_columns(m);
+    }
 }
 
 static void
@@ -406,6 +496,9 @@ query_merge(struct query_run *q, const struct shard_set *shards)
     }
     if (q->plan->plan.n_into != 0 && (m->into = into_new(q)) == NULL)
         return;
+    m->text     = q->text;
+    m->params   = q->params;
+    m->n_params = q->n_params;
     if (!query_render(q))
         return;
     m->opening   = q->cursor_flags != CURSOR_TYPE_NO_CURSOR;

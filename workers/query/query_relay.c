@@ -11,6 +11,7 @@
 #include "workers/query/aftermath.h"
 #include "workers/query/row_cursor.h"
 #include "workers/query/diagnostics.h"
+#include "workers/query/hedge.h"
 #include "workers/backend/reaper.h"
 #include "workers/query/leg.h"
 #include "workers/query/replica.h"
@@ -65,7 +66,7 @@ adopt_txn(struct leg *leg)
     struct held    *h = session_held(s, leg->shard_id);
 
     if (h == NULL)
-        h = session_hold(s, leg->shard_id, leg->backend, HELD_PLAIN);
+        h = leg_hold(leg, HELD_PLAIN);
     h->role   = HELD_PLAIN;
     h->wrote  = true;
     s->in_txn = true;
@@ -128,7 +129,7 @@ pin(struct leg *leg)
         pins_add_tables(&s->pins, plan);
     leg->backend->dirty = true;
     if (session_held(s, leg->shard_id) == NULL)
-        session_hold(s, leg->shard_id, leg->backend, HELD_PIN);
+        leg_hold(leg, HELD_PIN);
     session_tell_locks(s, leg->shard_id);
 }
 
@@ -223,6 +224,7 @@ hold_back(struct leg *leg, struct span bytes, bool last)
         buf_append_span(&leg->answer, bytes);
         return true;
     }
+    hedge_end(q);
     buf_append_span(stream_out(q->client), buf_unread(&leg->answer));
     buf_fini(&leg->answer);
     return false;
@@ -241,6 +243,15 @@ relay_bytes(struct exchange *x, struct backend *b, struct span bytes, bool last)
     query_flush(q);
     if (last)
         finish(leg);
+}
+
+void
+query_relay_take(struct leg *leg)
+{
+    buf_append_span(stream_out(leg->q->client), buf_unread(&leg->answer));
+    buf_fini(&leg->answer);
+    query_flush(leg->q);
+    finish(leg);
 }
 
 static void

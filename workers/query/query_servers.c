@@ -10,9 +10,32 @@ number(struct result_writer *w, uint64_t n)
 }
 
 static void
+number_or_null(struct result_writer *w, uint64_t n, bool known)
+{
+    if (known)
+        number(w, n);
+    else
+        result_writer_null(w);
+}
+
+static uint64_t
+since_ms(uint64_t us, uint64_t now_us)
+{
+    return now_us > us ? (now_us - us) / 1000 : 0;
+}
+
+/* Nothing, when it had all there was: also of a primary that does nothing. */
+static uint64_t
+lag_ms(const struct server_sum *sum, uint64_t now_us)
+{
+    return sum->behind == 0 ? 0 : since_ms(sum->covers_us, now_us);
+}
+
+static void
 show_one(struct query_run *q, struct result_writer *w, const struct route_replica *replica)
 {
     static const char *const states[] = { "serving", "draining", "disabled" };
+    static const char *const probes[] = { "well", "no connection", "no login", "no answer" };
     const struct routes     *r        = q->routes->routes;
     uint64_t                 now_us   = clock_us();
     struct server_sum        sum;
@@ -28,15 +51,16 @@ show_one(struct query_run *q, struct result_writer *w, const struct route_replic
     number(w, sum.score);
     result_writer_text(w, sum.n_open != 0        ? SPAN("open")
                           : sum.n_half_open != 0 ? SPAN("half-open") : SPAN("closed"));
-    if (sum.covers_us != 0)
-        number(w, now_us > sum.covers_us ? (now_us - sum.covers_us) / 1000 : 0);
-    else
-        result_writer_null(w);
+    number_or_null(w, lag_ms(&sum, now_us), sum.covers_us != 0);
     number(w, sum.latency_us);
     number(w, sum.outstanding);
     number(w, sum.reads);
     number(w, sum.errors);
     number(w, sum.opened);
+    number_or_null(w, since_ms(sum.covers_us, now_us), sum.covers_us != 0);
+    number_or_null(w, sum.behind, sum.covers_us != 0);
+    result_writer_text(w, span_of(probes[sum.stage]));
+    number_or_null(w, since_ms(sum.heard_us, now_us), sum.heard_us != 0);
 }
 
 #define TEXT(name)   { name, MYSQL_TYPE_VAR_STRING, 0 }
@@ -49,7 +73,8 @@ query_show_servers(struct query_run *q)
         TEXT("Server"), TEXT("Shard"), TEXT("Host"), NUMBER("Port"), TEXT("State"), TEXT("Zone"),
         NUMBER("Weight"), NUMBER("Score"), TEXT("Breaker"), NUMBER("Lag_ms"),
         NUMBER("Latency_us"), NUMBER("Outstanding"), NUMBER("Reads"), NUMBER("Errors"),
-        NUMBER("Opened"),
+        NUMBER("Opened"), NUMBER("Fresh_ms"), NUMBER("Behind"), TEXT("Probe"),
+        NUMBER("Heard_ms"),
     };
     const struct routes *r      = q->routes->routes;
     unsigned             status = session_status(q->s);

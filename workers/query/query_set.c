@@ -8,44 +8,20 @@
  * a constant. A SET that was accepted before in the same state is not asked
  * again: connections that all begin with the same words cost nothing.
  */
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "core/base/memory.h"
-#include "core/mysql/row.h"
 #include "workers/query/aftermath.h"
 #include "workers/query/diagnostics.h"
 #include "workers/query/leg.h"
+#include "workers/query/meaning.h"
 #include "workers/query/own_vars.h"
 #include "workers/query/park.h"
 #include "workers/query/set_transaction.h"
+#include "workers/query/statement_vars.h"
 #include "workers/query/txn.h"
 
-enum { KNOWN_STATES = 256, CELLS_MAX = 64, VARS_MAX = 1024 };
+enum { KNOWN_STATES = 256, CELLS_MAX = 64, VARS_MAX = 1024,
+       ERR_TOO_BIG_SELECT = 1104 };
 
-/* The words that say how statements read from now on; the first cells of the
- * read-back. */
-static const char reads[] = "SELECT @@sql_mode, @@autocommit, @@character_set_client, "
-                            "(SELECT ID FROM information_schema.COLLATIONS WHERE "
-                            "COLLATION_NAME = @@collation_connection), "
-                            "@@character_set_connection, @@collation_connection, "
-                            "@@foreign_key_checks, @@sql_select_limit = ~0, "
-                            "@@tx_read_only, @@completion_type, "
-                            "CEIL(@@max_statement_time * 1000), "
-                            "IF(@@wait_timeout = @@GLOBAL.wait_timeout, 0, @@wait_timeout)";
-enum { READS = 12 };
-
-/* What a state of variables means here; found by its hash. */
-struct meaning {
-    bool               known;
-    uint64_t           vars_hash;
-    uint16_t           charset; /* of the login */
-    struct lex_options lex;
-    bool               zero_is_number, autocommit;
-    uint16_t           collation;
-    struct session_modes modes;
-};
-
+/* By their hashes. */
 static struct meaning known[KNOWN_STATES];
 
 struct setting_run {
@@ -57,6 +33,7 @@ struct setting_run {
     struct column     *columns;
     uint32_t           n_seen;
     uint32_t           warnings;
+    bool               big;       /* max_join_size is too small for the read-back */
     struct sql_error    error;    /* what the server said */
 };
 
@@ -80,87 +57,6 @@ is_known(const struct session *s, uint64_t vars_hash)
     const struct meaning *m = known_state(s, vars_hash);
 
     return m->known && m->vars_hash == vars_hash && m->charset == s->charset;
-}
-
-/* --- what it means ------------------------------------------------------- */
-
-static bool
-has_word(struct span list, const char *word)
-{
-    size_t len = strlen(word);
-
-    for (size_t i = 0; i + len <= list.len; i++)
-        if (strncasecmp((const char *)list.ptr + i, word, len) == 0 &&
-            (i == 0 || list.ptr[i - 1] == ',') &&
-            (i + len == list.len || list.ptr[i + len] == ','))
-            return true;
-    return false;
-}
-
-static uint16_t
-cell_u16(struct cell cell)
-{
-    unsigned value = 0;
-
-    for (size_t i = 0; !cell.is_null && i < cell.bytes.len; i++)
-        value = value * 10 + (unsigned)(cell.bytes.ptr[i] - '0');
-    return (uint16_t)value;
-}
-
-static uint64_t
-cell_u64(struct cell cell)
-{
-    uint64_t value = 0;
-
-    for (size_t i = 0; !cell.is_null && i < cell.bytes.len && cell.bytes.ptr[i] >= '0' &&
-                       cell.bytes.ptr[i] <= '9'; i++)
-        value = value * 10 + (uint64_t)(cell.bytes.ptr[i] - '0');
-    return value;
-}
-
-static void
-copy_name(char *out, size_t cap, struct cell cell)
-{
-    snprintf(out, cap, "%.*s", (int)cell.bytes.len, cell.bytes.ptr);
-}
-
-static void
-understand(struct meaning *m, const struct cell *cells)
-{
-    struct span mode = cells[0].bytes;
-
-    m->lex = (struct lex_options){
-        .charset              = lex_charset_of(cells[2].bytes),
-        .ansi_quotes          = has_word(mode, "ANSI_QUOTES"),
-        .no_backslash_escapes = has_word(mode, "NO_BACKSLASH_ESCAPES"),
-        .pipes_as_concat      = has_word(mode, "PIPES_AS_CONCAT"),
-        .high_not_precedence  = has_word(mode, "HIGH_NOT_PRECEDENCE"),
-    };
-    m->zero_is_number = has_word(mode, "NO_AUTO_VALUE_ON_ZERO");
-    m->autocommit     = cell_u16(cells[1]) != 0;
-    m->collation      = span_equal(cells[2].bytes, cells[4].bytes) ? cell_u16(cells[3]) : 0;
-    m->modes.no_foreign_key_checks = cell_u16(cells[6]) == 0;
-    m->modes.select_limit          = cell_u16(cells[7]) == 0;
-    m->modes.read_only             = cell_u16(cells[8]) != 0;
-    m->modes.completion_chain      = span_equal(cells[9].bytes, SPAN("CHAIN"));
-    m->modes.completion_release    = span_equal(cells[9].bytes, SPAN("RELEASE"));
-    m->modes.statement_ms          = cell_u64(cells[10]);
-    m->modes.wait_s                = cell_u64(cells[11]);
-    copy_name(m->modes.sql_mode, sizeof(m->modes.sql_mode), cells[0]);
-    copy_name(m->modes.charset, sizeof(m->modes.charset), cells[2]);
-    copy_name(m->modes.collation, sizeof(m->modes.collation), cells[5]);
-}
-
-static void
-apply(struct session *s, const struct meaning *m)
-{
-    s->lex            = m->lex;
-    s->zero_is_number = m->zero_is_number;
-    s->autocommit     = m->autocommit;
-    s->collation      = m->collation;
-    if (s->modes == NULL)
-        s->modes = mem_alloc(sizeof(*s->modes));
-    *s->modes = m->modes;
 }
 
 /* --- what is replayed ---------------------------------------------------- */
@@ -188,33 +84,6 @@ key_of(struct query_run *q)
 }
 
 static bool
-is_number(uint8_t type)
-{
-    return type == MYSQL_TYPE_LONGLONG || type == MYSQL_TYPE_LONG || type == MYSQL_TYPE_TINY ||
-           type == MYSQL_TYPE_SHORT || type == MYSQL_TYPE_NEWDECIMAL;
-}
-
-/* A cell of the read-back as a literal of the same type. */
-static void
-say_value(struct buf *out, const struct column *column, const struct cell *cell,
-          const struct session *s)
-{
-    struct literal_mode mode = { .charset              = CHARSET_UTF8MB4_GENERAL_CI,
-                                 .no_backslash_escapes = s->lex.no_backslash_escapes };
-
-    if (cell->is_null)
-        buf_append_text(out, "NULL");
-    else if (is_number(column->type))
-        buf_append_span(out, cell->bytes);
-    else if (column->type == MYSQL_TYPE_DOUBLE) {
-        buf_append_span(out, cell->bytes);
-        if (memchr(cell->bytes.ptr, 'e', cell->bytes.len) == NULL)
-            buf_append_text(out, "e0");
-    } else
-        literal_quote(out, cell->bytes, &mode);
-}
-
-static bool
 is_names(const struct setting *item)
 {
     return item->kind == SETTING_NAMES || item->kind == SETTING_CHARSET;
@@ -236,7 +105,7 @@ say_constants(struct buf *out, const struct setting_run *r, const struct cell *c
 {
     const struct set_spec *spec      = spec_of(r->q);
     const char            *separator = "SET ";
-    uint32_t               column    = READS;
+    uint32_t               column    = MEANING_CELLS;
 
     for (uint32_t i = 0; i < spec->n; i++) {
         const struct setting *item = &spec->items[i];
@@ -249,7 +118,7 @@ say_constants(struct buf *out, const struct setting_run *r, const struct cell *c
             continue;
         }
         buf_printf(out, "SESSION %.*s = ", (int)item->name.len, item->name.ptr);
-        say_value(out, &r->columns[column], &cells[column], r->q->s);
+        meaning_say_value(out, &r->columns[column], &cells[column], r->q->s->lex);
         column++;
     }
 }
@@ -283,7 +152,8 @@ adopt(struct setting_run *r)
         *known_state(s, r->vars.hash) = r->meaning;
     vars_fini(&s->vars);
     vars_move(&s->vars, &r->vars);
-    apply(s, &r->meaning);
+    meaning_apply(s, &r->meaning);
+    set_overrides_next(s, spec_of(r->q));
 }
 
 static void
@@ -336,7 +206,7 @@ take_row(struct setting_run *r, struct span payload)
 
     if (r->n_seen != r->n_columns || !row_text_decode(payload, r->n_columns, cells))
         return;
-    understand(&r->meaning, cells);
+    meaning_read(&r->meaning, cells);
     r->meaning.known = true;
     if (!spec_of(r->q)->replayable) {
         say_constants(&text, r, cells);
@@ -345,11 +215,20 @@ take_row(struct setting_run *r, struct span payload)
     }
 }
 
+static void read_back(struct setting_run *r, struct backend *b);
+
 static void
 finish(struct setting_run *r, struct backend *b)
 {
     struct leg      *leg = &r->q->legs[0];
     struct sql_error why;
+
+    if (!r->meaning.known && !r->big && result_error(&r->x.reader, &why) &&
+        why.code == ERR_TOO_BIG_SELECT) {
+        r->big = true;
+        read_back(r, b);
+        return;
+    }
 
     if (!r->meaning.known) {
         sql_error_set(&why, SQL_UNKNOWN_ERROR, "shardd: cannot read back what SET did");
@@ -402,11 +281,18 @@ read_back(struct setting_run *r, struct backend *b)
     const struct set_spec *spec = spec_of(r->q);
     struct buf             text = { 0 };
 
-    buf_append_text(&text, reads);
+    r->n_seen = 0;
+    if (r->big)
+        buf_append_text(&text, "SET STATEMENT sql_big_selects = 1 FOR ");
+    buf_append_text(&text, meaning_question);
     for (uint32_t i = 0; !spec->replayable && i < spec->n; i++) {
         const struct setting *item = &spec->items[i];
         if (item->kind == SETTING_USER || is_names(item))
             continue;
+        if (r->big && span_equal(item->name, SPAN("sql_big_selects"))) {
+            buf_append_text(&text, ", 0"); /* it is because it is 0 that it is 1 now */
+            continue;
+        }
         buf_append_text(&text, ", @@SESSION.");
         buf_append_span(&text, item->name);
     }
@@ -559,6 +445,16 @@ query_set(struct query_run *q)
     struct session     *s = q->s;
 
     slot_count(q->ctx->slot, COUNTER_STATEMENTS_SET);
+    if (q->sets_statement) {
+        statement_vars_run(q);
+        return;
+    }
+    if (s->before != NULL && sets_system(q)) {
+        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: SET STATEMENT ... FOR, and a statement "
+                     "prepared under another sql_mode, cannot run a SET of variables: write it as "
+                     "a statement of its own");
+        return;
+    }
     if (own_set(q) || set_next_transaction(q) || too_many(q))
         return;
     set_keeps_access(s, spec_of(q));

@@ -7,9 +7,10 @@
 #include "core/route/explain.h"
 #include "core/sql/digest.h"
 #include "workers/query/processlist.h"
+#include "workers/query/replica.h"
 #include "workers/query/report.h"
 
-enum { ERR_NO_SUCH_THREAD = 1094, ERR_NO_RIGHT = 1095 };
+enum { ERR_NO_SUCH_THREAD = 1094, ERR_NO_RIGHT = 1095, ERR_INTERRUPTED = 1317, ERR_KILLED = 1927 };
 
 struct table {
     struct query_run    *q;
@@ -257,6 +258,29 @@ explain_document(struct query_run *q, const struct explain_node *node)
     end(&t);
 }
 
+/* Which kind of server is asked: only where there are several. */
+static void
+explain_server(struct query_run *q, const struct plan *plan, struct explain_node *node)
+{
+    const struct routes *r = q->routes->routes;
+    enum consistency     c = plan->consistency;
+
+    if (c == CONSISTENCY_UNSET)
+        c = q->plan->plan.consistency; /* a comment before the statement is the whole text's */
+    if (c == CONSISTENCY_UNSET)
+        c = session_consistency(q->s, r);
+    const char *why = replica_refuses(q->s, plan, c);
+
+    if (r->n_replicas == 0)
+        return;
+    explain_add(&q->arena, node, "server", why == NULL ? "replica" : "primary");
+    if (why == NULL)
+        why = c == CONSISTENCY_CAUSAL
+                  ? "causal: one that has all that the session has seen, else the primary"
+                  : "eventual: the best one within replica_lag_ms, else the primary";
+    explain_add(&q->arena, node, "server_why", why);
+}
+
 /* What the proxy would do with a statement, and why. */
 static void
 explain(struct query_run *q)
@@ -278,7 +302,8 @@ explain(struct query_run *q)
         query_refuse(q, SQL_NOT_SUPPORTED, "shardd: there is no statement to explain");
         return;
     }
-    const struct explain_node *node = explain_make(&q->arena, &plan, context.routes, &values);
+    struct explain_node *node = explain_make(&q->arena, &plan, context.routes, &values);
+    explain_server(q, &plan, node);
     if (q->plan->plan.show == SHARDD_EXPLAIN_JSON)
         explain_document(q, node);
     else
@@ -335,14 +360,16 @@ run_kill(struct query_run *q)
         query_refuse(q, ERR_NO_RIGHT, "You are not owner of thread %llu", (unsigned long long)id);
         return;
     }
-    if (id == q->s->id && !only) {
-        q->release = true;
-        query_refuse(q, 1317, "Query execution was interrupted");
+    if (id == q->s->id) {
+        q->release = !only;
+        if (only)
+            query_refuse(q, ERR_INTERRUPTED, "Query execution was interrupted");
+        else
+            query_refuse(q, ERR_KILLED, "Connection was killed");
         return;
     }
     if (worker == q->ctx->number) {
-        if (id != q->s->id)
-            q->ctx->kill(q->ctx, id, only);
+        q->ctx->kill(q->ctx, id, only);
     } else {
         uint64_t one = 1;
         mail_post(q->ctx->slot,

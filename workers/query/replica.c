@@ -4,9 +4,11 @@
 #include <stdlib.h>
 
 #include "core/base/memory.h"
+#include "workers/query/hedge.h"
 #include "workers/query/seen.h"
 
-enum { RETRIES = 2, WAIT_PAUSE_US = 100000 };
+enum { RETRIES = 2, WAIT_PAUSE_US = 100000,
+       ERR_READ_ONLY = 1792 /* ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION */ };
 
 /* --- what is asked for --------------------------------------------------------- */
 
@@ -61,15 +63,57 @@ replica_take(struct query_run *q)
     q->may_wait = ring_now_us(q->ctx->ring) >= s->seen->asked_us + WAIT_PAUSE_US;
 }
 
+const char *
+replica_refuses(const struct session *s, const struct plan *plan, enum consistency c)
+{
+    bool read_only = s->in_txn ? s->read_only : session_is_read_only(s);
+
+    if (c <= CONSISTENCY_STRONG)
+        return "consistency is strong";
+    if (plan->primary_why != NULL)
+        return plan->primary_why;
+    if (s->in_txn && (s->implicit || s->snapshot))
+        return "it is part of a snapshot of all shards";
+    if ((s->in_txn || !s->autocommit) && !read_only)
+        return "its transaction is not READ ONLY";
+    if (s->pins.set != 0)
+        return "something ties the session to its connections";
+    if (!s->in_txn && s->next_transaction != NULL)
+        return "SET TRANSACTION was said before it";
+    return NULL;
+}
+
 static bool
 may_have_one(const struct query_run *q)
 {
     const struct session *s = q->s;
 
-    return (q->command == QUERY_TEXT || (q->command == QUERY_EXECUTE && q->cursor_flags == 0)) &&
-           q->plan != NULL && q->plan->plan.stateless && !s->in_txn && s->autocommit &&
-           s->pins.set == 0 && s->n_held == 0 && s->next_transaction == NULL &&
-           q->fixed_s == 0;
+    return (q->command == QUERY_TEXT || q->command == QUERY_EXECUTE) && q->plan != NULL &&
+           (s->in_txn || s->n_held == 0) && q->fixed_s == 0 &&
+           replica_refuses(s, &q->plan->plan, q->consistency) == NULL;
+}
+
+bool
+replica_forbids(struct query_run *q)
+{
+    const struct plan *plan   = &q->plan->plan;
+    bool               writes = plan->is_write || plan->insert != NULL || plan->load != NULL;
+
+    if (!q->s->on_replicas || q->command == QUERY_PREPARE || plan->kind == PLAN_TXN ||
+        plan->kind == PLAN_SHARDD || plan->implicit_commit)
+        return false;
+    if (writes) {
+        query_refuse(q, ERR_READ_ONLY, "Cannot execute statement in a READ ONLY transaction");
+        return true;
+    }
+    bool stronger = plan->consistency != CONSISTENCY_UNSET && plan->consistency < q->s->on_replicas;
+    if (plan->pin == PIN_NONE && !plan->locks && !plan->opaque && !stronger &&
+        (plan->kind == PLAN_SET || !plan->assigns))
+        return false;
+    query_refuse(q, SQL_NOT_SUPPORTED, "shardd: the transaction reads from a replica, which cannot "
+                 "do this for the shard: SET shardd_consistency = 'strong' before such a "
+                 "transaction, or end it first");
+    return true;
 }
 
 /* --- where it goes ---------------------------------------------------------------- */
@@ -84,6 +128,12 @@ choose(const struct leg *leg, struct server *skip)
     if (q->consistency == CONSISTENCY_CAUSAL)
         seen_wish(q->s->seen, id, &wish);
     return servers_choose(q->ctx, id, &wish);
+}
+
+struct server *
+replica_other(const struct leg *leg)
+{
+    return choose(leg, leg->use.server);
 }
 
 static void
@@ -101,6 +151,8 @@ start(struct leg *leg, struct server *server)
 {
     slot_count(leg->q->ctx->slot, server != NULL ? COUNTER_READS_REPLICA : COUNTER_READS_PRIMARY);
     go_to(leg, server);
+    if (server != NULL)
+        hedge_arm(leg);
     leg_start(leg);
 }
 
@@ -128,13 +180,30 @@ waits(struct leg *leg)
     return true;
 }
 
+/* The transaction is on some server of the shard already. */
+static bool
+is_settled(struct leg *leg)
+{
+    struct query_run *q  = leg->q;
+    uint32_t          id = q->routes->routes->shards[leg->shard].id;
+
+    if (!q->s->in_txn)
+        return false;
+    if (leg->shard_id == id)
+        return session_held(q->s, id) != NULL;
+    struct server *server = servers_find(q->ctx, id, leg->shard_id);
+    if (server != NULL)
+        server_begin(&leg->use, server);
+    return true;
+}
+
 void
 replica_start(struct leg *leg)
 {
     struct query_run *q      = leg->q;
     struct server    *server = NULL;
 
-    if (q->consistency <= CONSISTENCY_STRONG || !may_have_one(q)) {
+    if (is_settled(leg) || q->consistency <= CONSISTENCY_STRONG || !may_have_one(q)) {
         leg_start(leg);
         return;
     }
@@ -178,12 +247,13 @@ replica_again(struct leg *leg, uint16_t code)
     struct server    *next    = NULL;
     bool              trouble = is_trouble(code);
 
-    if (failed == NULL || leg->heard || (q->answered && q->merging == NULL) || q->finished ||
-        q->stopped || leg->n_retries >= RETRIES ||
-        is_final(code))
+    if (failed == NULL || session_held(q->s, leg->shard_id) != NULL || leg->heard ||
+        (q->answered && q->merging == NULL) || q->finished || q->stopped ||
+        leg->n_retries >= RETRIES || is_final(code))
         return false;
     if (trouble && !servers_may_retry(q->ctx))
         return false;
+    hedge_end(q);
     if (trouble && leg->n_retries == 0)
         next = choose(leg, failed);
     if (trouble)
@@ -210,13 +280,31 @@ replica_again(struct leg *leg, uint16_t code)
 
 /* --- the end --------------------------------------------------------------------------- */
 
+enum server_outcome
+replica_outcome(uint16_t error)
+{
+    return error != 0 && is_trouble(error) ? SERVER_BADLY : SERVER_WELL;
+}
+
 static enum server_outcome
 outcome(const struct leg *leg)
 {
     if (!leg->ok)
         return leg->q->finished || leg->q->stopped ? SERVER_UNSAID : SERVER_BADLY;
-    return is_trouble(leg->x.reader.error) && leg->x.reader.error != 0 ? SERVER_BADLY
-                                                                       : SERVER_WELL;
+    return replica_outcome(leg->x.reader.error);
+}
+
+/* What is not for a replica by itself may run on the transaction's. */
+static void
+note_seen(const struct leg *leg)
+{
+    const struct query_run *q = leg->q;
+    const struct held      *h = session_held(q->s, leg->shard_id);
+    uint32_t                id = h != NULL ? h->of : leg->shard_id;
+
+    if (leg->use.server != NULL)
+        id = q->routes->routes->shards[leg->shard].id;
+    seen_note(q->s->seen, id, leg->use.server);
 }
 
 void
@@ -226,11 +314,16 @@ replica_over(struct leg *leg)
 
     if (q->s->seen != NULL && !leg->is_engine &&
         (leg->use.server == NULL || q->consistency == CONSISTENCY_CAUSAL))
-        seen_note(q->s->seen, leg->use.server != NULL ? q->routes->routes->shards[leg->shard].id
-                                                      : leg->shard_id, leg->use.server);
+        note_seen(leg);
     bool other_well = leg->ok && leg->x.reader.error == 0;
     server_end(&leg->use, outcome(leg), !q->slowed);
     server_end(&leg->suspect, other_well ? SERVER_BADLY : SERVER_UNSAID, false);
+}
+
+void
+replica_blame(struct leg *leg, uint16_t code)
+{
+    server_end(&leg->use, is_trouble(code) ? SERVER_BADLY : SERVER_UNSAID, false);
 }
 
 void

@@ -67,7 +67,7 @@ row_cursor_take(struct leg *leg)
                                                    .thread_id = b->login.thread_id,
                                                    .open      = true };
     if (session_held(q->s, leg->shard_id) == NULL)
-        session_hold(q->s, leg->shard_id, b, HELD_PIN);
+        leg_hold(leg, HELD_PIN);
     return true;
 }
 
@@ -360,6 +360,8 @@ pump(struct query_run *q)
 
     while (!q->paused && !f->finished && f->n_sent < q->fetch_rows) {
         status = merge_next(q->cursor->merge, &row);
+        if (status == MERGE_AGAIN)
+            continue;
         if (status != MERGE_ROW)
             break;
         size_t at = packet_begin(out);

@@ -2,6 +2,7 @@
 #include "workers/query/diagnostics.h"
 #include "workers/query/limits.h"
 #include "workers/query/replica.h"
+#include "workers/query/statement_vars.h"
 
 #include <stdlib.h>
 
@@ -32,6 +33,8 @@ let_go(struct held *h, bool keep_open)
     struct backend *b = h->backend;
 
     h->backend = NULL;
+    free(h->undo);
+    h->undo = NULL;
     if (b == NULL)
         return;
     b->on_holder_lost = NULL;
@@ -52,7 +55,8 @@ publish(struct session *s)
 
     for (uint32_t i = 0; i < s->n_held && n < CLIENT_PARTICIPANTS_MAX; i++) {
         const struct held *h = &s->held[i];
-        if (h->role != HELD_PIN && h->backend != NULL)
+        /* What only reads on a replica holds nothing that anybody waits for. */
+        if (h->role != HELD_PIN && h->backend != NULL && h->of == h->shard_id)
             words[n++] = participant_word(h->shard_id, h->backend->login.thread_id);
     }
     client_participants(s->ctx->slot, s->row, words, n, ring_now_us(s->ctx->ring));
@@ -109,6 +113,7 @@ forget_txn(struct session *s)
 {
     unpublish(s);
     s->in_txn = s->read_only = s->implicit = s->snapshot = s->doomed = false;
+    s->on_replicas = CONSISTENCY_UNSET;
     s->gtrid[0] = 0;
     s->txn_ms   = 0;
     s->txn_generation = 0;
@@ -127,7 +132,8 @@ shrink_held(struct session *s)
             s->held[kept] = s->held[i];
             s->held[kept].backend->holder = s;
             kept++;
-        }
+        } else
+            free(s->held[i].undo);
     s->n_held = kept;
     if (kept == 0) {
         free(s->held);
@@ -140,7 +146,8 @@ end_txn(struct session *s, bool clean)
 {
     for (uint32_t i = 0; i < s->n_held; i++) {
         struct held *h = &s->held[i];
-        replica_committed(s, h->shard_id);
+        if (h->of == h->shard_id)
+            replica_committed(s, h->shard_id);
         if (s->pins.set != 0 && (clean || h->role == HELD_PIN)) {
             h->role  = HELD_PIN;
             h->wrote = false;
@@ -206,6 +213,7 @@ session_reset(struct session *s)
     }
     shrink_held(s);
     forget_txn(s);
+    statement_vars_free(s);
     vars_clear(&s->vars);
     free(s->next_transaction);
     s->next_transaction = NULL;
@@ -309,6 +317,15 @@ session_held(const struct session *s, uint32_t shard_id)
     return NULL;
 }
 
+uint32_t
+session_server(const struct session *s, uint32_t shard_id)
+{
+    for (uint32_t i = 0; s->on_replicas && i < s->n_held; i++)
+        if (s->held[i].of == shard_id && s->held[i].role != HELD_PIN)
+            return s->held[i].shard_id;
+    return shard_id;
+}
+
 /* The server has rolled back what was open there. */
 static void
 held_lost(struct backend *b)
@@ -333,7 +350,8 @@ session_hold(struct session *s, uint32_t shard_id, struct backend *b, enum held_
     s->held = mem_resize(s->held, (s->n_held + 1) * sizeof(*s->held));
     struct held *h = &s->held[s->n_held++];
 
-    *h = (struct held){ .shard_id = shard_id, .role = role, .backend = b, .session = s };
+    *h = (struct held){ .shard_id = shard_id, .of = shard_id, .role = role, .backend = b,
+                        .session = s };
     b->holder         = s;
     b->on_holder_lost = held_lost;
     return h;

@@ -21,11 +21,17 @@
 
 enum held_role { HELD_PIN, HELD_PLAIN, HELD_XA };
 
+struct statement_vars;
+
 struct held {
-    uint32_t        shard_id;
+    uint32_t        shard_id; /* or that of a replica, */
+    uint32_t        of;       /* ... of this shard; else the same */
     enum held_role  role;
     struct backend *backend; /* NULL: lost */
     bool            wrote;
+    char           *undo;      /* owned: what is said to it next, see statement_vars.h; or NULL */
+    uint64_t        undo_hash; /* vars_hash of the backend after that */
+    bool            armed; /* the statement's changes for lookups are kept there */
     struct session *session;
 };
 
@@ -44,6 +50,9 @@ struct session_modes {
     bool select_limit; /* sql_select_limit is in force */
     uint64_t statement_ms, wait_s; /* max_statement_time; wait_timeout, when it was set; 0: none */
     char charset[33], collation[65], sql_mode[768];
+    uint16_t reading;   /* the words of sql_mode that say how texts read, see sql_mode.h */
+    char ddl[512];      /* "time_zone = '+00:00', ...": what else DDL depends on; "": nothing */
+    char timestamp[32]; /* of vars_set_time() sessions */
 };
 
 struct session {
@@ -60,6 +69,8 @@ struct session {
 
     /* Variables, and what they mean for reading statements. */
     struct vars        vars;
+    struct statement_vars *before; /* owned: SET STATEMENT is in force, and this is the session's
+                                      own state; NULL: none */
     struct uservars    uservars;
     struct lex_options lex;
     bool               zero_is_number;
@@ -84,6 +95,8 @@ struct session {
     bool              in_txn;     /* explicit, or begun by a statement without autocommit */
     bool              read_only;  /* several plain participants will do */
     bool              implicit;   /* one write on several shards: ends with its statement */
+    uint8_t           on_replicas; /* READ ONLY, and replicas have a part of it (replica.h): the
+                                      weakest consistency they were chosen by; 0: they have not */
     bool              snapshot;   /* opened everywhere at one moment: no shard joins later */
     bool              cut;        /* it was ended so that rows can move: the client is told next */
     bool              doomed;     /* a participant is lost: only ROLLBACK is left */
@@ -131,6 +144,9 @@ void session_was_reset(struct session *s);
 struct pool *session_pool(const struct session *s, uint32_t shard_id);
 
 struct held *session_held(const struct session *s, uint32_t shard_id);
+
+/* The server of a shard on which the transaction is: the shard's id, or that of a replica of it. */
+uint32_t session_server(const struct session *s, uint32_t shard_id);
 
 /* Keep a backend beyond the statement. Pointers from session_held() die. */
 struct held *session_hold(struct session *s, uint32_t shard_id, struct backend *b,

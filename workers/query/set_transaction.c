@@ -8,12 +8,26 @@
 
 enum { ERR_IN_TRANSACTION = 1568 };
 
+static void
+say_next(struct session *s)
+{
+    struct buf text = { 0 };
+
+    buf_append_text(&text, "SET TRANSACTION ");
+    if (s->next_level[0] != 0)
+        buf_printf(&text, "ISOLATION LEVEL %s%s", s->next_level, s->next_access[0] ? ", " : "");
+    buf_append_text(&text, s->next_access);
+    free(s->next_transaction);
+    s->next_transaction = NULL;
+    if (s->next_level[0] != 0 || s->next_access[0] != 0)
+        s->next_transaction = mem_strdup(buf_cstr(&text));
+    buf_fini(&text);
+}
+
 /* Level and access mode are set one by one and hold together. */
 static void
 note_next(struct session *s, const struct set_spec *spec)
 {
-    struct buf text = { 0 };
-
     if (s->next_transaction == NULL)
         s->next_level[0] = s->next_access[0] = 0;
     for (uint32_t i = 0; i < spec->n; i++) {
@@ -25,13 +39,35 @@ note_next(struct session *s, const struct set_spec *spec)
                  level ? sizeof(s->next_level) : sizeof(s->next_access), "%.*s",
                  (int)words.len, words.ptr);
     }
-    buf_append_text(&text, "SET TRANSACTION ");
-    if (s->next_level[0] != 0)
-        buf_printf(&text, "ISOLATION LEVEL %s%s", s->next_level, s->next_access[0] ? ", " : "");
-    buf_append_text(&text, s->next_access);
-    free(s->next_transaction);
-    s->next_transaction = mem_strdup(buf_cstr(&text));
-    buf_fini(&text);
+    say_next(s);
+}
+
+static bool
+is_one_of(struct span name, const char *const *names)
+{
+    for (; *names != NULL; names++)
+        if (span_equal(name, span_of(*names)))
+            return true;
+    return false;
+}
+
+void
+set_overrides_next(struct session *s, const struct set_spec *spec)
+{
+    static const char *const level[]  = { "isolation level", "tx_isolation",
+                                          "transaction_isolation", NULL };
+    static const char *const access[] = { "access mode", "tx_read_only", "transaction_read_only",
+                                          NULL };
+
+    if (s->next_transaction == NULL || s->in_txn)
+        return;
+    for (uint32_t i = 0; i < spec->n; i++) {
+        if (is_one_of(spec->items[i].name, level))
+            s->next_level[0] = 0;
+        if (is_one_of(spec->items[i].name, access))
+            s->next_access[0] = 0;
+    }
+    say_next(s);
 }
 
 bool

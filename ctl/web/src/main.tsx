@@ -8,13 +8,13 @@ import { useLive } from "./live";
 import { Moves } from "./moves";
 import { Overview } from "./overview";
 import { Scaler } from "./scaler";
+import { ServersPage } from "./servers";
 import { Statements } from "./statements";
 import { Problem } from "./ui";
 
 const PAGES: [string, string][] = [
-  ["overview", "Overview"], ["keys", "Keys"], ["statements", "Statements"], ["moves", "Moves"],
-  ["scaler", "Scaler"],
-  ["audit", "Audit"],
+  ["overview", "Overview"], ["keys", "Keys"], ["servers", "Servers"], ["statements", "Statements"],
+  ["moves", "Moves"], ["scaler", "Scaler"], ["audit", "Audit"],
 ];
 
 function here(): string {
@@ -107,6 +107,7 @@ function Frame() {
       <main id="content" tabIndex={-1}>
         {page === "overview" && <Overview top={live.data} live={live.live} error={live.error} />}
         {page === "keys" && <KeySpace />}
+        {page === "servers" && <ServersPage />}
         {page === "statements" && <Statements />}
         {page === "moves" && <Moves />}
         {page === "scaler" && <Scaler />}

@@ -1,7 +1,25 @@
 /* model.ts - what the controller answers, as far as the page looks at it. */
-export interface Shard {
+export interface Shard extends Server {
   name: string; id: number; state: string; provisioner: string; host: string; port: number;
-  percent: number; ranges: number; answers: boolean; version?: string;
+  percent: number; ranges: number; answers: boolean; version?: string; problem?: string;
+  server_name?: string;
+}
+
+/* What the workers of shardd know of a server, when they do. */
+export interface Server {
+  score?: number; breaker?: "closed" | "half-open" | "open"; latency_us?: number;
+  reads?: number; errors?: number;
+}
+
+export interface Replica extends Server {
+  replica: string; shard: string; host: string; port: number; state: string; answers: boolean;
+  replicates?: boolean; lag_s?: number | null; weight: number; zone: string; problem?: string;
+  suspect?: string;
+}
+
+export interface Failover {
+  shard: string; at_ms: number; from: string; to: string; kind: string; why: string; who: string;
+  pause_ms?: number; may_be_lost?: boolean;
 }
 
 export interface Status {
@@ -29,7 +47,8 @@ export interface Load {
   connections: number | null; threads_running: number | null;
   cpu: number | null; memory: number | null; disk: number | null;
   disk_free: number | null; buffer_pool: number | null;
-  rows: number | null; bytes: number | null;
+  rows: number | null; bytes: number | null; lag_s: number | null;
+  replicas?: { replica: string; wanted: boolean; follows: boolean; problem: string }[];
 }
 
 export interface Range {

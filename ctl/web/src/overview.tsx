@@ -28,13 +28,17 @@ function Figures(props: { top?: Top; status?: Status }) {
   );
 }
 
-function Troubles(props: { status?: Status }) {
+function Troubles(props: { status?: Status; loads?: Load[] }) {
   const s = props.status;
 
   if (!s) return null;
   const found = [...(s.problems ?? [])];
   if (!s.ready) found.push("shardd does not serve.");
   for (const shard of s.shards) if (!shard.answers) found.push(`${shard.name} does not answer.`);
+  for (const l of props.loads ?? [])
+    for (const r of l.replicas ?? [])
+      if (r.wanted && !r.follows)
+        found.push(`${r.replica}, a replica of ${l.shard}, does not follow: ${r.problem}`);
   for (const engine of s.engines) if (!engine.answers) found.push(`${engine.name} does not answer.`);
   if (found.length === 0) return null;
   return <ul class="troubles" role="alert">{found.map((t) => <li key={t}>{t}</li>)}</ul>;
@@ -88,7 +92,7 @@ export function Overview(props: { top?: Top; live: Live; error?: Error }) {
   return (
     <>
       <Problem error={props.error ?? status.error} />
-      <Troubles status={status.data} />
+      <Troubles status={status.data} loads={loads.data?.shards} />
       <Figures top={props.top} status={status.data} />
       {moving.length > 0 && <Panel title="Rows on the move">
         {moving.map((j) => <MoveProgress key={j.number} job={j} />)}</Panel>}

@@ -1,5 +1,5 @@
 /* scaler.tsx - what the autoscaler sees, decided, and why. */
-import { useCallback, useState } from "preact/hooks";
+import { useCallback, useEffect, useState } from "preact/hooks";
 import { call, usePolled } from "./api";
 import { useEvents } from "./events";
 import type { Decision, Explained, Scaler as State } from "./model";
@@ -14,14 +14,19 @@ const MODES: [string, string][] = [
   ["off", "Off"], ["advise", "Advise only"], ["auto", "Act by itself"],
 ];
 
+/* What was chosen stands until the controller says how it is. */
 function Mode(props: { state: State; done: () => void }) {
   const [error, setError] = useState<Error>();
+  const [chosen, setChosen] = useState<string>();
+  useEffect(() => setChosen(undefined), [props.state.mode]);
   const choose = async (mode: string) => {
+    setChosen(mode);
     try {
       await call("scaler", "PUT", { mode });
       setError(undefined);
       props.done();
     } catch (e) {
+      setChosen(undefined);
       setError(e as Error);
     }
   };
@@ -30,7 +35,7 @@ function Mode(props: { state: State; done: () => void }) {
     <fieldset class="modes">
       <legend>Mode</legend>
       {MODES.map(([mode, text]) => (
-        <label key={mode}><input type="radio" name="mode" value={mode} checked={props.state.mode === mode}
+        <label key={mode}><input type="radio" name="mode" value={mode} checked={(chosen ?? props.state.mode) === mode}
           onChange={() => choose(mode)} /> {text}</label>
       ))}
       <Problem error={error} />

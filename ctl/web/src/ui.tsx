@@ -20,10 +20,12 @@ export function Figure(props: { name: string; value: string; unit?: string; bad?
   );
 }
 
-/* A share of a whole with its limit: 0.8 and more is warm, 0.95 hot. */
-export function Meter(props: { share: number | null | undefined; text: string }) {
+/* A share of a whole with its limit: 0.8 and more is warm, 0.95 hot. With `good` it is the other
+ * way round: little of it is bad. */
+export function Meter(props: { share: number | null | undefined; text: string; good?: boolean }) {
   const share = Math.max(0, Math.min(1, props.share ?? 0));
-  const heat = share >= 0.95 ? "hot" : share >= 0.8 ? "warm" : "";
+  const bad = props.good ? 1 - share : share;
+  const heat = bad >= (props.good ? 0.8 : 0.95) ? "hot" : bad >= (props.good ? 0.5 : 0.8) ? "warm" : "";
   return (
     <span class="meter">
       <span class={`track ${heat}`} aria-hidden="true"><i style={{ width: `${share * 100}%` }} /></span>

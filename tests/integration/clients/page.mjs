@@ -1,7 +1,8 @@
-/* page.mjs URL TOKEN - signs in, walks through the controller's page in headless Chromium; prints what it saw. */
+/* page.mjs URL TOKEN [FOLDER] - signs in, walks through the controller's page in headless Chromium;
+ * prints what it saw. Pictures go to the folder. */
 import { chromium } from "playwright-core";
 
-const [url, token] = process.argv.slice(2);
+const [url, token, shots] = process.argv.slice(2);
 const browser = await chromium.launch({
   executablePath: "/usr/bin/chromium",
   args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -46,6 +47,20 @@ try {
   seen.owners = (await cells(page, "Who owns what", 1)).map((t) => t.trim());
   seen.ranges = await page.locator(".ring .range").count();
 
+  await page.getByRole("link", { name: "Servers" }).click();
+  await page.locator('td:text-is("replica")').first().waitFor();
+  const column = async (n) =>
+    (await cells(page, "Servers of the shards", n)).map((t) => t.trim());
+  seen.servers = await column(1);
+  seen.roles = await column(3);
+  await page.locator('td[data-name="Breaker"] .badge').first().waitFor();
+  seen.health = await column(4);
+  seen.scores = await column(5);
+  seen.breakers = await column(6);
+  await waits(page, "Changes of primaries");
+  seen.failovers = await cells(page, "Changes of primaries", 5);
+  if (shots) await page.screenshot({ path: `${shots}/servers.png`, fullPage: true });
+
   await page.getByRole("link", { name: "Statements" }).click();
   await waits(page, "Statements by their time");
   seen.statements = await cells(page, "Statements by their time", 1);
@@ -66,7 +81,7 @@ try {
   /* Without a mouse: from the top of the page to the last link. */
   await page.goto(url);
   await page.locator("nav a").first().waitFor();
-  for (let i = 0; i < 20; i++) {
+  for (let i = 0; i < 25; i++) {
     await page.keyboard.press("Tab");
     if (await page.evaluate(() => document.activeElement.textContent) === "Audit") break;
   }
@@ -105,7 +120,7 @@ try {
   const over = () => phone.evaluate(() =>
     Math.max(0, document.documentElement.scrollWidth - window.innerWidth));
   seen.overflow = await over();
-  for (const name of ["Keys", "Statements", "Moves", "Scaler", "Audit"]) {
+  for (const name of ["Keys", "Servers", "Statements", "Moves", "Scaler", "Audit"]) {
     await phone.getByRole("link", { name, exact: true }).click();
     await phone.waitForTimeout(300);
     seen.overflow += await over();

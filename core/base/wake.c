@@ -1,5 +1,5 @@
 /* wake.c - see wake.h. */
-#include "ctl/provision/wake.h"
+#include "core/base/wake.h"
 
 #include "core/base/clock.h"
 

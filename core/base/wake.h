@@ -1,6 +1,6 @@
 /* wake.h - conditions that are waited for with a limit, by CLOCK_MONOTONIC. */
-#ifndef CTL_PROVISION_WAKE_H
-#define CTL_PROVISION_WAKE_H
+#ifndef CORE_BASE_WAKE_H
+#define CORE_BASE_WAKE_H
 
 #include <pthread.h>
 

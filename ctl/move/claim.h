@@ -1,0 +1,47 @@
+/* claim.h - of the controllers that know of a job, one works on it.
+ *
+ * On one machine the lock of the home and of the segment of routes see to that. A copy of a home on
+ * another machine has neither, so the servers decide, each for what is done on it:
+ *
+ *   shardd_move.holder (cluster, holder, generation, place, since)     one row: who may write here
+ *   GET_LOCK('shardd/<holder>/<slot>')      each session of a move: its controller is at work here
+ *
+ * A session takes a slot first and looks at the row then. Whoever puts itself into the row looks
+ * at the slots of the one before it first (in use: that controller lives, and is waited for), and
+ * again afterwards, and ends those sessions: so when it begins, no statement of another
+ * controller is under way on this server, and none will be. A slot is free when what its session
+ * had open is rolled back.
+ *
+ * The row has the generation of the routes that its holder knew: a home that knows less is an old
+ * copy, whose jobs may have been finished long ago by another one. It works on none.
+ */
+#ifndef CTL_MOVE_CLAIM_H
+#define CTL_MOVE_CLAIM_H
+
+#include "ctl/provision/cluster.h"
+
+enum {
+    CLAIM_SLOTS  = 256,  /* sessions of one controller on one server */
+    CLAIM_HELD   = 1205, /* the code of all refusals of ours: it is tried again */
+};
+
+/* One per shard of a job for as long as it runs, so that others see somebody at work while
+ * nothing moves. Zeroed is empty. */
+struct claims {
+    struct server *server; /* owned */
+    size_t         n;
+    int64_t        generation; /* that the rows have */
+};
+
+/* This session, which is open to a shard and in no transaction, may write as this controller from
+ * now on, until it is closed. False: another controller does, or this home is an old copy. */
+bool claim_session(struct server *s, struct cluster *c, struct sql_error *error) must_check;
+
+/* Sees to a session with each shard of this object of objects, and to the generation in their
+ * rows. A server that does not answer is left out: it is for who needs it to say so. */
+bool claims_keep(struct claims *all, struct cluster *c, const json_t *shards,
+                 struct sql_error *error) must_check;
+
+void claims_fini(struct claims *all);
+
+#endif

@@ -1,0 +1,35 @@
+/* meaning.h - what a session's variables mean for the reading and routing of its statements.
+ *
+ * A server that has the variables is asked; its answer is the same wherever they are the same.
+ */
+#ifndef WORKERS_QUERY_MEANING_H
+#define WORKERS_QUERY_MEANING_H
+
+#include "core/mysql/reply.h"
+#include "core/mysql/row.h"
+#include "workers/query/session.h"
+
+struct meaning {
+    bool               known;
+    uint64_t           vars_hash;
+    uint16_t           charset; /* of the login */
+    struct lex_options lex;
+    bool               zero_is_number, autocommit;
+    uint16_t           collation;
+    struct session_modes modes;
+};
+
+/* "SELECT ..." of MEANING_CELLS columns and one row, to which more may be appended. */
+extern const char meaning_question[];
+enum { MEANING_CELLS = 14 };
+
+/* All but known, vars_hash and charset, from the answer. */
+void meaning_read(struct meaning *m, const struct cell *cells);
+
+void meaning_apply(struct session *s, const struct meaning *m);
+
+/* A cell of an answer as a literal of the same type, for a session that reads so. */
+void meaning_say_value(struct buf *out, const struct column *column, const struct cell *cell,
+                       struct lex_options lex);
+
+#endif
