@@ -116,9 +116,10 @@ forget_unseen(struct query_run *q)
 void
 query_fail(struct query_run *q, const struct sql_error *error)
 {
+    if (error != &q->error)
+        q->error = *error; /* whoever runs parts of a statement asks for it */
     if (q->quiet) {
         q->failed = true;
-        q->error  = *error;
         query_done(q);
         return;
     }
