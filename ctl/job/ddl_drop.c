@@ -13,12 +13,27 @@ struct items {
     struct ddl_table *table;
     size_t            n;
     struct buf        missing; /* "db.a,db.b" */
+    struct buf        view;    /* "db.v": the first that DROP TABLE names */
 };
 
 static bool
 is_view(const struct ddl_table *t)
 {
     return strcmp(model_text(t->object, "kind"), "view") == 0;
+}
+
+static void
+leave_out(struct ddl *d, struct items *items, const struct ddl_table *t)
+{
+    if (t->object && is_view(t)) {
+        ddl_note(d, DDL_IS_A_VIEW, "'%s.%s' is a view", t->database, t->name);
+        if (buf_len(&items->view) == 0)
+            buf_printf(&items->view, "%s.%s", t->database, t->name);
+        return;
+    }
+    if (buf_len(&items->missing) > 0)
+        buf_append_text(&items->missing, ",");
+    buf_printf(&items->missing, "%s.%s", t->database, t->name);
 }
 
 static bool
@@ -38,13 +53,10 @@ collect(struct ddl *d, struct items *items)
 
         if (!ddl_find(d, &at->table, t))
             return false;
-        if (t->object && is_view(t) == views) {
+        if (t->object && is_view(t) == views)
             items->n++;
-            continue;
-        }
-        if (buf_len(&items->missing) > 0)
-            buf_append_text(&items->missing, ",");
-        buf_printf(&items->missing, "%s.%s", t->database, t->name);
+        else
+            leave_out(d, items, t);
     }
     return true;
 }
@@ -152,6 +164,25 @@ drop(struct ddl *d, const struct items *items)
     return ok;
 }
 
+/* A note for each, and the error of the server: a view's goes before. */
+static bool
+say_left_out(struct ddl *d, struct items *items)
+{
+    bool view = buf_len(&items->view) > 0;
+
+    if (buf_len(&items->missing) > 0)
+        ddl_note(d, DDL_BAD_TABLE, "Unknown table '%.400s'", buf_cstr(&items->missing));
+    if (d->stmt->if_exists || (!view && buf_len(&items->missing) == 0))
+        return true;
+    if (view)
+        return sql_error_set(d->error, DDL_IS_A_VIEW, "'%.400s' is a view",
+                             buf_cstr(&items->view));
+    return sql_error_set(d->error, d->stmt->object == KW_VIEW ? 4092 : DDL_BAD_TABLE,
+                         d->stmt->object == KW_VIEW ? "Unknown VIEW: '%.400s'"
+                                                    : "Unknown table '%.400s'",
+                         buf_cstr(&items->missing));
+}
+
 bool
 ddl_drop_tables(struct ddl *d)
 {
@@ -164,15 +195,9 @@ ddl_drop_tables(struct ddl *d)
     ok = collect(d, &items);
     if (ok && items.n > 0)
         ok = drop(d, &items);
-    if (ok && buf_len(&items.missing) > 0) {
-        ddl_note(d, DDL_BAD_TABLE, "Unknown table '%.400s'", buf_cstr(&items.missing));
-        if (!d->stmt->if_exists)
-            ok = sql_error_set(d->error, d->stmt->object == KW_VIEW ? 4092 : DDL_BAD_TABLE,
-                               d->stmt->object == KW_VIEW ? "Unknown VIEW: '%.400s'"
-                                                          : "Unknown table '%.400s'",
-                               buf_cstr(&items.missing));
-    }
+    ok = ok && say_left_out(d, &items);
     buf_fini(&items.missing);
+    buf_fini(&items.view);
     return ok;
 }
 

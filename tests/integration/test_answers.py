@@ -20,7 +20,7 @@ def three(scratch):
 def campaign(cluster, plain, seed, count, capsys, wide=0.0):
     """The share that was refused is told even when all is well. `wide`: that of SELECTs which
     need rows of several shards in one place."""
-    plain.sql("CREATE DATABASE IF NOT EXISTS app")
+    plain.sql("CREATE OR REPLACE DATABASE app")
     one = answers.Campaign(cluster, plain, "app", seed, wide)
     try:
         failure = one.run(count)

@@ -172,6 +172,14 @@ def test_a_view_is_changed(both):
     both.compare("SELECT * FROM changing")
 
 
+def test_dropped_as_a_table(both):
+    for sql in ("DROP TABLE counts", "DROP TABLE IF EXISTS counts", "DROP TABLE nix, counts",
+                "DROP TABLE IF EXISTS counts, nix, nichts", "DROP TABLE counts, adults"):
+        both.compare(sql)
+        both.compare("SHOW COUNT(*) WARNINGS" if "IF" in sql else "SELECT 1")
+    both.compare("SHOW FULL TABLES LIKE 'counts'")
+
+
 def test_strings_under_another_collation_are_refused(both):
     """'a' = 'A' is the maker's affair: what cannot be kept is not guessed."""
     with both.cluster.connect(db="viewed") as c, c.cursor() as cursor:
