@@ -3,7 +3,7 @@
  * While rows move, a shard may hold some that are another's (route_table.hide). What goes to
  * shards without being fixed by a key value is told so for each such table:
  *
- *   NOT EXISTS (SELECT 1 FROM `shardd_move`.`set` AS `shardd_h` WHERE `shardd_h`.`k` = `t`.`id`)
+ *   NOT EXISTS (SELECT 1 FROM `shardd_move`.`set` AS `shardd_h` WHERE `shardd_h`.`k` <=> `t`.`id`)
  *
  * It stands in the WHERE of the table's block. Told is one table of those that are cut into parts
  * by the key: where a row of it is this shard's own, so are rows with the same key in all others,
@@ -16,6 +16,9 @@
  * Where rows are locked, what is read is what is committed now, not the transaction's snapshot,
  * and that must be true of the set, too, and at the moment when the row is looked at: hence LOCK
  * IN SHARE MODE, and <=>, for which the server looks each key up and copies no set beforehand.
+ * Elsewhere it is <=> as well: with = MariaDB makes NOT IN of it, and 10.11 loses a materialized
+ * NOT IN where a joined table is read through a join buffer and the rows are sorted in a temporary
+ * table. Keys of views may be NULL.
  */
 #include <ctype.h>
 
@@ -128,15 +131,15 @@ void
 hide_condition(struct text *t, const struct route_table *hiding, struct span alias,
                const struct route_column *key, bool locks)
 {
-    bool        exact = locks || key->nullable;
-    struct span own   = free_alias(t->p);
+    struct span own = free_alias(t->p);
+
     text_const(t, "NOT EXISTS (SELECT 1 FROM `" ROUTES_MOVE_SCHEMA "`.");
     text_name(t, hiding->hide);
     text_const(t, " AS ");
     text_name(t, own);
     text_const(t, " WHERE ");
     text_name(t, own);
-    text_const(t, exact ? ".`k` <=> " : ".`k` = ");
+    text_const(t, ".`k` <=> ");
     text_name(t, alias);
     text_const(t, ".");
     text_name(t, key->name);

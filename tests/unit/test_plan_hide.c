@@ -116,7 +116,7 @@ static const struct plan_case cases[] = {
       "scatter all; merge: concatenate; text: SELECT name FROM names WHERE [names.name]" },
     { "SELECT name FROM users shardd_h",
       "scatter all; merge: concatenate; text: SELECT name FROM users shardd_h WHERE NOT "
-      "EXISTS (SELECT 1 FROM `shardd_move`.`S` AS `shardd_hh` WHERE `shardd_hh`.`k` = "
+      "EXISTS (SELECT 1 FROM `shardd_move`.`S` AS `shardd_hh` WHERE `shardd_hh`.`k` <=> "
       "`shardd_h`.`id`)" },
     { "SELECT id FROM vs",
       "scatter all; merge: concatenate; text: SELECT id FROM vs WHERE [vs.id] AND [vs.id] "
@@ -279,7 +279,7 @@ expand(const char *plan, struct buf *out)
         }
         bool locks = kind[0] == '!';
         buf_printf(out, "NOT EXISTS (SELECT 1 FROM `shardd_move`.`S` AS `shardd_h` WHERE "
-                        "`shardd_h`.`k` %s `%s`.`%s`%s)", locks ? "<=>" : "=", table, key,
+                        "`shardd_h`.`k` <=> `%s`.`%s`%s)", table, key,
                    locks ? " LOCK IN SHARE MODE" : "");
         plan = strchr(plan, ']');
     }
@@ -388,9 +388,10 @@ test_names(void **state)
         const char *sql, *part;
     } names[] = {
         { "SELECT `x`.age FROM `users` AS `we``ird` JOIN users AS x ON x.id = `we``ird`.id",
-          "`shardd_h`.`k` = `we``ird`.`id`" },
-        { "SELECT \"id\" FROM users AS \"q\"", "`shardd_h`.`k` = `q`.`id`" },
-        { "SELECT id FROM USERS AS Shardd_H", "AS `shardd_hh` WHERE `shardd_hh`.`k` = `Shardd_H`" },
+          "`shardd_h`.`k` <=> `we``ird`.`id`" },
+        { "SELECT \"id\" FROM users AS \"q\"", "`shardd_h`.`k` <=> `q`.`id`" },
+        { "SELECT id FROM USERS AS Shardd_H",
+          "AS `shardd_hh` WHERE `shardd_hh`.`k` <=> `Shardd_H`" },
     };
     struct plan_context context = { .routes = &world, .schema = SPAN("app"), .collation = 45 };
 
