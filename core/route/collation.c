@@ -230,3 +230,23 @@ fold_weights(enum fold fold, uint32_t code_point, uint16_t out[FOLD_WEIGHTS_MAX]
     }
     return 0;
 }
+
+bool
+names_alike(struct span a, struct span b)
+{
+    while (a.len != 0 && b.len != 0) {
+        uint16_t left[FOLD_WEIGHTS_MAX], right[FOLD_WEIGHTS_MAX];
+        uint32_t one, other;
+        size_t   n, m;
+        if (!charset_next(CHARSET_UTF8MB4, a, &one, &n) ||
+            !charset_next(CHARSET_UTF8MB4, b, &other, &m))
+            return false;
+        size_t weights = fold_weights(FOLD_GENERAL, one, left);
+        if (one != other && (weights != fold_weights(FOLD_GENERAL, other, right) ||
+                             memcmp(left, right, weights * sizeof(*left)) != 0))
+            return false;
+        a = span_from(a, n);
+        b = span_from(b, m);
+    }
+    return a.len == b.len;
+}

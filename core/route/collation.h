@@ -50,4 +50,8 @@ enum { FOLD_WEIGHTS_MAX = 8 };
 size_t fold_weights(enum fold fold, uint32_t code_point,
                     uint16_t out[FOLD_WEIGHTS_MAX]);
 
+/* Two names in UTF-8 that a server may take for the same where the case of letters does not
+ * count: equal in utf8mb4_general_ci, which overlooks more than that. */
+bool names_alike(struct span a, struct span b);
+
 #endif

@@ -1,6 +1,7 @@
 /* gather_define.c - see gather_define.h: what SHOW CREATE TABLE says. */
 #include "core/route/gather_define.h"
 
+#include "core/route/collation.h"
 #include "core/route/table.h"
 #include "core/sql/parse.h"
 
@@ -275,6 +276,9 @@ gather_find(const struct gather_definition *d, struct span name)
 {
     for (uint32_t i = 0; i < d->n_columns; i++)
         if (span_equal_nocase(d->columns[i].name, name))
+            return i;
+    for (uint32_t i = 0; i < d->n_columns && !span_is_ascii(name); i++)
+        if (names_alike(d->columns[i].name, name))
             return i;
     return ROUTES_NONE;
 }

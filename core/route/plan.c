@@ -100,7 +100,9 @@ plan_bad(struct planner *p)
     bool whole = true;
     for (uint32_t i = 0; i < p->routes->n_tables; i++)
         whole &= p->routes->tables[i].kind == TABLE_GLOBAL;
-    if (p->context->lex.charset == LEX_UNSAFE && !whole) {
+    bool unread = p->context->lex.charset == LEX_UNSAFE ||
+                  (p->context->lex.charset == LEX_BYTES && !span_is_ascii(p->text));
+    if (unread && !whole) {
         NOT_YET(p, "shardd: this statement cannot be read for certain in character_set_client; "
                    "use utf8mb4");
         return;
@@ -256,6 +258,8 @@ dispatch(struct planner *p)
         plan_bad(p);
         return;
     }
+    if (!plan_names_clear(p))
+        return;
     switch ((int)p->stmt->kind) {
     case STMT_SELECT:  plan_select(p, p->stmt->query); break;
     case STMT_INSERT:  plan_insert(p); break;

@@ -451,6 +451,9 @@ void plan_session(struct planner *p);
 /* plan_session.c: to the one home of the statement's tables, or refused. */
 void one_home(struct planner *p, const char *what, bool reference_too, const char *reason);
 void plan_show(struct planner *p);
+
+/* plan_names.c: refuses a statement whose names may be others than they look; false then. */
+bool plan_names_clear(struct planner *p);
 /* plan_information.c: a table of information_schema is used; the whole statement is known; a
  * SHOW is of what differs between shards, and planned. */
 void plan_information_note(struct planner *p, struct span name);

@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#include "core/route/collation.h"
+
 enum {
     INDEX_BITS_MIN = 1,
     INDEX_BITS_MAX = 24,
@@ -182,12 +184,27 @@ find(const void *array, size_t size, uint32_t low, uint32_t high,
 _Static_assert(offsetof(struct route_database, name) == 0, "see name_at()");
 _Static_assert(offsetof(struct route_table, name) == 0, "see name_at()");
 _Static_assert(offsetof(struct route_user, name) == 0, "see name_at()");
+_Static_assert(offsetof(struct route_column, name) == 0, "see name_at()");
+
+/* The first in [low, high) that is the same name but for the case of letters beyond ASCII, which
+ * find() does not know. */
+static uint32_t
+find_alike(const void *array, size_t size, uint32_t low, uint32_t high, struct span name)
+{
+    for (uint32_t i = low; i < high && !span_is_ascii(name); i++)
+        if (names_alike(name_at(array, size, i), name))
+            return i;
+    return ROUTES_NONE;
+}
 
 uint32_t
 routes_database(const struct routes *r, struct span name)
 {
-    return find(r->databases, sizeof(*r->databases), 0, r->n_databases, name,
-                r->lower_case);
+    uint32_t at = find(r->databases, sizeof(*r->databases), 0, r->n_databases, name,
+                       r->lower_case);
+
+    return at != ROUTES_NONE || !r->lower_case
+               ? at : find_alike(r->databases, sizeof(*r->databases), 0, r->n_databases, name);
 }
 
 /* The first table of `database` or a later one. */
@@ -209,8 +226,11 @@ first_table(const struct routes *r, uint32_t database)
 uint32_t
 routes_table(const struct routes *r, uint32_t database, struct span name)
 {
-    return find(r->tables, sizeof(*r->tables), first_table(r, database),
-                first_table(r, database + 1), name, r->lower_case);
+    uint32_t low = first_table(r, database), high = first_table(r, database + 1);
+    uint32_t at  = find(r->tables, sizeof(*r->tables), low, high, name, r->lower_case);
+
+    return at != ROUTES_NONE || !r->lower_case
+               ? at : find_alike(r->tables, sizeof(*r->tables), low, high, name);
 }
 
 uint32_t
@@ -257,7 +277,7 @@ routes_column(const struct route_table *t, struct span name)
     for (uint32_t i = 0; i < t->n_columns; i++)
         if (span_equal_nocase(t->columns[i].name, name))
             return i;
-    return ROUTES_NONE;
+    return find_alike(t->columns, sizeof(*t->columns), 0, t->n_columns, name);
 }
 
 uint32_t

@@ -82,7 +82,7 @@ run_database(struct ddl *d)
     const char             *who  = d->request->user ? d->request->user : "controller";
     struct database_options o    = { .if_not_exists = s->if_exists };
 
-    if (!ddl_may_database(d, name[0] ? name : d->request->database))
+    if (!ddl_may_name(d, s->name) || !ddl_may_database(d, name[0] ? name : d->request->database))
         return false;
     if (s->word == KW_DROP)
         return database_drop(d, who, name);

@@ -72,7 +72,7 @@ ddl_find_named(struct ddl *d, const char *name, struct ddl_table *t)
     struct path path   = { .schema = span_of(model_text(object, "database")),
                            .name   = span_of(model_text(object, "name")) };
 
-    return ddl_find(d, &path, t);
+    return ddl_find_known(d, &path, t);
 }
 
 /* Drops the copies of a sharded, locked, empty table that are not at home. */
@@ -271,7 +271,7 @@ ddl_change_kind(struct ddl *d, const char *database, const char *table, const st
     struct path      path = { .schema = span_of(database), .name = span_of(table) };
     struct ddl_table t;
 
-    if (!ddl_find(d, &path, &t))
+    if (!ddl_find_known(d, &path, &t))
         return false;
     if (!t.object)
         return sql_error_set(d->error, DDL_NO_SUCH_TABLE, "Table '%s.%s' doesn't exist",

@@ -18,7 +18,25 @@ copy_name(char out[DDL_NAME_MAX], struct span name)
 }
 
 bool
+ddl_may_name(struct ddl *d, struct span name)
+{
+    const char *charset = d->request->charset ? d->request->charset : "utf8mb4";
+
+    return span_is_ascii(name) || lex_charset_of(span_of(charset)) == LEX_UTF8 ||
+           sql_error_set(d->error, SQL_NOT_SUPPORTED,
+                         "shardd: a name that is not in ASCII, and character_set_client=%s: use "
+                         "utf8mb4", charset);
+}
+
+bool
 ddl_find(struct ddl *d, const struct path *path, struct ddl_table *out)
+{
+    return ddl_may_name(d, path->name) && ddl_may_name(d, path->schema) &&
+           ddl_find_known(d, path, out);
+}
+
+bool
+ddl_find_known(struct ddl *d, const struct path *path, struct ddl_table *out)
 {
     char *name;
 

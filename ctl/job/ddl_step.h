@@ -75,6 +75,12 @@ void    ddl_request_of(const json_t *record, struct ddl_request *out);
 
 /* Resolves a path; false: no database selected, or there is none such. */
 bool ddl_find(struct ddl *d, const struct path *path, struct ddl_table *out) must_check;
+
+/* The same for a path that is not of the statement, but of the catalog. */
+bool ddl_find_known(struct ddl *d, const struct path *path, struct ddl_table *out) must_check;
+
+/* The statement's names are in its client's character set, and are not converted. */
+bool ddl_may_name(struct ddl *d, struct span name) must_check;
 enum table_kind ddl_kind(const struct ddl_table *t);
 
 /* Where the table is: its home, or DDL_ALL. */

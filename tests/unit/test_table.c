@@ -187,6 +187,30 @@ names_are_found(void **state)
 }
 
 static void
+letters_beyond_ascii_have_cases(void **state)
+{
+    (void)state;
+    const struct route_column columns[] = { { .name = SPAN("no") }, { .name = SPAN("größe") },
+                                            { .name = SPAN("ключ") } };
+    const struct route_table tables[] = {
+        { .name = SPAN("ab"), .database = 0, .n_columns = 3, .columns = columns },
+        { .name = SPAN("größe"), .database = 0 },
+    };
+    const struct route_database databases[] = { { .name = SPAN("bö") } };
+    struct routes r = { .n_databases = 1, .databases = databases, .n_tables = 2,
+                        .tables = tables };
+
+    assert_int_equal(routes_column(&tables[0], SPAN("КЛЮЧ")), 2);
+    assert_int_equal(routes_column(&tables[0], SPAN("GRÖßE")), 1);
+    assert_int_equal(routes_column(&tables[0], SPAN("Ключи")), ROUTES_NONE);
+    assert_int_equal(routes_column(&tables[0], SPAN("gr\xf6\xdf" "e")), ROUTES_NONE); /* latin1 */
+    assert_int_equal(routes_table(&r, 0, SPAN("GRÖßE")), ROUTES_NONE);
+    r.lower_case = true;
+    assert_int_equal(routes_table(&r, 0, SPAN("GRÖßE")), 1);
+    assert_int_equal(routes_database(&r, SPAN("BÖ")), 0);
+}
+
+static void
 servers_are_found_by_number(void **state)
 {
     (void)state;
@@ -219,6 +243,7 @@ main(void)
         cmocka_unit_test(rows_spread_evenly),
         cmocka_unit_test(a_new_shard_takes_an_equal_part_from_every_other),
         cmocka_unit_test(names_are_found),
+        cmocka_unit_test(letters_beyond_ascii_have_cases),
         cmocka_unit_test(servers_are_found_by_number),
     };
 

@@ -456,28 +456,44 @@ session_status(const struct session *s)
     return (uint16_t)status;
 }
 
-/* Ids as in information_schema.COLLATIONS. */
+/* utf8mb3 and utf8mb4, by ranges; the last are those of UCA 14.0.0. */
+static bool
+is_utf8(uint16_t id)
+{
+    static const struct {
+        uint16_t first, last;
+    } ranges[] = { { 33, 33 },   { 45, 46 },     { 76, 76 },     { 83, 83 },     { 192, 247 },
+                   { 254, 255 }, { 576, 578 },   { 608, 610 },   { 1057, 1057 }, { 1069, 1070 },
+                   { 1107, 1107 }, { 1216, 1271 }, { 2048, 2303 } };
+
+    for (size_t i = 0; i < countof(ranges); i++)
+        if (id >= ranges[i].first && id <= ranges[i].last)
+            return true;
+    return false;
+}
+
+/* Ids as in information_schema.COLLATIONS. Those of a set that have no padding are 1024 more. A
+ * set that is not here is one that is not read. */
 enum lex_charset
 session_lex_charset(uint16_t id)
 {
-    static const uint16_t unsafe[] = { 1, 13, 28, 84, 87, 88, 95, 96 };
     static const uint16_t latin1[] = { 5, 8, 15, 31, 47, 48, 49, 94 };
-    static const uint16_t bytes[]  = { 3, 4, 6, 7, 9, 10, 11, 14, 16, 20, 21, 23, 25, 26, 27,
-                                       29, 30, 32, 34, 36, 37, 38, 39, 40, 41, 42, 43, 44, 50,
-                                       51, 52, 53, 57, 58, 59, 61, 63, 64, 65, 66, 67, 68, 69,
-                                       70, 71, 72, 73, 74, 75, 77, 78, 79, 80, 81, 82, 89, 93,
-                                       99 };
+    static const uint16_t bytes[]  = { 2, 3, 4, 6, 7, 9, 11, 12, 14, 16, 18, 19, 20, 21, 22, 23,
+                                       24, 25, 26, 27, 29, 30, 32, 34, 36, 37, 38, 39, 40, 41,
+                                       42, 43, 44, 50, 51, 52, 53, 57, 58, 59, 63, 64, 65, 66,
+                                       67, 68, 69, 70, 71, 72, 73, 74, 75, 77, 78, 79, 80, 81,
+                                       85, 86, 89, 91, 92, 93, 97, 98, 99 };
+    uint16_t              of       = id < 1024 ? id : id - 1024;
 
-    for (size_t i = 0; i < countof(unsafe); i++)
-        if (unsafe[i] == id)
-            return LEX_UNSAFE;
+    if (is_utf8(id))
+        return LEX_UTF8;
     for (size_t i = 0; i < countof(latin1); i++)
-        if (latin1[i] == id)
+        if (latin1[i] == of)
             return LEX_LATIN1;
     for (size_t i = 0; i < countof(bytes); i++)
-        if (bytes[i] == id)
+        if (bytes[i] == of)
             return LEX_BYTES;
-    return LEX_UTF8;
+    return LEX_UNSAFE;
 }
 
 bool
