@@ -1,14 +1,6 @@
-/* ring.c - see ring.h. The only file that includes liburing.h.
- *
- * A completion's user_data is its op, or 0 when nobody wants to know. Cancels
- * name ops by address: submissions are taken in order, so a cancel can not
- * reach an op that was armed later at the same address.
- */
-#include "core/io/ring.h"
-
+/* ring.c - see ring.h: opening, receive buffers, and turns. */
 #include <assert.h>
 #include <errno.h>
-#include <liburing.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -16,29 +8,9 @@
 
 #include "core/base/clock.h"
 #include "core/base/memory.h"
-#include "core/io/sock.h"
-#include "core/io/spin.h"
-
-enum { RECV_GROUP = 1 }; /* id of our one group of receive buffers */
+#include "core/io/ring_internal.h"
 
 static_assert(RING_NOTIFIED == IORING_CQE_F_NOTIF, "flag values travel as they are");
-
-struct ring {
-    struct io_uring      uring;
-    struct ring_config   config;
-    struct ring_features features;
-    struct ring_stats    stats;
-    struct timers        timers;
-    uint64_t             now_us;
-    struct list          tasks, flushes;
-
-    struct io_uring_buf_ring *buf_ring;  /* shared with the kernel */
-    size_t                    buf_ring_bytes;
-    uint8_t                  *buffers; /* n_recv_buffers x recv_buffer_bytes */
-
-    struct spares spares;
-    struct spin   spin;
-};
 
 /* As Linux 6.9 defines it; liburing 2.3 does not know it yet. */
 enum { REGISTER_NAPI = 27 };
@@ -48,9 +20,6 @@ struct napi {
     uint8_t  pad[3];
     uint64_t reserved;
 };
-
-/* As Linux 6.2 defines them, whose own feature bit is that of 6.3. */
-enum { SEND_REPORTS = 1 << 3, FEATURE_LINUX_6_3 = 1 << 13 };
 
 /* --- open --- */
 
@@ -182,6 +151,21 @@ make_buffers(struct ring *ring, struct err *err)
     return true;
 }
 
+struct span
+ring_received(struct ring *ring, int result, uint32_t flags)
+{
+    size_t id = flags >> IORING_CQE_BUFFER_SHIFT;
+
+    assert((flags & IORING_CQE_F_BUFFER) != 0 && id < ring->config.n_recv_buffers);
+    return (struct span){ ring->buffers + id * ring->config.recv_buffer_bytes, (size_t)result };
+}
+
+void
+ring_recycle(struct ring *ring, uint32_t flags)
+{
+    provide(ring, flags >> IORING_CQE_BUFFER_SHIFT);
+}
+
 static bool
 make_files(struct ring *ring, struct err *err)
 {
@@ -262,6 +246,7 @@ static void
 run_tasks(struct list *tasks)
 {
     struct list now;
+
     if (list_empty(tasks))
         return;
     list_init(&now);
@@ -269,6 +254,7 @@ run_tasks(struct list *tasks)
     list_remove(tasks);
     while (!list_empty(&now)) {
         struct task *task = container_of(now.next, struct task, node);
+
         list_remove(&task->node);
         task->run(task);
     }
@@ -289,6 +275,7 @@ static bool
 spin(struct ring *ring, int *error)
 {
     uint64_t until = clock_us() + ring->spin.us;
+
     *error = io_uring_submit_and_get_events(&ring->uring);
     while (io_uring_cq_ready(&ring->uring) == 0 && *error >= 0 && clock_us() < until)
         *error = io_uring_get_events(&ring->uring);
@@ -347,6 +334,7 @@ ring_turn(struct ring *ring, int timeout_ms)
     ring->stats.turns++;
     uint64_t woke  = ring->now_us, ms = sleep_ms(ring, timeout_ms), until = clock_us();
     int      error = submit_and_wait(ring, ms);
+
     if (is_fatal(error))
         return error;
     read_clock(ring);
@@ -355,6 +343,7 @@ ring_turn(struct ring *ring, int timeout_ms)
     /* Only what is there now: what the callbacks cause belongs to the next turn. */
     unsigned             n = io_uring_cq_ready(&ring->uring);
     struct io_uring_cqe *cqe;
+
     if (ring->config.woke != NULL)
         ring->config.woke(ring->config.woke_context);
     for (unsigned i = 0; i < n && io_uring_peek_cqe(&ring->uring, &cqe) == 0; i++)
@@ -418,183 +407,4 @@ struct spares *
 ring_spares(struct ring *ring)
 {
     return &ring->spares;
-}
-
-/* --- wishes --- */
-
-/* The queue is full only when a turn makes more wishes than it has entries;
- * then they are submitted early. */
-static struct io_uring_sqe *
-wish(struct ring *ring)
-{
-    struct io_uring_sqe *sqe;
-
-    while ((sqe = io_uring_get_sqe(&ring->uring)) == NULL) {
-        ring->stats.enters++;
-        if (ring->features.sqpoll)
-            io_uring_sqring_wait(&ring->uring);
-        else
-            io_uring_submit(&ring->uring);
-    }
-    return sqe;
-}
-
-static void
-arm(struct io_uring_sqe *sqe, struct op *op)
-{
-    assert(!op->armed);
-    op->armed = true;
-    io_uring_sqe_set_data(sqe, op);
-}
-
-static void
-arm_on(struct io_uring_sqe *sqe, struct op *op, struct ring_file file)
-{
-    if (file.direct)
-        sqe->flags |= IOSQE_FIXED_FILE;
-    arm(sqe, op);
-}
-
-void
-ring_poll(struct ring *ring, struct op *op, int fd, unsigned events)
-{
-    struct io_uring_sqe *sqe = wish(ring);
-
-    io_uring_prep_poll_add(sqe, fd, events);
-    arm(sqe, op);
-}
-
-void
-ring_read(struct ring *ring, struct op *op, int fd, void *bytes, unsigned len)
-{
-    struct io_uring_sqe *sqe = wish(ring);
-
-    io_uring_prep_read(sqe, fd, bytes, len, (uint64_t)-1);
-    arm(sqe, op);
-}
-
-void
-ring_cancel(struct ring *ring, struct op *op)
-{
-    if (!op->armed)
-        return;
-    struct io_uring_sqe *sqe = wish(ring);
-    io_uring_prep_cancel64(sqe, (uintptr_t)op, 0);
-    io_uring_sqe_set_data64(sqe, 0);
-}
-
-void
-ring_poll_multishot(struct ring *ring, struct op *op, int fd, unsigned events)
-{
-    struct io_uring_sqe *sqe = wish(ring);
-
-    io_uring_prep_poll_multishot(sqe, fd, events);
-    arm(sqe, op);
-}
-
-void
-ring_recv(struct ring *ring, struct op *op, struct ring_file file)
-{
-    struct io_uring_sqe *sqe = wish(ring);
-
-    io_uring_prep_recv_multishot(sqe, file.fd, NULL, 0, 0);
-    sqe->flags |= IOSQE_BUFFER_SELECT;
-    sqe->buf_group = RECV_GROUP;
-    arm_on(sqe, op, file);
-}
-
-struct span
-ring_received(struct ring *ring, int result, uint32_t flags)
-{
-    size_t id = flags >> IORING_CQE_BUFFER_SHIFT;
-
-    assert((flags & IORING_CQE_F_BUFFER) != 0 && id < ring->config.n_recv_buffers);
-    return (struct span){ ring->buffers + id * ring->config.recv_buffer_bytes, (size_t)result };
-}
-
-void
-ring_recycle(struct ring *ring, uint32_t flags)
-{
-    provide(ring, flags >> IORING_CQE_BUFFER_SHIFT);
-}
-
-void
-ring_send(struct ring *ring, struct op *op, struct ring_file file, struct span bytes)
-{
-    struct io_uring_sqe *sqe = wish(ring);
-
-    io_uring_prep_send(sqe, file.fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
-    arm_on(sqe, op, file);
-}
-
-void
-ring_send_zerocopy(struct ring *ring, struct op *op, struct ring_file file, struct span bytes)
-{
-    struct io_uring_sqe *sqe = wish(ring);
-
-    io_uring_prep_send_zc(sqe, file.fd, bytes.ptr, bytes.len, MSG_NOSIGNAL, 0);
-    if (ring->features.zerocopy_reports)
-        sqe->ioprio |= SEND_REPORTS;
-    arm_on(sqe, op, file);
-}
-
-void
-ring_accept(struct ring *ring, struct op *op, int fd)
-{
-    struct io_uring_sqe *sqe = wish(ring);
-
-    io_uring_prep_multishot_accept_direct(sqe, fd, NULL, NULL, 0);
-    arm(sqe, op);
-}
-
-void
-ring_accept_peer(struct ring *ring, struct op *op, int fd, struct sock_addr *peer)
-{
-    struct io_uring_sqe *sqe = wish(ring);
-
-    peer->len = sizeof(peer->addr);
-    io_uring_prep_accept(sqe, fd, (struct sockaddr *)&peer->addr, &peer->len, 0);
-    sqe->file_index = IORING_FILE_INDEX_ALLOC;
-    arm(sqe, op);
-}
-
-void
-ring_install(struct ring *ring, struct op *op, int *fd)
-{
-    struct io_uring_sqe *sqe = wish(ring);
-
-    io_uring_prep_files_update(sqe, fd, 1, 0);
-    sqe->off = IORING_FILE_INDEX_ALLOC;
-    arm(sqe, op);
-}
-
-void
-ring_connect(struct ring *ring, struct op *op, struct ring_file file,
-             const struct sock_addr *peer)
-{
-    struct io_uring_sqe *sqe = wish(ring);
-
-    io_uring_prep_connect(sqe, file.fd, (const struct sockaddr *)&peer->addr, peer->len);
-    arm_on(sqe, op, file);
-}
-
-void
-ring_shutdown(struct ring *ring, struct op *op, struct ring_file file)
-{
-    struct io_uring_sqe *sqe = wish(ring);
-
-    io_uring_prep_shutdown(sqe, file.fd, SHUT_WR);
-    arm_on(sqe, op, file);
-}
-
-void
-ring_close_file(struct ring *ring, struct ring_file file)
-{
-    struct io_uring_sqe *sqe = wish(ring);
-
-    if (file.direct)
-        io_uring_prep_close_direct(sqe, (unsigned)file.fd);
-    else
-        io_uring_prep_close(sqe, file.fd);
-    io_uring_sqe_set_data64(sqe, 0);
 }

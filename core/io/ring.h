@@ -1,4 +1,4 @@
-/* ring.h - the only door to io_uring. ring.c alone includes liburing.h.
+/* ring.h - the only door to io_uring. ring_internal.h alone includes liburing.h.
  *
  * One ring per worker, made after the fork by the thread that uses it. A turn:
  *

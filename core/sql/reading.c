@@ -8,9 +8,9 @@
 struct lex_options
 reading_options(struct lex_options options, uint16_t words)
 {
-    options.ansi_quotes          = (words & SQL_MODE_ANSI_QUOTES) != 0;
+    options.ansi_quotes          = (words & (SQL_MODE_ANSI_QUOTES | SQL_MODE_ANSI)) != 0;
     options.no_backslash_escapes = (words & SQL_MODE_NO_BACKSLASH_ESCAPES) != 0;
-    options.pipes_as_concat      = (words & SQL_MODE_PIPES_AS_CONCAT) != 0;
+    options.pipes_as_concat      = (words & (SQL_MODE_PIPES_AS_CONCAT | SQL_MODE_ANSI)) != 0;
     options.high_not_precedence  = (words & SQL_MODE_HIGH_NOT_PRECEDENCE) != 0;
     return options;
 }

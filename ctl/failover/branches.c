@@ -107,7 +107,7 @@ keep_aborted(struct cluster *c, json_t *set)
 static bool
 stands_still(struct server *s)
 {
-    char             before[REPLICATION_POSITION_MAX], now[REPLICATION_POSITION_MAX];
+    char             before[GTID_TEXT_MAX], now[GTID_TEXT_MAX];
     char             waits[16];
     struct sql_error ignored;
 
@@ -150,7 +150,7 @@ branches_keep(struct cluster *c, const json_t *replica, json_t *old)
     struct server    primary = { .answer_s = ANSWER_S };
     struct server    s       = { .answer_s = CATCH_UP_S + ANSWER_S };
     struct sql_error ignored;
-    char             position[REPLICATION_POSITION_MAX];
+    char             position[GTID_TEXT_MAX];
 
     if (shard && now && server_open(&primary, shard, &ignored) &&
         server_value(&primary, position, sizeof(position), &ignored,

@@ -292,7 +292,7 @@ run_fenced(struct failover *f, const struct failover_wish *wish)
 static bool
 prepare(struct failover *f)
 {
-    char now[REPLICATION_POSITION_MAX];
+    char now[GTID_TEXT_MAX];
 
     f->old = (struct server){ .answer_s = ANSWER_S };
     return server_open(&f->old, f->shard, f->error) &&
@@ -319,11 +319,8 @@ run(struct failover *f, const char *shard, const struct failover_wish *wish)
 {
     json_t *answer = NULL;
 
-    f->shard = cluster_shard(f->c, shard);
-    if (!f->shard)
-        sql_error_set(f->error, SQL_UNKNOWN_ERROR, "shardd: there is no shard %s; see 'shardctl "
-                      "shard list'", shard);
-    else if (choose(f, wish->to) && prepare(f) && (wish->dry_run || run_fenced(f, wish)))
+    f->shard = cluster_need_shard(f->c, shard, f->error);
+    if (f->shard && choose(f, wish->to) && prepare(f) && (wish->dry_run || run_fenced(f, wish)))
         answer = describe(f, !wish->dry_run);
     if (answer && !wish->dry_run) {
         failover_note_pause(f, json_real_value(json_object_get(answer, "pause_ms")));

@@ -15,7 +15,6 @@
 #include "ctl/failover/failover_step.h"
 #include "ctl/failover/mend.h"
 #include "ctl/job/replica_step.h"
-#include "ctl/move/gtid.h"
 #include "ctl/move/run.h"
 #include "ctl/provision/failpoint.h"
 
@@ -32,7 +31,7 @@ struct candidate {
     json_t         *replica; /* borrowed */
     struct server   s;
     struct gtid_set has; /* applied, or got */
-    char            position[MOVE_POSITION_MAX];
+    char            position[GTID_TEXT_MAX];
 };
 
 /* --- workers let go ------------------------------------------------------------------ */
@@ -86,7 +85,7 @@ static bool
 look(struct candidate *k, struct sql_error *error)
 {
     struct gtid_set got;
-    char            applied[REPLICATION_POSITION_MAX], io[REPLICATION_POSITION_MAX];
+    char            applied[GTID_TEXT_MAX], io[GTID_TEXT_MAX];
 
     k->s = (struct server){ .answer_s = ANSWER_S };
     if (!server_open(&k->s, k->replica, error) ||
@@ -94,10 +93,9 @@ look(struct candidate *k, struct sql_error *error)
         !server_value(&k->s, applied, sizeof(applied), error, "SELECT @@gtid_slave_pos") ||
         !replication_got(&k->s, io, sizeof(io), error))
         return false;
-    if (!gtid_parse(&k->has, applied) || !gtid_parse(&got, io))
+    if (!gtid_parse(&k->has, applied) || !gtid_parse(&got, io) || !gtid_join(&k->has, &got))
         return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: the position of %s cannot be read",
                              k->s.name);
-    gtid_join(&k->has, &got);
     gtid_print(&k->has, k->position);
     return true;
 }
@@ -402,10 +400,8 @@ failover_lost(struct cluster *c, const char *who, const char *shard,
     json_t         *answer;
     int64_t         old;
 
-    f.shard = cluster_shard(c, shard);
+    f.shard = cluster_need_shard(c, shard, error);
     if (!f.shard || !is_safe(&f, wish->force)) {
-        if (!f.shard)
-            sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: there is no shard %s", shard);
         json_decref(f.shard);
         return NULL;
     }

@@ -19,7 +19,7 @@ struct failover {
     const char       *kind, *why, *who; /* see failover_log.h */
     bool              may_be_lost;
     struct sql_error *error;
-    char              position[MOVE_POSITION_MAX]; /* of the server before: all of it */
+    char              position[GTID_TEXT_MAX]; /* of the server before: all of it */
     bool              frozen;
     uint64_t          began_us;
 };

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "core/base/log.h"
-#include "ctl/move/gtid.h"
 
 enum {
     NO_SUCH_XID     = 1397,
@@ -69,7 +68,7 @@ mend_is_last(const char *problem, const char *last)
 static bool
 log_is_ahead(struct server *s)
 {
-    char             own[REPLICATION_POSITION_MAX], applied[REPLICATION_POSITION_MAX], id[16];
+    char             own[GTID_TEXT_MAX], applied[GTID_TEXT_MAX], id[16];
     struct gtid_set  log, position;
     struct sql_error ignored;
 
@@ -170,7 +169,7 @@ pass_over(struct server *s, struct sql_error *error)
 bool
 mend_applier(struct server *s, const struct replication_status *status)
 {
-    char             own[REPLICATION_POSITION_MAX];
+    char             own[GTID_TEXT_MAX];
     struct sql_error error = { .message = "" };
     bool             ok;
 

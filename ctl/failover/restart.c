@@ -106,7 +106,7 @@ static bool
 catch_up(struct restart *r, const json_t *replica)
 {
     struct server primary = { .answer_s = ANSWER_S }, s = { .mysql = NULL };
-    char          now[REPLICATION_POSITION_MAX];
+    char          now[GTID_TEXT_MAX];
     bool          ok = server_open(&primary, r->shard, r->error) &&
               server_value(&primary, now, sizeof(now), r->error, "SELECT @@gtid_binlog_pos") &&
               server_open(&s, replica, r->error) &&
@@ -226,10 +226,9 @@ run(struct restart *r, const char *shard)
     json_t *replicas;
     bool    ok;
 
-    r->shard = cluster_shard(r->c, shard);
+    r->shard = cluster_need_shard(r->c, shard, r->error);
     if (!r->shard)
-        return sql_error_set(r->error, SQL_UNKNOWN_ERROR, "shardd: there is no shard %s; see "
-                             "'shardctl shard list'", shard);
+        return false;
     replicas = cluster_replicas(r->c, model_number(r->shard, "id"));
     ok       = check(r, replicas) && restart_replicas(r, replicas) && restart_primary(r);
     json_decref(replicas);

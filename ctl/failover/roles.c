@@ -7,28 +7,9 @@
 #include "ctl/catalog/user.h"
 #include "ctl/failover/failover.h"
 #include "ctl/job/replica_step.h"
-#include "ctl/move/gtid.h"
 #include "ctl/provision/replication.h"
 
 enum { ANSWER_S = 3, CATCH_UP_S = 60 };
-
-/* All that it has, be it its own or replicated: it was a primary until now. */
-static bool
-whole_position(struct server *s, char out[MOVE_POSITION_MAX], struct sql_error *error)
-{
-    char            own[REPLICATION_POSITION_MAX], got[REPLICATION_POSITION_MAX];
-    struct gtid_set set, other;
-
-    if (!server_value(s, own, sizeof(own), error, "SELECT @@gtid_binlog_pos") ||
-        !server_value(s, got, sizeof(got), error, "SELECT @@gtid_slave_pos"))
-        return false;
-    if (!gtid_parse(&set, own) || !gtid_parse(&other, got))
-        return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: the position of %s cannot be read: "
-                             "%.200s", s->name, own);
-    gtid_join(&set, &other);
-    gtid_print(&set, out);
-    return true;
-}
 
 bool
 roles_wait(struct cluster *c, const json_t *shard)
@@ -80,15 +61,18 @@ static bool
 keep_replica(struct server *s, const json_t *shard, const char *secret, struct sql_error *error)
 {
     struct replication_status status;
-    char                      position[MOVE_POSITION_MAX];
+    struct gtid_set           all;
+    char                      position[GTID_TEXT_MAX];
 
     if (!replication_status(s, &status, error) || !wait_no_more(s, error))
         return false;
     if (follows(&status, shard))
         return !status.io_stopped || server_run(s, error, "START SLAVE IO_THREAD");
     if (!replication_freeze(s, error) || !replication_semi_sync(s, false, true, error) ||
-        (!status.configured && !whole_position(s, position, error)))
+        (!status.configured && !replication_all(s, &all, error))) /* it was a primary until now */
         return false;
+    if (!status.configured)
+        gtid_print(&all, position);
     return replication_follow(s, shard, secret, status.configured ? NULL : position, error);
 }
 
@@ -131,7 +115,7 @@ roles_begin_to_wait(struct cluster *c, const json_t *shard, struct sql_error *er
 {
     json_t       *all = cluster_replicas(c, model_number(shard, "id")), *one;
     struct server s   = { .answer_s = ANSWER_S };
-    char          now[REPLICATION_POSITION_MAX];
+    char          now[GTID_TEXT_MAX];
     bool          ok = server_open(&s, shard, error) &&
               replication_semi_sync(&s, true, true, error) &&
               server_value(&s, now, sizeof(now), error, "SELECT @@gtid_binlog_pos");
@@ -231,11 +215,9 @@ roles_set_semi_sync(struct cluster *c, const char *who, const char *name, bool o
     if (!job_begin(&job, c, "shard", who, on ? "have commits wait for a replica"
                                              : "do not have commits wait", "", "", error))
         return false;
-    shard = cluster_shard(c, name);
+    shard = cluster_need_shard(c, name, error);
     pthread_mutex_lock(&c->roles_lock);
-    ok = shard ? set_semi_sync(c, who, shard, on, error)
-               : sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: there is no shard %s; see "
-                               "'shardctl shard list'", name);
+    ok = shard && set_semi_sync(c, who, shard, on, error);
     pthread_mutex_unlock(&c->roles_lock);
     json_decref(shard);
     job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
@@ -254,7 +236,7 @@ roles_set(struct cluster *c, const char *who, const char *name, const char *key,
 
     if (!job_begin(&job, c, "shard", who, "say how a primary is replaced", "", "", error))
         return false;
-    shard = cluster_shard(c, name);
+    shard = cluster_need_shard(c, name, error);
     ok    = shard != NULL;
     if (ok) {
         model_set(shard, key, how);
@@ -262,9 +244,7 @@ roles_set(struct cluster *c, const char *who, const char *name, const char *key,
         change = catalog_begin(c->catalog, who);
         catalog_put(change, CATALOG_SHARD, id, shard, CATALOG_ANY);
         ok = job_commit(change, error);
-    } else
-        sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: there is no shard %s; see 'shardctl shard "
-                      "list'", name);
+    }
     json_decref(shard);
     job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
     return ok;

@@ -4,38 +4,23 @@
 
 #include "core/base/log.h"
 #include "core/base/memory.h"
+#include "core/sql/reading.h"
+#include "core/sql/sql_mode.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/admin.h"
 #include "ctl/job/ddl_servers.h"
 #include "ctl/job/globals.h"
 #include "ctl/job/moving.h"
 
-static bool
-has_mode(const char *sql_mode, const char *word)
-{
-    size_t      len = strlen(word);
-    const char *at  = sql_mode;
-
-    while (at && (at = strcasestr(at, word))) {
-        if ((at == sql_mode || at[-1] == ',') && (at[len] == ',' || at[len] == '\0'))
-            return true;
-        at += len;
-    }
-    return false;
-}
-
 struct lex_options
 ddl_lex_options(const struct ddl_request *r)
 {
-    const char *mode = r->sql_mode;
-
-    return (struct lex_options){
-        .charset              = lex_charset_of(span_of(r->charset ? r->charset : "utf8mb4")),
-        .ansi_quotes          = has_mode(mode, "ANSI_QUOTES") || has_mode(mode, "ANSI"),
-        .no_backslash_escapes = has_mode(mode, "NO_BACKSLASH_ESCAPES"),
-        .pipes_as_concat      = has_mode(mode, "PIPES_AS_CONCAT") || has_mode(mode, "ANSI"),
-        .high_not_precedence  = has_mode(mode, "HIGH_NOT_PRECEDENCE"),
+    struct span        mode = r->sql_mode ? span_of(r->sql_mode) : SPAN("");
+    struct lex_options lex  = {
+        .charset = lex_charset_of(span_of(r->charset ? r->charset : "utf8mb4")),
     };
+
+    return reading_options(lex, sql_mode_reading(mode));
 }
 
 static const struct table_option *

@@ -33,21 +33,19 @@ without_lookups(struct cluster *c, struct sql_error *error)
 static json_t *
 last_one(struct cluster *c, const char *name, struct sql_error *error)
 {
-    json_t     *all = catalog_all(c->catalog, CATALOG_SHARD), *shard = cluster_shard(c, name), *one;
+    json_t     *all = catalog_all(c->catalog, CATALOG_SHARD), *one;
+    json_t     *shard = cluster_need_shard(c, name, error);
     const char *id, *other = NULL;
     bool        ok = shard != NULL;
 
     json_object_foreach(all, id, one)
         if (!other && strcmp(model_text(one, "name"), name) != 0)
             other = model_text(one, "name");
-    if (!shard)
-        sql_error_set(error, SQL_UNKNOWN_ERROR,
-                      "shardd: there is no shard %s; see 'shardctl shard list'", name);
-    else if (other)
+    if (ok && other)
         ok = sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: a server that is released must have "
                            "everything, and there is the shard %s as well: 'shardctl shard drain "
                            "%s --to %s --no-reverse --wait' first", other, other, name);
-    else if (strcmp(model_text(shard, "provisioner"), "static") != 0)
+    else if (ok && strcmp(model_text(shard, "provisioner"), "static") != 0)
         ok = sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: %s is a server of shardd's own, "
                            "which would end with it; adopt a server of yours ('shardctl shard "
                            "add --adopt HOST:PORT'), and drain %s to it", name, name);

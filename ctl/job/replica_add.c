@@ -93,7 +93,7 @@ follow(struct cluster *c, const json_t *shard, const json_t *replica, const char
        struct sql_error *error)
 {
     struct server s = { .mysql = NULL }, primary = { .mysql = NULL };
-    char          secret[USER_SECRET_LEN + 1], now[REPLICATION_POSITION_MAX];
+    char          secret[USER_SECRET_LEN + 1], now[GTID_TEXT_MAX];
     struct err    err;
     bool          ok;
 
@@ -112,9 +112,9 @@ follow(struct cluster *c, const json_t *shard, const json_t *replica, const char
 }
 
 static bool
-seed(struct coming *k, struct provisioned *p, char position[REPLICATION_POSITION_MAX])
+seed(struct coming *k, struct provisioned *p, char position[GTID_TEXT_MAX])
 {
-    struct seeded done = { .position = position, .room = REPLICATION_POSITION_MAX };
+    struct seeded done = { .position = position };
     struct err    err;
 
     failpoint("replica-planned");
@@ -151,7 +151,7 @@ static bool
 make(struct coming *k)
 {
     struct provisioned p = provision_of(k->job->cluster, k->replica);
-    char               position[REPLICATION_POSITION_MAX];
+    char               position[GTID_TEXT_MAX];
     struct err         err;
     bool               started = false, ok = seed(k, &p, position);
 
@@ -217,7 +217,7 @@ static bool
 begin_to_wait(const json_t *shard, const json_t *replica, struct sql_error *error)
 {
     struct server s = { .mysql = NULL };
-    char          now[REPLICATION_POSITION_MAX];
+    char          now[GTID_TEXT_MAX];
     bool          ok;
 
     if (!model_flag(shard, "semi_sync"))
@@ -332,10 +332,7 @@ replica_add(struct cluster *c, const char *who, const char *shard,
     if (!replica_check_wish(wish, error) ||
         !job_begin(&job, c, "replica", who, REPLICA_ADD, "", "", error))
         return false;
-    k.shard = cluster_shard(c, shard);
-    if (!k.shard)
-        sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: there is no shard %s; see 'shardctl shard "
-                      "list'", shard);
+    k.shard = cluster_need_shard(c, shard, error);
     if (!k.shard || !name_it(&k))
         job_release(&job);
     else

@@ -90,7 +90,7 @@ replica_catch_up(struct server *s, const char *position, int wait_s, struct sql_
 static bool
 prove(struct server *primary, struct server *s, struct sql_error *error)
 {
-    char secret[USER_SECRET_LEN + 1], position[REPLICATION_POSITION_MAX], n[8];
+    char secret[USER_SECRET_LEN + 1], position[GTID_TEXT_MAX], n[8];
     bool ok;
 
     user_secret(secret);

@@ -214,7 +214,7 @@ run_both(const struct seeding *s, const struct stream_wish *wish, struct seeded 
 
 /* The end of the copy, as its server's binary log knows it. */
 struct place {
-    char file[256], gtids[REPLICATION_POSITION_MAX];
+    char file[256], gtids[GTID_TEXT_MAX];
     long offset;
 };
 
@@ -223,7 +223,7 @@ static bool
 read_place(const char *data, struct place *out, struct err *err)
 {
     static const char *const names[] = { "mariadb_backup_binlog_info", "xtrabackup_binlog_info" };
-    char  path[LOCAL_PATH_MAX + 64], line[4096] = "";
+    char  path[LOCAL_PATH_MAX + 64], line[GTID_TEXT_MAX + 512] = "";
     FILE *in = NULL;
 
     for (size_t i = 0; !in && i < countof(names); i++) {
@@ -235,50 +235,13 @@ read_place(const char *data, struct place *out, struct err *err)
     bool  ok  = fgets(line, sizeof(line), in) != NULL;
     char *tab = strchr(line, '\t'), *second = tab ? strchr(tab + 1, '\t') : NULL;
     fclose(in);
-    if (!ok || !second || tab - line >= (long)sizeof(out->file))
+    if (!ok || !second || tab - line >= (long)sizeof(out->file) ||
+        strlen(second + 1) >= sizeof(out->gtids))
         return err_set(err, "the copy in %s says of its position only '%.100s'", data, line);
     second[1 + strcspn(second + 1, "\n")] = '\0';
     out->offset = atol(tab + 1);
     snprintf(out->file, sizeof(out->file), "%.*s", (int)(tab - line), line);
     snprintf(out->gtids, sizeof(out->gtids), "%s", second + 1);
-    return true;
-}
-
-/* One GTID of "domain-server-sequence,...", and what follows it; NULL: there is none. */
-struct one {
-    unsigned           domain, server;
-    unsigned long long sequence;
-};
-
-static const char *
-next_one(const char *text, struct one *out)
-{
-    int len = 0;
-
-    if (sscanf(text, "%u-%u-%llu%n", &out->domain, &out->server, &out->sequence, &len) != 3 ||
-        (text[len] && text[len] != ','))
-        return NULL;
-    return text + len + (text[len] == ',');
-}
-
-/* Adds those of `text` whose domain `other` has not, or not as far. */
-static bool
-add_later(struct buf *out, const char *text, const char *other, bool equal)
-{
-    struct one a, b;
-
-    while (*text) {
-        bool later = true;
-
-        if (!(text = next_one(text, &a)))
-            return false;
-        for (const char *at = other; (at = next_one(at, &b));)
-            later = later && (a.domain != b.domain || a.sequence > b.sequence ||
-                              (equal && a.sequence == b.sequence));
-        if (later)
-            buf_printf(out, "%s%u-%u-%llu", buf_len(out) ? "," : "", a.domain, a.server,
-                       a.sequence);
-    }
     return true;
 }
 
@@ -290,8 +253,8 @@ find_position(const json_t *shard, const struct place *place, struct seeded *don
 {
     struct server    s     = { .answer_s = ANSWER_S };
     struct sql_error error = { .message = "" };
-    struct buf       both  = { 0 };
-    char             logged[REPLICATION_POSITION_MAX];
+    struct gtid_set  both, other;
+    char             logged[GTID_TEXT_MAX];
     bool             ok = server_open(&s, shard, &error) &&
               server_value(&s, logged, sizeof(logged), &error, "SELECT COALESCE("
                            "BINLOG_GTID_POS(%s, %ld), '?')", server_text(place->file),
@@ -300,14 +263,13 @@ find_position(const json_t *shard, const struct place *place, struct seeded *don
     server_close(&s);
     if (!ok)
         return err_set(err, "%s", error.message);
-    ok = add_later(&both, logged, place->gtids, true) &&
-         add_later(&both, place->gtids, logged, false);
-    snprintf(done->position, done->room, "%s", ok ? buf_cstr(&both) : "");
-    ok = ok && buf_len(&both) < done->room;
-    buf_fini(&both);
-    return ok || err_set(err, "%s does not know any more which GTIDs are before the end of the "
-                         "copy (%s %ld); try it again", model_text(shard, "name"), place->file,
-                         place->offset);
+    if (!gtid_parse(&both, logged) || !gtid_parse(&other, place->gtids) ||
+        !gtid_join(&both, &other))
+        return err_set(err, "%s does not know any more which GTIDs are before the end of the "
+                       "copy (%s %ld); try it again", model_text(shard, "name"), place->file,
+                       place->offset);
+    gtid_print(&both, done->position);
+    return true;
 }
 
 static bool

@@ -6,8 +6,7 @@
 #include "ctl/provision/server.h"
 
 struct seeded {
-    char    *position; /* the GTIDs that the copy has all of; of `room` bytes */
-    size_t   room;
+    char    *position; /* the GTIDs that the copy has all of; GTID_TEXT_MAX bytes */
     uint64_t bytes, on_link; /* as they came from the server, and on the way */
 };
 

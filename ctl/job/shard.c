@@ -107,13 +107,6 @@ shard_owns_nothing(struct cluster *c, const json_t *shard, struct sql_error *err
 }
 
 static bool
-no_shard(const char *name, struct sql_error *error)
-{
-    return sql_error_set(error, SQL_UNKNOWN_ERROR,
-                         "shardd: there is no shard %s; see 'shardctl shard list'", name);
-}
-
-static bool
 change(struct cluster *c, const char *who, json_t *shard, const char *new_name,
        const char *state, struct sql_error *error)
 {
@@ -154,8 +147,8 @@ shard_set(struct cluster *c, const char *who, const char *name, const char *new_
         return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: a name has 1 to 64 bytes");
     if (!job_begin(&job, c, "shard", who, "change a shard", "", "", error))
         return false;
-    shard = cluster_shard(c, name);
-    ok    = shard ? change(c, who, shard, new_name, state, error) : no_shard(name, error);
+    shard = cluster_need_shard(c, name, error);
+    ok    = shard && change(c, who, shard, new_name, state, error);
     json_decref(shard);
     job_end(&job, ok ? JOB_DONE : JOB_FAILED, error);
     return ok;

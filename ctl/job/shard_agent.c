@@ -25,10 +25,8 @@ shard_set_agent(struct cluster *c, const char *who, const char *name, const char
                              "say http://HOST:9100/metrics, or '' for none", url);
     if (!job_begin(&job, c, "shard", who, "change a shard's agent", "", "", error))
         return false;
-    json_t *shard = cluster_shard(c, name);
+    json_t *shard = cluster_need_shard(c, name, error);
     ok            = shard != NULL;
-    if (!ok)
-        sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: there is no shard %s", name);
     if (ok) {
         struct catalog_change *write = catalog_begin(c->catalog, who);
 

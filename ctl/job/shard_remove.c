@@ -181,21 +181,10 @@ shard_servers(struct cluster *c, const json_t *shard)
 
 /* --- all of it ------------------------------------------------------------------------------ */
 
-static json_t *
-find(struct cluster *c, const char *name, struct sql_error *error)
-{
-    json_t *shard = cluster_shard(c, name);
-
-    if (!shard)
-        sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: there is no shard %s; see 'shardctl shard "
-                      "list'", name);
-    return shard;
-}
-
 json_t *
 shard_remove_plan(struct cluster *c, const char *name, struct sql_error *error)
 {
-    json_t *shard = find(c, name, error), *plan = NULL;
+    json_t *shard = cluster_need_shard(c, name, error), *plan = NULL;
 
     if (shard && moving_allows_shards(c, "a shard is removed", error) &&
         shard_owns_nothing(c, shard, error))
@@ -213,7 +202,7 @@ shard_remove(struct cluster *c, const char *who, const char *name, struct sql_er
 
     if (!job_begin(&job, c, "shard", who, SHARD_REMOVE, "", "", error))
         return false;
-    shard = find(c, name, error);
+    shard = cluster_need_shard(c, name, error);
     if (shard && moving_allows_shards(c, "a shard is removed", error)) {
         replicas = cluster_replicas(c, model_number(shard, "id"));
         end      = remove_shard(&job, who, shard, replicas, error);

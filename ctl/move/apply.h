@@ -28,7 +28,6 @@
 
 #include "core/base/list.h"
 #include "ctl/move/copy.h"
-#include "ctl/move/gtid.h"
 #include "ctl/move/parcel.h"
 
 /* "FORMAT.BYTES OF GTRID.HEX OF BOTH" */

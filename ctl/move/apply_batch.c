@@ -46,7 +46,7 @@ plan(struct apply *a, struct list *items, struct steps *steps, struct sql_error 
 
 /* Where the source's log will have been applied to. */
 static void
-target_position(const struct apply *a, const struct list *items, char out[MOVE_POSITION_MAX])
+target_position(const struct apply *a, const struct list *items, char out[GTID_TEXT_MAX])
 {
     const struct item *last = container_of(items->prev, struct item, node);
     struct gtid_set    set  = a->position;
@@ -163,7 +163,7 @@ undo(struct apply *a)
 bool
 apply_batch(struct apply *a, struct list *items, struct sql_error *error)
 {
-    char text[MOVE_POSITION_MAX];
+    char text[GTID_TEXT_MAX];
 
     target_position(a, items, text);
     bool ok = write_batch(a, items, text, false, error);

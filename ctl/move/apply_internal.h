@@ -80,9 +80,9 @@ struct apply {
 
     /* the thread's own from here on */
     struct server        server, origin;
-    char                 stored[MOVE_POSITION_MAX]; /* in `stream`; "": no row */
+    char                 stored[GTID_TEXT_MAX]; /* in `stream`; "": no row */
     bool                 has_stored;
-    char                 attempt[MOVE_POSITION_MAX]; /* that a COMMIT was sent with; "": none */
+    char                 attempt[GTID_TEXT_MAX]; /* that a COMMIT was sent with; "": none */
     struct gtid_set      position;
     struct buf           description;
     bool                 described;  /* the session has it */

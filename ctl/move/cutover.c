@@ -16,7 +16,6 @@
 #include "core/base/wake.h"
 #include "ctl/catalog/model.h"
 #include "ctl/move/cutover_step.h"
-#include "ctl/move/gtid.h"
 #include "ctl/provision/failpoint.h"
 
 enum {

@@ -14,7 +14,7 @@ struct cutover_server {
     struct server work; /* for questions and for the bookkeeping */
     struct server lock; /* of a source: has the tables' locks */
     uint32_t      n_rows_to; /* of a source: targets that get rows from it */
-    char          position[MOVE_POSITION_MAX]; /* F of a source; and of a target, where the way
+    char          position[GTID_TEXT_MAX]; /* F of a source; and of a target, where the way
                                                   back begins: read while applications write
                                                   nothing of what moves */
 };

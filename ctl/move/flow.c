@@ -206,7 +206,7 @@ flow_note(struct flow *f, struct sql_error *error)
 }
 
 static void
-status_position(struct flow *f, char out[MOVE_POSITION_MAX])
+status_position(struct flow *f, char out[GTID_TEXT_MAX])
 {
     struct gtid_set all   = { 0 };
     bool            first = true;

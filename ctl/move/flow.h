@@ -22,7 +22,7 @@ enum flow_state { FLOW_COPYING, FLOW_FOLLOWING, FLOW_HELD, FLOW_FAILED };
 struct flow_status {
     enum flow_state    state;
     struct copy_status copy;
-    char               position[MOVE_POSITION_MAX]; /* that all targets have */
+    char               position[GTID_TEXT_MAX]; /* that all targets have */
     double             lag_s;      /* age of the last event applied while there are newer ones;
                                       0: the source's end is reached (a heartbeat said so) */
     uint64_t           transactions, rows; /* applied since the start */

@@ -45,7 +45,7 @@ static void
 take_request(struct flow *f, const struct flow_hold *h)
 {
     struct sql_error error;
-    char             is[MOVE_POSITION_MAX], wanted[MOVE_POSITION_MAX];
+    char             is[GTID_TEXT_MAX], wanted[GTID_TEXT_MAX];
 
     if (!h->wanted) {
         follow_limit(f->follow, NULL, NULL);
@@ -92,7 +92,7 @@ static void
 not_a_position(struct flow *f, const struct flow_hold *h)
 {
     struct sql_error error;
-    char             wanted[MOVE_POSITION_MAX];
+    char             wanted[GTID_TEXT_MAX];
 
     gtid_print(&h->position, wanted);
     sql_error_set(&error, SQL_UNKNOWN_ERROR, "shardd: %.200s is no position in the binary log of "

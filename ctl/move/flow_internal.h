@@ -46,7 +46,7 @@ struct flow {
     struct sql_error   error;
     double             lag_s;
     uint64_t           before_rows, before_transactions; /* of earlier lives */
-    char               position[MOVE_POSITION_MAX];
+    char               position[GTID_TEXT_MAX];
     struct flow_hold   hold;
     bool               paused;
     bool               follows; /* it reads the log: `follow` is open and stays so */

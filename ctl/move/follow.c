@@ -10,6 +10,7 @@
 #include "ctl/catalog/model.h"
 #include "ctl/move/follow_internal.h"
 #include "ctl/move/lost.h"
+#include "ctl/provision/replication.h"
 
 enum {
     HEARTBEAT_MS   = 200,
@@ -417,19 +418,13 @@ static bool
 is_known_there(const struct follow *f, struct sql_error *error)
 {
     struct server   s = { .answer_s = POSITION_S };
-    char            own[MOVE_POSITION_MAX], got[MOVE_POSITION_MAX];
-    struct gtid_set all, other;
+    struct gtid_set all;
     bool ok = server_open(&s, move_shard(f->move, f->source), error) &&
-              server_value(&s, own, sizeof(own), error, "SELECT @@gtid_binlog_pos") &&
-              server_value(&s, got, sizeof(got), error, "SELECT @@gtid_slave_pos");
+              replication_all(&s, &all, error);
 
     server_close(&s);
     if (!ok)
         return false;
-    if (!gtid_parse(&all, own) || !gtid_parse(&other, got))
-        return sql_error_set(error, FOLLOW_FATAL, "shardd: the position of shard %s cannot be read:"
-                             " %.200s", f->name, own);
-    gtid_join(&all, &other);
     return gtid_has_all(&all, &f->position) ||
            sql_error_set(error, FOLLOW_FATAL, "shardd: the server of shard %s lacks changes that "
                          "were copied already: it was replaced by one that never got them, and "
@@ -440,7 +435,7 @@ is_known_there(const struct follow *f, struct sql_error *error)
 bool
 follow_open(struct follow *f, const atomic_bool *stop, struct sql_error *error)
 {
-    char             at[MOVE_POSITION_MAX];
+    char             at[GTID_TEXT_MAX];
     struct tail_spec spec = {
         .shard = move_shard(f->move, f->source), .position = at, .heartbeat_ms = HEARTBEAT_MS,
         .compress = f->move->compress,

@@ -28,13 +28,13 @@
 
 #include "core/base/arena.h"
 #include "ctl/job/job.h"
+#include "ctl/provision/gtid.h"
 
 enum {
     MOVE_TABLES_MAX   = 65536,
     MOVE_PRIMARY_MAX  = 32,         /* columns of a primary key */
     MOVE_SERVER_ID    = 0x73680000, /* + job % 65536: of all that a move writes */
     MOVE_GTID_DOMAIN  = 0x7368,
-    MOVE_POSITION_MAX = 4096,       /* bytes of a GTID position with its NUL */
 };
 
 #define MOVE_EVERYWHERE UINT32_MAX /* a reference table's rows are on all shards */

@@ -4,7 +4,6 @@
 
 #include "core/base/clock.h"
 #include "ctl/catalog/model.h"
-#include "ctl/move/gtid.h"
 #include "ctl/move/snapshot.h"
 
 enum {
@@ -78,15 +77,14 @@ begin_all(struct snapshot *s, struct sql_error *error)
 static bool
 add_slave_position(struct snapshot *s, struct gate *g, struct sql_error *error)
 {
-    char            text[MOVE_POSITION_MAX];
+    char            text[GTID_TEXT_MAX];
     struct gtid_set log, slave;
 
     if (!server_value(&g->side, text, sizeof(text), error, "SELECT @@global.gtid_slave_pos"))
         return false;
-    if (!gtid_parse(&log, s->position) || !gtid_parse(&slave, text))
+    if (!gtid_parse(&log, s->position) || !gtid_parse(&slave, text) || !gtid_join(&log, &slave))
         return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: %s has '%.100s', which is no "
                              "position", g->side.name, text);
-    gtid_join(&log, &slave);
     gtid_print(&log, s->position);
     return true;
 }

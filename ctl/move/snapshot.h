@@ -22,7 +22,7 @@ enum { SNAPSHOT_SESSIONS_MAX = 16, SNAPSHOT_BRANCHES_MS = 15000 };
 struct snapshot {
     unsigned      n;
     struct server session[SNAPSHOT_SESSIONS_MAX];
-    char          from[MOVE_POSITION_MAX], position[MOVE_POSITION_MAX];
+    char          from[GTID_TEXT_MAX], position[GTID_TEXT_MAX];
     json_t       *prepared; /* owned: {xid as in XA RECOVER's data, hex in capitals: true} */
     double        held_ms;  /* how long commits waited, at the most */
 };

@@ -248,7 +248,7 @@ replica_of_target(struct verify *v, uint32_t target)
 {
     struct server    s = { .answer_s = ANSWER_S };
     struct sql_error ignored;
-    char             position[MOVE_POSITION_MAX];
+    char             position[GTID_TEXT_MAX];
     bool             known;
 
     known = move_session(&s, v->m, target, LOCK_S, &ignored) &&

@@ -321,6 +321,17 @@ cluster_shard(struct cluster *c, const char *name)
 }
 
 json_t *
+cluster_need_shard(struct cluster *c, const char *name, struct sql_error *error)
+{
+    json_t *shard = cluster_shard(c, name);
+
+    if (!shard)
+        sql_error_set(error, SQL_UNKNOWN_ERROR,
+                      "shardd: there is no shard %s; see 'shardctl shard list'", name);
+    return shard;
+}
+
+json_t *
 cluster_engine(struct cluster *c, const char *name)
 {
     return find_server(c, CATALOG_ENGINE, name, 0);

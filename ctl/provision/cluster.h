@@ -184,8 +184,10 @@ void cluster_bump(struct cluster *c, struct catalog_change *change, const char *
 /* A new number of "next_shard", "next_replica", "next_engine", "next_sequence" or "next_job". */
 int64_t cluster_number(struct cluster *c, const char *key);
 
-/* A shard's object by name or by id, owned by the caller; NULL when there is none. */
+/* A shard's object by name or by id, owned by the caller; NULL when there is none, of which
+ * cluster_need_shard() makes an error. */
 json_t *cluster_shard(struct cluster *c, const char *name);
+json_t *cluster_need_shard(struct cluster *c, const char *name, struct sql_error *error);
 json_t *cluster_engine(struct cluster *c, const char *name);
 json_t *cluster_shard_by_id(struct cluster *c, int64_t id);
 json_t *cluster_replica(struct cluster *c, const char *name);

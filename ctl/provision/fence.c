@@ -16,14 +16,22 @@ put_list(json_t *fenced, const char *key, const json_t *list)
         json_object_set_new(fenced, key, json_deep_copy(list));
 }
 
+static void
+put_object(struct catalog_change *change, json_t *move)
+{
+    if (json_object_size(move) > 0)
+        catalog_put(change, CATALOG_META, move_object, move, CATALOG_ANY);
+    else
+        catalog_remove(change, CATALOG_META, move_object, CATALOG_ANY);
+}
+
 void
 fence_put(struct catalog_change *change, const struct fence *f)
 {
     json_t *move   = catalog_read(change, CATALOG_META, move_object, NULL);
     json_t *fenced = json_object();
-    bool    was    = move != NULL;
 
-    if (!was)
+    if (move == NULL)
         move = json_object();
     json_object_del(move, "fenced");
     json_object_del(move, "cut");
@@ -35,24 +43,12 @@ fence_put(struct catalog_change *change, const struct fence *f)
         if (f->cut)
             json_object_set_new(move, "cut", json_true());
     }
-    if (json_object_size(move) > 0)
-        catalog_put(change, CATALOG_META, move_object, move, CATALOG_ANY);
-    else if (was)
-        catalog_remove(change, CATALOG_META, move_object, CATALOG_ANY);
+    put_object(change, move);
     json_decref(fenced);
     json_decref(move);
 }
 
 /* --- over another one --- */
-
-static void
-put_object(struct catalog_change *change, json_t *move)
-{
-    if (json_object_size(move) > 0)
-        catalog_put(change, CATALOG_META, move_object, move, CATALOG_ANY);
-    else
-        catalog_remove(change, CATALOG_META, move_object, CATALOG_ANY);
-}
 
 void
 fence_put_over(struct catalog_change *change, const struct fence *f)

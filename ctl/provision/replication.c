@@ -68,6 +68,20 @@ replication_status(struct server *s, struct replication_status *out, struct sql_
 }
 
 bool
+replication_all(struct server *s, struct gtid_set *out, struct sql_error *error)
+{
+    char            own[GTID_TEXT_MAX], got[GTID_TEXT_MAX];
+    struct gtid_set other;
+
+    if (!server_value(s, own, sizeof(own), error, "SELECT @@global.gtid_binlog_pos") ||
+        !server_value(s, got, sizeof(got), error, "SELECT @@global.gtid_slave_pos"))
+        return false;
+    return (gtid_parse(out, own) && gtid_parse(&other, got) && gtid_join(out, &other)) ||
+           sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: the position of %s cannot be read: "
+                         "%.200s, %.200s", s->name, own, got);
+}
+
+bool
 replication_got(struct server *s, char *out, size_t room, struct sql_error *error)
 {
     json_t *columns, *rows;

@@ -5,9 +5,8 @@
 #ifndef CTL_PROVISION_REPLICATION_H
 #define CTL_PROVISION_REPLICATION_H
 
+#include "ctl/provision/gtid.h"
 #include "ctl/provision/server.h"
-
-enum { REPLICATION_POSITION_MAX = 2048 };
 
 #define REPLICATION_USER "shardd_replica"
 
@@ -38,7 +37,7 @@ struct replication_facts {
     bool    binlog, row, full, chained, read_only; /* log_bin, its format and images,
                                                       log_slave_updates */
     bool    lower_case;
-    char    position[REPLICATION_POSITION_MAX]; /* gtid_binlog_pos */
+    char    position[GTID_TEXT_MAX]; /* gtid_binlog_pos */
 };
 
 bool replication_facts(struct server *s, struct replication_facts *out,
@@ -52,6 +51,9 @@ bool replication_follow(struct server *replica, const json_t *primary, const cha
 /* Waits until it has applied all of `position`, at most `wait_s`. */
 bool replication_wait(struct server *replica, const char *position, double wait_s,
                       struct sql_error *error) must_check;
+
+/* All that it has, be it its own or replicated. */
+bool replication_all(struct server *s, struct gtid_set *out, struct sql_error *error) must_check;
 
 /* What it has got of its primary, applied or not; "": nothing since it was started. */
 bool replication_got(struct server *s, char *out, size_t room,

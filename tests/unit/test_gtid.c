@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "ctl/move/gtid.h"
 #include "ctl/move/parcel.h"
+#include "ctl/provision/gtid.h"
 
 static struct gtid_set
 set_of(const char *text)
@@ -21,7 +21,7 @@ set_of(const char *text)
 static void
 expect(const struct gtid_set *s, const char *text)
 {
-    char out[MOVE_POSITION_MAX];
+    char out[GTID_TEXT_MAX];
 
     gtid_print(s, out);
     assert_string_equal(out, text);

@@ -5,6 +5,7 @@
 
 #include "core/base/memory.h"
 #include "core/mysql/literal.h"
+#include "core/sql/reading.h"
 #include "core/sql/sql_mode.h"
 
 /* As an assignment, unless a session that begins now has it so. */
@@ -58,15 +59,11 @@ copy_name(char *out, size_t cap, struct cell cell)
 void
 meaning_read(struct meaning *m, const struct cell *cells)
 {
-    struct span mode = cells[0].bytes;
+    struct span        mode = cells[0].bytes;
+    struct lex_options lex  = { .charset = lex_charset_of(cells[2].bytes) };
 
-    m->lex = (struct lex_options){
-        .charset              = lex_charset_of(cells[2].bytes),
-        .ansi_quotes          = sql_mode_has(mode, "ANSI_QUOTES"),
-        .no_backslash_escapes = sql_mode_has(mode, "NO_BACKSLASH_ESCAPES"),
-        .pipes_as_concat      = sql_mode_has(mode, "PIPES_AS_CONCAT"),
-        .high_not_precedence  = sql_mode_has(mode, "HIGH_NOT_PRECEDENCE"),
-    };
+    m->modes.reading  = sql_mode_reading(mode);
+    m->lex            = reading_options(lex, m->modes.reading);
     m->zero_is_number = sql_mode_has(mode, "NO_AUTO_VALUE_ON_ZERO");
     m->autocommit     = cell_u16(cells[1]) != 0;
     m->collation      = span_equal(cells[2].bytes, cells[4].bytes) ? cell_u16(cells[3]) : 0;
@@ -78,7 +75,6 @@ meaning_read(struct meaning *m, const struct cell *cells)
     m->modes.statement_ms          = cell_u64(cells[10]);
     m->modes.wait_s                = cell_u64(cells[11]);
     copy_name(m->modes.sql_mode, sizeof(m->modes.sql_mode), cells[0]);
-    m->modes.reading = sql_mode_reading(mode);
     copy_name(m->modes.charset, sizeof(m->modes.charset), cells[2]);
     copy_name(m->modes.collation, sizeof(m->modes.collation), cells[5]);
     copy_name(m->modes.ddl, sizeof(m->modes.ddl), cells[12]);

@@ -1,5 +1,5 @@
 /* gtid.c - see gtid.h. */
-#include "ctl/move/gtid.h"
+#include "ctl/provision/gtid.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -51,13 +51,13 @@ gtid_parse(struct gtid_set *s, const char *text)
 }
 
 void
-gtid_print(const struct gtid_set *s, char out[MOVE_POSITION_MAX])
+gtid_print(const struct gtid_set *s, char out[GTID_TEXT_MAX])
 {
     int at = 0;
 
     out[0] = 0;
     for (unsigned i = 0; i < s->n; i++)
-        at += snprintf(out + at, MOVE_POSITION_MAX - (size_t)at, "%s%u-%u-%llu", i ? "," : "",
+        at += snprintf(out + at, GTID_TEXT_MAX - (size_t)at, "%s%u-%u-%llu", i ? "," : "",
                        s->at[i].domain, s->at[i].server,
                        (unsigned long long)s->at[i].sequence);
 }
@@ -114,10 +114,12 @@ gtid_meet(struct gtid_set *s, const struct gtid_set *other)
     *s = both;
 }
 
-void
+bool
 gtid_join(struct gtid_set *s, const struct gtid_set *other)
 {
+    bool all = true;
+
     for (unsigned i = 0; i < other->n; i++)
-        if (!gtid_has(s, other->at[i]) && !gtid_add(s, other->at[i]))
-            return;
+        all = (gtid_has(s, other->at[i]) || gtid_add(s, other->at[i])) && all;
+    return all;
 }
