@@ -61,18 +61,27 @@ read_trace(const char *path, struct trace *t, struct err *err)
     return ok;
 }
 
-static bool
-make_trace(struct cli *cli, struct trace *t, struct err *err)
-{
-    const char *shape = cli_option(cli, "generate");
-    int         shards, hours, every, mean;
+/* What the command line says in numbers. */
+struct wish {
+    int shards, hours, every, mean, speed;
+};
 
-    if (!cli_number(cli, "trace-shards", 1, TRACE_SHARDS_MAX, &shards, 4) ||
-        !cli_number(cli, "hours", 1, 24 * 366, &hours, 72) ||
-        !cli_number(cli, "every", 1, 3600, &every, 60) ||
-        !cli_number(cli, "mean", 0, 1000000, &mean, 8000))
-        return err_set(err, "the command line is wrong");
-    return trace_generate(t, shape, (unsigned)shards, hours, (unsigned)every, mean, SEED, err);
+/* False: what is wrong has been said. */
+static bool
+read_wish(const struct cli *cli, struct wish *out)
+{
+    return cli_number(cli, "trace-shards", 1, TRACE_SHARDS_MAX, &out->shards, 4) &&
+           cli_number(cli, "hours", 1, 24 * 366, &out->hours, 72) &&
+           cli_number(cli, "every", 1, 3600, &out->every, 60) &&
+           cli_number(cli, "mean", 0, 1000000, &out->mean, 8000) &&
+           cli_number(cli, "speed", 1, 100000, &out->speed, 50);
+}
+
+static bool
+make_trace(const struct cli *cli, const struct wish *w, struct trace *t, struct err *err)
+{
+    return trace_generate(t, cli_option(cli, "generate"), (unsigned)w->shards, w->hours,
+                          (unsigned)w->every, w->mean, SEED, err);
 }
 
 /* A bar per line: how many shards there were. */
@@ -159,19 +168,15 @@ write_trace(const char *path, const struct trace *t, struct err *err)
 }
 
 static bool
-simulate(struct cli *cli, const struct trace *t, struct err *err)
+simulate(struct cli *cli, const struct wish *w, const struct trace *t, struct err *err)
 {
-    struct simulate_options o = { 0 };
+    struct simulate_options o = { .bytes_per_s = 1e6 * w->speed };
     struct scale_settings   s;
-    int                     speed;
     json_t                 *out;
 
-    if (!cli_number(cli, "speed", 1, 100000, &speed, 50))
-        return err_set(err, "the command line is wrong");
     if (!settings_for(cli, t, &s, err))
         return false;
-    o.bytes_per_s = 1e6 * speed;
-    out           = simulate_run(t, &s, &o);
+    out = simulate_run(t, &s, &o);
     if (cli_option(cli, "json")) {
         json_dumpf(out, stdout, JSON_INDENT(2));
         putchar('\n');
@@ -189,14 +194,17 @@ verb_scaler_simulate(struct cli *cli)
 {
     const char  *file = cli_option(cli, "trace"), *write = cli_option(cli, "write");
     struct trace t    = { 0 };
+    struct wish  wish;
     struct err   err;
     bool         ok;
 
     if (!file == !cli_option(cli, "generate"))
         return cli_wrong(cli, "say either --trace FILE or --generate SHAPE");
-    ok = file ? read_trace(file, &t, &err) : make_trace(cli, &t, &err);
+    if (!read_wish(cli, &wish))
+        return CLI_USAGE;
+    ok = file ? read_trace(file, &t, &err) : make_trace(cli, &wish, &t, &err);
     if (ok)
-        ok = write ? write_trace(write, &t, &err) : simulate(cli, &t, &err);
+        ok = write ? write_trace(write, &t, &err) : simulate(cli, &wish, &t, &err);
     trace_free(&t);
     if (!ok)
         fprintf(stderr, "shardctl: %s\n", err.text);

@@ -61,16 +61,21 @@ set_mode(struct scale_settings *s, const char *value, struct err *err)
 static bool
 set_quiet(struct scale_settings *s, const char *value, struct err *err)
 {
-    int h[2] = { 0 }, m[2] = { 0 }, end = 0;
+    int h[2] = { 0 }, m[2] = { 0 }, end = 0, from, to;
 
     if (value[0] != '\0' &&
         (sscanf(value, "%2d:%2d-%2d:%2d%n", &h[0], &m[0], &h[1], &m[1], &end) != 4 ||
-         value[end] != '\0' || h[0] < 0 || h[0] > 23 || h[1] < 0 || h[1] > 24 || m[0] < 0 ||
-         m[0] > 59 || m[1] < 0 || m[1] > 59))
+         value[end] != '\0' || h[0] < 0 || h[0] > 23 || h[1] < 0 || m[0] < 0 || m[0] > 59 ||
+         m[1] < 0 || m[1] > 59 || 60 * h[1] + m[1] > 24 * 60))
         return err_set(err, "'%.40s' are no quiet hours: they are like 22:00-06:00, or empty",
                        value);
-    s->quiet_from = 60 * h[0] + m[0];
-    s->quiet_to   = 60 * h[1] + m[1];
+    from = 60 * h[0] + m[0];
+    to   = 60 * h[1] + m[1];
+    if (value[0] != '\0' && from == to)
+        return err_set(err, "'%.40s' would be no time at all: the whole day is 00:00-24:00, and "
+                       "the mode off or advise does the same", value);
+    s->quiet_from = from;
+    s->quiet_to   = to;
     return true;
 }
 
@@ -88,7 +93,8 @@ settings_set(struct scale_settings *s, const char *name, const char *value, stru
 
         if (strcmp(n->name, name) != 0)
             continue;
-        if (end == value || *end != '\0' || !(x >= n->least && x <= n->most))
+        if (end == value || *end != '\0' || strpbrk(value, "xX") ||
+            !(x >= n->least && x <= n->most))
             return err_set(err, "%s is a number from %g to %g%s%s, not '%.40s'", name, n->least,
                            n->most, n->unit[0] ? " " : "", n->unit, value);
         *number_in(s, n) = x;

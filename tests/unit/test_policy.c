@@ -278,8 +278,11 @@ test_settings(void **state)
 {
     static const struct { const char *name, *value; bool good; } rows[] = {
         { "mode", "auto", true },       { "mode", "on", false },
+        { "quiet", "00:00-24:00", true }, { "quiet", "00:00-24:01", false },
         { "quiet", "", true },          { "quiet", "22:00-06:00", true },
         { "quiet", "22-6", false },     { "quiet", "25:00-06:00", false },
+        { "quiet", "22:00-22:00", false }, { "quiet", "22:00-24:30", false },
+        { "max_cpu", "0x10", false },
         { "quiet", "10:00-11:00x", false }, { "max_cpu", "75.5", true },
         { "max_cpu", "101", false },    { "max_cpu", "-1", false },
         { "max_cpu", "", false },       { "max_cpu", "7x", false },
