@@ -1,6 +1,8 @@
 """test_ctl_run.py - shardctl as a program: start, stop, takeover, exit status, help."""
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -8,7 +10,7 @@ import subprocess
 import pytest
 
 from controlbed import Controller
-from testbed import SHARDCTL, alive, free_port, wait_for
+from testbed import ROOT, SHARDCTL, alive, free_port, wait_for
 
 
 def run(*args):
@@ -29,6 +31,32 @@ def test_every_verb_has_help(line):
     assert "--home DIR" in done.stdout
 
 
+def manual():
+    """The page as it is read, every verb and option on a line with its beginning."""
+    text = subprocess.run(["mandoc", "-T", "ascii", "-O", "width=500",
+                           ROOT / "systemd" / "man" / "shardctl.8"], capture_output=True,
+                          text=True, check=True).stdout
+    return re.sub(".\b", "", text)
+
+
+@pytest.mark.skipif(not shutil.which("mandoc"), reason="mandoc is not there")
+def test_the_manual_names_every_verb_and_option():
+    """And nothing that there is not."""
+    page, missing, known = manual(), [], {"--home", "--json", "--help"}
+    verbs = re.findall(r'^    \{ "([a-z ]+)", "[^"]*", *(?:"|[A-Z]|$)',
+                       (ROOT / "ctl" / "cli_verbs.c").read_text().split("cli_options[]")[0], re.M)
+    assert len(verbs) > 80
+    for verb in verbs:
+        words = r"\b.*\b".join(verb.split())  # "job pause, resume", "reshard verify | cutover"
+        missing += [] if re.search(rf"^ +(?:.*, )?{words}\b", page, re.M) else [verb]
+        options = set(re.findall("^  (--[a-z-]+)", run(*verb.split(), "--help").stdout, re.M))
+        missing += [f"{verb} {o}" for o in sorted(options - known)
+                    if not re.search(rf"{o}(?![a-z-])", page)]
+        known |= options
+    assert missing == []
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", page)) - known == set()
+
+
 @pytest.mark.parametrize("args, status, words", [
     ([], 2, "--help"),
     (["nonsense"], 2, "no verb 'nonsense'"),
@@ -47,6 +75,8 @@ def test_every_verb_has_help(line):
     (["table", "show", "t", "--home", "/nonexistent/x"], 2, "DATABASE.TABLE"),
     (["table", "set", "a.t", "--home", "/nonexistent/x"], 2, "one of --key"),
     (["status", "--home", "/nonexistent/x"], 1, "shardctl up --home /nonexistent/x"),
+    (["scaler", "simulate", "--generate", "daily", "--hours", "0"], 2, "number from 1 to 8784"),
+    (["scaler", "simulate", "--generate", "daily", "--speed", "x"], 2, "number from 1 to 100000"),
     (["version"], 0, ""),
     (["--help"], 0, ""),
 ])
