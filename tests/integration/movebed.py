@@ -199,7 +199,10 @@ def running(cluster, plain, **more):
     plain.sql("CREATE DATABASE app")
     bed = Bed(cluster, plain, **more)
     bed.start()
-    yield bed
+    try:
+        yield bed
+    finally:
+        bed.stop.set()
     wrong = bed.end()
     plain.sql("DROP DATABASE app")
     assert wrong == []
