@@ -178,7 +178,7 @@ const struct cli_verb cli_verbs[] = {
     { "replica list", "", "", verb_replica_list,
       "List the replicas of shards, and how far they are", "" },
     { "replica add", "SHARD",
-      "name provisioner address user password tls tls-ca weight zone cpus memory max-rate "
+      "name provisioner address user password tls tls-ca weight zone agent cpus memory max-rate "
       "no-compress",
       verb_replica_add, "Make a replica of a shard, or use a server that replicates it",
       "It is a copy of the shard's server, made by mariadb-backup while applications go on, and\n"
@@ -187,8 +187,8 @@ const struct cli_verb cli_verbs[] = {
       "static it is a server that replicates the shard's already: with GTIDs, log_bin,\n"
       "log_slave_updates, binlog_format=ROW and read_only; that what is written on the shard\n"
       "arrives there is tried." },
-    { "replica set", "NAME", "weight zone", verb_replica_set, "Change a replica's weight or zone",
-      "" },
+    { "replica set", "NAME", "weight zone agent", verb_replica_set,
+      "Change a replica's weight or zone, or say where its machine's metrics are", "" },
     { "replica remove", "NAME", "", verb_replica_remove, "Do without a replica",
       "A server of our own is stopped and its data removed; another is left alone, and goes on\n"
       "replicating." },
@@ -268,11 +268,12 @@ const struct cli_verb cli_verbs[] = {
       "least so many; a key that is one of thousands does not show), and of each range." },
     { "load set", "", "interval metrics", verb_load_set,
       "Say how often the load is measured, and where metrics are", "They are remembered." },
-    { "load history", "SHARD", "since grain", verb_load_history,
-      "Show the load of one shard over time",
+    { "load history", "SERVER", "since grain", verb_load_history,
+      "Show the load of one shard or replica over time",
       "Kept are the last 64 measurements, 6 hours of minutes and 35 days of hours." },
     { "load", "", "watch", verb_load, "Show what each shard has to do, and what it has left",
-      "As last measured; '-' is what was not. p50 and p99 are of statements on the shard." },
+      "As last measured; '-' is what was not. p50 and p99 are of statements on its primary;\n"
+      "replicas have a table of their own." },
     { "statements", "", "order limit", verb_statements,
       "Show which statements take the most time",
       "Of the last 10 to 20 minutes, as workers saw them: from the client's command to the end of\n"
@@ -331,7 +332,7 @@ const struct cli_option cli_options[] = {
     { "once", NULL, "print once and end" },
     { "watch", NULL, "print again and again, until Ctrl-C" },
     { "interval", "SECONDS", "how often to measure, 1 to 600 (10)" },
-    { "agent", "URL", "node-exporter on the machine of the shard's server, as "
+    { "agent", "URL", "node-exporter on the machine of the server, as "
       "http://HOST:9100/metrics; '' for none: CPU, memory and disk of servers elsewhere" },
     { "metrics", "ADDRESS", "where the controller's /metrics is, as 127.0.0.1:7381; '' for on its "
       "socket only" },

@@ -1,4 +1,4 @@
-/* verbs_load.c - what each shard has to do: load, load keys, load history. */
+/* verbs_load.c - what shards and replicas have to do: load, load keys, load history. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -84,8 +84,21 @@ row_of(const json_t *from, const char *label, const char *text, bool brief)
     return row;
 }
 
-#define COLUMNS "statements_per_s errors_per_s p50_ms p99_ms connections running cpu memory " \
-                "disk pool bytes lag_s"
+#define SERVER_COLUMNS "statements_per_s errors_per_s p50_ms p99_ms connections running cpu " \
+                       "memory disk pool"
+#define COLUMNS        SERVER_COLUMNS " bytes lag_s"
+
+static void
+print_unmeasured(const json_t *server, const char *shard, const char *replica)
+{
+    json_t *one;
+    size_t  i;
+
+    json_array_foreach(json_object_get(server, "collectors"), i, one)
+        if (model_text(one, "problem")[0])
+            printf("%s: %s%s%s is not measured: %s\n", shard, replica, replica[0] ? ": " : "",
+                   model_text(one, "collector"), model_text(one, "problem"));
+}
 
 /* What cannot be measured, and replicas that do not follow. */
 static void
@@ -95,14 +108,34 @@ print_problems(const json_t *shard)
     json_t     *one;
     size_t      i;
 
-    json_array_foreach(json_object_get(shard, "collectors"), i, one)
-        if (model_text(one, "problem")[0])
-            printf("%s: %s is not measured: %s\n", name, model_text(one, "collector"),
-                   model_text(one, "problem"));
-    json_array_foreach(json_object_get(shard, "replicas"), i, one)
+    print_unmeasured(shard, name, "");
+    json_array_foreach(json_object_get(shard, "replicas"), i, one) {
         if (model_flag(one, "wanted") && !model_flag(one, "follows"))
             printf("%s: replica %s does not follow: %s\n", name, model_text(one, "replica"),
                    model_text(one, "problem"));
+        if (model_flag(one, "wanted"))
+            print_unmeasured(one, name, model_text(one, "replica"));
+    }
+}
+
+/* A table of their own, where there are any. */
+static void
+print_replicas(const json_t *answer)
+{
+    json_t *rows = json_array(), *shard, *one, *row;
+    size_t  i, k;
+
+    json_array_foreach(json_object_get(answer, "shards"), i, shard)
+        json_array_foreach(json_object_get(shard, "replicas"), k, one) {
+            row = row_of(one, "replica", model_text(one, "replica"), true);
+            model_set(row, "shard", model_text(shard, "shard"));
+            json_array_append_new(rows, row);
+        }
+    if (json_array_size(rows) > 0) {
+        printf("\n");
+        cli_table(rows, "replica shard " SERVER_COLUMNS " lag_s");
+    }
+    json_decref(rows);
 }
 
 static void
@@ -115,6 +148,7 @@ print_load(const json_t *answer)
         json_array_append_new(rows, row_of(shard, "shard", model_text(shard, "shard"), false));
     cli_table(rows, "shard " COLUMNS " rows");
     json_decref(rows);
+    print_replicas(answer);
     json_array_foreach(json_object_get(answer, "shards"), i, shard)
         print_problems(shard);
     fflush(stdout);
@@ -252,18 +286,18 @@ verb_load_history(struct cli *cli)
 {
     const char *since = cli_option(cli, "since"), *grain = cli_option(cli, "grain");
     long long   since_s = seconds_of(since ? since : "10m");
-    char       *shard, *path = NULL;
+    char       *server, *path = NULL;
     json_t     *answer;
     int         status;
 
     if (since_s < 0)
         return cli_wrong(cli, "--since is like 90s, 15m, 2h or 7d");
-    shard = client_path("/v1/load/", cli->argument[0]);
-    if (asprintf(&path, "%s?since_s=%lld&grain=%s", shard, since_s,
+    server = client_path("/v1/load/", cli->argument[0]);
+    if (asprintf(&path, "%s?since_s=%lld&grain=%s", server, since_s,
                  grain ? grain : grain_for(since_s)) < 0)
         abort();
     status = cli_call(cli, "GET", path, NULL, &answer);
-    free(shard);
+    free(server);
     free(path);
     if (!answer)
         return status;

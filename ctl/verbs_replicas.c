@@ -31,6 +31,8 @@ set_wish(const struct cli *cli, json_t *body)
         json_object_set_new(body, "weight", json_integer(weight));
     if (cli_option(cli, "zone"))
         json_object_set_new(body, "zone", json_string_nocheck(cli_option(cli, "zone")));
+    if (cli_option(cli, "agent"))
+        json_object_set_new(body, "agent", json_string_nocheck(cli_option(cli, "agent")));
     return true;
 }
 
@@ -99,8 +101,8 @@ verb_replica_set(struct cli *cli)
     json_t *body   = json_object();
     int     status = CLI_USAGE;
 
-    if (!cli_option(cli, "weight") && !cli_option(cli, "zone"))
-        status = cli_wrong(cli, "say --weight N or --zone NAME");
+    if (!cli_option(cli, "weight") && !cli_option(cli, "zone") && !cli_option(cli, "agent"))
+        status = cli_wrong(cli, "say --weight N, --zone NAME or --agent URL");
     else if (set_wish(cli, body))
         status = put(cli, body, "changed replica");
     json_decref(body);

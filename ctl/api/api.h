@@ -44,10 +44,12 @@
  *   GET    /v1/audit/verify[?expect=SEQ:HASH]  "ok", or "problems" in words
  *   GET    /v1/statements[?by=time|mean|max|calls|errors&limit=50]  where time goes, lately
  *   GET    /v1/top[?interval_ms=1000]  rates and latencies, by two looks at the counters
- *   GET    /v1/load                    the last measurement of each shard (ctl/scale/load.h); what
- *             was not measured is null; PUT {"interval_s": how often to measure,
- *             "metrics": HOST:PORT where /metrics is by TCP, "": nowhere}
- *   GET    /v1/load/SHARD[?since_s=N&grain=raw|minute|hour]  its history, and its tables
+ *   GET    /v1/load                    the last measurement of each shard (ctl/scale/load.h) and,
+ *             in its "replicas", of each of them; what was not measured is null;
+ *             PUT {"interval_s": how often to measure, "metrics": HOST:PORT where /metrics
+ *             is by TCP, "": nowhere}
+ *   GET    /v1/load/SERVER[?since_s=N&grain=raw|minute|hour]  history of a shard, with
+ *             its tables, or of a replica
  *   GET    /v1/heat                    hot keys, ranges by statements per second, and where a shard
  *             would be cut into halves of equal load
  *   POST   /v1/explain                 {"sql", "database"}

@@ -7,6 +7,7 @@
 #include "ctl/api/exporter.h"
 #include "ctl/api/request.h"
 #include "ctl/catalog/model.h"
+#include "ctl/scale/collect.h"
 #include "ctl/scale/hot.h"
 #include "ctl/scale/monitor.h"
 
@@ -19,9 +20,9 @@ number(double value)
 }
 
 static json_t *
-show(const struct shard_load *m)
+show(const struct shard_load *m, const char *what)
 {
-    json_t *out = json_pack("{s:s, s:I, s:I, s:f}", "shard", m->name, "id", (json_int_t)m->id,
+    json_t *out = json_pack("{s:s, s:I, s:I, s:f}", what, m->name, "id", (json_int_t)m->id,
                             "at_ms", (json_int_t)m->at_ms, "seconds", m->seconds);
 
     for (int i = 0; i < LOAD_FIELDS_N; i++)
@@ -30,21 +31,35 @@ show(const struct shard_load *m)
     return out;
 }
 
+/* How it follows, and the numbers of its server. */
 static json_t *
-show_replicas(struct load *l, uint32_t id)
+show_replica(struct monitor *m, const struct replica_load *r)
+{
+    struct shard_load one;
+    json_t           *row;
+
+    if (!load_latest_of(monitor_load(m), r->id, &one))
+        shard_load_init(&one, r->id, r->name);
+    row = show(&one, "replica");
+    model_set(row, "replica", r->name);
+    model_set(row, "problem", r->problem);
+    json_object_set_new(row, "wanted", json_boolean(r->wanted));
+    json_object_set_new(row, "answers", json_boolean(r->answers));
+    json_object_set_new(row, "follows", json_boolean(r->follows));
+    json_object_set_new(row, "lag_s", number(r->lag_s));
+    json_object_set_new(row, "collectors", monitor_show(m, r->id));
+    return row;
+}
+
+static json_t *
+show_replicas(struct monitor *m, uint32_t id)
 {
     struct replica_load all[ROUTES_SHARD_REPLICAS_MAX];
-    size_t              n    = load_replicas(l, id, all, countof(all));
+    size_t              n    = load_replicas(monitor_load(m), id, all, countof(all));
     json_t             *list = json_array();
 
-    for (size_t i = 0; i < n && i < countof(all); i++) {
-        json_t *row = json_pack("{s:b, s:b, s:b, s:o}", "wanted", all[i].wanted, "answers",
-                                all[i].answers, "follows", all[i].follows, "lag_s",
-                                number(all[i].lag_s));
-        model_set(row, "replica", all[i].name);
-        model_set(row, "problem", all[i].problem);
-        json_array_append_new(list, row);
-    }
+    for (size_t i = 0; i < n && i < countof(all); i++)
+        json_array_append_new(list, show_replica(m, &all[i]));
     return list;
 }
 
@@ -72,9 +87,9 @@ api_load(struct request *r)
     all = mem_alloc(ROUTES_SHARDS_MAX * sizeof(*all));
     n   = load_latest(monitor_load(m), all, ROUTES_SHARDS_MAX);
     for (size_t i = 0; i < n; i++) {
-        row = show(&all[i]);
+        row = show(&all[i], "shard");
         json_object_set_new(row, "collectors", monitor_show(m, all[i].id));
-        json_object_set_new(row, "replicas", show_replicas(monitor_load(m), all[i].id));
+        json_object_set_new(row, "replicas", show_replicas(m, all[i].id));
         json_array_append_new(list, row);
     }
     free(all);
@@ -250,33 +265,45 @@ tables_of(struct load *l, uint32_t id)
     return list;
 }
 
-/* ?grain=raw|minute|hour&since_s=N: no older than N seconds. */
+static json_t *
+points_of(struct load *l, uint32_t id, enum load_grain grain, int64_t from_ms, const char *what)
+{
+    struct shard_load *all    = mem_alloc(POINTS_MAX * sizeof(*all));
+    size_t             n      = load_history(l, id, grain, from_ms, all, POINTS_MAX);
+    json_t            *points = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(points, show(&all[i], what));
+    free(all);
+    return points;
+}
+
+/* ?grain=raw|minute|hour&since_s=N: no older than N seconds. Of a shard, or of a replica. */
 unsigned
 api_load_history(struct request *r)
 {
-    const char        *since = json_string_value(json_object_get(r->query, "since_s"));
-    json_t            *shard, *points = json_array();
-    struct shard_load *all;
-    enum load_grain    grain;
-    int64_t            from = since ? ((int64_t)time(NULL) - atoll(since)) * 1000 : 0;
+    const char     *since = json_string_value(json_object_get(r->query, "since_s"));
+    const char     *what  = "shard";
+    json_t         *server;
+    enum load_grain grain;
+    int64_t         from = since ? ((int64_t)time(NULL) - atoll(since)) * 1000 : 0;
 
     if (!measured(r))
         return 503;
     if (!grain_of(r, &grain))
         return request_refuse(r, 400, "grain is raw, minute or hour");
-    shard = cluster_shard(r->cluster, r->part[1]);
-    if (!shard)
-        return request_no_such(r, "shard", r->part[1]);
+    if (!(server = cluster_shard(r->cluster, r->part[1]))) {
+        what   = "replica";
+        server = cluster_replica(r->cluster, r->part[1]);
+    }
+    if (!server)
+        return request_refuse(r, 404, "there is no shard or replica '%s'; see 'shardctl load'",
+                              r->part[1]);
 
-    uint32_t     id = (uint32_t)model_number(shard, "id");
+    uint32_t     id = collect_id(server);
     struct load *l  = monitor_load(r->cluster->monitor);
-    all             = mem_alloc(POINTS_MAX * sizeof(*all));
-    size_t n        = load_history(l, id, grain, from, all, POINTS_MAX);
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(points, show(&all[i]));
-    r->answer = json_pack("{s:s, s:o, s:o}", "shard", model_text(shard, "name"), "points", points,
-                          "tables", tables_of(l, id));
-    free(all);
-    json_decref(shard);
+    r->answer = json_pack("{s:s, s:o, s:o}", what, model_text(server, "name"), "points",
+                          points_of(l, id, grain, from, what), "tables", tables_of(l, id));
+    json_decref(server);
     return 200;
 }

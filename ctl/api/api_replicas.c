@@ -82,6 +82,7 @@ wish_of(const struct request *r)
         .tls_ca      = ca ? ca : model_flag(r->body, "tls") ? "" : NULL,
         .weight      = (int)model_number(r->body, "weight"),
         .zone        = request_text(r, "zone"),
+        .agent       = request_text(r, "agent"),
         .cpus        = request_text(r, "cpus"),
         .memory      = request_text(r, "memory"),
         .plain       = json_is_false(json_object_get(r->body, "compress")),

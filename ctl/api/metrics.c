@@ -13,7 +13,6 @@
 #include "ctl/job/job.h"
 #include "ctl/move/run.h"
 #include "ctl/provision/spawn.h"
-#include "ctl/scale/monitor.h"
 #include "ctl/scale/scaler.h"
 
 static void
@@ -281,104 +280,6 @@ key_space(struct buf *out, struct cluster *c, json_t *shards)
     json_decref(map);
 }
 
-/* The fields of load.h in base units. */
-static const struct field {
-    enum load_field field;
-    const char     *metric;
-    double          scale;
-} fields[] = {
-    { LOAD_statements_per_s,  "shardctl_shard_statements_per_second", 1 },
-    { LOAD_errors_per_s,      "shardctl_shard_errors_per_second", 1 },
-    { LOAD_latency_mean_us,   "shardctl_shard_latency_mean_seconds", 1e-6 },
-    { LOAD_latency_p50_us,    "shardctl_shard_latency_p50_seconds", 1e-6 },
-    { LOAD_latency_p95_us,    "shardctl_shard_latency_p95_seconds", 1e-6 },
-    { LOAD_latency_p99_us,    "shardctl_shard_latency_p99_seconds", 1e-6 },
-    { LOAD_connections,       "shardctl_shard_connections", 1 },
-    { LOAD_waiting,           "shardctl_shard_waiting", 1 },
-    { LOAD_threads_connected, "shardctl_shard_threads_connected", 1 },
-    { LOAD_threads_running,   "shardctl_shard_threads_running", 1 },
-    { LOAD_max_connections,   "shardctl_shard_threads_limit", 1 },
-    { LOAD_cpu,               "shardctl_shard_cpu_ratio", 1 },
-    { LOAD_cpu_limit,         "shardctl_shard_cpu_limit_cores", 1 },
-    { LOAD_memory,            "shardctl_shard_memory_ratio", 1 },
-    { LOAD_memory_limit,      "shardctl_shard_memory_limit_bytes", 1 },
-    { LOAD_disk_used,         "shardctl_shard_disk_used_bytes", 1 },
-    { LOAD_disk_free,         "shardctl_shard_disk_free_bytes", 1 },
-    { LOAD_buffer_pool,       "shardctl_shard_buffer_pool_ratio", 1 },
-    { LOAD_buffer_pool_miss,  "shardctl_shard_buffer_pool_miss_ratio", 1 },
-    { LOAD_rows,              "shardctl_shard_rows", 1 },
-    { LOAD_bytes,             "shardctl_shard_data_bytes", 1 },
-    { LOAD_lag_s,             "shardctl_shard_replica_lag_seconds", 1 },
-};
-
-/* What was not measured has no line. */
-static void
-loads(struct buf *out, const struct shard_load *all, size_t n)
-{
-    char help[256];
-
-    for (size_t f = 0; f < countof(fields); f++) {
-        snprintf(help, sizeof(help), "%s.", load_fields[fields[f].field].help);
-        head(out, fields[f].metric, "gauge", help);
-        for (size_t i = 0; i < n; i++) {
-            double value = all[i].value[fields[f].field];
-            if (!isnan(value) && !isinf(value))
-                labelled(out, fields[f].metric, "shard", all[i].name, value * fields[f].scale);
-        }
-    }
-}
-
-static void
-hottest_keys(struct buf *out, struct load *l, const struct shard_load *all, size_t n)
-{
-    head(out, "shardctl_shard_hottest_key_ratio", "gauge",
-         "Of the shard's statements with a key, the share of the most frequent one.");
-    for (size_t i = 0; i < n; i++) {
-        struct load_key key;
-
-        if (load_keys(l, all[i].id, &key, 1) == 1)
-            labelled(out, "shardctl_shard_hottest_key_ratio", "shard", all[i].name, key.share);
-    }
-}
-
-static void
-collectors(struct buf *out, struct monitor *m, const struct shard_load *all, size_t n)
-{
-    head(out, "shardctl_collector_up", "gauge",
-         "1 when the collector's last question about the shard was answered.");
-    for (size_t i = 0; i < n; i++) {
-        json_t *list = monitor_show(m, all[i].id), *row;
-        size_t  k;
-
-        json_array_foreach(list, k, row) {
-            buf_append_text(out, "shardctl_collector_up{shard=\"");
-            metrics_label(out, all[i].name);
-            buf_printf(out, "\",collector=\"%s\"} %d\n", model_text(row, "collector"),
-                       model_text(row, "problem")[0] == '\0');
-        }
-        json_decref(list);
-    }
-}
-
-static void
-monitored(struct buf *out, struct monitor *m)
-{
-    struct shard_load *all = mem_alloc(ROUTES_SHARDS_MAX * sizeof(*all));
-    size_t             n   = load_latest(monitor_load(m), all, ROUTES_SHARDS_MAX);
-
-    one(out, "shardctl_monitor_interval_seconds", "gauge", "How often the load is measured.",
-        (double)monitor_interval_ms(m) / 1000);
-    head(out, "shardctl_shard_measured_timestamp_seconds", "gauge",
-         "When the shard's load was measured last.");
-    for (size_t i = 0; i < n; i++)
-        labelled(out, "shardctl_shard_measured_timestamp_seconds", "shard", all[i].name,
-                 (double)all[i].at_ms / 1000);
-    loads(out, all, n);
-    hottest_keys(out, monitor_load(m), all, n);
-    collectors(out, m, all, n);
-    free(all);
-}
-
 void
 metrics_controller(struct buf *out, struct cluster *c)
 {
@@ -391,7 +292,7 @@ metrics_controller(struct buf *out, struct cluster *c)
     key_space(out, c, shards);
     metrics_servers(out, c, shards);
     if (c->monitor)
-        monitored(out, c->monitor);
+        metrics_load(out, c->monitor);
     if (c->scaler)
         scaler(out, c->scaler);
     audit(out, c);

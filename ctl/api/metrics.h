@@ -16,6 +16,9 @@ void metrics_controller(struct buf *out, struct cluster *c);
 /* Its part about primaries and replicas; `shards` is a catalog_all(). */
 void metrics_servers(struct buf *out, struct cluster *c, json_t *shards);
 
+/* Its part about the load of shards and replicas. */
+void metrics_load(struct buf *out, struct monitor *m);
+
 /* A label's value, escaped. */
 void metrics_label(struct buf *out, const char *text);
 

@@ -9,6 +9,7 @@
 #include "ctl/catalog/model.h"
 #include "ctl/catalog/user.h"
 #include "ctl/job/replica_step.h"
+#include "ctl/job/shard.h"
 #include "ctl/provision/replication.h"
 
 enum { LOOK_S = 2 };
@@ -24,7 +25,7 @@ replica_check_wish(const struct replica_wish *wish, struct sql_error *error)
     if (wish->zone && strlen(wish->zone) > ROUTES_ZONE_MAX)
         return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: a zone has %d bytes at most",
                              ROUTES_ZONE_MAX);
-    return true;
+    return !wish->agent || shard_is_agent(wish->agent, error);
 }
 
 void
@@ -34,6 +35,8 @@ replica_set_wish(json_t *replica, const struct replica_wish *wish)
         json_object_set_new(replica, "weight", json_integer(wish->weight));
     if (wish->zone)
         model_set(replica, "zone", wish->zone);
+    if (wish->agent)
+        model_set(replica, "agent", wish->agent);
 }
 
 bool

@@ -20,6 +20,7 @@ struct replica_wish {
     const char *tls_ca;      /* as of shard_adopt() */
     int         weight;      /* 0: as it is, or 1 */
     const char *zone;        /* NULL: as it is */
+    const char *agent;       /* as in shard_set_agent(); NULL: as it is */
     const char *cpus, *memory; /* of a server that is made; NULL: no limit */
     bool        plain;       /* the copy is not compressed on its way */
     int64_t     max_rate;    /* bytes a second of it on its way; 0: as fast as it goes */
@@ -49,7 +50,7 @@ bool replica_reseed(struct cluster *c, const char *who, const char *name,
 bool replica_remove(struct cluster *c, const char *who, const char *name,
                     struct sql_error *error) must_check;
 
-/* Weight and zone; `state` is serving, draining or disabled, or NULL: as it is. */
+/* Weight, zone and agent; `state` is serving, draining or disabled, or NULL: as it is. */
 bool replica_set(struct cluster *c, const char *who, const char *name,
                  const struct replica_wish *wish, const char *state,
                  struct sql_error *error) must_check;

@@ -70,6 +70,9 @@ json_t *shard_servers(struct cluster *c, const json_t *shard);
 bool shard_remove_servers(struct cluster *c, const json_t *undo,
                           struct sql_error *error) must_check;
 
+/* Whether node-exporter may be there: "http://HOST:9100/metrics"; "": there is none. */
+bool shard_is_agent(const char *url, struct sql_error *error) must_check;
+
 /* Where node-exporter of its machine is, "http://HOST:9100/metrics"; "": nowhere. */
 bool shard_set_agent(struct cluster *c, const char *who, const char *name, const char *url,
                      struct sql_error *error) must_check;

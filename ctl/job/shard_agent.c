@@ -11,6 +11,14 @@ is_url(const char *text)
            (strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0);
 }
 
+bool
+shard_is_agent(const char *url, struct sql_error *error)
+{
+    return !url[0] || is_url(url) ||
+           sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: '%s' is no address of metrics: say "
+                         "http://HOST:9100/metrics, or '' for none", url);
+}
+
 /* Workers have nothing to do with it: no generation is raised, nothing is published. */
 bool
 shard_set_agent(struct cluster *c, const char *who, const char *name, const char *url,
@@ -20,10 +28,8 @@ shard_set_agent(struct cluster *c, const char *who, const char *name, const char
     bool       ok;
     char       id[24];
 
-    if (url[0] && !is_url(url))
-        return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: '%s' is no address of metrics: "
-                             "say http://HOST:9100/metrics, or '' for none", url);
-    if (!job_begin(&job, c, "shard", who, "change a shard's agent", "", "", error))
+    if (!shard_is_agent(url, error) ||
+        !job_begin(&job, c, "shard", who, "change a shard's agent", "", "", error))
         return false;
     json_t *shard = cluster_need_shard(c, name, error);
     ok            = shard != NULL;

@@ -17,7 +17,7 @@ static const struct collector *const collectors[] = {
 #undef COLLECTOR_ROW
 };
 
-/* One collector for one shard. Whoever set `busy` has `object` and `state` for itself. */
+/* One collector for one server. Whoever set `busy` has `object` and `state` for itself. */
 struct job {
     const struct collector *what;
     uint32_t                id;
@@ -200,7 +200,7 @@ collect_stop(struct collect *p)
     free(p);
 }
 
-/* --- shards that come and go ---------------------------------------------------- */
+/* --- servers that come and go --------------------------------------------------- */
 
 static struct job *
 find(const struct collect *p, uint32_t id, const struct collector *what)
@@ -211,13 +211,26 @@ find(const struct collect *p, uint32_t id, const struct collector *what)
     return NULL;
 }
 
-static void
-add(struct collect *p, const json_t *shard, const struct collector *what)
+uint32_t
+collect_id(const json_t *server)
 {
-    uint32_t    id = (uint32_t)model_number(shard, "id");
+    return model_is_replica(server) ? model_replica_route_id(server)
+                                    : (uint32_t)model_number(server, "id");
+}
+
+static bool
+is_asked(const struct collector *what, const json_t *server)
+{
+    return what->replicas || !model_is_replica(server);
+}
+
+static void
+add(struct collect *p, const json_t *server, const struct collector *what)
+{
+    uint32_t    id = collect_id(server);
     struct job *j  = find(p, id, what);
 
-    if (j && (j->busy || json_equal(j->object, shard)))
+    if (j && (j->busy || json_equal(j->object, server)))
         return; /* a change is seen at the next look */
     if (!j) {
         p->jobs = mem_resize(p->jobs, (p->n_jobs + 1) * sizeof(*p->jobs));
@@ -229,24 +242,24 @@ add(struct collect *p, const json_t *shard, const struct collector *what)
         what->end(j->state); /* its address may be another now */
     j->state = NULL;
     json_decref(j->object);
-    j->object = json_deep_copy(shard);
+    j->object = json_deep_copy(server);
     j->due_ms = now_ms();
 }
 
 static bool
-is_there(const json_t *shards, uint32_t id)
+is_there(const json_t *servers, uint32_t id)
 {
     char key[16];
 
     snprintf(key, sizeof(key), "%u", id);
-    return json_object_get(shards, key) != NULL;
+    return json_object_get(servers, key) != NULL;
 }
 
 void
-collect_sync(struct collect *p, const json_t *shards, int pace_ms)
+collect_sync(struct collect *p, const json_t *servers, int pace_ms)
 {
     const char *key;
-    json_t     *shard;
+    json_t     *server;
     size_t      kept = 0;
 
     pthread_mutex_lock(&p->lock);
@@ -254,7 +267,7 @@ collect_sync(struct collect *p, const json_t *shards, int pace_ms)
     p->pace_ms  = pace_ms;
     for (size_t i = 0; i < p->n_jobs; i++) {
         struct job *j = p->jobs[i];
-        j->gone = !is_there(shards, j->id);
+        j->gone = !is_there(servers, j->id);
         if (faster && j->failures == 0)
             j->due_ms = now_ms();
         if (j->gone && !j->busy)
@@ -263,9 +276,10 @@ collect_sync(struct collect *p, const json_t *shards, int pace_ms)
             p->jobs[kept++] = j;
     }
     p->n_jobs = kept;
-    json_object_foreach((json_t *)(uintptr_t)shards, key, shard)
+    json_object_foreach((json_t *)(uintptr_t)servers, key, server)
         for (size_t i = 0; i < countof(collectors); i++)
-            add(p, shard, collectors[i]);
+            if (is_asked(collectors[i], server))
+                add(p, server, collectors[i]);
     pthread_cond_broadcast(&p->wake);
     pthread_mutex_unlock(&p->lock);
 }

@@ -1,4 +1,4 @@
-/* collect.h - what can be asked about a shard's server, and the threads that ask it.
+/* collect.h - what can be asked about a server of a shard, and the threads that ask it.
  *
  *   collectors[]           pool                            monitor
  *   { server, 10 s, run }  8 threads: whichever is due --> collect_take(): what is fresh
@@ -19,16 +19,18 @@ enum { COLLECT_DEADLINE_S = 3, COLLECT_REST_MAX_MS = 60000 };
 /* What a collector is asked for. */
 struct collect_about {
     struct cluster *cluster;
-    const json_t   *shard; /* the catalog's object, with "replicas": [those of its replicas] */
+    const json_t   *shard; /* the catalog's object, with "replicas": [those of its replicas];
+                            * or that of a replica */
     struct load    *load;  /* for what is no number of a struct shard_load */
 };
 
 struct collector {
     const char *name;
-    int         pace_ms; /* 0: as often as the monitor measures */
+    int         pace_ms;  /* 0: as often as the monitor measures */
+    bool        replicas; /* replicas are asked too, not primaries only */
 
     /* Returns false with `err` filled when it failed. `*state` is this collector's own for this
-     * shard, NULL at first; run() of one state is never called twice at once. */
+     * server, NULL at first; run() of one state is never called twice at once. */
     bool (*run)(const struct collect_about *about, void **state, struct shard_load *out,
                 struct err *err);
     void (*end)(void *state);
@@ -52,14 +54,18 @@ struct collect;
 struct collect *collect_start(struct cluster *c, struct load *l);
 void            collect_stop(struct collect *p); /* waits for those that are asking */
 
-/* The shards there are: {id: object, as in collect_about}; new ones are asked at once. `pace_ms`:
- * as often as the monitor measures. */
-void collect_sync(struct collect *p, const json_t *shards, int pace_ms);
+/* By what the measurements of a server are known, primary or replica (load.h). The catalog's id of
+ * a replica that was a primary once is a shard's. */
+uint32_t collect_id(const json_t *server);
 
-/* Adds what is known of this shard and still fresh. */
+/* The shards and replicas there are: {collect_id(): object, as in collect_about}; new ones are
+ * asked at once. `pace_ms`: as often as the monitor measures. */
+void collect_sync(struct collect *p, const json_t *servers, int pace_ms);
+
+/* Adds what is known of this shard or replica and still fresh. */
 void collect_take(struct collect *p, uint32_t id, struct shard_load *m);
 
-/* [{"collector", "problem", "age_s"} ...] of a shard, for people; owned by the caller. */
+/* [{"collector", "problem", "age_s"} ...] of one, for people; owned by the caller. */
 json_t *collect_show(struct collect *p, uint32_t id);
 
 #endif

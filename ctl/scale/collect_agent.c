@@ -104,4 +104,4 @@ run(const struct collect_about *about, void **state, struct shard_load *out, str
     return ok;
 }
 
-const struct collector collect_agent = { "agent", 0, run, free };
+const struct collector collect_agent = { "agent", 0, true, run, free };

@@ -112,4 +112,4 @@ run(const struct collect_about *about, void **state, struct shard_load *out, str
     return true;
 }
 
-const struct collector collect_process = { "process", 0, run, free };
+const struct collector collect_process = { "process", 0, true, run, free };

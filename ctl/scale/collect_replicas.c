@@ -27,7 +27,7 @@ describe(const json_t *replica, const json_t *seen, struct replica_load *out)
 
     *out = (struct replica_load){ .lag_s = NAN };
     snprintf(out->name, sizeof(out->name), "%s", model_text(replica, "name"));
-    out->id      = (uint32_t)model_number(replica, "id");
+    out->id      = collect_id(replica);
     out->wanted  = strcmp(model_text(replica, "state"), "disabled") != 0;
     out->answers = model_flag(seen, "answers");
     out->follows = !model_text(replica, "suspect")[0] && out->answers &&
@@ -80,4 +80,4 @@ run(const struct collect_about *about, void **state, struct shard_load *out, str
     return true;
 }
 
-const struct collector collect_replicas = { "replicas", 0, run, NULL };
+const struct collector collect_replicas = { "replicas", 0, false, run, NULL };

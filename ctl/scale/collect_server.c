@@ -91,4 +91,4 @@ run(const struct collect_about *about, void **state, struct shard_load *out, str
     return true;
 }
 
-const struct collector collect_server = { "server", 0, run, end };
+const struct collector collect_server = { "server", 0, true, run, end };

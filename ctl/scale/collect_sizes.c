@@ -62,4 +62,4 @@ run(const struct collect_about *about, void **state, struct shard_load *out, str
     return ok || err_set(err, "%s", error.message);
 }
 
-const struct collector collect_sizes = { "sizes", PACE_MS, run, NULL };
+const struct collector collect_sizes = { "sizes", PACE_MS, false, run, NULL };

@@ -308,7 +308,7 @@ load_latest(struct load *l, struct shard_load *out, size_t max)
     size_t n = 0;
 
     pthread_mutex_lock(&l->lock);
-    for (size_t i = 0; i < l->n && n < max; i++)
+    for (size_t i = 0; i < l->n && l->shards[i].id < ROUTES_REPLICA_ID && n < max; i++)
         n += latest(&l->shards[i], &out[n]);
     pthread_mutex_unlock(&l->lock);
     return n;

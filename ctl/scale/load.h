@@ -1,11 +1,13 @@
-/* load.h - what each shard had to do and what its server had left, as measured.
+/* load.h - what each server of a shard had to do and what it had left, as measured.
  *
  *   collectors --> monitor.c --load_put()--> raw, minutes, hours --> detector, forecast, API
  *    (collect.h)    a tick each 10 s          (history.h: and on disk)
  *
  * One measurement of a shard is a struct shard_load: numbers in base units, averages over its
- * `seconds`. What was not measured, or not lately, is NAN, never 0. Readers get copies, so that
- * they may take their time; every function here may be called by any thread.
+ * `seconds`, of its primary, whichever server that is. Each replica has measurements of its own, by
+ * its id in the routes, which is ROUTES_REPLICA_ID or more. What was not measured, or not lately,
+ * is NAN, never 0. Readers get copies, so that they may take their time; every function here may
+ * be called by any thread.
  *
  * Where the heat is: workers count statements by the position of their key's hash, in
  * LOAD_PARTS equal parts of the key space, and keep the keys that come most often.
@@ -62,7 +64,7 @@ struct load_field_info {
 extern const struct load_field_info load_fields[LOAD_FIELDS_N];
 
 struct shard_load {
-    uint32_t id;      /* of the shard, in the catalog */
+    uint32_t id;      /* of the shard or the replica, in the routes */
     char     name[64];
     int64_t  at_ms;   /* its end, in Unix time */
     double   seconds; /* it is about so long */
@@ -139,15 +141,15 @@ unsigned load_put(struct load *l, const struct shard_load *m, struct shard_load 
 /* What was kept on disk, at the start: goes where it belongs, oldest first. */
 void load_restore(struct load *l, enum load_grain grain, const struct shard_load *m);
 
-/* Shards that are no more are forgotten; `ids` ascend. */
+/* Shards and replicas that are no more are forgotten; `ids` ascend. */
 void load_keep(struct load *l, const uint32_t *ids, size_t n);
 
-/* The last measurement of each shard, by id; returns how many, at most `max`. */
+/* The last measurement of each shard, not of replicas, by id; returns how many, at most `max`. */
 size_t load_latest(struct load *l, struct shard_load *out, size_t max);
 bool   load_latest_of(struct load *l, uint32_t id, struct shard_load *out);
 
-/* History of one shard from `since_ms` on, oldest first: the newest `max` of them. A point of
- * LOAD_MINUTE or LOAD_HOUR has the average, the maximum or the last of its raw ones, as
+/* History of one shard or replica from `since_ms` on, oldest first: the newest `max` of them. A
+ * point of LOAD_MINUTE or LOAD_HOUR has the average, the maximum or the last of its raw ones, as
  * load_fields says; the minute and hour under way are not there. */
 size_t load_history(struct load *l, uint32_t id, enum load_grain grain, int64_t since_ms,
                     struct shard_load *out, size_t max);

@@ -45,15 +45,15 @@ by_id(const void *a, const void *b)
 }
 
 static void
-forget_others(struct monitor *m, json_t *shards)
+forget_others(struct monitor *m, json_t *servers)
 {
-    uint32_t   *ids = mem_alloc((json_object_size(shards) + 1) * sizeof(*ids));
+    uint32_t   *ids = mem_alloc((json_object_size(servers) + 1) * sizeof(*ids));
     const char *key;
-    json_t     *shard;
+    json_t     *server;
     size_t      n = 0;
 
-    json_object_foreach(shards, key, shard)
-        ids[n++] = (uint32_t)model_number(shard, "id");
+    json_object_foreach(servers, key, server)
+        ids[n++] = collect_id(server);
     qsort(ids, n, sizeof(*ids), by_id);
     load_keep(m->load, ids, n);
     free(ids);
@@ -91,49 +91,71 @@ keep(struct monitor *m, const struct shard_load *one)
         history_put(m->history, LOAD_HOUR, &hour);
 }
 
-/* The catalog's shards, each with its replicas. */
+/* The catalog's shards, each with its replicas, and these beside them, by collect_id(). */
 static json_t *
-all_shards(struct monitor *m)
+all_servers(struct monitor *m)
 {
-    json_t     *shards   = catalog_all(m->cluster->catalog, CATALOG_SHARD), *shard;
+    json_t     *servers  = catalog_all(m->cluster->catalog, CATALOG_SHARD), *shard;
     json_t     *replicas = catalog_all(m->cluster->catalog, CATALOG_REPLICA), *replica;
     const char *key;
     char        id[24];
 
     json_object_foreach(replicas, key, replica) {
         snprintf(id, sizeof(id), "%lld", (long long)model_number(replica, "shard"));
-        shard = json_object_get(shards, id);
+        shard = json_object_get(servers, id);
         if (shard && !json_object_get(shard, "replicas"))
             json_object_set_new(shard, "replicas", json_array());
         json_array_append(json_object_get(shard, "replicas"), replica);
+        snprintf(id, sizeof(id), "%u", collect_id(replica));
+        json_object_set(servers, id, replica);
     }
     json_decref(replicas);
-    return shards;
+    return servers;
+}
+
+/* What its shard's collector knows of it. */
+static void
+take_lag(struct monitor *m, const json_t *replica, struct shard_load *one)
+{
+    struct replica_load all[ROUTES_SHARD_REPLICAS_MAX];
+    size_t n = load_replicas(m->load, (uint32_t)model_number(replica, "shard"), all,
+                             countof(all));
+
+    for (size_t i = 0; i < n && i < countof(all); i++)
+        if (all[i].id == one->id)
+            one->lag_s = all[i].lag_s;
+}
+
+static void
+measure_one(struct monitor *m, const json_t *server, int64_t now)
+{
+    struct shard_load one;
+
+    shard_load_init(&one, collect_id(server), model_text(server, "name"));
+    one.at_ms   = now;
+    one.seconds = (double)atomic_load(&m->interval_ms) / 1000;
+    measure_take(m->measure, one.id, &one);
+    collect_take(m->collect, one.id, &one);
+    if (model_is_replica(server))
+        take_lag(m, server, &one);
+    keep(m, &one);
 }
 
 static void
 tick(struct monitor *m)
 {
-    json_t     *shards = all_shards(m), *shard;
-    int64_t     now    = unix_ms();
+    json_t     *servers = all_servers(m), *server;
+    int64_t     now     = unix_ms();
     const char *key;
 
     look_at_slots(m);
-    collect_sync(m->collect, shards, atomic_load(&m->interval_ms));
-    forget_others(m, shards);
+    collect_sync(m->collect, servers, atomic_load(&m->interval_ms));
+    forget_others(m, servers);
     history_begin(m->history);
-    json_object_foreach(shards, key, shard) {
-        struct shard_load one;
-
-        shard_load_init(&one, (uint32_t)model_number(shard, "id"), model_text(shard, "name"));
-        one.at_ms   = now;
-        one.seconds = (double)atomic_load(&m->interval_ms) / 1000;
-        measure_take(m->measure, one.id, &one);
-        collect_take(m->collect, one.id, &one);
-        keep(m, &one);
-    }
+    json_object_foreach(servers, key, server)
+        measure_one(m, server, now);
     history_end(m->history, now, atomic_load(&m->interval_ms));
-    json_decref(shards);
+    json_decref(servers);
     show_heat(m);
 }
 
@@ -141,11 +163,11 @@ tick(struct monitor *m)
 static void
 begin(struct monitor *m)
 {
-    json_t *shards = all_shards(m);
+    json_t *servers = all_servers(m);
 
     look_at_slots(m);
-    collect_sync(m->collect, shards, atomic_load(&m->interval_ms));
-    json_decref(shards);
+    collect_sync(m->collect, servers, atomic_load(&m->interval_ms));
+    json_decref(servers);
 }
 
 /* The first comes soon, when collectors have their answers; the others at whole multiples of

@@ -1,7 +1,7 @@
-/* monitor.h - the thread of the controller that measures the load of all shards.
+/* monitor.h - the thread of the controller that measures the load of all shards and replicas.
  *
  *   each interval:  workers' slots --+
- *                                    +--> one struct shard_load per shard --> load.h, disk
+ *                                    +--> one struct shard_load for each --> load.h, disk
  *   in threads of their own:         |
  *     server status, sizes, process, agents: the last answers, when they are fresh
  *
@@ -29,8 +29,8 @@ void            monitor_stop(struct monitor *m); /* NULL is fine */
 /* What was measured; lives as long as the monitor does. */
 struct load *monitor_load(struct monitor *m);
 
-/* [{"collector", "problem": "" or why it failed, "age_s": since it succeeded} ...] of a shard,
- * owned by the caller. */
+/* [{"collector", "problem": "" or why it failed, "age_s": since it succeeded} ...] of a shard or
+ * replica, owned by the caller. */
 json_t *monitor_show(struct monitor *m, uint32_t id);
 
 int  monitor_interval_ms(struct monitor *m);

@@ -2,7 +2,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/statvfs.h>
 #include <time.h>
 
 #include "core/base/memory.h"
@@ -10,7 +9,7 @@
 #include "ctl/scale/monitor.h"
 #include "ctl/scale/scaler_step.h"
 
-enum { DAY_S = 86400, LATE_INTERVALS = 4, NEW_MB = 200 /* a server that is empty */ };
+enum { DAY_S = 86400 };
 
 int64_t
 scaler_now_s(void)
@@ -345,60 +344,6 @@ read_decisions(struct scaler *s, struct scaler_look *look)
 
 /* --- shards ---------------------------------------------------------------------------- */
 
-/* Where the next server of ours would lie. */
-static void
-check_room(struct scaler *s, struct policy_shard *p)
-{
-    struct statvfs st;
-    double         all, left;
-
-    if (statvfs(s->c->path.home, &st) != 0 || isnan(p->bytes))
-        return;
-    all  = (double)st.f_blocks * (double)st.f_frsize;
-    left = (double)st.f_bavail * (double)st.f_frsize - 2 * p->bytes - NEW_MB * 1e6;
-    if (left < all * s->s.free_disk / 100)
-        snprintf(p->sick, sizeof(p->sick), "the disk of %.80s has too little room for a copy",
-                 s->c->path.home);
-}
-
-/* Rows are safer where they are while a server that should have them as well has not. */
-static void
-check_replicas(struct scaler *s, struct policy_shard *p)
-{
-    struct replica_load all[ROUTES_SHARD_REPLICAS_MAX];
-    size_t              n = 0;
-
-    if (s->s.max_lag_s > 0)
-        n = load_replicas(monitor_load(s->c->monitor), p->id, all, countof(all));
-    for (size_t i = 0; i < n && i < countof(all) && !p->sick[0]; i++) {
-        const struct replica_load *r = &all[i];
-
-        if (r->wanted && !r->follows)
-            snprintf(p->sick, sizeof(p->sick), "replica %.40s does not follow %.40s; see 'shardctl "
-                     "load', or 'shardctl server disable'", r->name, p->name);
-        else if (r->wanted && r->lag_s > s->s.max_lag_s)
-            snprintf(p->sick, sizeof(p->sick), "replica %.50s of %.50s is %.0f s behind", r->name,
-                     p->name, r->lag_s);
-    }
-}
-
-static void
-check_health(struct scaler *s, const json_t *shard, const struct ward *w, struct policy_shard *p)
-{
-    int64_t interval = s->c->monitor ? monitor_interval_ms(s->c->monitor) : 0;
-    int64_t age_ms   = scaler_now_s() * 1000 - w->last.at_ms;
-
-    if (strcmp(model_text(shard, "state"), "up") != 0)
-        snprintf(p->sick, sizeof(p->sick), "%s is %.20s", p->name, model_text(shard, "state"));
-    else if (age_ms > LATE_INTERVALS * interval + 1000 || isnan(w->last.threads_connected))
-        snprintf(p->sick, sizeof(p->sick), "%s does not answer, or was not measured lately",
-                 p->name);
-    else if (strcmp(model_text(shard, "provisioner"), "local") == 0)
-        check_room(s, p);
-    if (!p->sick[0] && s->c->monitor)
-        check_replicas(s, p);
-}
-
 static void
 read_shard(struct scaler *s, const json_t *shard, struct policy_shard *p)
 {
@@ -410,7 +355,7 @@ read_shard(struct scaler *s, const json_t *shard, struct policy_shard *p)
                                 .cpus = (double)model_number(shard, "milli_cpus") / 1000 };
     snprintf(p->name, sizeof(p->name), "%s", model_text(shard, "name"));
     watch_fill(&w->watch, &s->s, &s->rules, p);
-    check_health(s, shard, w, p);
+    scaler_health(s, shard, &w->last, p);
     if (s->c->monitor && load_keys(monitor_load(s->c->monitor), w->id, &key, 1) > 0) {
         snprintf(p->key, sizeof(p->key), "%.126s %.66s", key.table, key.key);
         p->key_share = key.share;

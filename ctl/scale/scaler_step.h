@@ -60,6 +60,10 @@ void scaler_forget_wards(struct scaler *s);
 /* The ward of a shard; made, with what is known of its past, when there is none. */
 struct ward *scaler_ward(struct scaler *s, uint32_t id);
 
+/* scaler_health.c: fills in `sick`, and the disk of whichever of its servers has the least room. */
+void scaler_health(const struct scaler *s, const json_t *shard, const struct shard_load *last,
+                   struct policy_shard *p);
+
 /* scaler_act.c: records what is new, and begins what is to be begun. */
 void scaler_act(struct scaler *s, const struct scaler_look *look, const struct decision *all,
                 size_t n);

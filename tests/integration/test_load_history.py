@@ -101,11 +101,12 @@ node_filesystem_avail_bytes{mountpoint="/"} 4e+11
 
 
 class Node(http.server.BaseHTTPRequestHandler):
-    asked = 0
+    page, asked = NODE, 0
 
     def do_GET(self):
         Node.asked += 1
-        page = NODE.replace("IDLE", str(75 * Node.asked)).replace("USER", str(25 * Node.asked))
+        page = self.page.replace("IDLE", str(75 * Node.asked))
+        page = page.replace("USER", str(25 * Node.asked))
         self.send_response(200 if self.path == "/metrics" else 404)
         self.end_headers()
         self.wfile.write(page.encode())

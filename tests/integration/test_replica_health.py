@@ -1,6 +1,7 @@
 """test_replica_health.py - replicas as the monitor sees them, and what the scaler makes of it: rows
 do not move while health or room say no."""
 import contextlib
+import http.server
 import itertools
 import os
 import signal
@@ -10,7 +11,9 @@ import urllib.request
 import pymysql
 import pytest
 
+import movebed
 import testbed
+from test_load_history import Node
 from testbed import Cluster, wait_for
 
 HOT = ["check_s=1", "max_statements=5", "hot_n=2", "hot_of=2", "cold=0", "mode=advise",
@@ -29,6 +32,11 @@ def c(scratch):
     cluster.ctl("scaler set", *HOT)
     yield cluster
     cluster.finish()
+
+
+class Full(Node):
+    """A machine with a disk that is nearly full."""
+    page = Node.page.replace("4e+11", "1e+06")
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +96,89 @@ def test_they_are_measured(c):
     assert "does not follow" not in c.ctl_raw("load").stdout
 
 
+RESOURCES = ["threads_connected", "threads_running", "buffer_pool", "cpu", "cpu_limit", "memory",
+             "disk_used", "disk_free", "disk"]
+
+
+def test_their_servers_are_measured(c):
+    """As the primary's is: its process, its disk, what it says of itself; and what workers sent."""
+    def whole():
+        _, r = replica(c)
+        return r and all(r[name] is not None for name in RESOURCES) and r
+
+    r = wait_for("its numbers", whole)
+    assert 0 <= r["cpu"] <= 1 and 0 < r["memory"] < 1 and r["threads_connected"] >= 1
+    assert {k["collector"] for k in r["collectors"] if not k["problem"]} >= {"server", "process"}
+    label = '{shard="shard-1",replica="r"}'
+    assert metric(c, f"shardctl_replica_memory_ratio{label}") > 0
+    assert metric(c, f"shardctl_replica_disk_free_bytes{label}") > 0
+    collector = 'shardctl_replica_collector_up{shard="shard-1",replica="r",collector="server"}'
+    assert metric(c, collector) == 1
+    lines = [line.split() for line in c.ctl_raw("load").stdout.splitlines() if line]
+    assert [line[:2] for line in lines if line[0] == "r"] == [["r", "shard-1"]]
+
+    with c.connect(autocommit=True) as db, db.cursor() as cursor:
+        cursor.execute("SET shardd_consistency = 'eventual'")
+        for i in range(300):
+            cursor.execute("SELECT n FROM t WHERE id = %s", (i % 100,))
+
+    def counted():
+        points = c.ctl("load history", "r")["points"]
+        sent = sum((p["statements_per_s"] or 0) * p["seconds"] for p in points)
+        return sent >= 250 and [p for p in points if p["latency_p99_us"]]
+
+    busy = wait_for("what workers sent there", counted)
+    assert all(p["latency_p50_us"] <= p["latency_p95_us"] <= p["latency_p99_us"] for p in busy)
+    assert metric(c, f"shardctl_replica_statements_per_second{label}") is not None
+    assert [s["shard"] for s in c.ctl("load")["shards"]] == ["shard-1"]  # it is no shard of its own
+
+
+def test_their_history_is_kept(c):
+    """With what was before the controller was killed."""
+    before = wait_for("points", lambda: len(p := c.ctl("load history", "r")["points"]) > 3 and p)
+    movebed.restart(c)
+    after = {p["at_ms"]: p for p in c.ctl("load history", "r")["points"]}
+    for point in before[-4:-1]:
+        assert after[point["at_ms"]]["disk_free"] == pytest.approx(point["disk_free"], rel=1e-6)
+    assert c.ctl_raw("load history", "nobody").returncode == 1
+    wait_for("a measurement", lambda: (r := replica(c)[1]) and r["follows"] and
+             r["cpu"] is not None)
+
+
+def test_one_on_another_machine_is_measured_by_its_agent(c):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Node)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        c.ctl("replica set", "r", "--agent", f"http://127.0.0.1:{server.server_port}/metrics")
+        wait_for("its numbers", lambda: (r := replica(c)[1])["memory_limit"] == 1e10 and
+                 r["disk"] == pytest.approx(0.6))
+        assert replica(c)[0]["memory_limit"] != 1e10  # the primary is not there
+        done = c.ctl_raw("replica set", "r", "--agent", "ftp://x")
+        assert done.returncode == 1 and "no address of metrics" in done.stderr
+    finally:
+        c.ctl("replica set", "r", "--agent", "")
+        server.shutdown()
+        server.server_close()
+    wait_for("its own", lambda: replica(c)[1]["memory_limit"] not in (None, 1e10))
+
+
+def test_the_disk_with_the_least_room_counts(c):
+    """Rows that come to a shard go to its replicas too."""
+    page = "http://127.0.0.1:{}/metrics"
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Full)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        before = c.ctl("scaler status")["shards"][0]["disk_free"]
+        assert before > 1e6
+        c.ctl("replica set", "r", "--agent", page.format(server.server_port))
+        wait_for("its disk", lambda: c.ctl("scaler status")["shards"][0]["disk_free"] == 1e6)
+    finally:
+        c.ctl("replica set", "r", "--agent", "")
+        server.shutdown()
+        server.server_close()
+    wait_for("the one before", lambda: c.ctl("scaler status")["shards"][0]["disk_free"] > 1e6)
+
+
 def test_nothing_moves_while_one_does_not_answer(c, busy):
     wait_for("advice", lambda: held(c, "advise"))
     pid = c.replica_list()[0]["pid"]
@@ -140,3 +231,24 @@ def test_nothing_moves_where_there_is_no_room(c, busy):
     assert "too little room for a copy" in why["text"]
     c.ctl("scaler set", "free_disk=0")
     wait_for("advice", lambda: held(c, "advise", why["number"]))
+
+
+def test_after_a_failover_each_has_its_own_numbers(c):
+    """The primary of before is a replica, and no shard, although its number was the shard's."""
+    c.ctl("failover", "shard-1", timeout=60)
+    seen = {}
+
+    def whole():
+        (shard,) = c.ctl("load")["shards"]
+        other = next((r for r in shard["replicas"] if r["replica"] == "server-1"), None)
+        seen.update(shard=shard, other=other)
+        return other and other["follows"] and all(
+            s[name] is not None for s in (shard, other) for name in RESOURCES)
+
+    wait_for("the numbers of both", whole)
+    assert seen["shard"]["shard"] == "shard-1" and seen["other"]["problem"] == ""
+    assert metric(c, 'shardctl_replica_memory_ratio{shard="shard-1",replica="server-1"}') > 0
+    points = c.ctl("load history", "server-1")["points"]
+    assert {p["replica"] for p in points} == {"server-1"}
+    assert c.ctl("load history", "shard-1")["points"][-1]["shard"] == "shard-1"
+    assert {p["id"] for p in points}.isdisjoint({seen["shard"]["id"]})

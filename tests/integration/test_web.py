@@ -100,6 +100,7 @@ def test_types(tmp_path):
 def test_in_a_browser(new_cluster, browser_kit):
     port = testbed.free_port()
     cluster = new_cluster(settings=["--api-listen", f"127.0.0.1:{port}", "--api-plain"])
+    cluster.ctl("load set", "--interval", 1)
     cluster.sql("CREATE TABLE web_t (id BIGINT PRIMARY KEY, v INT)")
     cluster.sql("SELECT COUNT(*) AS by_the_page FROM web_t")
     cluster.ctl("replica add", "shard-1", "--name", "twin", timeout=120)
@@ -127,6 +128,7 @@ def test_in_a_browser(new_cluster, browser_kit):
     assert seen["roles"][:2] == ["primary", "replica"]
     assert seen["health"] == ["well"] * 3 and seen["breakers"][1] == "closed"
     assert 0 < int(seen["scores"][1]) <= 100
+    assert seen["cpu"] == 3  # of the replica too
     assert seen["failovers"] == ["planned"]
     assert any("by_the_page" in text for text in seen["statements"])
     assert seen["audited"] > 0 and seen["found"] == 0

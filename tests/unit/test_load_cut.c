@@ -39,6 +39,28 @@ test_nothing_is_nan(void **state)
     load_free(l);
 }
 
+/* They have histories like shards, and are forgotten like them; nobody takes one for a shard. */
+static void
+test_replicas_are_no_shards(void **state)
+{
+    const uint32_t    replica = ROUTES_REPLICA_ID + 1;
+    struct load      *l = load_new();
+    struct shard_load a = at(7, 1000, 5), b = at(replica, 1000, 6), out[3];
+
+    (void)state;
+    load_put(l, &b, NULL, NULL);
+    load_put(l, &a, NULL, NULL);
+    assert_int_equal(load_latest(l, out, countof(out)), 1);
+    assert_int_equal(out[0].id, 7);
+    assert_true(load_latest_of(l, replica, out) && out[0].statements_per_s == 6);
+    assert_int_equal(load_history(l, replica, LOAD_RAW, 0, out, countof(out)), 1);
+    load_keep(l, (const uint32_t[]){ 7, replica }, 2);
+    assert_true(load_latest_of(l, replica, out));
+    load_keep(l, (const uint32_t[]){ 7 }, 1);
+    assert_false(load_latest_of(l, replica, out));
+    load_free(l);
+}
+
 static void
 test_minutes_and_hours(void **state)
 {
@@ -227,6 +249,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_is_nan),
+        cmocka_unit_test(test_replicas_are_no_shards),
         cmocka_unit_test(test_minutes_and_hours),
         cmocka_unit_test(test_old_ones_go),
         cmocka_unit_test(test_cuts),

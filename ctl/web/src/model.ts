@@ -38,6 +38,13 @@ export interface Top {
             backends: number; waiting: number }[];
 }
 
+/* Of a replica, as of a shard; and how it follows. */
+export interface ReplicaLoad {
+  replica: string; wanted: boolean; follows: boolean; problem: string;
+  statements_per_s: number | null; cpu: number | null; memory: number | null;
+  disk: number | null;
+}
+
 /* Not measured: null. */
 export interface Load {
   shard: string; id: number; at_ms: number;
@@ -48,7 +55,7 @@ export interface Load {
   cpu: number | null; memory: number | null; disk: number | null;
   disk_free: number | null; buffer_pool: number | null;
   rows: number | null; bytes: number | null; lag_s: number | null;
-  replicas?: { replica: string; wanted: boolean; follows: boolean; problem: string }[];
+  replicas?: ReplicaLoad[];
 }
 
 export interface Range {

@@ -1,14 +1,14 @@
 /* servers.tsx - the servers behind the shards: primaries and replicas, how they are, and when one
  * took another's place. */
 import { usePolled } from "./api";
-import type { Failover, Replica, Server, Shard } from "./model";
-import { amount, milliseconds, moment } from "./text";
+import type { Failover, Load, Replica, ReplicaLoad, Server, Shard } from "./model";
+import { amount, milliseconds, moment, percent } from "./text";
 import { Badge, Empty, Meter, Panel, Problem, Table, colour } from "./ui";
 
 interface Row {
   name: string; shard: string; index: number; role: "primary" | "replica"; address: string;
   state: string; answers: boolean; follows?: boolean; lag_s?: number | null; problem?: string;
-  weight?: number; zone?: string; seen?: Server;
+  weight?: number; zone?: string; seen?: Server; load?: Load | ReplicaLoad;
 }
 
 function primary(shard: Shard, index: number): Row {
@@ -25,9 +25,13 @@ function replica(r: Replica, index: number): Row {
 }
 
 /* The primary of a shard, then its replicas. */
-function rowsOf(shards: Shard[], replicas: Replica[]): Row[] {
-  return shards.flatMap((shard, index) => [primary(shard, index),
-    ...replicas.filter((r) => r.shard === shard.name).map((r) => replica(r, index))]);
+function rowsOf(shards: Shard[], replicas: Replica[], loads: Load[]): Row[] {
+  return shards.flatMap((shard, index) => {
+    const load = loads.find((l) => l.shard === shard.name);
+    return [{ ...primary(shard, index), load },
+      ...replicas.filter((r) => r.shard === shard.name).map((r) => ({ ...replica(r, index),
+        load: load?.replicas?.find((one) => one.replica === r.replica) }))];
+  });
 }
 
 function Health(props: { row: Row }) {
@@ -75,6 +79,10 @@ function Servers(props: { rows: Row[] }) {
       { name: "Answers within", number: true,
         cell: (r) => r.seen ? milliseconds(r.seen.latency_us) : "–" },
       { name: "Reads", number: true, cell: (r) => r.seen ? amount(r.seen.reads) : "–" },
+      { name: "CPU", cell: (r) => <Meter share={r.load?.cpu} text={percent(r.load?.cpu)} /> },
+      { name: "Memory", cell: (r) =>
+          <Meter share={r.load?.memory} text={percent(r.load?.memory)} /> },
+      { name: "Disk", cell: (r) => <Meter share={r.load?.disk} text={percent(r.load?.disk)} /> },
       { name: "Weight", number: true, cell: (r) => r.weight ?? "" },
       { name: "Address", cell: (r) => <>{r.address}{r.zone && ` (${r.zone})`}
           {r.problem && <span class="problem"> {r.problem}</span>}</> },
@@ -106,7 +114,9 @@ export function ServersPage() {
   const shards = usePolled<{ shards: Shard[] }>("shards", 3000);
   const replicas = usePolled<{ replicas: Replica[] }>("replicas", 3000);
   const failovers = usePolled<{ failovers: Failover[] }>("failovers", 5000);
-  const rows = rowsOf(shards.data?.shards ?? [], replicas.data?.replicas ?? []);
+  const loads = usePolled<{ shards: Load[] }>("load", 5000);
+  const rows = rowsOf(shards.data?.shards ?? [], replicas.data?.replicas ?? [],
+                      loads.data?.shards ?? []);
 
   return (
     <>

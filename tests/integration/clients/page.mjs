@@ -57,6 +57,9 @@ try {
   seen.health = await column(4);
   seen.scores = await column(5);
   seen.breakers = await column(6);
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll('td[data-name="CPU"]')].every((e) => e.innerText.includes("%")));
+  seen.cpu = await page.locator('td[data-name="CPU"]').count();
   await waits(page, "Changes of primaries");
   seen.failovers = await cells(page, "Changes of primaries", 5);
   if (shots) await page.screenshot({ path: `${shots}/servers.png`, fullPage: true });
