@@ -34,6 +34,12 @@ async function signIn(page, value) {
 try {
   const page = watched(await browser.newPage({ viewport: { width: 1240, height: 900 } }));
 
+  /* Once `noLooks` is set the page does not look again by itself: what it shows it was told. */
+  await page.addInitScript(() => {
+    const later = window.setTimeout;
+    window.setTimeout = (run, ms, ...more) =>
+      later(() => (window.noLooks && ms >= 3000) || run(...more), ms);
+  });
   await page.goto(url);
   await signIn(page, "not.a.token");
   seen.refused = await page.getByRole("alert").innerText();
@@ -89,7 +95,7 @@ try {
     if (await page.evaluate(() => document.activeElement.textContent) === "Audit") break;
   }
   await page.keyboard.press("Enter");
-  seen.keyboard = await page.locator('nav a[aria-current="page"]').innerText();
+  await page.locator('nav a[aria-current="page"]', { hasText: "Audit" }).waitFor();
   await waits(page, "Changes");
   seen.audited = await page.locator("tbody tr").count();
   seen.newest = Number((await cells(page, "Changes", 1))[0]);
@@ -101,12 +107,11 @@ try {
   }
   await page.locator("tbody summary").first().click();
   seen.details = await page.locator("tbody details[open] pre").first().innerText();
-  /* What others do comes by itself: long before the next look, which is 10 s away. */
+  /* What others do comes by itself, without another look. */
+  await page.evaluate(() => { window.noLooks = true; });
   await fetch(`${url}v1/databases`, { method: "POST", body: JSON.stringify({ name: "told" }),
     headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" } });
-  const began = Date.now();
-  await page.locator("tbody tr", { hasText: "told" }).first().waitFor();
-  seen.told_ms = Date.now() - began;
+  seen.told = await page.locator("tbody tr", { hasText: "told" }).first().innerText();
   await page.getByRole("searchbox").fill("no such thing");
   await page.locator(".empty").waitFor();
   seen.found = await page.locator("tbody tr").count();
