@@ -79,10 +79,9 @@ function Servers(props: { rows: Row[] }) {
       { name: "Answers within", number: true,
         cell: (r) => r.seen ? milliseconds(r.seen.latency_us) : "–" },
       { name: "Reads", number: true, cell: (r) => r.seen ? amount(r.seen.reads) : "–" },
-      { name: "CPU", cell: (r) => <Meter share={r.load?.cpu} text={percent(r.load?.cpu)} /> },
-      { name: "Memory", cell: (r) =>
-          <Meter share={r.load?.memory} text={percent(r.load?.memory)} /> },
-      { name: "Disk", cell: (r) => <Meter share={r.load?.disk} text={percent(r.load?.disk)} /> },
+      { name: "CPU", number: true, cell: (r) => percent(r.load?.cpu) },
+      { name: "Memory", number: true, cell: (r) => percent(r.load?.memory) },
+      { name: "Disk", number: true, cell: (r) => percent(r.load?.disk) },
       { name: "Weight", number: true, cell: (r) => r.weight ?? "" },
       { name: "Address", cell: (r) => <>{r.address}{r.zone && ` (${r.zone})`}
           {r.problem && <span class="problem"> {r.problem}</span>}</> },
