@@ -109,8 +109,9 @@ set_session(struct server *s, const struct ddl_request *r, bool probe, struct sq
 {
     const char *charset = r->charset ? r->charset : "utf8mb4";
 
+    /* The connection's collation may be of another character set than the client's. */
     if (!server_run(s, error, "SET NAMES %s%s%s", server_text(charset),
-                    r->collation ? " COLLATE " : "",
+                    r->collation ? ", collation_connection = " : "",
                     r->collation ? server_text(r->collation) : ""))
         return false;
     if (r->sql_mode && !server_run(s, error, "SET SESSION sql_mode = %s",

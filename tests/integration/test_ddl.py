@@ -126,6 +126,11 @@ SETTINGS = [
     "GROUP BY id",
     "SHOW CREATE TABLE v",
     "SELECT * FROM v ORDER BY id",
+    "SET collation_connection = latin2_general_ci",
+    "CREATE TABLE w (id INT PRIMARY KEY, s VARCHAR(10) DEFAULT 'x')",
+    "SHOW CREATE TABLE w",
+    "CREATE TABLE x (id INT PRIMARY KEY) SELECT 1 AS id, 'x' AS s",
+    "SHOW CREATE TABLE x",
 ]
 
 

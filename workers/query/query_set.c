@@ -231,7 +231,10 @@ finish(struct setting_run *r, struct backend *b)
     }
 
     if (!r->meaning.known) {
-        sql_error_set(&why, SQL_UNKNOWN_ERROR, "shardd: cannot read back what SET did");
+        struct sql_error said = { 0 };
+        bool             told = result_error(&r->x.reader, &said);
+        sql_error_set(&why, SQL_UNKNOWN_ERROR, "shardd: cannot read back what SET did%s%.300s",
+                      told ? ": " : "", said.message);
         b->dirty = true;
         leg_over(leg, &why);
         return;
