@@ -170,7 +170,9 @@ plan_set(struct planner *p)
         spec->n += setting_make(p, item, &items[spec->n]);
         if (item->value == NULL)
             continue;
-        spec->replayable &= replayable_value(item->value) && item->kind != SET_USER_VAR;
+        spec->replayable &= replayable_value(item->value) && item->kind != SET_USER_VAR &&
+                            !span_equal_nocase(item->name, SPAN("last_insert_id")) &&
+                            !span_equal_nocase(item->name, SPAN("identity"));
         if (!scope_expr(p, s, item->value))
             return;
     }

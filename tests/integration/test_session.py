@@ -203,3 +203,23 @@ def test_set_behind_few_rows_to_join(both):
                 "SET sql_big_selects = @x", "SELECT @@sql_big_selects, @@max_join_size",
                 "SELECT COUNT(*) FROM t a, t b"):
         both.compare(sql)
+
+
+NUMBERS = [
+    "SET last_insert_id = 7", "SELECT @@last_insert_id, LAST_INSERT_ID(), @@identity",
+    "SET @@session.identity = 9", "SELECT LAST_INSERT_ID()",
+    "SET identity = 11, @x = 1, div_precision_increment = 7",
+    "SELECT @@identity, @x, @@div_precision_increment",
+    "SET @y = 2, SESSION last_insert_id = 12 + 1", "SELECT LAST_INSERT_ID() + 1, @y",
+    "SET NAMES utf8mb4, identity = DEFAULT", "SET last_insert_id = 'x'", "SELECT @@identity",
+    "SET identity = 18446744073709551615", "SELECT LAST_INSERT_ID()", "BEGIN",
+    "SET last_insert_id = 70", "SELECT LAST_INSERT_ID()", "COMMIT",
+    "SET @@session.error_count = 1", "SET @@warning_count = 0, @x = 3",
+    "SET @x = 4, @@error_count = 1", "SELECT @x", "SET @x = @@error_count = 0", "SELECT @x",
+]
+
+
+def test_the_last_number_is_set(both):
+    """And numbers that nobody can set are refused as a server refuses them."""
+    for sql in NUMBERS:
+        both.compare(sql)

@@ -39,8 +39,8 @@ cell_u16(struct cell cell)
     return (uint16_t)value;
 }
 
-static uint64_t
-cell_u64(struct cell cell)
+uint64_t
+meaning_number(struct cell cell)
 {
     uint64_t value = 0;
 
@@ -72,8 +72,8 @@ meaning_read(struct meaning *m, const struct cell *cells)
     m->modes.read_only             = cell_u16(cells[8]) != 0;
     m->modes.completion_chain      = span_equal(cells[9].bytes, SPAN("CHAIN"));
     m->modes.completion_release    = span_equal(cells[9].bytes, SPAN("RELEASE"));
-    m->modes.statement_ms          = cell_u64(cells[10]);
-    m->modes.wait_s                = cell_u64(cells[11]);
+    m->modes.statement_ms          = meaning_number(cells[10]);
+    m->modes.wait_s                = meaning_number(cells[11]);
     copy_name(m->modes.sql_mode, sizeof(m->modes.sql_mode), cells[0]);
     copy_name(m->modes.charset, sizeof(m->modes.charset), cells[2]);
     copy_name(m->modes.collation, sizeof(m->modes.collation), cells[5]);

@@ -28,6 +28,9 @@ void meaning_read(struct meaning *m, const struct cell *cells);
 
 void meaning_apply(struct session *s, const struct meaning *m);
 
+/* A cell that is a whole number >= 0; else 0. */
+uint64_t meaning_number(struct cell cell);
+
 /* A cell of an answer as a literal of the same type, for a session that reads so. */
 void meaning_say_value(struct buf *out, const struct column *column, const struct cell *cell,
                        struct lex_options lex);

@@ -279,6 +279,24 @@ replace(struct fill *f, struct lex *l, struct token t, struct call *call)
                               .end = call->end };
 }
 
+/* Of SET: what is assigned stays a variable. A server says that it is read only. */
+static bool
+is_assigned(const struct fill *f, struct lex l, const struct call *call)
+{
+    struct lex   from;
+    struct token first, next;
+
+    lex_init(&from, f->from, f->s->lex);
+    first = lex_next(&from);
+    if (f->depth != 0 || !token_is_keyword(first, KW_SET) ||
+        is_name(&from, lex_next(&from), "STATEMENT") ||
+        (!token_is_keyword(f->before, KW_SET) && !token_is_op(f->before, ',')))
+        return false;
+    while ((next = lex_next(&l)).kind != TOK_END && next.start < call->end)
+        ;
+    return token_is_op(next, '=') || token_is_op(next, OP_ASSIGN);
+}
+
 static bool
 run(struct fill *f)
 {
@@ -295,7 +313,7 @@ run(struct fill *f)
             find_variable(l, &call);
         else
             find_function(f, l, t, &call);
-        if (call.what != COUNT_NONE)
+        if (call.what != COUNT_NONE && !is_assigned(f, l, &call))
             replace(f, &l, t, &call);
         look_ahead(f, &l);
     }

@@ -61,6 +61,14 @@ is_known(const struct session *s, uint64_t vars_hash)
 
 /* --- what is replayed ---------------------------------------------------- */
 
+/* LAST_INSERT_ID() is the session's, and no backend is told. */
+static bool
+is_insert_id(const struct setting *item)
+{
+    return item->kind == SETTING_SYSTEM && (span_equal(item->name, SPAN("last_insert_id")) ||
+                                            span_equal(item->name, SPAN("identity")));
+}
+
 /* "isolation level", "@a,@b", "names": a later SET of the same replaces this one. */
 static struct span
 key_of(struct query_run *q)
@@ -70,7 +78,7 @@ key_of(struct query_run *q)
 
     for (uint32_t i = 0; i < spec->n; i++) {
         const struct setting *item = &spec->items[i];
-        if (item->kind == SETTING_USER)
+        if (item->kind == SETTING_USER || is_insert_id(item))
             continue;
         if (item->kind == SETTING_NAMES || item->kind == SETTING_CHARSET)
             buf_append_text(&key, "names");
@@ -109,7 +117,9 @@ say_constants(struct buf *out, const struct setting_run *r, const struct cell *c
 
     for (uint32_t i = 0; i < spec->n; i++) {
         const struct setting *item = &spec->items[i];
-        if (item->kind == SETTING_USER)
+        if (is_insert_id(item))
+            column++;
+        if (item->kind == SETTING_USER || is_insert_id(item))
             continue;
         buf_append_text(out, separator);
         separator = ", ";
@@ -124,18 +134,34 @@ say_constants(struct buf *out, const struct setting_run *r, const struct cell *c
 }
 
 static void
+take_insert_id(struct setting_run *r, const struct cell *cells)
+{
+    const struct set_spec *spec   = spec_of(r->q);
+    uint32_t               column = MEANING_CELLS;
+
+    for (uint32_t i = 0; i < spec->n; i++) {
+        if (spec->items[i].kind == SETTING_USER || is_names(&spec->items[i]))
+            continue;
+        if (is_insert_id(&spec->items[i]))
+            r->q->s->last_insert_id = meaning_number(cells[column]);
+        column++;
+    }
+}
+
+static void
 copy_var(void *ctx, struct span name, struct span text)
 {
     vars_set(ctx, name, text);
 }
 
-/* What the session's variables will be with `text` among them. */
+/* What the session's variables will be with `text` among them; empty: what they are. */
 static void
 set_vars(struct setting_run *r, struct span text)
 {
     vars_clear(&r->vars);
     vars_each(&r->q->s->vars, copy_var, &r->vars);
-    vars_set(&r->vars, key_of(r->q), text);
+    if (text.len != 0)
+        vars_set(&r->vars, key_of(r->q), text);
 }
 
 /* --- the end ------------------------------------------------------------- */
@@ -210,6 +236,7 @@ take_row(struct setting_run *r, struct span payload)
     r->meaning.known = true;
     if (!spec_of(r->q)->replayable) {
         say_constants(&text, r, cells);
+        take_insert_id(r, cells);
         set_vars(r, buf_unread(&text));
         buf_fini(&text);
     }
