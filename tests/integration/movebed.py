@@ -224,7 +224,4 @@ def restart(cluster, **environment):
     while (pid := controller(cluster)) is not None:
         os.kill(pid, signal.SIGKILL)
         wait_for("the controller's end", lambda pid=pid: not alive(pid))
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        cluster.up()
+    cluster.up(**environment)

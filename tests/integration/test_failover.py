@@ -178,11 +178,7 @@ def test_the_controller_dies_meanwhile(served, at):
     """Before the catalog has it everything is as before; behind that it is finished."""
     c = served
     c.down()
-    os.environ["SHARDD_FAIL_AT"] = at
-    try:
-        c.up()
-    finally:
-        del os.environ["SHARDD_FAIL_AT"]
+    c.up(SHARDD_FAIL_AT=at)
     before = shard_of(c).get("server_id", 1)
     assert c.ctl_raw("failover", "shard-1").returncode != 0
     wait_for("the controller's end", lambda: movebed.controller(c) is None)

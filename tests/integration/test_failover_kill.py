@@ -80,12 +80,7 @@ def controller(c, at=None):
     for pid in controllers(c):
         os.kill(pid, signal.SIGKILL)
     wait_for("its end", lambda: not controllers(c))
-    if at:
-        os.environ["SHARDD_FAIL_AT"] = at
-    try:
-        c.up()
-    finally:
-        os.environ.pop("SHARDD_FAIL_AT", None)
+    c.up(**({"SHARDD_FAIL_AT": at} if at else {}))
 
 
 def whole(c):

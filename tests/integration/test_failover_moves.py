@@ -163,6 +163,32 @@ def test_the_controller_dies_too(c, at):
     load.check()
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("lost", ["shard-2", "shard-1"])
+@pytest.mark.parametrize("at", ["cutover-fenced", "cutover-locked", "cutover-journal",
+                                "cutover-catalog", "cutover-published"])
+def test_both_die_amid_the_switch(c, at, lost):
+    """The fence stands, and whether the switch is decided is known by a server that is gone."""
+    begun(c)
+    in_phase(c, "follow")
+    controller(c, at)
+    before = shard_of(c, lost)
+    with Load(c) as load:
+        load.goes_on()
+        c.ctl_raw("reshard cutover")
+        wait_for("the controller's end", lambda: not controllers(c), 60)
+        testbed.stop_process(before["pid"])
+        controller(c)
+        load.goes_on()
+        c.ctl_raw("reshard cutover")  # unless it remembers that it was told to
+        in_phase(c, "reverse")
+        c.ctl("reshard complete", "--wait", timeout=120)
+        load.goes_on()
+    assert ended(c)["state"] == "done"
+    load.check()
+    assert c.sql("SELECT COUNT(*) FROM t WHERE n = 0")[0][0] == 1500
+
+
 def on_source(c, shard):
     """A key whose row lies on this shard."""
     with c.shard_connect(shard, "app") as root, root.cursor() as cursor:

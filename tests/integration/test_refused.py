@@ -40,19 +40,8 @@ OURS = [  # a server would do it
 
 @pytest.fixture(scope="module")
 def both(gathering, plain):
-    for sql in (gathering.sql, plain.sql):
-        sql(f"DROP DATABASE IF EXISTS {DB}", db=None)
-        sql(f"CREATE DATABASE {DB}", db=None)
-    pair = testbed.Both(gathering, plain, DB)
-    for connection in pair.connections:
-        with connection.cursor() as c:
-            for sql in SETUP:
-                c.execute(sql)
-    yield pair
-    pair.close()
-    gathering.fsck()
-    for sql in (gathering.sql, plain.sql):
-        sql(f"DROP DATABASE {DB}", db=None)
+    with testbed.both(gathering, plain, DB, SETUP) as pair:
+        yield pair
 
 
 def prepared(server, sql):

@@ -141,11 +141,7 @@ def test_a_controller_dies_meanwhile(scratch, at):
     try:
         c.sql("CREATE TABLE t (id INT PRIMARY KEY)")
         c.down()
-        os.environ["SHARDD_FAIL_AT"] = at
-        try:
-            c.up()
-        finally:
-            del os.environ["SHARDD_FAIL_AT"]
+        c.up(SHARDD_FAIL_AT=at)
         assert c.ctl_raw("replica add", "shard-1").returncode != 0
         c.up()
         assert not c.replica_list() and not (c.home / "replica-1").exists()

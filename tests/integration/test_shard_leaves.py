@@ -70,11 +70,7 @@ def test_a_controller_dies_meanwhile(new_cluster, at, stays):
         c.ctl("replica add", "shard-2")
     c.ctl("shard set", "shard-2", "--semi-sync", "on")
     c.down()
-    os.environ["SHARDD_FAIL_AT"] = at
-    try:
-        c.up()
-    finally:
-        del os.environ["SHARDD_FAIL_AT"]
+    c.up(SHARDD_FAIL_AT=at)
     told = c.ctl_raw("shard remove", "shard-2", "--dry-run")
     assert [line.split() for line in told.stdout.splitlines()[1:]] == [
         ["server", "role", "provisioner", "then"],

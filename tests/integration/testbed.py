@@ -259,10 +259,12 @@ class Cluster:
         self.settings = list(settings)
         self.up()
 
-    def up(self):
+    def up(self, **environment):
+        """The programs that are not there, perhaps with SHARDD_FAIL_AT or SHARDD_STOP_AT in their
+        environment."""
         done = self.ctl_raw("up", "--shards", self.shards, "--port", self.port, "--http-port",
                             self.http_port, "--workers", self.workers, "--detach",
-                            *self.settings, timeout=120)
+                            *self.settings, timeout=120, env=os.environ | environment)
         assert done.returncode == 0, f"up failed:\n{done.stdout}\n{done.stderr}"
         wait_for("shardd to be ready", self.ready)
 
@@ -300,10 +302,10 @@ class Cluster:
 
     # --- shardctl ---------------------------------------------------------
 
-    def ctl_raw(self, verb, *args, timeout=60):
+    def ctl_raw(self, verb, *args, timeout=60, env=None):
         words = [str(SHARDCTL), *verb.split(), "--home", str(self.home), *map(str, args)]
         return subprocess.run(words, capture_output=True, text=True, timeout=timeout,
-                              stdin=subprocess.DEVNULL)
+                              stdin=subprocess.DEVNULL, env=env)
 
     def ctl(self, verb, *args, **more):
         """What `shardctl VERB ... --json` prints."""
@@ -504,6 +506,24 @@ class Both:
 
 
 MULTI_STATEMENTS = CLIENT.MULTI_STATEMENTS
+
+
+@contextlib.contextmanager
+def both(cluster, plain, db, setup):
+    """A Both with a new database in which these statements have run; it goes with the block."""
+    for sql in (cluster.sql, plain.sql):
+        sql(f"DROP DATABASE IF EXISTS {db}", db=None)
+        sql(f"CREATE DATABASE {db}", db=None)
+    pair = Both(cluster, plain, db)
+    for sql in setup:
+        for connection in pair.connections:
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+    yield pair
+    pair.close()
+    cluster.fsck()
+    for sql in (cluster.sql, plain.sql):
+        sql(f"DROP DATABASE {db}", db=None)
 
 
 def worker_epoch(instance, pids):
