@@ -100,6 +100,7 @@ struct policy_world {
     unsigned moves;      /* under way */
     char     moving[120];/* which, for people */
     unsigned moves_today;
+    unsigned merges_today; /* of these */
     char     stopped[200]; /* why; "": it is not */
     size_t   n;
     struct policy_shard *shard;

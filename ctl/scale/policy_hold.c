@@ -5,7 +5,7 @@
 
 /* What this look has begun so far. */
 struct begun {
-    unsigned moves, used, made; /* used: of the shards without rows */
+    unsigned moves, merges, used, made; /* used: of the shards without rows */
     bool     taken[1024 + 1];
 };
 
@@ -94,21 +94,42 @@ limits(const struct policy *p, const struct begun *b, const struct decision *d, 
     return HOLD_NONE;
 }
 
+/* Merges get a quarter of a day's moves: what a night's merges took would be missing in the
+ * morning, when what is hot has to be split. */
+static enum policy_hold
+budget(const struct policy *p, const struct begun *b, const struct decision *d, char *why,
+       size_t room)
+{
+    const struct policy_world *w     = p->w;
+    unsigned                   most  = (unsigned)p->s->moves_per_day;
+    unsigned                   moves = w->moves_today + b->moves;
+
+    if (moves >= most) {
+        snprintf(why, room, "%u moves have begun within 24 hours, and moves_per_day is %u", moves,
+                 most);
+        return HOLD_BUDGET;
+    }
+    if (d->action == POLICY_MERGE && w->merges_today + b->merges >= (most + 3) / 4) {
+        snprintf(why, room, "%u merges have begun within 24 hours; the rest of moves_per_day "
+                 "(%u) is for splits", w->merges_today + b->merges, most);
+        return HOLD_BUDGET;
+    }
+    return HOLD_NONE;
+}
+
 static enum policy_hold
 moment(const struct policy *p, const struct begun *b, const struct decision *d, char *why,
        size_t room)
 {
     const struct policy_world *w = p->w;
+    enum policy_hold           h;
 
     if (settings_is_quiet(p->s, w->minute)) {
         snprintf(why, room, "these are quiet hours");
         return HOLD_QUIET;
     }
-    if (w->moves_today + b->moves >= (unsigned)p->s->moves_per_day) {
-        snprintf(why, room, "%u moves have begun within 24 hours, and moves_per_day is %.0f",
-                 w->moves_today + b->moves, p->s->moves_per_day);
-        return HOLD_BUDGET;
-    }
+    if ((h = budget(p, b, d, why, room)) != HOLD_NONE)
+        return h;
     if (w->moves + b->moves >= (unsigned)p->s->max_moves || takes_part(b, d->shard) ||
         takes_part(b, d->other)) {
         snprintf(why, room, "rows move already%s%s", w->moving[0] ? ": " : "", w->moving);
@@ -148,6 +169,7 @@ static void
 begin(const struct policy *p, struct begun *b, const struct decision *d)
 {
     b->moves++;
+    b->merges += d->action == POLICY_MERGE;
     if (d->action == POLICY_SPLIT) {
         unsigned made = made_for(p, b);
 

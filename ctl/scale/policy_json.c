@@ -129,11 +129,11 @@ shard_read(struct policy_shard *s, const json_t *o)
 static json_t *
 frame(const struct policy_world *w)
 {
-    return json_pack("{s:I, s:i, s:i, s:i, s:i, s:o, s:i, s:o, s:[]}", "now_s",
+    return json_pack("{s:I, s:i, s:i, s:i, s:i, s:o, s:i, s:i, s:o, s:[]}", "now_s",
                      (json_int_t)w->now_s, "minute", w->minute, "n_shards", (int)w->n_shards,
                      "n_spare", (int)w->n_spare, "moves", (int)w->moves, "moving",
-                     text(w->moving), "moves_today", (int)w->moves_today, "stopped",
-                     text(w->stopped), "shards");
+                     text(w->moving), "moves_today", (int)w->moves_today, "merges_today",
+                     (int)w->merges_today, "stopped", text(w->stopped), "shards");
 }
 
 json_t *
@@ -178,6 +178,7 @@ policy_world_read(struct policy_world *out, const json_t *object)
         .n_spare = (unsigned)whole_of(object, "n_spare"),
         .moves = (unsigned)whole_of(object, "moves"),
         .moves_today = (unsigned)whole_of(object, "moves_today"),
+        .merges_today = (unsigned)whole_of(object, "merges_today"),
         .n = json_array_size(list),
     };
     text_of(object, "moving", out->moving, sizeof(out->moving));

@@ -323,8 +323,10 @@ read_decisions(struct scaler *s, struct scaler_look *look)
     json_array_foreach(look->decisions, i, d) { /* newest first */
         const char *state = model_text(d, "state");
 
-        if (model_number(d, "job") > 0 && model_number(d, "at_s") > w->now_s - DAY_S)
+        if (model_number(d, "job") > 0 && model_number(d, "at_s") > w->now_s - DAY_S) {
             w->moves_today++;
+            w->merges_today += strcmp(model_text(d, "action"), "merge") == 0;
+        }
         if (strcmp(state, "failed") == 0)
             rest(w, d);
         if (model_number(d, "at_s") <= s->resumed_s || strcmp(state, "done") == 0)

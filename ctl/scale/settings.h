@@ -32,7 +32,7 @@
     X(min_shards,      "",   1,     1, 1024,   "no merge below so many shards") \
     X(max_shards,      "",   16,    1, 1024,   "no split beyond so many shards") \
     X(max_moves,       "",   1,     1, 64,     "at most so many moves at once") \
-    X(moves_per_day,   "",   24,    0, 10000,  "at most so many moves within 24 hours") \
+    X(moves_per_day,   "",   24,    0, 10000,  "moves within 24 hours, a quarter of them merges") \
     X(cooldown_s,      "s",  1800,  0, 604800, "a shard rests so long after a move") \
     X(max_failures,    "",   3,     1, 100,    "after so many failures in a row it stops") \
     X(keep_s,          "s",  0,     0, 604800, "old copies are kept current for so long") \

@@ -110,7 +110,7 @@ begin(struct sim *m, const struct decision *d, int64_t now_s)
     m->move[m->n_moves++] = (struct sim_move){ is_merge, from->id, to->id,
         now_s + (int64_t)fmax(bytes / m->o.bytes_per_s, m->o.move_min_s) };
     m->begun = mem_resize(m->begun, (m->n_begun + 1) * sizeof(*m->begun));
-    m->begun[m->n_begun++] = now_s;
+    m->begun[m->n_begun++] = (struct sim_begun){ now_s, is_merge };
     if (is_merge)
         m->merges++;
     else
@@ -119,14 +119,13 @@ begin(struct sim *m, const struct decision *d, int64_t now_s)
 
 /* --- decisions ------------------------------------------------------------------------ */
 
-static unsigned
-today(const struct sim *m, int64_t now_s)
+static void
+count_today(const struct sim *m, struct policy_world *w)
 {
-    unsigned n = 0;
-
-    for (size_t i = m->n_begun; i-- > 0 && m->begun[i] > now_s - DAY_S;)
-        n++;
-    return n;
+    for (size_t i = m->n_begun; i-- > 0 && m->begun[i].at_s > w->now_s - DAY_S;) {
+        w->moves_today++;
+        w->merges_today += m->begun[i].is_merge;
+    }
 }
 
 static void
@@ -182,9 +181,10 @@ sim_decide(struct sim *m, int64_t now_s)
     struct decision    *d = mem_alloc(DECISIONS_MAX * sizeof(*d));
     struct policy_world w = { .now_s = now_s, .minute = (int)(now_s % DAY_S / 60),
                               .n_shards = (unsigned)m->n, .moves = (unsigned)m->n_moves,
-                              .moves_today = today(m, now_s), .n = m->n };
+                              .n = m->n };
     size_t              n;
 
+    count_today(m, &w);
     w.shard = mem_alloc(m->n * sizeof(*w.shard));
     for (size_t i = 0; i < m->n; i++)
         describe(m, i, &w.shard[i]);

@@ -33,6 +33,11 @@ struct sim_move {
     int64_t until_s;
 };
 
+struct sim_begun {
+    int64_t at_s;
+    bool    is_merge;
+};
+
 struct sim {
     const struct trace          *t;
     struct scale_settings        s;
@@ -45,7 +50,7 @@ struct sim {
     uint32_t                     next_id;
     struct sim_move              move[SIM_MOVES_MAX];
     size_t                       n_moves;
-    int64_t                     *begun; /* when each move began */
+    struct sim_begun            *begun; /* when each move began */
     size_t                       n_begun;
     int64_t                      next_check_s, last_s, next_line_s;
     size_t                       most;

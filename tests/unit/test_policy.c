@@ -58,7 +58,8 @@ shard_of(const char *text, unsigned i)
 }
 
 /* Settings besides mode=auto, separated by spaces; shards; what of the world is not usual: moves,
- * moves today, minute of the day, stopped; decisions: "action why [shard>other] hold" each. */
+ * moves today (all of them merges), minute of the day, stopped; decisions: "action why
+ * [shard>other] hold" each. */
 static const struct {
     const char *name, *settings, *shards;
     unsigned    moves, today;
@@ -123,6 +124,11 @@ static const struct {
       "split hot s1 -, merge cold s2>s3 move" },
     { "merges have a budget too", "moves_per_day=1", "100c 200c", 0, 1, 0, "",
       "merge cold s1>s2 budget" },
+    { "and one of one", "moves_per_day=1", "100c 200c", 0, 0, 0, "", "merge cold s1>s2 -" },
+    { "they have a quarter of it", "moves_per_day=8", "100c 200c", 0, 2, 0, "",
+      "merge cold s1>s2 budget" },
+    { "which they may use", "moves_per_day=8", "100c 200c", 0, 1, 0, "", "merge cold s1>s2 -" },
+    { "the rest is for splits", "moves_per_day=8", "12000h", 0, 2, 0, "", "split hot s1 -" },
     { "cold, alone, and on a large server", "", "100cz", 0, 0, 0, "", "hint size s1 -" },
     { "it needs what it has", "", "100cZ", 0, 0, 0, "", "" },
     { "not for long", "", "100z", 0, 0, 0, "", "" },
@@ -197,7 +203,8 @@ test_cases(void **state)
         world_of(&w, cases[i].shards);
         if (strcmp(cases[i].name, "beside it") == 0)
             w.shard[1].beside = 1;
-        w.moves = cases[i].moves, w.moves_today = cases[i].today, w.minute = cases[i].minute;
+        w.moves = cases[i].moves, w.minute = cases[i].minute;
+        w.moves_today = w.merges_today = cases[i].today;
         snprintf(w.stopped, sizeof(w.stopped), "%s", cases[i].stopped);
         n = policy_decide(&s, &w, d, countof(d));
         print(&w, d, n, got, sizeof(got));
@@ -224,7 +231,8 @@ test_replay(void **state)
 
         settings_of(&s, cases[i].settings);
         world_of(&w, cases[i].shards);
-        w.moves = cases[i].moves, w.moves_today = cases[i].today, w.minute = cases[i].minute;
+        w.moves = cases[i].moves, w.minute = cases[i].minute;
+        w.moves_today = w.merges_today = cases[i].today;
         snprintf(w.stopped, sizeof(w.stopped), "%s", cases[i].stopped);
         n = policy_decide(&s, &w, d, countof(d));
         for (size_t k = 0; k < n; k++) {

@@ -161,6 +161,24 @@ test_flapping(void **state)
     json_decref(out);
 }
 
+/* Many shards with one day and few moves: what is merged at night does not take from what has to be
+ * split in the morning, and day by day less is hot. */
+static void
+test_budget(void **state)
+{
+    struct scale_settings s = usual();
+    json_t               *out;
+
+    (void)state;
+    s.max_shards    = 100;
+    s.moves_per_day = 24;
+    out = run("daily", 50, 72, 60, 8000, &s);
+    assert_true(whole(out, "merges") > 0);
+    assert_true(whole(out, "splits") > 2 * whole(out, "merges"));
+    assert_true(real(out, "hot") < 0.65 * real(out, "hot_before"));
+    json_decref(out);
+}
+
 /* What `make demo` recorded, 20 times as much and a minute for each second: it grows, and it
  * shrinks again. */
 static void
@@ -315,6 +333,7 @@ main(void)
         cmocka_unit_test(test_flapping), cmocka_unit_test(test_calm),
         cmocka_unit_test(test_thousand), cmocka_unit_test(test_texts),
         cmocka_unit_test(test_round),    cmocka_unit_test(test_recorded),
+        cmocka_unit_test(test_budget),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
