@@ -497,7 +497,8 @@ plan_session(struct planner *p)
     case STMT_FLUSH:       plan_flush(p); break;
     case STMT_SIGNAL:
         to_home(p, home, "diagnostics");
-        p->out->diagnostics = true;
+        /* RESIGNAL and GET DIAGNOSTICS look at those of the statement before. */
+        p->out->diagnostics = p->digest == NULL || p->digest->first != KW_SIGNAL;
         break;
     default: /* HELP, UNLOCK TABLES */
         to_home(p, home, "no table's rows");

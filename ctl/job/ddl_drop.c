@@ -170,7 +170,9 @@ say_left_out(struct ddl *d, struct items *items)
 {
     bool view = buf_len(&items->view) > 0;
 
-    if (buf_len(&items->missing) > 0)
+    if (buf_len(&items->missing) > 0 && d->stmt->object == KW_VIEW)
+        ddl_note(d, 4092, "Unknown VIEW: '%.400s'", buf_cstr(&items->missing));
+    else if (buf_len(&items->missing) > 0)
         ddl_note(d, DDL_BAD_TABLE, "Unknown table '%.400s'", buf_cstr(&items->missing));
     if (d->stmt->if_exists || (!view && buf_len(&items->missing) == 0))
         return true;

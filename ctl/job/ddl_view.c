@@ -173,14 +173,16 @@ ddl_create_view(struct ddl *d)
     enum table_kind     kind = TABLE_GLOBAL;
     size_t              done;
 
+    if (s->or_replace && s->if_not_exists)
+        return sql_error_set(d->error, DDL_WRONG_USAGE,
+                             "Incorrect usage of OR REPLACE and IF NOT EXISTS");
     if (!ddl_find(d, &s->view, &t))
         return false;
     if (t.object && strcmp(model_text(t.object, "kind"), "view") != 0 && s->or_replace)
         return sql_error_set(d->error, 1347, "'%s.%s' is not of type 'VIEW'", t.database,
                              t.name);
-    if (t.object && s->if_not_exists) {
+    if (t.object && s->if_not_exists)
         return ddl_note(d, DDL_TABLE_EXISTS, "Table '%s' already exists", t.name);
-    }
     if (t.object && !s->or_replace && !s->alter)
         return sql_error_set(d->error, DDL_TABLE_EXISTS, "Table '%s' already exists", t.name);
     r.visitor.context = &r;

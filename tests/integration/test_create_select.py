@@ -116,6 +116,7 @@ STATEMENTS = [
     "CREATE TABLE IF NOT EXISTS a SELECT 1",
     # errors
     "CREATE TABLE n SELECT * FROM nowhere",
+    "CREATE TABLE n (k INT CHECK (k > 1000)) SELECT k FROM a",
     "CREATE TABLE n SELECT nothing FROM a",
     "CREATE TABLE n SELECT id, id FROM a",
     "CREATE TABLE n (PRIMARY KEY (zz)) SELECT id FROM a",

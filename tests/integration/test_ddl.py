@@ -48,6 +48,10 @@ STATEMENTS = [
     "TRUNCATE TABLE t3",
     "SELECT COUNT(*) FROM t3",
     "CREATE VIEW w AS SELECT id, b FROM t3 WHERE id = 1",
+    "CREATE OR REPLACE VIEW IF NOT EXISTS w AS SELECT id FROM t3",
+    "CREATE VIEW IF NOT EXISTS w AS SELECT id FROM t3",
+    "DROP VIEW IF EXISTS nosuch",
+    "SHOW WARNINGS",
     "SELECT * FROM w",
     "DROP VIEW w",
     "SELECT table_name, engine, table_collation FROM information_schema.tables"

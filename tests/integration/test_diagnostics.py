@@ -129,3 +129,15 @@ def test_last_insert_id_stays(both):
                           if name == "glo_t" else "SELECT LAST_INSERT_ID(45)"):
             both.compare(statement)
             both.compare("SELECT LAST_INSERT_ID()")
+
+
+def test_raised_by_the_client(both):
+    """SIGNAL begins anew; RESIGNAL and GET DIAGNOSTICS look back."""
+    for sql in ("SELECT 1/0", "SIGNAL SQLSTATE '01000'",
+                "SIGNAL SQLSTATE '01000' SET MESSAGE_TEXT = 'told', MYSQL_ERRNO = 1000",
+                "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused'", "SIGNAL SQLSTATE '02000'"):
+        both.compare(sql, messages=True)
+        both.compare("SELECT @@warning_count, @@error_count")
+        both.compare("SHOW WARNINGS")
+        both.compare("GET DIAGNOSTICS CONDITION 1 @code = MYSQL_ERRNO, @text = MESSAGE_TEXT")
+        both.compare("SELECT @code, @text")

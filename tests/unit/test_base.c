@@ -99,6 +99,10 @@ an_error_has_the_servers_state(void **state)
     assert_false(sql_error_set(&e, 1045, "no %s", "way"));
     assert_string_equal(e.sqlstate, "28000");
     assert_string_equal(e.message, "no way");
+    assert_string_equal(sql_state_of(1062), "23000");
+    assert_string_equal(sql_state_of(1172), "42000");
+    assert_string_equal(sql_state_of(1305), "42000");
+    assert_string_equal(sql_state_of(4092), "42S02");
     assert_string_equal(sql_state_of(4242), "HY000");
 }
 

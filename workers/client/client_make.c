@@ -111,15 +111,17 @@ finish(struct client_make *k)
 static void
 rename_in(struct client_make *k, char *message, size_t size)
 {
-    const char *at  = strstr(message, k->making.name);
     size_t      len = strlen(k->making.name);
     char        text[sizeof(k->error.message)];
+    const char *at;
 
-    if (at == NULL || k->making.wanted.len == 0)
+    if (k->making.wanted.len == 0)
         return;
-    snprintf(text, sizeof(text), "%.*s%.*s%s", (int)(at - message), message,
-             (int)k->making.wanted.len, (const char *)k->making.wanted.ptr, at + len);
-    snprintf(message, size, "%s", text);
+    while (len != 0 && (at = strstr(message, k->making.name)) != NULL) {
+        snprintf(text, sizeof(text), "%.*s%.*s%s", (int)(at - message), message,
+                 (int)k->making.wanted.len, (const char *)k->making.wanted.ptr, at + len);
+        snprintf(message, size, "%s", text);
+    }
 }
 
 static void
