@@ -30,18 +30,24 @@ disk_of_next(const struct scaler *s, const char *provisioner, const struct shard
     return true;
 }
 
-/* A shard that is made gets as many replicas as the one that is split: a copy for each of them. */
+bool
+scaler_has_room(const struct shard_load *last, double all, double left, double free_disk)
+{
+    double copies = 1 + (last->replicas_wanted > 0 ? last->replicas_wanted : 0);
+    double bytes  = isnan(last->bytes) ? 0 : last->bytes;
+
+    return left - copies * (2 * bytes + NEW_MB * 1e6) >= all * free_disk / 100;
+}
+
 static void
 check_room(const struct scaler *s, const json_t *shard, const struct shard_load *last,
            struct policy_shard *p)
 {
     const char *provisioner = model_text(shard, "provisioner");
-    double      copies = 1 + (last->replicas_wanted > 0 ? last->replicas_wanted : 0);
-    double      bytes  = isnan(p->bytes) ? 0 : p->bytes, all, left;
+    double      all, left;
 
-    if (!disk_of_next(s, provisioner, last, &all, &left))
-        return;
-    if (left - copies * (2 * bytes + NEW_MB * 1e6) < all * s->s.free_disk / 100)
+    if (disk_of_next(s, provisioner, last, &all, &left) &&
+        !scaler_has_room(last, all, left, s->s.free_disk))
         snprintf(p->sick, sizeof(p->sick), "the disk of %.80s has too little room for a copy",
                  strcmp(provisioner, "local") == 0 ? s->c->path.home : p->name);
 }

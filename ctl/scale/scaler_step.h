@@ -64,6 +64,11 @@ struct ward *scaler_ward(struct scaler *s, uint32_t id);
 void scaler_health(const struct scaler *s, const json_t *shard, const struct shard_load *last,
                    struct policy_shard *p);
 
+/* Whether a disk of `all` bytes with `left` free ones takes what a split of the shard makes, and
+ * `free_disk` percent of it stay free. A shard that is made gets as many replicas as the one that
+ * is split: a copy for each of them. */
+bool scaler_has_room(const struct shard_load *last, double all, double left, double free_disk);
+
 /* scaler_act.c: records what is new, and begins what is to be begun. */
 void scaler_act(struct scaler *s, const struct scaler_look *look, const struct decision *all,
                 size_t n);

@@ -119,15 +119,15 @@ def test_their_servers_are_measured(c):
 
     with c.connect(autocommit=True) as db, db.cursor() as cursor:
         cursor.execute("SET shardd_consistency = 'eventual'")
-        for i in range(300):
-            cursor.execute("SELECT n FROM t WHERE id = %s", (i % 100,))
 
-    def counted():
-        points = c.ctl("load history", "r")["points"]
-        sent = sum((p["statements_per_s"] or 0) * p["seconds"] for p in points)
-        return sent >= 250 and [p for p in points if p["latency_p99_us"]]
+        def counted():
+            for i in range(100):  # those that find it behind go to the primary
+                cursor.execute("SELECT n FROM t WHERE id = %s", (i,))
+            points = c.ctl("load history", "r")["points"]
+            sent = sum((p["statements_per_s"] or 0) * p["seconds"] for p in points)
+            return sent >= 90 and [p for p in points if p["latency_p99_us"]]
 
-    busy = wait_for("what workers sent there", counted)
+        busy = wait_for("what workers sent there", counted)
     assert all(p["latency_p50_us"] <= p["latency_p95_us"] <= p["latency_p99_us"] for p in busy)
     assert metric(c, f"shardctl_replica_statements_per_second{label}") is not None
     assert [s["shard"] for s in c.ctl("load")["shards"]] == ["shard-1"]  # it is no shard of its own
@@ -150,7 +150,7 @@ def test_one_on_another_machine_is_measured_by_its_agent(c):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         c.ctl("replica set", "r", "--agent", f"http://127.0.0.1:{server.server_port}/metrics")
-        wait_for("its numbers", lambda: (r := replica(c)[1])["memory_limit"] == 1e10 and
+        wait_for("its numbers", lambda: (r := replica(c)[1]) and r["memory_limit"] == 1e10 and
                  r["disk"] == pytest.approx(0.6))
         assert replica(c)[0]["memory_limit"] != 1e10  # the primary is not there
         done = c.ctl_raw("replica set", "r", "--agent", "ftp://x")
@@ -162,21 +162,26 @@ def test_one_on_another_machine_is_measured_by_its_agent(c):
     wait_for("its own", lambda: replica(c)[1]["memory_limit"] not in (None, 1e10))
 
 
+def room(c):
+    """What the scaler holds for the free disk of the shard."""
+    shards = c.ctl("scaler status")["shards"] or [{}]
+    return shards[0].get("disk_free") or 0
+
+
 def test_the_disk_with_the_least_room_counts(c):
     """Rows that come to a shard go to its replicas too."""
     page = "http://127.0.0.1:{}/metrics"
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Full)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        before = c.ctl("scaler status")["shards"][0]["disk_free"]
-        assert before > 1e6
+        wait_for("the primary's", lambda: room(c) > 1e6)
         c.ctl("replica set", "r", "--agent", page.format(server.server_port))
-        wait_for("its disk", lambda: c.ctl("scaler status")["shards"][0]["disk_free"] == 1e6)
+        wait_for("its disk", lambda: room(c) == 1e6)
     finally:
         c.ctl("replica set", "r", "--agent", "")
         server.shutdown()
         server.server_close()
-    wait_for("the one before", lambda: c.ctl("scaler status")["shards"][0]["disk_free"] > 1e6)
+    wait_for("the one before", lambda: room(c) > 1e6)
 
 
 def test_nothing_moves_while_one_does_not_answer(c, busy):

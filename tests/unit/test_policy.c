@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "ctl/scale/policy_json.h"
+#include "ctl/scale/scaler_step.h"
 
 enum { NOW = 1000000 };
 
@@ -281,6 +282,33 @@ test_around(void **state)
     free(w.shard);
 }
 
+/* Of a disk of 100 GB. A new server is 200 MB, and takes twice the rows while they come. */
+static void
+test_room(void **state)
+{
+    static const struct {
+        double bytes, replicas, left, free_disk;
+        bool   enough;
+    } rows[] = {
+        { 1e9, NAN, 2.3e9, 0, true },  { 1e9, NAN, 2.1e9, 0, false },
+        { 1e9, 0, 2.3e9, 0, true },    { 1e9, 2, 6.5e9, 0, false },
+        { 1e9, 2, 6.7e9, 0, true },    { 1e9, 0, 2.3e9, 10, false },
+        { 1e9, 0, 12.3e9, 10, true },  { NAN, 0, 0.1e9, 0, false },
+        { NAN, 0, 0.3e9, 0, true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < countof(rows); i++) {
+        struct shard_load m;
+
+        shard_load_init(&m, 1, "s1");
+        m.bytes           = rows[i].bytes;
+        m.replicas_wanted = rows[i].replicas;
+        if (scaler_has_room(&m, 100e9, rows[i].left, rows[i].free_disk) != rows[i].enough)
+            fail_msg("row %zu", i);
+    }
+}
+
 static void
 test_settings(void **state)
 {
@@ -335,6 +363,7 @@ main(void)
         cmocka_unit_test(test_replay),
         cmocka_unit_test(test_around),
         cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

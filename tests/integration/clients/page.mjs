@@ -14,7 +14,7 @@ function watched(page) {
   page.on("pageerror", (error) => seen.errors.push(error.message));
   page.on("console", (m) => m.type() === "error" && !m.text().includes("401") &&
                             seen.errors.push(m.text()));
-  page.setDefaultTimeout(20000);
+  page.setDefaultTimeout(60000);
   return page;
 }
 
