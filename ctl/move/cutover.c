@@ -352,7 +352,7 @@ undo(struct cutover_run *r)
         log_error("move: %s", ignored.message);
         r->how->unknown = true; /* it still stands, and cutover_undo() has to try again */
     }
-    for (size_t i = 0; r->held && i < r->n_sources; i++)
+    for (size_t i = 0; r->held && !r->how->stale && i < r->n_sources; i++)
         flow_release(r->flows[i]);
 }
 
@@ -412,6 +412,8 @@ run_locked(struct cutover_run *r, bool *decided)
     watchdog_stop(r);
     if (!ok && !r->how->unknown && !*decided)
         undo(r);
+    if (!ok && r->written)
+        cutover_end_work(r);
     if (!ok && !*decided)
         explain(r);
     if (!ok)
@@ -452,6 +454,7 @@ cutover_run(struct move *m, struct flow **flows, struct cutover *how, bool *deci
 
     *decided       = false;
     how->unknown   = false;
+    how->stale     = false;
     how->parked_ms = 0;
     snprintf(how->step, sizeof(how->step), "change lock");
     if (!take_lock(m->c, error))

@@ -33,6 +33,8 @@ struct cutover {
     char     step[64];         /* out: where it failed */
     bool     unknown;          /* out: the deciding server was lost while it decided: the fence
                                   stands; go on as after a restart */
+    bool     stale;            /* out: flows of ours may have another position than `stream` has,
+                                  and stay held: stop them, so that others begin with that */
 };
 
 /* Once, while the move is prepared: what the tables look like goes into m->spec as

@@ -27,10 +27,16 @@ write_streams(struct cutover_run *r, size_t source, struct sql_error *error)
 
 /* On each source, and on the deciding one in the transaction of the journal, which spares it a
  * commit. Rows of ours behind a target's position do not count for the way back, and others of
- * what moves are not there while the fence stands. */
+ * what moves are not there while the fence stands.
+ *
+ * Where a source is a target, an applier of ours has the same row for its own position: what is
+ * written there is as good for it, since its flow is held just there, but no longer the text that
+ * it knows, so that it must begin anew when the switch does not come about. */
 bool
 cutover_back(struct cutover_run *r, struct sql_error *error)
 {
+    r->written    = r->n_sources > 1;
+    r->how->stale = r->mixed;
     for (size_t i = 1; i < r->n_sources; i++)
         if (!write_streams(r, i, error))
             return false;

@@ -12,9 +12,12 @@
 
 enum {
     ANSWER_S        = 5,
+    END_MS          = 5000, /* for a session to be gone after its KILL */
+    END_LOOK_US     = 5000,
     LOCK_S          = 2,
     EARLY_MS        = 20,   /* so that a wait ends before the watchdog does */
     INTERRUPTED     = 1969, /* ER_STATEMENT_TIMEOUT */
+    NO_SUCH_THREAD  = 1094,
     WORKER_QUIET_MS = 2000,   /* what a worker that died has sent is read by then */
     WORKER_LATE_MS  = 60000,  /* and may wait for a lock as long as this */
 };
@@ -86,8 +89,50 @@ cutover_open(struct cutover_run *r)
         if (!move_session(&s->work, r->m, s->id, LOCK_S, r->error) ||
             (s->source && !open_lock(r, s)))
             return false;
+        s->work_thread = mysql_thread_id(s->work.mysql);
     }
     return true;
+}
+
+static bool
+is_gone(struct server *s, unsigned long thread, struct sql_error *error)
+{
+    char n[24];
+
+    return server_value(s, n, sizeof(n), error, "SELECT COUNT(*) FROM "
+                        "information_schema.PROCESSLIST WHERE ID = %lu", thread) &&
+           strcmp(n, "0") == 0;
+}
+
+static bool
+end_one(struct cutover_run *r, struct cutover_server *s, struct sql_error *error)
+{
+    uint64_t      until = clock_us() + END_MS * 1000ull;
+    struct server side  = { .answer_s = ANSWER_S };
+    bool          gone  = false;
+
+    server_close(&s->work);
+    error->code = 0;
+    if (move_session(&side, r->m, s->id, LOCK_S, error) &&
+        (server_run(&side, error, "KILL %lu", s->work_thread) || error->code == NO_SUCH_THREAD))
+        while (!(gone = is_gone(&side, s->work_thread, error)) && clock_us() < until)
+            usleep(END_LOOK_US);
+    if (!gone)
+        log_warn("move: job %lld: what a session on shard %u has begun may end there later%s%s",
+                 (long long)r->m->job, s->id, error->code ? ": " : "",
+                 error->code ? error->message : "");
+    server_close(&side);
+    return gone;
+}
+
+void
+cutover_end_work(struct cutover_run *r)
+{
+    struct sql_error *caller = r->error, ignored;
+
+    r->error = &ignored;
+    (void)!cutover_each(r, cutover_is_source, end_one);
+    r->error = caller;
 }
 
 void

@@ -12,6 +12,7 @@ struct cutover_server {
     uint32_t      id;
     bool          source, target;
     struct server work; /* for questions and for the bookkeeping */
+    unsigned long work_thread; /* the server's number of that session */
     struct server lock; /* of a source: has the tables' locks */
     uint32_t      n_rows_to; /* of a source: targets that get rows from it */
     char          position[GTID_TEXT_MAX]; /* F of a source; and of a target, where the way
@@ -32,6 +33,7 @@ struct cutover_run {
     char                   ready[JOURNAL_WHAT_MAX];
     uint64_t               n_before;           /* connections in use when the fence came */
     bool                   fenced, held, staged;
+    bool                   written; /* positions of streams, on sources that do not decide */
     bool                   mixed; /* a source is a target as well */
     struct sql_error      *error;
 
@@ -68,6 +70,9 @@ bool cutover_back(struct cutover_run *r, struct sql_error *error) must_check;
 /* cutover_lock.c: nothing writes the rows that move. */
 bool cutover_open(struct cutover_run *r) must_check;
 void cutover_close(struct cutover_run *r);
+/* What the watchdog has cut off in the middle may be done by its server all the same, later: the
+ * sessions of `work` are ended there, and this waits until they have, or some seconds. */
+void cutover_end_work(struct cutover_run *r);
 bool cutover_lock(struct cutover_run *r) must_check;
 void cutover_unlock(struct cutover_run *r);
 /* Of those that are sources and targets: what is applied there must not wait for our locks. */

@@ -70,6 +70,8 @@ switch_over(struct run *r, struct move *m)
         log_warn("job %lld: the switch did not come about (%s, after %.1f ms): %s",
                  (long long)r->m.job, how.step, how.parked_ms, r->error.message);
     r->in_doubt = !ok && (decided || how.unknown);
+    if (!ok && how.stale)
+        run_stop_flows(r);
     return ok ? STEP_ON : r->in_doubt ? STEP_AGAIN : STEP_END;
 }
 
