@@ -26,6 +26,8 @@ import urllib.request
 import pymysql
 from pymysql.constants import CLIENT
 
+import whatnow
+
 def _interrupted(*_):
     raise KeyboardInterrupt
 
@@ -249,6 +251,7 @@ class Cluster:
     """`shardctl up`: shards, a controller and shardd, in `home`."""
 
     check = True  # whether finish() asks fsck
+    shardctl = SHARDCTL
 
     def __init__(self, home, shards=2, workers=2, settings=()):
         self.home = pathlib.Path(home)
@@ -304,8 +307,12 @@ class Cluster:
 
     def ctl_raw(self, verb, *args, timeout=60, env=None):
         words = [str(SHARDCTL), *verb.split(), "--home", str(self.home), *map(str, args)]
-        return subprocess.run(words, capture_output=True, text=True, timeout=timeout,
-                              stdin=subprocess.DEVNULL, env=env)
+        try:
+            return subprocess.run(words, capture_output=True, text=True, timeout=timeout,
+                                  stdin=subprocess.DEVNULL, env=env)
+        except subprocess.TimeoutExpired as late:
+            print(f"{late}\n{late.stdout}\n{late.stderr}\n{whatnow.report(self)}")
+            raise
 
     def ctl(self, verb, *args, **more):
         """What `shardctl VERB ... --json` prints."""
