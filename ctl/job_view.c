@@ -56,15 +56,14 @@ now_at(const json_t *record)
                ? phase : model_text(record, "state");
 }
 
-/* What it waits for, or what was wrong with it last; "": nothing. */
-static const char *
-trouble(const json_t *record)
+const char *
+job_trouble(const json_t *record)
 {
     const json_t *last = json_object_get(record, "last_cutover");
 
     if (model_text(record, "problem")[0])
         return model_text(record, "problem");
-    if (!job_goes_on(record))
+    if (!job_goes_on(record) || is_in(record, "reverse"))
         return model_text(record, "error");
     return is_in(record, "follow") ? model_text(last, "error") : "";
 }
@@ -109,10 +108,10 @@ job_line(const json_t *record, struct buf *out)
         follow_line(p, out);
     else if (job_goes_on(record) && json_object_get(p, "removed"))
         buf_printf(out, "  %lld rows removed", number_of(p, "removed"));
-    if (trouble(record)[0])
+    if (job_trouble(record)[0])
         buf_printf(out, job_goes_on(record) ? "  (%s%s)" : ": %s%s",
                    is_in(record, "follow") && !model_text(record, "problem")[0]
-                       ? "the last try to switch: " : "", trouble(record));
+                       ? "the last try to switch: " : "", job_trouble(record));
 }
 
 /* --- a block ------------------------------------------------------------------------ */
@@ -167,9 +166,9 @@ job_block(const json_t *record, struct buf *out)
                    time_text((double)number_of(p, "window_s"), text));
     if (job_goes_on(record) && json_object_get(p, "removed"))
         buf_printf(out, "  removed  %lld rows\n", number_of(p, "removed"));
-    if (trouble(record)[0])
+    if (job_trouble(record)[0])
         buf_printf(out, "  %s  %s\n", job_goes_on(record) ? "waits  " : "error  ",
-                   trouble(record));
+                   job_trouble(record));
 }
 
 /* --- printing ----------------------------------------------------------------------- */

@@ -24,6 +24,9 @@ struct job_view {
 
 bool job_goes_on(const json_t *record);
 
+/* What it waits for, or what was wrong with it last; "": nothing. */
+const char *job_trouble(const json_t *record);
+
 /* On a terminal the block takes the place of the one before; elsewhere news are a line each, and
  * progress is told now and then. */
 void job_view_show(struct job_view *v, const json_t *record);

@@ -35,6 +35,9 @@ is_enough(const json_t *record, const char *enough)
         return model_flag(record, "switched") &&
                (strcmp(phase, "reverse") == 0 || model_text(record, "problem")[0]) &&
                strcmp(phase, "complete") != 0;
+    if (strcmp(enough, "reversed") == 0) /* what cannot be is not asked for any more */
+        return strcmp(phase, "reverse") == 0 &&
+               !model_flag(json_object_get(record, "asked"), "reverse");
     if (strcmp(enough, "verified") == 0)
         return !model_flag(json_object_get(record, "asked"), "verify") &&
                strcmp(phase, "verify") != 0;
@@ -46,6 +49,9 @@ status_of(const json_t *record, const char *enough)
 {
     const char *state = model_text(record, "state");
 
+    if (strcmp(enough, "reversed") == 0)
+        return strcmp(state, "done") == 0 && strcmp(model_text(record, "end"), enough) == 0
+                   ? CLI_OK : CLI_FAILED;
     if (job_goes_on(record) || strcmp(state, "done") == 0)
         return CLI_OK;
     return strcmp(state, "cancelled") == 0 && strcmp(enough, "cancelled") == 0 ? CLI_OK
@@ -68,6 +74,9 @@ see(struct waiting *w, const json_t *record)
         job_view_show(&w->view, record);
     else if (w->over)
         json_dumpf(record, stdout, JSON_INDENT(2));
+    if (w->over && strcmp(w->enough, "reversed") == 0 && job_goes_on(record))
+        fprintf(stderr, "shardctl: job %lld cannot be reversed: %s\n",
+                (long long)model_number(record, "number"), job_trouble(record));
 }
 
 static bool
@@ -174,7 +183,7 @@ verb_reshard_cutover(struct cli *cli)
 int
 verb_reshard_reverse(struct cli *cli)
 {
-    return ask(cli, 0, "reverse", NULL, "switches back", "ended");
+    return ask(cli, 0, "reverse", NULL, "switches back", "reversed");
 }
 
 int

@@ -236,19 +236,16 @@ static void
 done(struct apply *a, struct list *items, uint64_t us)
 {
     uint64_t rows = 0, n = 0;
-    uint32_t timestamp = 0;
 
     LIST_EACH(at, items) {
         const struct item *i = container_of(at, struct item, node);
         rows += i->parcel.rows;
         n    += i->kind == ITEM_ROWS || i->kind == ITEM_COMMIT;
-        timestamp = i->timestamp ? i->timestamp : timestamp;
     }
     pthread_mutex_lock(&a->lock);
     a->status.committed     = a->position;
     a->status.rows         += rows;
     a->status.transactions += n;
-    a->status.timestamp     = timestamp ? timestamp : a->status.timestamp;
     a->status.stashed       = branch_count(a);
     a->status.retries       = false;
     a->status.batch_us      = us;
@@ -356,6 +353,7 @@ take_items(struct apply *a, struct list *out)
     size_t bytes = 0, n = 0;
 
     pthread_mutex_lock(&a->lock);
+    a->taken_us = 0;
     while (!a->stop && list_empty(&a->queue)) {
         if (!a->status.idle) {
             a->status.idle = true;
@@ -373,6 +371,7 @@ take_items(struct apply *a, struct list *out)
             break;
         list_remove(&i->node);
         list_append(out, &i->node);
+        a->taken_us = a->taken_us ? a->taken_us : i->arrived_us;
         bytes += parcel_size(&i->parcel) + ITEM_BYTES;
         n++;
         a->queued -= i->weight;
@@ -507,7 +506,8 @@ apply_stop(struct apply *a)
 bool
 apply_push(struct apply *a, struct item *i)
 {
-    i->weight = ITEM_BYTES + buf_len(&i->parcel.bytes);
+    i->weight     = ITEM_BYTES + buf_len(&i->parcel.bytes);
+    i->arrived_us = clock_us();
     pthread_mutex_lock(&a->lock);
     if (a->spools && a->queued + i->weight > QUEUE_BYTES && spool_put(a, i))
         i->weight = ITEM_BYTES;
@@ -540,6 +540,9 @@ void
 apply_status(struct apply *a, struct apply_status *out)
 {
     pthread_mutex_lock(&a->lock);
-    *out = a->status;
+    *out           = a->status;
+    out->oldest_us = a->taken_us;
+    if (a->taken_us == 0 && !list_empty(&a->queue))
+        out->oldest_us = container_of(a->queue.next, struct item, node)->arrived_us;
     pthread_mutex_unlock(&a->lock);
 }

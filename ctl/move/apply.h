@@ -51,7 +51,7 @@ struct item {
     bool            unknown_is_fine;   /* COMMIT: of what was over before anything was copied */
     bool            defer;             /* COMMIT: the snapshot that comes does not see it */
     json_t         *prepared;          /* RESOLVE; owned; NULL: there are no more snapshots */
-    uint32_t        timestamp;
+    uint64_t        arrived_us;        /* clock_us() */
     size_t          weight;            /* bytes in the queue */
     bool            filed;             /* its rows are in a file: see apply_spool.c */
     unsigned        n_position;
@@ -81,7 +81,7 @@ struct apply_status {
     struct sql_error error;     /* of the two above */
     uint64_t         transactions, rows;
     unsigned         stashed;
-    uint32_t         timestamp; /* of the last applied */
+    uint64_t         oldest_us; /* since when the oldest item waits to be in; 0: none does */
     uint64_t         batch_us;  /* how long the last one took */
 };
 

@@ -67,6 +67,7 @@ struct apply {
     void               *context;
     struct list         queue; /* shared, under the lock */
     size_t              queued;
+    uint64_t            taken_us; /* when the first of the items under way came; 0: none are */
     bool                spools;
     struct apply_spool  spool; /* under the lock, too */
     struct apply_status status;

@@ -21,6 +21,7 @@
 enum {
     RETRY_MIN_MS = 50,
     RETRY_MAX_MS = 3000,
+    END_S        = 1, /* so long it counts that there was nothing more to read */
 };
 
 /* --- waiting, under the lock --- */
@@ -59,6 +60,7 @@ close_all(struct flow *f)
     follow     = f->follow;
     f->follow  = NULL;
     f->follows = false;
+    f->seen    = (struct follow_seen){ .any = false };
     copy      = f->copy;
     f->copy   = NULL;
     if (copy)
@@ -186,23 +188,53 @@ flow_enter(struct flow *f, enum flow_state state)
 bool
 flow_note(struct flow *f, struct sql_error *error)
 {
-    double   now    = (double)time(NULL) + f->clock_ahead;
-    uint32_t behind = follow_timestamp(f->follow);
-    bool     idle   = true, failed = false;
+    bool failed;
 
-    for (unsigned i = 0; i < f->n_targets; i++) {
-        struct apply_status s;
-        apply_status(f->applies[i], &s);
-        idle   = idle && s.idle;
-        failed = failed || s.failed;
-        if (!s.idle && s.timestamp != 0 && s.timestamp < behind)
-            behind = s.timestamp;
-    }
-    double lag = behind ? now - behind : 0;
+    (void)!flow_is_idle(f, &failed);
     pthread_mutex_lock(&f->lock);
-    f->lag_s = (idle && follow_caught_up(f->follow)) || lag < 0 ? 0 : lag;
+    f->seen = *follow_seen(f->follow);
     pthread_mutex_unlock(&f->lock);
     return !failed || flow_failed(f, error);
+}
+
+static double
+real_s(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* For how long; 0 for what never was. */
+static double
+age_s(uint64_t us, uint64_t now)
+{
+    return us != 0 && now > us ? (double)(now - us) / 1e6 : 0;
+}
+
+/* How old what is read now is at the least: a timestamp has lost up to a second. */
+static double
+reading_behind(const struct flow *f, uint64_t now)
+{
+    double behind = f->seen.timestamp ? real_s() + f->clock_ahead - f->seen.timestamp - 1 : 0;
+    bool   at_end = f->seen.end_us != 0 && age_s(f->seen.end_us, now) < END_S;
+
+    return f->state == FLOW_HELD || at_end || behind < 0 ? 0 : behind;
+}
+
+static void
+status_lag(const struct flow *f, uint64_t oldest_us, struct flow_status *out)
+{
+    uint64_t now     = clock_us();
+    double   applied = age_s(oldest_us, now), read = reading_behind(f, now),
+             pause   = f->state == FLOW_HELD ? 0 : age_s(f->seen.pause_us, now);
+
+    out->heard   = f->seen.any || f->state == FLOW_HELD;
+    out->lag_s   = applied > read ? applied : read;
+    out->pause_s = applied > pause ? applied : pause;
+    if (f->seen.pause_us == 0 && f->state != FLOW_HELD)
+        out->pause_s = out->lag_s;
 }
 
 static void
@@ -228,12 +260,13 @@ status_position(struct flow *f, char out[GTID_TEXT_MAX])
 void
 flow_status(struct flow *f, struct flow_status *out)
 {
+    uint64_t oldest_us = 0;
+
     *out = (struct flow_status){ .state = FLOW_COPYING };
     pthread_mutex_lock(&f->lock);
     out->state        = f->state;
     out->error        = f->error;
     out->retries      = f->retries;
-    out->lag_s        = f->lag_s;
     out->rows         = f->before_rows;
     out->transactions = f->before_transactions;
     out->copy         = f->copied;
@@ -250,11 +283,14 @@ flow_status(struct flow *f, struct flow_status *out)
         out->rows         += s.rows;
         out->transactions += s.transactions;
         out->stashed      += s.stashed;
+        if (s.oldest_us != 0 && (oldest_us == 0 || s.oldest_us < oldest_us))
+            oldest_us = s.oldest_us;
         if (s.retries && !out->retries && out->state != FLOW_FAILED) {
             out->retries = true;
             out->error   = s.error;
         }
     }
+    status_lag(f, oldest_us, out);
     pthread_mutex_unlock(&f->lock);
 }
 
@@ -268,9 +304,12 @@ read_clock(struct flow *f, struct sql_error *error)
 
     if (!move_session(&s, f->move, f->source, 5, error))
         return false;
-    bool ok = server_value(&s, at, sizeof(at), error, "SELECT UNIX_TIMESTAMP()");
+    double before = real_s();
+    bool   ok     = server_value(&s, at, sizeof(at), error, "SELECT UNIX_TIMESTAMP(NOW(6))");
     server_close(&s);
-    f->clock_ahead = strtod(at, NULL) - (double)time(NULL);
+    pthread_mutex_lock(&f->lock);
+    f->clock_ahead = strtod(at, NULL) - (before + real_s()) / 2;
+    pthread_mutex_unlock(&f->lock);
     return ok;
 }
 

@@ -23,8 +23,10 @@ struct flow_status {
     enum flow_state    state;
     struct copy_status copy;
     char               position[GTID_TEXT_MAX]; /* that all targets have */
-    double             lag_s;      /* age of the last event applied while there are newer ones;
-                                      0: the source's end is reached (a heartbeat said so) */
+    double             lag_s;      /* age of the oldest change known that the targets have not yet;
+                                      about 0 at the source's end, by what timestamps say */
+    double             pause_s;    /* the same if pauses in what the source sends mean its end */
+    bool               heard;      /* the source sends its log, so that lag_s means something */
     uint64_t           transactions, rows; /* applied since the start */
     unsigned           stashed;    /* branches prepared and not ended */
     char               slowed[PACE_REASON_MAX]; /* why the copy is held back; "": it is not */

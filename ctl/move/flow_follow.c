@@ -81,7 +81,6 @@ stay(struct flow *f, const struct flow_hold *h, struct sql_error *error)
     flow_enter(f, FLOW_HELD);
     answer(f, h->number, NULL);
     pthread_mutex_lock(&f->lock);
-    f->lag_s = 0;
     while (!f->stop && f->hold.wanted && f->hold.number == h->number)
         flow_wait(f, 1000);
     pthread_mutex_unlock(&f->lock);

@@ -32,7 +32,6 @@ struct flow {
     uint32_t          *targets;
     pthread_t          thread;
     atomic_bool        stop;
-    double             clock_ahead; /* the source's, in seconds */
     struct pace        pace;
 
     pthread_mutex_t    lock; /* around all below; the thread alone changes the pointers */
@@ -44,7 +43,8 @@ struct flow {
     enum flow_state    state;
     bool               retries;
     struct sql_error   error;
-    double             lag_s;
+    double             clock_ahead; /* the source's, in seconds */
+    struct follow_seen seen;        /* as of a moment ago; of this life */
     uint64_t           before_rows, before_transactions; /* of earlier lives */
     char               position[GTID_TEXT_MAX];
     struct flow_hold   hold;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "core/base/clock.h"
 #include "core/base/memory.h"
 #include "ctl/catalog/model.h"
 #include "ctl/move/follow_internal.h"
@@ -101,8 +102,7 @@ item_for(struct follow *f, const struct follow_lane *l, enum item_kind kind)
     struct item    *i;
 
     gtid_join(&at, &l->to.start);
-    i            = item_new(kind, &at);
-    i->timestamp = f->timestamp;
+    i = item_new(kind, &at);
     return i;
 }
 
@@ -196,6 +196,7 @@ group_begin(struct follow *f, const struct binlog_event *e, struct sql_error *er
                              "set gtid_strict_mode there", f->name, g.domain, g.server_id,
                              (unsigned long long)g.sequence,
                              (unsigned long long)gtid_sequence(&f->position, g.domain));
+    f->seen.any = true;
     f->in_group = true;
     f->held     = f->limited && !gtid_has(&f->limit, f->gtid);
     return true;
@@ -488,22 +489,26 @@ follow_next(struct follow *f, unsigned wait_ms, struct sql_error *error)
 
     if (f->held)
         return FOLLOW_LIMIT;
+    uint64_t began = clock_us();
     switch (tail_next(f->tail, wait_ms, &e, error)) {
     case TAIL_EVENT:
         break;
     case TAIL_HEARTBEAT:
-        f->caught_up = !f->in_group;
+        f->seen.any    = true;
+        f->seen.end_us = f->seen.pause_us = clock_us();
         return FOLLOW_QUIET;
-    case TAIL_TIMEOUT:
+    case TAIL_TIMEOUT: /* or a nudge */
+        if (f->seen.any && clock_us() - began >= wait_ms * 1000ull)
+            f->seen.pause_us = clock_us();
+        return FOLLOW_QUIET;
     case TAIL_INTERRUPTED:
         return FOLLOW_QUIET;
     case TAIL_ERROR:
         return FOLLOW_ENDED;
     }
     if (e.timestamp != 0 && (e.flags & BINLOG_F_ARTIFICIAL) == 0)
-        f->timestamp = e.timestamp;
-    f->caught_up = f->caught_up && (e.flags & BINLOG_F_ARTIFICIAL) != 0;
-    error->code  = 0;
+        f->seen.timestamp = e.timestamp;
+    error->code = 0;
     if (!take(f, &e, error))
         return FOLLOW_ENDED;
     return f->held ? FOLLOW_LIMIT : FOLLOW_ON;
@@ -534,16 +539,10 @@ follow_effect(const struct follow *f)
     return &f->effect;
 }
 
-uint32_t
-follow_timestamp(const struct follow *f)
+const struct follow_seen *
+follow_seen(const struct follow *f)
 {
-    return f->timestamp;
-}
-
-bool
-follow_caught_up(const struct follow *f)
-{
-    return f->caught_up;
+    return &f->seen;
 }
 
 void

@@ -25,6 +25,16 @@ struct follow_target {
     bool            unknown_is_fine; /* see struct item */
 };
 
+/* How far reading is. No sign of it is always there and always true: a log that is written all the
+ * time has no heartbeats; its events have the time that their sessions want (SET timestamp), in
+ * whole seconds; and a slow line pauses as well. */
+struct follow_seen {
+    bool     any;       /* a transaction or a heartbeat: the server has found where to begin */
+    uint32_t timestamp; /* of the last event by its server's clock; 0: none */
+    uint64_t end_us;    /* clock_us() of the last heartbeat: nothing more to read; 0: none */
+    uint64_t pause_us;  /* when nothing came last, for as long as follow_next() waited; 0: never */
+};
+
 /* `targets` are copied. */
 struct follow *follow_new(const struct move *m, uint32_t source,
                           const struct follow_target *targets, unsigned n);
@@ -67,9 +77,8 @@ void follow_known(struct follow *f);
 const struct gtid_set *follow_position(const struct follow *f);
 const struct gtid_set *follow_effect(const struct follow *f);
 
-/* The server's clock at the last event read, 0: none; whether the end was reached since. */
-uint32_t follow_timestamp(const struct follow *f);
-bool     follow_caught_up(const struct follow *f);
+/* How near the log's end it is. */
+const struct follow_seen *follow_seen(const struct follow *f);
 
 /* From any thread, while it is open; a nudge ends one wait of follow_next(). */
 void follow_interrupt(struct follow *f);

@@ -61,8 +61,7 @@ struct follow {
     struct gtid_set           position, effect, limit;
     bool                      has_position, limited;
     const json_t             *prepared;
-    uint32_t                  timestamp;
-    bool                      caught_up;
+    struct follow_seen        seen;
 
     bool                      in_group, ours, held; /* held: it begins behind the limit */
     struct gtid               gtid;

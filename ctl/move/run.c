@@ -139,7 +139,10 @@ void
 run_note(struct run *r, const char *member, json_t *value)
 {
     pthread_mutex_lock(&r->moves->lock);
-    json_object_set_new(r->job.record, member, value);
+    if (value)
+        json_object_set_new(r->job.record, member, value);
+    else
+        json_object_del(r->job.record, member);
     pthread_mutex_unlock(&r->moves->lock);
 }
 
@@ -155,6 +158,7 @@ run_enter(struct run *r, const char *phase)
     if (ok)
         log_info("job %lld: %s", (long long)r->m.job, phase);
     r->tries = 0;
+    run_waits(r, "");
     failpoint(phase);
     return ok;
 }

@@ -14,10 +14,12 @@
 enum {
     LOOK_MS  = 200,
     VIEWS_MS = 60000, /* how long a transaction can hold up a move that has not begun */
+    WAITS_MIN_MS = 5000, WAITS_MAX_MS = 30000, /* until a wait is in the log, and again */
 };
 
-/* So near to the source's end a switch takes milliseconds. */
-static const double near_s = 1.0;
+/* So near to the source's end a switch takes milliseconds; what a second of waiting adds; and how
+ * long timestamps are believed. */
+static const double near_s = 1.0, ease_s = 0.1, ease_most_s = 5.0, trust_s = 5.0;
 
 /* --- flows ------------------------------------------------------------------------ */
 
@@ -62,8 +64,9 @@ run_look(struct run *r)
 
         flow_status(r->flow[i], &s);
         all.copying += s.state == FLOW_COPYING;
-        all.following += s.state == FLOW_FOLLOWING || s.state == FLOW_HELD;
-        all.lag_s = s.lag_s > all.lag_s ? s.lag_s : all.lag_s;
+        all.following += (s.state == FLOW_FOLLOWING || s.state == FLOW_HELD) && s.heard;
+        all.lag_s   = s.lag_s > all.lag_s ? s.lag_s : all.lag_s;
+        all.pause_s = s.pause_s > all.pause_s ? s.pause_s : all.pause_s;
         if (s.state == FLOW_FAILED && !all.failed++)
             r->error = s.error;
         if (s.retries && !all.retries) {
@@ -74,9 +77,41 @@ run_look(struct run *r)
     pthread_mutex_lock(&r->moves->lock);
     json_decref(r->live);
     r->live = live;
-    snprintf(r->problem, sizeof(r->problem), "%s", all.retries ? away.message : "");
+    snprintf(r->problem, sizeof(r->problem), "%s", all.retries ? away.message : r->waits);
     pthread_mutex_unlock(&r->moves->lock);
     return all;
+}
+
+bool
+run_is_near(struct run *r, const struct run_flows *all)
+{
+    int64_t now  = (int64_t)(clock_us() / 1000);
+    double  is_s = r->far_since_ms > 0 ? (double)(now - r->far_since_ms) / 1000 : 0;
+    double  near = near_s + is_s * ease_s;
+
+    if (all->retries || all->following < r->n_flows)
+        return false;
+    near = near < ease_most_s ? near : ease_most_s;
+    if (all->lag_s <= near || (is_s > trust_s && all->pause_s <= near)) {
+        r->far_since_ms = 0;
+        return true;
+    }
+    r->far_since_ms = r->far_since_ms > 0 ? r->far_since_ms : now;
+    return false;
+}
+
+void
+run_waits(struct run *r, const char *text)
+{
+    int64_t now = (int64_t)(clock_us() / 1000);
+
+    if (!text[0] || !r->waits[0])
+        r->waits_log_ms = now + WAITS_MIN_MS;
+    snprintf(r->waits, sizeof(r->waits), "%s", text);
+    if (text[0] && now >= r->waits_log_ms) {
+        log_info("job %lld: %s", (long long)r->m.job, text);
+        r->waits_log_ms = now + WAITS_MAX_MS;
+    }
 }
 
 /* --- what stops it ---------------------------------------------------------------- */
@@ -283,9 +318,9 @@ run_copy(struct run *r)
 
 /* Whether a cutover is to be tried now. */
 static bool
-wants_cutover(struct run *r, const struct run_flows *all)
+wants_cutover(struct run *r, bool near)
 {
-    if (run_paused(r) || all->retries || all->lag_s > near_s || all->following < r->n_flows)
+    if (run_paused(r) || !near)
         return false;
     if (run_asked(r, "cutover", false))
         return true;
@@ -299,15 +334,16 @@ run_follow(struct run *r)
 {
     struct run_flows all;
     enum step        step;
+    bool             near;
 
     while (flows_go_on(r, &all, &step)) {
         if (all.copying > 0) /* a target that was lost begins anew */
             return run_enter(r, "copy") ? STEP_ON : STEP_AGAIN;
-        if (all.following == r->n_flows && !all.retries && all.lag_s <= near_s &&
-            !run_paused(r) &&
+        near = run_is_near(r, &all);
+        if (near && !run_paused(r) &&
             (run_asked(r, "verify", false) || (run_flag(r, "verify") && !r->verified)))
             return run_enter(r, "verify") ? STEP_ON : STEP_AGAIN;
-        if (wants_cutover(r, &all))
+        if (wants_cutover(r, near))
             return run_enter(r, "cutover") ? STEP_ON : STEP_AGAIN;
         if (!run_wait(r, LOOK_MS))
             return STEP_STOP;

@@ -46,6 +46,9 @@ struct run {
     unsigned         tries;     /* of the same phase */
     unsigned         cutovers;  /* that did not come about */
     int64_t          next_cutover_ms;
+    int64_t          far_since_ms; /* flows were last near their sources' ends; 0: they are */
+    char             waits[256];   /* what run_waits() said last */
+    int64_t          waits_log_ms; /* when that goes to the log */
     uint64_t         generation; /* as of the last look for new tables */
     atomic_bool      interrupt;  /* what takes long is to return */
     struct cleanup   cleaning;
@@ -100,7 +103,8 @@ const json_t *run_option(const struct run *r, const char *option);
 /* How fast it may be, as it was asked for last. */
 struct throttle run_throttle(struct run *r);
 
-/* Sets a member of the record, which is owned by it then; written with the next phase. */
+/* Sets a member of the record, which is owned by it then; written with the next phase. NULL: the
+ * record has none any more. */
 void run_note(struct run *r, const char *member, json_t *value);
 
 /* The record's "options" from a request; owned by the caller. NULL: one of them is wrong. */
@@ -120,10 +124,18 @@ enum step run_drain(struct run *r);
 /* What the flows do, for people; FLOW_FAILED: r->error is its. */
 struct run_flows {
     unsigned copying, following, failed;
-    double   lag_s;
+    double   lag_s, pause_s; /* as in flow.h, of the one that is farthest */
     bool     retries;
 };
 struct run_flows run_look(struct run *r);
+
+/* So near to the sources' ends that a switch takes moments. The longer they are not, the less will
+ * do: a try that comes to nothing is undone, and one that never comes is not what was asked for. */
+bool run_is_near(struct run *r, const struct run_flows *all) must_check;
+
+/* What is waited for in this turn of the phase, for people; "": nothing. Goes to the log when it
+ * takes long. */
+void run_waits(struct run *r, const char *text);
 
 /* Under moves->lock: what run_look() does not see. */
 json_t *run_progress(struct run *r);

@@ -109,8 +109,38 @@ run_cutover(struct run *r)
     return run_enter(r, run_flag(r, "reverse") ? "reverse" : "complete") ? STEP_ON : STEP_AGAIN;
 }
 
-/* Streams keep the old copies current, until somebody says what is next. When they cannot,
- * there is no way back; the rows are well where they are. */
+/* Streams keep the old copies current. When they cannot, there is no way back; the rows are well
+ * where they are. Who asked for it is told: first why, then that it will not be. */
+static void
+keep_reversible(struct run *r, bool is)
+{
+    run_note(r, "reversible", json_boolean(is));
+    run_note(r, "problem", is ? NULL : text_of(r->error.message));
+    if (!is && run_asked(r, "reverse", true))
+        log_error("job %lld: it cannot be reversed: %s", (long long)r->m.job, r->error.message);
+}
+
+/* Whether to switch back now; else it says what for it waits. */
+static bool
+goes_back(struct run *r, const struct run_flows *all)
+{
+    int64_t left = r->next_cutover_ms - (int64_t)(clock_us() / 1000);
+    char    text[200];
+
+    if (!run_is_near(r, all))
+        snprintf(text, sizeof(text), "it is switched back when the old copies are current: %u of "
+                 "%zu streams flow, they are %.1f s behind", all->following, r->n_flows,
+                 all->lag_s);
+    else if (left > 0)
+        snprintf(text, sizeof(text), "it could not be switched back, see the last switch; the next "
+                 "try is in %lld s", (long long)(left + 999) / 1000);
+    else
+        return true;
+    run_waits(r, text);
+    return false;
+}
+
+/* Until somebody says what is next. */
 enum step
 run_reverse(struct run *r)
 {
@@ -122,16 +152,13 @@ run_reverse(struct run *r)
             run_stop_flows(r);
             return run_enter(r, "complete") ? STEP_ON : STEP_AGAIN;
         }
-        run_note(r, "reversible", json_boolean(there && !all.failed));
-        if (run_asked(r, "reverse", all.failed > 0) && there && !all.failed &&
-            all.following == r->n_flows && all.lag_s < 1.0 &&
-            (int64_t)(clock_us() / 1000) >= r->next_cutover_ms)
+        if (!there && run_failed(r) == STEP_AGAIN)
+            return STEP_AGAIN;
+        keep_reversible(r, there && !all.failed);
+        if (!run_asked(r, "reverse", false))
+            run_waits(r, "");
+        else if (goes_back(r, &all))
             return run_enter(r, "back") ? STEP_ON : STEP_AGAIN;
-        if (!there || all.failed) {
-            if (!there && run_failed(r) == STEP_AGAIN)
-                return STEP_AGAIN;
-            run_note(r, "problem", text_of(r->error.message));
-        }
         if (!run_wait(r, LOOK_MS))
             break;
     }
@@ -171,6 +198,7 @@ run_back(struct run *r)
         return run_enter(r, "reverse") ? STEP_ON : STEP_AGAIN;
     }
     run_stop_flows(r);
+    run_note(r, "error", NULL); /* of an earlier try */
     run_note(r, "switched", json_false());
     run_note(r, "end", json_string("reversed"));
     return run_enter(r, "cancel") ? STEP_ON : STEP_AGAIN;
