@@ -3,35 +3,81 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "ctl/catalog/model.h"
 
-enum { NO_SUCH_THREAD = 1094 };
+enum {
+    NO_SUCH_THREAD = 1094, LOCK_TIMEOUT = 1205,
+    FRESH_MS = 5000,
+    PAUSE_US = 110000, /* and up to as much again */
+};
 
 /* By connection and beginning: a server's own clock says when that was, and numbers of
- * transactions that only read are used again. Branches that are prepared read no more. */
+ * transactions that only read are used again. Branches that are prepared read no more. NULL: what
+ * is shown is older than our own transaction. */
+static json_t *
+look(struct server *s, json_t *rows)
+{
+    unsigned long own = mysql_thread_id(s->mysql);
+    json_t       *set = json_object(), *row;
+    bool          is_new = false;
+    size_t        i;
+
+    json_array_foreach(rows, i, row)
+        if (strtoul(server_cell(row, 0), NULL, 10) == own)
+            is_new = true;
+        else
+            json_object_set_nocheck(set, server_cell(row, 0), row);
+    if (is_new)
+        return set;
+    json_decref(set);
+    return NULL;
+}
+
+/* InnoDB keeps what it shows for 100 ms, and as long as somebody reads it more often than that: it
+ * is read until it shows our own transaction, which began after the call. Others read it too, each
+ * at a pace of its own: so ours changes. */
+static json_t *
+read_open(struct server *s, struct sql_error *error)
+{
+    uint64_t until = clock_us() + FRESH_MS * 1000ull;
+
+    if (!server_run(s, error, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ") ||
+        !server_run(s, error, "START TRANSACTION WITH CONSISTENT SNAPSHOT"))
+        return NULL;
+    for (;;) {
+        json_t *rows, *set;
+
+        rows = server_rows(s, error, "SELECT CONCAT(trx_mysql_thread_id, ' ', trx_started),"
+                           " TIMESTAMPDIFF(SECOND, trx_started, NOW()), IFNULL(p.USER, '?')"
+                           " FROM information_schema.INNODB_TRX LEFT JOIN"
+                           " information_schema.PROCESSLIST p ON p.ID = trx_mysql_thread_id"
+                           " WHERE trx_mysql_thread_id <> 0");
+        if (!rows)
+            return NULL;
+        set = look(s, rows);
+        json_decref(rows);
+        if (set)
+            return set;
+        if (clock_us() > until) {
+            sql_error_set(error, LOCK_TIMEOUT, "shardd: %s does not show which transactions are "
+                          "open now: somebody reads INNODB_TRX there all the time", s->name);
+            return NULL;
+        }
+        usleep(PAUSE_US + (useconds_t)(clock_us() % PAUSE_US));
+    }
+}
+
 static json_t *
 open_there(const json_t *shard, struct sql_error *error)
 {
-    struct server s = { .mysql = NULL };
-    json_t       *set = NULL, *rows, *row;
-    size_t        i;
+    struct server s   = { .mysql = NULL };
+    json_t       *set = server_open(&s, shard, error) ? read_open(&s, error) : NULL;
 
-    if (!server_open(&s, shard, error))
-        return NULL;
-    rows = server_rows(&s, error, "SELECT CONCAT(trx_mysql_thread_id, ' ', trx_started),"
-                       " TIMESTAMPDIFF(SECOND, trx_started, NOW()), IFNULL(p.USER, '?')"
-                       " FROM information_schema.INNODB_TRX LEFT JOIN"
-                       " information_schema.PROCESSLIST p ON p.ID = trx_mysql_thread_id"
-                       " WHERE trx_mysql_thread_id NOT IN (0, CONNECTION_ID())");
     server_close(&s);
-    if (rows == NULL)
-        return NULL;
-    set = json_object();
-    json_array_foreach(rows, i, row)
-        json_object_set_nocheck(set, server_cell(row, 0), row);
-    json_decref(rows);
     return set;
 }
 

@@ -203,3 +203,45 @@ def test_there_is_no_way_back(c, things, sql, says):
     assert says in done.stderr, done
     assert kind(c, things) == "sharded id" and the_job(c)["phase"] == "reverse"
     end(c)
+
+
+# --- transactions that are older ------------------------------------------------------------------
+
+class Onlooker(threading.Thread):
+    """While it reads them, InnoDB shows the transactions of before."""
+
+    def __init__(self, c, shard):
+        super().__init__(daemon=True)
+        self.connection, self.stop, self.looks = c.shard_connect(shard), threading.Event(), 0
+
+    def run(self):
+        with self.connection as connection, connection.cursor() as cursor:
+            while not self.stop.wait(0.001):
+                cursor.execute("SELECT COUNT(*) FROM information_schema.INNODB_TRX")
+                self.looks += 1
+
+
+def test_older_transactions_are_seen(c, things):
+    """Also when their server shows an old list of them."""
+    onlookers = [Onlooker(c, shard) for shard in c.shard_list() * 3]
+    for onlooker in onlookers:
+        onlooker.start()
+    try:
+        wait_for("the onlookers", lambda: all(o.looks > 5 for o in onlookers))
+        with c.connect(autocommit=False) as reader, reader.cursor() as cursor:
+            cursor.execute("SELECT COUNT(*) FROM things")
+            c.ctl("table set", "app.things", "--key", "id")
+            wait_for("it to wait", lambda: problem(c))
+            for onlooker in onlookers:
+                onlooker.stop.set()
+            wait_for("it to see them", lambda: "older than the move" in problem(c))
+            assert the_job(c)["phase"] == "prepare"
+            cursor.execute("SELECT COUNT(*) FROM things")
+            assert cursor.fetchone() == (ROWS,)
+            reader.commit()
+        wait_for("the switch", lambda: the_job(c)["phase"] == "reverse")
+    finally:
+        for onlooker in onlookers:
+            onlooker.stop.set()
+            onlooker.join(10)
+    end(c)
