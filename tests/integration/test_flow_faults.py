@@ -115,15 +115,20 @@ def prepare(server, name, *statements):
     assert any(row[3] == name.encode() for row in server.sql("XA RECOVER"))
 
 
+def looks(server):
+    return int(server.sql("SHOW GLOBAL STATUS LIKE 'Com_xa_recover'")[0][1])
+
+
 def test_branch_prepared_before_the_snapshot(new_bed):
     """Its rows are neither in the snapshot nor behind it in the log."""
     bed = new_bed()
     fill(bed.servers[0])
     prepare(bed.servers[0], "'p'", "INSERT INTO t SELECT seq, seq, 'xa', seq FROM seq_500_to_540",
             "UPDATE t SET v = 'xa' WHERE id < 20")
+    before = looks(bed.servers[0])
     bed.driver.do("start", "f", 1, "copy")
     # The snapshot waits for the branches of its first look, and takes up those that came since.
-    time.sleep(0.3)
+    testbed.wait_for("the second look", lambda: looks(bed.servers[0]) > before + 1)
     prepare(bed.servers[0], "'q'", "INSERT INTO t SELECT seq, seq, 'xb', seq FROM seq_600_to_640",
             "DELETE FROM t WHERE id IN (91, 95, 100)")
     bed.servers[0].sql("XA COMMIT 'p'")
