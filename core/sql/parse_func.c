@@ -1,4 +1,4 @@
-/* parse_func.c - function calls with their odd arguments, windows, types. */
+/* parse_func.c - function calls with their odd arguments, CASE, windows, types. */
 #include "core/sql/parser.h"
 
 bool
@@ -406,4 +406,112 @@ parser_data_type(struct parser *p, struct data_type *type)
     while (type_attribute(p, type))
         ;
     type->range = parser_range(p, start);
+}
+
+/* --- CASE, MATCH, INTERVAL --- */
+
+struct expr *
+parser_case(struct parser *p)
+{
+    struct expr  *e    = parser_expr_new(p, EXPR_CASE, p->t.start);
+    struct expr **tail = &e->args;
+    struct expr  *arg;
+
+    parser_take(p);
+    e->has_operand = !parser_at(p, KW_WHEN);
+    if (!parser_at(p, KW_WHEN)) {
+        parser_expr_add(p, e, parser_expr(p));
+        tail = &e->args->next;
+    }
+    do {
+        parser_expect(p, KW_WHEN);
+        for (int i = 0; i < 2; i++) {
+            if (i == 1)
+                parser_expect(p, KW_THEN);
+            arg   = parser_expr(p);
+            *tail = arg;
+            tail  = &arg->next;
+            e->n_args++;
+            if (e->height <= arg->height)
+                e->height = (uint16_t)(arg->height + 1);
+        }
+    } while (parser_at(p, KW_WHEN));
+    e->has_else = parser_accept(p, KW_ELSE);
+    if (e->has_else)
+        parser_expr_add(p, e, parser_expr(p));
+    parser_expect(p, KW_END);
+    e->end = p->last_end;
+    return e;
+}
+
+/* MATCH (a, b) AGAINST (x [IN ... MODE] [WITH QUERY EXPANSION]) */
+struct expr *
+parser_match(struct parser *p)
+{
+    struct expr *e     = parser_expr_new(p, EXPR_MATCH, p->t.start);
+    bool         paren = false;
+    uint32_t     n;
+
+    parser_take(p);
+    paren                = parser_accept_op(p, '(');
+    struct expr *columns = parser_expr_list(p, &n);
+    if (paren)
+        parser_expect_op(p, ')');
+    parser_expect(p, KW_AGAINST);
+    parser_expect_op(p, '(');
+    parser_expr_add(p, e, parser_bit_expr(p));
+    e->args->next = columns;
+    e->n_args += n;
+    while (!parser_at_op(p, ')') && p->t.kind == TOK_KEYWORD)
+        parser_take(p);
+    parser_expect_op(p, ')');
+    e->end = p->last_end;
+    return e;
+}
+
+/* At the '(' of (x, y ...), and no query's. */
+static bool
+at_list(const struct parser *p)
+{
+    struct lex   copy  = p->lex;
+    struct token t     = lex_next(&copy);
+    unsigned     depth = 0;
+
+    if (!parser_at_op(p, '(') || token_is_keyword(t, KW_SELECT) || token_is_keyword(t, KW_WITH) ||
+        token_is_keyword(t, KW_VALUES))
+        return false;
+    for (; t.kind != TOK_END && t.kind != TOK_BAD; t = lex_next(&copy)) {
+        if (depth == 0 && (token_is_op(t, ',') || token_is_op(t, ')')))
+            return token_is_op(t, ',');
+        depth += token_is_op(t, '(');
+        depth -= token_is_op(t, ')');
+    }
+    return false;
+}
+
+/* INTERVAL x unit; or the function INTERVAL(x, y, ...). */
+struct expr *
+parser_interval(struct parser *p)
+{
+    struct expr *e = parser_expr_new(p, EXPR_INTERVAL, p->t.start);
+
+    parser_take(p);
+    if (at_list(p)) {
+        struct expr *x = parser_parenthesised(p);
+        struct func *f = parser_new(p, sizeof(*f));
+        f->keyword     = KW_INTERVAL;
+        f->name.name   = SPAN("INTERVAL");
+        e->kind        = EXPR_FUNC;
+        e->func        = f;
+        e->args        = x->args;
+        e->n_args      = x->n_args;
+        e->height      = x->height;
+        e->end         = p->last_end;
+        return e;
+    }
+    struct expr *x = parser_expr(p);
+    if (!parser_interval_unit(p, &e->word))
+        parser_fail(p);
+    parser_expr_add(p, e, x);
+    return e;
 }

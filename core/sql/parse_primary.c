@@ -172,8 +172,8 @@ subquery_node(struct parser *p, struct query *q, uint32_t start)
 }
 
 /* (SELECT ...), (x), (x, y), ((SELECT ...) UNION ...). */
-static struct expr *
-parenthesised(struct parser *p)
+struct expr *
+parser_parenthesised(struct parser *p)
 {
     uint32_t start = p->t.start, n;
 
@@ -199,42 +199,6 @@ parenthesised(struct parser *p)
     for (; list != NULL; list = list->next)
         if (e->height <= list->height)
             e->height = (uint16_t)(list->height + 1);
-    return e;
-}
-
-/* CASE, CAST and the like. */
-
-static struct expr *
-case_expr(struct parser *p)
-{
-    struct expr  *e    = parser_expr_new(p, EXPR_CASE, p->t.start);
-    struct expr **tail = &e->args;
-    struct expr  *arg;
-
-    parser_take(p);
-    e->has_operand = !parser_at(p, KW_WHEN);
-    if (!parser_at(p, KW_WHEN)) {
-        parser_expr_add(p, e, parser_expr(p));
-        tail = &e->args->next;
-    }
-    do {
-        parser_expect(p, KW_WHEN);
-        for (int i = 0; i < 2; i++) {
-            if (i == 1)
-                parser_expect(p, KW_THEN);
-            arg   = parser_expr(p);
-            *tail = arg;
-            tail  = &arg->next;
-            e->n_args++;
-            if (e->height <= arg->height)
-                e->height = (uint16_t)(arg->height + 1);
-        }
-    } while (parser_at(p, KW_WHEN));
-    e->has_else = parser_accept(p, KW_ELSE);
-    if (e->has_else)
-        parser_expr_add(p, e, parser_expr(p));
-    parser_expect(p, KW_END);
-    e->end = p->last_end;
     return e;
 }
 
@@ -290,57 +254,6 @@ exists(struct parser *p)
     return e;
 }
 
-/* MATCH (a, b) AGAINST (x [IN ... MODE] [WITH QUERY EXPANSION]) */
-static struct expr *
-match(struct parser *p)
-{
-    struct expr *e     = parser_expr_new(p, EXPR_MATCH, p->t.start);
-    bool         paren = false;
-    uint32_t     n;
-
-    parser_take(p);
-    paren                = parser_accept_op(p, '(');
-    struct expr *columns = parser_expr_list(p, &n);
-    if (paren)
-        parser_expect_op(p, ')');
-    parser_expect(p, KW_AGAINST);
-    parser_expect_op(p, '(');
-    parser_expr_add(p, e, parser_bit_expr(p));
-    e->args->next = columns;
-    e->n_args += n;
-    while (!parser_at_op(p, ')') && p->t.kind == TOK_KEYWORD)
-        parser_take(p);
-    parser_expect_op(p, ')');
-    e->end = p->last_end;
-    return e;
-}
-
-/* INTERVAL x unit; or the function INTERVAL(x, y, ...). */
-static struct expr *
-interval(struct parser *p)
-{
-    struct expr *e = parser_expr_new(p, EXPR_INTERVAL, p->t.start);
-
-    parser_take(p);
-    struct expr *x = parser_expr(p);
-    if (x->kind == EXPR_ROW && !parser_interval_unit(p, &e->word)) {
-        struct func *f = parser_new(p, sizeof(*f));
-        f->keyword     = KW_INTERVAL;
-        f->name.name   = SPAN("INTERVAL");
-        e->kind        = EXPR_FUNC;
-        e->func        = f;
-        e->args        = x->args;
-        e->n_args      = x->n_args;
-        e->height      = x->height;
-        e->end         = p->last_end;
-        return e;
-    }
-    if (e->word == NO_KEYWORD && !parser_interval_unit(p, &e->word))
-        parser_fail(p);
-    parser_expr_add(p, e, x);
-    return e;
-}
-
 /* DATE '2020-01-01', {d '2020-01-01'}, ROW (1, 2), DEFAULT(c). */
 
 static struct expr *
@@ -371,7 +284,7 @@ row(struct parser *p)
     uint32_t start = p->t.start;
 
     parser_take(p);
-    struct expr *e = parenthesised(p);
+    struct expr *e = parser_parenthesised(p);
     if (e->kind != EXPR_ROW && e->kind != EXPR_PAREN)
         parser_fail(p);
     e->kind  = EXPR_ROW;
@@ -488,13 +401,13 @@ keyword_primary(struct parser *p)
     case KW_TRUE:
     case KW_FALSE: return word_expr(p, EXPR_BOOL);
     case KW_DEFAULT: return default_expr(p);
-    case KW_CASE: return case_expr(p);
+    case KW_CASE: return parser_case(p);
     case KW_CONVERT: return cast_expr(p);
     case KW_BINARY: return unary(p, EXPR_OP_BINARY, false);
     case KW_NOT: return unary(p, EXPR_OP_NOT, false);
     case KW_EXISTS: return exists(p);
-    case KW_MATCH: return match(p);
-    case KW_INTERVAL: return interval(p);
+    case KW_MATCH: return parser_match(p);
+    case KW_INTERVAL: return parser_interval(p);
     case KW_CAST:
         if (token_is_op(parser_peek(p), '('))
             return cast_expr(p);
@@ -521,7 +434,7 @@ static struct expr *
 op_primary(struct parser *p)
 {
     switch (p->t.op) {
-    case '(': return parenthesised(p);
+    case '(': return parser_parenthesised(p);
     case '-': return unary(p, EXPR_OP_NEGATE, false);
     case '+': return unary(p, EXPR_OP_IDENTITY, false);
     case '~': return unary(p, EXPR_OP_INVERT, false);

@@ -119,6 +119,10 @@ struct expr *parser_simple_expr(struct parser *p);
 struct expr *parser_expr_list(struct parser *p, uint32_t *n); /* one or more */
 struct expr *parser_literal(struct parser *p);  /* any literal, or fail */
 struct expr *parser_expr_or_default(struct parser *p);
+struct expr *parser_case(struct parser *p);
+struct expr *parser_match(struct parser *p);    /* MATCH (...) AGAINST (...) */
+struct expr *parser_interval(struct parser *p); /* INTERVAL x unit, INTERVAL(x, y, ...) */
+struct expr *parser_parenthesised(struct parser *p);
 struct expr *parser_function(struct parser *p, struct path name, enum keyword k, uint32_t start);
 struct expr *parser_expr_new(struct parser *p, enum expr_kind kind, uint32_t start);
 void         parser_expr_add(struct parser *p, struct expr *parent, struct expr *arg);

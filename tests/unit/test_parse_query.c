@@ -61,6 +61,10 @@ static const struct parse_row rows[] = {
       "MINUTE_SECOND), INTERVAL(1,2,3)",
       "(select (items (+ (NOW) (interval DAY 1#0)) (+ (interval HOUR 2#1) a) (DATE_ADD a "
       "(interval MINUTE_SECOND (+ b 1#2))) (INTERVAL 1#3 2#4 3#5)))" },
+    { "SELECT INTERVAL(a, 1, 5) IN (b, 0), INTERVAL((1), 2) + 1, INTERVAL (a + 1) * 2 DAY + c, "
+      "INTERVAL (SELECT 1) DAY + c",
+      "(select (items (in (INTERVAL a 1#0 5#1) b 0#2) (+ (INTERVAL (paren 1#3) 2#4) 1#5) (+ "
+      "(interval DAY (* (paren (+ a 1#6)) 2#7)) c) (+ (interval DAY (select (items 1#8))) c)))" },
     { "SELECT COUNT(*), COUNT(DISTINCT a, b), SUM(a), AVG(DISTINCT b), MIN(c), MAX(d) FROM "
       "t",
       "(select (items (COUNT *) (COUNT distinct a b) (SUM a) (AVG distinct b) (MIN c) (MAX "
