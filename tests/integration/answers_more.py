@@ -73,10 +73,12 @@ class More:
     # --- views ------------------------------------------------------------------
 
     def view(self, table):
-        """A view of some rows of a table, with all its columns."""
+        """A view of some rows of a table, with all its columns: also for writes to read."""
         name = f"v_{table.name}"
+        self.strict = True
         where = f" WHERE {self.predicate([(c.name, c) for c in table.columns])}" \
             if self.chance(0.7) else ""
+        self.strict = False
         table.view = name
         return f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM {table.name}{where}"
 
