@@ -123,7 +123,9 @@ const struct cli_verb cli_verbs[] = {
       "Switch the rows to their new shards now", "For a move that was begun with --cutover manual, "
       "or that waits for its next try." },
     { "reshard reverse", "[JOB]", "wait", verb_reshard_reverse,
-      "Switch back, without loss", "" },
+      "Switch back, without loss",
+      "As soon as the old copies are current; 'job show' says what it waits for. When there is no\n"
+      "way back, because they could not be kept or differ, it says so and ends with 1." },
     { "reshard complete", "[JOB]", "wait cut-transactions", verb_reshard_complete,
       "Remove the old copies; then there is no way back",
       "Transactions that are older than the switch may still see the old rows: it waits for their\n"

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/memory.h"
 #include "core/base/wake.h"
@@ -10,7 +11,7 @@
 #include "ctl/move/run_step.h"
 #include "ctl/provision/failpoint.h"
 
-enum { WAIT_MIN_MS = 200, WAIT_MAX_MS = 10000, IDLE_MS = 3600 * 1000 };
+enum { DRAIN_TELL_US = 5000000, WAIT_MIN_MS = 200, WAIT_MAX_MS = 10000, IDLE_MS = 3600 * 1000 };
 
 static const struct {
     const char *name;
@@ -181,9 +182,16 @@ run_failed(const struct run *r)
 enum step
 run_drain(struct run *r)
 {
-    while (!publish_drained(r->c->publisher, 200))
+    uint64_t since = clock_us();
+
+    while (!publish_drained(r->c->publisher, 200)) {
         if (run_stopping(r))
             return STEP_STOP;
+        if (clock_us() - since > DRAIN_TELL_US)
+            run_problem(r, "statements or transactions are under way that began by the routes of "
+                        "before; SHOW SHARDD TRANSACTIONS tells who is in one");
+    }
+    run_problem(r, "");
     return STEP_ON;
 }
 
