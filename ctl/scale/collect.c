@@ -39,7 +39,7 @@ struct collect {
     size_t          n_threads;
     bool            stop;
     int             pace_ms;
-    struct job    **jobs;
+    struct job    **jobs; /* by id */
     size_t          n_jobs;
 };
 
@@ -202,13 +202,45 @@ collect_stop(struct collect *p)
 
 /* --- servers that come and go --------------------------------------------------- */
 
+/* The first job of this server, or of the next one. */
+static size_t
+place(const struct collect *p, uint32_t id)
+{
+    size_t low = 0, high = p->n_jobs;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (p->jobs[middle]->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 static struct job *
 find(const struct collect *p, uint32_t id, const struct collector *what)
 {
-    for (size_t i = 0; i < p->n_jobs; i++)
-        if (p->jobs[i]->id == id && p->jobs[i]->what == what)
+    for (size_t i = place(p, id); i < p->n_jobs && p->jobs[i]->id == id; i++)
+        if (p->jobs[i]->what == what)
             return p->jobs[i];
     return NULL;
+}
+
+static struct job *
+make(struct collect *p, uint32_t id, const struct collector *what)
+{
+    size_t      at = place(p, id);
+    struct job *j  = mem_alloc(sizeof(*j));
+
+    p->jobs = mem_resize(p->jobs, (p->n_jobs + 1) * sizeof(*p->jobs));
+    memmove(&p->jobs[at + 1], &p->jobs[at], (p->n_jobs - at) * sizeof(*p->jobs));
+    p->n_jobs++;
+    p->jobs[at] = j;
+    j->what     = what;
+    j->id       = id;
+    return j;
 }
 
 uint32_t
@@ -232,12 +264,8 @@ add(struct collect *p, const json_t *server, const struct collector *what)
 
     if (j && (j->busy || json_equal(j->object, server)))
         return; /* a change is seen at the next look */
-    if (!j) {
-        p->jobs = mem_resize(p->jobs, (p->n_jobs + 1) * sizeof(*p->jobs));
-        p->jobs[p->n_jobs++] = j = mem_alloc(sizeof(*j));
-        j->what = what;
-        j->id   = id;
-    }
+    if (!j)
+        j = make(p, id, what);
     if (j->state)
         what->end(j->state); /* its address may be another now */
     j->state = NULL;
