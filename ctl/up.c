@@ -220,7 +220,7 @@ start_servers(struct cluster *c, const struct up_options *o, struct err *err)
     if (!cluster_start_local(c, err))
         return false;
     engines_start(c, o->with_shardd && !o->no_engine); /* beside the shards */
-    roles_keep_all(c, true);
+    roles_keep_all(c, true, true);
     ddl_recover(c); /* before a database whose DROP had begun is made again where it lacks */
     ok = ensure_shards(c, err) && make_cluster(c, o, err);
     if (!ok)

@@ -37,9 +37,9 @@ json_t *failover_switch(struct cluster *c, const char *who, const char *shard,
  * `error`: a server does not answer, or does not do it; it is worth another try. */
 bool roles_keep(struct cluster *c, const json_t *shard, struct sql_error *error) must_check;
 
-/* That for all shards whose primary was ever changed, before they are published and from time to
- * time; logs. */
-void roles_keep_all(struct cluster *c, bool loud);
+/* That for all shards: `first`, before they are published, or those whose primary was ever changed,
+ * from time to time. Whether all are; `loud`: logs which are not. */
+bool roles_keep_all(struct cluster *c, bool first, bool loud);
 
 /* Whether commits on its primary wait for a replica: it is set so, and there is one. */
 bool roles_wait(struct cluster *c, const json_t *shard);

@@ -20,6 +20,8 @@ enum {
     MEND_S    = 10,
     AGAIN_MS  = 30000, /* what is not for us to mend is not looked into each time */
     OLD_MS    = 5000, /* the resolver has ended a branch before */
+    TELL_MS   = 10000, /* what is wrong for so long is told */
+    BEHIND_S  = 10,
 };
 
 struct sight {
@@ -30,6 +32,8 @@ struct sight {
     json_t         *since; /* owned; {"<replica's id> <branch>": ms when first seen} */
     json_t         *stopped; /* owned; {"<replica's id>": ms since when it applies nothing} */
     json_t         *later;   /* owned; {"<replica's id>": ms when it can be mended again} */
+    json_t         *wrong;   /* owned; {"<replica's id>": {since, told}}, of those that do
+                                not replicate as they should */
 };
 
 /* One replica, while it is asked. */
@@ -175,19 +179,60 @@ mend(struct sight *s, struct view *v)
     pthread_mutex_unlock(&s->c->roles_lock);
 }
 
+/* --- what is told ---------------------------------------------------------------------- */
+
+/* NULL: nothing is. */
+static const char *
+what_is_wrong(const struct view *v)
+{
+    if (v->suspect)
+        return NULL; /* that was told when it was replaced */
+    if (!v->answers)
+        return "it does not answer";
+    if (!v->status.configured)
+        return "it does not replicate";
+    if (!v->status.sql)
+        return "it applies nothing";
+    if (!v->status.io)
+        return "it gets nothing from its primary";
+    return v->status.behind_s >= BEHIND_S ? "it lags behind its primary" : NULL;
+}
+
+/* Each is told once, and when it is over. */
+static void
+tell(struct sight *s, const struct view *v, const char *id, json_t *still)
+{
+    json_t     *was   = json_object_get(s->wrong, id);
+    const char *what  = what_is_wrong(v), *name = model_text(v->replica, "name");
+    const char *told  = model_text(was, "told");
+    int64_t     now   = spawn_now_ms(), since = was ? model_number(was, "since") : now;
+    bool        tells = what && now - since >= TELL_MS && strcmp(told, what) != 0;
+
+    if (tells)
+        log_warn("replica %s: %s%s%s", name, what, v->problem[0] ? ": " : "", v->problem);
+    else if (!what && told[0])
+        log_info("replica %s: it replicates as it should again", name);
+    if (what)
+        json_object_set_new(still, id, json_pack("{s:I, s:s}", "since", (json_int_t)since, "told",
+                                                 tells ? what : told));
+}
+
 static void
 note(struct sight *s, const struct view *views, size_t n)
 {
-    json_t *seen = json_object(), *still = json_object();
+    json_t *seen = json_object(), *still = json_object(), *wrong = json_object();
 
     for (size_t i = 0; i < n; i++) {
         char id[24];
 
         snprintf(id, sizeof(id), "%lld", (long long)model_number(views[i].replica, "id"));
         json_object_set_new(seen, id, describe(s, &views[i], id, still));
+        tell(s, &views[i], id, wrong);
     }
     json_decref(s->stopped);
     s->stopped = still;
+    json_decref(s->wrong);
+    s->wrong = wrong;
     pthread_mutex_lock(&s->lock);
     json_decref(s->seen);
     s->seen = seen;
@@ -244,6 +289,7 @@ sight_free(struct sight *s)
     json_decref(s->since);
     json_decref(s->stopped);
     json_decref(s->later);
+    json_decref(s->wrong);
     free(s);
 }
 
@@ -257,6 +303,7 @@ sight_start(struct cluster *c)
     s->since   = json_object();
     s->stopped = json_object();
     s->later   = json_object();
+    s->wrong   = json_object();
     pthread_mutex_init(&s->lock, NULL);
     if (ticker_start(&s->ticker, run, s))
         return s;

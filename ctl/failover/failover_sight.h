@@ -4,6 +4,7 @@
  * seen to on the way: a server that was replaced is read_only as soon as it answers, whoever
  * started it; and branches that a crash of the primary left prepared on a replica only are rolled
  * back there (see branches_keep()); and an applier that has stopped at one goes on (see mend.h).
+ * What is wrong with one for some time is in the log, and when that is over.
  */
 #ifndef CTL_FAILOVER_FAILOVER_SIGHT_H
 #define CTL_FAILOVER_FAILOVER_SIGHT_H

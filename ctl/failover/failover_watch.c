@@ -22,6 +22,8 @@ enum {
     PERIOD_MS     = 500,
     AGAIN_MS      = 3000, /* after a failover that came to nothing */
     KEEP_EVERY_MS = 2000, /* servers are looked at, whether they are what they should be */
+    TELL_MS       = 10000,
+    TELL_EVERY_MS = 60000,
     ANSWER_S      = 1,
 };
 
@@ -34,6 +36,7 @@ struct failover_watch {
     struct sight   *sight;
     struct reseed  *reseed;
     int64_t         kept_ms;
+    int64_t         tell_ms; /* when it is told that they are not; 0: they are */
     pthread_mutex_t lock;  /* around: */
     json_t         *state; /* {"<shard's id>": {since, after, answered, answered_ms, ...}} */
 };
@@ -290,15 +293,23 @@ look(struct failover_watch *w)
     json_decref(all);
 }
 
+/* What cannot be put right at once is tried again, and told of when that does not help. */
 static void
 keep(struct failover_watch *w)
 {
+    bool loud, kept;
+
     if (spawn_now_ms() - w->kept_ms < KEEP_EVERY_MS ||
         pthread_mutex_trylock(&w->c->roles_lock) != 0)
         return;
-    roles_keep_all(w->c, false);
+    loud = w->tell_ms != 0 && spawn_now_ms() >= w->tell_ms;
+    kept = roles_keep_all(w->c, false, loud);
     pthread_mutex_unlock(&w->c->roles_lock);
     w->kept_ms = spawn_now_ms();
+    if (kept)
+        w->tell_ms = 0;
+    else if (w->tell_ms == 0 || loud)
+        w->tell_ms = w->kept_ms + (loud ? TELL_EVERY_MS : TELL_MS);
 }
 
 static void *

@@ -56,6 +56,7 @@ again(struct reseed *r, const char *id, const json_t *replica)
 
     log_info("replica %s is made anew", name);
     if (replica_reseed(r->c, "controller", name, &error)) {
+        log_info("replica %s has been made anew", name);
         json_object_del(r->after, id);
         return;
     }

@@ -89,22 +89,32 @@ keep_one(struct cluster *c, const json_t *server, const json_t *shard, const cha
     return ok;
 }
 
+/* One that does not answer keeps none of the others from what it needs. */
+static bool
+keep_replicas(struct cluster *c, const json_t *shard, const char *secret, struct sql_error *error)
+{
+    json_t          *all = cluster_replicas(c, model_number(shard, "id")), *one;
+    struct sql_error later;
+    bool             ok = true;
+    size_t           i;
+
+    json_array_foreach(all, i, one)
+        if (!model_text(one, "suspect")[0] &&
+            !keep_one(c, one, shard, secret, ok ? error : &later))
+            ok = false;
+    json_decref(all);
+    return ok;
+}
+
 /* The primary first: a replica cannot follow one that is still a replica of its own. */
 bool
 roles_keep(struct cluster *c, const json_t *shard, struct sql_error *error)
 {
-    json_t    *all = cluster_replicas(c, model_number(shard, "id")), *one;
     char       secret[USER_SECRET_LEN + 1];
     struct err err;
-    bool       ok = (replica_secret(c, secret, sizeof(secret), &err) || job_fail(error, &err)) &&
-              keep_one(c, shard, shard, NULL, error);
-    size_t     i;
 
-    json_array_foreach(all, i, one)
-        if (ok && !model_text(one, "suspect")[0])
-            ok = keep_one(c, one, shard, secret, error);
-    json_decref(all);
-    return ok;
+    return (replica_secret(c, secret, sizeof(secret), &err) || job_fail(error, &err)) &&
+           keep_one(c, shard, shard, NULL, error) && keep_replicas(c, shard, secret, error);
 }
 
 /* --- commits that wait -------------------------------------------------------------- */
@@ -260,19 +270,25 @@ has_replicas(struct cluster *c, const json_t *shard)
     return has;
 }
 
-void
-roles_keep_all(struct cluster *c, bool loud)
+bool
+roles_keep_all(struct cluster *c, bool first, bool loud)
 {
     json_t          *all = catalog_all(c->catalog, CATALOG_SHARD), *shard;
     const char      *id;
     struct sql_error error;
+    bool             ok = true, kept;
 
     /* At the start a change may have been interrupted that the catalog says nothing of. */
-    json_object_foreach(all, id, shard)
-        if ((loud ? has_replicas(c, shard) : model_number(shard, "epoch") > 0 ||
-                                             model_flag(shard, "semi_sync")) &&
-            !roles_keep(c, shard, &error) && loud)
+    json_object_foreach(all, id, shard) {
+        if (!(first ? has_replicas(c, shard) : model_number(shard, "epoch") > 0 ||
+                                               model_flag(shard, "semi_sync")))
+            continue;
+        kept = roles_keep(c, shard, &error);
+        if (!kept && loud)
             log_warn("shard %s: its servers are not all as they should be: %s",
                      model_text(shard, "name"), error.message);
+        ok = ok && kept;
+    }
     json_decref(all);
+    return ok;
 }

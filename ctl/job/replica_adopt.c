@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "core/base/log.h"
 #include "ctl/catalog/model.h"
 #include "ctl/catalog/user.h"
 #include "ctl/job/replica_step.h"
@@ -14,7 +15,7 @@
 #include "ctl/provision/replication.h"
 #include "ctl/provision/spawn.h"
 
-enum { VERSION_MIN = 100600, ARRIVE_S = 30, STEP_S = 1, LOOK_US = 20000 };
+enum { VERSION_MIN = 100600, ARRIVE_S = 30, STEP_S = 1, LOOK_US = 20000, TELL_MS = 10000 };
 
 static bool
 refuse(struct sql_error *error, const char *what)
@@ -64,16 +65,33 @@ check_status(const struct replication_status *status, const struct replication_f
     return true;
 }
 
+/* Whoever waits for long says for what. */
+static void
+tell(const struct server *s, const struct replication_status *status, int64_t since,
+     int64_t *told)
+{
+    int64_t now = spawn_now_ms();
+
+    if (now - *told < TELL_MS)
+        return;
+    *told = now;
+    log_info("%s is waited for since %lld s: it is to have what its primary had then; %s, %lld s "
+             "behind", s->name, (long long)((now - since) / 1000),
+             status->io ? "it gets events" : "it gets no events", (long long)status->behind_s);
+}
+
 bool
 replica_catch_up(struct server *s, const char *position, int wait_s, struct sql_error *error)
 {
     struct replication_status status;
+    int64_t                   since = spawn_now_ms(), told = since;
 
-    for (int64_t until = spawn_now_ms() + wait_s * 1000; spawn_now_ms() < until;) {
+    while (spawn_now_ms() < since + wait_s * 1000) {
         bool has = replication_wait(s, position, STEP_S, error);
 
         if (!replication_status(s, &status, error))
             return false;
+        tell(s, &status, since, &told);
         if (has && status.io && status.sql)
             return true;
         if (has)

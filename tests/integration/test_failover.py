@@ -1,6 +1,7 @@
 """Another server becomes a shard's primary: asked for, and because the one before is dead. What
 applications were told is done is there."""
 import contextlib
+import json
 import os
 import signal
 import threading
@@ -307,3 +308,31 @@ def test_somebody_insists(served):
     wait_for("three servers", lambda: len(replicas_of(c, "shard-2")) == 2 and
              all(r.get("replicates") for r in replicas_of(c, "shard-2").values()), 60)
     assert not (c.home / f"replica-{dead['server_id']}").exists()
+
+
+def test_a_replica_that_hangs_keeps_nothing_from_the_others(served):
+    """Another one that gets nothing from its primary is started; and what is wrong for long is
+    told."""
+    c = served
+    hangs, other = sorted((r for r in replicas_of(c).values() if r["shard"] == "shard-1"),
+                          key=lambda r: r["id"])
+
+    def told(what):
+        lines = map(json.loads, (c.home / "shardctl.log").read_text().splitlines()[before:])
+        return [e for e in lines if e["message"].startswith(what)]
+
+    before = len((c.home / "shardctl.log").read_text().splitlines())
+    c.ctl("shard set", "shard-1", "--semi-sync", "on")
+    testbed.stop_process(hangs["pid"])
+    try:
+        with c.server_connect(other) as root, root.cursor() as cursor:
+            cursor.execute("STOP SLAVE IO_THREAD")
+        wait_for("the other to go on", lambda: replicas_of(c)[other["replica"]].get("replicates"))
+        wait_for("a word about it", lambda: told(f"replica {hangs['replica']}: it does not answer"),
+                 60)
+        wait_for("a word about the shard",
+                 lambda: told("shard shard-1: its servers are not all"), 60)
+    finally:
+        os.kill(hangs["pid"], signal.SIGCONT)
+    wait_for("its end", lambda: told(f"replica {hangs['replica']}: it replicates as it should"))
+    c.ctl("shard set", "shard-1", "--semi-sync", "off")
