@@ -72,13 +72,15 @@ class Timeout(Exception):
 
 
 def wait_for(what, condition, seconds=PATIENCE_S):
-    """The first true value of condition(), asked until then; never just a sleep."""
+    """The first true value of condition(), asked until then; never just a sleep. Who has waited in
+    vain is shown what the servers of all clusters say."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
+            print(*map(whatnow.report, Cluster.living), sep="\n")
             raise Timeout(f"waited {seconds} s for {what}")
         time.sleep(0.01)
 
@@ -251,6 +253,7 @@ class Cluster:
     """`shardctl up`: shards, a controller and shardd, in `home`."""
 
     check = True  # whether finish() asks fsck
+    living = []   # all between up() and down()
     shardctl = SHARDCTL
 
     def __init__(self, home, shards=2, workers=2, settings=()):
@@ -269,11 +272,15 @@ class Cluster:
                             self.http_port, "--workers", self.workers, "--detach",
                             *self.settings, timeout=120, env=os.environ | environment)
         assert done.returncode == 0, f"up failed:\n{done.stdout}\n{done.stderr}"
+        if self not in self.living:
+            self.living.append(self)
         wait_for("shardd to be ready", self.ready)
 
     def down(self):
         """Stops everything; fails when something stays."""
         pids = set(processes_of(self.home)) | set(self.pids())
+        if self in self.living:
+            self.living.remove(self)
         done = self.ctl_raw("down", timeout=120)
         try:
             wait_for("all processes to end", lambda: not any(alive(p) for p in pids), 20)

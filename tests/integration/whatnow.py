@@ -11,7 +11,9 @@ QUESTIONS = ["SELECT ID, USER, COMMAND, TIME_MS, STATE, LEFT(INFO, 200)"
              "SELECT trx_id, trx_state, trx_started, trx_mysql_thread_id, trx_rows_locked,"
              " LEFT(trx_query, 200) FROM information_schema.INNODB_TRX",
              "SELECT * FROM information_schema.INNODB_LOCK_WAITS",
-             "SELECT @@gtid_binlog_pos", "SELECT * FROM shardd_move.stream"]
+             "SELECT @@gtid_binlog_pos, @@gtid_slave_pos, @@read_only", "SHOW ALL SLAVES STATUS",
+             "SHOW GLOBAL STATUS WHERE Variable_name LIKE 'rpl_semi%' AND Value <> '0'",
+             "SELECT * FROM shardd_move.stream"]
 
 
 def asked(cluster, *words):
@@ -35,6 +37,11 @@ def jobs(cluster):
             yield json.dumps(asked(cluster, "job", "show", str(job["number"])), indent=1)
 
 
+def told(names, row):
+    """What is empty is left out."""
+    return ", ".join(f"{n}={v}" for n, v in zip(names, row) if v not in (None, "", "0", 0))
+
+
 def answers(connect, questions):
     try:
         with connect() as connection, connection.cursor() as cursor:
@@ -42,7 +49,8 @@ def answers(connect, questions):
                 yield f"- {sql}"
                 try:
                     cursor.execute(sql)
-                    yield from map(str, cursor.fetchall())
+                    names = [d[0] for d in cursor.description or ()]
+                    yield from (told(names, row) for row in cursor.fetchall())
                 except pymysql.err.MySQLError as error:
                     yield repr(error)
     except (pymysql.err.MySQLError, OSError) as error:
