@@ -131,6 +131,18 @@ def test_last_insert_id_stays(both):
             both.compare("SELECT LAST_INSERT_ID()")
 
 
+def test_what_the_statement_before_was_is_asked_by_show_warnings(checked, db):
+    """A backend would tell what somebody else's statement has left."""
+    with checked.connect(db=db) as c, c.cursor() as cursor:
+        cursor.execute("SELECT 1/0")
+        with pytest.raises(testbed.pymysql.err.MySQLError) as told:
+            cursor.execute("GET DIAGNOSTICS @n = NUMBER")
+        assert told.value.args[0] == 1235 and "SHOW WARNINGS" in told.value.args[1]
+        with pytest.raises(testbed.pymysql.err.MySQLError) as told:
+            cursor.execute("RESIGNAL")
+        assert told.value.args[0] == 1645
+
+
 def test_raised_by_the_client(both):
     """SIGNAL begins anew, as every statement does."""
     for sql in ("SELECT 1/0", "SIGNAL SQLSTATE '01000'",
