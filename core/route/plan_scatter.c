@@ -204,6 +204,10 @@ into_variables(struct scatter *c)
                              "supported; name the columns");
     struct expr *target = q->into->targets;
     for (; target != NULL && item != NULL; target = target->next, item = item->next) {
+        if (target->kind != EXPR_USER_VAR) { /* a routine's, and this is none */
+            struct span name = { c->p->text.ptr + target->start, target->end - target->start };
+            return refuse(c->p, 1327, "Undeclared variable: %.*s", SHOWN(name));
+        }
         into[out->n_into++] = (struct into_variable){
             .name      = arena_copy(c->p->arena, *target->name),
             .charset   = item_hide(c, "CHARSET(", item->expr, ")"),

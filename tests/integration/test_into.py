@@ -44,6 +44,8 @@ def test_values_are_kept_as_a_server_keeps_them(rows, column):
 
 @pytest.mark.parametrize("sql", [
     "SELECT COUNT(*), SUM(n), MAX(d), MAX(f), MIN(s) INTO @a, @b, @c, @d, @e FROM t",
+    "SELECT COUNT(*), SUM(n) INTO @a, b FROM t",
+    "SELECT n INTO a FROM t WHERE n < 0",
     "SELECT COUNT(*), SUM(u), MAX(l), AVG(d), MIN(day) INTO @a, @b, @c, @d, @e FROM t",
     "SELECT COUNT(*), SUM(n), MAX(d), MIN(f), MIN(c) INTO @a, @b, @c, @d, @e FROM t WHERE id < 0",
     "SELECT n, COUNT(*), 1, 2, s FROM t GROUP BY n, s ORDER BY n DESC, s LIMIT 1 "
