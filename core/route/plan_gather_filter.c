@@ -260,6 +260,17 @@ are_alike(const struct instance *x, uint32_t x_column, const struct instance *y,
            (!exact || (a->length == b->length && a->scale == b->scale));
 }
 
+/* And every value of one is one of the other. */
+static bool
+are_same(const struct instance *x, uint32_t x_column, const struct instance *y, uint32_t y_column)
+{
+    if (!are_alike(x, x_column, y, y_column))
+        return false;
+    const struct route_column *a = instance_column(x, x_column);
+    const struct route_column *b = instance_column(y, y_column);
+    return a->type == b->type && a->is_unsigned == b->is_unsigned;
+}
+
 static void
 want_key(struct gathering *list, const struct instance *i, uint32_t at)
 {
@@ -297,9 +308,20 @@ learn_joins(struct gathering *list, const struct scope *s, struct expr *e)
 struct in_search {
     struct gathering *list;
     struct scope     *scopes, *s;
+    bool              forbids; /* keys that must not be, whoever wants them */
 };
 
-/* x IN (SELECT y ...) */
+static void
+forbid_key(struct gathering *list, const struct instance *i, uint32_t at)
+{
+    struct gathering *g = i == NULL ? NULL : gathering_of(list, i);
+    if (g != NULL && at < g->table->n_columns)
+        g->keys[at] = false;
+}
+
+/* x IN (SELECT y ...), x <> ALL (SELECT y ...). With a key of y MariaDB looks x up there, and where
+ * x is no value that y could have, it forgets the NULLs that are there: NOT IN was true of 2^64 - 1
+ * and a BIGINT. */
 static bool
 see_in(struct visitor *v, struct expr *e)
 {
@@ -307,16 +329,21 @@ see_in(struct visitor *v, struct expr *e)
     uint32_t          column, other;
     if (e->kind == EXPR_SUBQUERY)
         return false;
-    if (e->kind != EXPR_IN || e->n_args != 2 || e->args->next->kind != EXPR_SUBQUERY)
+    if ((e->kind != EXPR_IN && e->kind != EXPR_QUANTIFIED) || e->n_args != 2 ||
+        e->args->next->kind != EXPR_SUBQUERY)
         return true;
     const struct query *q = e->args->next->query;
     struct expr        *x = bare(e->args), *y = q->items == NULL ? NULL : bare(q->items->expr);
     for (const struct scope *s = w->scopes; s != NULL; s = s->next_all)
-        if (s->query == q && y != NULL && y->kind == EXPR_COLUMN && x->kind == EXPR_COLUMN) {
+        if (s->query == q && y != NULL && y->kind == EXPR_COLUMN) {
             const struct instance *i = scope_column(s, y->path, &column);
-            const struct instance *o = scope_column(w->s, x->path, &other);
-            if (are_alike(i, column, o, other))
+            const struct instance *o = x->kind == EXPR_COLUMN
+                                           ? scope_column(w->s, x->path, &other) : NULL;
+            bool same = o != NULL && are_same(i, column, o, other);
+            if (same && !w->forbids && e->kind == EXPR_IN)
                 want_key(w->list, i, column);
+            else if (!same && w->forbids)
+                forbid_key(w->list, i, column);
         }
     return true;
 }
@@ -394,11 +421,15 @@ gather_filters(struct planner *p, struct gathering *list)
     }
     for (w.s = p->scopes; w.s != NULL; w.s = w.s->next_all)
         visit_query(&v, w.s->query);
-    for (; list != NULL; list = list->next) {
-        for (struct filter *f = list->filters; f != NULL; f = f->next)
-            learn_keys(p, list, f);
-        simplify(list);
+    for (struct gathering *g = list; g != NULL; g = g->next) {
+        for (struct filter *f = g->filters; f != NULL; f = f->next)
+            learn_keys(p, g, f);
+        simplify(g);
     }
+    v         = (struct visitor){ .query = see_own, .expr = see_in, .context = &w };
+    w.forbids = true;
+    for (w.s = p->scopes; w.s != NULL; w.s = w.s->next_all)
+        visit_query(&v, w.s->query);
 }
 
 bool

@@ -139,3 +139,21 @@ def test_rule(both, rule, statements):
         finally:
             both.run("ROLLBACK")
     assert not wrong, f"{rule}:\n" + "\n".join(wrong)
+
+
+@pytest.mark.parametrize("kind", ["TINYINT", "SMALLINT UNSIGNED", "INT", "BIGINT"])
+def test_not_in_of_values_of_another_type(both, kind):
+    """Copies have no key by which a server would look for what the column cannot have: it forgets
+    the NULLs of the column then."""
+    both.run("CREATE OR REPLACE TABLE few (id INT PRIMARY KEY, v BIGINT UNSIGNED NOT NULL)"
+             " COMMENT 'shardd: key(id)'")
+    both.run(f"CREATE OR REPLACE TABLE other (id INT PRIMARY KEY, v {kind} NULL)"
+             " COMMENT 'shardd: key(id)'")
+    both.run("INSERT INTO few VALUES (1, 18446744073709551615), (2, 70000), (3, 1), (4, 2)")
+    both.run("INSERT INTO other VALUES (1, 1), (2, NULL), (3, 5)")
+    for test in ("f.v NOT IN (SELECT o.v FROM other o)", "f.v <> ALL (SELECT o.v FROM other o)",
+                 "(f.v IN (SELECT o.v FROM other o)) IS NULL",
+                 "70000 NOT IN (SELECT o.v FROM other o WHERE o.id > f.id)",
+                 "f.v + 1 NOT IN (SELECT o.v FROM other o WHERE o.v <> f.id)",
+                 "f.v NOT IN (SELECT o.v FROM other o JOIN other q ON q.v = o.v)"):
+        both.compare(f"SELECT f.id, f.v FROM few f WHERE {test} ORDER BY f.id")
