@@ -27,7 +27,7 @@ buf_len(const struct buf *b)
 static inline struct span
 buf_unread(const struct buf *b)
 {
-    return (struct span){ b->bytes + b->start, b->end - b->start };
+    return (struct span){ b->bytes == NULL ? NULL : b->bytes + b->start, b->end - b->start };
 }
 
 /* Room for `len` more bytes; returns where they go. Follow with buf_commit().

@@ -283,6 +283,16 @@ wants_views(const struct planner *p)
            out->gather == NULL && !target_certainly_one(p, &out->target);
 }
 
+/* A row's shard need not be the one that has the sequence. */
+static void
+check_sequences(struct planner *p)
+{
+    if (!p->refused && p->any_sharded && p->digest != NULL &&
+        (p->digest->flags & DIGEST_SEQUENCE) != 0 && p->out->kind != PLAN_ONCE)
+        NOT_YET(p, "shardd: a sequence is on its database's home, and rows of this statement may "
+                   "be on other shards: ask for its number in a statement before");
+}
+
 void
 plan_make(struct arena *arena, const struct plan_context *context, struct span text,
           const struct digest *digest, const struct stmt *statement, struct plan *out)
@@ -311,6 +321,7 @@ plan_make(struct arena *arena, const struct plan_context *context, struct span t
         plan_view(&p);
     if (out->kind == PLAN_EXPAND)
         return;
+    check_sequences(&p);
     place_locks(&p);
     plan_information_finish(&p);
     out->keeps_diagnostics = keeps_diagnostics(&p);

@@ -104,6 +104,14 @@ compare(const void *key, const void *name)
 }
 
 bool
+function_is_of_sequence(const struct func *f)
+{
+    return span_equal_nocase(f->name.name, SPAN("NEXTVAL")) ||
+           span_equal_nocase(f->name.name, SPAN("LASTVAL")) ||
+           span_equal_nocase(f->name.name, SPAN("SETVAL"));
+}
+
+bool
 function_is_builtin(const struct func *f)
 {
     if (f->klass != FUNC_PLAIN)

@@ -187,6 +187,9 @@ instance_sharded(const struct instance *i)
 /* plan_function.c: not a stored function, which may read any table. */
 bool function_is_builtin(const struct func *f);
 
+/* NEXTVAL(), LASTVAL(), SETVAL() */
+bool function_is_of_sequence(const struct func *f);
+
 /* plan_stateless.c: see plan.stateless. */
 bool plan_is_stateless(const struct planner *p);
 /* See plan.primary_why. */

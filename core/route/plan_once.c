@@ -1,7 +1,7 @@
 /* plan_once.c - see plan_internal.h: values that a server computes first.
  *
  * UUID() in a row of a reference table must be the same in every copy; a key that is an
- * expression must be known before its row has a shard. Such values become user variables,
+ * expression must be known before its row has a shard; a sequence is on one shard only. Such values become user variables,
  * and what then is planned is an INSERT of plain values. SET GLOBAL gives every shard the same
  * literal, whatever it was computed from.
  */
@@ -51,14 +51,32 @@ find_query(struct visitor *v, struct query *q)
     return false;
 }
 
-/* What means something only inside of its statement, or on a certain server. */
+static bool
+find_sequence(struct visitor *v, struct expr *e)
+{
+    *(bool *)v->context |= e->kind == EXPR_FUNC && function_is_of_sequence(e->func);
+    return true;
+}
+
+static bool
+uses_sequence(struct expr *e)
+{
+    bool           found = false;
+    struct visitor v     = { .expr = find_sequence, .context = &found };
+    visit_expr(&v, e);
+    return found;
+}
+
+/* What means something only inside of its statement, or on a certain server. The values of
+ * sequences are computed on their home. */
 static bool
 find_tied(struct visitor *v, struct expr *e)
 {
-    static const char *const names[] = { "NEXTVAL", "LASTVAL", "SETVAL", "GET_LOCK",
-                                         "RELEASE_LOCK", "RELEASE_ALL_LOCKS", "IS_FREE_LOCK",
-                                         "IS_USED_LOCK", "LOAD_FILE", "VALUES", "VALUE",
-                                         "DEFAULT" };
+    static const char *const names[] = { "GET_LOCK", "RELEASE_LOCK", "RELEASE_ALL_LOCKS",
+                                         "IS_FREE_LOCK", "IS_USED_LOCK", "LOAD_FILE", "VALUES",
+                                         "VALUE", "DEFAULT" };
+    if (e->kind == EXPR_FUNC && function_is_of_sequence(e->func))
+        return false;
     switch ((int)e->kind) {
     case EXPR_COLUMN: case EXPR_PARAM: case EXPR_DEFAULT: case EXPR_ASSIGN:
         *(bool *)v->context = true;
@@ -76,7 +94,7 @@ find_tied(struct visitor *v, struct expr *e)
 static bool
 stands_alone(const struct once *o, struct expr *e)
 {
-    bool           tied = o->p->digest == NULL || (o->p->digest->flags & DIGEST_SEQUENCE) != 0;
+    bool           tied = o->p->digest == NULL;
     struct visitor v    = { .expr = find_tied, .query = find_query, .context = &tied };
     visit_expr(&v, e);
     return !tied;
@@ -88,7 +106,8 @@ wanted(const struct once *o, struct expr *e, uint32_t at)
     struct operand operand;
     if (o->table->kind == TABLE_REFERENCE)
         return differs(e);
-    return (at == o->key_at || at == o->auto_at) && !operand_make(o->p, e, &operand);
+    return uses_sequence(e) ||
+           ((at == o->key_at || at == o->auto_at) && !operand_make(o->p, e, &operand));
 }
 
 /* False: it cannot be computed first. */

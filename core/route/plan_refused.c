@@ -39,7 +39,11 @@ see_table(struct visitor *v, struct table_ref *ref)
 static bool
 see_function(struct visitor *v, struct expr *e)
 {
-    if (e->kind == EXPR_FUNC && !function_is_builtin(e->func))
+    if (e->kind != EXPR_FUNC)
+        return true;
+    if (function_is_of_sequence(e->func))
+        note_home(v->context, (struct span){ 0 }, e->func->name.name, false);
+    else if (!function_is_builtin(e->func))
         note_home(v->context, e->func->name.schema, e->func->name.name, false);
     return true;
 }

@@ -178,6 +178,9 @@ plan_set(struct planner *p)
     }
     if (!where_target(p, NULL, &p->out->target))
         return;
+    if (p->out->target.kind == TARGET_ANY && p->digest != NULL &&
+        (p->digest->flags & DIGEST_SEQUENCE) != 0)
+        to_home(p, home_of(p, p->context->schema, &p->home_database), "");
     p->out->target.one_shard = true;
     p->out->kind             = PLAN_SET;
     p->out->set              = spec;

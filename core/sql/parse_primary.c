@@ -372,12 +372,12 @@ reserved_function(struct parser *p)
     return parser_function(p, path, k, start);
 }
 
-/* NEXT VALUE FOR seq, PREVIOUS VALUE FOR seq: as functions of the sequence. */
+/* NEXT VALUE FOR seq, PREVIOUS VALUE FOR seq: NEXTVAL(seq), LASTVAL(seq). */
 static struct expr *
 sequence_value(struct parser *p)
 {
-    struct path  path  = { .name = token_text(&p->lex, p->t) };
     enum keyword k     = p->t.keyword;
+    struct path  path  = { .name = k == KW_NEXT ? SPAN("NEXTVAL") : SPAN("LASTVAL") };
     uint32_t     start = p->t.start;
     struct func *f     = parser_new(p, sizeof(*f));
 

@@ -80,7 +80,7 @@ probe(struct ddl *d, struct alter *a)
     if (!s)
         return false;
     ok = copy_empty(d, s, &a->t) &&
-         server_run_text(s, ddl_unqualified(d, &d->stmt->alter_table->table), d->error);
+         ddl_probe_run(d, s, ddl_unqualified(d, &d->stmt->alter_table->table));
     if (ok) {
         a->before = facts_read(s, a->t.database, a->t.name, NULL, d->error);
         a->after  = facts_read(s, a->t.database, a->new_name, DDL_PROBE, d->error);

@@ -17,7 +17,7 @@ probe(struct ddl *d, const struct ddl_table *t)
 
     if (!s)
         return NULL;
-    if (server_run_text(s, ddl_unqualified(d, &d->stmt->create_table->table), d->error))
+    if (ddl_probe_run(d, s, ddl_unqualified(d, &d->stmt->create_table->table)))
         facts = facts_read(s, t->database, t->name, DDL_PROBE, d->error);
     ddl_probe_close(d, s);
     return facts;

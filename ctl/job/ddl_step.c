@@ -347,6 +347,43 @@ ddl_probe_open(struct ddl *d, int64_t home, const json_t *database)
     return s;
 }
 
+/* Whether the server missed a sequence that the client's database has, and has it now. */
+static bool
+make_sequence(struct ddl *d, struct server *s)
+{
+    static const char before[] = "Table '" DDL_PROBE ".", behind[] = "' doesn't exist";
+    const char *at  = d->error->message + strlen(before);
+    size_t      len = strlen(d->error->message);
+    char        name[DDL_NAME_MAX], is[8];
+
+    if (d->error->code != DDL_NO_SUCH_TABLE ||
+        strncmp(d->error->message, before, strlen(before)) != 0 ||
+        len < strlen(before) + strlen(behind) || len - strlen(before) >= sizeof(name))
+        return false;
+    snprintf(name, sizeof(name), "%.*s", (int)(len - strlen(before) - strlen(behind)), at);
+    return server_value(s, is, sizeof(is), d->error, "SELECT COUNT(*) FROM"
+                        " information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"
+                        " AND TABLE_TYPE = 'SEQUENCE'", server_text(d->request->database),
+                        server_text(name)) &&
+           strcmp(is, "1") == 0 &&
+           server_run(s, d->error, "CREATE SEQUENCE " DDL_PROBE ".%s", server_name(name));
+}
+
+bool
+ddl_probe_run(struct ddl *d, struct server *s, struct span text)
+{
+    struct sql_error first;
+
+    while (!server_run_text(s, text, d->error)) {
+        first = *d->error;
+        if (!make_sequence(d, s)) {
+            *d->error = first;
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The words of the client's database, not of ours, in the server's refusals. */
 static void
 rename_probe(struct sql_error *error, const char *database)

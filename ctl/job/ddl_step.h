@@ -108,6 +108,10 @@ void ddl_undo(struct ddl *d, int64_t where, const char *fmt, ...) printf_like(3,
 struct server *ddl_probe_open(struct ddl *d, int64_t home, const json_t *database);
 void           ddl_probe_close(struct ddl *d, struct server *s);
 
+/* Runs the text there. Sequences of the client's database that it names by their bare names are
+ * made first. */
+bool ddl_probe_run(struct ddl *d, struct server *s, struct span text) must_check;
+
 /* The statement with `path` replaced by its bare name: it then means the
  * current database. In the arena. */
 struct span ddl_unqualified(struct ddl *d, const struct path *path);

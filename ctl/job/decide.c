@@ -121,6 +121,23 @@ unique_keys_ok(const json_t *facts, const char *column, char *reason, char *reme
     return true;
 }
 
+/* A sequence is on one shard, and rows of the others could not have its numbers. */
+static bool
+defaults_ok(const json_t *facts, char *reason, char *remedy, size_t room)
+{
+    json_t *column;
+    size_t  i;
+
+    json_array_foreach(json_object_get(facts, "columns"), i, column)
+        if (model_flag(column, "counts")) {
+            snprintf(reason, room, "the default of the column %s is a sequence's, which is on one "
+                     "shard", model_text(column, "name"));
+            snprintf(remedy, room, "use AUTO_INCREMENT, or say NEXTVAL() in INSERT");
+            return false;
+        }
+    return true;
+}
+
 bool
 decide_key_ok(const json_t *facts, const char *column, char *reason, char *remedy, size_t room)
 {
@@ -149,7 +166,8 @@ decide_key_ok(const json_t *facts, const char *column, char *reason, char *remed
         snprintf(remedy, room, "choose another column as the key");
         return false;
     }
-    return unique_keys_ok(facts, column, reason, remedy, room);
+    return defaults_ok(facts, reason, remedy, room) &&
+           unique_keys_ok(facts, column, reason, remedy, room);
 }
 
 /* What decide() knows while it looks at the foreign keys of one table. */

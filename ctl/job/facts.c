@@ -41,6 +41,32 @@ is_binary(enum column_type type)
     return type == COLUMN_BINARY || type == COLUMN_VARBINARY || type == COLUMN_BLOB;
 }
 
+/* `variables`: or a system variable. */
+static bool
+names_one(const char *preset, const char *const *names, size_t n, bool variables)
+{
+    struct lex   lex;
+    struct token t;
+
+    lex_init(&lex, span_of(preset), (struct lex_options){ .charset = LEX_UTF8 });
+    while ((t = lex_next(&lex)).kind != TOK_END) {
+        if (t.kind == TOK_BAD || (variables && token_is_op(t, OP_SYSTEM_VAR)))
+            return true;
+        for (size_t i = 0; (t.kind == TOK_IDENT || t.kind == TOK_KEYWORD) && i < n; i++)
+            if (span_equal_nocase(token_text(&lex, t), span_of(names[i])))
+                return true;
+    }
+    return false;
+}
+
+bool
+facts_counts(const char *preset)
+{
+    static const char *const names[] = { "nextval", "lastval", "setval" };
+
+    return names_one(preset, names, countof(names), false);
+}
+
 bool
 facts_varies(const char *preset)
 {
@@ -51,19 +77,8 @@ facts_varies(const char *preset)
         "nextval", "lastval", "setval", "get_lock", "release_lock", "is_free_lock",
         "is_used_lock", "release_all_locks", "master_pos_wait",
     };
-    struct lex   lex;
-    struct token t;
 
-    lex_init(&lex, span_of(preset), (struct lex_options){ .charset = LEX_UTF8 });
-    while ((t = lex_next(&lex)).kind != TOK_END) {
-        if (t.kind == TOK_BAD || token_is_op(t, OP_SYSTEM_VAR))
-            return true;
-        for (size_t i = 0; (t.kind == TOK_IDENT || t.kind == TOK_KEYWORD) && i < countof(names);
-             i++)
-            if (span_equal_nocase(token_text(&lex, t), span_of(names[i])))
-                return true;
-    }
-    return false;
+    return names_one(preset, names, countof(names), true);
 }
 
 static json_t *
@@ -89,6 +104,7 @@ column_of(const json_t *row)
     json_t *object = model_column_new(&column);
 
     json_object_set_new(object, "varies", json_boolean(facts_varies(preset)));
+    json_object_set_new(object, "counts", json_boolean(facts_counts(preset)));
     json_object_set_new(object, "on_update",
         json_boolean(strcasestr(server_cell(row, C_EXTRA), "on update") != NULL));
     return object;

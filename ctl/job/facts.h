@@ -1,6 +1,7 @@
 /* facts.h - what a table is, as its server says it: the ground for deciding where its rows go.
  *
- *   {"columns": [model_column_new() + "on_update": bool, "varies": facts_varies()],
+ *   {"columns": [model_column_new() + "on_update": bool, "varies": facts_varies(),
+ *                "counts": facts_counts()],
  *    "keys":    [{"name", "unique", "columns": [...], "whole": [bool, ...]}],
  *    "foreign": [{"name", "columns": [...], "database", "table", "references": [...]}],
  *    "comment", "auto_increment": next value or 0, "is_view",
@@ -25,6 +26,9 @@ void facts_view(const json_t *facts, json_t *object);
 /* A column's default, as information_schema has it: would servers compute different ones for the
  * same row? */
 bool facts_varies(const char *preset);
+
+/* Likewise: is it a sequence's, which is on one server only? */
+bool facts_counts(const char *preset);
 
 /* The column's object, NULL when there is none; compared without case. */
 const json_t *facts_column(const json_t *facts, const char *name);

@@ -3,6 +3,7 @@ of one shows at another."""
 import socket
 import threading
 
+import pymysql
 import pytest
 
 import rawclient
@@ -217,6 +218,23 @@ NUMBERS = [
     "SET @@session.error_count = 1", "SET @@warning_count = 0, @x = 3",
     "SET @x = 4, @@error_count = 1", "SELECT @x", "SET @x = @@error_count = 0", "SELECT @x",
 ]
+
+
+def test_a_number_that_would_be_ignored(both):
+    """Numbers of a sharded table are its sequence's, and not those of one server."""
+    sql = both.cluster.sql
+    sql("CREATE TABLE numbered (id INT AUTO_INCREMENT PRIMARY KEY, v INT)"
+        " COMMENT 'shardd: key(id)'", db=both.db)
+    with both.cluster.connect(db=both.db) as app, app.cursor() as cursor:
+        cursor.execute("SET insert_id = 77")
+        with pytest.raises(pymysql.err.NotSupportedError, match="insert_id is set"):
+            cursor.execute("INSERT INTO numbered (v) VALUES (1)")
+        cursor.execute("INSERT INTO numbered VALUES (9, 1)")
+        cursor.execute("SET insert_id = 0")
+        cursor.execute("INSERT INTO numbered (v) VALUES (1)")
+        cursor.execute("SELECT COUNT(*), MAX(id) > 9 FROM numbered")
+        assert cursor.fetchall() == ((2, 1),)
+    sql("DROP TABLE numbered", db=both.db)
 
 
 def test_the_last_number_is_set(both):

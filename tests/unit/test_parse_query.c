@@ -115,7 +115,7 @@ static const struct parse_row rows[] = {
     { "SELECT DEFAULT(a), VALUES(b) FROM t",
       "(select (items (default a) (VALUES b)) (from t))" },
     { "SELECT NEXT VALUE FOR s, NEXTVAL(s), LASTVAL(s.q)",
-      "(select (items (NEXT s) (NEXTVAL s) (LASTVAL s.q)))" },
+      "(select (items (NEXTVAL s) (NEXTVAL s) (LASTVAL s.q)))" },
     { "SELECT WEIGHT_STRING('a' AS CHAR(3)), GET_FORMAT(DATE, 'USA')",
       "(select (items (WEIGHT_STRING 'a'#0) (GET_FORMAT 'USA'#2)))" },
     { "SELECT a FROM t GROUP BY a, b DESC WITH ROLLUP HAVING COUNT(*) > 1 ORDER BY 1, 2 "

@@ -305,6 +305,11 @@ query_insert(struct query_run *q)
         run(q);
         return;
     }
+    if (ins->request.count != 0 && vars_set_insert_id(&q->s->vars)) {
+        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: insert_id is set, and the numbers of a sharded "
+                     "table are its sequence's: give the value in the row, or SET insert_id = 0");
+        return;
+    }
     ins->request.sequence = table->sequence;
     ins->request.shard_id = r->shards[r->databases[table->database].home].id;
     ins->request.ready    = got_numbers;

@@ -137,15 +137,27 @@ vars_mentions(struct span text, const char *word)
     return false;
 }
 
-bool
-vars_set_time(const struct vars *v)
+static bool
+are_mentioned(const struct vars *v, const char *word, const char *unless)
 {
     struct span text;
 
     for (uint32_t i = 0; (text = vars_nth(v, i)).ptr != NULL; i++)
-        if (vars_mentions(text, "timestamp"))
+        if (vars_mentions(text, word) && (unless == NULL || !vars_mentions(text, unless)))
             return true;
     return false;
+}
+
+bool
+vars_set_time(const struct vars *v)
+{
+    return are_mentioned(v, "timestamp", NULL);
+}
+
+bool
+vars_set_insert_id(const struct vars *v)
+{
+    return are_mentioned(v, "insert_id", "insert_id = 0");
 }
 
 void

@@ -45,6 +45,9 @@ bool vars_mentions(struct span text, const char *word);
 /* Has the client set a clock of its own? */
 bool vars_set_time(const struct vars *v);
 
+/* Whether @@insert_id may be another than 0. */
+bool vars_set_insert_id(const struct vars *v);
+
 /* `from` becomes empty. */
 void vars_move(struct vars *to, struct vars *from);
 
