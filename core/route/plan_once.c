@@ -1,9 +1,9 @@
 /* plan_once.c - see plan_internal.h: values that a server computes first.
  *
  * UUID() in a row of a reference table must be the same in every copy; a key that is an
- * expression must be known before its row has a shard; a sequence is on one shard only. Such values become user variables,
- * and what then is planned is an INSERT of plain values. SET GLOBAL gives every shard the same
- * literal, whatever it was computed from.
+ * expression must be known before its row has a shard; a sequence is on one shard only. Such
+ * values become user variables, and what then is planned is an INSERT of plain values. SET GLOBAL
+ * gives every shard the same literal, whatever it was computed from.
  */
 #include "core/route/plan_internal.h"
 
