@@ -14,7 +14,8 @@
 #include "workers/query/replica.h"
 
 enum {
-    LEAST_US        = 1000, /* sooner a timer cannot tell */
+    LEAST_US        = 1000,
+    TICK_US         = 1000, /* of timers: the one that has begun may be nearly over */
     STRAGGLER_MS    = 1000,
     STRAGGLER_BYTES = 4 << 20,
 };
@@ -270,7 +271,7 @@ hedge_arm(struct leg *leg)
         return; /* it is only timed */
     servers_earn_hedge(q->ctx);
     us = us < LEAST_US ? LEAST_US : us;
-    timer_start(ring_timers(q->ctx->ring), &h->timer, (us + 999) / 1000, ask);
+    timer_start(ring_timers(q->ctx->ring), &h->timer, (us + TICK_US + 999) / 1000, ask);
 }
 
 void
