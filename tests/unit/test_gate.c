@@ -296,11 +296,14 @@ the_undecided_are_told_until_they_pass(void **state)
     assert_true(gate_enter(ctx[0].gate, &c.p));
     assert_false(gate_undecided(&slots, 0, word));
     assert_true(gate_mark(&slots) == mark);
-    gate_found_clean(ctx[1].gate, mark);
-    assert_true(gate_is_clean(ctx[1].gate));
+    assert_false(gate_is_clean(ctx[1].gate, 0));
+    gate_found_clean(ctx[1].gate, mark, 1000);
+    assert_true(gate_is_clean(ctx[1].gate, 999));
+    assert_false(gate_is_clean(ctx[1].gate, 1000)); /* a new connection: perhaps a new server */
+    assert_false(gate_is_clean(ctx[1].gate, 1001));
     gate_doubt(ctx[0].gate);
     gate_leave(ctx[0].gate, &c.p);
-    assert_false(gate_is_clean(ctx[1].gate));
+    assert_false(gate_is_clean(ctx[1].gate, 999));
 }
 
 int

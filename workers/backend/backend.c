@@ -318,6 +318,7 @@ log_in(struct backend *b)
         stream_add_filter(&b->stream, compress_new(b->login.compress, SERVER_LEVEL, true));
     timer_stop(ring_timers(ring_of(b)), &b->timer);
     explicit_bzero(b->secret, sizeof(b->secret));
+    b->login_us = ring_now_us(ring_of(b));
     pool_connected(b);
 }
 

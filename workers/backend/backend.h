@@ -81,6 +81,7 @@ struct backend {
     struct timer         timer;     /* connect and login deadline; idle closing */
     struct buf           joined;    /* messages of several packets */
     uint64_t             opened_ms;
+    uint64_t             login_us;  /* when it was logged in */
     uint64_t             old_ms;    /* when it is to be replaced; UINT64_MAX: never */
     uint64_t             idle_ms;   /* since when it is idle, while it is */
     uint64_t             checked_ms; /* when it last said that it works */

@@ -29,6 +29,7 @@ struct gate {
     bool         is_closed;      /* all have answered */
     struct timer expiry;
     uint64_t     clean_mark;     /* gate_mark(); 0: never */
+    uint64_t     clean_us;       /* before the look */
 };
 
 static void publish(struct gate *g);
@@ -104,15 +105,17 @@ gate_doubt(struct gate *g)
 }
 
 bool
-gate_is_clean(const struct gate *g)
+gate_is_clean(const struct gate *g, uint64_t login_us)
 {
-    return g->clean_mark != 0 && g->clean_mark == gate_mark(g->ctx->slots);
+    return g->clean_mark != 0 && login_us < g->clean_us &&
+           g->clean_mark == gate_mark(g->ctx->slots);
 }
 
 void
-gate_found_clean(struct gate *g, uint64_t mark)
+gate_found_clean(struct gate *g, uint64_t mark, uint64_t looked_us)
 {
     g->clean_mark = mark;
+    g->clean_us   = looked_us;
 }
 
 static void

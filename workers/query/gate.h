@@ -66,10 +66,12 @@ void gate_close(struct gate *g, struct gate_ask *ask);
 bool gate_open(struct gate *g, struct gate_ask *ask);
 
 /* While the gate is closed: no commit can be half done, because a look at all shards found
- * none (gate_found_clean(), with the gate_mark() from before it) and nothing has happened
- * since that could have left one. */
-bool gate_is_clean(const struct gate *g);
-void gate_found_clean(struct gate *g, uint64_t mark);
+ * none (gate_found_clean(), with the gate_mark() and the time from before it) and nothing has
+ * happened since that could have left one. `login_us`: since when the youngest of the asker's
+ * connections stands. A server that was killed may have a branch again whose commit it had
+ * confirmed, and one that took its place may be about to commit it: both have new connections. */
+bool gate_is_clean(const struct gate *g, uint64_t login_us);
+void gate_found_clean(struct gate *g, uint64_t mark, uint64_t looked_us);
 
 /* What other workers ask and answer: after a poke, and now and then. */
 void gate_look(struct gate *g);

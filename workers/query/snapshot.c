@@ -59,7 +59,7 @@ struct snapshot {
     uint32_t             n_open, n_said;
     bool                 starting, failed, over, doubt;
     struct sql_error     error;
-    uint64_t             started_us, mark;
+    uint64_t             started_us, mark, looked_us;
     struct seen         *seen; /* owned */
     uint32_t             n_seen;
     struct inquiry      *inquiries;
@@ -430,14 +430,14 @@ static void
 sort_out(struct snapshot *sn)
 {
     struct context *ctx   = sn->q->ctx;
-    bool            clean = !sn->doubt;
+    bool            clean = !sn->doubt && sn->q->n_legs == sn->q->routes->routes->n_shards;
 
     for (uint32_t i = 0; i < sn->n_seen; i++) {
         sn->seen[i].asked = gate_undecided(ctx->slots, sn->seen[i].worker, sn->seen[i].word);
         clean             = clean && sn->seen[i].asked;
     }
     if (clean)
-        gate_found_clean(ctx->gate, sn->mark);
+        gate_found_clean(ctx->gate, sn->mark, sn->looked_us);
 }
 
 static void
@@ -472,14 +472,30 @@ next(struct snapshot *sn)
     }
 }
 
+/* When the youngest of its connections was logged in; one that is lost is none. */
+static uint64_t
+youngest_us(const struct snapshot *sn)
+{
+    const struct query_run *q     = sn->q;
+    uint64_t                login = 0;
+
+    for (uint32_t i = 0; i < q->n_legs; i++) {
+        const struct held *h = session_held(q->s, q->legs[i].shard_id);
+        if (h != NULL && h->backend != NULL && h->backend->login_us > login)
+            login = h->backend->login_us;
+    }
+    return login;
+}
+
 static void
 closed(struct gate_ask *ask)
 {
     struct snapshot *sn  = container_of(ask, struct snapshot, ask);
     struct context  *ctx = sn->q->ctx;
 
-    sn->mark = gate_mark(ctx->slots);
-    say_everywhere(sn, gate_is_clean(ctx->gate) ? PHASE_OPEN : PHASE_LOOK);
+    sn->mark      = gate_mark(ctx->slots);
+    sn->looked_us = ring_now_us(ctx->ring);
+    say_everywhere(sn, gate_is_clean(ctx->gate, youngest_us(sn)) ? PHASE_OPEN : PHASE_LOOK);
 }
 
 static void
