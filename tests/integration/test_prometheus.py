@@ -143,7 +143,8 @@ def test_what_was_scraped(prometheus, c):
     age = float(prometheus("time() - min(shardctl_shard_measured_timestamp_seconds)")[0]
                 ["value"][1])
     assert -5 < age < 60
-    wait_for("recorded rules", lambda: prometheus("shard:shardd_statements:rate1m"))
+    # They are recorded every 30 s, and the first time may have come before there was a rate.
+    wait_for("recorded rules", lambda: prometheus("shard:shardd_statements:rate1m"), 100)
     end = time.monotonic() + 2
     while time.monotonic() < end:
         firing = {a["metric"]["alertname"] for a in prometheus('ALERTS{alertstate="firing"}')}
