@@ -28,17 +28,8 @@ SETUP = [
 
 @pytest.fixture(scope="module")
 def pair(gathering, plain):
-    for sql in (lambda s: gathering.sql(s, db=None), plain.sql):
-        sql("DROP DATABASE IF EXISTS mk")
-        sql("CREATE DATABASE mk CHARACTER SET utf8mb4")
-    both = testbed.Both(gathering, plain, "mk")
-    for sql in SETUP:
-        both.run(sql)
-    yield both
-    both.close()
-    plain.sql("DROP DATABASE mk")
-    gathering.fsck()
-    gathering.sql("DROP DATABASE mk", db=None)
+    with testbed.both(gathering, plain, "mk", SETUP, "CHARACTER SET utf8mb4") as both:
+        yield both
 
 
 def info(answer):

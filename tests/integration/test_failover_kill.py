@@ -10,7 +10,9 @@ import time
 import pymysql
 import pytest
 
+import movebed
 import testbed
+from movebed import controller
 from test_failover import Load, all_replicate, replicas_of, shard_of
 from testbed import wait_for
 
@@ -66,21 +68,9 @@ class Watcher:
         assert exc[0] or len(self.worst) <= 1, self.worst
 
 
-def controllers(c):
-    def is_one(pid):
-        with contextlib.suppress(FileNotFoundError):  # it has just ended
-            return os.readlink(f"/proc/{pid}/exe").endswith("shardctl")
-        return False
-
-    return [p for p in testbed.processes_of(c.home) if is_one(p)]
-
-
-def controller(c, at=None):
-    """A new one in the place of the one that was killed; servers and shardd go on meanwhile."""
-    for pid in controllers(c):
-        os.kill(pid, signal.SIGKILL)
-    wait_for("its end", lambda: not controllers(c))
-    c.up(**({"SHARDD_FAIL_AT": at} if at else {}))
+def restart(c, at=None):
+    """A new controller in the place of the one that was killed; servers and shardd go on."""
+    movebed.restart(c, **({"SHARDD_FAIL_AT": at} if at else {}))
 
 
 def whole(c):
@@ -105,12 +95,12 @@ def long(*names):
           "failover-taken-open", "failover-taken-published")])
 def test_while_a_dead_primary_is_replaced(c, at):
     wait_for("three servers", lambda: whole(c), 60)
-    controller(c, at)
+    restart(c, at)
     before = shard_of(c)
     with started(c) as load, Watcher(c, [before, *replicas_of(c).values()]):
         testbed.stop_process(before["pid"])
-        wait_for("the controller's end", lambda: not controllers(c), 60)
-        controller(c)
+        wait_for("the controller's end", lambda: controller(c) is None, 60)
+        restart(c)
         load.goes_on()
     after = shard_of(c)
     assert (after.get("server_id", 1) != before.get("server_id", 1)) == ("taken" in at)
@@ -123,12 +113,12 @@ def test_while_a_dead_primary_is_replaced(c, at):
     "failover-published", "failover-cut-off"))
 def test_while_a_primary_is_changed(c, at):
     wait_for("three servers", lambda: whole(c), 60)
-    controller(c, at)
+    restart(c, at)
     before = shard_of(c)
     with started(c) as load, Watcher(c, [before, *replicas_of(c).values()]):
         assert c.ctl_raw("failover", "shard-1").returncode != 0
-        assert not controllers(c)
-        controller(c)
+        assert controller(c) is None
+        restart(c)
         load.goes_on()
     after = shard_of(c)
     assert (after.get("server_id", 1) != before.get("server_id", 1)) == (
@@ -140,10 +130,10 @@ def test_while_a_primary_is_changed(c, at):
 @pytest.mark.parametrize("at", long("restart-drained", "restart-restarted", "restart-switched"))
 def test_while_servers_are_restarted(c, at):
     wait_for("three servers", lambda: whole(c), 60)
-    controller(c, at)
+    restart(c, at)
     with started(c) as load:
         assert c.ctl_raw("shard restart", "shard-1").returncode != 0
-        controller(c)
+        restart(c)
         load.goes_on()
     load.check()
     assert all(r["state"] == "serving" for r in replicas_of(c).values())
@@ -156,10 +146,9 @@ def test_a_primary_hangs_and_the_controller_is_away(c):
     wait_for("three servers", lambda: whole(c), 60)
     before = shard_of(c)
     with started(c) as load:
-        for pid in controllers(c):
-            os.kill(pid, signal.SIGKILL)
+        os.kill(controller(c), signal.SIGKILL)
         testbed.stop_process(before["pid"])
-        controller(c)
+        restart(c)
         wait_for("another primary", lambda: shard_of(c)["server_id"] !=
                  before.get("server_id", 1), 60)
         load.goes_on()

@@ -6,8 +6,9 @@ import pymysql
 import pytest
 
 import testbed
+from movebed import controller
 from test_failover import Load, replicas_of, shard_of
-from test_failover_kill import controller, controllers
+from test_failover_kill import restart
 from testbed import wait_for
 
 
@@ -88,6 +89,13 @@ def begun(c, *more):
     c.ctl("reshard merge", "shard-1", "shard-2", "--cutover", "manual", *more)
 
 
+def is_done(c, load):
+    """And every row of before is there, once."""
+    assert ended(c)["state"] == "done"
+    load.check()
+    assert c.sql("SELECT COUNT(*) FROM t WHERE n = 0")[0][0] == 1500
+
+
 @pytest.mark.parametrize("lost", [
     "shard-2", pytest.param("shard-1", marks=pytest.mark.long)])
 def test_before_the_switch(c, lost):
@@ -102,9 +110,7 @@ def test_before_the_switch(c, lost):
         assert {r["shard"] for r in c.ctl("range list")["ranges"]} == {"shard-1"}
         c.ctl("reshard complete", "--wait", timeout=120)
         load.goes_on()
-    assert ended(c)["state"] == "done"
-    load.check()
-    assert c.sql("SELECT COUNT(*) FROM t WHERE n = 0")[0][0] == 1500
+    is_done(c, load)
 
 
 @pytest.mark.long
@@ -120,9 +126,7 @@ def test_while_rows_are_copied(c, lost):
         c.ctl("reshard cutover", "--wait", timeout=120)
         c.ctl("reshard complete", "--wait", timeout=120)
         load.goes_on()
-    assert ended(c)["state"] == "done"
-    load.check()
-    assert c.sql("SELECT COUNT(*) FROM t WHERE n = 0")[0][0] == 1500
+    is_done(c, load)
 
 
 @pytest.mark.long
@@ -149,12 +153,12 @@ def test_the_controller_dies_too(c, at):
     """Whoever comes next finds a move, a change of roles, and a fence around the shard."""
     begun(c)
     in_phase(c, "follow")
-    controller(c, at)
+    restart(c, at)
     before = shard_of(c, "shard-2")
     with Load(c) as load:
         testbed.stop_process(before["pid"])
-        wait_for("the controller's end", lambda: not controllers(c), 120)  # it may rest before
-        controller(c)
+        wait_for("the controller's end", lambda: controller(c) is None, 120)  # it may rest before
+        restart(c)
         load.goes_on()
         c.ctl("reshard cutover", "--wait", timeout=120)
         c.ctl("reshard complete", "--wait", timeout=120)
@@ -171,22 +175,20 @@ def test_both_die_amid_the_switch(c, at, lost):
     """The fence stands, and whether the switch is decided is known by a server that is gone."""
     begun(c)
     in_phase(c, "follow")
-    controller(c, at)
+    restart(c, at)
     before = shard_of(c, lost)
     with Load(c) as load:
         load.goes_on()
         c.ctl_raw("reshard cutover")
-        wait_for("the controller's end", lambda: not controllers(c), 60)
+        wait_for("the controller's end", lambda: controller(c) is None, 60)
         testbed.stop_process(before["pid"])
-        controller(c)
+        restart(c)
         load.goes_on()
         c.ctl_raw("reshard cutover")  # unless it remembers that it was told to
         in_phase(c, "reverse")
         c.ctl("reshard complete", "--wait", timeout=120)
         load.goes_on()
-    assert ended(c)["state"] == "done"
-    load.check()
-    assert c.sql("SELECT COUNT(*) FROM t WHERE n = 0")[0][0] == 1500
+    is_done(c, load)
 
 
 def on_source(c, shard):

@@ -44,17 +44,8 @@ ROWS = [
 
 @pytest.fixture(scope="module")
 def both(gathering, plain):
-    for sql in (lambda s: gathering.sql(s, db=None), plain.sql):
-        sql("DROP DATABASE IF EXISTS pm")
-        sql("CREATE DATABASE pm CHARACTER SET utf8mb4")
-    pair = testbed.Both(gathering, plain, "pm")
-    for sql in TABLE:
-        pair.run(sql)
-    yield pair
-    pair.close()
-    plain.sql("DROP DATABASE pm")
-    gathering.fsck()
-    gathering.sql("DROP DATABASE pm", db=None)
+    with testbed.both(gathering, plain, "pm", TABLE, "CHARACTER SET utf8mb4") as pair:
+        yield pair
 
 
 def quoted(sql):

@@ -523,16 +523,14 @@ MULTI_STATEMENTS = CLIENT.MULTI_STATEMENTS
 
 
 @contextlib.contextmanager
-def both(cluster, plain, db, setup):
+def both(cluster, plain, db, setup, options=""):
     """A Both with a new database in which these statements have run; it goes with the block."""
     for sql in (cluster.sql, plain.sql):
         sql(f"DROP DATABASE IF EXISTS {db}", db=None)
-        sql(f"CREATE DATABASE {db}", db=None)
+        sql(f"CREATE DATABASE {db} {options}", db=None)
     pair = Both(cluster, plain, db)
     for sql in setup:
-        for connection in pair.connections:
-            with connection.cursor() as cursor:
-                cursor.execute(sql)
+        pair.run(sql)
     yield pair
     pair.close()
     cluster.fsck()
