@@ -304,7 +304,7 @@ struct ddl_spec {
     enum ddl_kind kind;
     struct span   verb;      /* "CREATE", "ALTER"... */
     bool          from_query; /* CREATE TABLE `name` ... SELECT; plan.text: with its parameters */
-    struct span   name;
+    struct span   name;        /* of that table; of a database that is dropped */
 };
 
 /* What ties a session to a server's connection. */

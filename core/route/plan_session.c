@@ -368,6 +368,8 @@ plan_ddl(struct planner *p, enum ddl_kind kind)
     p->out->kind          = PLAN_DDL;
     p->out->ddl           = spec;
     p->out->reason        = "the controller runs it on every shard";
+    if (kind == DDL_DATABASE && s->word == KW_DROP)
+        spec->name = arena_copy(p->arena, s->database->name);
     if (s->kind == STMT_CREATE_TABLE && s->create_table->query != NULL)
         from_query(p, spec);
 }

@@ -152,6 +152,7 @@ class RawClient:
         if answer[:1] == b"\xff":
             raise ServerError(answer)
         assert answer[:1] == b"\0", answer
+        self.welcome = answer
         return self
 
     # --- commands ---------------------------------------------------------------

@@ -16,6 +16,7 @@
 #include "workers/backend/care.h"
 #include "workers/client/client.h"
 #include "workers/query/limits.h"
+#include "workers/query/track.h"
 
 enum {
     ERR_HOST      = 1130, /* ER_HOST_NOT_PRIVILEGED */
@@ -180,7 +181,8 @@ compression_level(const struct client *c)
 void
 client_welcome(struct client *c)
 {
-    struct ok        ok = { .status = SERVER_STATUS_AUTOCOMMIT };
+    struct ok        ok    = { .status = SERVER_STATUS_AUTOCOMMIT };
+    struct arena     arena = { 0 };
     char             host[SOCK_NAME_BYTES];
     struct sql_error error;
 
@@ -192,8 +194,11 @@ client_welcome(struct client *c)
         client_refuse_login(c, &error);
         return;
     }
+    if (c->login->schema != NULL)
+        ok.track = track_schema(&arena, &c->session, span_of(c->login->schema));
     uint8_t seq = c->reader.next_seq;
     reply_ok_encode(stream_out(&c->stream), &seq, c->session.capabilities, &ok);
+    arena_fini(&arena);
     stream_flush(&c->stream);
     if (c->login->compress != COMPRESS_NONE)
         stream_add_filter(&c->stream, compress_new(c->login->compress, compression_level(c),

@@ -8,6 +8,7 @@
 #include "workers/client/named.h"
 #include "workers/client/reading.h"
 #include "workers/query/own_vars.h"
+#include "workers/query/track.h"
 
 enum {
     ERR_EMPTY           = 1065, /* ER_EMPTY_QUERY */
@@ -65,6 +66,8 @@ answer_ok(struct client *c, const char *info)
 
     c->named->phase = RUN;
     client_take(c, q);
+    if (c->named->spec->verb == NAMED_PREPARE || c->named->spec->verb == NAMED_DEALLOCATE)
+        q->track = track_change(&c->session);
     query_ok(q, 0, 0, 0, span_of(info));
 }
 

@@ -85,6 +85,9 @@ void leg_send_named(struct leg *leg, const struct exchange_ops *ops);
 /* For exchanges whose answer is only success or failure. */
 void leg_read_outcome(struct leg *leg, const struct result_reader *r);
 
+/* What its answer says of indexes is for the client, see query_run. */
+void leg_read_index_use(struct leg *leg);
+
 static inline struct span
 leg_text(const struct leg *leg)
 {

@@ -35,6 +35,9 @@ leg_send(struct leg *leg, const struct exchange_ops *ops)
         q->leg_sent(leg);
 }
 
+static const uint16_t index_use =
+    SERVER_QUERY_NO_GOOD_INDEX_USED | SERVER_QUERY_NO_INDEX_USED | SERVER_QUERY_WAS_SLOW;
+
 void
 leg_read_outcome(struct leg *leg, const struct result_reader *r)
 {
@@ -42,4 +45,11 @@ leg_read_outcome(struct leg *leg, const struct result_reader *r)
     leg->insert_id = r->insert_id;
     leg->warnings  = r->warnings;
     leg->status    = r->status;
+    leg_read_index_use(leg);
+}
+
+void
+leg_read_index_use(struct leg *leg)
+{
+    leg->q->more_status |= leg->x.reader.status & index_use;
 }

@@ -27,7 +27,7 @@ const char meaning_question[] =
     CHANGED_NUMBER("group_concat_max_len") CHANGED_NUMBER("div_precision_increment")
     CHANGED_NUMBER("default_week_format") CHANGED_NUMBER("check_constraint_checks")
     CHANGED_NUMBER("explicit_defaults_for_timestamp") CHANGED_NUMBER("innodb_strict_mode")
-    CHANGED("system_versioning_alter_history") "NULL), @@timestamp";
+    CHANGED("system_versioning_alter_history") "NULL), @@timestamp, @@session_track_schema, @@session_track_state_change";
 
 static uint16_t
 cell_u16(struct cell cell)
@@ -78,6 +78,8 @@ meaning_read(struct meaning *m, const struct cell *cells)
     copy_name(m->modes.charset, sizeof(m->modes.charset), cells[2]);
     copy_name(m->modes.collation, sizeof(m->modes.collation), cells[5]);
     copy_name(m->modes.ddl, sizeof(m->modes.ddl), cells[12]);
+    m->modes.track_no_schema       = cell_u16(cells[14]) == 0;
+    m->modes.track_changes         = cell_u16(cells[15]) != 0;
     copy_name(m->modes.timestamp, sizeof(m->modes.timestamp), cells[13]);
 }
 

@@ -9,10 +9,15 @@
 #include "core/mysql/row.h"
 #include "workers/query/session.h"
 
+enum { MEANING_TRACK = 200 };
+
 struct meaning {
     bool               known;
     uint64_t           vars_hash;
     uint16_t           charset; /* of the login */
+    uint64_t           text_hash; /* of the SET that came to it, where it told something; else 0 */
+    uint8_t            track[MEANING_TRACK]; /* what it told, see track.h */
+    uint8_t            n_track;
     struct lex_options lex;
     bool               zero_is_number, autocommit;
     uint16_t           collation;
@@ -21,7 +26,7 @@ struct meaning {
 
 /* "SELECT ..." of MEANING_CELLS columns and one row, to which more may be appended. */
 extern const char meaning_question[];
-enum { MEANING_CELLS = 14 };
+enum { MEANING_CELLS = 16 };
 
 /* All but known, vars_hash and charset, from the answer. */
 void meaning_read(struct meaning *m, const struct cell *cells);

@@ -22,6 +22,7 @@
 #include "workers/query/snapshot.h"
 #include "workers/query/statement_time.h"
 #include "workers/query/together.h"
+#include "workers/query/track.h"
 #include "workers/query/txn.h"
 
 enum { ERR_LOST = 1927 /* ER_CONNECTION_KILLED */,
@@ -161,9 +162,10 @@ query_ok(struct query_run *q, uint64_t affected, uint64_t insert_id, uint32_t wa
     struct ok       ok = {
               .affected_rows = affected,
               .insert_id     = insert_id,
-              .status        = session_status(s),
+              .status        = session_status(s) | q->more_status,
               .warnings      = (uint16_t)(warnings < UINT16_MAX ? warnings : UINT16_MAX),
               .info          = info,
+              .track         = q->track,
     };
 
     if (q->quiet) {
@@ -401,21 +403,6 @@ run_on_shards(struct query_run *q)
     run_on(q, &shards);
 }
 
-/* The change of schema as session tracking tells it. */
-static struct span
-track_schema(struct query_run *q, struct span name)
-{
-    struct buf entry = { 0 }, track = { 0 };
-
-    wire_put_lenenc_bytes(&entry, name);
-    wire_put_u8(&track, SESSION_TRACK_SCHEMA);
-    wire_put_lenenc_bytes(&track, buf_unread(&entry));
-    struct span copy = arena_copy(&q->arena, buf_unread(&track));
-    buf_fini(&entry);
-    buf_fini(&track);
-    return copy;
-}
-
 static void
 ask_server(struct query_run *q, struct span name)
 {
@@ -444,7 +431,7 @@ query_schema(struct query_run *q, struct span name)
             query_refuse(q, ERR_BAD_DB, "Unknown database '%.*s'", (int)name.len, name.ptr);
         return;
     }
-    ok.track = track_schema(q, name);
+    ok.track = track_schema(&q->arena, s, name);
     session_set_schema(s, name);
     client_schema(s->ctx->slot, s->row, name);
     if (q->more)

@@ -193,6 +193,8 @@ struct query_run {
     void      (*leg_ended)(struct leg *leg);      /* a leg is OVER; may be NULL */
     void      (*all_over)(struct query_run *q);       /* every leg is OVER */
 
+    uint16_t         more_status; /* flags of the answer beside the session's */
+    struct span      track; /* what query_ok() tells beside, see track.h; empty: nothing */
     struct sql_error error; /* the first one */
     bool             failed;
     bool             deadlocked; /* txn_translate()'s */

@@ -15,6 +15,7 @@
 #include "core/mysql/result_writer.h"
 #include "workers/query/ddl.h"
 #include "workers/query/diagnostics.h"
+#include "workers/query/track.h"
 
 enum {
     CONNECT_MS        = 5000,
@@ -156,6 +157,24 @@ take_making(struct query_run *q, const json_t *answer)
     return true;
 }
 
+/* A session whose database is dropped has none. */
+static void
+leave_schema(struct query_run *q)
+{
+    const struct ddl_spec *ddl  = q->plan != NULL ? q->plan->plan.ddl : NULL;
+    struct session        *s    = q->s;
+    const struct span      none = { 0 };
+
+    if (ddl == NULL || ddl->kind != DDL_DATABASE || ddl->name.len == 0)
+        return;
+    q->more_status |= SERVER_STATUS_DB_DROPPED;
+    if (s == NULL || s->schema == NULL || !span_equal(ddl->name, span_of(s->schema)))
+        return;
+    session_set_schema(s, none);
+    client_schema(q->ctx->slot, s->row, none);
+    q->track = track_schema(&q->arena, s, none);
+}
+
 static void
 succeed(struct query_run *q, const json_t *answer)
 {
@@ -178,6 +197,7 @@ succeed(struct query_run *q, const json_t *answer)
         send_rows(q, columns, rows, (uint32_t)warnings);
         return;
     }
+    leave_schema(q);
     if (json_is_true(json_object_get(answer, "counts")))
         len = snprintf(info, sizeof(info), "Records: %lld  Duplicates: 0  Warnings: %lld",
                        (long long)affected, (long long)warnings);

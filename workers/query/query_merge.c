@@ -94,7 +94,7 @@ answer(struct query_run *q)
 {
     struct merging *m  = q->merging;
     struct session *s  = q->s;
-    struct ok       ok = { .status = session_status(s) };
+    struct ok       ok = { .status = session_status(s) | q->more_status };
 
     histogram_record(&q->ctx->slot->latency[LATENCY_SCATTER],
                      (ring_now_us(q->ctx->ring) - q->started_us) * 1000);
@@ -417,6 +417,7 @@ on_message(struct exchange *x, struct backend *b, const struct result_message *m
         break;
     case RESULT_IS_END:
         m->warnings += x->reader.warnings;
+        leg_read_index_use(leg);
         if (!m->over && !row_cursor_exists(leg))
             merge_end(m->merge, leg->number);
         break;

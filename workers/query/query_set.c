@@ -8,6 +8,8 @@
  * a constant. A SET that was accepted before in the same state is not asked
  * again: connections that all begin with the same words cost nothing.
  */
+#include <xxhash.h>
+
 #include "workers/query/aftermath.h"
 #include "workers/query/diagnostics.h"
 #include "workers/query/leg.h"
@@ -16,6 +18,7 @@
 #include "workers/query/park.h"
 #include "workers/query/set_transaction.h"
 #include "workers/query/statement_vars.h"
+#include "workers/query/track.h"
 #include "workers/query/txn.h"
 
 enum { KNOWN_STATES = 256, CELLS_MAX = 64, VARS_MAX = 1024,
@@ -43,20 +46,31 @@ spec_of(const struct query_run *q)
     return q->plan->plan.set;
 }
 
-static struct meaning *
-known_state(const struct session *s, uint64_t vars_hash)
+/* What is told of a SET depends on its words too. */
+static uint64_t
+told_by(const struct query_run *q)
 {
-    uint64_t hash = vars_hash * UINT64_C(0x9e3779b97f4a7c15) + s->charset + 1;
+    if (!(q->s->capabilities & CLIENT_SESSION_TRACK))
+        return 0;
+    return XXH3_64bits(q->text.ptr, q->text.len) | 1;
+}
+
+static struct meaning *
+known_state(const struct setting_run *r)
+{
+    uint64_t hash = (r->vars.hash + told_by(r->q)) * UINT64_C(0x9e3779b97f4a7c15) +
+                    r->q->s->charset + 1;
 
     return &known[hash % KNOWN_STATES];
 }
 
 static bool
-is_known(const struct session *s, uint64_t vars_hash)
+is_known(const struct setting_run *r)
 {
-    const struct meaning *m = known_state(s, vars_hash);
+    const struct meaning *m = known_state(r);
 
-    return m->known && m->vars_hash == vars_hash && m->charset == s->charset;
+    return m->known && m->vars_hash == r->vars.hash && m->charset == r->q->s->charset &&
+           m->text_hash == told_by(r->q);
 }
 
 /* --- what is replayed ---------------------------------------------------- */
@@ -169,13 +183,18 @@ set_vars(struct setting_run *r, struct span text)
 static void
 adopt(struct setting_run *r)
 {
-    struct session *s = r->q->s;
+    struct session *s     = r->q->s;
+    struct span     track = r->q->track;
 
     r->meaning.known     = true;
     r->meaning.vars_hash = r->vars.hash;
     r->meaning.charset   = s->charset;
-    if (r->warnings == 0) /* who says it again hears them again */
-        *known_state(s, r->vars.hash) = r->meaning;
+    r->meaning.text_hash = told_by(r->q);
+    if (r->warnings == 0 && track.len <= MEANING_TRACK) { /* who says it again hears them again */
+        memcpy(r->meaning.track, track.ptr != NULL ? track.ptr : r->meaning.track, track.len);
+        r->meaning.n_track = (uint8_t)track.len;
+        *known_state(r)    = r->meaning;
+    }
     vars_fini(&s->vars);
     vars_move(&s->vars, &r->vars);
     meaning_apply(s, &r->meaning);
@@ -337,7 +356,6 @@ static void
 accepted(struct leg *leg)
 {
     struct setting_run *r = leg->q->local;
-    struct session     *s = leg->q->s;
     struct sql_error    why;
 
     if (leg->backend == NULL) {
@@ -345,8 +363,8 @@ accepted(struct leg *leg)
         leg_over(leg, &why);
     } else if (!sets_system(leg->q)) {
         aftermath_variables(leg, variables_known);
-    } else if (spec_of(leg->q)->replayable && is_known(s, r->vars.hash)) {
-        r->meaning = *known_state(s, r->vars.hash);
+    } else if (spec_of(leg->q)->replayable && is_known(r)) {
+        r->meaning = *known_state(r);
         finish(r, leg->backend);
     } else
         read_back(r, leg->backend);
@@ -362,7 +380,8 @@ on_answer(struct exchange *x, struct backend *b, struct span bytes, bool last)
     (void)bytes;
     if (!last)
         return;
-    r->warnings = x->reader.warnings;
+    r->warnings   = x->reader.warnings;
+    leg->q->track = track_read(&leg->q->arena, leg->q->s, &x->reader);
     if (result_error(&x->reader, &why)) {
         /* Of several assignments some may have happened before the one that failed. */
         if (spec_of(leg->q)->n > 1)
@@ -409,8 +428,9 @@ run(struct query_run *q)
     struct shard_set     one;
     struct sql_error     why;
 
-    if (spec_of(q)->replayable && s->n_held == 0 && is_known(s, r->vars.hash)) {
-        r->meaning = *known_state(s, r->vars.hash);
+    if (spec_of(q)->replayable && s->n_held == 0 && is_known(r)) {
+        r->meaning = *known_state(r);
+        q->track   = arena_copy(&q->arena, (struct span){ r->meaning.track, r->meaning.n_track });
         adopt(r);
         query_ok(q, 0, 0, 0, (struct span){ 0 });
         return;
@@ -485,7 +505,7 @@ query_set(struct query_run *q)
                      "a statement of its own");
         return;
     }
-    if (own_set(q) || set_next_transaction(q) || too_many(q))
+    if (own_set(q) || set_next_transaction(q) || too_many(q) || track_refuses(q))
         return;
     set_keeps_access(s, spec_of(q));
     r->q     = q;

@@ -1,0 +1,71 @@
+/* track.c - see track.h. */
+#include "workers/query/track.h"
+
+#include "core/mysql/wire.h"
+
+static const uint8_t changed[] = { SESSION_TRACK_STATE_CHANGE, 1, '1' };
+
+struct span
+track_change(const struct session *s)
+{
+    bool told = s->modes != NULL && s->modes->track_changes;
+
+    return (struct span){ changed, told ? sizeof(changed) : 0 };
+}
+
+struct span
+track_schema(struct arena *a, const struct session *s, struct span name)
+{
+    struct buf entry = { 0 }, track = { 0 };
+
+    if (s->modes == NULL || !s->modes->track_no_schema) {
+        wire_put_lenenc_bytes(&entry, name);
+        wire_put_u8(&track, SESSION_TRACK_SCHEMA);
+        wire_put_lenenc_bytes(&track, buf_unread(&entry));
+    }
+    if (name.len != 0)
+        buf_append_span(&track, track_change(s));
+    struct span copy = arena_copy(a, buf_unread(&track));
+    buf_fini(&entry);
+    buf_fini(&track);
+    return copy;
+}
+
+struct span
+track_read(struct arena *a, const struct session *s, const struct result_reader *r)
+{
+    struct span last = result_last(r);
+    struct ok   ok   = { 0 };
+
+    if (!r->session_changed || last.len == 0 || !reply_ok_decode(last, s->capabilities, &ok))
+        return (struct span){ 0 };
+    return arena_copy(a, ok.track);
+}
+
+static bool
+is_off(const struct setting *item)
+{
+    struct span text = item->value.n == 1 ? item->value.pieces[0].text : (struct span){ 0 };
+
+    if (text.len >= 2 && (text.ptr[0] == '\'' || text.ptr[0] == '"'))
+        text = (struct span){ text.ptr + 1, text.len - 2 };
+    return item->value_kind == VALUE_DEFAULT || span_equal_nocase(text, SPAN("off")) ||
+           span_equal(text, SPAN("0"));
+}
+
+/* What a transaction did is known to its servers, one by one. */
+bool
+track_refuses(struct query_run *q)
+{
+    const struct set_spec *spec = q->plan->plan.set;
+
+    for (uint32_t i = 0; i < spec->n; i++) {
+        const struct setting *item = &spec->items[i];
+        if (!span_equal(item->name, SPAN("session_track_transaction_info")) || is_off(item))
+            continue;
+        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: what a transaction has done is not told in its "
+                     "answers: session_track_transaction_info can only be OFF");
+        return true;
+    }
+    return false;
+}

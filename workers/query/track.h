@@ -1,0 +1,25 @@
+/* track.h - what an answer tells a client with CLIENT_SESSION_TRACK about its session.
+ *
+ * The bytes are those of a server, which tells of a SET what the variables in
+ * session_track_system_variables are now, of USE and of a login the schema (session_track_schema),
+ * and that something has changed (session_track_state_change). What a SET tells depends on
+ * its words and on the variables that the session has then, and is remembered with these.
+ */
+#ifndef WORKERS_QUERY_TRACK_H
+#define WORKERS_QUERY_TRACK_H
+
+#include "workers/query/query.h"
+
+/* The session has the schema now; empty: none, as its own was dropped. */
+struct span track_schema(struct arena *a, const struct session *s, struct span name);
+
+/* Something of the session has changed that has no entry of its own; may be empty. */
+struct span track_change(const struct session *s);
+
+/* What a server's answer told; may be empty. */
+struct span track_read(struct arena *a, const struct session *s, const struct result_reader *r);
+
+/* Refuses a SET that asks for what cannot be told. */
+bool track_refuses(struct query_run *q);
+
+#endif
