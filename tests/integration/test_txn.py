@@ -385,3 +385,25 @@ def test_settings_change_inside_a_transaction_of_all_shards(both):
                  "SET autocommit = 1", "UPDATE t SET v = 4", "ROLLBACK",
                  "SELECT SUM(v) FROM t", "SELECT @@autocommit"):
         both.compare(step)
+
+
+def test_what_cannot_be_rolled_back_is_told(both):
+    """Tables without transactions keep what was written: warning 1196, once for all shards."""
+    for name, more in (("g", "ENGINE=MyISAM COMMENT 'shardd: global'"), ("s", "ENGINE=MyISAM"),
+                       ("i", "ENGINE=InnoDB")):
+        both.run(f"CREATE TABLE {name} (id INT PRIMARY KEY, v INT) {more}")
+    rows = "VALUES " + ", ".join(f"({i}, 1)" for i in range(20))
+    for steps in (["INSERT INTO g VALUES (1, 1)", "INSERT INTO i VALUES (1, 1)", "ROLLBACK"],
+                  [f"INSERT INTO i {rows}", "INSERT INTO g VALUES (2, 1)", "ROLLBACK"],
+                  [f"INSERT INTO s {rows}", "ROLLBACK", "SHOW COUNT(*) WARNINGS"],
+                  [f"INSERT INTO i {rows}", "SAVEPOINT a", "INSERT INTO g VALUES (3, 1)",
+                   "ROLLBACK TO SAVEPOINT a", "SHOW WARNINGS", "RELEASE SAVEPOINT a", "COMMIT"],
+                  ["DELETE FROM i", "ROLLBACK AND CHAIN", "DELETE FROM s", "ROLLBACK"],
+                  ["CREATE TEMPORARY TABLE w (id INT)", "ROLLBACK"]):
+        for sql in ["BEGIN", *steps]:
+            both.compare(sql)
+        both.compare("SHOW WARNINGS")
+        both.compare("ROLLBACK")
+        both.compare("SHOW WARNINGS")
+    for name in "gsi":
+        both.compare(f"SELECT * FROM {name} ORDER BY id")

@@ -207,6 +207,18 @@ is_repeated(const struct leg *leg, const struct span cells[N_CELLS])
 }
 
 void
+diagnostics_copy(struct session *s, struct span payload)
+{
+    struct span   cells[N_CELLS];
+    struct cursor c = cursor_of(payload);
+
+    for (int i = 0; i < N_CELLS; i++)
+        cells[i] = wire_lenenc_bytes(&c);
+    if (!c.bad && s->n_diagnostics < KEPT_MAX)
+        keep(s, cells, 0);
+}
+
+void
 diagnostics_row(struct leg *leg, struct span payload)
 {
     struct span     cells[N_CELLS];

@@ -20,6 +20,9 @@ void diagnostics_error(struct session *s, const struct sql_error *error);
 /* A further row, of a statement that no backend ran for us: DDL's warnings, notes of our own. */
 void diagnostics_add(struct session *s, struct span level, uint16_t code, struct span message);
 
+/* A row of SHOW WARNINGS; query_ok() says how many there are. */
+void diagnostics_copy(struct session *s, struct span payload);
+
 /* Those of the parts of a statement, put together. All zeroes: none. */
 struct diagnostics_kept {
     struct buf rows; /* owned */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "core/base/memory.h"
+#include "workers/query/diagnostics.h"
 #include "workers/query/leg.h"
 #include "workers/query/park.h"
 #include "workers/query/snapshot.h"
@@ -17,7 +18,7 @@ enum { ERR_NO_SAVEPOINT = 1305 /* ER_SP_DOES_NOT_EXIST */, ERR_LOST = 1927 };
 static void
 ok(struct query_run *q)
 {
-    query_ok(q, 0, 0, 0, (struct span){ 0 });
+    query_ok(q, 0, 0, q->warnings, (struct span){ 0 });
 }
 
 /* --- beginning ----------------------------------------------------------- */
@@ -43,8 +44,15 @@ outcome(struct exchange *x, struct backend *b, struct span bytes, bool last)
     struct sql_error why;
 
     (void)b, (void)bytes;
-    if (last)
-        leg_over(leg, result_error(&x->reader, &why) ? &why : NULL);
+    if (!last)
+        return;
+    if (result_error(&x->reader, &why)) {
+        leg_over(leg, &why);
+    } else if (x->reader.warnings != 0 && leg->q->warnings == 0) {
+        leg->q->warnings = x->reader.warnings; /* not all could be rolled back */
+        diagnostics_take(leg);
+    } else
+        leg_over(leg, NULL);
 }
 
 static void
@@ -76,7 +84,7 @@ opened(struct query_run *q, const struct sql_error *error)
     if (error != NULL)
         query_fail(q, error);
     else
-        query_ok(q, 0, 0, q->warnings, (struct span){ 0 });
+        ok(q);
 }
 
 /* Every shard's own is opened now. */

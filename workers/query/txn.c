@@ -29,6 +29,7 @@
 #include <stdlib.h>
 
 #include "core/base/memory.h"
+#include "workers/query/diagnostics.h"
 #include "workers/query/gate.h"
 
 enum {
@@ -46,6 +47,7 @@ enum phase {
     PHASE_ASK,
     PHASE_FINISH,
     PHASE_ROLLBACK,
+    PHASE_WARNINGS, /* why it was not rolled back entirely */
 };
 
 struct commit;
@@ -68,6 +70,7 @@ struct commit {
     bool             left_over; /* a branch is for the resolver */
     bool             committed; /* ASK has found the decision */
     uint32_t         doubtful; /* in_doubt: a shard's id */
+    uint32_t         warned;   /* whose ROLLBACK had warnings: 1 + the first one's index */
     uint64_t         started_us;
     struct sql_error error;
     struct gate_passage passage;
@@ -172,6 +175,10 @@ on_answer(struct exchange *x, struct backend *b, struct span bytes, bool last)
         return;
     if (result_error(&x->reader, &why))
         on_refusal(c, said, b, &why);
+    else if (c->phase == PHASE_ROLLBACK && x->reader.warnings != 0 && c->warned == 0) {
+        c->warned      = said->held + 1;
+        c->q->warnings = x->reader.warnings;
+    }
     answered(c);
 }
 
@@ -191,7 +198,20 @@ on_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
     answered(c);
 }
 
-static const struct exchange_ops said_ops = { .on_bytes = on_answer, .on_lost = on_lost };
+static void
+on_warning(struct exchange *x, struct backend *b, const struct result_message *m, bool last)
+{
+    struct said *said = container_of(x, struct said, x);
+
+    (void)b;
+    if (m->kind == RESULT_IS_ROW)
+        diagnostics_copy(said->commit->q->s, m->message.payload);
+    if (last)
+        answered(said->commit);
+}
+
+static const struct exchange_ops said_ops    = { .on_bytes = on_answer, .on_lost = on_lost };
+static const struct exchange_ops warning_ops = { .on_message = on_warning, .on_lost = on_lost };
 
 static void
 say(struct commit *c, uint32_t held, const char *text)
@@ -204,7 +224,8 @@ say(struct commit *c, uint32_t held, const char *text)
     said  = &c->said[c->n_said++];
     *said = (struct said){ .commit = c, .held = held };
     c->n_open++;
-    backend_send(h->backend, COM_QUERY, span_of(text), &said->x, &said_ops);
+    backend_send(h->backend, COM_QUERY, span_of(text), &said->x,
+                 c->phase == PHASE_WARNINGS ? &warning_ops : &said_ops);
 }
 
 static void
@@ -332,10 +353,16 @@ roll_back(struct commit *c)
 }
 
 static void
+ask_warnings(struct commit *c)
+{
+    say(c, c->warned - 1, "SHOW WARNINGS");
+}
+
+static void
 count(const struct commit *c, uint32_t n_shards)
 {
     struct slot *slot = c->q->ctx->slot;
-    bool         ok   = !c->failed && c->phase != PHASE_ROLLBACK;
+    bool         ok   = !c->failed && c->phase < PHASE_ROLLBACK;
 
     if (n_shards > 1) {
         slot_count(slot, ok ? COUNTER_TXN_MULTI_COMMIT : COUNTER_TXN_MULTI_ABORT);
@@ -383,6 +410,7 @@ enter(struct commit *c, enum phase phase, void (*speak)(struct commit *))
         [PHASE_PREPARE] = CLIENT_PHASE_PREPARE, [PHASE_GATE] = CLIENT_PHASE_HELD,
         [PHASE_COMMIT_POINT] = CLIENT_PHASE_COMMIT,
         [PHASE_FINISH] = CLIENT_PHASE_FINISH, [PHASE_ROLLBACK] = CLIENT_PHASE_ROLLBACK,
+        [PHASE_WARNINGS] = CLIENT_PHASE_ROLLBACK,
     };
     const struct session *s = c->q->s;
 
@@ -485,8 +513,13 @@ advance(struct commit *c)
     case PHASE_ASK:
         after_ask(c);
         return;
-    case PHASE_FINISH:
     case PHASE_ROLLBACK:
+        if (c->warned != 0)
+            enter(c, PHASE_WARNINGS, ask_warnings);
+        else
+            over(c);
+        return;
+    case PHASE_FINISH: case PHASE_WARNINGS:
         over(c);
         return;
     }
