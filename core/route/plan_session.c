@@ -282,16 +282,11 @@ plan_temporary(struct planner *p)
     p->out->n_names   = 1;
 }
 
-/* A view must be one that shards, or the engine, can answer; the columns of a table made from a
- * SELECT are found in a session that is not the client's. */
+/* A view must be one that shards, or the engine, can answer. */
 static bool
 ddl_query_possible(struct planner *p)
 {
     const struct stmt *s = p->stmt;
-    if (s->kind == STMT_CREATE_TABLE && s->create_table->query != NULL)
-        return (s->flags & (STMT_HAS_USER_VAR | STMT_HAS_ASSIGN)) == 0 ||
-               NOT_YET(p, "shardd: CREATE TABLE ... SELECT cannot use user variables, whose types "
-                          "the columns would get; create the table, then INSERT ... SELECT");
     if (s->kind != STMT_CREATE_VIEW)
         return true;
     struct scope *top = NULL;
@@ -308,13 +303,18 @@ ddl_query_possible(struct planner *p)
 }
 
 /* In the text of a view, a default or a routine it is the server's own connection: in a
- * statement's own text we put the client's number in its place. */
+ * statement's own text, such as the SELECT that tells a table's rows, we put the client's number
+ * in its place. */
 static bool
 ddl_keeps_connection(struct planner *p)
 {
-    struct lex   l;
-    struct token t, before = { .kind = TOK_END };
-    lex_init(&l, p->text, p->context->lex);
+    const struct stmt *s    = p->stmt;
+    struct span        text = p->text;
+    struct lex         l;
+    struct token       t, before = { .kind = TOK_END };
+    if (s->kind == STMT_CREATE_TABLE && s->create_table->query != NULL)
+        text.len = s->create_table->query_range.start;
+    lex_init(&l, text, p->context->lex);
     while ((t = lex_next(&l)).kind != TOK_END && t.kind != TOK_BAD) {
         if (token_is_op(t, '(') && (token_is_keyword(before, KW_CONNECTION_ID) ||
                                     span_equal_nocase(token_text(&l, before),

@@ -93,6 +93,7 @@
  *              "collation": connection collation's name,
  *              "foreign_key_checks": bool, "session": "SET ... assignments, optional"}
  *              all but "sql" may be absent; "sql" is UTF-8 (see "sql_base64")
+ *              "variables_base64": "@a = 1, ..." user variables that the statement reads
  *              "sql_base64": instead of "sql", when the text is not UTF-8
  *   answer    {"generation": G, "affected": N, "warnings": N,
  *              "notes": [[LEVEL, CODE, MESSAGE] ...] as SHOW WARNINGS tells them, if any}

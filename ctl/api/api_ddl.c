@@ -43,19 +43,14 @@ say(struct request *r, bool ok, struct ddl_answer *a, const struct sql_error *er
     return 200;
 }
 
-/* "sql", or "sql_base64" decoded; owned by the caller. False: neither is there. */
+/* The member decoded; owned by the caller. False: it is not there. */
 static bool
-statement(const struct request *r, struct buf *out)
+decoded(const struct request *r, const char *name, struct buf *out)
 {
-    json_t     *plain   = json_object_get(r->body, "sql");
-    const char *encoded = request_text(r, "sql_base64");
+    const char *encoded = request_text(r, name);
     size_t      len, pad = 0;
     int         n;
 
-    if (json_is_string(plain)) {
-        buf_append(out, json_string_value(plain), json_string_length(plain));
-        return true;
-    }
     if (!encoded)
         return false;
     len = strlen(encoded);
@@ -68,11 +63,23 @@ statement(const struct request *r, struct buf *out)
     return true;
 }
 
+/* "sql", or "sql_base64" decoded. */
+static bool
+statement(const struct request *r, struct buf *out)
+{
+    json_t *plain = json_object_get(r->body, "sql");
+
+    if (!json_is_string(plain))
+        return decoded(r, "sql_base64", out);
+    buf_append(out, json_string_value(plain), json_string_length(plain));
+    return true;
+}
+
 unsigned
 api_ddl(struct request *r)
 {
     const char        *database = request_text(r, "database");
-    struct buf         sql      = { 0 };
+    struct buf         sql = { 0 }, variables = { 0 };
     struct ddl_request request  = {
         .user      = request_text(r, "user"),
         .database  = database ? database : "",
@@ -93,12 +100,15 @@ api_ddl(struct request *r)
         return request_refuse(r, 400, "the body lacks \"sql\"");
     }
     request.sql = buf_unread(&sql);
+    if (decoded(r, "variables_base64", &variables))
+        request.variables = buf_unread(&variables);
     if (request.making)
         ddl_drop_made(r->cluster);
     ok          = ddl_run(r->cluster, &request, &answer, &error);
     status      = say(r, ok, &answer, &error);
     ddl_answer_fini(&answer);
     buf_fini(&sql);
+    buf_fini(&variables);
     return status;
 }
 

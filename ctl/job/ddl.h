@@ -23,6 +23,7 @@ struct ddl_request {
     const char *collation;  /* NULL: the charset's */
     bool        no_foreign_key_checks;
     const char *session;    /* further assignments for SET SESSION, or NULL */
+    struct span variables;  /* "@a = 1, ...": assignments to user variables, or empty */
     const char *making;     /* CREATE TABLE ... SELECT: the table's name until it is complete;
                                NULL: nobody does the rest, see ddl_select.c */
 };

@@ -118,6 +118,20 @@ count_columns(struct ddl *d, struct server *s, struct made *m)
     return ok;
 }
 
+/* User variables are what they are in the client's session. */
+static bool
+set_variables(struct ddl *d, struct server *s)
+{
+    struct buf text = { 0 };
+    bool       ok;
+
+    buf_append_text(&text, "SET ");
+    buf_append_span(&text, d->request->variables);
+    ok = d->request->variables.len == 0 || server_run_text(s, buf_unread(&text), d->error);
+    buf_fini(&text);
+    return ok;
+}
+
 /* In the scratch database, with the names of the statement meaning what they mean there. */
 static bool
 probe(struct ddl *d, const struct ddl_table *t, struct made *m)
@@ -134,7 +148,8 @@ probe(struct ddl *d, const struct ddl_table *t, struct made *m)
     server_quote_name(&text, t->name);
     append_range(d, &text, s->table.range.end, s->query_range.start);
     append_empty_query(d, &text);
-    ok = (!d->request->database[0] ||
+    ok = set_variables(d, at) &&
+         (!d->request->database[0] ||
           server_run(at, d->error, "USE %s", server_name(d->request->database))) &&
          server_run_text(at, buf_unread(&text), d->error) && count_columns(d, at, m) &&
          facts_definition(at, DDL_PROBE, t->name, &m->definition, d->error);

@@ -156,7 +156,8 @@ def test_ignore(pair):
 
 def test_refusals(pair):
     for sql, words in (
-            ("CREATE TABLE n SELECT @x AS y", "user variables"),
+            ("CREATE TABLE n (c BIGINT DEFAULT (CONNECTION_ID())) SELECT k FROM a",
+             "CONNECTION_ID()"),
             ("CREATE TABLE n (UNIQUE (s(10))) COMMENT='shardd: key(k)' SELECT k, s FROM a",
              "shardd: ")):
         answer = testbed.Answer(pair.connections[0], sql)
@@ -181,6 +182,34 @@ def test_session(pair):
     pair.run("SET autocommit = 0")
     create(pair, "CREATE TABLE n (PRIMARY KEY (id)) SELECT id FROM a")
     pair.run("SET autocommit = 1")
+
+
+def test_user_variables(pair):
+    """Columns have the types that the variables have, rows their values."""
+    for sql in ("SET @i = 5, @u = CAST(7 AS UNSIGNED), @d = 1.50, @f = 2e0, @n = NULL",
+                "SET @s = 'x''\\\\ü'", "SET @l = _latin1 X'E4', @b = X'00FF27'",
+                "SET @e = CAST(NULL AS DECIMAL(9, 3))"):
+        pair.run(sql)
+    for sql in ("CREATE TABLE n SELECT @i, @u, @d, @f, @s, @n, @l, @b, @e, @nobody",
+                "CREATE TABLE n (PRIMARY KEY (id)) SELECT id, @i + id AS x, CONCAT(@s, s) AS y "
+                "FROM a WHERE id < @u",
+                "CREATE TABLE n (@i INT)", "CREATE TABLE n SELECT @i := 6 AS x, @x := 'abc' AS y",
+                "CREATE TABLE n SELECT @i, @x", "CREATE TABLE n SELECT USER() AS u, @s AS s"):
+        create(pair, sql)
+    pair.run("PREPARE p FROM 'CREATE TABLE n (PRIMARY KEY (id)) SELECT id, @d AS y FROM a'")
+    create(pair, "EXECUTE p")
+    pair.compare("SELECT @i, @x, @u")
+
+
+def test_the_number_of_the_connection(pair):
+    for c in pair.connections:
+        with c.cursor() as cursor:
+            cursor.execute("CREATE TABLE n SELECT CONNECTION_ID() AS me, 1 AS k")
+            cursor.execute("SELECT me FROM n")
+            assert cursor.fetchall() == ((c.thread_id(),),)
+    definitions = [a.rows for a in pair.answers("SHOW COLUMNS FROM n")]
+    assert definitions[0] == definitions[1]
+    pair.run("DROP TABLE n")
 
 
 def test_prepared(pair):

@@ -290,8 +290,13 @@ static const struct plan_case cases[] = {
     { "CREATE TABLE x AS SELECT * FROM users",
       "ddl" },
     { "CREATE TABLE x AS SELECT @a FROM users",
-      "refuse 1235: shardd: CREATE TABLE ... SELECT cannot use user variables, whose types the "
-      "columns would get; create the table, then INSERT ... SELECT" },
+      "ddl" },
+    { "CREATE TABLE x AS SELECT CONNECTION_ID() FROM users",
+      "ddl" },
+    { "CREATE TABLE x (c INT DEFAULT (CONNECTION_ID())) AS SELECT id FROM users",
+      "refuse 1235: shardd: CONNECTION_ID() here would be the number of a connection between "
+      "shardd and the server, not the client's: give the number as a value of the statements that "
+      "need it" },
     { "CREATE USER x",
       "ddl" },
     { "GRANT ALL ON *.* TO x",

@@ -27,7 +27,8 @@ const char meaning_question[] =
     CHANGED_NUMBER("group_concat_max_len") CHANGED_NUMBER("div_precision_increment")
     CHANGED_NUMBER("default_week_format") CHANGED_NUMBER("check_constraint_checks")
     CHANGED_NUMBER("explicit_defaults_for_timestamp") CHANGED_NUMBER("innodb_strict_mode")
-    CHANGED("system_versioning_alter_history") "NULL), @@timestamp, @@session_track_schema, @@session_track_state_change";
+    CHANGED("system_versioning_alter_history") "NULL), @@timestamp, "
+    "@@session_track_schema, @@session_track_state_change";
 
 static uint16_t
 cell_u16(struct cell cell)

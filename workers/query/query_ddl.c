@@ -311,6 +311,22 @@ add_settings(struct buf *body, const struct session *s)
     buf_fini(&text);
 }
 
+/* The columns of a table that a SELECT makes have their types. */
+static void
+add_variables(struct buf *body, const struct session *s, struct span text)
+{
+    struct buf names = { 0 }, values = { 0 };
+
+    uservars_names(text, s->lex, &names);
+    uservars_say_named(&s->uservars, buf_unread(&names), &values);
+    if (buf_len(&values) != 0) {
+        buf_append_text(body, ",");
+        json_base64(body, "variables_base64", buf_unread(&values));
+    }
+    buf_fini(&names);
+    buf_fini(&values);
+}
+
 /* What the session changes about how DDL reads. */
 static void
 add_modes(struct buf *body, const struct session *s)
@@ -350,6 +366,7 @@ ddl_encode(struct buf *out, const struct session *s, bool as_controller, struct 
     if (making != NULL) {
         buf_append_text(&body, ",");
         json_member(&body, "making", span_of(making));
+        add_variables(&body, s, text);
     }
     if (s != NULL)
         add_modes(&body, s);

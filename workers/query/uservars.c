@@ -351,6 +351,15 @@ uservars_take(struct uservars *v, struct span list, const struct column *columns
     return exact;
 }
 
+static void
+say(const struct uservar *v, const char *separator, struct buf *out)
+{
+    buf_printf(out, "%s@", separator);
+    literal_identifier(out, v->name);
+    buf_append_text(out, " = ");
+    buf_append_span(out, v->literal);
+}
+
 void
 uservars_say(const struct uservars *v, uint64_t version, struct buf *out)
 {
@@ -359,12 +368,20 @@ uservars_say(const struct uservars *v, uint64_t version, struct buf *out)
     for (const struct uservar *at = v->first; at != NULL; at = at->next) {
         if (at->version <= version)
             continue;
-        buf_printf(out, "%s@", separator);
-        literal_identifier(out, at->name);
-        buf_append_text(out, " = ");
-        buf_append_span(out, at->literal);
+        say(at, separator, out);
         separator = ", ";
     }
+}
+
+void
+uservars_say_named(const struct uservars *v, struct span list, struct buf *out)
+{
+    struct span           name;
+    const struct uservar *at;
+
+    while (uservars_next(&list, &name))
+        if ((at = find(v, name)) != NULL)
+            say(at, buf_len(out) == 0 ? "" : ", ", out);
 }
 
 void

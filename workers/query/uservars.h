@@ -59,6 +59,9 @@ bool uservars_take(struct uservars *v, struct span list, const struct column *co
 /* "SET @a = 1, ..." for those newer than `version`; nothing when there are none. */
 void uservars_say(const struct uservars *v, uint64_t version, struct buf *out);
 
+/* "@a = 1, ..." for those of the list that are set; nothing when there are none. */
+void uservars_say_named(const struct uservars *v, struct span list, struct buf *out);
+
 /* As a value for routing; what is not set is NULL. Borrowed until the next change. */
 void uservars_value(const struct uservars *v, struct span name, struct key_value *out);
 
