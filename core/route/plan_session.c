@@ -168,9 +168,13 @@ plan_set(struct planner *p)
             return;
         }
         spec->n += setting_make(p, item, &items[spec->n]);
+        if (item->kind == SET_CHARSET) /* takes the collation of the schema there is now */
+            spec->replayable = false;
         if (item->value == NULL)
             continue;
+        /* What it does not name stays as it is in optimizer_switch. */
         spec->replayable &= replayable_value(item->value) && item->kind != SET_USER_VAR &&
+                            !span_equal_nocase(item->name, SPAN("optimizer_switch")) &&
                             !span_equal_nocase(item->name, SPAN("last_insert_id")) &&
                             !span_equal_nocase(item->name, SPAN("identity"));
         if (!scope_expr(p, s, item->value))

@@ -91,6 +91,7 @@
  *   request   {"user": NAME, "database": current schema or "", "sql": TEXT,
  *              "sql_mode": TEXT, "charset": connection character set's name,
  *              "collation": connection collation's name,
+ *              "database_collation": of a database that is made and says none,
  *              "foreign_key_checks": bool, "session": "SET ... assignments, optional"}
  *              all but "sql" may be absent; "sql" is UTF-8 (see "sql_base64")
  *              "variables_base64": "@a = 1, ..." user variables that the statement reads

@@ -86,6 +86,7 @@ api_ddl(struct request *r)
         .sql_mode  = request_text(r, "sql_mode"),
         .charset   = request_text(r, "charset"),
         .collation = request_text(r, "collation"),
+        .database_collation = request_text(r, "database_collation"),
         .session   = request_text(r, "session"),
         .making    = request_text(r, "making"),
         .no_foreign_key_checks = json_is_false(json_object_get(r->body, "foreign_key_checks")),

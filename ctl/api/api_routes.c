@@ -13,8 +13,9 @@
                "throttle:text windows:texts compress:bool dry_run:bool " \
                "verify_on:replicas|primary"
 #define DDL    "user:text database:text sql:bytes(268435456) sql_base64:text(268435456) " \
-               "sql_mode:text charset:text collation:text foreign_key_checks:bool " \
-               "session:text(1048576) making:text(64) variables_base64:text(268435456)"
+               "sql_mode:text charset:text collation:text database_collation:text " \
+               "foreign_key_checks:bool session:text(1048576) making:text(64) " \
+               "variables_base64:text(268435456)"
 #define FENCE  "split:texts ranges:texts shards:list tables:texts cut:bool wait_ms:int " \
                "lower:bool owners:list"
 

@@ -79,6 +79,8 @@ run_database(struct ddl *d)
     o.charset   = option_name(d, KW_CHARSET);
     if (!o.charset)
         o.charset = option_name(d, KW_CHARACTER);
+    if (s->word == KW_CREATE && !o.charset && !o.collation)
+        o.collation = d->request->database_collation;
     if (s->word == KW_CREATE) {
         unsigned warnings = 0;
         bool     ok = admin_database_create(d->c, who, name, &o, &warnings, d->error);

@@ -21,6 +21,7 @@ struct ddl_request {
     const char *sql_mode;   /* NULL: the server's */
     const char *charset;    /* NULL: utf8mb4 */
     const char *collation;  /* NULL: the charset's */
+    const char *database_collation; /* where CREATE DATABASE says none; NULL: the server's */
     bool        no_foreign_key_checks;
     const char *session;    /* further assignments for SET SESSION, or NULL */
     struct span variables;  /* "@a = 1, ...": assignments to user variables, or empty */

@@ -70,13 +70,21 @@ append_range(struct ddl *d, struct buf *out, uint32_t start, uint32_t end)
     buf_append(out, d->request->sql.ptr + start, end - start);
 }
 
+/* Nothing may stand behind a WITH in parentheses, nor may INSERT before one. */
+static struct range
+query_range(const struct create_table *s)
+{
+    return s->query->with ? s->query->range : s->query_range;
+}
+
 /* The query, and no rows. */
 static void
 append_empty_query(struct ddl *d, struct buf *out)
 {
-    const struct create_table *s  = d->stmt->create_table;
-    const struct query        *q  = s->query;
-    uint32_t                   at = s->query_range.end, end = at;
+    const struct create_table *s     = d->stmt->create_table;
+    const struct query        *q     = s->query;
+    const struct range         range = query_range(s);
+    uint32_t                   at    = range.end, end = at;
 
     if (q->limit) {
         at  = q->limit->range.start;
@@ -84,9 +92,9 @@ append_empty_query(struct ddl *d, struct buf *out)
     } else if (q->lock_range.end != 0) {
         at = end = q->lock_range.start;
     }
-    append_range(d, out, s->query_range.start, at);
+    append_range(d, out, range.start, at);
     buf_append_text(out, " LIMIT 0 ");
-    append_range(d, out, end, s->query_range.end);
+    append_range(d, out, end, range.end);
 }
 
 struct made {
@@ -216,7 +224,7 @@ insert_text(struct ddl *d, const struct ddl_table *t, const struct made *m)
         server_quote_name(out, model_text(json_array_get(columns, i), "name"));
     }
     buf_append_text(out, ") ");
-    append_range(d, out, s->query_range.start, s->query_range.end);
+    append_range(d, out, query_range(s).start, query_range(s).end);
     return true;
 }
 

@@ -135,7 +135,24 @@ SETTINGS = [
     "SHOW CREATE TABLE w",
     "CREATE TABLE x (id INT PRIMARY KEY) SELECT 1 AS id, 'x' AS s",
     "SHOW CREATE TABLE x",
+    "SET default_storage_engine = MyISAM",
+    "CREATE TABLE y (id INT PRIMARY KEY)",
+    "SHOW CREATE TABLE y",
+    "SET default_storage_engine = DEFAULT, old_mode = ''",
+    "CREATE TABLE z (id INT PRIMARY KEY, s VARCHAR(9) CHARACTER SET utf8)",
+    "SHOW CREATE TABLE z",
 ]
+
+
+def test_databases_are_in_the_sessions_character_set(both):
+    name = both.db + "_set"
+    for sql in ("SET collation_server = latin5_turkish_ci", "SET character_set_server = latin2",
+                "SET character_set_server = DEFAULT"):
+        both.run(sql)
+        for more in ("", " CHARACTER SET latin1", " COLLATE utf8mb3_bin"):
+            both.run(f"CREATE DATABASE {name}{more}")
+            both.compare(f"SHOW CREATE DATABASE {name}")
+            both.run(f"DROP DATABASE {name}")
 
 
 def test_a_session_that_only_reads(both):

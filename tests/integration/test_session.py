@@ -241,3 +241,30 @@ def test_the_last_number_is_set(both):
     """And numbers that nobody can set are refused as a server refuses them."""
     for sql in NUMBERS:
         both.compare(sql)
+
+
+def test_settings_that_depend_on_others(both):
+    """The schema's collation when SET CHARACTER SET was said, and switches that were not named; on
+    connections that were somebody else's before, which forget the schema's character set."""
+    other = both.db + "_latin"
+    both.run(f"CREATE DATABASE {other} COLLATE latin1_german1_ci")
+    both.run(f"CREATE TABLE {other}.t (id INT PRIMARY KEY)")
+    both.run(f"INSERT INTO {other}.t VALUES " + ", ".join(f"({i})" for i in range(8)))
+    asked = ("@@collation_connection, @@character_set_client, @@character_set_results, "
+             "@@character_set_database, @@optimizer_switch")
+
+    def everywhere():
+        for i in range(8):
+            for sql in "SET time_zone = '+01:00'", f"SELECT id FROM {other}.t WHERE id = {i}":
+                with both.cluster.connect(db=other) as c:
+                    testbed.Answer(c, sql)
+            both.compare(f"SELECT {asked} FROM {other}.t WHERE id = {i}")
+            both.compare("SHOW VARIABLES LIKE 'c%\\_database'")
+
+    for sql in (f"USE {other}", "SET CHARACTER SET utf8mb4", f"USE {both.db}",
+                "SET CHARACTER SET latin1", f"USE {other}", "SET NAMES utf8mb4",
+                "SET optimizer_switch = 'mrr=on'", "SET optimizer_switch = 'mrr_cost_based=on'",
+                "SET optimizer_switch = 'default,mrr=on'", "SET optimizer_switch = DEFAULT"):
+        both.run(sql)
+        everywhere()
+    both.run(f"DROP DATABASE {other}")

@@ -58,6 +58,7 @@ query_forget(struct query_run *q)
         *leg = (struct leg){ .q = q, .number = q->n_legs, .shard_id = s->held[i].shard_id,
                              .state = LEG_RUNNING, .backend = b };
         q->n_legs++;
+        backend_set_schema(b, (struct span){ 0 }); /* its character set is forgotten */
         command_encode(backend_out(b), COM_RESET_CONNECTION);
         backend_expect(b, &leg->x, &ops, RESULT_SIMPLE);
         backend_flush(b);

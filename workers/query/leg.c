@@ -238,8 +238,15 @@ step_reset(struct leg *leg)
     b->role       = b->role == ROLE_NONE ? ROLE_NONE : ROLE_UNKNOWN;
     backend_forget_statements(b);
     command_encode(backend_out(b), COM_RESET_CONNECTION);
-    backend_expect(b, &leg->x, &step_ops, RESULT_SIMPLE);
-    backend_flush(b);
+    if (s->schema == NULL) {
+        backend_expect(b, &leg->x, &step_ops, RESULT_SIMPLE);
+        backend_flush(b);
+        return true;
+    }
+    /* The server keeps the schema, and forgets its character set: it is chosen again. */
+    backend_expect(b, &leg->time, &begin_ops, RESULT_SIMPLE);
+    backend_set_schema(b, span_of(s->schema));
+    say(leg, COM_INIT_DB, span_of(s->schema));
     return true;
 }
 

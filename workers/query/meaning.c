@@ -27,8 +27,10 @@ const char meaning_question[] =
     CHANGED_NUMBER("group_concat_max_len") CHANGED_NUMBER("div_precision_increment")
     CHANGED_NUMBER("default_week_format") CHANGED_NUMBER("check_constraint_checks")
     CHANGED_NUMBER("explicit_defaults_for_timestamp") CHANGED_NUMBER("innodb_strict_mode")
-    CHANGED("system_versioning_alter_history") "NULL), @@timestamp, "
-    "@@session_track_schema, @@session_track_state_change";
+    CHANGED("system_versioning_alter_history") CHANGED("default_storage_engine")
+    CHANGED("old_mode") CHANGED_NUMBER("innodb_compression_default") "NULL), @@timestamp, "
+    "@@session_track_schema, @@session_track_state_change, "
+    "IF(@@collation_server = @@GLOBAL.collation_server, '', @@collation_server)";
 
 static uint16_t
 cell_u16(struct cell cell)
@@ -81,6 +83,7 @@ meaning_read(struct meaning *m, const struct cell *cells)
     copy_name(m->modes.ddl, sizeof(m->modes.ddl), cells[12]);
     m->modes.track_no_schema       = cell_u16(cells[14]) == 0;
     m->modes.track_changes         = cell_u16(cells[15]) != 0;
+    copy_name(m->modes.collation_server, sizeof(m->modes.collation_server), cells[16]);
     copy_name(m->modes.timestamp, sizeof(m->modes.timestamp), cells[13]);
 }
 

@@ -344,6 +344,10 @@ add_modes(struct buf *body, const struct session *s)
     json_member(body, "charset", span_of(m->charset));
     buf_append_text(body, ",");
     json_member(body, "collation", span_of(m->collation));
+    if (m->collation_server[0] != '\0') {
+        buf_append_text(body, ",");
+        json_member(body, "database_collation", span_of(m->collation_server));
+    }
     buf_printf(body, ",\"foreign_key_checks\":%s",
                m->no_foreign_key_checks ? "false" : "true");
     add_settings(body, s);

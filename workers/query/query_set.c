@@ -21,7 +21,7 @@
 #include "workers/query/track.h"
 #include "workers/query/txn.h"
 
-enum { KNOWN_STATES = 256, CELLS_MAX = 64, VARS_MAX = 1024,
+enum { KNOWN_STATES = 256, CELLS_MAX = MEANING_CELLS + 64, VARS_MAX = 1024,
        ERR_TOO_BIG_SELECT = 1104 };
 
 /* By their hashes. */
@@ -115,10 +115,15 @@ is_names(const struct setting *item)
 static void
 say_names(struct buf *out, const struct setting *item, const struct cell *cells)
 {
-    buf_printf(out, "%s %.*s", item->kind == SETTING_NAMES ? "NAMES" : "CHARACTER SET",
-               (int)cells[2].bytes.len, cells[2].bytes.ptr);
+    const int len[] = { (int)cells[2].bytes.len, (int)cells[5].bytes.len };
+
     if (item->kind == SETTING_NAMES)
-        buf_printf(out, " COLLATE %.*s", (int)cells[5].bytes.len, cells[5].bytes.ptr);
+        buf_printf(out, "NAMES %.*s COLLATE %.*s", len[0], cells[2].bytes.ptr, len[1],
+                   cells[5].bytes.ptr);
+    else
+        buf_printf(out, "character_set_client = %.*s, character_set_results = %.*s, "
+                   "collation_connection = %.*s", len[0], cells[2].bytes.ptr, len[0],
+                   cells[2].bytes.ptr, len[1], cells[5].bytes.ptr);
 }
 
 /* The statement with the values that it had: what other backends hear. */
