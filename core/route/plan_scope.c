@@ -244,16 +244,16 @@ add_table(struct planner *p, struct scope *s, struct table_ref *ref, struct regi
     return true;
 }
 
-/* USING (a, b): the columns of both sides are equal. */
+/* USING (a, b): the columns of both sides are equal. `left`: the first of the join's own tables. */
 static void
-learn_using(struct planner *p, struct scope *s, struct instance *right,
+learn_using(struct planner *p, struct scope *s, struct instance *left, struct instance *right,
             const struct name_item *names)
 {
     for (; names != NULL; names = names->next) {
         struct instance *found[2] = { NULL, NULL };
         uint32_t         column[2] = { 0, 0 };
         bool             is_right  = false;
-        for (struct instance *i = s->first; i != NULL; i = i->next) {
+        for (struct instance *i = left; i != NULL; i = i->next) {
             is_right |= i == right;
             uint32_t at = i->table == NULL ? ROUTES_NONE : routes_column(i->table, names->name);
             if (at == ROUTES_NONE || found[is_right] != NULL)
@@ -278,12 +278,14 @@ add_join(struct planner *p, struct scope *s, struct table_ref *ref, struct regio
         nullable->nullable      = true;
         *(ref->join == JOIN_LEFT ? &right : &left) = nullable;
     }
+    struct instance *before = s->last;
     if (!scope_from(p, s, ref->left, left))
         return false;
     struct instance *last = s->last;
     if (!scope_from(p, s, ref->right, right))
         return false;
-    learn_using(p, s, last == NULL ? s->first : last->next, ref->using_columns);
+    learn_using(p, s, before == NULL ? s->first : before->next,
+                last == NULL ? s->first : last->next, ref->using_columns);
     if (ref->on == NULL)
         return true;
     /* The ON of an outer join says nothing about the rows of the other side. */

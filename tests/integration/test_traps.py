@@ -34,6 +34,7 @@ SETUP = [f"CREATE TABLE {name} ({columns}) COMMENT 'shardd: key({columns.split()
          for name, columns in KEYED] + [
     "CREATE TABLE cities (name VARCHAR(20) PRIMARY KEY, land VARCHAR(20), head INT)"
     " COMMENT 'shardd: reference'",
+    "CREATE TABLE marks (user_id INT PRIMARY KEY, v INT) COMMENT 'shardd: reference'",
     "CREATE TABLE settings (id INT PRIMARY KEY, v INT) COMMENT 'shardd: global'",
     "INSERT INTO users VALUES (1,'Rom',20,NULL),(2,'Ulm',30,1),(3,'Rom',NULL,1),(4,NULL,40,2),"
     "(5,'Bern',20,9),(6,'Ulm',20,7),(7,'Linz',50,7),(8,'Oslo',30,6),(9,'Ulm',41,5)",
@@ -49,6 +50,7 @@ SETUP = [f"CREATE TABLE {name} ({columns}) COMMENT 'shardd: key({columns.split()
     "('2024-01-02 23:59:59',3),('2024-05-03 23:59:59',4)",
     "INSERT INTO cities VALUES ('Rom','I',1),('Ulm','D',2),('Bern','CH',4),('Wien','A',3),"
     "('Oslo','N',NULL)",
+    "INSERT INTO marks VALUES (1,1),(2,1),(5,3),(8,1),(12,7),(13,1)",
     "INSERT INTO settings VALUES (1,10),(5,50),(20,200)",
     "CREATE VIEW adults AS SELECT id, city, age FROM users WHERE age >= 30",
     "CREATE VIEW per_city AS SELECT city, COUNT(*) AS n, MAX(age) AS oldest FROM users"
