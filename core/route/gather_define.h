@@ -42,6 +42,7 @@ struct gather_column {
     bool             not_null, invisible, json;
     bool             auto_increment, on_update;
     bool             is_blob;   /* no MEMORY table has it */
+    bool             is_bits;   /* BIT: no Aria table should have it */
     uint32_t         width;     /* bytes in a row of a MEMORY table, at most */
 };
 
@@ -92,6 +93,11 @@ struct gather_copy {
 uint32_t gather_width(const struct gather_copy *c);
 
 enum gather_engine { GATHER_MEMORY, GATHER_ARIA, GATHER_INNODB };
+
+/* What a copy is when it is no MEMORY table. Aria keeps the odd bits of a BIT(9) beside the NULLs
+ * of a row, and a server takes them from there for others: GROUP BY ... WITH ROLLUP made 261 of
+ * 5. */
+enum gather_engine gather_disk_engine(const struct gather_copy *c);
 
 void gather_create_text(const struct gather_copy *c, enum gather_engine engine, struct buf *out);
 void gather_select_text(const struct gather_copy *c, struct buf *out); /* "SELECT `a`,..." */

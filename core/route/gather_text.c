@@ -37,6 +37,15 @@ gather_width(const struct gather_copy *c)
     return width;
 }
 
+enum gather_engine
+gather_disk_engine(const struct gather_copy *c)
+{
+    for (uint32_t i = 0; i < c->n; i++)
+        if (column_at(c, i)->is_bits)
+            return GATHER_INNODB;
+    return GATHER_ARIA;
+}
+
 /* A table must have a column that is visible. */
 static bool
 has_visible(const struct gather_copy *c)
@@ -136,7 +145,7 @@ gather_before_text(const struct gather_copy *c, const bool *columns, struct buf 
     gather_before_name(c, out);
     buf_append_text(out, " (PRIMARY KEY (");
     gather_number_name(c, out);
-    buf_printf(out, ")) %s SELECT ", words_of(GATHER_ARIA));
+    buf_printf(out, ")) %s SELECT ", words_of(gather_disk_engine(c)));
     gather_number_name(c, out);
     for (uint32_t i = 0; i < c->definition->n_columns; i++)
         if (columns[i]) {

@@ -399,6 +399,19 @@ def test_zero_rows_and_no_columns_but_one(both, used):
     both.run("DROP TABLE empty")
 
 
+def test_odd_bits_stay_with_their_rows(both, used):
+    """An Aria table would mix them up in a ROLLUP: of a table that is never in memory, and of one
+    that has become too large for it."""
+    for name, other in (("odd", "BLOB"), ("many_odd", "VARBINARY(60)")):
+        both.run(f"CREATE TABLE {name} (k INT PRIMARY KEY, o {other} NULL, b BIT(9) NULL)")
+        n = 8000 if name == "many_odd" else 3
+        both.run(f"INSERT INTO {name} VALUES " + ",".join(
+            f"({i}, {(chr(39) + chr(97 + i % 3) + chr(39)) if i % 4 else 'NULL'}, "
+            f"{(5, 511, 256)[i % 3]})" for i in range(n)))
+        both.compare(f"SELECT b + 0, o, COUNT(*) FROM {name} GROUP BY b, o WITH ROLLUP")
+        both.run(f"DROP TABLE {name}")
+
+
 def test_rights_are_the_shards(pair, used):
     cluster = pair.cluster
     cluster.ctl_raw("user add", "poor", "--password", "p", "--no-rights")

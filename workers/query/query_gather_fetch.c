@@ -71,7 +71,7 @@ render_source(struct gathering *g, struct source *source, uint64_t limit)
 
     source->width  = gather_width(&source->copy);
     bool narrow    = source->width != 0 && source->width <= NARROW_BYTES;
-    source->large  = narrow ? GATHER_MEMORY : GATHER_ARIA;
+    source->large  = narrow ? GATHER_MEMORY : gather_disk_engine(&source->copy);
     source->engine = source->copy.unique || source->copy.primary ? GATHER_INNODB : source->large;
     if (q->s->modes != NULL && q->s->modes->select_limit)
         buf_append_text(&text, no_limit);

@@ -352,7 +352,7 @@ spill(struct gathering *g, struct source *source)
 
     if (source->engine == GATHER_MEMORY)
         slot_count(g->q->ctx->slot, COUNTER_GATHER_SPILLED);
-    source->engine = source->copy.primary ? source->large : GATHER_ARIA;
+    source->engine = source->copy.primary ? source->large : gather_disk_engine(&source->copy);
     gather_spill_text(&source->copy, source->engine, &text);
     source->copy.primary = false;
     backend_send(g->engine.backend, COM_QUERY, buf_unread(&text), &source->create, &create_ops);
