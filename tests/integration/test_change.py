@@ -223,6 +223,18 @@ def test_prepared(pair):
         client.close()
 
 
+def test_a_read_only_transaction_refuses(pair):
+    """Also where no row is to be changed, and no shard would have said so."""
+    for words in ("START TRANSACTION READ ONLY", "SET SESSION TRANSACTION READ ONLY"):
+        pair.run(words)
+        for sql in ("INSERT INTO b (id, v) SELECT id + 9, v FROM a WHERE k = 12345",
+                    "UPDATE a JOIN b ON a.k = b.k SET a.s = 'q' WHERE b.id = 12345",
+                    "DELETE FROM a WHERE k = 12345 ORDER BY id LIMIT 1"):
+            assert pair.compare(sql).error[0] == 1792, sql
+        pair.run("ROLLBACK")
+    pair.run("SET SESSION TRANSACTION READ WRITE")
+
+
 def test_variables(pair):
     """What the statement has set the session has, whether it was kept or not."""
     for sql in ("UPDATE a SET v = (@n := id * 2) ORDER BY id DESC", "INSERT INTO b (id, v) VALUES "

@@ -10,7 +10,10 @@
 #include "workers/query/snapshot.h"
 #include "workers/query/txn.h"
 
-enum { ERR_TIMEOUT = 1969 /* ER_STATEMENT_TIMEOUT */ };
+enum {
+    ERR_TIMEOUT   = 1969, /* ER_STATEMENT_TIMEOUT */
+    ERR_READ_ONLY = 1792, /* ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION */
+};
 
 /* --- the end -------------------------------------------------------------- */
 
@@ -305,6 +308,11 @@ refuse(struct query_run *q)
 {
     const struct session *s = q->s;
 
+    /* No shard would say so where no row is to be changed. */
+    if (q->plan->plan.change != NULL && (s->in_txn ? s->read_only : session_is_read_only(s))) {
+        query_refuse(q, ERR_READ_ONLY, "Cannot execute statement in a READ ONLY transaction");
+        return true;
+    }
     if (pins_has(&s->pins, PIN_TEMPORARY_TABLE) && pins_names_table(&s->pins, q->text, s->lex)) {
         query_refuse(q, SQL_NOT_SUPPORTED, "shardd: the statement names a temporary table and "
                      "needs rows of several shards: make it an ordinary table");
