@@ -1,5 +1,8 @@
 """gather.py - what gathering costs: rows a second from four shards into the engine and through
-a join there, servers included; and what it adds to a read of few rows."""
+a join there, servers included; what it adds to a read of few rows; and a join of which one table
+tells which rows of the other matter, with that and without."""
+import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -14,6 +17,7 @@ SMALL = 200  # statements
 MATCHES = sum(1 for i in range(ROWS) if 1 <= i * 7919 % 1000003 <= 20)
 JOIN = "SELECT COUNT(*) FROM narrow a JOIN few b ON a.k = b.k"
 SMALL_JOIN = "SELECT a.id FROM few a JOIN few b ON a.k = b.id ORDER BY a.id"
+LISTED_JOIN = "SELECT COUNT(*) FROM narrow a JOIN few b ON a.id = b.k WHERE b.id < 10"
 SMALL_SCATTER = "SELECT id, k FROM few ORDER BY id"
 
 
@@ -43,6 +47,24 @@ def timed(c, sql):
     return time.perf_counter() - before, rows
 
 
+def joined(cluster, c, values):
+    """Milliseconds, and rows that came, with gather_join_values = values."""
+    path = cluster.home / "shardd.conf"
+    kept = [line for line in path.read_text().splitlines() if "gather_join_values" not in line]
+    path.write_text("\n".join([*kept, f"gather_join_values = {values}", ""]))
+    os.kill(cluster.master(), signal.SIGHUP)
+    testbed.wait_for("the setting", lambda: settled(cluster, c, values))
+    before = cluster.metric("shardd_gather_rows_total")
+    ms = [timed(c, LISTED_JOIN)[0] * 1000 for _ in range(9)]
+    return statistics.median(ms), (cluster.metric("shardd_gather_rows_total") - before) / len(ms)
+
+
+def settled(cluster, c, values):
+    before = cluster.metric("shardd_gather_rows_total")
+    timed(c, LISTED_JOIN)
+    return (cluster.metric("shardd_gather_rows_total") - before < ROWS) == (values > 0)
+
+
 def measure(cluster, options):
     with rawclient.RawClient(cluster.port, timeout=300) as c:
         c.login(db="app")
@@ -63,7 +85,11 @@ def measure(cluster, options):
         growth = testbed.memory_kib(worker) - memory
         ms = {sql: statistics.median(timed(c, sql)[0] * 1000 for _ in range(SMALL))
               for sql in (SMALL_JOIN, SMALL_SCATTER)}
+        listed = {values: joined(cluster, c, values) for values in (10000, 0)}
     return {
+        "gather, join by a list of keys": {"shardd": {
+            "ms": listed[10000][0], "rows": listed[10000][1],
+            "ms_without": listed[0][0], "rows_without": listed[0][1]}},
         "gather, join of narrow rows": {"shardd": {
             "rows_per_s": statistics.median(rates), "rows_per_cpu_s": statistics.median(cpus),
             "growth_kib": growth}},

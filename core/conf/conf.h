@@ -124,6 +124,7 @@ struct conf {
     uint64_t         gather_max_bytes;
     uint32_t         gather_max_seconds; /* 0: no limit */
     uint64_t         gather_memory_bytes;
+    uint32_t         gather_join_values; /* 0: off */
     enum conf_commit commit;
     uint32_t         snapshot_wait_ms;
     uint32_t         fence_wait_ms;

@@ -227,6 +227,10 @@ const struct conf_setting conf_settings[] = {
     { INT(gather_memory_bytes, "256M", 64 * KIB, 3 * GIB, "bytes"), CONF_RELOAD,
       "Memory of the engine that a table of a statement may take there; a larger one is moved "
       "to its disk, which takes longer. Tables with wide rows are always there." },
+    { INT(gather_join_values, "10000", 0, 1000000, "values"), CONF_RELOAD,
+      "A table of a gathered statement whose rows matter only beside rows of another is asked "
+      "for rows with the values that were found there, when these are not more than so many. 0: "
+      "all its rows come." },
     { ENUM(commit, "atomic", "atomic|best_effort|single"), CONF_RELOAD,
       "A transaction that writes on several shards: atomic commits everywhere or nowhere, "
       "best_effort commits one shard after the other, single refuses the second shard." },

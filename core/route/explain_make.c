@@ -228,12 +228,32 @@ add_names(struct maker *m, struct explain_node *n, const char *key, uint32_t tab
 }
 
 static void
+add_joins(struct maker *m, struct explain_node *parent, const struct gather_table *t)
+{
+    for (uint32_t i = 0; i < t->n_joins; i++) {
+        const struct gather_join  *join = &t->joins[i];
+        const struct gather_table *of   = &m->plan->gather->tables[join->of];
+        struct explain_node       *n =
+            node_add(m, parent, "values", SPAN("rows with other values meet none of that table: "
+                     "asked when it is here, by a list, unless that is too long"));
+        struct buf text = { 0 };
+        struct span column = m->routes->tables[of->table].columns[join->of_column].name;
+        add_text(m, n, "column", m->routes->tables[t->table].columns[join->column].name);
+        buf_printf(&text, "%.*s.%.*s.%.*s", (int)of->schema.len, of->schema.ptr,
+                   (int)of->name.len, of->name.ptr, (int)column.len, column.ptr);
+        add_text(m, n, "of", buf_unread(&text));
+        buf_fini(&text);
+    }
+}
+
+static void
 add_fetch(struct maker *m, struct explain_node *parent, const struct gather_table *t)
 {
-    struct explain_node *n =
-        node_add(m, parent, "fetch", t->filtered
-                     ? SPAN("conditions on this table alone are looked at by its shards")
-                     : SPAN("no condition is on this table alone: all rows may matter"));
+    struct span why = t->filtered
+                          ? SPAN("conditions on this table alone are looked at by its shards")
+                      : t->n_joins > 0 ? SPAN("rows matter beside those of another table only")
+                          : SPAN("no condition is on this table alone: all rows may matter");
+    struct explain_node *n = node_add(m, parent, "fetch", why);
     struct buf       name = { 0 };
     struct shard_set set;
     buf_printf(&name, "%.*s.%.*s", (int)t->schema.len, t->schema.ptr, (int)t->name.len,
@@ -251,6 +271,7 @@ add_fetch(struct maker *m, struct explain_node *parent, const struct gather_tabl
     add_names(m, n, "columns", t->table, t->columns, t->n_columns);
     add_names(m, n, "keys", t->table, t->keys, t->n_keys);
     add_template(m, n, "text", "SELECT ...", &t->from);
+    add_joins(m, n, t);
 }
 
 static void

@@ -25,6 +25,13 @@
 
 #include "core/route/plan.h"
 
+/* Rows of the table matter only where `column` has a value that `of_column` has in a row that
+ * was fetched of table `of`, one of a wave before: see plan_gather_join.c. */
+struct gather_join {
+    uint32_t column;
+    uint32_t of, of_column; /* in gather_spec.tables; a column of it that is fetched */
+};
+
 /* A table whose rows are copied to the engine for one statement. */
 struct gather_table {
     uint32_t            table;        /* index in the routes; never a view */
@@ -36,6 +43,12 @@ struct gather_table {
                                          sql_select_limit, which would leave rows out */
     bool                filtered;     /* it has a WHERE */
     bool                locks;        /* FOR UPDATE or LOCK IN SHARE MODE stands in it */
+    uint32_t            conditions_end; /* pieces of `from` before this place; there further
+                                           conditions may stand: */
+    bool                says_where;     /* ... behind AND, else behind WHERE */
+    uint32_t            wave;         /* those of a wave are fetched when those before are there */
+    uint32_t            n_joins;
+    const struct gather_join *joins;
     uint32_t            n_columns;    /* fetched, at least one */
     const uint32_t     *columns;      /* [n_columns), indexes in the routes' table, ascending */
     uint32_t            n_keys;
@@ -46,7 +59,8 @@ struct gather_table {
 
 struct gather_spec {
     uint32_t                   n_tables; /* at least one */
-    const struct gather_table *tables;
+    const struct gather_table *tables;   /* by waves, ascending from 0 */
+    uint32_t                   n_waves;  /* at least one */
     const struct sql_template *text;     /* for the engine; NULL: the statement as written */
     bool                       hides;    /* fetches keep rows out that must not be seen */
     bool                       ordered;  /* a read whose answer may depend on the order of rows:
@@ -88,6 +102,9 @@ bool gather_needed(const struct plan *plan, const struct routes *routes,
 /* Whether some shard has all of the tables, if not all of the rows: it knows the columns of the
  * answer. *home is it; ROUTES_NONE: every shard has them. */
 bool gather_home(const struct gather_spec *spec, uint32_t *home) must_check;
+
+/* Whether a list of values of `of` says on a shard what = with its column says on the engine. */
+bool gather_lists(const struct route_column *column, const struct route_column *of) must_check;
 
 /* The shards to fetch a table from, at least one; `any` as for plan_route(), and for TARGET_ANY
  * it is the one. Allocates nothing. */

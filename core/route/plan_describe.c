@@ -138,6 +138,12 @@ describe_gather(const struct gather_spec *g, const struct routes *r, struct buf 
             buf_printf(out, "%s%.*s", c == 0 ? ": SELECT " : ",",
                        SHOWN(columns[t->columns[c]].name));
         describe_template(&t->from, out);
+        for (uint32_t j = 0; j < t->n_joins; j++) {
+            const struct gather_table *of = &g->tables[t->joins[j].of];
+            buf_printf(out, "%s %.*s of %.*s.%.*s", j == 0 ? " by" : ",",
+                       SHOWN(columns[t->joins[j].column].name), SHOWN(of->name),
+                       SHOWN(r->tables[of->table].columns[t->joins[j].of_column].name));
+        }
     }
 }
 

@@ -268,6 +268,12 @@ sharded_target(struct planner *p, const struct gathering *g)
                             .groups = all };
 }
 
+bool
+gather_has_keys(struct planner *p, const struct gathering *g)
+{
+    return g->table->kind == TABLE_SHARDED && sharded_target(p, g).kind == TARGET_KEYS;
+}
+
 static struct target
 target_of(struct planner *p, const struct gathering *g)
 {
@@ -301,15 +307,39 @@ indexes(struct planner *p, const bool *set, const bool *within, uint32_t n_colum
     return out;
 }
 
-static struct gather_table
-table_spec(struct planner *p, const struct gathering *g)
+static uint32_t
+place_of(const struct gathering *list, const struct gathering *g)
 {
+    uint32_t at = 0;
+    for (; list != g; list = list->next)
+        at++;
+    return at;
+}
+
+static void
+add_links(struct planner *p, const struct gathering *list, const struct gathering *g,
+          struct gather_table *t)
+{
+    struct gather_join *joins = make(p, (g->n_links + 1) * sizeof(*joins));
+    for (const struct gather_link *l = g->links; l != NULL; l = l->next)
+        joins[t->n_joins++] = (struct gather_join){ .column    = l->column,
+                                                    .of        = place_of(list, l->of),
+                                                    .of_column = l->of_column };
+    t->joins = joins;
+    t->wave  = g->wave;
+}
+
+static struct gather_table
+table_spec(struct planner *p, const struct gathering *list, const struct gathering *g)
+{
+    uint32_t            conditions_end;
     struct gather_table t = {
         .table    = g->index,
         .schema   = arena_copy(p->arena, p->routes->databases[g->table->database].name),
         .name     = arena_copy(p->arena, g->table->name),
         .target   = target_of(p, g),
-        .from     = gather_from(p, g),
+        .from     = gather_from(p, g, &conditions_end),
+        .says_where = g->filters != NULL || g->table->hide.len != 0,
         .filtered = gather_is_filtered(g),
         .locks    = gathering_locks(g),
         .numbered = g->changed,
@@ -317,6 +347,8 @@ table_spec(struct planner *p, const struct gathering *g)
     uint32_t n = g->table->n_columns;
     t.columns  = indexes(p, g->wanted, g->wanted, n, &t.n_columns);
     t.keys     = indexes(p, g->keys, g->wanted, n, &t.n_keys);
+    t.conditions_end = conditions_end;
+    add_links(p, list, g, &t);
     return t;
 }
 
@@ -336,18 +368,20 @@ gather_make(struct planner *p, struct query *q, struct change_maker *m)
         return NULL;
     if (m != NULL)
         change_limit(p, list, s);
+    list = gather_joins(p, list, m);
     struct gather_spec *out = make(p, sizeof(*out));
     for (const struct gathering *g = list; g != NULL; g = g->next)
         out->n_tables++;
     struct gather_table *tables = make(p, out->n_tables * sizeof(*tables));
     uint32_t             at     = 0;
     for (const struct gathering *g = list; g != NULL; g = g->next) {
-        tables[at] = table_spec(p, g);
+        tables[at] = table_spec(p, list, g);
         for (uint32_t i = 0; m != NULL && i < m->n_targets; i++)
             if (m->targets[i] == g)
                 ((struct change_target *)(uintptr_t)m->spec->targets)[i].at = at;
         at++;
         out->hides |= g->table->hide.len != 0;
+        out->n_waves = g->wave + 1;
     }
     out->tables = tables;
     out->ordered = m == NULL && (p->stmt->flags & STMT_HAS_PERIOD) == 0 && gather_is_ordered(p);

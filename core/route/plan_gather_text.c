@@ -121,7 +121,7 @@ text_limit(struct text *t, const struct gathering *g)
 }
 
 struct sql_template
-gather_from(struct planner *p, const struct gathering *g)
+gather_from(struct planner *p, const struct gathering *g, uint32_t *conditions_end)
 {
     struct text t;
     text_begin(&t, p);
@@ -135,6 +135,7 @@ gather_from(struct planner *p, const struct gathering *g)
         text_const(&t, " WHERE FALSE");
     else
         text_filters(&t, g);
+    *conditions_end = t.n;
     text_limit(&t, g);
     text_clause(&t, g->lock);
     if (g->lock.end == 0 && g->lock_words != NULL)

@@ -58,6 +58,14 @@ struct condition {
     struct condition *next;
 };
 
+/* Columns of two tables that USING makes one: equal in the rows of the region. */
+struct meeting {
+    struct region   *region;
+    struct instance *a, *b;
+    uint32_t         a_column, b_column;
+    struct meeting  *next;
+};
+
 struct cte_scope {
     const struct cte *list;
     bool              recursive;
@@ -119,6 +127,7 @@ struct planner {
     struct query     *whole;      /* all that is read */
     struct scope     *scopes;
     struct condition *conditions;
+    struct meeting   *meetings;
 
     struct insertion *insertions; /* hide_make(): ascending by place */
     uint32_t          n_insertions, insertions_cap;
@@ -311,7 +320,18 @@ struct gathering {
     struct range              lock, partition, period;
     const struct order_item  *order;    /* with `limit`: only the first rows matter */
     const struct limit       *limit;
+    struct gather_link       *links;    /* gather_joins(): */
+    uint32_t                  n_links, wave, cost, own_cost;
+    bool                      settled;
     struct gathering         *next;
+};
+
+/* Only rows whose `column` has a value that a fetched row of the other has. */
+struct gather_link {
+    uint32_t            column;
+    struct gathering   *of;
+    uint32_t            of_column;
+    struct gather_link *next;
 };
 
 /* The conjuncts of one occurrence; none, and no keys: every row matters. */
@@ -373,8 +393,15 @@ bool match_in(struct expr *e);
 bool match_check(struct planner *p, struct query *q, struct gathering *list);
 /* plan_gather_order.c: what SQL leaves open, a server decides by the order of its rows. */
 bool gather_is_ordered(struct planner *p);
-/* plan_gather_text.c */
-struct sql_template gather_from(struct planner *p, const struct gathering *g);
+/* plan_gather_join.c: what is fetched behind what; the tables in that order. `m` NULL: a read. */
+struct gathering *gather_joins(struct planner *p, struct gathering *list,
+                               const struct change_maker *m);
+/* plan_gather.c: its rows are on the shards of constants. */
+bool gather_has_keys(struct planner *p, const struct gathering *g);
+/* plan_gather_text.c; `*conditions_end`: so many pieces of it come before what else a WHERE may
+ * say, and it has one already where g->filters or g->table->hide is there. */
+struct sql_template gather_from(struct planner *p, const struct gathering *g,
+                                uint32_t *conditions_end);
 /* The statement without what is on the fetches: locks, index hints, partitions, periods, and
  * conditions with MATCH. NULL: as it is. */
 const struct sql_template *gather_statement(struct planner *p, struct gathering *list);

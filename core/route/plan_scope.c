@@ -244,10 +244,20 @@ add_table(struct planner *p, struct scope *s, struct table_ref *ref, struct regi
     return true;
 }
 
-/* USING (a, b): the columns of both sides are equal. `left`: the first of the join's own tables. */
+static void
+note_meeting(struct planner *p, struct region *region, struct instance *found[2],
+             const uint32_t column[2])
+{
+    struct meeting *m = make(p, sizeof(*m));
+    *m          = (struct meeting){ region, found[0], found[1], column[0], column[1], p->meetings };
+    p->meetings = m;
+}
+
+/* USING (a, b): the columns of both sides are equal, in rows of the region. `left`: the first of
+ * the join's own tables. */
 static void
 learn_using(struct planner *p, struct scope *s, struct instance *left, struct instance *right,
-            const struct name_item *names)
+            const struct name_item *names, struct region *region)
 {
     for (; names != NULL; names = names->next) {
         struct instance *found[2] = { NULL, NULL };
@@ -261,8 +271,11 @@ learn_using(struct planner *p, struct scope *s, struct instance *left, struct in
             found[is_right]  = i;
             column[is_right] = at;
         }
-        if (found[0] != NULL && found[1] != NULL)
-            where_equal(p, found[0], column[0], found[1], column[1], NULL);
+        if (found[0] == NULL || found[1] == NULL)
+            continue;
+        where_equal(p, found[0], column[0], found[1], column[1], NULL);
+        if (p->gathers && !s->right_names)
+            note_meeting(p, region, found, column);
     }
 }
 
@@ -285,7 +298,7 @@ add_join(struct planner *p, struct scope *s, struct table_ref *ref, struct regio
     if (!scope_from(p, s, ref->right, right))
         return false;
     learn_using(p, s, before == NULL ? s->first : before->next,
-                last == NULL ? s->first : last->next, ref->using_columns);
+                last == NULL ? s->first : last->next, ref->using_columns, right);
     if (ref->on == NULL)
         return true;
     /* The ON of an outer join says nothing about the rows of the other side. */

@@ -3,8 +3,9 @@
 cases/traps.txt has, for each rule, statements for which it holds (+) and statements for which it
 does not (-), each with what EXPLAIN SHARDD says: the step; of a scatter what the merge does,
 whether the shards stop at the LIMIT, whether keys fix fewer shards than there are; of what is
-gathered the tables, and of which of them keys or conditions leave rows out. And every answer is
-that of one server. Rows that a write leaves behind are found by their keys as well.
+gathered the tables, and of which of them keys, conditions or the values of other tables' rows leave
+rows out. And every answer is that of one server. Rows that a write leaves behind are found by their
+keys as well.
 """
 import itertools
 import json
@@ -106,7 +107,8 @@ def plan(connection, sql):
             words.append(step["step"])
         elif step["step"] == "fetch":
             words.append(step["table"].split(".")[1] + ("/key" if "key" in step else "")
-                         + ("/where" if "WHERE" in step["text"] else ""))
+                         + ("/where" if "WHERE" in step["text"] else "")
+                         + ("/by" if "steps" in step else ""))
     if top["step"] == "scatter" and "key" in top:
         words.append("keys" if len(top["shards"]) < 3 else "all")
     if top["step"] == "scatter" and "LIMIT" in top["text"]:

@@ -29,14 +29,16 @@ static const struct {
       "{\"step\":\"gather\",\"why\":\"the sharded table 'orders' is combined with tables that are "
       "not on every shard; make those reference tables, or give the key\",\"steps\":"
       "[{\"step\":\"engine\",\"why\":\"the statement runs on copies of the rows\","
-      "\"steps\":[{\"step\":\"fetch\",\"why\":\"no condition is on this table alone: all "
-      "rows may matter\",\"table\":\"app.users\",\"shards\":[\"s0\",\"s1\",\"s2\"],\"because\":"
-      "\"no key is given\",\"columns\":[\"id\",\"age\"],\"keys\":[\"age\"],\"text\":\"SELECT ... "
-      "FROM `app`.`users`\"},{\"step\":\"fetch\",\"why\":\"conditions on this table alone are "
+      "\"steps\":[{\"step\":\"fetch\",\"why\":\"conditions on this table alone are "
       "looked at by its shards\",\"table\":\"app.orders\",\"key\":[\"app.orders.user_id\"],"
       "\"shards\":[\"s0\"],\"because\":\"the key is given\",\"columns\":[\"user_id\",\"amount\"],"
-      "\"keys\":[\"amount\"],\"text\":\"SELECT ... FROM `app`.`orders` WHERE (`user_id` = 7)\"}]}"
-      "]}" },
+      "\"keys\":[\"amount\"],\"text\":\"SELECT ... FROM `app`.`orders` WHERE (`user_id` = 7)\"},"
+      "{\"step\":\"fetch\",\"why\":\"rows matter beside those of another table only\","
+      "\"table\":\"app.users\",\"shards\":[\"s0\",\"s1\",\"s2\"],\"because\":"
+      "\"no key is given\",\"columns\":[\"id\",\"age\"],\"keys\":[\"age\"],\"text\":\"SELECT ... "
+      "FROM `app`.`users`\",\"steps\":[{\"step\":\"values\",\"why\":\"rows with other values "
+      "meet none of that table: asked when it is here, by a list, unless that is too long\","
+      "\"column\":\"age\",\"of\":\"app.orders.amount\"}]}]}]}" },
     { "INSERT INTO items VALUES (1, 1, 1), (2, 1, 1)",
       "{\"step\":\"insert\",\"why\":\"each row goes to the owner of its key\",\"rows\":2,"
       "\"shards\":[\"s1\",\"s2\"]}" },

@@ -20,9 +20,9 @@ static const struct plan_case cases[] = {
       "key id: SELECT id FROM `app`.`orders`" },
     { "SELECT u.name FROM users u JOIN orders o ON o.amount = u.age WHERE u.score > 5 AND "
       "o.note = 'x'",
-      "gather app.users all, key age: SELECT name,age,score FROM `app`.`users` WHERE "
-      "(`score` > :0); app.orders all, key amount: SELECT amount,note FROM `app`.`orders` "
-      "WHERE (`note` = :1)" },
+      "gather app.orders all, key amount: SELECT amount,note FROM `app`.`orders` WHERE "
+      "(`note` = :1); app.users all, key age: SELECT name,age,score FROM `app`.`users` WHERE "
+      "(`score` > :0) by age of orders.amount" },
     { "SELECT COUNT(*) FROM users u JOIN orders o",
       "gather app.users all: SELECT id FROM `app`.`users`; app.orders all: SELECT id FROM "
       "`app`.`orders`" },
@@ -41,7 +41,8 @@ static const struct plan_case cases[] = {
     { "SELECT o.note FROM users u LEFT JOIN orders o ON o.amount = u.age WHERE o.note = "
       "'x' AND u.age > 3",
       "gather app.users all, key age: SELECT age FROM `app`.`users` WHERE (`age` > :1); "
-      "app.orders all, key amount: SELECT amount,note FROM `app`.`orders`" },
+      "app.orders all, key amount: SELECT amount,note FROM `app`.`orders` by amount of "
+      "users.age" },
     { "SELECT o.note FROM users u LEFT JOIN orders o ON o.amount = u.age AND o.note = 'x' "
       "AND u.age > 3",
       "gather app.users all, key age: SELECT age FROM `app`.`users`; app.orders all, key "
@@ -54,8 +55,8 @@ static const struct plan_case cases[] = {
       "1 AND o.note = 'y') ON o.amount = u.age AND i.qty < 9",
       "gather app.users all, key age: SELECT age FROM `app`.`users`; app.orders all, key "
       "id,amount: SELECT id,amount,note FROM `app`.`orders` WHERE (`note` = :2); app.items "
-      "all, key line: SELECT line,qty FROM `app`.`items` WHERE (`qty` < :3) AND (`qty` > "
-      ":1)" },
+      "all, key line: SELECT line,qty FROM `app`.`items` WHERE (`qty` < :3) AND (`qty` > :1) "
+      "by line of orders.id" },
     { "SELECT 1 FROM users u LEFT JOIN (orders o LEFT JOIN items i ON i.line = o.id AND "
       "i.qty > 1 AND o.note = 'y') ON o.amount = u.age AND i.qty < 9",
       "gather app.users all, key age: SELECT age FROM `app`.`users`; app.orders all, key "
@@ -66,13 +67,13 @@ static const struct plan_case cases[] = {
       "u.age > @v AND u.born < NOW() AND (u.age > 1 OR o.amount > 1) AND LOWER(u.name) "
       "LIKE 'a%' AND u.age IN (SELECT 1)",
       "gather app.users all, key age: SELECT id,name,age,born FROM `app`.`users` WHERE "
-      "(LOWER(`name`) LIKE :3); app.orders all, key amount: SELECT amount FROM "
-      "`app`.`orders`" },
+      "(LOWER(`name`) LIKE :3); app.orders all, key amount: SELECT amount FROM `app`.`orders`"
+      " by amount of users.age" },
     { "SELECT u.id FROM users u JOIN orders o ON o.amount = u.age WHERE age BETWEEN 1 AND "
       "2 AND note IS NULL AND `name` = 'n'",
       "gather app.users all, key age: SELECT id,name,age FROM `app`.`users` WHERE (`age` "
-      "BETWEEN :0 AND :1) AND (`name` = :2); app.orders all, key amount: SELECT "
-      "amount,note FROM `app`.`orders` WHERE (`note` IS NULL)" },
+      "BETWEEN :0 AND :1) AND (`name` = :2); app.orders all, key amount: SELECT amount,note "
+      "FROM `app`.`orders` WHERE (`note` IS NULL) by amount of users.age" },
     /* several occurrences */
     { "SELECT a.name FROM users a JOIN users b ON a.age = b.age WHERE a.id > 5 AND b.kind "
       "= 'x'",
@@ -103,13 +104,14 @@ static const struct plan_case cases[] = {
     /* keys: whose rows */
     { "SELECT u.name FROM users u JOIN orders o ON o.amount = u.age WHERE u.id = 5",
       "gather app.users keys users.id=(:0), key age: SELECT id,name,age FROM `app`.`users` "
-      "WHERE (`id` = :0); app.orders all, key amount: SELECT amount FROM `app`.`orders`" },
+      "WHERE (`id` = :0); app.orders all, key amount: SELECT amount FROM `app`.`orders` by "
+      "amount of users.age" },
     { "SELECT u.name FROM users u LEFT JOIN orders o ON o.user_id = u.id JOIN items i ON "
       "i.line = o.id WHERE u.id IN (5, 6)",
       "gather app.users keys users.id=(:0,:1), key id: SELECT id,name FROM `app`.`users` "
       "WHERE (`id` IN (:0, :1)); app.orders keys orders.user_id=(:0,:1), key id,user_id: "
-      "SELECT id,user_id FROM `app`.`orders` WHERE (`user_id` IN (:0,:1)); app.items all, "
-      "key line: SELECT line FROM `app`.`items`" },
+      "SELECT id,user_id FROM `app`.`orders` WHERE (`user_id` IN (:0,:1)); app.items all, key"
+      " line: SELECT line FROM `app`.`items` by line of orders.id" },
     { "SELECT * FROM users WHERE id = 1 UNION SELECT * FROM users WHERE id = ?",
       "one keys users.id=(?0) users.id=(:0) one shard, else gather app.users keys "
       "users.id=(?0,:0): SELECT id,name,age,score,kind,born,ratio,bio,ip,price FROM "
@@ -134,15 +136,17 @@ static const struct plan_case cases[] = {
     /* subqueries */
     { "SELECT name FROM users u WHERE EXISTS (SELECT * FROM orders o WHERE o.amount = "
       "u.age AND o.note = 'a')",
-      "gather app.users all, key age: SELECT name,age FROM `app`.`users`; app.orders all, "
-      "key amount: SELECT amount,note FROM `app`.`orders` WHERE (`note` = :0)" },
+      "gather app.orders all, key amount: SELECT amount,note FROM `app`.`orders` WHERE "
+      "(`note` = :0); app.users all, key age: SELECT name,age FROM `app`.`users` by age of "
+      "orders.amount" },
     { "SELECT name FROM users u WHERE NOT EXISTS (SELECT DISTINCT * FROM orders o WHERE "
       "o.amount = u.age LIMIT 1, 1)",
       "gather app.users all, key age: SELECT name,age FROM `app`.`users`; app.orders all, "
       "key amount: SELECT id,user_id,amount,note,country FROM `app`.`orders`" },
     { "SELECT name FROM users WHERE age IN (SELECT amount FROM orders WHERE country = 4)",
-      "gather app.users all: SELECT name,age FROM `app`.`users`; app.orders all, key "
-      "amount: SELECT amount,country FROM `app`.`orders` WHERE (`country` = :0)" },
+      "gather app.orders all, key amount: SELECT amount,country FROM `app`.`orders` WHERE "
+      "(`country` = :0); app.users all: SELECT name,age FROM `app`.`users` by age of "
+      "orders.amount" },
     { "SELECT (SELECT MAX(amount) FROM orders o) FROM users u",
       "gather app.users all: SELECT id FROM `app`.`users`; app.orders all: SELECT amount "
       "FROM `app`.`orders`" },
@@ -195,8 +199,9 @@ static const struct plan_case cases[] = {
       "gather app.users all, key name: SELECT name FROM `app`.`users`; app.names all, key "
       "name: SELECT name FROM `app`.`names`" },
     { "SELECT name FROM users u JOIN names USING (name) WHERE name = 'x' AND u.name > 'a'",
-      "gather app.users all, key name: SELECT name FROM `app`.`users` WHERE (`name` > :1); "
-      "app.names keys names.name=(:0), key name: SELECT name FROM `app`.`names`" },
+      "gather app.names keys names.name=(:0), key name: SELECT name FROM `app`.`names`; "
+      "app.users all, key name: SELECT name FROM `app`.`users` WHERE (`name` > :1) by name of"
+      " names.name" },
     /* what a merge cannot do */
     { "SELECT name, ROW_NUMBER() OVER (PARTITION BY kind ORDER BY age) FROM users",
       "gather app.users all: SELECT name,age,kind FROM `app`.`users`" },
@@ -265,9 +270,10 @@ static const struct plan_case cases[] = {
     /* MATCH is a condition for shards, or nothing */
     { "SELECT u.id FROM users u JOIN orders o ON o.amount = u.age WHERE MATCH (u.bio) "
       "AGAINST ('x')",
-      "gather app.users all, key age: SELECT id,age,bio FROM `app`.`users` WHERE (MATCH (`bio`) "
-      "AGAINST (:0)); app.orders all, key amount: SELECT amount FROM `app`.`orders`; text: "
-      "SELECT u.id FROM users u JOIN orders o ON o.amount = u.age WHERE TRUE" },
+      "gather app.users all, key age: SELECT id,age,bio FROM `app`.`users` WHERE (MATCH "
+      "(`bio`) AGAINST (:0)); app.orders all, key amount: SELECT amount FROM `app`.`orders` "
+      "by amount of users.age; text: SELECT u.id FROM users u JOIN orders o ON o.amount = "
+      "u.age WHERE TRUE" },
     { "SELECT id FROM users WHERE MATCH (bio) AGAINST ('x') OR NOT (MATCH (name) AGAINST ('y'))",
       "scatter all; merge: concatenate; text: SELECT id FROM users WHERE MATCH (bio) AGAINST (:0)"
       " OR NOT (MATCH (name) AGAINST (:1))" },

@@ -111,7 +111,7 @@ static const struct plan_case cases[] = {
     { "SELECT u.id FROM users u JOIN orders o ON o.id = u.id WHERE u.age > 5",
       "gather app.users all, key id: SELECT id,age FROM `app`.`users` WHERE [users.id] AND "
       "((`age` > :0)); app.orders all, key id: SELECT id FROM `app`.`orders` WHERE "
-      "[orders.user_id]" },
+      "[orders.user_id] by id of users.id" },
     { "SELECT name FROM names",
       "scatter all; merge: concatenate; text: SELECT name FROM names WHERE [names.name]" },
     { "SELECT name FROM users shardd_h",

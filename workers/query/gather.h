@@ -4,7 +4,8 @@
  *   OPENING     a snapshot of the shards, when reads want one
  *   LOADING     shards --rows--> lines --LOAD DATA--> temporary tables of the engine
  *                 each shard is asked for all its parts at once; the engine takes one table
- *                 after the other; whoever is ahead of it is paused
+ *                 after the other; whoever is ahead of it is paused. Tables whose rows
+ *                 matter only beside those of others come in a later wave
  *   ANSWERING   the client's statement on the engine; its answer is relayed
  *   OVER
  *
@@ -21,6 +22,7 @@
 #include "core/route/gather.h"
 #include "core/route/change_text.h"
 #include "core/route/gather_define.h"
+#include "core/route/join_values.h"
 #include "workers/query/change.h"
 #include "workers/query/definitions.h"
 #include "workers/query/leg.h"
@@ -34,6 +36,7 @@ struct fetch {
     struct gathering *g;
     struct leg       *leg;
     struct source    *source;
+    struct span       text;
     uint32_t          n_got; /* column definitions */
     bool              prepared;
     uint32_t          statement; /* when it is */
@@ -49,6 +52,13 @@ struct way {
     uint32_t      n_preparing;
 };
 
+/* The values of a column, for tables of later waves. */
+struct told {
+    uint32_t           column; /* of the routes' table */
+    uint32_t           at;     /* in a row of the copy */
+    struct join_values values;
+};
+
 /* One table. */
 struct source {
     struct gathering          *g;
@@ -57,7 +67,10 @@ struct source {
     struct definition         *definition; /* a reference of ours */
     struct gather_copy         copy;
     struct shard_set           shards;
-    struct span                text; /* of the fetch */
+    struct span                text, text_end; /* of the fetch; conditions stand between */
+    uint32_t                   n_told;
+    struct told               *told;
+    bool                       begun; /* its wave has */
     const struct param_value  *params;
     uint32_t                   n_params;
     uint32_t                   n_open; /* fetches whose answer is not complete */
@@ -82,6 +95,7 @@ struct gathering {
     struct leg                engine;
     struct source            *sources; /* [spec->n_tables) */
     struct way               *ways;    /* [q->n_legs) while LOADING */
+    uint32_t                  wave;
     uint32_t                  n_asked; /* definitions still to come */
 
     /* LOADING */
@@ -135,10 +149,30 @@ void gather_drop_engine(struct gathering *g, const struct sql_error *why);
 
 /* The sources' texts; false: it has failed. */
 bool gather_render(struct gathering *g) must_check;
-void gather_fetch(struct gathering *g);
+void gather_fetch(struct gathering *g); /* of g->wave */
 
 /* Who may send now, and who not. */
 void gather_flow(struct gathering *g);
+
+/* All its rows are here. */
+static inline bool
+source_is_read(const struct source *source)
+{
+    return source->begun && source->n_open == 0;
+}
+
+/* ---- query_gather_join.c ---- */
+
+/* When copies are described: which values are wanted. And their end. */
+void gather_listen(struct gathering *g);
+void gather_forget_told(struct gathering *g);
+
+/* A row that was taken; false: it is malformed. */
+bool gather_note(struct fetch *f, struct span row) must_check;
+
+/* When the waves before are over: the shards that may have rows, and what else is said to one. */
+void gather_narrow(struct source *source);
+void gather_conditions(const struct source *source, uint32_t shard, struct buf *out);
 
 /* ---- query_gather_load.c ---- */
 

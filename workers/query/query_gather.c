@@ -155,9 +155,20 @@ gather_enter(struct gathering *g)
     g->inside++;
 }
 
+static void
+next_wave(struct gathering *g)
+{
+    g->legs_over = false;
+    g->wave++;
+    gather_fetch(g);
+}
+
 void
 gather_leave(struct gathering *g)
 {
+    if (g->inside == 1 && g->legs_over && g->state == GATHER_LOADING && !g->failed &&
+        g->wave + 1 < g->spec->n_waves)
+        next_wave(g);
     if (g->inside == 1 && g->legs_over && g->state == GATHER_LOADING) {
         if (g->failed && (!g->ended || g->reads_over)) {
             g->inside = 0;
@@ -197,18 +208,10 @@ legs_over(struct query_run *q)
 static void
 load(struct gathering *g)
 {
-    struct query_run *q = g->q;
-    struct shard_set  all = { 0 };
-
     if (!gather_render(g))
         return;
-    g->state = GATHER_LOADING;
-    for (uint32_t i = 0; i < g->spec->n_tables; i++)
-        for (uint32_t s = g->sources[i].shards.first; s != ROUTES_NONE;
-             s          = shard_set_next(&g->sources[i].shards, s + 1))
-            shard_set_add(&all, s);
-    q->all_over = legs_over;
-    legs_make(q, &all);
+    g->state       = GATHER_LOADING;
+    g->q->all_over = legs_over;
     gather_fetch(g);
 }
 
@@ -394,6 +397,7 @@ query_gather_free(struct query_run *q)
         definition_release(g->sources[i].definition);
         buf_fini(&g->sources[i].lines);
     }
+    gather_forget_told(g);
     buf_fini(&g->engine.text);
     buf_fini(&g->head);
     buf_fini(&g->tail);

@@ -11,8 +11,10 @@ enum {
     ERR_TOO_MUCH = 1104,      /* ER_TOO_BIG_SELECT */
 };
 
-/* The session's limit is for its own answers. */
-static const char no_limit[] = "SET STATEMENT sql_select_limit=18446744073709551615 FOR ";
+/* The session's limit is for its own answers, and a list of values stays one: made a table of it
+ * would be compared by other collations. */
+static const char no_limit[] = "sql_select_limit=18446744073709551615";
+static const char as_list[]  = "in_predicate_conversion_threshold=0";
 
 /* --- texts ---------------------------------------------------------------- */
 
@@ -62,23 +64,39 @@ describe_copy(struct source *source)
 }
 
 static void
+put_settings(const struct gathering *g, const struct source *source, struct buf *out)
+{
+    bool limits = g->q->s->modes != NULL && g->q->s->modes->select_limit;
+    bool joins  = source->table->n_joins != 0;
+
+    if (!limits && !joins)
+        return;
+    buf_printf(out, "SET STATEMENT %s%s%s FOR ", limits ? no_limit : "",
+               limits && joins ? "," : "", joins ? as_list : "");
+}
+
+static void
 render_source(struct gathering *g, struct source *source, uint64_t limit)
 {
     struct query_run          *q     = g->q;
     const struct gather_table *t     = source->table;
     struct buf                 text  = { 0 };
     struct bind_list           binds = { 0 };
+    struct sql_template        begin = { t->conditions_end, t->from.pieces };
+    struct sql_template        end   = { t->from.n - begin.n, t->from.pieces + begin.n };
+    enum render_mode           mode  = q->command == QUERY_EXECUTE ? RENDER_PREPARE : RENDER_TEXT;
 
     source->width  = gather_width(&source->copy);
     bool narrow    = source->width != 0 && source->width <= NARROW_BYTES;
     source->large  = narrow ? GATHER_MEMORY : gather_disk_engine(&source->copy);
     source->engine = source->copy.unique || source->copy.primary ? GATHER_INNODB : source->large;
-    if (q->s->modes != NULL && q->s->modes->select_limit)
-        buf_append_text(&text, no_limit);
+    put_settings(g, source, &text);
     gather_select_text(&source->copy, &text);
-    plan_render(&q->plan->plan, &t->from, &q->values,
-                q->command == QUERY_EXECUTE ? RENDER_PREPARE : RENDER_TEXT, &text, &binds);
+    plan_render(&q->plan->plan, &begin, &q->values, mode, &text, &binds);
     source->text = arena_copy(&q->arena, buf_unread(&text));
+    buf_clear(&text);
+    plan_render(&q->plan->plan, &end, &q->values, mode, &text, &binds);
+    source->text_end = arena_copy(&q->arena, buf_unread(&text));
     query_bind(q, &binds, limit, &source->params, &source->n_params);
     buf_fini(&text);
     free(binds.items);
@@ -97,6 +115,7 @@ gather_render(struct gathering *g)
     }
     for (uint32_t i = 0; i < g->spec->n_tables; i++)
         describe_copy(&g->sources[i]);
+    gather_listen(g);
     if (plan->change != NULL && !gather_plan_changes(g))
         return false;
     for (uint32_t i = 0; i < g->spec->n_tables; i++)
@@ -177,6 +196,7 @@ take_row(struct fetch *f, struct span row)
     bool ok = f->n_got == f->line.n &&
               (source->n_params != 0 ? load_line_binary(&f->line, row, &source->lines)
                                      : load_line_text(&f->line, row, &source->lines));
+    ok = ok && (source->n_told == 0 || gather_note(f, row));
 
     if (!ok) {
         malformed(g, source);
@@ -330,12 +350,13 @@ send_fetch(struct fetch *f)
 {
     struct backend      *b      = f->leg->backend;
     const struct source *source = f->source;
+    struct span          text   = f->text;
 
     slot_shard_add(b->counters, SHARD_COUNTER_STATEMENTS, 1);
     if (!f->prepared) {
-        command_text_encode(backend_out(b), COM_QUERY, source->text);
+        command_text_encode(backend_out(b), COM_QUERY, text);
         backend_expect(b, &f->x, &fetch_ops, RESULT_QUERY);
-        backend_long(&f->x, source->text.len + 1);
+        backend_long(&f->x, text.len + 1);
         return;
     }
     size_t before = buf_len(backend_out(b));
@@ -415,7 +436,7 @@ static void
 send_prepare(struct fetch *f)
 {
     struct backend *b    = f->leg->backend;
-    struct span     text = f->source->text;
+    struct span     text = f->text;
 
     command_text_encode(backend_out(b), COM_STMT_PREPARE, text);
     backend_expect(b, &f->prepare, &prepare_ops, RESULT_PREPARE);
@@ -457,13 +478,28 @@ leg_ended(struct leg *leg)
     g->inside--; /* the end comes by all_over() */
 }
 
+static struct span
+text_of(const struct source *source, uint32_t shard)
+{
+    struct buf  text = { 0 };
+    struct span copied;
+
+    buf_append_span(&text, source->text);
+    gather_conditions(source, shard, &text);
+    buf_append_span(&text, source->text_end);
+    copied = arena_copy(&source->g->q->arena, buf_unread(&text));
+    buf_fini(&text);
+    return copied;
+}
+
 static void
 init_fetch(struct gathering *g, struct fetch *f, struct leg *leg, struct source *source)
 {
     struct arena *arena = &g->q->arena;
     uint32_t      n     = source->copy.n;
 
-    *f = (struct fetch){ .g = g, .leg = leg, .source = source };
+    *f = (struct fetch){ .g = g, .leg = leg, .source = source,
+                         .text = text_of(source, leg->shard) };
     f->forms   = arena_alloc(arena, n * sizeof(*f->forms));
     f->columns = arena_alloc(arena, n * sizeof(*f->columns));
     f->line    = (struct load_line){
@@ -480,21 +516,35 @@ make_way(struct gathering *g, struct way *way, struct leg *leg)
 {
     way->fetches = arena_alloc(&g->q->arena, g->spec->n_tables * sizeof(*way->fetches));
     for (uint32_t i = 0; i < g->spec->n_tables; i++)
-        if (shard_set_has(&g->sources[i].shards, leg->shard))
+        if (g->sources[i].table->wave == g->wave &&
+            shard_set_has(&g->sources[i].shards, leg->shard))
             init_fetch(g, &way->fetches[way->n++], leg, &g->sources[i]);
 }
 
 void
 gather_fetch(struct gathering *g)
 {
-    struct query_run *q = g->q;
+    struct query_run *q    = g->q;
+    struct shard_set  all  = { 0 };
 
+    for (uint32_t i = 0; i < g->spec->n_tables; i++) {
+        struct source *source = &g->sources[i];
+        if (source->table->wave != g->wave)
+            continue;
+        source->begun = true;
+        gather_narrow(source);
+        for (uint32_t s = source->shards.first; s != ROUTES_NONE;
+             s          = shard_set_next(&source->shards, s + 1))
+            shard_set_add(&all, s);
+    }
+    legs_make(q, &all);
     q->leg_ready = leg_ready;
     q->leg_ended = leg_ended;
     g->ways      = arena_alloc(&q->arena, q->n_legs * sizeof(*g->ways));
     for (uint32_t i = 0; i < q->n_legs; i++)
         make_way(g, &g->ways[i], &q->legs[i]);
-    gather_fill(g);
+    if (g->wave == 0)
+        gather_fill(g);
     for (uint32_t i = 0; i < q->n_legs; i++) {
         struct leg *leg = &q->legs[i];
         if (leg->state != LEG_NEW)

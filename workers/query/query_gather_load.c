@@ -240,7 +240,7 @@ gather_push(struct gathering *g)
 
     if (!g->wanted || g->failed || source == NULL)
         return;
-    bool all = source->n_open == 0;
+    bool all = source_is_read(source);
     if (buf_len(&source->lines) >= PACKET_BYTES || (all && buf_len(&source->lines) != 0))
         send_lines(g, source);
     if (all || is_too_large(g, source)) {
@@ -362,7 +362,7 @@ spill(struct gathering *g, struct source *source)
 static bool
 is_complete(const struct source *source)
 {
-    return source->n_open == 0 && buf_len(&source->lines) == 0;
+    return source_is_read(source) && buf_len(&source->lines) == 0;
 }
 
 /* A load is over: the rest of its table, or the next one that has rows. */
