@@ -133,17 +133,52 @@ in_list(struct parser *p, struct expr *left)
     return e;
 }
 
+static struct expr *predicate(struct parser *p);
+static struct expr *predicate_tail(struct parser *p, struct expr *left, bool negated);
+
+/* Bounds are predicates: x BETWEEN 1 AND 2 IN (3) is 2 IN (3) first. */
+static struct expr *
+bound(struct parser *p)
+{
+    bool         may = parser_enter(p);
+    struct expr *e   = may ? predicate(p) : parser_simple_expr(p);
+
+    parser_leave(p);
+    return e;
+}
+
+/* What stands right of LIKE, ESCAPE and REGEXP. A NOT behind it binds more tightly than they: of
+ * a LIKE b NOT LIKE c the second is first; without NOT the first is. */
+static struct expr *
+right_side(struct parser *p)
+{
+    struct expr *e = parser_bit_expr(p), *more;
+
+    if (!parser_enter(p)) {
+        parser_leave(p);
+        return e;
+    }
+    while (parser_accept(p, KW_NOT)) {
+        more = predicate_tail(p, e, true);
+        if (more == NULL) {
+            parser_fail(p);
+            break;
+        }
+        e = more;
+    }
+    parser_leave(p);
+    return e;
+}
+
 static struct expr *
 between(struct parser *p, struct expr *left)
 {
     struct expr *e = parser_expr_new(p, EXPR_BETWEEN, left->start);
 
     parser_expr_add(p, e, left);
-    parser_expr_add(p, e, parser_bit_expr(p));
+    parser_expr_add(p, e, bound(p));
     parser_expect(p, KW_AND);
-    /* The upper bound is a predicate: x BETWEEN 1 AND 2 IN (...) nests right;
-     * such text is rare enough to be unknown to us. */
-    parser_expr_add(p, e, parser_bit_expr(p));
+    parser_expr_add(p, e, bound(p));
     return e;
 }
 
@@ -153,9 +188,9 @@ like(struct parser *p, struct expr *left)
     struct expr *e = parser_expr_new(p, EXPR_LIKE, left->start);
 
     parser_expr_add(p, e, left);
-    parser_expr_add(p, e, parser_bit_expr(p));
+    parser_expr_add(p, e, right_side(p));
     if (parser_accept(p, KW_ESCAPE))
-        parser_expr_add(p, e, parser_simple_expr(p));
+        parser_expr_add(p, e, right_side(p));
     return e;
 }
 
@@ -172,7 +207,7 @@ predicate_tail(struct parser *p, struct expr *left, bool negated)
     else if (parser_accept(p, KW_IN))
         e = in_list(p, left);
     else if (parser_accept(p, KW_REGEXP) || parser_accept(p, KW_RLIKE))
-        return binary(p, negated ? EXPR_OP_NOT_REGEXP : EXPR_OP_REGEXP, left, parser_bit_expr(p));
+        return binary(p, negated ? EXPR_OP_NOT_REGEXP : EXPR_OP_REGEXP, left, right_side(p));
     else
         return NULL;
     e->negated = negated;
@@ -188,7 +223,7 @@ predicate(struct parser *p)
         if (parser_at(p, KW_SOUNDS) && parser_peek_keyword(p) == KW_LIKE) {
             parser_take(p);
             parser_take(p);
-            left = binary(p, EXPR_OP_SOUNDS_LIKE, left, parser_bit_expr(p));
+            left = binary(p, EXPR_OP_SOUNDS_LIKE, left, right_side(p));
             continue;
         }
         bool negated = parser_accept(p, KW_NOT);

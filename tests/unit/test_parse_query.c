@@ -239,6 +239,11 @@ static const struct parse_row rows[] = {
     { "SELECT UUID(), RAND(), LAST_INSERT_ID(), FOUND_ROWS(), ROW_COUNT(), GET_LOCK('a', 1)",
       "(select (items (UUID) (RAND) (LAST_INSERT_ID) (FOUND_ROWS) (ROW_COUNT) (GET_LOCK "
       "'a'#0 1#1)))" },
+    { "SELECT a LIKE b NOT LIKE c LIKE d, a LIKE b LIKE c, a BETWEEN b AND c IN (1), "
+      "a REGEXP b NOT BETWEEN c AND d, a LIKE b ESCAPE c NOT IN (2), a BETWEEN b LIKE c AND d",
+      "(select (items (like (like a (not-like b c)) d) (like (like a b) c) (between a b (in c "
+      "1#0)) (regexp a (not-between b c d)) (like a b (not-in c 2#1)) (between a (like b c) "
+      "d)))" },
     { "SELECT 1 IN (2) = 3, 1 = 2 IN (3), NOT 1 = 2, NOT a BETWEEN 1 AND 2, a = b IS NULL",
       "(select (items (= (in 1#0 2#1) 3#2) (= 1#3 (in 2#4 3#5)) (not (= 1#6 2#7)) (not "
       "(between a 1#8 2#9)) (is NULL (= a b))))" },
