@@ -18,8 +18,10 @@ BINARY = ["=", "<=>", "<>", "<", "<=", ">", ">=", "+", "-", "*", "/", "DIV", "MO
           "NOT REGEXP", "SOUNDS LIKE", "IS NOT DISTINCT FROM"]
 BEFORE = ["-", "~", "NOT ", "!", "BINARY ", "+"]
 BEHIND = [" IS NULL", " IS NOT NULL", " IS TRUE", " IS NOT FALSE", " IS UNKNOWN",
-          " COLLATE utf8mb4_bin", " IN (1, 2)", " NOT IN (3, NULL)", " BETWEEN 1 AND 2", " BETWEEN 1 LIKE 1 AND 3",
-          " NOT BETWEEN 0 AND 1", " LIKE '1%'", " NOT LIKE 'a' ESCAPE 'x'", " LIKE '1' ESCAPE 'y'", " LIKE 'b' ESCAPE 'x' || 'y'", " > ANY (SELECT 1)"]
+          " COLLATE utf8mb4_bin", " IN (1, 2)", " NOT IN (3, NULL)", " BETWEEN 1 AND 2",
+          " BETWEEN 1 LIKE 1 AND 3", " NOT BETWEEN 0 AND 1", " LIKE '1%'",
+          " NOT LIKE 'a' ESCAPE 'x'", " LIKE '1' ESCAPE 'y'", " LIKE 'b' ESCAPE 'x' || 'y'",
+          " > ANY (SELECT 1)"]
 VALUES = ["0", "1", "2", "3", "7", "NULL", "'1'", "'2a'", "0.5", "TRUE"]
 
 
