@@ -11,6 +11,7 @@
 
 #include "core/base/log.h"
 #include "core/base/memory.h"
+#include "core/base/proc.h"
 #include "ctl/catalog/audit_log.h"
 #include "ctl/catalog/model.h"
 #include "ctl/catalog/user.h"
@@ -19,8 +20,11 @@
 #include "ctl/provision/schema.h"
 #include "ctl/provision/spawn.h"
 
-/* The longest name a socket gets behind RUN: "/controller.sock". */
-enum { SOCKET_NAME_MAX = 18 };
+enum {
+    SOCKET_NAME_MAX = 18, /* the longest name a socket gets behind RUN: "/controller.sock" */
+    ENDING_MS       = 10000,
+    ENDING_LOOK_MS  = 20,
+};
 
 static bool
 default_home(char *out, size_t room, struct err *err)
@@ -114,6 +118,35 @@ cluster_owner(const struct cluster_paths *paths)
     return held ? (pid_t)pid : 0;
 }
 
+/* One that was killed gives its memory back first, and what it has open a while later: when its
+ * last thread has ended, and what it was just about to start has become another program. */
+static bool
+is_ending(pid_t pid)
+{
+    char             path[32], program[8];
+    struct proc_stat stat;
+
+    snprintf(path, sizeof(path), "/proc/%ld/exe", (long)pid);
+    return !proc_stat_read(pid, &stat) || stat.state == 'Z' ||
+           (readlink(path, program, sizeof(program)) < 0 && errno == ENOENT);
+}
+
+/* Waits for a holder that ends just now. */
+static bool
+lock_home(struct cluster *c)
+{
+    for (int waited = 0;; waited += ENDING_LOOK_MS) {
+        pid_t owner;
+
+        if (flock(c->lock_fd, LOCK_EX | LOCK_NB) == 0)
+            return true;
+        owner = cluster_owner(&c->path);
+        if (waited >= ENDING_MS || (owner > 0 && !is_ending(owner)))
+            return false;
+        usleep(ENDING_LOOK_MS * 1000);
+    }
+}
+
 static bool
 take_lock(struct cluster *c, struct err *err)
 {
@@ -123,7 +156,7 @@ take_lock(struct cluster *c, struct err *err)
     c->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (c->lock_fd < 0)
         return err_set(err, "cannot open %s: %s", path, strerror(errno));
-    if (flock(c->lock_fd, LOCK_EX | LOCK_NB) != 0)
+    if (!lock_home(c))
         return err_set(err, "a controller already runs for %s (pid %ld); stop it with "
                             "'shardctl down --home %s'", c->path.home,
                        (long)cluster_owner(&c->path), c->path.home);

@@ -1,4 +1,5 @@
 """test_ctl_run.py - shardctl as a program: start, stop, takeover, exit status, help."""
+import fcntl
 import json
 import os
 import re
@@ -115,6 +116,24 @@ def test_only_what_worked_is_remembered(scratch):
     assert done.returncode == 1 and "already runs" in done.stderr
     assert json.loads(run("down", "--home", home, "--json").stdout) == {"stopped": True}
     assert json.loads(run("down", "--home", home, "--json").stdout) == {"stopped": False}
+
+
+def test_one_that_was_killed_is_waited_for(scratch):
+    """Its memory goes first, and its lock when the last of its threads has ended."""
+    home = scratch / "ends"
+    home.mkdir(mode=0o700)
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    with open(home / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        print(dead.pid, file=lock, flush=True)
+        up = subprocess.Popen([SHARDCTL, "up", "--home", home, "--shards", "1", "--port",
+                               str(free_port()), "--http-port", str(free_port()), "--detach"],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        with pytest.raises(subprocess.TimeoutExpired):
+            up.wait(1)
+    assert up.wait(60) == 0, up.stdout.read()
+    assert run("down", "--home", home).returncode == 0
 
 
 def server_pids(c):

@@ -13,6 +13,7 @@ import time
 import pymysql
 import pytest
 
+import movebed
 import testbed
 from testbed import wait_for
 
@@ -160,10 +161,6 @@ class Storm:
 
     # --- what happens -----------------------------------------------------------------
 
-    def controllers(self):
-        return [p for p in testbed.processes_of(self.c.home)
-                if os.readlink(f"/proc/{p}/exe").endswith("shardctl")]
-
     def primary_killed(self, shard, replicas):
         os.kill(shard["pid"], signal.SIGKILL)
 
@@ -182,10 +179,7 @@ class Storm:
         os.kill(pid, signal.SIGCONT)
 
     def controller_killed(self, shard, replicas):
-        for pid in self.controllers():
-            os.kill(pid, signal.SIGKILL)
-        wait_for("its end", lambda: not self.controllers())
-        self.c.up()
+        movebed.restart(self.c)
 
     def controller_stopped(self, shard, replicas):
         with self.c.controller_stopped():
