@@ -6,8 +6,8 @@
 #include "core/base/log.h"
 #include "ctl/catalog/model.h"
 #include "ctl/failover/failover_step.h"
-#include "ctl/job/moving.h"
 #include "ctl/job/replica_step.h"
+#include "ctl/move/run.h"
 #include "ctl/provision/failpoint.h"
 
 enum {
@@ -16,6 +16,8 @@ enum {
     CATCH_UP_S  = 60, /* before anybody waits */
     FINISH_S    = 3,  /* while statements wait */
     DRAIN_MS    = 5000,
+    MOVES_MS    = 15000, /* for a move to stop: what it asks of a server that hangs breaks off, or
+                            times out */
 };
 
 /* --- whom ----------------------------------------------------------------------- */
@@ -333,6 +335,37 @@ run(struct failover *f, const char *shard, const struct failover_wish *wish)
     return answer;
 }
 
+/* With the locks that whoever changes roles has. */
+static json_t *
+change(struct failover *f, const char *shard, const struct failover_wish *wish)
+{
+    json_t *answer = NULL;
+
+    if (!job_begin(&f->job, f->c, "failover", f->who, wish->dry_run
+                       ? "look at a change of the primary" : "change the primary", "", "",
+                   f->error))
+        return NULL;
+    pthread_mutex_lock(&f->c->roles_lock);
+    answer = run(f, shard, wish);
+    pthread_mutex_unlock(&f->c->roles_lock);
+    if (answer)
+        job_note(&f->job, "%s: from %s to %s in %.1f ms", shard, model_text(answer, "from"),
+                 model_text(answer, "to"), json_real_value(json_object_get(answer, "pause_ms")));
+    job_end(&f->job, answer ? JOB_DONE : JOB_FAILED, f->error);
+    return answer;
+}
+
+bool
+failover_hold_moves(struct cluster *c, struct sql_error *error)
+{
+    return moves_hold(c, MOVES_MS) ||
+           sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: the move of rows that is under way "
+                         "waits for a server, and has not stopped within %d s: it is to be tried "
+                         "again", MOVES_MS / 1000);
+}
+
+/* Rows that move wait, and nobody else waits for that. What could not be taken back of a switch of
+ * theirs is for the move to end first. */
 json_t *
 failover_switch(struct cluster *c, const char *who, const char *shard,
                 const struct failover_wish *wish, struct sql_error *error)
@@ -341,18 +374,15 @@ failover_switch(struct cluster *c, const char *who, const char *shard,
                                .why = "somebody has asked for it" };
     json_t         *answer = NULL;
 
-    if (!job_begin(&f.job, c, "failover", who, wish->dry_run ? "look at a change of the primary"
-                                                             : "change the primary", "", "",
-                   error))
+    if (wish->dry_run)
+        return change(&f, shard, wish);
+    if (!failover_hold_moves(c, error))
         return NULL;
-    if (moving_allows_shards(c, "a shard's primary changes", error)) {
-        pthread_mutex_lock(&c->roles_lock);
-        answer = run(&f, shard, wish);
-        pthread_mutex_unlock(&c->roles_lock);
-    }
-    if (answer)
-        job_note(&f.job, "%s: from %s to %s in %.1f ms", shard, model_text(answer, "from"),
-                 model_text(answer, "to"), json_real_value(json_object_get(answer, "pause_ms")));
-    job_end(&f.job, answer ? JOB_DONE : JOB_FAILED, error);
+    if (!fence_stands(c))
+        answer = change(&f, shard, wish);
+    else
+        sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: the rows that move are being switched "
+                      "just now; try it again in a moment");
+    moves_release(c);
     return answer;
 }

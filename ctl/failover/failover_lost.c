@@ -23,7 +23,6 @@ enum {
     FREEZE_S  = 1,
     APPLY_S   = 60,
     STEP_S    = 1,
-    MOVES_MS  = 15000, /* for a move to stop: what it asks of the server breaks off, or times out */
 };
 
 /* One of those that could take the place. */
@@ -372,12 +371,8 @@ hold_and_replace(struct failover *f, const struct failover_wish *wish)
 {
     json_t *answer = NULL;
 
-    if (!moves_hold(f->c, MOVES_MS)) {
-        sql_error_set(f->error, SQL_UNKNOWN_ERROR, "shardd: the move of rows that is under way "
-                      "waits for a server, and has not stopped within %d s; it is tried again",
-                      MOVES_MS / 1000);
+    if (!failover_hold_moves(f->c, f->error))
         return NULL;
-    }
     if (job_begin(&f->job, f->c, "failover", f->who, "replace a primary that is lost", "", "",
                   f->error)) {
         pthread_mutex_lock(&f->c->roles_lock);

@@ -34,6 +34,9 @@ bool failover_record(struct failover *f, const char *suspect, struct sql_error *
 
 void failover_note_pause(struct failover *f, double pause_ms);
 
+/* moves_hold(), or a sentence. */
+bool failover_hold_moves(struct cluster *c, struct sql_error *error) must_check;
+
 /* The server that was chosen may be written to. */
 bool failover_open(struct failover *f, struct sql_error *error) must_check;
 

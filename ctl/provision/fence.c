@@ -107,8 +107,8 @@ write_fence(struct cluster *c, const struct fence *f, struct err *err)
     return catalog_commit(change, err) == 0;
 }
 
-static bool
-stands(struct cluster *c)
+bool
+fence_stands(struct cluster *c)
 {
     json_t *move = catalog_get(c->catalog, CATALOG_META, move_object, NULL);
     bool    is   = json_object_get(move, "fenced") != NULL;
@@ -202,7 +202,7 @@ fence_lower(struct cluster *c, uint64_t wait_ms, struct err *err)
     uint64_t began = clock_us();
     bool     all   = false;
 
-    if (stands(c) && !write_fence(c, NULL, err)) {
+    if (fence_stands(c) && !write_fence(c, NULL, err)) {
         log_error("fence: it cannot be taken down: %s", err->text);
         return false;
     }

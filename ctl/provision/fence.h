@@ -59,6 +59,9 @@ enum fence_end fence_raise(struct cluster *c, const struct fence *f, uint64_t wa
  * none. False with `err`: it still stands in the catalog, or is not published. */
 bool fence_lower(struct cluster *c, uint64_t wait_ms, struct err *err) must_check;
 
+/* Whether there is one, in the catalog. */
+bool fence_stands(struct cluster *c);
+
 /* As a part of the caller's own change, which raises the generation: meta/move gets this
  * fence, or (NULL) none; the rest of meta/move stays. */
 void fence_put(struct catalog_change *change, const struct fence *f);

@@ -113,6 +113,70 @@ def test_before_the_switch(c, lost):
     is_done(c, load)
 
 
+def change_primaries(c, load):
+    """As somebody plans it; the move waits, and nothing else."""
+    for shard in ("shard-1", "shard-2"):
+        before = shard_of(c, shard).get("server_id")
+        assert c.ctl("failover", shard)["done"]
+        assert shard_of(c, shard).get("server_id") != before
+        load.goes_on()
+    whole(c)
+
+
+def claims_of(c, name):
+    """What the servers of a shard say about who may move its rows."""
+    found = []
+    for server in [shard_of(c, name), *replicas_of(c, name).values()]:
+        with c.server_connect(server) as root, root.cursor() as cursor:
+            cursor.execute("SELECT * FROM shardd_move.holder")
+            found.append(cursor.fetchall())
+    return found
+
+
+def one_claim(c, name):
+    first, *others = claims_of(c, name)
+    return len(first) == 1 and all(o == first for o in others)
+
+
+def test_primaries_change_as_planned(c):
+    """Before the switch and behind it, there and back, and no statement fails. Who was the primary
+    before knows of the move what the one has that is it now."""
+    begun(c)
+    with Load(c) as load:
+        in_phase(c, "follow")
+        change_primaries(c, load)
+        c.ctl("reshard cutover", "--wait", timeout=120)
+        in_phase(c, "reverse")
+        change_primaries(c, load)
+        for shard in ("shard-1", "shard-2"):
+            wait_for("one claim", lambda shard=shard: one_claim(c, shard))
+        c.ctl("reshard reverse", "--wait", timeout=120)
+        load.goes_on()
+    assert not load.failed, load.failed[:3]
+    assert ended(c)["state"] == "done"
+    assert {r["shard"] for r in c.ctl("range list")["ranges"]} == {"shard-1", "shard-2"}
+    load.check()
+    assert c.sql("SELECT COUNT(*) FROM t WHERE n = 0")[0][0] == 1500
+
+
+@pytest.mark.long
+def test_servers_are_restarted_while_rows_are_copied(c):
+    begun(c, "--throttle", "rows=100")
+    with Load(c) as load:
+        in_phase(c, "copy")
+        for shard in ("shard-1", "shard-2"):
+            assert c.ctl("shard restart", shard, timeout=120)["done"]
+            load.goes_on()
+        whole(c)
+        assert job(c)["phase"] == "copy"
+        c.ctl("job throttle", "off")
+        c.ctl("reshard cutover", "--wait", timeout=120)
+        c.ctl("reshard complete", "--wait", timeout=120)
+        load.goes_on()
+    assert not load.failed, load.failed[:3]
+    is_done(c, load)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("lost", ["shard-1", "shard-2"])
 def test_while_rows_are_copied(c, lost):
