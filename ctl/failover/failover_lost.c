@@ -14,6 +14,7 @@
 #include "ctl/failover/branches.h"
 #include "ctl/failover/failover_step.h"
 #include "ctl/failover/mend.h"
+#include "ctl/failover/relax.h"
 #include "ctl/job/replica_step.h"
 #include "ctl/move/run.h"
 #include "ctl/provision/failpoint.h"
@@ -201,16 +202,6 @@ choose(struct failover *f, const struct failover_wish *wish)
 
 /* --- the change ------------------------------------------------------------------------- */
 
-/* It has much to apply: not each of these transactions has to be on its disk before the next one.
- * All of them are when it is told to `keep` them again. */
-static bool
-hurry(struct server *s, bool keep, struct sql_error *error)
-{
-    return server_run(s, error, "SET GLOBAL sync_binlog = %d", keep) &&
-           server_run(s, error, "SET GLOBAL innodb_flush_log_at_trx_commit = %d", keep ? 1 : 2) &&
-           (!keep || server_run(s, error, "FLUSH LOCAL BINARY LOGS, ENGINE LOGS"));
-}
-
 /* All that it got. A branch that only the replica has may be in the way. */
 static bool
 apply_all(struct failover *f)
@@ -224,14 +215,15 @@ apply_all(struct failover *f)
             return false;
         if (status.sql)
             branches_unblock(f->c, &f->chosen);
-        else if (!mend_applier(&f->chosen, &status))
+        else if (!mend_applier(f->c, &f->chosen, &status))
             return sql_error_set(f->error, SQL_UNKNOWN_ERROR, "shardd: replica %.64s, which has "
                                  "most, does not apply it: %.255s", f->chosen.name, status.problem);
     }
     return true;
 }
 
-/* One that keeps less of what it does than ours do is left as it is. */
+/* Where it has much to apply it may hurry; one that keeps less of what it does than ours do is left
+ * as it is. */
 static bool
 apply(struct failover *f)
 {
@@ -243,13 +235,9 @@ apply(struct failover *f)
         return true;
     hurries = server_value(&f->chosen, as, sizeof(as), f->error,
                            "SELECT @@sync_binlog * 10 + @@innodb_flush_log_at_trx_commit") &&
-              strcmp(as, "11") == 0 && hurry(&f->chosen, false, f->error);
+              strcmp(as, "11") == 0 && relax_begin(f->c, &f->chosen, RELAX_DISK, f->error);
     ok = apply_all(f);
-    if (!hurries || hurry(&f->chosen, true, ok ? f->error : &later))
-        return ok;
-    log_error("%s: sync_binlog and innodb_flush_log_at_trx_commit are to be 1 again",
-              f->chosen.name);
-    return false;
+    return (!hurries || relax_end(f->c, &f->chosen, RELAX_DISK, ok ? f->error : &later)) && ok;
 }
 
 static bool

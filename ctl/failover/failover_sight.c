@@ -173,7 +173,7 @@ mend(struct sight *s, struct view *v)
         return;
     if (server_open(&server, v->replica, &ignored) &&
         replication_status(&server, &v->status, &ignored) && !v->status.sql &&
-        v->status.error != 0 && !mend_applier(&server, &v->status))
+        v->status.error != 0 && !mend_applier(s->c, &server, &v->status))
         json_object_set_new(s->later, id, json_integer(spawn_now_ms() + AGAIN_MS));
     server_close(&server);
     pthread_mutex_unlock(&s->c->roles_lock);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/log.h"
+#include "ctl/failover/relax.h"
 
 enum {
     NO_SUCH_XID     = 1397,
@@ -144,20 +145,17 @@ go_on(struct server *s, struct sql_error *error)
     return server_run(s, error, "START SLAVE SQL_THREAD");
 }
 
-/* A controller that is killed meanwhile leaves the server without strict mode until it is started
- * again; that only takes a guard against writes past its primary from it. */
 static bool
-apply_once_more(struct server *s, const char *problem, struct sql_error *error)
+apply_once_more(struct cluster *c, struct server *s, const char *problem, struct sql_error *error)
 {
     char             gtid[64];
     struct sql_error waited;
-    bool             ok = server_run(s, error, "SET GLOBAL gtid_strict_mode = OFF") &&
-              go_on(s, error);
+    bool             ok = relax_begin(c, s, RELAX_ORDER, error) && go_on(s, error);
 
     gtid_behind(problem, "binlog GTID ", gtid);
     if (ok && !replication_wait(s, gtid, ONE_MORE_S, &waited))
         log_debug("%s", waited.message); /* it has stopped at something else */
-    return server_run(s, ok ? error : &waited, "SET GLOBAL gtid_strict_mode = ON") && ok;
+    return relax_end(c, s, RELAX_ORDER, ok ? error : &waited) && ok;
 }
 
 static bool
@@ -167,7 +165,7 @@ pass_over(struct server *s, struct sql_error *error)
 }
 
 bool
-mend_applier(struct server *s, const struct replication_status *status)
+mend_applier(struct cluster *c, struct server *s, const struct replication_status *status)
 {
     char             own[GTID_TEXT_MAX];
     struct sql_error error = { .message = "" };
@@ -178,7 +176,7 @@ mend_applier(struct server *s, const struct replication_status *status)
         if (!server_value(s, own, sizeof(own), &error, "SELECT @@gtid_binlog_pos") ||
             !mend_is_last(status->problem, own))
             return false;
-        ok = apply_once_more(s, status->problem, &error);
+        ok = apply_once_more(c, s, status->problem, &error);
         break;
     case XID_IS_THERE:
         if (!log_is_ahead(s))

@@ -19,11 +19,12 @@
 #ifndef CTL_FAILOVER_MEND_H
 #define CTL_FAILOVER_MEND_H
 
+#include "ctl/provision/cluster.h"
 #include "ctl/provision/replication.h"
 
-/* `status`: of a server whose applier has stopped. Whether it goes on. Nobody else may start or
- * stop it meanwhile. */
-bool mend_applier(struct server *s, const struct replication_status *status);
+/* `status`: of a server whose applier has stopped. Whether it goes on. Under roles_lock: nobody
+ * else may start or stop it meanwhile. */
+bool mend_applier(struct cluster *c, struct server *s, const struct replication_status *status);
 
 /* The statement at the end of the server's words for an error of the applier; NULL: there is none,
  * or not all of it. `room` as large as `problem`. */

@@ -6,6 +6,7 @@
 #include "ctl/catalog/model.h"
 #include "ctl/catalog/user.h"
 #include "ctl/failover/failover.h"
+#include "ctl/failover/relax.h"
 #include "ctl/job/replica_step.h"
 #include "ctl/provision/replication.h"
 
@@ -278,6 +279,7 @@ roles_keep_all(struct cluster *c, bool first, bool loud)
     struct sql_error error;
     bool             ok = true, kept;
 
+    relax_end_all(c);
     /* At the start a change may have been interrupted that the catalog says nothing of. */
     json_object_foreach(all, id, shard) {
         if (!(first ? has_replicas(c, shard) : model_number(shard, "epoch") > 0 ||

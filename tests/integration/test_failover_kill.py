@@ -127,6 +127,41 @@ def test_while_a_primary_is_changed(c, at):
     wait_for("three servers", lambda: whole(c), 60)
 
 
+@contextlib.contextmanager
+def appliers_held(c, servers):
+    """They have all, and apply none of it: somebody has a lock on the row."""
+    with contextlib.ExitStack() as inside:
+        for server in servers:
+            root = inside.enter_context(c.server_connect(server, "app"))
+            cursor = inside.enter_context(root.cursor())
+            cursor.execute("BEGIN")
+            cursor.execute("SELECT * FROM g WHERE id = 1 FOR UPDATE")
+            assert cursor.rowcount == 1
+        yield
+
+
+def disk_of(c, server):
+    with c.server_connect(server) as root, root.cursor() as cursor:
+        cursor.execute("SELECT @@sync_binlog, @@innodb_flush_log_at_trx_commit")
+        return cursor.fetchone()
+
+
+def test_while_a_replica_hurries(c):
+    """It has much to apply, and need not have each transaction on its disk meanwhile: it must
+    again with the next controller."""
+    wait_for("three servers", lambda: whole(c), 60)
+    restart(c, "relaxed-disk")
+    before, replicas = shard_of(c), replicas_of(c).values()
+    with appliers_held(c, replicas):
+        c.sql("UPDATE g SET n = n + 1")
+        testbed.stop_process(before["pid"])
+        wait_for("the controller's end", lambda: controller(c) is None, 60)
+        assert (0, 2) in [disk_of(c, r) for r in replicas]
+    restart(c)
+    wait_for("three servers", lambda: whole(c), 60)
+    assert {disk_of(c, r) for r in [shard_of(c), *replicas_of(c).values()]} == {(1, 1)}
+
+
 @pytest.mark.parametrize("at", long("restart-drained", "restart-restarted", "restart-switched"))
 def test_while_servers_are_restarted(c, at):
     wait_for("three servers", lambda: whole(c), 60)
@@ -149,7 +184,7 @@ def test_a_primary_hangs_and_the_controller_is_away(c):
         os.kill(controller(c), signal.SIGKILL)
         testbed.stop_process(before["pid"])
         restart(c)
-        wait_for("another primary", lambda: shard_of(c)["server_id"] !=
+        wait_for("another primary", lambda: shard_of(c).get("server_id", 1) !=
                  before.get("server_id", 1), 60)
         load.goes_on()
     load.check()

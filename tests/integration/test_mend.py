@@ -8,6 +8,7 @@ import signal
 import pymysql
 import pytest
 
+import movebed
 from testbed import transaction_name, wait_for
 
 ENDS = ["COMMIT", "ROLLBACK"]
@@ -135,6 +136,19 @@ def test_killed_between_its_log_and_its_engine(pair, at):
     killed_between_log_and_engine(pair, lambda: pair.branch(1) if at == "PREPARE" else
                                   pair.run(f"XA {at} 'b1'"))
     wait_for("another process", lambda: pair.row()["pid"] not in (0, None, pair.server["pid"]), 40)
+    pair.catches_up()
+    pair.insert(2)
+    pair.catches_up()
+
+
+def test_the_controller_is_killed_while_it_mends(pair):
+    """What it has relaxed on the replica is strict again with the next one."""
+    movebed.restart(pair.c, SHARDD_FAIL_AT="relaxed-order")
+    killed_between_log_and_engine(pair, lambda: pair.branch(1))
+    wait_for("the controller's end", lambda: movebed.controller(pair.c) is None, 60)
+    assert pair.on_replica("SELECT @@gtid_strict_mode") == ((0,),)
+    movebed.restart(pair.c)
+    wait_for("strict mode", lambda: pair.on_replica("SELECT @@gtid_strict_mode") == ((1,),), 40)
     pair.catches_up()
     pair.insert(2)
     pair.catches_up()
