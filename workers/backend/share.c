@@ -8,7 +8,8 @@
 #include "workers/backend/reaper.h"
 
 enum {
-    FEW     = 2,    /* so many are shared before any gets a second statement */
+    FEW     = 2,    /* so many of a primary are shared before any gets a second statement; */
+    FEW_OF_REPLICA = 1, /* a shard's reads are spread over several of these already */
     NEAR_US = 1500, /* expected work that is joined although another backend could be had */
     FAR_US  = 5000, /* ... although it means to wait */
 };
@@ -39,6 +40,12 @@ has_room(const struct backend *b)
     return !b->share.stalled && b->share.n < b->pool->ctx->conf.pipeline;
 }
 
+static uint32_t
+few(const struct pool *pool)
+{
+    return pool->key.shard_id < ROUTES_REPLICA_ID ? FEW : FEW_OF_REPLICA;
+}
+
 static struct backend *
 least_busy(struct pool *pool, const struct pool_waiter *w)
 {
@@ -60,7 +67,7 @@ share_pick(struct pool *pool, const struct pool_waiter *w)
 
     if (best != NULL && pool_must_yield(pool))
         return NULL;
-    if (best != NULL && pool->n_shared >= FEW && best->share.cost_us <= NEAR_US)
+    if (best != NULL && pool->n_shared >= few(pool) && best->share.cost_us <= NEAR_US)
         return best;
     struct backend *idle = pool_idle_for(pool, w);
     if (idle != NULL) {
