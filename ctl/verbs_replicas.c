@@ -174,6 +174,18 @@ verb_failovers(struct cli *cli)
     return status;
 }
 
+static void
+print_planned(const json_t *answer, const char *shard)
+{
+    long long behind_s = model_number(answer, "behind_s");
+
+    printf("%s would become the primary of %s, in place of %s\n", model_text(answer, "to"), shard,
+           model_text(answer, "from"));
+    if (behind_s > 0)
+        printf("it is %lld s behind: it would catch up before statements wait; were %s lost now, "
+               "they would wait for that\n", behind_s, model_text(answer, "from"));
+}
+
 int
 verb_failover(struct cli *cli)
 {
@@ -203,8 +215,7 @@ verb_failover(struct cli *cli)
                "read: look before 'shardctl replica remove' or 'server reseed'\n",
                model_text(answer, "from"));
     if (!model_flag(answer, "done"))
-        printf("%s would become the primary of %s, in place of %s\n", model_text(answer, "to"),
-               cli->argument[0], model_text(answer, "from"));
+        print_planned(answer, cli->argument[0]);
     json_decref(answer);
     return CLI_OK;
 }

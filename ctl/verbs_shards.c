@@ -170,8 +170,8 @@ verb_shard_show(struct cli *cli)
                   "score_latency breaker problem");
         printf("\n");
         cli_members(json_object_get(answer, "watch"),
-                    "verdict silent_ms workers_ms replicas_hear workers_that_hold_it_for_down "
-                    "failed");
+                    "verdict silent_ms workers_ms replicas_hear behind_s "
+                    "workers_that_hold_it_for_down failed");
         print_last(json_object_get(answer, "last_failover"));
     }
     json_decref(answer);

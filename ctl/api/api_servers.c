@@ -48,6 +48,27 @@ show_circuit(struct cluster *c, int64_t shard, json_t *out)
                         json_integer((json_int_t)sum[SHARD_COUNTER_DOWN]));
 }
 
+/* By how much the best of them is. That is how long statements would wait for it, or less, if the
+ * primary were lost now. */
+static void
+show_behind(struct cluster *c, const char *shard, json_t *out)
+{
+    json_t     *seen = c->failover ? failover_watch_replicas(c->failover) : NULL, *one;
+    int64_t     least = -1, lag;
+    const char *id;
+
+    json_object_foreach(seen, id, one) {
+        if (strcmp(model_text(one, "shard"), shard) != 0 || model_flag(one, "suspect") ||
+            !model_flag(one, "replicates") || !json_is_integer(json_object_get(one, "lag_s")))
+            continue;
+        lag   = model_number(one, "lag_s");
+        least = least < 0 || lag < least ? lag : least;
+    }
+    if (least >= 0)
+        json_object_set_new(out, "behind_s", json_integer(least));
+    json_decref(seen);
+}
+
 void
 api_show_watch(struct cluster *c, const json_t *shard, json_t *out)
 {
@@ -62,6 +83,7 @@ api_show_watch(struct cluster *c, const json_t *shard, json_t *out)
     for (size_t i = 0; i < countof(members); i++)
         if (json_object_get(one, members[i]))
             json_object_set(watch, members[i], json_object_get(one, members[i]));
+    show_behind(c, model_text(shard, "name"), watch);
     show_circuit(c, model_number(shard, "id"), watch);
     json_object_set_new(out, "watch", watch);
     snprintf(own, sizeof(own), "server-%d", model_server_number(shard));

@@ -57,7 +57,8 @@ choose(struct failover *f, const char *to)
         f->chosen = (struct server){ .answer_s = ANSWER_S };
         if (server_open(&f->chosen, one, f->error) &&
             replication_status(&f->chosen, &status, f->error) && status.io && status.sql) {
-            f->replica = json_incref(one);
+            f->replica  = json_incref(one);
+            f->behind_s = status.behind_s;
             continue;
         }
         server_close(&f->chosen);
@@ -292,14 +293,14 @@ run_fenced(struct failover *f, const struct failover_wish *wish)
 
 /* Behind by an hour it would hold statements up for an hour. */
 static bool
-prepare(struct failover *f)
+prepare(struct failover *f, const struct failover_wish *wish)
 {
     char now[GTID_TEXT_MAX];
 
     f->old = (struct server){ .answer_s = ANSWER_S };
     return server_open(&f->old, f->shard, f->error) &&
            server_value(&f->old, now, sizeof(now), f->error, "SELECT @@gtid_binlog_pos") &&
-           replica_catch_up(&f->chosen, now, CATCH_UP_S, f->error);
+           (wish->dry_run || replica_catch_up(&f->chosen, now, CATCH_UP_S, f->error));
 }
 
 static json_t *
@@ -310,10 +311,11 @@ describe(const struct failover *f, bool done)
     char          own[32];
 
     snprintf(own, sizeof(own), "server-%d", model_server_number(f->shard));
-    return json_pack("{s:s, s:s, s:s, s:b, s:f}", "shard", model_text(f->shard, "name"), "from",
-                     done ? model_text(from, "name") : name[0] ? name : own, "to",
+    return json_pack("{s:s, s:s, s:s, s:b, s:I, s:f}", "shard", model_text(f->shard, "name"),
+                     "from", done ? model_text(from, "name") : name[0] ? name : own, "to",
                      done ? model_text(to, "server_name") : model_text(to, "name"), "done", done,
-                     "pause_ms", done ? (double)(clock_us() - f->began_us) / 1000 : 0.0);
+                     "behind_s", (json_int_t)f->behind_s, "pause_ms",
+                     done ? (double)(clock_us() - f->began_us) / 1000 : 0.0);
 }
 
 static json_t *
@@ -322,7 +324,8 @@ run(struct failover *f, const char *shard, const struct failover_wish *wish)
     json_t *answer = NULL;
 
     f->shard = cluster_need_shard(f->c, shard, f->error);
-    if (f->shard && choose(f, wish->to) && prepare(f) && (wish->dry_run || run_fenced(f, wish)))
+    if (f->shard && choose(f, wish->to) && prepare(f, wish) &&
+        (wish->dry_run || run_fenced(f, wish)))
         answer = describe(f, !wish->dry_run);
     if (answer && !wish->dry_run) {
         failover_note_pause(f, json_real_value(json_object_get(answer, "pause_ms")));

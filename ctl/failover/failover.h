@@ -28,7 +28,8 @@ struct failover_wish {
 
 enum { FAILOVER_WAIT_MS = 3000 };
 
-/* Returns {"shard", "from", "to", "pause_ms", ...}, to be owned; NULL with `error`. */
+/* Returns {"shard", "from", "to", "behind_s", "pause_ms", ...}, to be owned; NULL with `error`.
+ * behind_s: how far the new primary was behind when it was chosen; -1: it did not say. */
 json_t *failover_switch(struct cluster *c, const char *who, const char *shard,
                         const struct failover_wish *wish, struct sql_error *error);
 

@@ -31,6 +31,7 @@ struct candidate {
     json_t         *replica; /* borrowed */
     struct server   s;
     struct gtid_set has; /* applied, or got */
+    struct gtid_set applied;
     char            position[GTID_TEXT_MAX];
 };
 
@@ -93,7 +94,8 @@ look(struct candidate *k, struct sql_error *error)
         !server_value(&k->s, applied, sizeof(applied), error, "SELECT @@gtid_slave_pos") ||
         !replication_got(&k->s, io, sizeof(io), error))
         return false;
-    if (!gtid_parse(&k->has, applied) || !gtid_parse(&got, io) || !gtid_join(&k->has, &got))
+    if (!gtid_parse(&k->applied, applied) || !gtid_parse(&k->has, applied) ||
+        !gtid_parse(&got, io) || !gtid_join(&k->has, &got))
         return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: the position of %s cannot be read",
                              k->s.name);
     gtid_print(&k->has, k->position);
@@ -145,11 +147,19 @@ look_at_all(struct failover *f, json_t *all, bool force, struct candidate *list,
                                    "that could become its primary", model_text(f->shard, "name"));
 }
 
+/* Of two that have all, statements wait for less with the one that has applied more. */
+static bool
+is_better(const struct candidate *one, const struct candidate *than)
+{
+    return !than || (gtid_has_all(&one->applied, &than->applied) &&
+                     !gtid_has_all(&than->applied, &one->applied));
+}
+
 /* They have parts of one history, so one of them has all that any has. */
 static bool
 pick(struct failover *f, struct candidate *list, size_t n, const char *to)
 {
-    struct candidate *best = NULL;
+    struct candidate *best = NULL, *wanted = NULL;
     bool              there = !to[0];
 
     for (size_t i = 0; i < n; i++) {
@@ -157,10 +167,13 @@ pick(struct failover *f, struct candidate *list, size_t n, const char *to)
 
         for (size_t k = 0; k < n; k++)
             most = most && gtid_has_all(&list[i].has, &list[k].has);
-        if (most && (!best || named))
+        if (most && is_better(&list[i], best))
             best = &list[i];
+        if (most && named)
+            wanted = &list[i];
         there = there || named;
     }
+    best = wanted ? wanted : best;
     if (!there)
         return sql_error_set(f->error, SQL_UNKNOWN_ERROR, "shardd: shard %.64s has no replica "
                              "%.64s that could become its primary; see 'shardctl replica list'",

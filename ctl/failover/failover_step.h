@@ -15,6 +15,7 @@ struct failover {
     json_t           *shard;   /* owned: its object; after the change as it is then */
     json_t           *replica; /* owned: that becomes the primary; then the server before */
     struct server     old, chosen;
+    int64_t           behind_s; /* the chosen one, when it was looked at; -1: not known */
     json_t           *left_out; /* owned: replicas that did not answer when somebody insisted */
     const char       *kind, *why, *who; /* see failover_log.h */
     bool              may_be_lost;

@@ -140,12 +140,38 @@ def appliers_held(c, servers):
         yield
 
 
+def behind_s(c):
+    return c.ctl("shard show", "shard-1")["watch"].get("behind_s", 0)
+
+
+def test_who_has_applied_more_takes_the_place(c):
+    """Both replicas have got all. What it would take is told before; statements wait for that only
+    which the better one has not applied."""
+    wait_for("three servers", lambda: whole(c), 60)
+    first, other = sorted(replicas_of(c).values(), key=lambda r: r["id"])
+    before = shard_of(c)
+    with appliers_held(c, [first]):
+        with appliers_held(c, [other]):
+            c.sql("UPDATE g SET n = n + 1")
+            wait_for("both to be behind", lambda: behind_s(c) >= 2, 30)
+            said = c.ctl_raw("failover", "shard-1", "--dry-run").stdout
+            assert "s behind" in said and "lost now" in said, said
+        wait_for("one to be well", lambda: behind_s(c) == 0, 30)
+        testbed.stop_process(before["pid"])
+        wait_for("another primary", lambda: shard_of(c).get("server_id", 1) !=
+                 before.get("server_id", 1), 60)
+        assert shard_of(c)["server_id"] == other["id"]
+    c.sql("UPDATE g SET n = n + 1")
+    wait_for("three servers", lambda: whole(c), 60)
+
+
 def disk_of(c, server):
     with c.server_connect(server) as root, root.cursor() as cursor:
         cursor.execute("SELECT @@sync_binlog, @@innodb_flush_log_at_trx_commit")
         return cursor.fetchone()
 
 
+@pytest.mark.long
 def test_while_a_replica_hurries(c):
     """It has much to apply, and need not have each transaction on its disk meanwhile: it must
     again with the next controller."""
