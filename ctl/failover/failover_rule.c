@@ -16,10 +16,12 @@ rule_rest_ms(unsigned recent)
 enum rule_verdict
 rule_decide(const struct rule_facts *f)
 {
-    if (!f->wanted || f->silent_ms <= 0)
+    if (f->silent_ms <= 0)
         return RULE_WELL;
     if (f->silent_ms < RULE_CONFIRM_MS)
         return RULE_WAITS;
+    if (!f->wanted)
+        return RULE_UNASKED;
     if (f->workers_ms >= 0 && f->workers_ms < RULE_CONFIRM_MS)
         return RULE_WORKERS;
     if (f->replicas_hear > 0)
@@ -35,6 +37,7 @@ rule_words(enum rule_verdict v)
     static const char *const words[] = {
         [RULE_WELL]     = "it answers",
         [RULE_WAITS]    = "it does not answer",
+        [RULE_UNASKED]  = "it does not answer, and is not replaced without being asked",
         [RULE_WORKERS]  = "it does not answer the controller, but workers",
         [RULE_REPLICAS] = "it does not answer the controller, but replicas hear it",
         [RULE_RESTS]    = "it does not answer, and was replaced a moment ago",

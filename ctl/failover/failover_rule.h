@@ -32,8 +32,9 @@ struct rule_facts {
 };
 
 enum rule_verdict {
-    RULE_WELL,      /* it answers, or nothing is to be done about it */
+    RULE_WELL,      /* it answers */
     RULE_WAITS,     /* not for long enough yet */
+    RULE_UNASKED,   /* it is not wanted */
     RULE_WORKERS,   /* workers have answers from it */
     RULE_REPLICAS,  /* replicas hear it */
     RULE_RESTS,     /* it was replaced a moment ago */

@@ -189,8 +189,7 @@ tell(json_t *state, const struct view *v, const struct rule_facts *f, int hear,
     if (f->silent_ms >= RULE_CONFIRM_MS &&
         strcmp(model_text(state, "verdict"), rule_words(verdict)) != 0)
         log_warn("shard %s: %s", model_text(v->shard, "name"), rule_words(verdict));
-    model_set(state, "verdict", rule_words(f->silent_ms && verdict == RULE_WELL ? RULE_WAITS
-                                                                                : verdict));
+    model_set(state, "verdict", rule_words(verdict));
 }
 
 /* --- what is done ----------------------------------------------------------------------- */

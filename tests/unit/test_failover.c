@@ -14,7 +14,8 @@ static const struct {
     enum rule_verdict verdict;
 } rows[] = {
     { "it answers", { .wanted = true, .workers_ms = 5000 }, RULE_WELL },
-    { "not wanted", { .silent_ms = 60000, .workers_ms = -1 }, RULE_WELL },
+    { "not wanted", { .silent_ms = 60000, .workers_ms = -1 }, RULE_UNASKED },
+    { "not wanted, and not for long", { .silent_ms = 1000, .workers_ms = -1 }, RULE_WAITS },
     { "a moment", { .wanted = true, .silent_ms = 1999, .workers_ms = -1 }, RULE_WAITS },
     { "long enough", { .wanted = true, .silent_ms = 2000, .workers_ms = -1 }, RULE_REPLACE },
     { "a worker had an answer",
