@@ -143,7 +143,7 @@ hold_one(struct cutover_run *r, struct flow *flow, const char *position)
 {
     struct flow_status status;
 
-    if (!flow_hold(flow, position, cutover_left_ms(r), r->error)) {
+    if (!flow_hold(flow, position, cutover_left_ms(r), NULL, r->error)) {
         flow_status(flow, &status);
         if (status.state == FLOW_FAILED || !covers(status.position, position))
             return false;

@@ -12,6 +12,8 @@
 #ifndef CTL_MOVE_FLOW_H
 #define CTL_MOVE_FLOW_H
 
+#include <stdatomic.h>
+
 #include "ctl/move/copy.h"
 #include "ctl/move/pace_rule.h"
 
@@ -46,9 +48,9 @@ void flow_stop(struct flow *f);
  * behind it, and stays there until flow_release(). `position` NULL: where it is. Held already, it
  * goes on to exactly `position`: so that it is not past a position that is asked for later, hold
  * it first. Transactions that change nothing on the targets do not count: it may be past
- * `position` by these. False after `wait_ms` (then it follows on as before), when it is past the
- * position, or has failed, or copies still. */
-bool flow_hold(struct flow *f, const char *position, unsigned wait_ms,
+ * `position` by these. False after `wait_ms`, or when `*stop` (may be NULL) becomes true: then it
+ * follows on as before; and when it is past the position, or has failed, or copies still. */
+bool flow_hold(struct flow *f, const char *position, unsigned wait_ms, const atomic_bool *stop,
                struct sql_error *error) must_check;
 void flow_release(struct flow *f);
 

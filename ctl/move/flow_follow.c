@@ -6,6 +6,7 @@
 
 enum {
     EVENT_MS    = 5,     /* how long a request waits for us at the most */
+    STOP_MS     = 100,   /* ... and who asks, when it is to stop */
     IDLE_MS     = 1000,  /* until a position without rows is written */
     OURS_MS     = 60000, /* the same when only we have written: not faster, or two flows would
                             wake each other for ever */
@@ -177,13 +178,17 @@ flow_follow(struct flow *f, struct sql_error *error)
 /* --- from other threads --- */
 
 static bool
-wait_answer(struct flow *f, unsigned number, unsigned wait_ms, struct sql_error *error)
+wait_answer(struct flow *f, unsigned number, unsigned wait_ms, const atomic_bool *stop,
+            struct sql_error *error)
 {
     uint64_t until = clock_us() + wait_ms * 1000ull, now;
 
     while (f->hold.number == number && f->hold.answered != number && f->state != FLOW_FAILED &&
-           !f->stop && (now = clock_us()) < until)
-        flow_wait(f, (unsigned)((until - now) / 1000 + 1));
+           !f->stop && !(stop && atomic_load(stop)) && (now = clock_us()) < until) {
+        unsigned left_ms = (unsigned)((until - now) / 1000 + 1);
+
+        flow_wait(f, left_ms < STOP_MS ? left_ms : STOP_MS);
+    }
     if (f->hold.number == number && f->hold.answered == number && f->hold.good)
         return true;
     if (f->state == FLOW_FAILED)
@@ -201,7 +206,8 @@ wait_answer(struct flow *f, unsigned number, unsigned wait_ms, struct sql_error 
 }
 
 bool
-flow_hold(struct flow *f, const char *position, unsigned wait_ms, struct sql_error *error)
+flow_hold(struct flow *f, const char *position, unsigned wait_ms, const atomic_bool *stop,
+          struct sql_error *error)
 {
     struct gtid_set at = { 0 };
     bool            ok;
@@ -221,7 +227,7 @@ flow_hold(struct flow *f, const char *position, unsigned wait_ms, struct sql_err
         pthread_cond_broadcast(&f->changed);
         if (f->follows)
             follow_nudge(f->follow);
-        ok = wait_answer(f, f->hold.number, wait_ms, error);
+        ok = wait_answer(f, f->hold.number, wait_ms, stop, error);
     }
     pthread_mutex_unlock(&f->lock);
     return ok;

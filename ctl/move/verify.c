@@ -293,7 +293,7 @@ open_round(struct verify *v, struct round *r, struct flow *f, struct sql_error *
 {
     bool ok;
 
-    if (!flow_hold(f, NULL, HOLD_MS, error))
+    if (!flow_hold(f, NULL, HOLD_MS, v->stop, error))
         return false;
     if (!open_source(v, r, f, error)) {
         flow_release(f);
@@ -301,7 +301,7 @@ open_round(struct verify *v, struct round *r, struct flow *f, struct sql_error *
     }
     for (unsigned i = 0; i < r->n; i++)
         r->worker[i] = (struct worker){ .v = v, .source = &r->snapshot.session[i] };
-    ok = flow_hold(f, r->snapshot.position, HOLD_MS, error);
+    ok = flow_hold(f, r->snapshot.position, HOLD_MS, v->stop, error);
     if (ok)
         choose_targets(v, r);
     ok = ok && open_targets(v, r, error);

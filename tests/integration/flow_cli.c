@@ -8,7 +8,7 @@
  *
  *   schema                           bookkeeping and sets, on all shards
  *   start NAME SOURCE copy|follow [reverse]
- *   status NAME                      hold NAME POSITION|here MS       release NAME
+ *   status NAME                      hold NAME POSITION|here MS [stopped]    release NAME
  *   throttle NAME ROWS_PER_S PAUSED  stop NAME
  *   owners TABLE HEX,HEX,...         shards of these keys (texts of the server) afterwards
  *   quit
@@ -199,11 +199,12 @@ do_throttle(struct flow *f, const char *text, bool paused)
 }
 
 static json_t *
-do_hold(struct flow *f, const char *position, unsigned ms)
+do_hold(struct flow *f, const char *position, unsigned ms, bool stopped)
 {
-    struct sql_error error;
+    const atomic_bool stop = stopped;
+    struct sql_error  error;
 
-    return flow_hold(f, strcmp(position, "here") == 0 ? NULL : position, ms, &error)
+    return flow_hold(f, strcmp(position, "here") == 0 ? NULL : position, ms, &stop, &error)
                ? json_pack("{s:b}", "ok", 1) : failed(&error);
 }
 
@@ -260,7 +261,8 @@ request(char *line)
     if (strcmp(word[0], "status") == 0)
         return do_status(*f);
     if (strcmp(word[0], "hold") == 0)
-        return do_hold(*f, word[2], (unsigned)atoi(word[3]));
+        return do_hold(*f, word[2], (unsigned)atoi(word[3]),
+                       strcmp(word[4], "stopped") == 0);
     if (strcmp(word[0], "release") == 0)
         flow_release(*f);
     else if (strcmp(word[0], "throttle") == 0)

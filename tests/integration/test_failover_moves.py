@@ -160,6 +160,32 @@ def test_primaries_change_as_planned(c):
 
 
 @pytest.mark.long
+def test_while_rows_are_to_be_compared(c):
+    """Comparing waits for a source that hangs, and makes way to who replaces it."""
+    def said():
+        return (c.home / "shardctl.log").read_text()[before:]
+
+    begun(c)
+    in_phase(c, "follow")
+    c.ctl("shard set", "shard-2", "--failover", "manual")
+    before = len((c.home / "shardctl.log").read_text())
+    try:
+        testbed.stop_process(shard_of(c, "shard-2")["pid"])
+        wait_for("a word about it", lambda: "without being asked" in said(), 30)
+        c.ctl_raw("reshard verify")
+        in_phase(c, "verify")
+        done = c.ctl_raw("failover", "shard-2")
+        assert done.returncode == 0, done.stderr
+        assert said().count("without being asked") == 1 and "it answers" not in said(), said()
+    finally:
+        c.ctl("shard set", "shard-2", "--failover", "auto")
+    c.ctl("reshard cutover", "--wait", timeout=120)
+    c.ctl("reshard complete", "--wait", timeout=120)
+    assert ended(c)["state"] == "done"
+    assert c.sql("SELECT COUNT(*) FROM t WHERE n = 0")[0][0] == 1500
+
+
+@pytest.mark.long
 def test_servers_are_restarted_while_rows_are_copied(c):
     begun(c, "--throttle", "rows=100")
     with Load(c) as load:

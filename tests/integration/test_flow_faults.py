@@ -422,6 +422,8 @@ def test_hold(new_bed):
     bed.driver.do("release", "f")
     later = bed.position().split("-")
     later[-1] = str(int(later[-1]) + 100000)
+    # Who is to stop waits for nothing.
+    assert not bed.driver.ask("hold", "f", "-".join(later), 600000, "stopped")["ok"]
     answer = bed.driver.ask("hold", "f", "-".join(later), 200)
     assert not answer["ok"] and answer["code"] == 1205, answer
     run(bed.servers[0], "UPDATE t SET v = 'last'")
