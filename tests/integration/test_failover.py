@@ -1,8 +1,10 @@
 """Another server becomes a shard's primary: asked for, and because the one before is dead. What
 applications were told is done is there."""
+import concurrent.futures
 import contextlib
 import json
 import os
+import pathlib
 import signal
 import threading
 import time
@@ -190,6 +192,42 @@ def test_the_controller_dies_meanwhile(served, at):
     wait_for("the others", lambda: all_replicate(c))
     if after != 1:
         c.ctl("failover", "shard-1", "--to-replica", "server-1")
+
+
+def test_a_transaction_is_resolved_meanwhile(served):
+    """Who ends a branch waits for the change, and ends it on the server that is the primary by
+    then."""
+    c = served
+    c.sql("CREATE TABLE a (id BIGINT PRIMARY KEY, n BIGINT NOT NULL)")
+    c.sql("INSERT INTO a VALUES " + ",".join(f"({i}, 100)" for i in range(24)))
+    movebed.restart(c, SHARDD_STOP_AT="failover-frozen")
+    gtrid, before = testbed.half_commit(c), shard_of(c, "shard-2")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        change = pool.submit(c.ctl_raw, "failover", "shard-2", timeout=120)
+        wait_for("the controller to stand", lambda: stands(movebed.controller(c)), 60)
+        resolved = pool.submit(c.ctl_raw, "txn resolve", gtrid, timeout=120)
+        time.sleep(0.5)  # its request is there; later it would prove less, and be as right
+        os.kill(movebed.controller(c), signal.SIGCONT)
+        assert change.result().returncode == 0, change.result().stderr
+        assert resolved.result().returncode == 0, resolved.result().stderr
+    assert shard_of(c, "shard-2").get("server_id") != before.get("server_id", 2)
+    assert c.sql("SELECT SUM(n) FROM a")[0][0] == 2400
+    wait_for("it to be ended everywhere", lambda: not any(
+        gtrid in str(prepared(c, s)) for s in [shard_of(c, "shard-2"),
+                                               *replicas_of(c, "shard-2").values()]))
+    c.ctl("failover", "shard-2", "--to-replica", "server-2")
+    c.sql("DROP TABLE a")
+
+
+def stands(pid):
+    """Stopped, as SHARDD_STOP_AT does it."""
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def prepared(c, server):
+    with c.server_connect(server) as root, root.cursor() as cursor:
+        cursor.execute("XA RECOVER")
+        return cursor.fetchall()
 
 
 def test_a_primary_that_hangs_is_replaced(served, load):
