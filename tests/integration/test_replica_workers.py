@@ -9,13 +9,15 @@ import time
 import pymysql
 import pytest
 
-from test_replica_reads import add_replicas, ask, make_who, reached, replication, weak
-from testbed import processes_of, wait_for
+import movebed
+from test_http_query import Connection
+from test_replica_reads import add_replicas, ask, make_who, reached, replication, weak, who
+from testbed import wait_for
 
 SETTINGS = [w for s in ["replica_probe_ms=50", "replica_probe_timeout_ms=300", "replica_ramp_ms=0",
                         "replica_lag_ms=5000", "replica_login_ms=500", "replica_cooldown_ms=1500",
                         "breaker_open_ms=20000", "breaker_open_max_ms=20000", "retry_percent=100",
-                        "hedge_percent=50"]
+                        "hedge_percent=50", 'zone="east"', "http_query=true"]
             for w in ("--set", s)]
 
 
@@ -220,6 +222,29 @@ def test_workers_tell_one_another(c):
     c.sql("DROP TABLE another")
 
 
+def test_those_of_the_own_zone_come_first(c):
+    near, far = (r["replica"] for r in c.replica_list())
+    c.ctl("replica set", near, "--zone", "east")
+    with weak(c, "eventual") as app:
+        wait_for("the near one alone", lambda: {who(app) for _ in range(20)} == {near}, 60)
+        c.ctl("server disable", near)
+        wait_for("the far one", lambda: {who(app) for _ in range(20)} == {far}, 60)
+        c.ctl("server enable", near)
+        c.ctl("replica set", near, "--zone", "")
+        reached(app, {near, far})
+
+
+def test_requests_by_http_say_it_too(c):
+    names = {r["replica"] for r in c.replica_list()}
+    with Connection(c) as http:
+        def name(how):
+            return http.rows("SELECT name FROM who WHERE id = 1", consistency=how)[0][0]
+
+        wait_for("answers of replicas", lambda: {name("eventual") for _ in range(20)} <= names)
+        wait_for("an answer that has all", lambda: name("causal") in names)
+        assert name("strong") == "primary"
+
+
 def test_who_is_enabled_rests_first(c):
     victim = c.replica_list()[1]
     c.ctl("server disable", victim["replica"])
@@ -237,10 +262,7 @@ def test_a_new_controller_changes_nothing(c):
         reached(app, {r["replica"] for r in c.replica_list()})
         break_it(c, victim)
         wait_for("both workers leave it alone", lambda: opened(c, victim) == 2)
-        for pid in [p for p in processes_of(c.home)
-                    if os.readlink(f"/proc/{p}/exe").endswith("shardctl")]:
-            os.kill(pid, signal.SIGKILL)
-        c.up()
+        movebed.restart(c)
         assert opened(c, victim) == 2
         assert {ask(app, "SELECT name FROM who WHERE id = 1")[0][0]
                 for _ in range(30)} == {c.replica_list()[1]["replica"]}
