@@ -109,15 +109,18 @@ set_session(struct server *s, const struct ddl_request *r, bool probe, struct sq
 {
     const char *charset = r->charset ? r->charset : "utf8mb4";
 
-    /* The connection's collation may be of another character set than the client's. */
+    /* Names of engines are not found in the connection's collation, which may be UCS2's. */
+    if (r->session && r->session[0] &&
+        (!server_run(s, error, "SET NAMES utf8mb4") ||
+         !server_run(s, error, "SET SESSION %s", r->session)))
+        return false;
+    /* It may be of another character set than the client's. */
     if (!server_run(s, error, "SET NAMES %s%s%s", server_text(charset),
                     r->collation ? ", collation_connection = " : "",
                     r->collation ? server_text(r->collation) : ""))
         return false;
     if (r->sql_mode && !server_run(s, error, "SET SESSION sql_mode = %s",
                                    server_text(r->sql_mode)))
-        return false;
-    if (r->session && r->session[0] && !server_run(s, error, "SET SESSION %s", r->session))
         return false;
     return server_run(s, error, "SET SESSION foreign_key_checks = %d",
                       !probe && !r->no_foreign_key_checks);

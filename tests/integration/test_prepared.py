@@ -1,5 +1,6 @@
 """Prepared statements at the protocol's level: nothing grows, whatever is prepared; answers are
 those of a plain server, packet by packet."""
+import os
 import struct
 import time
 
@@ -14,9 +15,12 @@ STMT_RESET = rawclient.STMT_RESET
 
 @pytest.fixture(scope="module")
 def one(scratch):
-    """One worker, so that its memory and its connections are all there is."""
-    cluster = testbed.Cluster(scratch / "prepared", workers=1,
-                              settings=["--set", "pool_statements = 20"])
+    """One worker, so that its memory and its connections are all there is. The address sanitizer
+    would keep 256 MiB of what is freed."""
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setenv("ASAN_OPTIONS", os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=4")
+        cluster = testbed.Cluster(scratch / "prepared", workers=1,
+                                  settings=["--set", "pool_statements = 20"])
     cluster.sql("CREATE TABLE t (id BIGINT PRIMARY KEY, s VARCHAR(20), b LONGBLOB)")
     cluster.sql("INSERT INTO t (id, s) VALUES (1, 'a'), (2, 'b'), (3, 'c'), (4, 'd')")
     yield cluster

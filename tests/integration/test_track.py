@@ -27,6 +27,7 @@ STEPS = [
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
     "SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "SET SESSION TRANSACTION READ ONLY",
     "SET SESSION TRANSACTION READ WRITE", "SET sql_mode = DEFAULT, time_zone = '+02:00', @x = 1",
+    "SET optimizer_switch = DEFAULT", "SET optimizer_switch = 'mrr=on'",
     "SET session_track_system_variables = 'sql_mode,time_zone'", "SET sql_mode = ''",
     "SET NAMES utf8mb4", "SET time_zone = '+00:00', NAMES latin1",
     "SET session_track_transaction_info = 'OFF'", "SET session_track_transaction_info = DEFAULT",

@@ -36,6 +36,7 @@ struct setting_run {
     struct column     *columns;
     uint32_t           n_seen;
     uint32_t           warnings;
+    struct span        answer;    /* of the first server, in the arena: what it tells */
     bool               big;       /* max_join_size is too small for the read-back */
     struct sql_error    error;    /* what the server said */
 };
@@ -376,17 +377,30 @@ accepted(struct leg *leg)
 }
 
 static void
+keep_answer(struct setting_run *r, const struct leg *leg, struct span bytes)
+{
+    struct buf all = { 0 };
+
+    if (!(r->q->s->capabilities & CLIENT_SESSION_TRACK) || leg->number != 0)
+        return;
+    buf_append_span(&all, r->answer);
+    buf_append_span(&all, bytes);
+    r->answer = arena_copy(&r->q->arena, buf_unread(&all));
+    buf_fini(&all);
+}
+
+static void
 on_answer(struct exchange *x, struct backend *b, struct span bytes, bool last)
 {
     struct leg         *leg = container_of(x, struct leg, x);
     struct setting_run *r   = leg->q->local;
     struct sql_error    why;
 
-    (void)bytes;
+    keep_answer(r, leg, bytes);
     if (!last)
         return;
     r->warnings   = x->reader.warnings;
-    leg->q->track = track_read(&leg->q->arena, leg->q->s, &x->reader);
+    leg->q->track = track_read(leg->q->s, r->answer);
     if (result_error(&x->reader, &why)) {
         /* Of several assignments some may have happened before the one that failed. */
         if (spec_of(leg->q)->n > 1)
@@ -420,6 +434,10 @@ static const struct exchange_ops set_ops = { .on_bytes = on_answer, .on_lost = o
 static void
 ready(struct leg *leg)
 {
+    struct setting_run *r = leg->q->local;
+
+    if (leg->number == 0)
+        r->answer = (struct span){ 0 };
     leg_send(leg, &set_ops);
 }
 

@@ -1,6 +1,7 @@
 /* track.c - see track.h. */
 #include "workers/query/track.h"
 
+#include "core/mysql/packet.h"
 #include "core/mysql/wire.h"
 
 static const uint8_t changed[] = { SESSION_TRACK_STATE_CHANGE, 1, '1' };
@@ -32,14 +33,14 @@ track_schema(struct arena *a, const struct session *s, struct span name)
 }
 
 struct span
-track_read(struct arena *a, const struct session *s, const struct result_reader *r)
+track_read(const struct session *s, struct span answer)
 {
-    struct span last = result_last(r);
-    struct ok   ok   = { 0 };
+    struct ok ok = { 0 };
 
-    if (!r->session_changed || last.len == 0 || !reply_ok_decode(last, s->capabilities, &ok))
+    if (answer.len <= PACKET_HEADER_BYTES ||
+        !reply_ok_decode(span_from(answer, PACKET_HEADER_BYTES), s->capabilities, &ok))
         return (struct span){ 0 };
-    return arena_copy(a, ok.track);
+    return ok.track;
 }
 
 static bool

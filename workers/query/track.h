@@ -16,8 +16,8 @@ struct span track_schema(struct arena *a, const struct session *s, struct span n
 /* Something of the session has changed that has no entry of its own; may be empty. */
 struct span track_change(const struct session *s);
 
-/* What a server's answer told; may be empty. */
-struct span track_read(struct arena *a, const struct session *s, const struct result_reader *r);
+/* What a server's answer, an OK packet with its header, told; may be empty. */
+struct span track_read(const struct session *s, struct span answer);
 
 /* Refuses a SET that asks for what cannot be told. */
 bool track_refuses(struct query_run *q);
