@@ -262,7 +262,8 @@ visit_collation(struct visitor *v, struct expr *e)
     return true;
 }
 
-/* MIN and MAX of a FLOAT are FLOATs, of an INET6 INET6. */
+/* MIN and MAX of a FLOAT are FLOATs, of an INET6 INET6; of a BIT they are of type BIT and, as a
+ * server's way of grouping will have it, its bytes or a number in decimal. */
 static bool
 extreme_of_type(struct scatter *c, struct expr *e, const struct route_column **out)
 {
@@ -270,7 +271,7 @@ extreme_of_type(struct scatter *c, struct expr *e, const struct route_column **o
     struct instance *i = scope_column(c->s, e->path, &column);
     *out               = i == NULL ? NULL : instance_column(i, column);
     if (*out != NULL && ((*out)->type == COLUMN_FLOAT || (*out)->type == COLUMN_INET4 ||
-                         (*out)->type == COLUMN_INET6))
+                         (*out)->type == COLUMN_INET6 || (*out)->type == COLUMN_BIT))
         return true;
     *out = NULL;
     return false;
@@ -339,6 +340,10 @@ item_key(struct scatter *c, struct item_ref item, bool sorts, struct merge_key *
     *out               = (struct merge_key){ .column = item.visible, .weight = MERGE_NONE };
     if (t.known) {
         switch ((int)t.column->type) {
+        case COLUMN_BIT:
+            if (bare(item.expr)->kind == EXPR_COLUMN)
+                break; /* bytes always */
+            /* fallthrough */
         case COLUMN_ENUM: case COLUMN_SET:
             out->column = item_hide(c, "0+(", item.expr, ")");
             return true;

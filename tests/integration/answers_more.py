@@ -145,6 +145,8 @@ class More:
         extra = must + [c for c in self.payload(table) if c.null and self.chance(0.3)]
         columns = ["k"] + (["k2"] if table.two else []) + [c.name for c in extra]
         key = "q.k" if rng.random() < 0.7 or table.columns[0].kind != "int" else "q.k + 50"
+        if other.two and other.columns[0].kind in ("ci", "str"):
+            key = "MAX(BINARY q.k)"  # of several that are equal any server takes any
         items = [key] + (["MAX(q.k2)" if other.two else "7"] if table.two else [])
         items += [c.literal(rng) for c in extra]
         verb = rng.choice(["INSERT INTO", "REPLACE INTO", "INSERT INTO"])
