@@ -91,7 +91,7 @@ struct blob_column {
     uint16_t        type, collation;
     uint32_t        length;
     uint16_t        scale, flags;
-    uint32_t        zero;
+    uint32_t        primary;
 };
 
 /* Two bits each for route_user.commit and .consistency. */

@@ -380,7 +380,7 @@ column_decode(struct decoder *d, uint32_t at, struct route_column *c)
 
     if (!name_get_full(d, b->name, "column name", &c->name))
         return false;
-    if (b->type > COLUMN_GEOMETRY || b->scale > UINT8_MAX ||
+    if (b->type > COLUMN_GEOMETRY || b->scale > UINT8_MAX || b->primary > UINT8_MAX ||
         (b->flags & ~BLOB_COLUMN_FLAGS) != 0)
         return err_set(d->err, "routes: column %.*s: type %u, scale %u, flags %u",
                        (int)c->name.len, c->name.ptr, b->type, b->scale, b->flags);
@@ -391,6 +391,7 @@ column_decode(struct decoder *d, uint32_t at, struct route_column *c)
     c->generated      = b->flags & BLOB_GENERATED;
     c->has_default    = b->flags & BLOB_HAS_DEFAULT;
     c->invisible      = b->flags & BLOB_INVISIBLE;
+    c->primary        = (uint8_t)b->primary;
     c->collation      = b->collation;
     c->length         = b->length;
     c->scale          = (uint8_t)b->scale;

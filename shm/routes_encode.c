@@ -159,7 +159,7 @@ encode_columns(struct encoder *e, const struct route_table *t)
         struct blob_column record = {
             .name = ref(e, c->name), .type = (uint16_t)c->type,
             .collation = c->collation, .length = c->length, .scale = c->scale,
-            .flags = (uint16_t)flags,
+            .flags = (uint16_t)flags, .primary = c->primary,
         };
         buf_append(&e->records, &record, sizeof(record));
     }

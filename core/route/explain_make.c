@@ -179,6 +179,8 @@ why_merge(const struct merge_spec *s)
         return "one group of all shards: their parts are added up";
     if (s->grouped)
         return "groups span shards: each shard groups its rows, and the parts are added up";
+    if (s->natural)
+        return "nobody asked for an order: of the shards' next rows the least key goes first";
     if (s->sorted_legs)
         return "each shard sorts its rows, and the sorted rows are merged";
     return "rows are sent as they come";
@@ -207,7 +209,7 @@ add_merge(struct maker *m, struct explain_node *parent)
     add_merge_keys(m, n, "group", s->n_group, s->group);
     if (s->having != NULL)
         node_add(m, n, "having", SPAN("it is about groups, which are whole here only"));
-    add_merge_keys(m, n, "order", s->n_order, s->order);
+    add_merge_keys(m, n, s->natural ? "natural_order" : "order", s->n_order, s->order);
     if (s->distinct)
         add_merge_keys(m, node_add(m, n, "distinct", SPAN("equal rows may be on several shards")),
                        "columns", s->n_distinct, s->distinct_keys);

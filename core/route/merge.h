@@ -81,7 +81,9 @@ struct merge_expr {
 struct merge_spec {
     uint32_t                   n_hidden;  /* the last so many columns do not go to the client */
     bool                       grouped;   /* GROUP BY or aggregates: `outputs`, `group` */
-    bool                       sorted_legs; /* rows of a leg come in the order of `order` */
+    bool                       sorted_legs; /* of the legs' next rows the least by `order` goes
+                                               first */
+    bool                       natural; /* nobody asked for `order`: legs mostly have it */
     bool                       distinct;    /* over `distinct_keys` */
     bool                       keeps_hidden; /* rows go out with their hidden columns */
     uint32_t                   n_outputs; /* grouped: columns that are not MERGE_ANY */

@@ -117,7 +117,7 @@ describe_merge(const struct plan *plan, struct buf *out)
     describe_keys("group", m->n_group, m->group, out);
     if (m->having != NULL)
         buf_append_text(out, " having");
-    describe_keys("sort", m->n_order, m->order, out);
+    describe_keys(m->natural ? "natural" : "sort", m->n_order, m->order, out);
     describe_keys("distinct", m->n_distinct, m->distinct_keys, out);
     if (plan->has_limit)
         buf_append_text(out, " limit");

@@ -453,6 +453,9 @@ bool has_division(struct expr *e); /* plan_group.c */
 bool group_plan(struct scatter *c);
 bool group_check(struct scatter *c);
 bool group_aggregate(struct scatter *c, struct item_ref item, uint32_t *column);
+/* plan_natural.c: for a statement without one; shards sort nothing for it. */
+void natural_order(struct scatter *c);
+
 /* plan_having.c */
 const struct merge_expr *having_make(struct scatter *c, struct expr *e);
 

@@ -278,6 +278,8 @@ plan_scatter(struct planner *p, struct query *q, struct scope *s)
         return false;
     c.spec->grouped     = grouped;
     c.spec->sorted_legs = !grouped && c.spec->n_order > 0;
+    if (!grouped && !distinct)
+        natural_order(&c);
     c.spec->n_hidden    = c.n_hidden;
     c.spec->outputs     = c.outputs;
     c.spec->n_outputs   = c.n_outputs;

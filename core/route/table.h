@@ -58,6 +58,7 @@ struct route_column {
     bool             generated;    /* value computed by the server */
     bool             has_default;  /* an explicit DEFAULT other than NULL */
     bool             invisible;    /* left out where a statement names no columns */
+    uint8_t          primary;      /* place in the primary key, from 1; 0: none, or not known */
     uint16_t         collation;    /* the server's collation id; 63 = binary, 0 = none */
     uint32_t         length;       /* CHAR/VARCHAR/BINARY: in characters; BIT: bits;
                                       DECIMAL: precision; TIME...: fsp */

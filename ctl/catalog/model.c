@@ -108,11 +108,11 @@ model_column_new(const struct route_column *c)
 {
     json_t *name = json_stringn_nocheck((const char *)c->name.ptr, c->name.len);
 
-    return json_pack("{s:o, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:i, s:I, s:i}",
+    return json_pack("{s:o, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:i, s:i, s:I, s:i}",
         "name", name, "type", model_type_name(c->type), "unsigned", c->is_unsigned,
         "nullable", c->nullable, "auto_increment", c->auto_increment,
         "generated", c->generated, "has_default", c->has_default,
-        "invisible", c->invisible,
+        "invisible", c->invisible, "primary", (int)c->primary,
         "collation", (int)c->collation, "length", (json_int_t)c->length,
         "scale", (int)c->scale);
 }
@@ -129,6 +129,7 @@ model_column(const json_t *object, struct route_column *out)
         .generated      = model_flag(object, "generated"),
         .has_default    = model_flag(object, "has_default"),
         .invisible      = model_flag(object, "invisible"),
+        .primary        = (uint8_t)model_number(object, "primary"),
         .collation      = (uint16_t)model_number(object, "collation"),
         .length         = (uint32_t)model_number(object, "length"),
         .scale          = (uint8_t)model_number(object, "scale"),

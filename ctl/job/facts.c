@@ -297,6 +297,18 @@ read_view(struct server *s, const char *database, const char *view, json_t *fact
     return rows != NULL && (row == NULL || read_wide_view(s, database, view, facts, error));
 }
 
+/* The catalog keeps the columns, and not the keys. */
+static void
+note_primary(json_t *facts)
+{
+    json_t *list = json_object_get(facts_primary(facts), "columns"), *name;
+    size_t  i;
+
+    json_array_foreach(list, i, name)
+        json_object_set_new((json_t *)(uintptr_t)facts_column(facts, json_string_value(name)),
+                            "primary", json_integer((json_int_t)i + 1));
+}
+
 void
 facts_view(const json_t *facts, json_t *object)
 {
@@ -328,6 +340,7 @@ facts_read(struct server *s, const char *database, const char *table, const char
     foreign = keys ? read_foreign(s, database, table, probe, error) : NULL;
     facts   = json_pack("{s:o*, s:o*, s:o*}", "columns", columns, "keys", keys, "foreign",
                         foreign);
+    note_primary(facts);
     model_set(facts, "comment", server_cell(row, 0));
     json_object_set_new(facts, "auto_increment",
                         json_integer(strtoll(server_cell(row, 1), NULL, 10)));
