@@ -552,19 +552,21 @@ def load(f, clients, rounds, processes=2):
         for t in threads:
             t.join()
 
-    working = [multiprocessing.Process(target=several, args=(range(i, clients, processes),))
-               for i in range(processes)]
+    working = [multiprocessing.Process(target=several, args=(range(i, clients, processes),),
+                                       daemon=True) for i in range(processes)]
     for p in working:
         p.start()
     late = 0
-    for i in range(rounds):
-        try:
-            f.up(keys=[f.key, f.near] if i % 2 else [f.key], shards=((0, 1), (1, 2))[i % 2],
-                 wait_ms=2000)
-        except Late:
-            late += 1
-        f.down()
-    stop.set()
+    try:
+        for i in range(rounds):
+            try:
+                f.up(keys=[f.key, f.near] if i % 2 else [f.key], shards=((0, 1), (1, 2))[i % 2],
+                     wait_ms=2000)
+            except Late:
+                late += 1
+            f.down()
+    finally:
+        stop.set()
     results = [done.get(timeout=60) for _ in range(clients)]
     for p in working:
         p.join()

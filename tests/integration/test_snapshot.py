@@ -74,10 +74,10 @@ def wrong_sums(cluster, how, count, readers=2, writers=2):
     stop = multiprocessing.Event()
     moved = [multiprocessing.Value("q", 0) for _ in range(writers)]
     wrong = [multiprocessing.Value("q", 0) for _ in range(readers)]
-    writing = [multiprocessing.Process(target=move, args=(cluster, pairs[i::writers], stop, n))
-               for i, n in enumerate(moved)]
-    reading = [multiprocessing.Process(target=read, args=(cluster, how, count // readers, n))
-               for n in wrong]
+    writing = [multiprocessing.Process(target=move, args=(cluster, pairs[i::writers], stop, n),
+                                       daemon=True) for i, n in enumerate(moved)]
+    reading = [multiprocessing.Process(target=read, args=(cluster, how, count // readers, n),
+                                       daemon=True) for n in wrong]
     for p in writing + reading:
         p.start()
     for p in reading:

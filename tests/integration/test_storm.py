@@ -93,8 +93,8 @@ def weather(cluster, n, password, allowed, tls=None):
     """A storm, and others who want to go on working meanwhile. Times are compared with those of
     the storm itself: both know how busy the machine is."""
     over, result = multiprocessing.Event(), multiprocessing.Queue()
-    others = [multiprocessing.Process(target=bystand, args=(cluster.port, over, result))
-              for _ in range(4)]
+    others = [multiprocessing.Process(target=bystand, args=(cluster.port, over, result),
+                                      daemon=True) for _ in range(4)]
     for one in others:
         one.start()
     start = time.monotonic()
