@@ -508,6 +508,7 @@ TARGETS = [
     ("gather, join of narrow rows", "rows_per_s", ">=", 6e5, None),
     ("gather, join of narrow rows", "growth_kib", "<=", 32 << 10, None),
     ("gather, few rows", "added_ms", "<=", 5, None),
+    ("gather, join by a list of keys", "rows", "<=", 20, None),
     ("http", "/healthz", ">=", 0, None),
     ("http", "/metrics", ">=", 0, None),
     ("point select by HTTP, 64 clients", "times_rate", ">=", 0.6, None),

@@ -395,15 +395,19 @@ note_stored(struct planner *p, const struct func *f)
     struct span schema   = f->name.schema.ptr != NULL ? f->name.schema : p->context->schema;
     uint32_t    database = routes_database(p->routes, schema);
     p->any_stored = true;
+    if (database != ROUTES_NONE && !all_global(p->routes, database))
+        return NOT_YET(p, "shardd: the stored function '%.*s' cannot be used here: what it reads "
+                          "cannot be seen, and its database has sharded or reference tables",
+                       SHOWN(f->name.name));
     if (p->gathers)
         return NOT_YET(p, "shardd: the stored function '%.*s' is not on the engine, where rows of "
                           "several shards are brought together",
                        SHOWN(f->name.name));
     if (schema.len == 0 || system_schema(schema))
         return true;
-    if (database == ROUTES_NONE || !all_global(p->routes, database))
+    if (database == ROUTES_NONE)
         return NOT_YET(p, "shardd: the stored function '%.*s' cannot be used here: what it reads "
-                          "cannot be seen, and its database has sharded or reference tables",
+                          "cannot be seen, and its database is not known",
                        SHOWN(f->name.name));
     note_global(p, database, f->name.name);
     return true;

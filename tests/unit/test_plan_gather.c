@@ -300,8 +300,8 @@ static const struct plan_case cases[] = {
     { "SELECT SQL_CALC_FOUND_ROWS * FROM users",
       "scatter all; merge: concatenate; text: SELECT SQL_CALC_FOUND_ROWS * FROM users" },
     { "SELECT nofunc(id) FROM users",
-      "refuse 1235: shardd: the stored function 'nofunc' is not on the engine, where rows "
-      "of several shards are brought together" },
+      "refuse 1235: shardd: the stored function 'nofunc' cannot be used here: what it reads "
+      "cannot be seen, and its database has sharded or reference tables" },
     { "SELECT DEFAULT(age) FROM users u JOIN orders o ON o.amount = u.age",
       "refuse 1235: shardd: DEFAULT(column) over several shards is not supported" },
     { "SELECT u.id FROM users u JOIN nosuch n ON n.id = u.age",
