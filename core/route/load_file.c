@@ -93,6 +93,16 @@ unescape(int byte, bool *null)
     }
 }
 
+/* Bytes behind the first one, of a character that may be cut off. */
+static bool
+are_continued(struct span bytes)
+{
+    for (size_t i = 1; i < bytes.len; i++)
+        if ((bytes.ptr[i] & 0xc0) != 0x80)
+            return false;
+    return true;
+}
+
 /* How many bytes a server takes for the character that begins here. Behind the last
  * column as many as its first byte says, right or not; in a field a byte that begins
  * no character stands alone, unless the file ends before that is clear. */
@@ -113,7 +123,8 @@ character(struct scan *s, bool in_field, bool *broken)
     bool        right = charset_next((enum charset)f->charset, bytes, &code_point, &used) &&
                  used == n;
     *broken |= !right;
-    return right || n < want || !in_field ? n : 1;
+    bool cut_off = n < want && are_continued(bytes);
+    return right || cut_off || !in_field ? n : 1;
 }
 
 /* A field in the making: a range of the input until something in it is written

@@ -34,6 +34,8 @@ static const struct row rows[] = {
     { "escape is quote",    ",", "\n", "", '"', '"', "\"a\"\"b\",c\n", "a\"b|c|-|/" },
     { "characters",         ",", "\n", "", -1, '\\', "\xc3\xa9,\xf0\x9f\x98\x80\n",
       "\xc3\xa9|\xf0\x9f\x98\x80|-|/" },
+    { "no character",       ",", "\n", "", -1, '\\', "\xff,\xf0\n\n", "\xff|\xf0|-|/|-|-|/" },
+    { "half a character",   ",", "\n", "", -1, '\\', "1,\xf0\x9f", "1|\xf0\x9f|-|/" },
     { "escape at the end",  ",", "\n", "", -1, '\\', "1,2\\", "1|2\\|-|/" },
 };
 
