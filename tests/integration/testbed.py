@@ -110,11 +110,13 @@ def free_port(given=collections.deque(maxlen=1000)):
 
 
 def alive(pid):
-    """Running, and not just waiting to be reaped."""
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
+    """Running, and not just waiting to be reaped. Of a process that is killed the first thread may
+    be a zombie while others still end, and hold its files and their locks."""
+    for task in pathlib.Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):  # it went just now
+            if task.read_text().rsplit(")", 1)[1].split()[0] not in "ZX":
+                return True
+    return False
 
 
 def stop_process(pid):
