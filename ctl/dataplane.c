@@ -16,6 +16,7 @@
 #include "core/conf/conf.h"
 #include "ctl/catalog/model.h"
 #include "ctl/dataplane.h"
+#include "ctl/provision/patience.h"
 #include "ctl/provision/spawn.h"
 
 enum {
@@ -62,12 +63,12 @@ port_becomes_free(int port)
 {
     enum { PATIENCE_MS = 3000, STEP_MS = 50 };
 
-    for (int waited = 0; waited < PATIENCE_MS; waited += STEP_MS) {
-        if (port_is_free(port))
-            return true;
-        usleep(STEP_MS * 1000);
-    }
-    return port_is_free(port);
+    struct patience wait = patience_of(NULL, PATIENCE_MS, STEP_MS);
+    bool            is   = port_is_free(port);
+
+    while (!is && patience_wait(&wait))
+        is = port_is_free(port);
+    return is;
 }
 
 static bool

@@ -3,21 +3,20 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "core/base/log.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/replica_step.h"
 #include "ctl/provision/failpoint.h"
+#include "ctl/provision/patience.h"
 #include "ctl/provision/replication.h"
-#include "ctl/provision/spawn.h"
 
 enum {
     DRAIN_MS   = 5000,
     IDLE_MS    = 10000, /* for transactions that only read */
     READY_MS   = 120000,
     CATCH_UP_S = 120,
-    LOOK_US    = 20000,
+    LOOK_MS    = 20,
     ANSWER_S   = 5,
 };
 
@@ -67,39 +66,37 @@ primary_name(const json_t *shard, char own[32])
 static void
 wait_until_idle(struct restart *r, const json_t *replica)
 {
-    struct server    s     = { .answer_s = ANSWER_S };
-    int64_t          until = spawn_now_ms() + IDLE_MS;
+    struct server    s    = { .answer_s = ANSWER_S };
+    struct patience  wait = patience_of(NULL, IDLE_MS, LOOK_MS);
     struct sql_error ignored;
     char             n[16] = "1";
 
     if (!publish_drained(r->c->publisher, DRAIN_MS))
         log_warn("%s: statements are still under way", model_text(replica, "name"));
     if (server_open(&s, replica, &ignored))
-        while (spawn_now_ms() < until &&
-               server_value(&s, n, sizeof(n), &ignored,
+        while (server_value(&s, n, sizeof(n), &ignored,
                             "SELECT COUNT(*) FROM information_schema.INNODB_TRX t JOIN"
                             " information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id"
-                            " WHERE p.USER <> 'system user'") && strcmp(n, "0") != 0)
-            usleep(LOOK_US);
+                            " WHERE p.USER <> 'system user'") && strcmp(n, "0") != 0 &&
+               patience_wait(&wait))
+            continue;
     server_close(&s);
 }
 
 static bool
 wait_ready(struct restart *r, const json_t *replica)
 {
-    int64_t until = spawn_now_ms() + READY_MS;
+    struct patience wait = patience_of(r->c, READY_MS, LOOK_MS);
 
-    for (;;) {
+    do {
         struct server s = { .answer_s = ANSWER_S };
 
         if (server_open(&s, replica, r->error)) {
             server_close(&s);
             return true;
         }
-        if (spawn_now_ms() >= until || atomic_load(&r->c->stopping))
-            return false;
-        usleep(LOOK_US);
-    }
+    } while (patience_wait(&wait));
+    return false;
 }
 
 static bool
