@@ -210,8 +210,28 @@ make_cluster(struct cluster *c, const struct up_options *o, struct err *err)
     return ok;
 }
 
+/* Threads that look after the cluster. */
+struct keepers {
+    struct resolver *resolver;
+    struct deadlock *deadlock;
+    struct repair   *repair;
+    struct discover *discover;
+};
+
+/* What the controller before this one had begun; after another one, when it has gone. */
 static bool
-start_servers(struct cluster *c, const struct up_options *o, struct err *err)
+settle(struct cluster *c, struct resolver *r, struct err *err)
+{
+    roles_keep_all(c, true, true);
+    ddl_recover(c); /* before a database whose DROP had begun is made again where it lacks */
+    if (!ensure_shards(c, err))
+        return false;
+    resolver_settled(r);
+    return true;
+}
+
+static bool
+start_servers(struct cluster *c, const struct up_options *o, struct keepers *k, struct err *err)
 {
     json_t *map;
     bool    ok;
@@ -220,9 +240,9 @@ start_servers(struct cluster *c, const struct up_options *o, struct err *err)
     if (!cluster_start_local(c, err))
         return false;
     engines_start(c, o->with_shardd && !o->no_engine); /* beside the shards */
-    roles_keep_all(c, true, true);
-    ddl_recover(c); /* before a database whose DROP had begun is made again where it lacks */
-    ok = ensure_shards(c, err) && make_cluster(c, o, err);
+    k->resolver = resolver_new(c);
+    ok = !resolver_may_settle(k->resolver) ||
+         (settle(c, k->resolver, err) && make_cluster(c, o, err));
     if (!ok)
         return false;
     map = catalog_get(c->catalog, CATALOG_RANGES, "map", NULL);
@@ -369,10 +389,11 @@ announce(const struct cluster *c, bool detached)
 }
 
 static void
-watch(struct cluster *c, struct dataplane *d)
+watch(struct cluster *c, struct dataplane *d, struct keepers *k)
 {
     static const struct timespec pause = { .tv_nsec = TICK_MS * 1000000L };
     sigset_t                     child;
+    struct err                   err;
 
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
@@ -380,6 +401,8 @@ watch(struct cluster *c, struct dataplane *d)
         cluster_tick(c);
         if (d)
             dataplane_tick(d);
+        if (resolver_may_settle(k->resolver) && !settle(c, k->resolver, &err))
+            log_error("%s", err.text);
         sd_notify(0, "WATCHDOG=1");
         sigtimedwait(&child, NULL, &pause);
     }
@@ -414,18 +437,10 @@ remove_segments(const char *instance)
     (void)segment_unlink(SEGMENT_SLOTS, instance);
 }
 
-/* Threads that look after the cluster. */
-struct keepers {
-    struct resolver *resolver;
-    struct deadlock *deadlock;
-    struct repair   *repair;
-    struct discover *discover;
-};
-
 static void
 start_keepers(struct cluster *c, struct keepers *k)
 {
-    k->resolver = resolver_start(c);
+    resolver_start(k->resolver);
     k->deadlock = deadlock_start(c);
     k->repair   = repair_start(c);
     moves_start(c);
@@ -453,7 +468,7 @@ stop_keepers(struct cluster *c, struct keepers *k)
     discover_stop(k->discover);
     repair_stop(k->repair);
     deadlock_stop(k->deadlock);
-    resolver_stop(k->resolver);
+    resolver_free(k->resolver);
 }
 
 static int
@@ -473,7 +488,7 @@ run(const struct up_options *o, int done_fd)
     meta = recall(c, o, &shardd_options);
     if (o->with_shardd && !(d = dataplane_open(c, &shardd_options, &err)))
         goto fail;
-    if (!start_servers(c, o, &err))
+    if (!start_servers(c, o, &keepers, &err))
         goto fail;
     start_keepers(c, &keepers);
     api = up_open_api(c, o->api, &err);
@@ -489,7 +504,7 @@ run(const struct up_options *o, int done_fd)
         announce(c, done_fd >= 0);
     if (done_fd >= 0)
         detach_output(c, done_fd);
-    watch(c, d);
+    watch(c, d, &keepers);
     say(done_fd >= 0, "stopping");
     status = 0;
 

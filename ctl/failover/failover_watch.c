@@ -12,6 +12,7 @@
 #include "ctl/failover/failover_rule.h"
 #include "ctl/failover/failover_sight.h"
 #include "ctl/failover/reseed.h"
+#include "ctl/provision/claim.h"
 #include "ctl/provision/parallel.h"
 #include "ctl/provision/replication.h"
 #include "ctl/provision/spawn.h"
@@ -317,6 +318,10 @@ run(void *context)
     struct failover_watch *w = context;
 
     while (!ticker_wait(&w->ticker, PERIOD_MS)) {
+        struct sql_error ignored;
+
+        if (!claim_on_duty(w->c, &ignored))
+            continue;
         look(w);
         keep(w);
     }

@@ -2,15 +2,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "core/base/memory.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/fsck_step.h"
-#include "ctl/provision/spawn.h"
+#include "ctl/provision/claim.h"
+#include "ctl/provision/patience.h"
 #include "shm/routes.h"
 
-enum { PROBLEMS_MAX = 1000, BRANCH_PATIENCE_MS = 15000 };
+enum { PROBLEMS_MAX = 1000, BRANCH_PATIENCE_MS = 15000, LOOK_MS = 100 };
 
 void
 fsck_problem(struct fsck *f, const char *table, const char *shard, const char *fmt, ...)
@@ -104,12 +104,12 @@ branches_now(struct fsck *f)
 void
 fsck_branches(struct fsck *f)
 {
-    int64_t     deadline = spawn_now_ms() + BRANCH_PATIENCE_MS;
-    json_t     *before   = branches_now(f), *ignored;
-    const char *name;
+    struct patience wait   = patience_of(NULL, BRANCH_PATIENCE_MS, LOOK_MS);
+    json_t         *before = branches_now(f), *ignored;
+    const char     *name;
 
     /* Commits on their way end in milliseconds, or are ended by the resolver. */
-    while (json_object_size(before) > 0 && spawn_now_ms() < deadline) {
+    while (json_object_size(before) > 0 && patience_wait(&wait)) {
         json_t *now = branches_now(f), *both = json_object();
 
         json_object_foreach(before, name, ignored)
@@ -118,7 +118,6 @@ fsck_branches(struct fsck *f)
         json_decref(now);
         json_decref(before);
         before = both;
-        usleep(100000);
     }
     json_object_foreach(before, name, ignored)
         fsck_problem(f, "", "", "in doubt for long: branch %s", name);
@@ -172,10 +171,13 @@ write_report(const struct fsck *f)
 json_t *
 fsck_run(struct cluster *c, const char *database, bool repair, struct sql_error *error)
 {
-    struct fsck *f = mem_alloc(sizeof(*f));
+    struct fsck *f;
     json_t      *report = NULL;
 
-    f->c      = c;
+    if (repair && !claim_on_duty(c, error))
+        return NULL;
+    f    = mem_alloc(sizeof(*f));
+    f->c = c;
     /* A schema in the middle of a change would look wrong. */
     pthread_mutex_lock(&c->change_lock);
     f->routes = job_routes(c, error);

@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/job.h"
+#include "ctl/provision/claim.h"
 #include "shm/routes.h"
 
 enum { JOBS_KEPT = 1000 };
@@ -130,6 +131,8 @@ job_begin_in(struct job *job, struct cluster *c, const char *kind, const char *w
     int64_t                number;
     char                   name[24];
 
+    if (!claim_on_duty(c, error))
+        return false;
     pthread_mutex_lock(&c->change_lock);
     change = catalog_begin(c->catalog, who);
     meta   = catalog_read(change, CATALOG_META, "cluster", NULL);

@@ -1,5 +1,6 @@
 /* resolver.c - see the picture in the header. */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,8 +9,9 @@
 #include "core/route/xid.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/resolver.h"
-#include "ctl/provision/ticker.h"
+#include "ctl/provision/claim.h"
 #include "ctl/provision/spawn.h"
+#include "ctl/provision/ticker.h"
 #include "shm/slots.h"
 
 enum {
@@ -31,6 +33,11 @@ struct resolver {
     struct server   server[ROUTES_SHARDS_MAX]; /* in the order of `shards` */
     int64_t         tried_ms[ROUTES_SHARDS_MAX]; /* when a connect to it failed; 0: it did not */
     json_t         *shards;
+    int64_t         told[ROUTES_SHARDS_MAX]; /* the generation in its row, see claim.h */
+    struct sql_error held;  /* of this look; code 0: no other controller is in the way */
+    atomic_bool      free;  /* so it was at the last look */
+    atomic_bool      settled; /* see resolver_settled() */
+    bool             started;
 };
 
 enum resolver_verdict
@@ -45,6 +52,32 @@ resolver_verdict(unsigned insert_code, const char *state)
     return strcmp(state, "abort") == 0 ? RESOLVER_ROLLBACK : RESOLVER_WAIT;
 }
 
+/* Who is not a primary yet, or none any more, gets nothing written that is not in its log. */
+static bool
+is_primary(struct server *s)
+{
+    struct sql_error ignored;
+    char             writes[8];
+
+    return server_value(s, writes, sizeof(writes), &ignored,
+                        "SELECT @@GLOBAL.read_only IN ('0', 'OFF')") && strcmp(writes, "1") == 0;
+}
+
+static bool
+claim(struct resolver *r, struct server *s)
+{
+    struct sql_error error;
+
+    if (!is_primary(s))
+        return false;
+    if (atomic_load(&r->settled) ? claim_session(s, r->cluster, &error)
+                                 : claim_possible(s, r->cluster, &error))
+        return true;
+    if (error.code == CLAIM_HELD)
+        r->held = error;
+    return false;
+}
+
 /* A server that hangs costs time that the branches on others wait, so not every time. */
 static struct server *
 open_again(struct resolver *r, size_t i, const json_t *shard)
@@ -56,13 +89,14 @@ open_again(struct resolver *r, size_t i, const json_t *shard)
     if (r->tried_ms[i] != 0 && spawn_now_ms() - r->tried_ms[i] < RETRY_MS)
         return NULL;
     s->answer_s = ANSWER_S;
-    if (server_open(s, shard, &ignored) &&
+    if (server_open(s, shard, &ignored) && claim(r, s) &&
         server_run(s, &ignored, "SET SESSION innodb_lock_wait_timeout = 1")) {
-        r->tried_ms[i] = 0;
+        r->tried_ms[i] = r->told[i] = 0;
         return s;
     }
     server_close(s);
-    r->tried_ms[i] = spawn_now_ms();
+    if (r->held.code == 0)
+        r->tried_ms[i] = spawn_now_ms();
     return NULL;
 }
 
@@ -247,10 +281,24 @@ clean(struct resolver *r)
     }
 }
 
+/* Later controllers are to know how much this one knew. */
+static void
+tell(struct resolver *r, int64_t generation)
+{
+    for (size_t i = 0; i < json_object_size(r->shards); i++) {
+        struct sql_error ignored;
+
+        if (r->server[i].mysql && r->told[i] < generation &&
+            claim_tell(&r->server[i], r->cluster, generation, &ignored))
+            r->told[i] = generation;
+    }
+}
+
 static void
 look(struct resolver *r)
 {
-    json_t          *still = json_object(), *shard;
+    int64_t          generation = claim_generation(r->cluster);
+    json_t          *still      = json_object(), *shard;
     const char      *key;
     bool             all = true;
     struct sql_error error;
@@ -269,6 +317,7 @@ look(struct resolver *r)
     json_decref(r->seen);
     r->seen = still;
     pthread_mutex_unlock(&r->lock);
+    tell(r, generation);
     if (all && json_object_size(still) == 0)
         clean(r);
 }
@@ -278,9 +327,105 @@ close_all(struct resolver *r)
 {
     for (size_t i = 0; i < json_object_size(r->shards); i++)
         server_close(&r->server[i]);
+}
+
+/* The session with a shard that has not changed stays: between two sessions another controller
+ * could begin. */
+static void
+keep_session(struct resolver *r, struct server *from, const json_t *shard, size_t to)
+{
+    const char *key;
+    json_t     *old;
+    size_t      i = 0;
+
+    json_object_foreach(r->shards, key, old) {
+        struct server *s = &from[i++];
+
+        if (!s->mysql || !json_equal(old, shard))
+            continue;
+        r->server[to]      = *s;
+        r->server[to].name = model_text(shard, "name");
+        *s                 = (struct server){ .mysql = NULL };
+    }
+}
+
+/* The catalog's shards are others than before. */
+static void
+take_shards(struct resolver *r, json_t *shards)
+{
+    size_t         n    = json_object_size(r->shards), i = 0;
+    struct server *from = mem_alloc((n + 1) * sizeof(*from));
+    const char    *key;
+    json_t        *shard;
+
+    memcpy(from, r->server, n * sizeof(*from));
+    memset(r->server, 0, sizeof(r->server));
     memset(r->tried_ms, 0, sizeof(r->tried_ms));
+    memset(r->told, 0, sizeof(r->told));
+    json_object_foreach(shards, key, shard)
+        keep_session(r, from, shard, i++);
+    for (i = 0; i < n; i++)
+        server_close(&from[i]);
+    free(from);
     json_decref(r->shards);
-    r->shards = NULL;
+    r->shards = shards;
+}
+
+static void
+renew_shards(struct resolver *r)
+{
+    json_t *shards = catalog_all(r->cluster->catalog, CATALOG_SHARD);
+
+    if (json_equal(shards, r->shards))
+        json_decref(shards);
+    else
+        take_shards(r, shards);
+}
+
+/* A controller begins: all servers that answer are free, and are claimed then, or none is. */
+static void
+begin(struct resolver *r)
+{
+    struct sql_error error;
+    const char      *key;
+    json_t          *shard;
+    size_t           n = json_object_size(r->shards);
+
+    memset(r->tried_ms, 0, sizeof(r->tried_ms));
+    json_object_foreach(r->shards, key, shard)
+        (void)at(r, model_number(shard, "id"));
+    for (size_t i = 0; i < n && r->held.code == 0; i++)
+        if (r->server[i].mysql && !claim_session(&r->server[i], r->cluster, &error)) {
+            server_close(&r->server[i]);
+            if (error.code == CLAIM_HELD)
+                r->held = error;
+        }
+    if (r->held.code != 0)
+        close_all(r);
+}
+
+static bool
+has_any(const struct resolver *r)
+{
+    for (size_t i = 0; i < json_object_size(r->shards); i++)
+        if (r->server[i].mysql)
+            return true;
+    return false;
+}
+
+/* Who stands by goes on doing so while no server answers. */
+static void
+judge(struct resolver *r)
+{
+    struct sql_error ignored;
+    bool             free = r->held.code == 0 &&
+                (has_any(r) || claim_on_duty(r->cluster, &ignored));
+
+    atomic_store(&r->free, free);
+    if (r->held.code != 0)
+        claim_stand_by(r->cluster, r->held.message);
+    else if (free && atomic_load(&r->settled))
+        claim_stand_by(r->cluster, "");
 }
 
 static void *
@@ -289,26 +434,22 @@ run(void *context)
     struct resolver *r = context;
 
     while (!ticker_wait(&r->ticker, PERIOD_MS)) {
-        json_t *shards;
-
         /* What it writes must not get to a server that is about to be no primary any more. */
         pthread_mutex_lock(&r->cluster->roles_lock);
-        shards = catalog_all(r->cluster->catalog, CATALOG_SHARD);
-        if (!json_equal(shards, r->shards)) {
-            close_all(r);
-            r->shards = shards;
-        } else {
-            json_decref(shards);
-        }
-        look(r);
+        renew_shards(r);
+        r->held.code = 0;
+        if (atomic_load(&r->settled))
+            look(r);
+        else if (!atomic_load(&r->free))
+            begin(r);
+        judge(r);
         pthread_mutex_unlock(&r->cluster->roles_lock);
     }
-    close_all(r);
     return NULL;
 }
 
 struct resolver *
-resolver_start(struct cluster *c)
+resolver_new(struct cluster *c)
 {
     struct resolver *r = mem_alloc(sizeof(*r));
 
@@ -316,23 +457,47 @@ resolver_start(struct cluster *c)
     r->cleaned_ms = spawn_now_ms();
     r->seen       = json_object();
     pthread_mutex_init(&r->lock, NULL);
-    if (ticker_start(&r->ticker, run, r)) {
-        c->resolver = r;
-        return r;
-    }
-    log_error("the resolver cannot start: there is no thread for it");
-    json_decref(r->seen);
-    free(r);
-    return NULL;
+    renew_shards(r);
+    begin(r);
+    judge(r);
+    return r;
 }
 
 void
-resolver_stop(struct resolver *r)
+resolver_start(struct resolver *r)
+{
+    r->started = ticker_start(&r->ticker, run, r);
+    if (r->started)
+        r->cluster->resolver = r;
+    else
+        log_error("the resolver cannot start: there is no thread for it");
+}
+
+bool
+resolver_may_settle(struct resolver *r)
+{
+    return !atomic_load(&r->settled) && atomic_load(&r->free);
+}
+
+void
+resolver_settled(struct resolver *r)
+{
+    atomic_store(&r->settled, true);
+    claim_stand_by(r->cluster, "");
+}
+
+void
+resolver_free(struct resolver *r)
 {
     if (!r)
         return;
-    ticker_stop(&r->ticker);
+    if (r->started) {
+        ticker_stop(&r->ticker);
+        tell(r, claim_generation(r->cluster)); /* what came since the last look */
+    }
+    close_all(r);
     pthread_mutex_destroy(&r->lock);
+    json_decref(r->shards);
     json_decref(r->seen);
     free(r);
 }

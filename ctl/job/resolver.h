@@ -20,9 +20,16 @@
 
 struct resolver;
 
-/* A thread that works until resolver_stop(). */
-struct resolver *resolver_start(struct cluster *c);
-void             resolver_stop(struct resolver *r);
+/* It claims each primary that answers at once (see ctl/provision/claim.h), and has this
+ * controller stand by when another one is at work; its thread keeps to that. */
+struct resolver *resolver_new(struct cluster *c);
+void             resolver_start(struct resolver *r);
+void             resolver_free(struct resolver *r);
+
+/* No other controller is at work, and what the one before this had left is not settled yet:
+ * whoever has seen to it calls resolver_settled(), and this controller is on duty. */
+bool resolver_may_settle(struct resolver *r);
+void resolver_settled(struct resolver *r);
 
 enum resolver_verdict { RESOLVER_WAIT, RESOLVER_COMMIT, RESOLVER_ROLLBACK };
 

@@ -1,7 +1,7 @@
 /* move_schema.c - what a move keeps on the shards, and the sessions that write it. */
 #include "ctl/catalog/model.h"
-#include "ctl/move/claim.h"
 #include "ctl/move/sets.h"
+#include "ctl/provision/claim.h"
 
 #define SCHEMA "`" ROUTES_MOVE_SCHEMA "`"
 

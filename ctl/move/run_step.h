@@ -4,12 +4,12 @@
 
 #include <stdatomic.h>
 
-#include "ctl/move/claim.h"
 #include "ctl/move/cleanup.h"
 #include "ctl/move/cutover.h"
 #include "ctl/move/flow.h"
 #include "ctl/move/run.h"
 #include "ctl/move/verify.h"
+#include "ctl/provision/claim.h"
 
 struct moves {
     struct cluster *c;
@@ -90,6 +90,10 @@ bool run_paused(struct run *r);
 
 /* Is it asked for? `forget`: not any more. */
 bool run_asked(struct run *r, const char *what, bool forget);
+
+/* It did not come about: it is no new wish any more, but to be tried again. */
+void run_ask_again(struct run *r, const char *what);
+bool run_asked_again(struct run *r, const char *what) must_check;
 
 /* Of the record, to which others add what they ask for meanwhile: nothing is read in it without
  * the lock. What these return stays until the job's own thread puts another value in its place. */

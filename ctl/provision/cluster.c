@@ -257,6 +257,7 @@ cluster_open(const struct cluster_paths *paths, const char *instance, struct err
     pthread_mutex_init(&c->change_lock, NULL);
     pthread_mutex_init(&c->roles_lock, NULL);
     pthread_mutex_init(&c->local_lock, NULL);
+    pthread_mutex_init(&c->duty_lock, NULL);
     if (!own_directory(c->path.home, err) || !own_directory(c->path.run, err) ||
         !take_lock(c, err) || !open_catalog(c, instance, err) || !open_audit(c, err))
         goto fail;
@@ -286,6 +287,7 @@ cluster_close(struct cluster *c)
     pthread_mutex_destroy(&c->change_lock);
     pthread_mutex_destroy(&c->roles_lock);
     pthread_mutex_destroy(&c->local_lock);
+    pthread_mutex_destroy(&c->duty_lock);
     free(c);
 }
 

@@ -68,7 +68,9 @@ struct cluster {
     char                 service_secret[64];
     char                 uuid[40];   /* of the cluster: what is made for it bears it */
     char                 holder[CLUSTER_HOLDER_MAX]; /* this run of the controller, see
-                                                        ctl/move/claim.h; "": it is none */
+                                                        claim.h; "": it is none */
+    pthread_mutex_t      duty_lock; /* around the next */
+    char                 standby[512]; /* why it leaves servers alone; "": it is on duty */
     json_t              *provision;  /* owned; see provision_setting(). Constant while it runs */
     atomic_bool          stopping; /* set by POST /v1/shutdown or a signal */
     atomic_bool          ready;

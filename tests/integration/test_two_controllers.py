@@ -1,17 +1,18 @@
 """test_two_controllers.py - a copy of a home runs on "another machine": a mount namespace of its
 own, where no segment of shared memory and no lock of a file is in its way. Of two controllers that
-know the same job, one works on it."""
+know the same job, one works on it, and while one is on duty the other one stands by."""
 import contextlib
 import os
 import re
 import shutil
 import signal
 import subprocess
+import threading
 
 import pymysql
 import pytest
 
-from controlbed import Controller
+from controlbed import Controller, Refused
 from testbed import SHARDCTL, Server, wait_for
 
 ROWS = 3000
@@ -162,3 +163,105 @@ def end_sessions(server):
             " AND user LIKE 'shardd%'")]:
         with contextlib.suppress(pymysql.err.MySQLError):
             server.sql(f"KILL {number}")
+
+
+# --- jobs that change tables ----------------------------------------------------------------------
+
+@pytest.fixture
+def third(bed):
+    """One more shard, so that two are not the home of the database."""
+    folder, servers, first = bed
+    server = Server(folder / "s3", settings=SETTINGS.format(63))
+    servers.append(server)  # bed stops it
+    first.ctl("shard", "add", "--static", f"127.0.0.1:{server.port}", "--user", "app",
+              "--password", "app", "--name", "third")
+    return server
+
+
+@contextlib.contextmanager
+def half_a_table(servers, first):
+    """CREATE TABLE u is done on one shard, and waits for the last one. What became of it then."""
+    ended = []
+
+    def create():
+        try:
+            ended.append(first.ddl("CREATE TABLE u (id INT PRIMARY KEY)", user="someone"))
+        except (Refused, OSError) as error:
+            ended.append(error)
+    thread = threading.Thread(target=create)
+    with servers[-1].connect() as other, other.cursor() as cursor:
+        cursor.execute("FLUSH TABLES WITH READ LOCK")
+        thread.start()
+        wait_for("the first half", lambda: having_u(servers))
+        yield ended
+    thread.join(60)
+    assert not thread.is_alive()
+
+
+def having_u(servers):
+    return [i for i, s in enumerate(servers) if s.sql("SHOW TABLES LIKE 'u'", db="app")]
+
+
+def refusal(c):
+    """Of a statement that changes nothing when it works; "": it did."""
+    try:
+        c.ddl("CREATE DATABASE IF NOT EXISTS app", user="someone")
+    except Refused as error:
+        return str(error)
+    return ""
+
+
+def table_job(c):
+    return next(j for j in c.json("job", "list")["jobs"] if j["kind"] == "ddl" and
+                "TABLE u" in j["what"])
+
+
+def all_is_told(c, servers):
+    """Every server knows how much this controller knew, for those who come later."""
+    number = c.json("status")["generation"]
+    wait_for("the servers to be told", lambda: {s.sql(
+        "SELECT MAX(generation) FROM shardd_move.holder")[0][0] for s in servers} == {number})
+
+
+def is_killed(first):
+    os.kill(first.process.pid, signal.SIGKILL)
+    first.process.wait()
+
+
+def test_the_second_leaves_a_statement_to_the_first(bed, third):
+    """What the first one is about to finish looks interrupted in the copy, to be taken back."""
+    folder, servers, first = bed
+    with half_a_table(servers, first) as ended:
+        second = copied_home(folder, first)
+        assert "another controller" in refusal(second)
+        assert table_job(second)["state"] == "running"
+    try:
+        assert isinstance(ended[0], dict), ended
+        assert having_u(servers) == [0, 1, 2] and first.fsck() == []
+        assert second.ctl_raw("fsck", "--repair", "--yes").returncode != 0
+        assert refusal(second) and not refusal(first)
+        all_is_told(first, servers)
+        is_killed(first)
+        wait_for("the second to see that it is old", lambda: "an old copy" in refusal(second), 60)
+        assert table_job(second)["state"] == "running" and having_u(servers) == [0, 1, 2]
+    finally:
+        second.stop()
+
+
+def test_the_second_goes_on_when_the_first_is_gone(bed, third):
+    folder, servers, first = bed
+    with half_a_table(servers, first):
+        second = copied_home(folder, first)
+        assert "another controller" in refusal(second)
+        is_killed(first)
+    try:
+        wait_for("the second to be on duty", lambda: refusal(second) == "", 60)
+        assert table_job(second)["state"] == "failed"
+        assert having_u(servers) == [] and second.fsck() == []
+        second.ddl("CREATE TABLE u (id INT PRIMARY KEY)", user="someone")
+        assert having_u(servers) == [0, 1, 2] and second.fsck() == []
+        all_is_told(second, servers)
+        first.start()
+        assert "an old copy" in refusal(first)
+    finally:
+        second.stop()

@@ -9,7 +9,7 @@
 #include "core/base/log.h"
 #include "core/base/memory.h"
 #include "ctl/catalog/model.h"
-#include "ctl/move/claim.h"
+#include "ctl/provision/claim.h"
 
 #define HOLDER ROUTES_MOVE_SCHEMA ".holder"
 
@@ -38,8 +38,8 @@ own_place(const struct cluster *c, char out[PLACE_MAX])
              (unsigned long long)st.st_ino);
 }
 
-static int64_t
-own_generation(struct cluster *c)
+int64_t
+claim_generation(struct cluster *c)
 {
     json_t *meta       = catalog_get(c->catalog, CATALOG_META, "cluster", NULL);
     int64_t generation = model_number(meta, "generation");
@@ -160,12 +160,12 @@ write_row(struct server *s, struct cluster *c, const struct holder *now, struct 
     if (now->is)
         ok = server_run(s, error, "UPDATE " HOLDER " SET holder = %s, generation = %lld,"
                         " place = %s, since = CURRENT_TIMESTAMP WHERE cluster = %s AND holder = %s",
-                        server_text(c->holder), (long long)own_generation(c), server_text(place),
+                        server_text(c->holder), (long long)claim_generation(c), server_text(place),
                         server_text(c->uuid), server_text(now->id));
     else
         ok = server_run(s, error, "INSERT INTO " HOLDER " (cluster, holder, generation, place)"
                         " VALUES (%s, %s, %lld, %s)", server_text(c->uuid),
-                        server_text(c->holder), (long long)own_generation(c),
+                        server_text(c->holder), (long long)claim_generation(c),
                         server_text(place));
     if (ok ? s->affected == 1 : error->code != DUPLICATE)
         return ok;
@@ -202,23 +202,40 @@ is_idle(struct server *s, const struct holder *other, struct sql_error *error)
 }
 
 static bool
+may_take(struct server *s, struct cluster *c, const struct holder *now, struct sql_error *error)
+{
+    char place[PLACE_MAX];
+
+    own_place(c, place);
+    if (now->generation > claim_generation(c))
+        return refuse_old(s, c, now, error);
+    /* The one before at the same place is dead, though its sessions may not have heard of it. */
+    return strcmp(now->place, place) == 0 || is_idle(s, now, error);
+}
+
+static bool
 take_row(struct server *s, struct cluster *c, const struct holder *now, struct sql_error *error)
 {
     char place[PLACE_MAX];
 
     if (!now->is)
         return write_row(s, c, now, error);
+    if (!may_take(s, c, now, error) || !write_row(s, c, now, error) ||
+        !end_sessions(s, now, error))
+        return false;
     own_place(c, place);
-    if (now->generation > own_generation(c))
-        return refuse_old(s, c, now, error);
-    /* The one before at the same place is dead, though its sessions may not have heard of it. */
-    if (strcmp(now->place, place) != 0 && !is_idle(s, now, error))
-        return false;
-    if (!write_row(s, c, now, error) || !end_sessions(s, now, error))
-        return false;
     if (strcmp(now->place, place) != 0)
         log_warn("%s: this controller goes on in place of that of %s", s->name, now->place);
     return true;
+}
+
+bool
+claim_possible(struct server *s, struct cluster *c, struct sql_error *error)
+{
+    struct holder now;
+
+    return !c->holder[0] || (read_row(s, c, &now, error) &&
+           (!now.is || strcmp(now.id, c->holder) == 0 || may_take(s, c, &now, error)));
 }
 
 bool
@@ -254,20 +271,24 @@ keep_one(struct server *s, struct cluster *c, const json_t *shard, struct sql_er
     return is_away(error);
 }
 
+bool
+claim_tell(struct server *s, struct cluster *c, int64_t generation, struct sql_error *error)
+{
+    return server_run(s, error, "UPDATE " HOLDER " SET generation = %lld WHERE cluster = %s"
+                      " AND holder = %s AND generation < %lld", (long long)generation,
+                      server_text(c->uuid), server_text(c->holder), (long long)generation);
+}
+
 static bool
 tell(struct server *s, struct cluster *c, int64_t generation, struct sql_error *error)
 {
-    return !s->mysql ||
-           server_run(s, error, "UPDATE " HOLDER " SET generation = %lld WHERE cluster = %s"
-                      " AND holder = %s AND generation < %lld", (long long)generation,
-                      server_text(c->uuid), server_text(c->holder), (long long)generation) ||
-           is_away(error);
+    return !s->mysql || claim_tell(s, c, generation, error) || is_away(error);
 }
 
 bool
 claims_keep(struct claims *all, struct cluster *c, const json_t *shards, struct sql_error *error)
 {
-    int64_t     generation = own_generation(c);
+    int64_t     generation = claim_generation(c);
     const char *id;
     json_t     *shard;
     size_t      i = 0;
@@ -295,4 +316,31 @@ claims_fini(struct claims *all)
         server_close(&all->server[i]);
     free(all->server);
     *all = (struct claims){ .n = 0 };
+}
+
+/* --- duty ----------------------------------------------------------------- */
+
+void
+claim_stand_by(struct cluster *c, const char *why)
+{
+    pthread_mutex_lock(&c->duty_lock);
+    if (why[0] && !c->standby[0])
+        log_warn("this controller stands by: %s", why);
+    else if (!why[0] && c->standby[0])
+        log_warn("this controller is on duty now");
+    snprintf(c->standby, sizeof(c->standby), "%s", why);
+    pthread_mutex_unlock(&c->duty_lock);
+}
+
+bool
+claim_on_duty(struct cluster *c, struct sql_error *error)
+{
+    bool is;
+
+    pthread_mutex_lock(&c->duty_lock);
+    is = !c->standby[0];
+    if (!is)
+        sql_error_set(error, CLAIM_HELD, "%s", c->standby);
+    pthread_mutex_unlock(&c->duty_lock);
+    return is;
 }

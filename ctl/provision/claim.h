@@ -1,10 +1,10 @@
-/* claim.h - of the controllers that know of a job, one works on it.
+/* claim.h - of the controllers of a cluster, one works on its servers.
  *
  * On one machine the lock of the home and of the segment of routes see to that. A copy of a home on
  * another machine has neither, so the servers decide, each for what is done on it:
  *
  *   shardd_move.holder (cluster, holder, generation, place, since)     one row: who may write here
- *   GET_LOCK('shardd/<holder>/<slot>')      each session of a move: its controller is at work here
+ *   GET_LOCK('shardd/<holder>/<slot>')      each session that claims: its controller is at work
  *
  * A session takes a slot first and looks at the row then. Whoever puts itself into the row looks
  * at the slots of the one before it first (in use: that controller lives, and is waited for), and
@@ -14,9 +14,14 @@
  *
  * The row has the generation of the routes that its holder knew: a home that knows less is an old
  * copy, whose jobs may have been finished long ago by another one. It works on none.
+ *
+ * The resolver has such a session with every primary for as long as the controller runs
+ * (resolver.h). A controller that begins takes all or nothing: it asks each server first. While
+ * another one is at work it stands by: it begins no job, goes on with none, ends no branch and
+ * replaces no primary.
  */
-#ifndef CTL_MOVE_CLAIM_H
-#define CTL_MOVE_CLAIM_H
+#ifndef CTL_PROVISION_CLAIM_H
+#define CTL_PROVISION_CLAIM_H
 
 #include "ctl/provision/cluster.h"
 
@@ -37,11 +42,27 @@ struct claims {
  * now on, until it is closed. False: another controller does, or this home is an old copy. */
 bool claim_session(struct server *s, struct cluster *c, struct sql_error *error) must_check;
 
+/* Whether claim_session() would work now, for who wants all servers or none: takes nothing. */
+bool claim_possible(struct server *s, struct cluster *c, struct sql_error *error) must_check;
+
 /* Sees to a session with each shard of this object of objects, and to the generation in their
  * rows. A server that does not answer is left out: it is for who needs it to say so. */
 bool claims_keep(struct claims *all, struct cluster *c, const json_t *shards,
                  struct sql_error *error) must_check;
 
 void claims_fini(struct claims *all);
+
+/* The generation of the routes in the catalog. */
+int64_t claim_generation(struct cluster *c);
+
+/* Puts it into the row, by a session that has claimed. */
+bool claim_tell(struct server *s, struct cluster *c, int64_t generation,
+                struct sql_error *error) must_check;
+
+/* `why`: the error of a claim; "": this controller is on duty, as each is at first. */
+void claim_stand_by(struct cluster *c, const char *why);
+
+/* False, with the reason: another controller is at work. */
+bool claim_on_duty(struct cluster *c, struct sql_error *error) must_check;
 
 #endif
