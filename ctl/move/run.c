@@ -86,6 +86,29 @@ run_asked(struct run *r, const char *what, bool forget)
     return is;
 }
 
+void
+run_ask_again(struct run *r, const char *what)
+{
+    json_t *asked;
+
+    pthread_mutex_lock(&r->moves->lock);
+    asked = json_object_get(r->job.record, "asked");
+    if (model_flag(asked, what))
+        json_object_set_new(asked, what, json_string("again"));
+    pthread_mutex_unlock(&r->moves->lock);
+}
+
+bool
+run_asked_again(struct run *r, const char *what)
+{
+    bool is;
+
+    pthread_mutex_lock(&r->moves->lock);
+    is = strcmp(model_text(json_object_get(r->job.record, "asked"), what), "again") == 0;
+    pthread_mutex_unlock(&r->moves->lock);
+    return is;
+}
+
 struct throttle
 run_throttle(struct run *r)
 {

@@ -324,9 +324,11 @@ wants_cutover(struct run *r, bool near)
         return false;
     if (run_asked(r, "cutover", false))
         return true;
-    return strcmp(run_text(r, "cutover"), "manual") != 0 &&
-           (int64_t)(clock_us() / 1000) >= r->next_cutover_ms &&
-           windows_wait(run_option(r, "windows"), time(NULL)) == 0;
+    if ((int64_t)(clock_us() / 1000) < r->next_cutover_ms)
+        return false;
+    return strcmp(run_text(r, "cutover"), "manual") == 0
+               ? run_asked_again(r, "cutover")
+               : windows_wait(run_option(r, "windows"), time(NULL)) == 0;
 }
 
 enum step

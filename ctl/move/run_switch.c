@@ -97,12 +97,13 @@ run_cutover(struct run *r)
         step = switch_over(r, &r->m);
     if (step == STEP_AGAIN)
         return step;
-    run_asked(r, "cutover", true);
     if (step == STEP_END) {
+        run_ask_again(r, "cutover");
         postpone(r, &tries);
         r->cutovers = tries;
         return run_enter(r, "follow") ? STEP_ON : STEP_AGAIN;
     }
+    run_asked(r, "cutover", true);
     run_stop_flows(r);
     r->cutovers = 0;
     run_note(r, "switched", json_true());

@@ -85,8 +85,9 @@ def test_a_target_gets_full(scratch, disk, phase):
         disk.make_room()
         if died:
             small.start()
-        wait_for("the move to rest", lambda: rests(c) or the_move(c)["phase"] == "follow", 200)
-        if the_move(c)["state"] == "running" and the_move(c)["phase"] == "follow":
+        wait_for("the move to rest", lambda: rests(c) or
+                 (phase == "follow" and the_move(c)["phase"] == "follow"), 200)
+        if phase == "follow" and the_move(c)["phase"] == "follow":
             assert c.ctl_raw("reshard cutover", "--wait", timeout=200).returncode == 0
         how = matrix.ended(the_move(c))
         if the_move(c)["state"] == "running":

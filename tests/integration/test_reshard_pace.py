@@ -187,6 +187,22 @@ def test_windows(c, begin):
     assert c.ctl_raw("reshard reverse", "--wait", timeout=120).returncode == 0
 
 
+def test_a_switch_that_is_asked_for_is_tried_again(c, begin):
+    """A transaction is in its way at first: who waits for it waits no longer than that."""
+    number = begin("--cutover", "manual")
+    wait_for("the comparison", lambda: "verified" in job(c, number), 60)
+    with c.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT COUNT(*) FROM t FOR UPDATE")
+        asked = subprocess.Popen([str(SHARDCTL), "reshard", "cutover", "--wait", "--home",
+                                  str(c.home)], stdout=subprocess.DEVNULL)
+        wait_for("a try in vain", lambda: "error" in (job(c, number).get("last_cutover") or {}))
+        cursor.execute("ROLLBACK")
+    assert asked.wait(60) == 0
+    assert job(c, number)["phase"] == "reverse"
+    assert c.ctl_raw("reshard reverse", "--wait", timeout=120).returncode == 0
+
+
 def line_of(c, number):
     watch = subprocess.Popen([str(SHARDCTL), "job", "watch", str(number), "--home", str(c.home)],
                              stdout=subprocess.PIPE, text=True)
