@@ -4,8 +4,9 @@
     bench/moving.py [--only during,cutover,backlog,catalog] [--seconds N] [--rows N] [--rounds N]
                     [--full]
 
-during   statements per second of sysbench read/write before a copy and while it runs with the
-         default throttle; the copy's rate beside its rate without a throttle, under the same load
+during   statements per second of sysbench read/write while a copy runs with the default throttle,
+         beside those right before and behind it; the copy's rate beside its rate without a
+         throttle, under the same load
 cutover  64 clients with sysbench read/write, at half of what they can do at most, over a switch and
          one back: how long statements were parked (by the buckets of shardd_parked_seconds; none
          waits longer than the fence stands), and whether one failed. (A fence waits for the
@@ -105,6 +106,13 @@ def one_copy(cluster, throttle, seconds):
     return rates + (slowed,)
 
 
+def without(cluster, seconds):
+    """Statements per second while nothing moves."""
+    sent = statements(cluster)
+    time.sleep(seconds)
+    return (statements(cluster) - sent) / seconds
+
+
 def during(cluster, options):
     """All rows are on shard-1 and half of them go to shard-2."""
     load = sysbench(cluster, "oltp_read_write", "run", threads=16, seconds=86400,
@@ -113,14 +121,13 @@ def during(cluster, options):
     try:
         time.sleep(2)
         for i in range(options.rounds):
-            sent = statements(cluster)
-            time.sleep(options.seconds)
-            before = (statements(cluster) - sent) / options.seconds
             free, _, _ = one_copy(cluster, "off", options.seconds)
-            rows, after, slowed = one_copy(cluster, "auto", options.seconds)
-            kept.append(after / before)
+            alone = without(cluster, options.seconds)
+            rows, beside, slowed = one_copy(cluster, "auto", options.seconds)
+            alone = (alone + without(cluster, options.seconds)) / 2
+            kept.append(beside / alone)
             share.append(rows / free)
-            print(f"round {i + 1}: {before:,.0f} statements/s, {after:,.0f} during the copy; "
+            print(f"round {i + 1}: {alone:,.0f} statements/s, {beside:,.0f} during the copy; "
                   f"{free:,.0f} rows/s without a throttle, {rows:,.0f} with it ({slowed})",
                   flush=True)
             assert load.poll() is None, load.communicate()[0][-2000:]

@@ -163,6 +163,23 @@ def test_a_server_without_a_log(c, scratch):
     check(c)
 
 
+@pytest.mark.parametrize("kind, make, drop", [
+    ("SEQUENCE", "CREATE SEQUENCE lone START WITH 5", "DROP SEQUENCE lone"),
+    ("PROCEDURE", "CREATE PROCEDURE lone() SELECT 1", "DROP PROCEDURE lone"),
+    ("EVENT", "CREATE EVENT lone ON SCHEDULE EVERY 1 DAY DO SELECT 1", "DROP EVENT lone")])
+def test_what_lives_at_home_and_does_not_move(c, kind, make, drop):
+    """The home of its database goes nowhere as long as it is there."""
+    home = c.ctl("database show", "app")["home"]
+    c.sql(make)
+    done = c.ctl_raw("shard drain", home, "--dry-run")
+    assert done.returncode == 1, done
+    assert f"the {kind} app.lone lives on shard {home}" in done.stderr, done.stderr
+    assert "drop it first" in done.stderr, done.stderr
+    c.sql(drop)
+    done = c.ctl_raw("shard drain", home, "--dry-run")
+    assert done.returncode == 0, done
+
+
 # --- one controller ------------------------------------------------------------------------------
 
 def refuses(home, first):
