@@ -216,11 +216,18 @@ def table_job(c):
                 "TABLE u" in j["what"])
 
 
+def told(server):
+    """None: nothing was told yet."""
+    try:
+        return server.sql("SELECT MAX(generation) FROM shardd_move.holder")[0][0]
+    except pymysql.err.ProgrammingError:
+        return None
+
+
 def all_is_told(c, servers):
     """Every server knows how much this controller knew, for those who come later."""
     number = c.json("status")["generation"]
-    wait_for("the servers to be told", lambda: {s.sql(
-        "SELECT MAX(generation) FROM shardd_move.holder")[0][0] for s in servers} == {number})
+    wait_for("the servers to be told", lambda: {told(s) for s in servers} == {number})
 
 
 def is_killed(first):
