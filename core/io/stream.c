@@ -297,10 +297,10 @@ stream_resume_read(struct stream *s)
     if (s->state != STREAM_OPEN)
         return;
     rearm(s);
-    if (stream_unread(s).len == 0 && !s->ended && !stream_filter_waits(s))
-        return;
-    s->offer = true;
-    ring_post(s->ring, &s->deliver);
+    /* Of an offer from before a pause there may be nothing left: it must not hold an end back. */
+    s->offer = stream_unread(s).len != 0 || s->ended || stream_filter_waits(s);
+    if (s->offer)
+        ring_post(s->ring, &s->deliver);
 }
 
 /* --- the task: what is told outside of a completion --- */

@@ -212,7 +212,7 @@ def test_whoever_may_not_read_is_told(gathering, pair):
         gathering.sql("DROP USER reader", db=None)
 
 
-@pytest.mark.parametrize("row, how", [(9, "query"), (10, "connection")])
+@pytest.mark.parametrize("row, how", [(9, "query"), (10, "connection"), (11, "shards")])
 def test_an_end_while_the_second_table_is_fetched(gathering, pair, row, how):
     """A lock holds it up, and whoever waits is ended. InnoDB's list of waits is an old one for as
     long as it is read often, so a fetch that takes long is one that waits."""
@@ -230,11 +230,16 @@ def test_an_end_while_the_second_table_is_fetched(gathering, pair, row, how):
                     failed.append(e)
             waiter = threading.Thread(target=ask)
             waiter.start()
-            testbed.wait_for("a shard to wait for the lock", lambda: [
-                thread for shard in gathering.shard_list() for thread in gathering.on_shard(
+            waits = testbed.wait_for("a shard to wait for the lock", lambda: [
+                (shard, thread) for shard in gathering.shard_list()
+                for (thread,) in gathering.on_shard(
                     shard, "SELECT ID FROM information_schema.PROCESSLIST WHERE TIME_MS > 500"
                     f" AND INFO LIKE '%FROM%`many`%IN ({row * 7})%FOR UPDATE'")])
-            h.execute(f"KILL {how} {c.thread_id()}")
+            if how == "shards":
+                for shard, thread in waits:
+                    gathering.on_shard(shard, f"KILL {thread}")
+            else:
+                h.execute(f"KILL {how} {c.thread_id()}")
             waiter.join(testbed.PATIENCE_S)
             assert not waiter.is_alive() and failed
             h.execute("ROLLBACK")

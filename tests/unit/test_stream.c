@@ -190,6 +190,43 @@ paused_means_silent(void **state)
         be_silent(way);
 }
 
+/* As a connection that is given back with its last bytes, and paused by who takes it next. */
+static void
+resume_take_pause(struct end *end)
+{
+    stream_resume_read(&end->s);
+    end_take(end, stream_unread(&end->s).len);
+    stream_pause_read(&end->s);
+}
+
+static void
+end_with_nothing_left(enum way way)
+{
+    struct end a = { 0 }, b = { .data = resume_take_pause };
+
+    rig_open((struct ring_config){ 0 });
+    join(&a, &b, way);
+    end_write(&a, 500);
+    UNTIL(b.received == 500);
+    turns(5);
+    stream_resume_read(&b.s);
+    turns(5);
+    stream_close(&a.s, STREAM_CLOSE_FLUSH, 1000);
+    UNTIL(b.end_calls == 1);
+    assert_int_equal(b.data_calls, 1);
+    part(&b);
+    UNTIL(a.closed_calls == 1);
+    rig_close();
+}
+
+static void
+an_end_is_told_when_nothing_is_left(void **state)
+{
+    (void)state;
+    for (enum way way = 0; way < N_WAYS; way++)
+        end_with_nothing_left(way);
+}
+
 static void
 look_only(struct end *end)
 {
@@ -320,6 +357,7 @@ main(void)
         cmocka_unit_test(writes_of_a_turn_are_one_send),
         cmocka_unit_test(a_slow_reader_bounds_memory),
         cmocka_unit_test(paused_means_silent),
+        cmocka_unit_test(an_end_is_told_when_nothing_is_left),
         cmocka_unit_test(resume_shows_the_rest_again),
         cmocka_unit_test(two_buffers_serve_many),
         cmocka_unit_test(a_small_submission_queue_is_enough),
