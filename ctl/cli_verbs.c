@@ -143,7 +143,7 @@ const struct cli_verb cli_verbs[] = {
       "copied or removed (a number alone is the same), bytes=N per second, and what makes the\n"
       "copy slow down by itself: running=N statements of applications at once on a server (4),\n"
       "or statements that take slower=PERCENT of what they took without the copy (125);\n"
-      "floor=PERCENT of its best rate is what it keeps (31)." },
+      "floor=PERCENT of its best rate is what it keeps (29)." },
     { "scaler status", "", "", verb_scaler_status,
       "Show what the scaler sees, and its settings", "" },
     { "scaler mode", "off|advise|auto", "", verb_scaler_mode,

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-enum { RUNNING = 4, SLOWER = 125, FLOOR = 31 };
+enum { RUNNING = 4, SLOWER = 125, FLOOR = 29 };
 
 /* "50", "50K", "50MB", "50MB/s": powers of 1000, as network rates are. */
 static bool

@@ -4,7 +4,7 @@
  *   "off"                     as fast as it can
  *   "25000", "rows=25000"     rows per second at most, copied or removed
  *   "bytes=50M"               bytes of copied rows per second at most
- *   "running=4,slower=125,floor=31"   what busy is, and how much is left of the copy then
+ *   "running=4,slower=125,floor=29"   what busy is, and how much is left of the copy then
  *
  * Several with commas between them; what comes later wins. 0 rows or bytes: no limit.
  */

@@ -110,7 +110,7 @@ def test_watching(c, begin):
     wait_for("the copy", lambda: copying(c, number), 30)
     shown = c.ctl_raw("job show", number).stdout
     assert "at most 3000 rows per second are asked for" in shown, shown
-    assert re.search(r"throttle +auto,running=4,slower=125,floor=31,rows=3000", shown), shown
+    assert re.search(r"throttle +auto,running=4,slower=125,floor=29,rows=3000", shown), shown
     watch = threading.Timer(1, lambda: c.ctl("job cancel", number))
     watch.start()
     drawn = on_terminal([str(SHARDCTL), "job", "watch", str(number), "--home", str(c.home)], 60)
