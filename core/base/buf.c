@@ -43,6 +43,19 @@ buf_reserve(struct buf *b, size_t len)
 }
 
 void
+buf_append_hex(struct buf *b, struct span bytes)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t          *at       = buf_reserve(b, 2 * bytes.len);
+
+    for (size_t i = 0; i < bytes.len; i++) {
+        *at++ = (uint8_t)digits[bytes.ptr[i] >> 4];
+        *at++ = (uint8_t)digits[bytes.ptr[i] & 15];
+    }
+    buf_commit(b, 2 * bytes.len);
+}
+
+void
 buf_printf(struct buf *b, const char *fmt, ...)
 {
     va_list args;

@@ -68,6 +68,9 @@ buf_append_byte(struct buf *b, uint8_t byte)
     b->end++;
 }
 
+/* Two digits, 0-9 and a-f, for each byte. */
+void buf_append_hex(struct buf *b, struct span bytes);
+
 /* printf into the buffer, without the NUL. */
 void buf_printf(struct buf *b, const char *fmt, ...) printf_like(2, 3);
 

@@ -91,13 +91,8 @@ change_put_value(const struct change_table *t, const char *alias, uint32_t colum
 void
 change_put_hex(const char *before, struct span bytes, struct buf *out)
 {
-    static const char digits[] = "0123456789abcdef";
-
     buf_append_text(out, before);
-    for (size_t i = 0; i < bytes.len; i++) {
-        buf_append_byte(out, (uint8_t)digits[bytes.ptr[i] >> 4]);
-        buf_append_byte(out, (uint8_t)digits[bytes.ptr[i] & 15]);
-    }
+    buf_append_hex(out, bytes);
     buf_append_byte(out, '\'');
 }
 

@@ -367,20 +367,7 @@ say_rows(struct information *i, struct buf *out)
     buf_append_text(out, i->first == NULL ? "[]" : "]");
 }
 
-/* In digits, so that no character set and no sql_mode of the session changes it. */
-static void
-say_hex(struct span text, struct buf *out)
-{
-    static const char digits[] = "0123456789abcdef";
-    uint8_t          *at       = buf_reserve(out, 2 * text.len);
-
-    for (size_t k = 0; k < text.len; k++) {
-        *at++ = (uint8_t)digits[text.ptr[k] >> 4];
-        *at++ = (uint8_t)digits[text.ptr[k] & 15];
-    }
-    buf_commit(out, 2 * text.len);
-}
-
+/* In hexadecimal digits, so that no character set and no sql_mode of the session changes it. */
 void
 information_say(struct information *i, struct buf *out)
 {
@@ -388,7 +375,7 @@ information_say(struct information *i, struct buf *out)
 
     say_rows(i, &rows);
     buf_append_text(out, "JSON_TABLE(_utf8mb4 x'");
-    say_hex(buf_unread(&rows), out);
+    buf_append_hex(out, buf_unread(&rows));
     buf_append_text(out, "', '$[*]' COLUMNS (");
     for (size_t n = 0; n < tables[i->table].n; n++)
         buf_printf(out, "%s`%s` %s PATH '$[%zu]'", n == 0 ? "" : ", ", column_of(i, n)->name,

@@ -40,12 +40,6 @@ give_up(struct join_values *v)
     v->gave_up = true;
 }
 
-static bool
-is_number(const struct route_column *c)
-{
-    return c->type >= COLUMN_TINYINT && c->type <= COLUMN_BIGINT;
-}
-
 static struct span
 value_at(const struct join_values *v, uint32_t i)
 {
@@ -133,7 +127,7 @@ join_values_add(struct join_values *v, struct span value)
     char     digits[DIGITS_MAX + 2];
     if (v->gave_up)
         return;
-    if (!is_number(v->column)) {
+    if (!column_is_integer(v->column->type)) {
         if (is_text(v->column, value))
             add(v, value);
         else
@@ -174,8 +168,9 @@ static bool
 is_on(const struct join_values *v, struct span value, const struct route_column *key,
       const struct routes *r, uint32_t shard)
 {
-    struct key_value k = { .kind  = is_number(v->column) ? KEY_VALUE_INT : KEY_VALUE_STRING,
-                           .bytes = value, .collation = v->column->collation };
+    bool             number = column_is_integer(v->column->type);
+    struct key_value k      = { .kind = number ? KEY_VALUE_INT : KEY_VALUE_STRING, .bytes = value,
+                                .collation = v->column->collation };
     uint64_t         hash;
     enum key_result result = keyhash_compare(key, &k, &hash);
     if (result == KEY_HASH)
@@ -188,7 +183,7 @@ is_for(const struct join_values *v, uint32_t i, const struct route_column *colum
        const struct routes *r, uint32_t shard)
 {
     struct span value = value_at(v, i);
-    if (is_number(column) && !fits(column, value))
+    if (column_is_integer(column->type) && !fits(column, value))
         return false;
     return !key || shard == ROUTES_NONE || is_on(v, value, column, r, shard);
 }
@@ -207,17 +202,12 @@ join_values_on(const struct join_values *v, const struct route_column *key, cons
 static void
 put_value(const struct join_values *v, struct span value, struct buf *out)
 {
-    static const char digits[] = "0123456789ABCDEF";
-    const char       *charset  = charset_of_collation(v->column->collation);
-    if (is_number(v->column)) {
+    if (column_is_integer(v->column->type)) {
         buf_append_span(out, value);
         return;
     }
-    buf_printf(out, "_%s x'", charset);
-    for (size_t i = 0; i < value.len; i++) {
-        buf_append_byte(out, (uint8_t)digits[value.ptr[i] >> 4]);
-        buf_append_byte(out, (uint8_t)digits[value.ptr[i] & 15]);
-    }
+    buf_printf(out, "_%s x'", charset_of_collation(v->column->collation));
+    buf_append_hex(out, value);
     buf_append_byte(out, '\'');
 }
 

@@ -37,12 +37,6 @@ is_integer_text(struct span s)
     return true;
 }
 
-static bool
-is_integer(enum column_type type)
-{
-    return type >= COLUMN_TINYINT && type <= COLUMN_BIGINT;
-}
-
 static enum key_result
 stored(const struct load_spec *spec, const struct route_column *c,
        const struct load_field *field, uint64_t *hash)
@@ -54,7 +48,7 @@ stored(const struct load_spec *spec, const struct route_column *c,
         return KEY_UNDECIDED;
     if (field->null)
         v.kind = KEY_VALUE_NULL;
-    else if (is_integer(c->type) && is_integer_text(field->value))
+    else if (column_is_integer(c->type) && is_integer_text(field->value))
         v.kind = KEY_VALUE_INT;
     return keyhash_stored(c, &v, !spec->zero_is_number, hash);
 }

@@ -118,7 +118,7 @@ only_exists(const struct planner *p, const struct query *q)
 static bool
 is_small(const struct route_column *c)
 {
-    return (c->type >= COLUMN_TINYINT && c->type <= COLUMN_BIGINT) || c->type == COLUMN_DATE ||
+    return column_is_integer(c->type) || c->type == COLUMN_DATE ||
            c->type == COLUMN_DATETIME || c->type == COLUMN_TIMESTAMP || c->type == COLUMN_YEAR;
 }
 

@@ -155,12 +155,6 @@ learn_filter(struct planner *p, struct gathering *list, const struct condition *
 
 /* ---- keys that are known by way of other tables ---- */
 
-static bool
-is_integer(enum column_type t)
-{
-    return t >= COLUMN_TINYINT && t <= COLUMN_BIGINT;
-}
-
 /* What a whole number is compared with in one way, whichever column has it. */
 static bool
 is_plain(const struct operand *o, const struct digest *d)
@@ -196,7 +190,7 @@ learn_keys(struct planner *p, const struct gathering *g, struct filter *f)
     struct visitor v = { .expr = see_mention, .context = &m };
     for (uint32_t i = 0; i < f->n; i++)
         visit_expr(&v, f->parts[i]);
-    bool plain = !m.found && is_integer(g->table->columns[g->table->key].type);
+    bool plain = !m.found && column_is_integer(g->table->columns[g->table->key].type);
     for (uint32_t i = 0; i < keys->n_keys; i++)
         plain = plain && is_plain(&keys->keys[i], p->digest);
     if (plain)
@@ -253,7 +247,7 @@ are_alike(const struct instance *x, uint32_t x_column, const struct instance *y,
 {
     const struct route_column *a = x == NULL ? NULL : instance_column(x, x_column);
     const struct route_column *b = y == NULL ? NULL : instance_column(y, y_column);
-    if (a == NULL || b == NULL || (is_integer(a->type) && is_integer(b->type)))
+    if (a == NULL || b == NULL || (column_is_integer(a->type) && column_is_integer(b->type)))
         return a != NULL && b != NULL;
     bool exact = a->type == COLUMN_DECIMAL || a->type == COLUMN_DATETIME;
     return a->type == b->type && a->collation == b->collation &&

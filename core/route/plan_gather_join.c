@@ -47,16 +47,10 @@ struct joins {
 
 /* ---- what may be compared by a list ---- */
 
-static bool
-is_integer(const struct route_column *c)
-{
-    return c->type >= COLUMN_TINYINT && c->type <= COLUMN_BIGINT;
-}
-
 bool
 gather_lists(const struct route_column *column, const struct route_column *of)
 {
-    if (is_integer(column) && is_integer(of))
+    if (column_is_integer(column->type) && column_is_integer(of->type))
         return true;
     if (column->type != of->type || column->collation != of->collation)
         return false;
@@ -152,12 +146,13 @@ is_simple(const struct query *q)
            q->limit == NULL && q->order_by == NULL && !query_aggregates(q);
 }
 
+/* a = b, as a filter of the rows of `s`. */
 static void
-see_equal(struct joins *j, const struct expr *e)
+see_equal(struct joins *j, const struct scope *s, const struct expr *e)
 {
     uint32_t         a_column = 0, b_column = 0;
-    struct instance *a = column_of(j->c->s, e->args, &a_column);
-    struct instance *b = column_of(j->c->s, e->args->next, &b_column);
+    struct instance *a = column_of(s, e->args, &a_column);
+    struct instance *b = column_of(s, e->args->next, &b_column);
     if (a == NULL || b == NULL)
         return;
     if (a->region == j->c->region)
@@ -189,23 +184,12 @@ see_in(struct joins *j, const struct expr *e)
 static void
 see_exists_equal(struct joins *j, const struct scope *s, struct expr *e)
 {
-    uint32_t a_column = 0, b_column = 0;
     e = bare(e);
-    if (e->kind == EXPR_AND) {
+    if (e->kind == EXPR_AND)
         for (struct expr *arg = e->args; arg != NULL; arg = arg->next)
             see_exists_equal(j, s, arg);
-        return;
-    }
-    if (e->kind != EXPR_BINARY || e->op != EXPR_OP_EQUAL)
-        return;
-    struct instance *a = column_of(s, e->args, &a_column);
-    struct instance *b = column_of(s, e->args->next, &b_column);
-    if (a == NULL || b == NULL)
-        return;
-    if (a->region == j->c->region)
-        add_edge(j, a, a_column, b, b_column);
-    if (b->region == j->c->region)
-        add_edge(j, b, b_column, a, a_column);
+    else if (e->kind == EXPR_BINARY && e->op == EXPR_OP_EQUAL)
+        see_equal(j, s, e);
 }
 
 static void
@@ -225,7 +209,7 @@ see_conjunct(struct joins *j, struct expr *e)
         for (struct expr *arg = e->args; arg != NULL; arg = arg->next)
             see_conjunct(j, arg);
     else if (e->kind == EXPR_BINARY && e->op == EXPR_OP_EQUAL)
-        see_equal(j, e);
+        see_equal(j, j->c->s, e);
     else if (e->kind == EXPR_IN && !e->negated && e->n_args == 2 &&
              e->args->next->kind == EXPR_SUBQUERY)
         see_in(j, e);

@@ -11,7 +11,7 @@
 static bool
 is_simple(const struct route_column *c)
 {
-    return (c->type >= COLUMN_TINYINT && c->type <= COLUMN_BIGINT) || c->type == COLUMN_DATE ||
+    return column_is_integer(c->type) || c->type == COLUMN_DATE ||
            c->type == COLUMN_DATETIME || c->type == COLUMN_TIMESTAMP;
 }
 
@@ -84,11 +84,10 @@ group_keys(struct scatter *c, struct merge_key *keys)
 }
 
 static uint32_t
-row_keys(struct scatter *c, struct merge_key *keys)
+row_keys(struct scatter *c, const struct instance *i, struct merge_key *keys)
 {
-    const struct instance *i = first_sharded(c->s);
-    uint32_t               n = 0;
-    for (uint32_t place = 1; i != NULL; place++) {
+    uint32_t n = 0;
+    for (uint32_t place = 1;; place++) {
         uint32_t column = primary_column(i->table, place);
         uint32_t at     = column == ROUTES_NONE ? MERGE_NONE : visible(c, i, column);
         if (column == ROUTES_NONE || (at == MERGE_NONE && c->q->distinct))
@@ -102,16 +101,17 @@ row_keys(struct scatter *c, struct merge_key *keys)
 void
 natural_order(struct scatter *c)
 {
-    const struct query *q = c->q;
-    uint32_t            n = 0;
+    const struct query    *q = c->q;
+    const struct instance *i = q->group_by == NULL ? first_sharded(c->s) : NULL;
+    uint32_t               n = i == NULL ? 0 : i->table->n_columns;
     if (c->spec->n_order != 0 || q->order_by != NULL || q->into != NULL)
         return;
     for (const struct order_item *o = q->group_by; o != NULL; o = o->next)
         n++;
-    const struct instance *i = first_sharded(c->s);
-    struct merge_key *keys = make(c->p, (n + (i == NULL ? 0 : i->table->n_columns) + 1) *
-                                            sizeof(*keys));
-    c->spec->n_order     = q->group_by != NULL ? group_keys(c, keys) : row_keys(c, keys);
+    if (n == 0)
+        return;
+    struct merge_key *keys = make(c->p, n * sizeof(*keys));
+    c->spec->n_order     = i == NULL ? group_keys(c, keys) : row_keys(c, i, keys);
     c->spec->order       = keys;
     c->spec->natural     = c->spec->n_order > 0;
     c->spec->sorted_legs = c->spec->natural;

@@ -8,12 +8,6 @@ one(struct planner *p, const char *reason)
     p->out->reason = reason;
 }
 
-static bool
-is_integer(enum column_type t)
-{
-    return t >= COLUMN_TINYINT && t <= COLUMN_BIGINT;
-}
-
 bool
 target_certainly_one(const struct planner *p, const struct target *t)
 {
@@ -23,7 +17,7 @@ target_certainly_one(const struct planner *p, const struct target *t)
     const struct route_table *table = &p->routes->tables[t->groups[0].table];
     return o->kind == OPERAND_LITERAL && o->ordinal < p->digest->n_literals &&
            p->digest->literals[o->ordinal].kind == TOK_INT && !o->collate &&
-           is_integer(table->columns[table->key].type);
+           column_is_integer(table->columns[table->key].type);
 }
 
 static void

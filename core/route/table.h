@@ -49,6 +49,12 @@ enum column_type {
     COLUMN_GEOMETRY,
 };
 
+static inline bool
+column_is_integer(enum column_type type)
+{
+    return type >= COLUMN_TINYINT && type <= COLUMN_BIGINT;
+}
+
 struct route_column {
     struct span      name;
     enum column_type type;

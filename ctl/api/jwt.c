@@ -212,14 +212,12 @@ jwt_key_new(const char *alg, struct err *err)
         err_set(err, "there are no random numbers");
         return NULL;
     }
-    for (size_t i = 0; i < sizeof(kid); i++)
-        buf_printf(&text, "%02x", kid[i]);
+    buf_append_hex(&text, (struct span){ kid, sizeof(kid) });
     key = json_pack("{s:s, s:s, s:s}", "kid", buf_cstr(&text), "alg", alg, "audience",
                     JWT_AUDIENCE);
     buf_clear(&text);
     if (algorithm(alg) == JWT_ALG_HS256) {
-        for (size_t i = 0; i < sizeof(secret); i++)
-            buf_printf(&text, "%02x", secret[i]);
+        buf_append_hex(&text, (struct span){ secret, sizeof(secret) });
         json_object_set_new(key, "secret", json_string(buf_cstr(&text)));
     } else {
         EVP_PKEY *pkey = algorithm(alg) == JWT_ALG_RS256 ? EVP_RSA_gen(2048)

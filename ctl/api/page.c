@@ -94,8 +94,7 @@ cursor_of(const json_t *keys)
     struct buf hex  = { 0 };
     char      *out;
 
-    for (const char *at = text; *at; at++)
-        buf_printf(&hex, "%02x", (unsigned)(unsigned char)*at);
+    buf_append_hex(&hex, span_of(text));
     out = mem_strdup(buf_cstr(&hex));
     buf_fini(&hex);
     free(text);

@@ -60,8 +60,7 @@ put_literal(struct buf *out, const json_t *column, const json_t *value)
         buf_append(out, text, len);
     } else {
         buf_append_text(out, is_bytes(c.type) ? "x'" : "_utf8mb4 x'");
-        for (size_t i = 0; i < len; i++)
-            buf_printf(out, "%02X", (unsigned)(uint8_t)text[i]);
+        buf_append_hex(out, (struct span){ (const uint8_t *)text, len });
         buf_append_text(out, "'");
     }
 }

@@ -200,8 +200,7 @@ static void
 append_hex(struct buf *out, const char *bytes, size_t len)
 {
     buf_append_text(out, "X'");
-    for (size_t i = 0; i < len; i++)
-        buf_printf(out, "%02X", (unsigned)(unsigned char)bytes[i]);
+    buf_append_hex(out, (struct span){ (const uint8_t *)bytes, len });
     buf_append_text(out, "'");
 }
 

@@ -317,8 +317,6 @@ static bool
 add_row(struct apply *a, const struct branch *b, unsigned seq, struct span events,
         struct sql_error *error)
 {
-    static const char digits[] = "0123456789ABCDEF";
-
     if (buf_len(&a->sql) == 0)
         buf_printf(&a->sql, "INSERT INTO %s.stash (job, source, target, xid, seq, events) VALUES ",
                    ROUTES_MOVE_SCHEMA);
@@ -326,12 +324,7 @@ add_row(struct apply *a, const struct branch *b, unsigned seq, struct span event
         buf_append_text(&a->sql, ",");
     buf_printf(&a->sql, "(%lld,%u,%u,'%s',%u,x'", (long long)a->move->job, a->source, a->target,
                b->name, seq);
-    uint8_t *out = buf_reserve(&a->sql, events.len * 2);
-    for (size_t i = 0; i < events.len; i++) {
-        *out++ = (uint8_t)digits[events.ptr[i] >> 4];
-        *out++ = (uint8_t)digits[events.ptr[i] & 15];
-    }
-    buf_commit(&a->sql, events.len * 2);
+    buf_append_hex(&a->sql, events);
     buf_append_text(&a->sql, "')");
     return buf_len(&a->sql) < 2 * PIECE || apply_put(a, error);
 }

@@ -89,21 +89,15 @@ is_letters(enum column_type type)
            type == COLUMN_ENUM || type == COLUMN_SET;
 }
 
-static void
-add_hex(struct buf *out, const char *cell, unsigned long len)
-{
-    for (unsigned long i = 0; i < len; i++)
-        buf_printf(out, "%02X", (uint8_t)cell[i]);
-}
-
 /* Compares as the row's own value. Letters come in the column's character set, which CONVERT
  * gets to know from the column itself: their bytes are taken as they are. */
 static void
 add_equal(struct buf *out, const struct route_table *t, uint32_t column, const char *cell,
           unsigned long len)
 {
-    enum column_type type = t->columns[column].type;
-    const char      *name = column_name(t, column);
+    enum column_type type  = t->columns[column].type;
+    const char      *name  = column_name(t, column);
+    struct span      value = { (const uint8_t *)cell, len };
 
     if (!cell) {
         buf_printf(out, "%s IS NULL", name);
@@ -111,14 +105,14 @@ add_equal(struct buf *out, const struct route_table *t, uint32_t column, const c
         buf_printf(out, "%s = %.*s", name, (int)len, cell);
     } else if (type == COLUMN_BIT) {
         buf_printf(out, "%s = 0x", name);
-        add_hex(out, cell, len);
+        buf_append_hex(out, value);
     } else if (is_bytes(type)) {
         buf_printf(out, "%s = x'", name);
-        add_hex(out, cell, len);
+        buf_append_hex(out, value);
         buf_append_byte(out, '\'');
     } else if (is_letters(type)) {
         buf_printf(out, "%s = _utf8mb4 x'", name);
-        add_hex(out, cell, len);
+        buf_append_hex(out, value);
         buf_append_byte(out, '\'');
     } else { /* dates, times, UUID, INET: digits and punctuation */
         buf_printf(out, "%s = '%.*s'", name, (int)len, cell);

@@ -140,13 +140,6 @@ load_rows(struct copy_writer *w, const struct copy_table *t, const struct copy_p
 
 /* --- a step --- */
 
-static void
-append_hex(struct buf *out, struct span bytes)
-{
-    for (size_t i = 0; i < bytes.len; i++)
-        buf_printf(out, "%02X", bytes.ptr[i]);
-}
-
 static bool
 note_progress(struct copy_writer *w, const struct copy_step *step, uint64_t n_rows,
               struct sql_error *error)
@@ -159,7 +152,7 @@ note_progress(struct copy_writer *w, const struct copy_step *step, uint64_t n_ro
                "(job, source, target, tbl, last, done, n_rows) VALUES (%lld, %u, %u, %u, x'",
                (long long)c->m->job, (unsigned)c->source, (unsigned)w->shard,
                step->table->t->number);
-    append_hex(&sql, buf_unread(&step->last));
+    buf_append_hex(&sql, buf_unread(&step->last));
     buf_printf(&sql, "', %d, %llu) ON DUPLICATE KEY UPDATE last = VALUES(last), "
                "done = VALUES(done), n_rows = n_rows + VALUES(n_rows)", step->done,
                (unsigned long long)n_rows);

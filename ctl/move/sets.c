@@ -25,17 +25,9 @@ sets_column(const struct move_table *t, bool in)
 static void
 append_hex(struct buf *out, const char *before, struct span bytes)
 {
-    static const char digits[] = "0123456789ABCDEF";
-    uint8_t          *at;
-
     buf_append_text(out, before);
     buf_append_text(out, "x'");
-    at = buf_reserve(out, 2 * bytes.len);
-    for (size_t i = 0; i < bytes.len; i++) {
-        at[2 * i]     = (uint8_t)digits[bytes.ptr[i] >> 4];
-        at[2 * i + 1] = (uint8_t)digits[bytes.ptr[i] & 15];
-    }
-    buf_commit(out, 2 * bytes.len);
+    buf_append_hex(out, bytes);
     buf_append_byte(out, '\'');
 }
 

@@ -156,8 +156,7 @@ verify_end(struct verify *v, const struct move_table *t, struct span last)
     bool       more;
 
     number_of(t, number);
-    for (size_t i = 0; i < last.len; i++)
-        buf_printf(&text, "%02x", last.ptr[i]);
+    buf_append_hex(&text, last);
     pthread_mutex_lock(&v->lock);
     json_object_set_new(v->done, number, last.len ? json_string(buf_cstr(&text)) : json_true());
     v->out->tables_done += last.len == 0;

@@ -228,8 +228,7 @@ key_of(const struct seen *row)
             struct buf hex = { 0 };
 
             buf_append_text(&hex, "0x");
-            for (uint32_t i = 0; i < len; i++)
-                buf_printf(&hex, "%02X", left.ptr[sizeof(len) + i]);
+            buf_append_hex(&hex, (struct span){ left.ptr + sizeof(len), len });
             cell = json_string(buf_cstr(&hex));
             buf_fini(&hex);
         }

@@ -17,6 +17,7 @@
 #include "ctl/catalog/user.h"
 #include "ctl/provision/cluster.h"
 #include "ctl/provision/engines.h"
+#include "ctl/provision/patience.h"
 #include "ctl/provision/schema.h"
 #include "ctl/provision/spawn.h"
 
@@ -135,16 +136,15 @@ is_ending(pid_t pid)
 static bool
 lock_home(struct cluster *c)
 {
-    for (int waited = 0;; waited += ENDING_LOOK_MS) {
-        pid_t owner;
+    struct patience p = patience_of(NULL, ENDING_MS, ENDING_LOOK_MS);
+    pid_t           owner;
 
-        if (flock(c->lock_fd, LOCK_EX | LOCK_NB) == 0)
-            return true;
+    while (flock(c->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         owner = cluster_owner(&c->path);
-        if (waited >= ENDING_MS || (owner > 0 && !is_ending(owner)))
+        if ((owner > 0 && !is_ending(owner)) || !patience_wait(&p))
             return false;
-        usleep(ENDING_LOOK_MS * 1000);
     }
+    return true;
 }
 
 static bool

@@ -49,4 +49,29 @@ plans_are(const struct plan_case *cases, size_t n)
     assert_int_equal(wrong, 0);
 }
 
+struct plan_cases {
+    const struct plan_case *cases;
+    size_t                  n;
+};
+
+static inline void
+plans_test(void **state)
+{
+    const struct plan_cases *all = *state;
+
+    plans_are(all->cases, all->n);
+}
+
+/* What main() returns whose only test they are. */
+static inline int
+plans_main(const struct plan_case *cases, size_t n)
+{
+    struct plan_cases       all     = { cases, n };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_prestate(plans_test, &all),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
 #endif

@@ -54,11 +54,11 @@ static const struct {
     { &normal, &normal, "-", NULL },
     { &normal, &normal, "1.5", NULL },
     { &text, &text, "a|A|a |ä", "_utf8mb4 x'61',_utf8mb4 x'41',_utf8mb4 x'6120',"
-                                "_utf8mb4 x'C3A4'" },
-    { &text, &text, "'\\|", "_utf8mb4 x'275C',_utf8mb4 x''" },
+                                "_utf8mb4 x'c3a4'" },
+    { &text, &text, "'\\|", "_utf8mb4 x'275c',_utf8mb4 x''" },
     { &text, &text, "a|\xc3(", NULL }, /* what is no text could be no literal */
-    { &latin1, &latin1, "\xe4", "_latin1 x'E4'" },
-    { &bytes, &bytes, "\xff\xfe", "_binary x'FFFE'" },
+    { &latin1, &latin1, "\xe4", "_latin1 x'e4'" },
+    { &bytes, &bytes, "\xff\xfe", "_binary x'fffe'" },
 };
 
 static void

@@ -335,20 +335,10 @@ static const struct plan_case cases[] = {
       "several shards is not supported; EXPLAIN SHARDD shows what is done" },
 };
 
-static void
-test_plans(void **state)
-{
-    (void)state;
-    plans_are(cases, countof(cases));
-}
-
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plans),
-    };
     world_init();
     world.n_engines = 1;
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return plans_main(cases, countof(cases));
 }

@@ -290,19 +290,9 @@ static const struct plan_case cases[] = {
       "BY u.age, o.country ORDER BY NULL" },
 };
 
-static void
-test_plans(void **state)
-{
-    (void)state;
-    plans_are(cases, countof(cases));
-}
-
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plans),
-    };
     world_init();
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return plans_main(cases, countof(cases));
 }

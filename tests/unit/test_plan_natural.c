@@ -79,21 +79,11 @@ static const struct plan_case cases[] = {
       "one keys pairs.user_id=(:0) one shard" },
 };
 
-static void
-test_plans(void **state)
-{
-    (void)state;
-    plans_are(cases, countof(cases));
-}
-
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plans),
-    };
     world_init();
     world.tables   = tables;
     world.n_tables = countof(tables);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return plans_main(cases, countof(cases));
 }

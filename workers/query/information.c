@@ -31,8 +31,7 @@ static void
 say_grantee(struct buf *out, const char *user)
 {
     buf_append_text(out, "_utf8mb3 x'27");
-    for (; *user != '\0'; user++)
-        buf_printf(out, "%02x", (unsigned char)*user);
+    buf_append_hex(out, span_of(user));
     buf_append_text(out, "2740272527' AS GRANTEE");
 }
 

@@ -17,11 +17,7 @@ leg_send_named(struct leg *leg, const struct exchange_ops *ops)
     buf_append_span(&sql, q->for_text); /* SET STATEMENT ... FOR */
     buf_append_text(&sql, q->for_text.len != 0 ? " EXECUTE IMMEDIATE x'"
                                                  : "EXECUTE IMMEDIATE x'");
-    for (size_t i = 0; i < text.len; i++) {
-        static const char digits[] = "0123456789abcdef";
-        buf_append_byte(&sql, (uint8_t)digits[text.ptr[i] >> 4]);
-        buf_append_byte(&sql, (uint8_t)digits[text.ptr[i] & 15]);
-    }
+    buf_append_hex(&sql, text);
     buf_append_byte(&sql, '\'');
     for (uint32_t i = 0; i < n; i++) {
         buf_append_text(&sql, i == 0 ? " USING " : ", ");

@@ -22,8 +22,7 @@ say_text(struct buf *out, const char *text)
         return;
     }
     buf_append_text(out, "CONVERT(x'");
-    for (const char *at = text; *at != '\0'; at++)
-        buf_printf(out, "%02x", (unsigned char)*at);
+    buf_append_hex(out, span_of(text));
     buf_append_text(out, "' USING utf8mb4)");
 }
 

@@ -146,11 +146,9 @@ static void
 say_user(struct buf *out, const char *user, struct span host)
 {
     buf_append_text(out, "_utf8mb3 x'");
-    for (; *user != '\0'; user++)
-        buf_printf(out, "%02x", (unsigned char)*user);
+    buf_append_hex(out, span_of(user));
     buf_append_text(out, "40");
-    for (size_t i = 0; i < host.len; i++)
-        buf_printf(out, "%02x", host.ptr[i]);
+    buf_append_hex(out, host);
     buf_append_text(out, "'");
 }
 

@@ -320,8 +320,7 @@ set_variable(struct loading *l, struct span name, const struct load_field *value
         buf_append_text(&text, "NULL");
     } else {
         buf_printf(&text, "_%s x'", l->spec->charset);
-        for (size_t i = 0; i < value->value.len; i++)
-            buf_printf(&text, "%02x", value->value.ptr[i]);
+        buf_append_hex(&text, value->value);
         buf_append_text(&text, "'");
     }
     vars_set(&l->q->s->vars, buf_unread(&key), buf_unread(&text));

@@ -169,8 +169,7 @@ say_string(struct buf *out, const struct cell *cells)
         return false;
     else {
         buf_printf(out, "_%.*s x'", (int)charset.len, charset.ptr);
-        for (size_t i = 0; i < bytes.len; i++)
-            buf_printf(out, "%02x", bytes.ptr[i]);
+        buf_append_hex(out, bytes);
         buf_append_text(out, "'");
     }
     if (!span_equal(charset, SPAN("binary"))) /* which has only one */
