@@ -1,5 +1,8 @@
 """Three replicas, one slow, one failing a tenth of its statements, one well: what reads through
 shardd get of that, beside reads that go to each in turn."""
+import contextlib
+import os
+import signal
 import time
 
 import pytest
@@ -83,3 +86,67 @@ def test_slow_and_failing_servers_are_avoided(three):
     finally:
         again.stop()
     assert again.errors == 0
+
+
+@contextlib.contextmanager
+def settings(c, text):
+    path   = c.home / "shardd.conf"
+    before = path.read_text()
+    path.write_text(before + text)
+    os.kill(c.master(), signal.SIGHUP)
+    try:
+        yield
+    finally:
+        path.write_text(before)
+        os.kill(c.master(), signal.SIGHUP)
+
+
+def read(app, n=30):
+    for i in range(n):
+        with app.cursor() as cursor:
+            cursor.execute(f"SELECT n FROM bal WHERE id = {i}")
+            assert cursor.fetchall() == ((i,),)
+
+
+def test_when_most_look_ill_all_are_used(three):
+    """Two of three fail, and then it was not their fault: their breakers stay open for minutes,
+    and still nobody relies on the third alone."""
+    c, ill = three.c, three.proxies[:2]
+    names  = [r["replica"] for r in c.replica_list()][:2]
+
+    def are_open():
+        return all(c.metric("shardd_replica_breakers_open", replica=name) for name in names)
+
+    def break_them():
+        for proxy in ill:
+            proxy.say("fail", 100)
+        load = Load(2, through_shardd(three))
+        load.start()
+        try:
+            wait_for("both breakers", are_open, 60)
+        finally:
+            load.stop()
+            for proxy in ill:
+                proxy.say("fail", 0)
+
+    def all_are_used():
+        three.counts()
+        read(app, 90)
+        return all(n > 0 for n in three.counts())
+
+    def only_the_third():
+        three.counts()
+        read(app)
+        return three.counts() == [0, 0, 30]
+
+    with weak(c, "eventual") as app:
+        wait_for("all three well", lambda: not any(
+            c.metric("shardd_replica_breakers_open", replica=r["replica"])
+            for r in c.replica_list()))
+        with settings(c, "breaker_open_ms = 600000;\nbreaker_open_max_ms = 600000;\n"):
+            # They close soon again where the setting has not arrived yet.
+            wait_for("all used", lambda: break_them() or (all_are_used() and are_open()), 60)
+        with settings(c, "replica_panic_percent = 0;\n"):
+            wait_for("the other rule", only_the_third)
+            assert are_open()
+        wait_for("the first rule", all_are_used)
