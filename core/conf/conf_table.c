@@ -140,7 +140,8 @@ const struct conf_setting conf_settings[] = {
       "one. 1: every statement has a connection to itself." },
     { INT(pipeline_wait_ms, "50", 1, 60000, "ms"), CONF_RELOAD,
       "A read that has waited so long behind others on a shared connection is sent again on "
-      "another one." },
+      "another one, and the statement before it, whatever its values are, shares none for a while: "
+      "longer each time." },
     { BOOL(join_reads, "false"), CONF_RELOAD,
       "Reads with the same text, of the same user with the same settings, that come while one like "
       "them is under way wait for its end, and are then answered by one of them: a server has at "

@@ -13,10 +13,12 @@
 
 enum {
     PACE_KNOWN       = 4,    /* executions before anything is said */
-    PACE_PENALTY     = 64,   /* ... after it has held others up */
+    PACE_PENALTY     = 64,   /* ... after its answer was of no use, or late too often */
     PACE_QUICK_US    = 2000,
     PACE_STRIKE      = 8,    /* of an execution that was not quick where others wait, */
     PACE_STRIKES     = 32,   /* ... against 1 for a quick one; then there is a penalty */
+    PACE_HOLDS_MAX   = 12,   /* each time that it holds others up the penalty doubles, ... */
+    PACE_CALM        = 1024, /* ... and after so many quick ones where others wait it halves */
     PACE_FLOOR_US    = 20,
     PACE_SMALL_BYTES = 16 << 10,
 };
@@ -24,8 +26,9 @@ enum {
 /* All zeroes: nothing is known. */
 struct pace {
     uint32_t us;
-    int16_t  seen; /* small answers in a row, up to PACE_KNOWN */
-    uint16_t strikes;
+    int32_t  seen; /* small answers in a row, up to PACE_KNOWN; below 0: a penalty */
+    uint16_t strikes, calm;
+    uint8_t  holds;
 };
 
 static inline void
@@ -45,11 +48,22 @@ pace_note(struct pace *p, uint64_t us, uint64_t bytes)
         p->seen++;
 }
 
-/* Others had to be taken away from behind it, or its answer could not be used. */
+/* Its answer could not be used. */
 static inline void
 pace_slow(struct pace *p)
 {
     p->seen = -PACE_PENALTY;
+}
+
+/* Others had to be taken away from behind it. A statement that is slow now and then, for some of
+ * its values, soon has connections to itself almost always. */
+static inline void
+pace_held_up(struct pace *p)
+{
+    p->seen = -(PACE_PENALTY << p->holds);
+    p->calm = 0;
+    if (p->holds < PACE_HOLDS_MAX)
+        p->holds++;
 }
 
 /* Of an execution on a shared connection: since the answer before it. */
@@ -61,6 +75,10 @@ pace_note_shared(struct pace *p, uint64_t us, uint64_t bytes)
         p->strikes = (uint16_t)(p->strikes + PACE_STRIKE);
     else if (p->strikes > 0)
         p->strikes--;
+    if (us <= PACE_QUICK_US && ++p->calm == PACE_CALM) {
+        p->calm = 0;
+        p->holds = (uint8_t)(p->holds - (p->holds > 0));
+    }
     if (p->strikes < PACE_STRIKES)
         return;
     p->strikes = 0;

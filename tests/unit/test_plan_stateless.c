@@ -194,6 +194,43 @@ who_held_others_up_has_to_earn_it_again(void **state)
     assert_true(pace_is_quick(&p));
 }
 
+static void
+hold(struct pace *p)
+{
+    while (!pace_is_quick(p))
+        pace_note(p, 50, 1);
+    pace_held_up(p);
+}
+
+static int
+penalty(struct pace *p)
+{
+    int n = 0;
+
+    for (; !pace_is_quick(p); n++)
+        pace_note(p, 50, 1);
+    return n - PACE_KNOWN;
+}
+
+static void
+who_holds_others_up_again_and_again_shares_ever_less(void **state)
+{
+    struct pace p = { 0 };
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        hold(&p);
+        assert_int_equal(penalty(&p), PACE_PENALTY << i);
+    }
+    for (int i = 0; i < 20; i++)
+        hold(&p);
+    assert_int_equal(penalty(&p), PACE_PENALTY << PACE_HOLDS_MAX);
+    for (int i = 0; i < PACE_CALM * (PACE_HOLDS_MAX - 1); i++)
+        pace_note_shared(&p, 50, 1);
+    hold(&p);
+    assert_int_equal(penalty(&p), PACE_PENALTY << 1);
+}
+
 int
 main(void)
 {
@@ -204,6 +241,7 @@ main(void)
         cmocka_unit_test(a_pace_falls_at_once_and_rises_slowly),
         cmocka_unit_test(a_few_late_answers_are_forgiven_and_many_are_not),
         cmocka_unit_test(who_held_others_up_has_to_earn_it_again),
+        cmocka_unit_test(who_holds_others_up_again_and_again_shares_ever_less),
     };
 
     world_init();

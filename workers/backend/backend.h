@@ -42,6 +42,8 @@ struct exchange_ops {
     /* Sharers only (see share.h): those before it take too long. The exchange is off the
      * FIFO and what it asked for must be asked elsewhere. */
     void (*on_moved)(struct exchange *x, struct backend *b);
+    /* Sharers only: it is the one that takes too long. */
+    void (*on_holds)(struct exchange *x, struct backend *b);
 };
 
 struct exchange {

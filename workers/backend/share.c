@@ -173,6 +173,8 @@ look(struct timer *timer)
     if (x == NULL && b->share.n_live != 0)
         return;
     b->share.stalled = true;
+    if (x != NULL && at_front(b)->ops->on_holds != NULL)
+        at_front(b)->ops->on_holds(at_front(b), b);
     while (b->state == BACKEND_BUSY && (x = first_waiting(b)) != NULL) {
         leave_orphan(b, x);
         slot_count(b->pool->ctx->slot, COUNTER_PIPELINE_MOVED);

@@ -139,6 +139,13 @@ shared_moved(struct exchange *x, struct backend *b)
 }
 
 static void
+shared_holds(struct exchange *x, struct backend *b)
+{
+    (void)b;
+    pace_held_up(&leg_of(x)->q->plan->pace);
+}
+
+static void
 shared_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
 {
     struct leg *leg = leg_of(x);
@@ -156,6 +163,7 @@ static const struct exchange_ops shared_ops = {
     .on_infile = shared_infile,
     .on_lost   = shared_lost,
     .on_moved  = shared_moved,
+    .on_holds  = shared_holds,
 };
 
 /* --- there ---------------------------------------------------------------- */
