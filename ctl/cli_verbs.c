@@ -93,8 +93,9 @@ const struct cli_verb cli_verbs[] = {
       "Move all rows of a shard to the others, and remove it",
       "As 'reshard merge', but to all others that are up, or those that --to names. The shard is\n"
       "removed when the move is complete, with its replicas. Databases that are at home there get\n"
-      "another home, the first of those, with their global tables, views and sequences; routines,\n"
-      "triggers and events do not move, and have to be dropped before." },
+      "another home, the first of those, with their global tables, views and sequences;\n"
+      "procedures, triggers, events and functions that are not of their arguments alone do not\n"
+      "move, and have to be dropped before." },
     { "shard release", "SHARD", "forget", verb_shard_release,
       "Let the last server work without shardd",
       "An adopted server that all others have been drained to: its tables become global, so that\n"

@@ -138,7 +138,8 @@ encode_databases(struct encoder *e)
     for (uint32_t i = 0; i < e->r->n_databases; i++) {
         const struct route_database *d = &e->r->databases[order[i]];
         struct blob_database record = { ref(e, d->name), d->home, d->collation,
-                                        d->has_code, d->consistency };
+                                        d->has_code, d->consistency,
+                                        ref(e, d->functions) };
         buf_append(&e->records, &record, sizeof(record));
         e->place[order[i]] = i;
     }

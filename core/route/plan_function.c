@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "core/route/function_class.h"
 #include "core/route/plan_internal.h"
 
 /* Sorted. */
@@ -112,10 +113,31 @@ function_is_of_sequence(const struct func *f)
 }
 
 bool
+function_name_is_builtin(struct span name)
+{
+    return bsearch(&name, names, countof(names), sizeof(names[0]), compare) != NULL;
+}
+
+bool
 function_is_builtin(const struct func *f)
 {
     if (f->klass != FUNC_PLAIN)
         return true;
-    return f->name.schema.ptr == NULL &&
-           bsearch(&f->name.name, names, countof(names), sizeof(names[0]), compare) != NULL;
+    return f->name.schema.ptr == NULL && function_name_is_builtin(f->name.name);
+}
+
+enum function_class
+function_class_of(const struct planner *p, const struct func *f)
+{
+    struct span schema   = f->name.schema.ptr != NULL ? f->name.schema : p->context->schema;
+    uint32_t    database = routes_database(p->routes, schema);
+    return database == ROUTES_NONE
+               ? FUNCTION_UNKNOWN
+               : function_list_find(p->routes->databases[database].functions, f->name.name);
+}
+
+bool
+function_is_plain(const struct planner *p, const struct func *f)
+{
+    return function_is_builtin(f) || function_class_of(p, f) == FUNCTION_PLAIN;
 }

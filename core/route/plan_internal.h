@@ -196,6 +196,12 @@ instance_sharded(const struct instance *i)
 /* plan_function.c: not a stored function, which may read any table. */
 bool function_is_builtin(const struct func *f);
 
+/* What is known of a stored function, by the name that the statement has for it. */
+enum function_class function_class_of(const struct planner *p, const struct func *f);
+
+/* One of the server's own, or a stored one of its arguments alone. */
+bool function_is_plain(const struct planner *p, const struct func *f);
+
 /* NEXTVAL(), LASTVAL(), SETVAL() */
 bool function_is_of_sequence(const struct func *f);
 

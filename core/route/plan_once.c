@@ -44,14 +44,6 @@ differs(struct expr *e)
 }
 
 static bool
-find_query(struct visitor *v, struct query *q)
-{
-    (void)q;
-    *(bool *)v->context = true;
-    return false;
-}
-
-static bool
 find_sequence(struct visitor *v, struct expr *e)
 {
     *(bool *)v->context |= e->kind == EXPR_FUNC && function_is_of_sequence(e->func);
@@ -67,11 +59,17 @@ uses_sequence(struct expr *e)
     return found;
 }
 
+struct ties {
+    const struct planner *p;
+    bool                  found;
+};
+
 /* What means something only inside of its statement, or on a certain server. The values of
  * sequences are computed on their home. */
 static bool
 find_tied(struct visitor *v, struct expr *e)
 {
+    struct ties *ties = v->context;
     static const char *const names[] = { "GET_LOCK", "RELEASE_LOCK", "RELEASE_ALL_LOCKS",
                                          "IS_FREE_LOCK", "IS_USED_LOCK", "LOAD_FILE", "VALUES",
                                          "VALUE", "DEFAULT" };
@@ -79,12 +77,12 @@ find_tied(struct visitor *v, struct expr *e)
         return false;
     switch ((int)e->kind) {
     case EXPR_COLUMN: case EXPR_PARAM: case EXPR_DEFAULT: case EXPR_ASSIGN:
-        *(bool *)v->context = true;
+        ties->found = true;
         break;
     case EXPR_FUNC:
-        *(bool *)v->context |= !function_is_builtin(e->func);
+        ties->found |= !function_is_plain(ties->p, e->func);
         for (size_t i = 0; i < countof(names); i++)
-            *(bool *)v->context |= span_equal_nocase(e->func->name.name, span_of(names[i]));
+            ties->found |= span_equal_nocase(e->func->name.name, span_of(names[i]));
         break;
     default: break;
     }
@@ -92,12 +90,21 @@ find_tied(struct visitor *v, struct expr *e)
 }
 
 static bool
+find_query(struct visitor *v, struct query *q)
+{
+    struct ties *ties = v->context;
+    (void)q;
+    ties->found = true;
+    return false;
+}
+
+static bool
 stands_alone(const struct once *o, struct expr *e)
 {
-    bool           tied = o->p->digest == NULL;
-    struct visitor v    = { .expr = find_tied, .query = find_query, .context = &tied };
+    struct ties    ties = { .p = o->p, .found = o->p->digest == NULL };
+    struct visitor v    = { .expr = find_tied, .query = find_query, .context = &ties };
     visit_expr(&v, e);
-    return !tied;
+    return !ties.found;
 }
 
 static bool

@@ -1,4 +1,5 @@
 /* plan_scope.c - see plan_internal.h: tables, and what column names mean. */
+#include "core/route/function_class.h"
 #include "core/route/plan_internal.h"
 
 enum { ACCESS_DENIED = 1044 /* ER_DBACCESS_DENIED_ERROR */ };
@@ -388,21 +389,26 @@ learn_in(struct planner *p, struct scope *s, struct expr *e, struct query *q, st
         where_bind(p, b, y_column, a, x_column);
 }
 
-/* A stored function runs where its database's tables all are, or not at all. */
+/* A stored function of its arguments alone runs everywhere; any other one where its database's
+ * tables all are, or not at all. */
 static bool
 note_stored(struct planner *p, const struct func *f)
 {
     struct span schema   = f->name.schema.ptr != NULL ? f->name.schema : p->context->schema;
     uint32_t    database = routes_database(p->routes, schema);
+
+    enum function_class class = function_class_of(p, f);
+    if (class == FUNCTION_PLAIN)
+        return true;
     p->any_stored = true;
     if (database != ROUTES_NONE && !all_global(p->routes, database))
-        return NOT_YET(p, "shardd: the stored function '%.*s' cannot be used here: what it reads "
-                          "cannot be seen, and its database has sharded or reference tables",
-                       SHOWN(f->name.name));
+        return NOT_YET(p, "shardd: the stored function '%.*s' cannot be used here, as its database "
+                          "has sharded or reference tables: %s",
+                       SHOWN(f->name.name), function_class_why(class));
     if (p->gathers)
         return NOT_YET(p, "shardd: the stored function '%.*s' is not on the engine, where rows of "
-                          "several shards are brought together",
-                       SHOWN(f->name.name));
+                          "several shards are brought together: %s",
+                       SHOWN(f->name.name), function_class_why(class));
     if (schema.len == 0 || system_schema(schema))
         return true;
     if (database == ROUTES_NONE)

@@ -119,12 +119,22 @@ enum consistency {
     CONSISTENCIES,
 };
 
+/* What a stored function may do: see function_class.h. */
+enum function_class {
+    FUNCTION_UNKNOWN,
+    FUNCTION_PLAIN,     /* of its arguments alone: it is on every shard and engine */
+    FUNCTION_READS,     /* the others are at their database's home */
+    FUNCTION_VARIES,
+    FUNCTION_VARIABLES,
+};
+
 struct route_database {
     struct span name;
     uint32_t    home;      /* shard index */
     uint16_t    collation; /* default collation id */
     bool        has_code;  /* has, or once had, routines or triggers */
     uint8_t     consistency; /* enum consistency */
+    struct span functions;   /* stored functions and their classes: function_list_find() */
 };
 
 enum shard_state { SHARD_UP, SHARD_DOWN, SHARD_DRAINING };

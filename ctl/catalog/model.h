@@ -22,7 +22,10 @@
  *                  primary has not: it does not replicate before it was looked at)
  *   ranges/map     ranges: [["<start, 16 hex digits>", shard id], ...] sorted
  *   database/NAME  name, consistency ("": not set), policy (auto|global), home (shard id),
- *                  collation, collation_id, code (has, or once had, routines or triggers)
+ *                  collation, collation_id, code (has, or once had, routines or triggers),
+ *                  functions: {name in small letters: {class (function_class_name()); of a plain
+ *                  one also text (from its parameters on), sql_mode, charset, collation: see
+ *                  ctl/job/ddl_function.c}}
  *   table/NAME     database, name, kind (global|sharded|reference|view), key, sequence,
  *                  reason, remedy, view_kind, state (ok|stuck), columns: [...]; of a view
  *                  view_text (its SELECT as the server has it), view_collation (id; absent:

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/route/function_class.h"
 #include "ctl/catalog/model.h"
 #include "ctl/catalog/user.h"
 
@@ -235,6 +236,24 @@ consistency_of(const json_t *object)
     return (uint8_t)(c < CONSISTENCIES ? c : CONSISTENCY_UNSET);
 }
 
+/* {name: {class, ...}} */
+static struct span
+build_functions(struct builder *b, const json_t *object)
+{
+    json_t     *all = json_object_get(object, "functions"), *one;
+    struct buf  list = { 0 };
+    struct span kept;
+    const char *name;
+
+    json_object_foreach(all, name, one)
+        if (name[0])
+            function_list_add(&list, span_of(name),
+                              function_class_named(span_of(model_text(one, "class"))));
+    kept = arena_copy(b->arena, buf_unread(&list));
+    buf_fini(&list);
+    return kept;
+}
+
 static bool
 build_databases(struct builder *b, json_t *all)
 {
@@ -249,6 +268,7 @@ build_databases(struct builder *b, json_t *all)
         databases[i].collation = (uint16_t)model_number(object, "collation_id");
         databases[i].has_code  = model_flag(object, "code");
         databases[i].consistency = consistency_of(object);
+        databases[i].functions   = build_functions(b, object);
         if (!shard_index(b, model_number(object, "home"), &databases[i].home))
             return false;
         i++;

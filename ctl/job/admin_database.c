@@ -222,6 +222,12 @@ alter(struct job *job, const char *who, json_t *object, const struct database_op
         fresh = describe(&servers[0], name, model_text(object, "policy"),
                          model_number(object, "home"), error);
     if (fresh) {
+        /* Functions with texts keep the collation they were made with, which no engine would know:
+         * they are of a class that is not known, until they are made again. */
+        json_object_set(fresh, "code", json_object_get(object, "code"));
+        json_object_set(fresh, "consistency", json_object_get(object, "consistency"));
+        if (json_object_size(json_object_get(object, "functions")) > 0)
+            json_object_set_new(fresh, "code", json_true());
         change = catalog_begin(c->catalog, who);
         catalog_put(change, CATALOG_DATABASE, name, fresh, CATALOG_ANY);
         cluster_bump(c, change, "generation");

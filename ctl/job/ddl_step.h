@@ -178,6 +178,13 @@ bool ddl_truncate(struct ddl *d) must_check;
 bool ddl_rename_tables(struct ddl *d) must_check;
 bool ddl_create_view(struct ddl *d) must_check;
 bool ddl_object_statement(struct ddl *d) must_check;
+bool ddl_function(struct ddl *d, const struct ddl_table *t) must_check;
+
+/* Parts of these: the statement names a table that is no global one, or that is being moved, with
+ * the error set; a routine or trigger of the database may be there from now on. */
+bool ddl_names_spread(struct ddl *d);
+bool ddl_names_moving(struct ddl *d);
+bool ddl_note_code(struct ddl *d, const char *database) must_check;
 
 /* Accounts and rights: ddl_account.c. */
 bool ddl_is_account(const struct stmt *s);

@@ -210,8 +210,8 @@ ddl_create_view(struct ddl *d)
 }
 
 /* What is named may be on its way to another kind. */
-static bool
-names_moving(struct ddl *d)
+bool
+ddl_names_moving(struct ddl *d)
 {
     struct sql_error kept = *d->error;
 
@@ -226,28 +226,31 @@ names_moving(struct ddl *d)
     return false;
 }
 
-static bool
-names_sharded(struct ddl *d, char *which, size_t room)
+bool
+ddl_names_spread(struct ddl *d)
 {
     struct sql_error kept = *d->error;
+    char             which[2 * DDL_NAME_MAX];
     bool             yes  = false;
 
     for (struct path_item *at = d->stmt->names; at && !yes; at = at->next) {
         struct ddl_table t;
 
         if (ddl_find(d, &at->path, &t) && t.object && ddl_kind(&t) != TABLE_GLOBAL) {
-            snprintf(which, room, "%s.%s", t.database, t.name);
+            snprintf(which, sizeof(which), "%s.%s", t.database, t.name);
             yes = true;
         }
     }
     *d->error = kept;
-    return yes;
+    return yes && !sql_error_set(d->error, SQL_NOT_SUPPORTED,
+                                 "shardd: routines, triggers and events that use the sharded or "
+                                 "reference table %s are not supported yet", which);
 }
 
 /* Before the first routine or trigger of a database exists, the workers know that there
  * may be one: it can change a session in ways that no statement shows. */
-static bool
-note_code(struct ddl *d, const char *database)
+bool
+ddl_note_code(struct ddl *d, const char *database)
 {
     json_t                *object = catalog_get(d->c->catalog, CATALOG_DATABASE, database, NULL);
     struct catalog_change *change;
@@ -276,7 +279,6 @@ ddl_object_statement(struct ddl *d)
                                           KW_SEQUENCE };
     struct ddl_table t;
     struct path      path = d->stmt->path;
-    char             which[2 * DDL_NAME_MAX];
     size_t           done;
     bool             known = false;
 
@@ -288,12 +290,13 @@ ddl_object_statement(struct ddl *d)
                              "servers are configured one by one; this statement is not run");
     if (!path.name.ptr && d->stmt->tables)
         path = d->stmt->tables->table;
-    if (names_sharded(d, which, sizeof(which)))
-        return sql_error_set(d->error, SQL_NOT_SUPPORTED,
-                             "shardd: routines, triggers and events that use the sharded or "
-                             "reference table %s are not supported yet", which);
-    return !names_moving(d) && ddl_find(d, &path, &t) &&
+    if (d->stmt->object == KW_FUNCTION)
+        return ddl_find(d, &path, &t) && moving_allows_use(d->c, t.database, NULL, d->error) &&
+               ddl_function(d, &t);
+    if (ddl_names_spread(d))
+        return false;
+    return !ddl_names_moving(d) && ddl_find(d, &path, &t) &&
            moving_allows_use(d->c, t.database, NULL, d->error) &&
-           (d->stmt->object == KW_SEQUENCE || note_code(d, t.database)) &&
+           (d->stmt->object == KW_SEQUENCE || ddl_note_code(d, t.database)) &&
            ddl_run_text(d, d->request->sql, t.home, t.home, &done);
 }

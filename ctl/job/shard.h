@@ -95,6 +95,10 @@ bool shard_fill(struct cluster *c, const json_t *shard, void *fill,
                 struct sql_error *error) must_check;
 void shard_fill_done(struct shard_fill *fill);
 
+/* A part of it: shard_functions.c. */
+bool shard_fill_functions(struct cluster *c, const json_t *shard, json_t *shards,
+                          struct sql_error *error) must_check;
+
 /* The copies of reference tables on a shard of the catalog once more, locked as above: the
  * first ones may be too old. */
 bool shard_fill_again(struct cluster *c, const json_t *shard, struct shard_fill *fill,

@@ -238,8 +238,8 @@ shard_fill(struct cluster *c, const json_t *shard, void *context, struct sql_err
     struct server      to     = { .mysql = NULL };
     json_t            *tables = catalog_all(c->catalog, CATALOG_TABLE);
     json_t            *shards = catalog_all(c->catalog, CATALOG_SHARD);
-    bool               ok     = server_open(&to, shard, error) &&
-              server_run(&to, error, "%s", plain_session) &&
+    bool               ok     = shard_fill_functions(c, shard, shards, error) &&
+              server_open(&to, shard, error) && server_run(&to, error, "%s", plain_session) &&
               server_run(&to, error, "SET NAMES utf8mb4") &&
               fill_tables(c, fill, &to, shards, tables, false, error) &&
               fill_tables(c, fill, &to, shards, tables, true, error) &&

@@ -34,7 +34,7 @@ layout_homes(struct planner *p, uint32_t from, uint32_t to)
     json_object_foreach(all, name, database) {
         if (!ok || model_number(database, "home") != p->id[from])
             continue;
-        ok = uses_no_code(&s, name, p->error);
+        ok = uses_no_code(p->c, &s, name, p->error);
         json_object_set_new_nocheck(p->homes, name, json_pack("[I, I]", (json_int_t)p->id[from],
                                                               (json_int_t)p->id[to]));
     }

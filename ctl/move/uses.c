@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/route/function_class.h"
 #include "core/sql/lex.h"
 #include "ctl/catalog/model.h"
 
@@ -108,21 +109,39 @@ uses_none(struct cluster *c, const char *database, const char *table, struct sql
     return ok;
 }
 
-bool
-uses_no_code(struct server *home, const char *database, struct sql_error *error)
+/* It has come, or comes, to every shard. */
+static bool
+is_everywhere(const json_t *functions, const json_t *row)
 {
-    json_t *rows = server_rows(home, error, "SELECT * FROM (%s UNION ALL SELECT 'SEQUENCE',"
-                               " TABLE_SCHEMA, TABLE_NAME, '' FROM information_schema.TABLES"
-                               " WHERE TABLE_TYPE = 'SEQUENCE') x WHERE x.ROUTINE_SCHEMA = %s",
-                               code_sql, server_text(database));
-    const json_t *row = json_array_get(rows, 0);
-    bool          ok  = rows != NULL;
+    const char *name;
+    json_t     *one;
 
-    if (row)
-        ok = sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: the %s %s.%s lives on shard %s, the "
-                           "home of its database, and does not move with it; drop it first, and "
-                           "make it again afterwards", server_cell(row, 0), server_cell(row, 1),
-                           server_cell(row, 2), home->name);
+    json_object_foreach((json_t *)(uintptr_t)functions, name, one)
+        if (strcmp(server_cell(row, 0), "FUNCTION") == 0 &&
+            strcasecmp(server_cell(row, 2), name) == 0)
+            return strcmp(model_text(one, "class"), function_class_name(FUNCTION_PLAIN)) == 0;
+    return false;
+}
+
+bool
+uses_no_code(struct cluster *c, struct server *home, const char *database,
+             struct sql_error *error)
+{
+    json_t *object = catalog_get(c->catalog, CATALOG_DATABASE, database, NULL), *row;
+    json_t *rows   = server_rows(home, error, "SELECT * FROM (%s UNION ALL SELECT 'SEQUENCE',"
+                                 " TABLE_SCHEMA, TABLE_NAME, '' FROM information_schema.TABLES"
+                                 " WHERE TABLE_TYPE = 'SEQUENCE') x WHERE x.ROUTINE_SCHEMA = %s",
+                                 code_sql, server_text(database));
+    bool    ok     = rows != NULL;
+    size_t  i;
+
+    json_array_foreach(rows, i, row)
+        if (ok && !is_everywhere(json_object_get(object, "functions"), row))
+            ok = sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: the %s %s.%s lives on shard %s, "
+                               "the home of its database, and does not move with it; drop it "
+                               "first, and make it again afterwards", server_cell(row, 0),
+                               server_cell(row, 1), server_cell(row, 2), home->name);
     json_decref(rows);
+    json_decref(object);
     return ok;
 }

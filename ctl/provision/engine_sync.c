@@ -27,8 +27,10 @@ engine_wanted(struct cluster *c)
         json_object_set_new_nocheck(users, name,
                                     json_string_nocheck(model_text(object, "secret")));
     json_decref(all);
-    return json_pack("{s:o, s:o, s:s}", "databases", databases, "users", users, "service",
-                     c->service_secret);
+    all = json_pack("{s:o, s:o, s:s}", "databases", databases, "users", users, "service",
+                    c->service_secret);
+    engine_wanted_functions(c, all);
+    return all;
 }
 
 uint64_t
@@ -221,6 +223,7 @@ engine_sync(struct server *s, const json_t *wanted, struct sql_error *error)
         return false;
     keep_error(sync_databases(s, json_object_get(wanted, "databases"), &why), &ok, &why, error);
     keep_error(sync_accounts(s, json_object_get(wanted, "users"), &why), &ok, &why, error);
+    keep_error(engine_sync_functions(s, wanted, &why), &ok, &why, error);
     return ok;
 }
 

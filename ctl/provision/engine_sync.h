@@ -3,6 +3,8 @@
  *   databases   as on the shards, with the same default collation, always empty
  *   accounts    the users', with the secrets that workers know; they may make temporary tables
  *               and do what they want with these, and nothing else
+ *   functions   stored ones of their arguments alone, which the users may run that may do so
+ *               on the shards (engine_functions.c)
  *   shardd's    the service account, for KILL
  *
  * What is not in the catalog any more goes, as far as it was made here: accounts of ours have
@@ -15,7 +17,8 @@
 #include "ctl/provision/cluster.h"
 
 /* What all engines must have now, owned by the caller: {"databases": {name: collation},
- * "users": {name: secret}, "service": secret}. */
+ * "users": {name: secret}, "service": secret, "functions": {database: {name: as in the catalog}},
+ * "execute": {user: {database or "*": true}}}. */
 json_t *engine_wanted(struct cluster *c);
 
 /* A number that differs when what is wanted does; never 0. */
@@ -23,6 +26,11 @@ uint64_t engine_wanted_hash(const json_t *wanted);
 
 /* Compares and writes what differs. False with the first `error`; the rest is done. */
 bool engine_sync(struct server *s, const json_t *wanted, struct sql_error *error) must_check;
+
+/* Parts of these: engine_functions.c. */
+void engine_wanted_functions(struct cluster *c, json_t *wanted);
+bool engine_sync_functions(struct server *s, const json_t *wanted,
+                           struct sql_error *error) must_check;
 
 /* Removes all that was made there, at last the account `s` came with. */
 bool engine_clear(struct server *s, struct sql_error *error) must_check;

@@ -53,6 +53,7 @@ SETUP = [f"CREATE TABLE {name} ({columns}) COMMENT 'shardd: key({columns.split()
     "('Oslo','N',NULL)",
     "INSERT INTO marks VALUES (1,1),(2,1),(5,3),(8,1),(12,7),(13,1)",
     "INSERT INTO settings VALUES (1,10),(5,50),(20,200)",
+    "CREATE FUNCTION doubled(x INT) RETURNS INT RETURN x * 2",
     "CREATE VIEW adults AS SELECT id, city, age FROM users WHERE age >= 30",
     "CREATE VIEW per_city AS SELECT city, COUNT(*) AS n, MAX(age) AS oldest FROM users"
     " GROUP BY city",

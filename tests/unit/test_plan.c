@@ -259,8 +259,18 @@ static const struct plan_case cases[] = {
     { "SELECT name FROM countries WHERE EXISTS (SELECT 1 FROM users u WHERE u.id IN (1, 2))",
       "one keys users.id=(:1,:2) one shard" },
     { "SELECT nofunc(id) FROM users",
-      "refuse 1235: shardd: the stored function 'nofunc' cannot be used here: what it "
-      "reads cannot be seen, and its database has sharded or reference tables" },
+      "refuse 1235: shardd: the stored function 'nofunc' cannot be used here, as its database has "
+      "sharded or reference tables: what it does is not known; CREATE OR REPLACE FUNCTION makes it "
+      "known" },
+    { "SELECT looks(id) FROM users WHERE id = 3",
+      "refuse 1235: shardd: the stored function 'looks' cannot be used here, as its database has "
+      "sharded or reference tables: it reads tables, calls other routines or runs statements, "
+      "which it would do on one shard alone" },
+    { "SELECT Plain(id) FROM users", "scatter all; merge: concatenate; text: SELECT Plain(id) FROM"
+      " users" },
+    { "SELECT other.plain(id) FROM users", "refuse 1235: shardd: the stored function 'plain' cannot"
+      " be used here, as its database has sharded or reference tables: what it does is not known;"
+      " CREATE OR REPLACE FUNCTION makes it known" },
 };
 
 static void

@@ -300,8 +300,9 @@ static const struct plan_case cases[] = {
     { "SELECT SQL_CALC_FOUND_ROWS * FROM users",
       "scatter all; merge: concatenate; text: SELECT SQL_CALC_FOUND_ROWS * FROM users" },
     { "SELECT nofunc(id) FROM users",
-      "refuse 1235: shardd: the stored function 'nofunc' cannot be used here: what it reads "
-      "cannot be seen, and its database has sharded or reference tables" },
+      "refuse 1235: shardd: the stored function 'nofunc' cannot be used here, as its database has "
+      "sharded or reference tables: what it does is not known; CREATE OR REPLACE FUNCTION makes it "
+      "known" },
     { "SELECT DEFAULT(age) FROM users u JOIN orders o ON o.amount = u.age",
       "refuse 1235: shardd: DEFAULT(column) over several shards is not supported" },
     { "SELECT u.id FROM users u JOIN nosuch n ON n.id = u.age",

@@ -38,7 +38,7 @@ static const struct route_range ranges[] = {
 };
 static const struct route_database databases[] = {
     { .name = S("shop"), .home = 1, .collation = 45, .has_code = true,
-      .consistency = CONSISTENCY_CAUSAL },
+      .consistency = CONSISTENCY_CAUSAL, .functions = { (const uint8_t *)"bf\0cgh", 7 } },
     { .name = S("app"), .home = 0, .collation = 224 },
 };
 static const struct route_column columns[] = {
@@ -104,6 +104,19 @@ has_the_replicas(const struct routes *got)
 }
 
 static void
+has_the_databases(const struct routes *got)
+{
+    uint32_t app = routes_database(got, SPAN("app")), shop = routes_database(got, SPAN("shop"));
+    assert_int_equal(app, 0);
+    assert_int_equal(shop, 1);
+    assert_true(got->databases[shop].home == 1 && got->databases[shop].has_code);
+    assert_int_equal(got->databases[shop].functions.len, 7);
+    assert_int_equal(got->databases[app].collation, 224);
+    assert_int_equal(got->databases[app].consistency, CONSISTENCY_UNSET);
+    assert_int_equal(got->databases[shop].consistency, CONSISTENCY_CAUSAL);
+}
+
+static void
 has_the_users(const struct routes *got)
 {
     const struct route_user *root = &got->users[routes_user(got, SPAN("root"))];
@@ -158,12 +171,6 @@ what_goes_in_comes_out(void **state)
     assert_int_equal(routes_owner(got, UINT64_MAX), 0);
 
     uint32_t app = routes_database(got, SPAN("app")), shop = routes_database(got, SPAN("shop"));
-    assert_int_equal(app, 0);
-    assert_int_equal(shop, 1);
-    assert_true(got->databases[shop].home == 1 && got->databases[shop].has_code);
-    assert_int_equal(got->databases[app].collation, 224);
-    assert_int_equal(got->databases[app].consistency, CONSISTENCY_UNSET);
-    assert_int_equal(got->databases[shop].consistency, CONSISTENCY_CAUSAL);
     const struct route_table *z = &got->tables[routes_table(got, shop, SPAN("z"))];
     assert_int_equal(z->kind, TABLE_SHARDED);
     assert_int_equal(z->key, 1);
@@ -181,6 +188,7 @@ what_goes_in_comes_out(void **state)
     assert_int_equal(got->tables[routes_table(got, app, SPAN("r"))].n_columns, 1);
     assert_int_equal(routes_table(got, app, SPAN("z")), ROUTES_NONE);
 
+    has_the_databases(got);
     has_the_users(got);
     has_the_replicas(got);
     routes_free(got);

@@ -1,0 +1,35 @@
+/* function_class.h - what a stored function may do, from its text.
+ *
+ * A plain function is one of its arguments alone: it reads no table, variable or clock, calls no
+ * other routine, and leaves nothing behind; so it gives the same value on every server. What is
+ * not proven to be plain is not. The text is read by its words, with no grammar: every word that
+ * could begin something else is enough to say so.
+ */
+#ifndef CORE_ROUTE_FUNCTION_CLASS_H
+#define CORE_ROUTE_FUNCTION_CLASS_H
+
+#include "core/base/buf.h"
+#include "core/route/table.h"
+#include "core/sql/lex.h"
+
+/* The class of CREATE FUNCTION's text. `*tail` is where its list of parameters begins, as an
+ * offset into the text, for FUNCTION_PLAIN. */
+enum function_class function_classify(struct span text, struct lex_options options, uint32_t *tail);
+
+/* The server has a function of its own with this name. */
+bool function_name_is_builtin(struct span name);
+
+/* "plain" ... and back; FUNCTION_UNKNOWN for other words. */
+const char         *function_class_name(enum function_class class);
+enum function_class function_class_named(struct span name);
+
+/* Why a function of this class cannot be used beside rows of several shards: "it reads ..." */
+const char *function_class_why(enum function_class class);
+
+/* A list as route_database.functions has it: one more; is it such a list; the class of the
+ * function of this name in it, without regard to case. FUNCTION_UNKNOWN: it is not there. */
+void function_list_add(struct buf *list, struct span name, enum function_class class);
+bool function_list_ok(struct span list);
+enum function_class function_list_find(struct span list, struct span name);
+
+#endif

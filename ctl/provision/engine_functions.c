@@ -1,0 +1,251 @@
+/* engine_functions.c - see engine_sync.h: stored functions of their arguments alone.
+ *
+ * A function has the comment "shardd HASH" of all that it was made from; without it it is not
+ * finished, or not ours. Its definer is our account: such a function needs no rights.
+ */
+#include <stdlib.h>
+#include <xxhash.h>
+
+#include "core/route/function_class.h"
+#include "ctl/catalog/model.h"
+#include "ctl/provision/engine_sync.h"
+#include "ctl/provision/schema.h"
+
+#define COMMENT "shardd "
+
+/* ---- what is wanted ---- */
+
+/* Of "SELECT, EXECUTE ON `a`.*" "a", where it lets routines of a whole database run. */
+static json_t *
+database_of(const char *grant)
+{
+    const char *on  = strstr(grant, " ON `");
+    size_t      len = strlen(grant);
+
+    if (!on || len < 3 || strcmp(grant + len - 3, "`.*") != 0)
+        return NULL;
+    for (const char *word = strstr(grant, "EXECUTE"); word; word = NULL)
+        if (word < on)
+            return json_stringn(on + 5, (size_t)(grant + len - 3 - (on + 5)));
+    return strncmp(grant, "ALL PRIVILEGES", 14) == 0
+               ? json_stringn(on + 5, (size_t)(grant + len - 3 - (on + 5))) : NULL;
+}
+
+static json_t *
+rights_of(const json_t *user)
+{
+    json_t *list = json_object_get(user, "grants"), *grant, *rights = json_object();
+    size_t  i;
+
+    if (!list)
+        json_object_set_new(rights, "*", json_true());
+    json_array_foreach(list, i, grant) {
+        json_t *name = database_of(json_string_value(grant) ? json_string_value(grant) : "");
+
+        if (name)
+            json_object_set_new(rights, json_string_value(name), json_true());
+        json_decref(name);
+    }
+    return rights;
+}
+
+void
+engine_wanted_functions(struct cluster *c, json_t *wanted)
+{
+    json_t     *all = catalog_all(c->catalog, CATALOG_DATABASE), *object, *one;
+    json_t     *functions = json_object(), *execute = json_object();
+    const char *name, *function;
+
+    json_object_foreach(all, name, object) {
+        json_t *plain = json_object();
+
+        json_object_foreach(json_object_get(object, "functions"), function, one)
+            if (strcmp(model_text(one, "class"), function_class_name(FUNCTION_PLAIN)) == 0)
+                json_object_set(plain, function, one);
+        if (json_object_size(plain) > 0)
+            json_object_set(functions, name, plain);
+        json_decref(plain);
+    }
+    json_decref(all);
+    all = catalog_all(c->catalog, CATALOG_USER);
+    json_object_foreach(all, name, object)
+        if (json_object_size(functions) > 0)
+            json_object_set_new(execute, name, rights_of(object));
+    json_decref(all);
+    json_object_set_new(wanted, "functions", functions);
+    json_object_set_new(wanted, "execute", execute);
+}
+
+/* ---- functions ---- */
+
+static void
+comment_of(const json_t *function, char out[40])
+{
+    char *text = json_dumps(function, JSON_COMPACT | JSON_SORT_KEYS);
+
+    snprintf(out, 40, COMMENT "%016llx",
+             (unsigned long long)(text ? XXH3_64bits(text, strlen(text)) : 0));
+    free(text);
+}
+
+static bool
+set_session(struct server *s, const json_t *function, struct sql_error *error)
+{
+    const char *mode = model_text(function, "sql_mode");
+    const char *set  = model_text(function, "charset"), *order = model_text(function, "collation");
+
+    return server_run(s, error, "SET SESSION sql_mode = %s%s",
+                      mode[0] || json_is_string(json_object_get(function, "sql_mode"))
+                          ? server_text(mode) : "DEFAULT", "") &&
+           server_run(s, error, "SET NAMES %s", server_text(set[0] ? set : "utf8mb4")) &&
+           (!order[0] || server_run(s, error, "SET collation_connection = %s",
+                                    server_text(order)));
+}
+
+static bool
+make(struct server *s, const char *database, const char *name, const json_t *function,
+     struct sql_error *error)
+{
+    struct buf text = { 0 };
+    char       comment[40];
+    bool       ok;
+
+    comment_of(function, comment);
+    buf_printf(&text, "CREATE OR REPLACE FUNCTION %s %s", server_name(name),
+               model_text(function, "text"));
+    ok = server_run(s, error, "USE %s", server_name(database)) &&
+         set_session(s, function, error) && server_run_text(s, buf_unread(&text), error);
+    buf_fini(&text);
+    return server_run(s, ok ? error : &(struct sql_error){ 0 },
+                      "SET SESSION sql_mode = DEFAULT, NAMES utf8mb4") && ok &&
+           server_run(s, error, "ALTER FUNCTION %s COMMENT '%s'", server_name(name), comment);
+}
+
+/* {database: {name: comment}}, names in small letters. */
+static json_t *
+there(struct server *s, struct sql_error *error)
+{
+    json_t *rows = server_rows(s, error, "SELECT ROUTINE_SCHEMA, LOWER(ROUTINE_NAME),"
+                               " ROUTINE_COMMENT FROM information_schema.ROUTINES"
+                               " WHERE ROUTINE_TYPE = 'FUNCTION'"), *row, *have;
+    size_t  i;
+
+    if (!rows)
+        return NULL;
+    have = json_object();
+    json_array_foreach(rows, i, row) {
+        const char *database = server_cell(row, 0);
+
+        if (!json_object_get(have, database))
+            json_object_set_new_nocheck(have, database, json_object());
+        json_object_set_new_nocheck(json_object_get(have, database), server_cell(row, 1),
+                                    json_string_nocheck(server_cell(row, 2)));
+    }
+    json_decref(rows);
+    return have;
+}
+
+static bool
+drop_others(struct server *s, const json_t *have, const json_t *wanted, struct sql_error *error)
+{
+    const char *database, *name;
+    json_t     *list, *comment;
+    bool        ok = true;
+
+    json_object_foreach((json_t *)(uintptr_t)have, database, list)
+        json_object_foreach(list, name, comment)
+            if (strncmp(json_string_value(comment), COMMENT, strlen(COMMENT)) == 0 &&
+                !json_object_get(json_object_get(wanted, database), name))
+                ok = ok && server_run(s, error, "DROP FUNCTION IF EXISTS %s.%s",
+                                      server_name(database), server_name(name));
+    return ok;
+}
+
+static bool
+sync_functions(struct server *s, const json_t *wanted, struct sql_error *error)
+{
+    json_t     *have = there(s, error), *list, *function;
+    const char *database, *name;
+    char        comment[40];
+    bool        ok = have && drop_others(s, have, wanted, error);
+
+    json_object_foreach((json_t *)(uintptr_t)wanted, database, list)
+        json_object_foreach(list, name, function) {
+            comment_of(function, comment);
+            ok = ok && (strcmp(model_text(json_object_get(have, database), name), comment) == 0 ||
+                        make(s, database, name, function, error));
+        }
+    json_decref(have);
+    return ok;
+}
+
+/* ---- rights ---- */
+
+/* {account as information_schema names it: {database or "*": true}} */
+static json_t *
+rights_there(struct server *s, struct sql_error *error)
+{
+    json_t *rows = server_rows(s, error, "SELECT GRANTEE, '*' FROM"
+                               " information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE ="
+                               " 'EXECUTE' UNION ALL SELECT GRANTEE, TABLE_SCHEMA FROM"
+                               " information_schema.SCHEMA_PRIVILEGES WHERE PRIVILEGE_TYPE ="
+                               " 'EXECUTE'"), *row, *have;
+    size_t  i;
+
+    if (!rows)
+        return NULL;
+    have = json_object();
+    json_array_foreach(rows, i, row) {
+        const char *account = server_cell(row, 0);
+
+        if (!json_object_get(have, account))
+            json_object_set_new_nocheck(have, account, json_object());
+        json_object_set_new_nocheck(json_object_get(have, account), server_cell(row, 1),
+                                    json_true());
+    }
+    json_decref(rows);
+    return have;
+}
+
+/* Those that `from` has and `but` has not. */
+static bool
+change(struct server *s, const char *user, bool grant, const json_t *from, const json_t *but,
+       struct sql_error *error)
+{
+    const char *database;
+    json_t     *yes;
+    bool        ok = true;
+
+    json_object_foreach((json_t *)(uintptr_t)from, database, yes) {
+        bool all = strcmp(database, "*") == 0;
+
+        if (!json_object_get(but, database))
+            ok = ok && server_run(s, error, "%s EXECUTE ON %s.* %s %s", grant ? "GRANT" : "REVOKE",
+                                  all ? "*" : server_name(database), grant ? "TO" : "FROM",
+                                  account_name(s, user));
+    }
+    return ok;
+}
+
+static bool
+sync_rights(struct server *s, const json_t *wanted, struct sql_error *error)
+{
+    json_t     *have = rights_there(s, error), *rights, *old;
+    const char *user;
+    bool        ok = have != NULL;
+
+    json_object_foreach((json_t *)(uintptr_t)wanted, user, rights) {
+        old = json_object_get(have, account_name(s, user));
+        ok  = ok && change(s, user, true, rights, old, error) &&
+             change(s, user, false, old, rights, error);
+    }
+    json_decref(have);
+    return ok;
+}
+
+bool
+engine_sync_functions(struct server *s, const json_t *wanted, struct sql_error *error)
+{
+    return sync_functions(s, json_object_get(wanted, "functions"), error) &&
+           sync_rights(s, json_object_get(wanted, "execute"), error);
+}

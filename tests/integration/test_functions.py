@@ -1,0 +1,281 @@
+"""test_functions.py - stored functions beside sharded tables: one of its arguments alone is on all
+servers, and gives what it gives on one; every other one is refused with the reason."""
+import os
+import signal
+
+import pymysql
+import pytest
+
+import testbed
+
+DB = "fun"
+SETUP = [
+    "CREATE TABLE t (id INT PRIMARY KEY, n INT, w VARCHAR(20), d DECIMAL(9,2), day DATE)"
+    " COMMENT 'shardd: key(id)'",
+    "CREATE TABLE u (a INT, b INT, w VARCHAR(20), PRIMARY KEY (a, b)) COMMENT 'shardd: key(a)'",
+    "CREATE TABLE ref (id INT PRIMARY KEY, n INT) COMMENT 'shardd: reference'",
+    "CREATE TABLE glo (id INT PRIMARY KEY, n INT) COMMENT 'shardd: global'",
+    "INSERT INTO t VALUES " + ",".join(
+        f"({i}, {'NULL' if i % 7 == 0 else i % 5}, 'w{i % 4}', {i}.25, '2024-0{i % 9 + 1}-01')"
+        for i in range(1, 41)),
+    "INSERT INTO u VALUES " + ",".join(f"({i % 13}, {i}, 'W{i % 3}')" for i in range(40)),
+    "INSERT INTO ref VALUES (1, 10), (2, 20), (3, NULL)",
+    "INSERT INTO glo VALUES (1, 1), (2, 4)",
+]
+FUNCTIONS = [
+    "CREATE FUNCTION twice(x INT) RETURNS INT DETERMINISTIC RETURN x * 2",
+    "CREATE FUNCTION label(w VARCHAR(20), n INT) RETURNS VARCHAR(40) NO SQL"
+    " RETURN CONCAT(UPPER(w), '-', COALESCE(n, 'none'))",
+    "CREATE FUNCTION `Gcd`(a INT, b INT) RETURNS INT BEGIN DECLARE c INT;"
+    " WHILE b <> 0 DO SET c = b, b = a MOD b, a = c; END WHILE; RETURN a; END",
+    "CREATE FUNCTION tax(x DECIMAL(9,2)) RETURNS DECIMAL(10,3)"
+    " BEGIN IF x > 20 THEN RETURN x * 0.19; ELSEIF x IS NULL THEN RETURN 0; END IF;"
+    " RETURN x * 0.07; END",
+    "CREATE FUNCTION fails(x INT) RETURNS INT BEGIN IF x = 3 THEN SIGNAL SQLSTATE '45000'"
+    " SET MESSAGE_TEXT = 'not three'; END IF; RETURN x; END",
+    "CREATE FUNCTION quarter_of(d DATE) RETURNS INT RETURN (MONTH(d) + 2) DIV 3",
+]
+READS = [
+    "SELECT twice(3), label('a', NULL), fun.gcd(12, 18)",
+    "SELECT id, twice(n) FROM t WHERE id = 5",
+    "SELECT id, label(w, n) FROM t ORDER BY id",
+    "SELECT id FROM t WHERE twice(n) > 4 ORDER BY id",
+    "SELECT id FROM t WHERE id = twice(4)",
+    "SELECT id FROM t WHERE id IN (twice(4), twice(5)) ORDER BY id",
+    "SELECT label(w, n) AS l, COUNT(*), SUM(tax(d)) FROM t GROUP BY l ORDER BY l",
+    "SELECT label(w, n), COUNT(*) FROM t GROUP BY label(w, n) ORDER BY 2 DESC, 1",
+    "SELECT DISTINCT label(w, n) FROM t ORDER BY 1",
+    "SELECT quarter_of(day) AS q, AVG(d), MIN(twice(n)), MAX(label(w, n)) FROM t GROUP BY q"
+    " ORDER BY q",
+    "SELECT COUNT(DISTINCT gcd(id, 12)) FROM t",
+    "SELECT w, SUM(n) FROM t GROUP BY w HAVING twice(SUM(n)) > 30 ORDER BY w",
+    "SELECT t.id, u.b, gcd(t.id, u.b) FROM t JOIN u ON t.id = u.a WHERE gcd(t.id, u.b) > 1"
+    " ORDER BY 1, 2",
+    "SELECT t.id, u.b FROM t JOIN u ON twice(t.n) = u.b ORDER BY 1, 2",
+    "SELECT id, ROW_NUMBER() OVER (PARTITION BY label(w, n) ORDER BY id) FROM t ORDER BY id",
+    "SELECT gcd(id, 6), COUNT(*) FROM t GROUP BY gcd(id, 6) WITH ROLLUP",
+    "SELECT id FROM t WHERE n = (SELECT MAX(twice(b)) FROM u WHERE u.a = t.id) ORDER BY id",
+    "SELECT twice(n) FROM t UNION SELECT twice(b) FROM u ORDER BY 1",
+    "SELECT t.id, twice(ref.n) FROM t JOIN ref ON ref.id = twice(t.n) ORDER BY 1",
+    "SELECT t.id, twice(glo.n) FROM t JOIN glo ON glo.id = t.n ORDER BY 1",
+    "WITH x AS (SELECT twice(n) AS y FROM t) SELECT y, COUNT(*) FROM x GROUP BY y ORDER BY y",
+    "SELECT l, c FROM (SELECT label(w, n) AS l, COUNT(*) AS c FROM t GROUP BY 1) x"
+    " WHERE c > 2 ORDER BY l",
+    "SELECT fails(n) FROM t ORDER BY id",
+    "SELECT twice(n, 1) FROM t",
+    "SELECT MAX(fails(b)) FROM u JOIN t ON t.n = u.b",
+]
+WRITES = [
+    "INSERT INTO t VALUES (100, twice(4), label('x', 1), tax(40), '2024-01-01')",
+    "INSERT INTO t (id, n) VALUES (twice(101), 1), (twice(102), 2)",
+    "INSERT INTO ref VALUES (7, twice(7))",
+    "UPDATE t SET n = twice(n), w = label(w, n) WHERE gcd(id, 10) = 5",
+    "UPDATE t SET id = id + 1000 WHERE twice(n) = 8 AND id < 20",
+    "UPDATE t JOIN u ON t.n = u.b SET t.w = label(u.w, u.b) WHERE t.id < 30",
+    "DELETE FROM t WHERE twice(n) = 2",
+    "INSERT INTO u SELECT twice(id), id + 200, label(w, n) FROM t WHERE id < 100",
+    "UPDATE ref SET n = twice(n)",
+]
+# What is used, and a word of the reason.
+REFUSED = [
+    ("CREATE FUNCTION r1() RETURNS INT RETURN (SELECT COUNT(*) FROM glo)", "reads tables"),
+    ("CREATE FUNCTION r1(x INT) RETURNS INT RETURN twice(x)", "calls other routines"),
+    ("CREATE FUNCTION r1(x INT) RETURNS INT RETURN fun.twice(x)", "calls other routines"),
+    ("CREATE FUNCTION r1() RETURNS DOUBLE RETURN RAND()", "more than its arguments"),
+    ("CREATE FUNCTION r1() RETURNS DATETIME RETURN CURRENT_TIMESTAMP", "more than its arguments"),
+    ("CREATE FUNCTION r1(at TIME) RETURNS DATETIME RETURN at", "more than its arguments"),
+    ("CREATE FUNCTION r1() RETURNS INT BEGIN SET @a = 1; RETURN 1; END", "variables"),
+    ("CREATE FUNCTION r1() RETURNS INT RETURN @@div_precision_increment", "variables"),
+    ("CREATE FUNCTION r1() RETURNS INT BEGIN SET div_precision_increment = 1; RETURN 1; END",
+     "variables"),
+    ("CREATE FUNCTION r1() RETURNS INT BEGIN DECLARE a INT; SET a = 1, sql_mode = ''; RETURN a;"
+     " END", "variables"),
+    ("CREATE FUNCTION r1() RETURNS INT RETURN LAST_INSERT_ID()", "variables"),
+    ("CREATE FUNCTION r1() RETURNS INT BEGIN INSERT INTO glo VALUES (9, 9); RETURN 1; END",
+     "reads tables"),
+    ("CREATE AGGREGATE FUNCTION r1(x INT) RETURNS INT BEGIN DECLARE s INT DEFAULT 0;"
+     " DECLARE CONTINUE HANDLER FOR NOT FOUND RETURN s;"
+     " LOOP FETCH GROUP NEXT ROW; SET s = s + x; END LOOP; END", "not known"),
+]
+
+
+@pytest.fixture(scope="module")
+def pair(gathering, plain):
+    gathering.sql(f"CREATE DATABASE {DB}", db=None)
+    plain.sql(f"CREATE DATABASE {DB}")
+    both = testbed.Both(gathering, plain, DB)
+    for sql in SETUP + FUNCTIONS:
+        both.run(sql)
+    yield both
+    both.close()
+    plain.sql(f"DROP DATABASE {DB}")
+    gathering.sql(f"DROP DATABASE {DB}", db=None)
+
+
+def answer(connection, sql):
+    with connection.cursor() as c:
+        try:
+            c.execute(sql)
+            return (c.description and [d[:2] for d in c.description], list(c.fetchall()),
+                    c.rowcount)
+        except pymysql.err.MySQLError as e:
+            return e.args
+
+
+@pytest.mark.parametrize("sql", READS)
+def test_read(pair, sql):
+    one, other = (answer(c, sql) for c in pair.connections)
+    assert one == other
+
+
+@pytest.mark.parametrize("sql", READS[:14])
+def test_read_gathered(pair, sql):
+    hinted = "/* shardd: gather=on */ " + sql if " FROM t" in sql else sql
+    assert answer(pair.connections[0], hinted) == answer(pair.connections[1], sql)
+
+
+@pytest.mark.parametrize("sql", WRITES)
+def test_write(pair, sql):
+    for c in pair.connections:
+        c.begin()
+    one, other = (answer(c, sql) for c in pair.connections)
+    tables = [[answer(c, f"SELECT * FROM {t} ORDER BY 1, 2") for t in ("t", "u", "ref")]
+              for c in pair.connections]
+    for c in pair.connections:
+        c.rollback()
+    assert one == other and tables[0] == tables[1]
+
+
+@pytest.mark.parametrize("create, why", REFUSED)
+def test_what_is_not_of_its_arguments_alone_is_refused(pair, create, why):
+    shardd = pair.connections[0]
+    arguments = "n" if "(x INT)" in create else "'10:00:00'" if "at TIME" in create else ""
+    with shardd.cursor() as c:
+        c.execute(create)
+        try:
+            for sql in (f"SELECT r1({arguments}) FROM t", f"SELECT id, n FROM t HAVING"
+                        f" r1({arguments}) > 1", f"UPDATE t SET n = r1({arguments})")[
+                            :1 if "AGGREGATE" in create else 3]:
+                with pytest.raises(pymysql.err.MySQLError, match=why) as e:
+                    c.execute(sql)
+                assert e.value.args[0] == 1235
+        finally:
+            c.execute("DROP FUNCTION r1")
+
+
+
+def test_replaced_and_dropped(pair):
+    both = pair
+    use = "SELECT id, r2(n) FROM t ORDER BY id"
+    spread = "SELECT t.id, r2(u.b) FROM t JOIN u ON r2(t.n) = u.b ORDER BY 1, 2"
+    for body in ("x + 1", "x + 2", "x * x"):
+        both.run(f"CREATE OR REPLACE FUNCTION r2(x INT) RETURNS INT RETURN {body}")
+        for sql in (use, spread):
+            one, other = (answer(c, sql) for c in both.connections)
+            assert one == other and len(one[1]) > 0
+    # Refused by all: it is as it was.
+    for c in both.connections:
+        assert answer(c, "CREATE FUNCTION r2() RETURNS INT RETURN 1")[0] == 1304
+        assert answer(c, "CREATE OR REPLACE FUNCTION r2() RETURNS INT RETURN unknown(")[0] == 1064
+        answer(c, "CREATE FUNCTION IF NOT EXISTS r2() RETURNS INT RETURN 1")
+        answer(c, "ALTER FUNCTION r2 COMMENT 'squares'")
+    one, other = (answer(c, use) for c in both.connections)
+    assert one == other
+    # No longer of its arguments alone, and again.
+    shardd = both.connections[0]
+    answer(shardd, "CREATE OR REPLACE FUNCTION r2(x INT) RETURNS INT RETURN x + RAND() * 0")
+    assert answer(shardd, use)[0] == 1235
+    both.run("CREATE OR REPLACE FUNCTION r2(x INT) RETURNS INT RETURN x - 1")
+    one, other = (answer(c, use) for c in both.connections)
+    assert one == other
+    both.run("DROP FUNCTION r2")
+    assert answer(shardd, "SELECT r2(1)")[0] == answer(both.connections[1], "SELECT r2(1)")[0]
+    assert answer(shardd, use)[0] == answer(both.connections[1], use)[0]
+    for c in both.connections:
+        assert answer(c, "DROP FUNCTION r2")[0] == 1305
+        answer(c, "DROP FUNCTION IF EXISTS r2")
+
+
+def test_it_keeps_the_sql_mode_and_the_character_set_it_was_made_with(pair):
+    both = pair
+    both.run("SET sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT', NAMES latin1")
+    both.run("CREATE FUNCTION r3(\"x\" VARCHAR(20)) RETURNS VARCHAR(40) RETURN \"x\" || '!'")
+    both.run("SET sql_mode = DEFAULT, NAMES utf8mb4")
+    for sql in ("SELECT r3(w) FROM t ORDER BY id", "SELECT DISTINCT r3(t.w) FROM t JOIN u"
+                " ON r3(t.w) = r3(LOWER(u.w)) ORDER BY 1",
+                "SELECT COLLATION(r3(w)), r3(w) = 'W1!' FROM t ORDER BY id"):
+        one, other = (answer(c, sql) for c in both.connections)
+        assert one == other
+    both.run("DROP FUNCTION r3")
+
+
+def test_in_a_view_and_prepared(pair):
+    both = pair
+    both.run("CREATE VIEW seen AS SELECT id, twice(n) AS m FROM t")
+    both.run("CREATE VIEW counted AS SELECT label(w, n) AS l, COUNT(*) AS c FROM t GROUP BY 1")
+    for sql in ("SELECT * FROM seen ORDER BY id", "SELECT * FROM counted ORDER BY l",
+                "SELECT c.l, s.id FROM counted c JOIN seen s ON s.m = c.c ORDER BY 1, 2"):
+        one, other = (answer(c, sql) for c in both.connections)
+        assert one == other
+    for c in both.connections:
+        answer(c, "PREPARE p FROM 'SELECT id, gcd(id, ?) FROM t WHERE gcd(id, ?) > 1 ORDER BY id'")
+        answer(c, "SET @a = 6")
+    one, other = (answer(c, "EXECUTE p USING @a, @a") for c in both.connections)
+    assert one == other and len(one[1]) > 0
+    both.run("DROP VIEW seen, counted")
+
+
+LIFE = ["SELECT cube(2)", "SELECT id, cube(id) FROM t ORDER BY id", "SELECT a.id FROM t a JOIN t b"
+        " ON cube(a.id) = b.id ORDER BY 1"]
+LIFE_ANSWERS = [((8,),), tuple((i, i ** 3) for i in range(1, 30)), ((1,), (2,), (3,))]
+
+
+def test_new_servers_and_new_homes_have_it(new_cluster):
+    c = new_cluster(shards=1)
+    c.sql("CREATE TABLE t (id INT PRIMARY KEY)")
+    c.sql("INSERT INTO t VALUES " + ",".join(f"({i})" for i in range(1, 30)))
+    c.sql("SET sql_mode = 'ANSI_QUOTES'")
+    c.sql("CREATE FUNCTION Cube(x INT) RETURNS INT RETURN x * x * x")
+    home = c.shard_list()[0]["name"]
+    c.ctl("shard add")
+    c.ctl("reshard rebalance", "--no-reverse", "--wait")
+    answers = lambda: [c.sql(sql) for sql in LIFE]
+    assert answers() == LIFE_ANSWERS
+    # An engine that is started anew has it again.
+    pid = c.ctl("engine list")["engines"][0]["pid"]
+    os.kill(pid, signal.SIGKILL)
+    testbed.wait_for("another engine", lambda: c.ctl("engine list")["engines"][0]["pid"]
+                     not in (0, pid))
+    testbed.wait_for("the function there", lambda: answer_of(c, LIFE[2]) == LIFE_ANSWERS[2])
+    c.ctl("engine add", "--name", "second")
+    assert answers() == LIFE_ANSWERS
+    # Its database's home may go.
+    c.ctl("shard drain", home, "--no-reverse", "--wait")
+    assert len(c.shard_list()) == 1 and answers() == LIFE_ANSWERS
+    c.ctl("shard add")
+    assert all(c.on_shard(shard, "SELECT app.cube(3)") == ((27,),) for shard in c.shard_list())
+    # With another collation it would be another one on the engines.
+    c.sql("ALTER DATABASE app COLLATE utf8mb4_bin")
+    with pytest.raises(pymysql.err.MySQLError, match="CREATE OR REPLACE FUNCTION"):
+        c.sql(LIFE[1])
+    c.sql("CREATE OR REPLACE FUNCTION cube(x INT) RETURNS INT RETURN x * x * x")
+    assert answers() == LIFE_ANSWERS
+    # Rights count, wherever it would run.
+    c.sql("CREATE USER some IDENTIFIED BY 'some'")
+    c.sql("GRANT SELECT ON app.* TO some")
+    c.sql("GRANT EXECUTE ON app.* TO some")
+    for said in (None, "REVOKE EXECUTE ON app.* FROM some"):
+        if said:
+            c.sql(said)
+        connection = c.connect(user="some", password="some")
+        for sql, expected in zip(LIFE, LIFE_ANSWERS):
+            one = answer(connection, sql)
+            assert one[0] == 1370 if said else one[1] == list(expected)
+        connection.close()
+
+
+def answer_of(c, sql):
+    try:
+        return c.sql(sql)
+    except pymysql.err.MySQLError as e:
+        return e.args
