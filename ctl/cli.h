@@ -76,6 +76,10 @@ int cli_call(struct cli *cli, const char *method, const char *path, const json_t
 int cli_change(struct cli *cli, const char *method, const char *path, const json_t *body,
                const char *fmt, ...) printf_like(5, 6);
 
+/* ... to `prefix`/NAME, where NAME is the first argument: prints "`done` NAME". */
+int cli_change_named(struct cli *cli, const char *method, const char *prefix, const json_t *body,
+                     const char *done);
+
 /* The members `columns` ("name kind key") of each object as an aligned table. */
 void cli_table(const json_t *rows, const char *columns);
 

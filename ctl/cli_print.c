@@ -51,6 +51,17 @@ cli_change(struct cli *cli, const char *method, const char *path, const json_t *
     return status;
 }
 
+int
+cli_change_named(struct cli *cli, const char *method, const char *prefix, const json_t *body,
+                 const char *done)
+{
+    char *path   = client_path(prefix, cli->argument[0]);
+    int   status = cli_change(cli, method, path, body, "%s %s", done, cli->argument[0]);
+
+    free(path);
+    return status;
+}
+
 /* A value as text of the people's table; the caller frees it. */
 static char *
 cell(const json_t *value)

@@ -47,9 +47,5 @@ verb_engine_add(struct cli *cli)
 int
 verb_engine_remove(struct cli *cli)
 {
-    char *path   = client_path("/v1/engines/", cli->argument[0]);
-    int   status = cli_change(cli, "DELETE", path, NULL, "removed engine %s", cli->argument[0]);
-
-    free(path);
-    return status;
+    return cli_change_named(cli, "DELETE", "/v1/engines/", NULL, "removed engine");
 }

@@ -29,18 +29,6 @@ list(struct cli *cli, const char *path, const char *member, const char *columns)
     return status;
 }
 
-/* METHOD prefix/NAME, where NAME is the first argument. */
-static int
-change_named(struct cli *cli, const char *method, const char *prefix, const json_t *body,
-             const char *done)
-{
-    char *path   = client_path(prefix, cli->argument[0]);
-    int   status = cli_change(cli, method, path, body, "%s %s", done, cli->argument[0]);
-
-    free(path);
-    return status;
-}
-
 int
 verb_database_create(struct cli *cli)
 {
@@ -91,7 +79,7 @@ verb_database_set(struct cli *cli)
     }
     json_object_set_new(body, "consistency",
                         json_string_nocheck(cli_option(cli, "consistency")));
-    status = change_named(cli, "PUT", "/v1/databases/", body, "changed database");
+    status = cli_change_named(cli, "PUT", "/v1/databases/", body, "changed database");
     json_decref(body);
     return status;
 }
@@ -99,7 +87,7 @@ verb_database_set(struct cli *cli)
 int
 verb_database_drop(struct cli *cli)
 {
-    return change_named(cli, "DELETE", "/v1/databases/", NULL, "dropped database");
+    return cli_change_named(cli, "DELETE", "/v1/databases/", NULL, "dropped database");
 }
 
 int
@@ -306,7 +294,7 @@ verb_user_set(struct cli *cli)
                      ? cli_wrong(cli, "say --commit MODE, --consistency WORD, --lock, --unlock or "
                                  "a limit: see "
                                  "shardctl user set --help")
-                     : change_named(cli, "PUT", "/v1/users/", body, "changed user");
+                     : cli_change_named(cli, "PUT", "/v1/users/", body, "changed user");
     json_decref(body);
     return status;
 }
@@ -325,7 +313,7 @@ verb_user_passwd(struct cli *cli)
         !cli_option(cli, "discard-old"))
         status = cli_wrong(cli, "say --password TEXT or --password-stdin, or --discard-old");
     else if (password_of(cli, body))
-        status = change_named(cli, "PUT", "/v1/users/", body, "changed the password of");
+        status = cli_change_named(cli, "PUT", "/v1/users/", body, "changed the password of");
     json_decref(body);
     return status;
 }
@@ -351,5 +339,5 @@ verb_user_token(struct cli *cli)
 int
 verb_user_remove(struct cli *cli)
 {
-    return change_named(cli, "DELETE", "/v1/users/", NULL, "removed user");
+    return cli_change_named(cli, "DELETE", "/v1/users/", NULL, "removed user");
 }

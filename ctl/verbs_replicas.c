@@ -85,16 +85,6 @@ verb_replica_add(struct cli *cli)
     return status;
 }
 
-static int
-put(struct cli *cli, const json_t *body, const char *done)
-{
-    char *path   = client_path("/v1/replicas/", cli->argument[0]);
-    int   status = cli_change(cli, "PUT", path, body, "%s %s", done, cli->argument[0]);
-
-    free(path);
-    return status;
-}
-
 int
 verb_replica_set(struct cli *cli)
 {
@@ -104,7 +94,7 @@ verb_replica_set(struct cli *cli)
     if (!cli_option(cli, "weight") && !cli_option(cli, "zone") && !cli_option(cli, "agent"))
         status = cli_wrong(cli, "say --weight N, --zone NAME or --agent URL");
     else if (set_wish(cli, body))
-        status = put(cli, body, "changed replica");
+        status = cli_change_named(cli, "PUT", "/v1/replicas/", body, "changed replica");
     json_decref(body);
     return status;
 }
@@ -112,18 +102,14 @@ verb_replica_set(struct cli *cli)
 int
 verb_replica_remove(struct cli *cli)
 {
-    char *path   = client_path("/v1/replicas/", cli->argument[0]);
-    int   status = cli_change(cli, "DELETE", path, NULL, "removed replica %s", cli->argument[0]);
-
-    free(path);
-    return status;
+    return cli_change_named(cli, "DELETE", "/v1/replicas/", NULL, "removed replica");
 }
 
 static int
 set_state(struct cli *cli, const char *state, const char *done)
 {
     json_t *body   = json_pack("{s:s}", "state", state);
-    int     status = put(cli, body, done);
+    int     status = cli_change_named(cli, "PUT", "/v1/replicas/", body, done);
 
     json_decref(body);
     return status;

@@ -184,7 +184,6 @@ verb_shard_set(struct cli *cli)
     const char *state = cli_option(cli, "state"), *name = cli_option(cli, "name");
     const char *agent = cli_option(cli, "agent");
     json_t     *body;
-    char       *path;
     int         status;
 
     const char *semi_sync = cli_option(cli, "semi-sync");
@@ -200,9 +199,7 @@ verb_shard_set(struct cli *cli)
     set_text(body, "agent", agent);
     set_text(body, "state", state);
     set_text(body, "name", name);
-    path   = client_path("/v1/shards/", cli->argument[0]);
-    status = cli_change(cli, "PUT", path, body, "changed shard %s", cli->argument[0]);
-    free(path);
+    status = cli_change_named(cli, "PUT", "/v1/shards/", body, "changed shard");
     json_decref(body);
     return status;
 }

@@ -71,26 +71,16 @@ verb_token_list(struct cli *cli)
     return status;
 }
 
-static int
-delete(struct cli *cli, const char *prefix, const char *done)
-{
-    char *path   = client_path(prefix, cli->argument[0]);
-    int   status = cli_change(cli, "DELETE", path, NULL, "%s %s", done, cli->argument[0]);
-
-    free(path);
-    return status;
-}
-
 int
 verb_token_revoke(struct cli *cli)
 {
-    return delete(cli, "/v1/tokens/", "revoked");
+    return cli_change_named(cli, "DELETE", "/v1/tokens/", NULL, "revoked");
 }
 
 int
 verb_token_distrust(struct cli *cli)
 {
-    return delete(cli, "/v1/keys/", "no longer trusted:");
+    return cli_change_named(cli, "DELETE", "/v1/keys/", NULL, "no longer trusted:");
 }
 
 int

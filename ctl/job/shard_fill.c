@@ -231,6 +231,15 @@ fill_references(struct cluster *c, struct shard_fill *fill, struct server *to, j
     return true;
 }
 
+/* The connections in `fill` have the names of their shards from there. */
+static void
+forget_shards(struct shard_fill *fill, json_t *shards)
+{
+    for (size_t i = 0; i < fill->n; i++)
+        fill->home[i].name = "";
+    json_decref(shards);
+}
+
 bool
 shard_fill(struct cluster *c, const json_t *shard, void *context, struct sql_error *error)
 {
@@ -248,10 +257,7 @@ shard_fill(struct cluster *c, const json_t *shard, void *context, struct sql_err
 
     server_close(&to);
     json_decref(tables);
-    /* The connections in `fill` have the names of their shards from here. */
-    for (size_t i = 0; i < fill->n; i++)
-        fill->home[i].name = "";
-    json_decref(shards);
+    forget_shards(fill, shards);
     return ok;
 }
 
@@ -288,9 +294,7 @@ shard_fill_again(struct cluster *c, const json_t *shard, struct shard_fill *fill
 
     server_close(&to);
     json_decref(tables);
-    for (size_t i = 0; i < fill->n; i++)
-        fill->home[i].name = "";
-    json_decref(shards);
+    forget_shards(fill, shards);
     return ok;
 }
 
