@@ -166,6 +166,14 @@ finish(struct result_reader *r)
                    ? RESULT_FIRST : RESULT_OVER;
 }
 
+/* An EOF packet has the flag too, without room for what has changed. */
+static void
+note_change(struct result_reader *r, uint16_t status)
+{
+    if (r->capabilities & CLIENT_SESSION_TRACK && status & SERVER_SESSION_STATE_CHANGED)
+        r->session_changed = true;
+}
+
 /* OK packets are not given to reply_ok_decode(), because the end of a long one
  * may not have been kept. */
 static bool
@@ -184,8 +192,7 @@ apply_ok(struct result_reader *r, struct span payload, bool at_end)
         r->affected_rows += affected_rows;
         r->insert_id = insert_id;
     }
-    if (r->capabilities & CLIENT_SESSION_TRACK && status & SERVER_SESSION_STATE_CHANGED)
-        r->session_changed = true;
+    note_change(r, status);
     finish(r);
     return true;
 }
@@ -199,6 +206,7 @@ apply_eof(struct result_reader *r, struct span payload)
         return false;
     r->status   = eof.status;
     r->warnings = eof.warnings;
+    note_change(r, eof.status);
     return true;
 }
 

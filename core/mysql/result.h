@@ -87,7 +87,7 @@ struct result_reader {
     uint32_t statement_id; /* RESULT_PREPARE */
     uint16_t n_params;     /* RESULT_PREPARE */
     uint32_t n_columns;    /* of the last result set, or of the prepared statement */
-    bool     session_changed; /* some OK carried session-track entries */
+    bool     session_changed; /* some OK or EOF said that the session has changed */
     bool     had_rows;        /* some result was a result set */
     uint8_t  next_seq;        /* 1 after result_init(); set it when the command took more packets */
     bool     cursor;          /* false after result_init(); set it when the command asked for

@@ -395,6 +395,8 @@ struct plan {
     bool                       has_offset;   /* of the outermost LIMIT: */
     struct operand             page_offset;
     bool                       asks_found_rows; /* the number of rows sent is not FOUND_ROWS() */
+    bool                       keeps_found_rows; /* FOUND_ROWS() stays, whatever rows are sent */
+    bool                       selects_into_table; /* INSERT ... SELECT: FOUND_ROWS() is of it */
     uint32_t                   n_into;       /* PLAN_SCATTER: rows are for variables */
     bool                       into_late;    /* INTO behind FROM, of which servers warn */
     const struct into_variable *into;

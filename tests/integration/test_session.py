@@ -268,3 +268,38 @@ def test_settings_that_depend_on_others(both):
         both.run(sql)
         everywhere()
     both.run(f"DROP DATABASE {other}")
+
+
+FOUND = [
+    "SHOW CREATE TABLE t", "SHOW CREATE TABLE g", "SHOW CREATE VIEW w", "SHOW CREATE DATABASE {db}",
+    "EXPLAIN SELECT * FROM t WHERE id = 1", "EXPLAIN SELECT * FROM g", "EXPLAIN FORMAT=JSON "
+    "SELECT * FROM g", "EXPLAIN SELECT * FROM g a JOIN g b", "EXPLAIN UPDATE g SET v = 1",
+    "DESCRIBE g", "ANALYZE SELECT * FROM g", "ANALYZE FORMAT=JSON SELECT * FROM g",
+    "ANALYZE UPDATE g SET v = v", "SELECT v INTO @a FROM g WHERE id = 1",
+    "SELECT v INTO @a FROM t WHERE id = 1", "SELECT v INTO @a FROM t WHERE id = 77",
+    "SELECT v INTO @a FROM g", "SELECT MAX(v) INTO @a FROM t", "SELECT 5 INTO @a",
+    "SELECT SQL_CALC_FOUND_ROWS v FROM g ORDER BY id LIMIT 1 INTO @a",
+    "CREATE TABLE n1 SELECT * FROM g", "CREATE TABLE n2 (PRIMARY KEY (id)) SELECT * FROM t",
+    "CREATE TABLE IF NOT EXISTS n2 SELECT * FROM g", "CREATE TEMPORARY TABLE n3 SELECT * FROM g",
+    "INSERT INTO t SELECT id + 100, v FROM t", "INSERT INTO g SELECT * FROM g",
+    "INSERT INTO n2 SELECT DISTINCT id + 50, v FROM g WHERE id = 1",
+    "INSERT INTO t VALUES (50, 1), (550, 1)",
+    "INSERT INTO t VALUES (60, 1) RETURNING id", "DELETE FROM g WHERE id = 2 RETURNING id",
+    "REPLACE INTO t VALUES (60, 2), (61, 3) RETURNING v", "ANALYZE TABLE g", "CHECK TABLE t",
+    "CHECKSUM TABLE g", "VALUES (1), (2), (3), (4)", "HELP 'select'", "SHOW PROFILES",
+]
+
+
+@pytest.mark.parametrize("before", ["SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION "
+                                    "SELECT 5 UNION SELECT 6", "SELECT 7"])
+def test_rows_that_were_found(both, before):
+    """FOUND_ROWS() counts what SELECT selects, and not what other statements answer."""
+    for sql in ("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE g (id INT, v INT)",
+                "INSERT INTO t VALUES (1, 1), (2, 2), (3, 3), (4, 4), (5, 5)",
+                "INSERT INTO g VALUES (1, 1), (2, 2), (3, 3)", "CREATE VIEW w AS SELECT * FROM t"):
+        both.run(sql)
+    for sql in FOUND:
+        both.run(before)
+        for answer in both.answers(sql.format(db=both.db)):
+            assert answer.error is None or answer.error[0] == 1172, (sql, answer)
+        both.compare(f"SELECT FOUND_ROWS(), {sql!r}")

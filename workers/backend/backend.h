@@ -98,6 +98,7 @@ struct backend {
     bool              dirty;     /* has state that cannot be replayed: never for others */
     bool              unclean;    /* may have state that we cannot see: the next holder resets */
     bool              fixed_time; /* SET timestamp is in force */
+    bool              tells_changes; /* its answers say when a statement has run SET */
     enum backend_role role;
     struct statements statements;
     uint32_t          n_private; /* statements of one execution each: not among these */

@@ -168,6 +168,8 @@ send_ok(struct client_apply *k)
         ok.info          = (struct span){ 0 };
         if (k->records != 1 || q->plan->plan.change->from_query)
             ok.info = info_of(k, text, sizeof(text));
+        if (q->plan->plan.selects_into_table)
+            s->found_rows = k->records;
     }
     put_status(k, &ok);
     s->row_count = (int64_t)ok.affected_rows;

@@ -77,6 +77,8 @@ say_ok(struct client_make *k)
         k->ok.status |= SERVER_MORE_RESULTS_EXISTS;
     k->ok.warnings = (uint16_t)(s->warnings < UINT16_MAX ? s->warnings : UINT16_MAX);
     s->row_count   = (int64_t)k->ok.affected_rows;
+    if (k->making.make.len != 0) /* else there was a table */
+        s->found_rows = k->ok.affected_rows;
     reply_ok_encode(stream_out(&c->stream), &c->reader.next_seq, s->capabilities, &k->ok);
 }
 

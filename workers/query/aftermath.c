@@ -8,11 +8,12 @@
 #include "core/mysql/wire.h"
 #include "workers/query/diagnostics.h"
 #include "workers/query/leg.h"
+#include "workers/query/settings.h"
 
 /* In this order: what comes later would overwrite what comes earlier. */
 enum after {
-    AFTER_WARNINGS, AFTER_FOUND_ROWS, AFTER_INSERT_ID, AFTER_NAMES, AFTER_VALUES, AFTER_LOCKS,
-    AFTER_DONE,
+    AFTER_WARNINGS, AFTER_FOUND_ROWS, AFTER_INSERT_ID, AFTER_SETTINGS, AFTER_MEANING, AFTER_NAMES,
+    AFTER_VALUES, AFTER_LOCKS, AFTER_DONE,
 };
 
 enum { USERVAR_BYTES_MAX = 1 << 20 };
@@ -21,6 +22,7 @@ struct aftermath {
     struct leg    *leg;
     enum after     step, until;
     bool           failed;  /* the answer of the step was an error, or none */
+    struct settings *settings; /* in the query's arena; NULL: not asked */
     struct buf     names;   /* of user variables: a list (see uservars.h) */
     uint32_t       n_columns, n_seen;
     struct column *columns; /* in the query's arena */
@@ -53,7 +55,9 @@ ask_found_rows(struct aftermath *a, struct buf *text)
         return !plan->keeps_diagnostics;
     bool unknown = (a->leg->q->digest_flags & DIGEST_CALC_FOUND_ROWS) || plan->asks_found_rows ||
                    (plan->has_offset && a->leg->x.reader.n_rows == 0);
-    return unknown && a->leg->x.reader.had_rows;
+    /* INTO tells nothing, ANALYZE what it did. */
+    return (unknown && a->leg->x.reader.had_rows) ||
+           (!plan->is_write && (a->leg->q->digest_flags & DIGEST_INTO) != 0);
 }
 
 static bool
@@ -64,6 +68,23 @@ ask_insert_id(struct aftermath *a, struct buf *text)
     buf_append_text(text, "SELECT LAST_INSERT_ID() LIMIT 1");
     return q->plan->plan.runs_code ||
            (a->leg->x.reader.error == 0 && query_sets_insert_id(q));
+}
+
+static bool
+ask_settings(struct aftermath *a, struct buf *text)
+{
+    if (!settings_may_have_changed(a->leg))
+        return false;
+    settings_ask(a->leg, text, &a->settings);
+    return true;
+}
+
+static bool
+ask_meaning(const struct aftermath *a, struct buf *text)
+{
+    if (a->settings != NULL)
+        settings_ask_meaning(a->settings, text);
+    return a->settings != NULL;
 }
 
 static bool
@@ -188,6 +209,18 @@ take_column(struct aftermath *a, struct span payload)
 }
 
 static void
+take_row(struct aftermath *a, struct span payload)
+{
+    switch ((int)a->step) {
+    case AFTER_WARNINGS: take_warning(a, payload); return;
+    case AFTER_VALUES:   take_values(a, payload); return;
+    case AFTER_SETTINGS: settings_take(a->settings, payload); return;
+    case AFTER_MEANING:  a->got_row = settings_adopt(a->settings, payload); return;
+    default:             take_number(a, payload); return;
+    }
+}
+
+static void
 take(struct aftermath *a, const struct result_message *m)
 {
     switch ((int)m->kind) {
@@ -198,12 +231,7 @@ take(struct aftermath *a, const struct result_message *m)
         return;
     case RESULT_IS_COLUMN: take_column(a, m->message.payload); return;
     case RESULT_IS_ROW:
-        if (a->step == AFTER_WARNINGS)
-            take_warning(a, m->message.payload);
-        else if (a->step == AFTER_VALUES)
-            take_values(a, m->message.payload);
-        else
-            take_number(a, m->message.payload);
+        take_row(a, m->message.payload);
         return;
     case RESULT_IS_ERR: a->failed = true; return;
     default: return;
@@ -230,11 +258,19 @@ stay(struct leg *leg)
 }
 
 static void
+fini(struct aftermath *a)
+{
+    buf_fini(&a->names);
+    if (a->settings != NULL)
+        settings_fini(a->settings);
+}
+
+static void
 end(struct aftermath *a)
 {
     struct leg *leg = a->leg;
 
-    buf_fini(&a->names);
+    fini(a);
     if (leg->backend != NULL && a->inexact)
         stay(leg);
     a->done(leg);
@@ -246,7 +282,7 @@ give_up(struct aftermath *a)
 {
     if (a->step != AFTER_WARNINGS)
         a->leg->q->cut = true;
-    buf_fini(&a->names);
+    fini(a);
     a->done(a->leg);
 }
 
@@ -256,7 +292,8 @@ next(struct aftermath *a)
     struct leg     *leg = a->leg;
     struct session *s   = leg->q->s;
 
-    if (a->failed || (a->step == AFTER_VALUES && !a->got_row)) {
+    bool needs_row = a->step == AFTER_VALUES || a->step == AFTER_MEANING;
+    if (a->failed || (needs_row && !a->got_row)) {
         leg->backend->dirty = true;
         give_up(a);
         return;
@@ -289,7 +326,7 @@ on_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
     leg->backend = NULL;
     leg->lost    = true;
     if (leg->q->finished)
-        buf_fini(&leg->after->names);
+        fini(leg->after);
     else
         give_up(leg->after);
 }
@@ -303,6 +340,8 @@ asks(struct aftermath *a, struct buf *text)
     case AFTER_WARNINGS:   return ask_warnings(a, text);
     case AFTER_FOUND_ROWS: return ask_found_rows(a, text);
     case AFTER_INSERT_ID:  return ask_insert_id(a, text);
+    case AFTER_SETTINGS:   return ask_settings(a, text);
+    case AFTER_MEANING:    return ask_meaning(a, text);
     case AFTER_NAMES:      return ask_names(a, text);
     case AFTER_VALUES:     return ask_values(a, text);
     case AFTER_LOCKS:      return ask_locks(a, text);

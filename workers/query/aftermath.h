@@ -1,7 +1,8 @@
 /* aftermath.h - what a relayed statement has left on its backend for the session.
  *
  *   answer is with the client --> SHOW WARNINGS --> FOUND_ROWS(), LAST_INSERT_ID()
- *        --> names of user variables --> their values --> locks --> leg_over()
+ *        --> what code has SET (settings.h) --> names of user variables --> their values
+ *        --> locks --> leg_over()
  *
  * Each is asked only where the statement can have changed it. Afterwards the session
  * knows it all and any other backend will do.

@@ -9,6 +9,7 @@
 #include "workers/query/own_vars.h"
 #include "workers/query/park.h"
 #include "workers/query/replica.h"
+#include "workers/query/settings.h"
 #include "workers/query/txn.h"
 
 void
@@ -234,7 +235,7 @@ step_reset(struct leg *leg)
         return false;
     b->vars_hash  = 0;
     b->user_owner = b->user_version = 0;
-    b->fixed_time = false;
+    b->fixed_time = b->tells_changes = false;
     b->role       = b->role == ROLE_NONE ? ROLE_NONE : ROLE_UNKNOWN;
     backend_forget_statements(b);
     command_encode(backend_out(b), COM_RESET_CONNECTION);
@@ -314,6 +315,20 @@ step_schema(struct leg *leg)
     backend_set_schema(b, span_of(s->schema));
     say(leg, COM_INIT_DB, span_of(s->schema));
     return true;
+}
+
+/* Of code nobody knows what it will SET: the answer says whether it did, see settings.h. */
+static bool
+step_changes(struct leg *leg)
+{
+    struct backend *b    = leg->backend;
+    bool            want = settings_may_change(leg);
+
+    if (b->tells_changes == want || (!want && !settings_may_forget(leg)))
+        return false;
+    b->tells_changes = want;
+    backend_send(b, COM_QUERY, settings_say_changes(want), &leg->changes, &begin_ops);
+    return false; /* it travels with what follows */
 }
 
 static bool
@@ -494,6 +509,7 @@ do_step(struct leg *leg)
     case STEP_VARS:                return step_vars(leg);
     case STEP_USER_VARS:           return step_user_vars(leg);
     case STEP_SCHEMA:              return step_schema(leg);
+    case STEP_CHANGES:             return step_changes(leg);
     case STEP_INSERT_ID:           return step_insert_id(leg);
     case STEP_NEXT_TRANSACTION:    return step_next_transaction(leg);
     case STEP_BEGIN:               return step_begin(leg);

@@ -30,7 +30,8 @@ const char meaning_question[] =
     CHANGED("system_versioning_alter_history") CHANGED("default_storage_engine")
     CHANGED("old_mode") CHANGED_NUMBER("innodb_compression_default") "NULL), @@timestamp, "
     "@@session_track_schema, @@session_track_state_change, "
-    "IF(@@collation_server = @@GLOBAL.collation_server, '', @@collation_server)";
+    "IF(@@collation_server = @@GLOBAL.collation_server, '', @@collation_server), "
+    "@@character_set_results";
 
 static uint16_t
 cell_u16(struct cell cell)
@@ -84,6 +85,7 @@ meaning_read(struct meaning *m, const struct cell *cells)
     m->modes.track_no_schema       = cell_u16(cells[14]) == 0;
     m->modes.track_changes         = cell_u16(cells[15]) != 0;
     copy_name(m->modes.collation_server, sizeof(m->modes.collation_server), cells[16]);
+    copy_name(m->modes.results, sizeof(m->modes.results), cells[17]);
     copy_name(m->modes.timestamp, sizeof(m->modes.timestamp), cells[13]);
 }
 

@@ -54,7 +54,7 @@ enum leg_state { LEG_NEW, LEG_WAITING, LEG_SYNC, LEG_RUNNING, LEG_ASKING, LEG_OV
 /* What has to be said before the statement; one at a time. */
 enum leg_step {
     STEP_RESET, STEP_FILL, STEP_TIME, STEP_ROLE, STEP_VARS, STEP_USER_VARS, STEP_SCHEMA,
-    STEP_INSERT_ID, STEP_NEXT_TRANSACTION,
+    STEP_CHANGES, STEP_INSERT_ID, STEP_NEXT_TRANSACTION,
     STEP_BEGIN, STEP_SAVEPOINTS, STEP_STATEMENT_SAVEPOINT, STEP_LOOKUP, STEP_READY,
 };
 
@@ -95,6 +95,7 @@ struct leg {
     bool               yielded;  /* other statements were closed for it */
     struct exchange    time;     /* SET timestamp travels as well, */
     struct exchange    role;     /* and SET ROLE, */
+    struct exchange    changes;  /* and SET session_track_state_change, */
     struct exchange    arm;      /* and the beginning of what lookups are told */
     struct buf         text;     /* owned: this shard's own text; empty: q->text */
     const struct param_value *params; /* with a text of its own, QUERY_EXECUTE */

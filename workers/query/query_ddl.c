@@ -95,8 +95,9 @@ send_rows(struct query_run *q, json_t *columns, json_t *rows, uint32_t warnings)
                 result_writer_text(&w, text_of(cell));
         }
     result_writer_end(&w, (uint16_t)status, (uint16_t)warnings);
-    q->s->row_count  = -1;
-    q->s->found_rows = json_array_size(rows);
+    q->s->row_count = -1;
+    if (!q->plan->plan.keeps_found_rows)
+        q->s->found_rows = json_array_size(rows);
     if (warnings != 0)
         q->s->warnings = warnings;
     query_flush(q);

@@ -113,7 +113,8 @@ answer(struct query_run *q)
         return;
     }
     m->warnings -= q->n_repeated;
-    s->found_rows = merge_total(m->merge);
+    if (!q->plan->plan.keeps_found_rows)
+        s->found_rows = merge_total(m->merge);
     if (m->into != NULL) {
         into_answer(m->into, m->warnings);
         return;

@@ -16,6 +16,7 @@
 #include "workers/query/leg.h"
 #include "workers/query/replica.h"
 #include "workers/query/limits.h"
+#include "workers/query/track.h"
 #include "workers/query/txn.h"
 
 static struct leg *
@@ -25,38 +26,6 @@ leg_of(struct exchange *x)
 }
 
 /* --- what the answer did to the session ---------------------------------- */
-
-void
-query_relay_remember(struct leg *leg)
-{
-    struct session             *s = leg->q->s;
-    const struct result_reader *r = &leg->x.reader;
-
-    const struct plan          *plan = leg->q->plan != NULL ? &leg->q->plan->plan : NULL;
-    struct sql_error            why;
-
-    if (leg->q->keeps_diagnostics) {
-        s->row_count  = -1;
-        s->found_rows = r->n_rows;
-        return;
-    }
-    /* Relayed rows of a sharded table bring their own numbers. */
-    if (query_is_numbered(leg->q, r->insert_id, r->affected_rows, false))
-        s->last_insert_id = r->insert_id;
-    if (r->warnings != 0) {
-        diagnostics_clear(s);
-        s->warnings = r->warnings;
-    }
-    /* A procedure ends with an OK of its own behind its results. */
-    bool rows    = r->had_rows && r->n_results == 1;
-    s->row_count = r->error != 0 || rows ? -1 : (int64_t)r->affected_rows;
-    if (r->had_rows)
-        s->found_rows = r->n_rows + (r->n_rows != 0 ? plan_page_offset(plan, &leg->q->values) : 0);
-    else if (r->error == 0 && (leg->q->digest_flags & DIGEST_INTO) != 0)
-        s->found_rows = r->affected_rows;
-    if (result_error(r, &why))
-        diagnostics_error(s, &why);
-}
 
 /* A routine has begun one: from here on it is the session's. */
 static void
@@ -360,19 +329,42 @@ replace_error(struct leg *leg, struct span payload)
 }
 
 /* An engine knows nothing of the session's transaction. */
-static void
-set_status(const struct leg *leg, uint8_t *at)
+static uint16_t
+told_status(const struct leg *leg, unsigned status)
 {
-    const unsigned own    = SERVER_STATUS_IN_TRANS | SERVER_STATUS_IN_TRANS_READONLY |
+    const unsigned own = SERVER_STATUS_IN_TRANS | SERVER_STATUS_IN_TRANS_READONLY |
                          SERVER_STATUS_AUTOCOMMIT;
-    unsigned       status = wire_load_u16(at);
 
     if (leg->is_engine)
         status = (status & ~own) | session_status(leg->q->s);
     if (leg->q->more)
         status |= SERVER_MORE_RESULTS_EXISTS;
-    at[0] = (uint8_t)status;
-    at[1] = (uint8_t)(status >> 8);
+    if (leg->backend->tells_changes) /* where the client is to hear it, it has entries */
+        status &= ~(unsigned)SERVER_SESSION_STATE_CHANGED;
+    return (uint16_t)status;
+}
+
+/* The answer tells of the session more than the client asked for, or in a way that it has not
+ * agreed to. */
+static bool
+relay_tracked(struct leg *leg, const struct result_message *m)
+{
+    struct query_run *q       = leg->q;
+    uint64_t          theirs  = q->s->capabilities | CLIENT_SESSION_TRACK;
+    struct span       payload = m->message.payload;
+    bool              end     = m->kind == RESULT_IS_END;
+    struct ok         ok;
+
+    if ((m->kind != RESULT_IS_OK && !(end && q->s->capabilities & CLIENT_DEPRECATE_EOF)) ||
+        !reply_ok_decode(payload, theirs, &ok) || ok.track.len == 0)
+        return false;
+    ok.status = told_status(leg, ok.status);
+    ok.track  = track_filter(&q->arena, q->s, ok.track);
+    if (end)
+        reply_end_encode(stream_out(q->client), &q->seq, q->s->capabilities, &ok);
+    else
+        reply_ok_encode(stream_out(q->client), &q->seq, q->s->capabilities, &ok);
+    return true;
 }
 
 static void
@@ -386,8 +378,11 @@ relay_as_it_is(struct leg *leg, const struct result_message *m)
     buf_append_span(out, m->message.payload);
     uint8_t *payload = out->bytes + out->start + pay;
     size_t   status  = status_offset(q, m);
-    if (status < m->message.payload.len - 1)
-        set_status(leg, payload + status);
+    if (status < m->message.payload.len - 1) {
+        uint16_t told = told_status(leg, wire_load_u16(payload + status));
+        payload[status]     = (uint8_t)told;
+        payload[status + 1] = (uint8_t)(told >> 8);
+    }
     if (m->kind == RESULT_IS_PREPARED && reply_prepare_decode(m->message.payload, &q->prepared))
         for (int i = 0; i < 4; i++)
             payload[1 + i] = (uint8_t)(q->client_statement >> (8 * i));
@@ -399,7 +394,8 @@ query_relay_message(struct leg *leg, const struct result_message *m)
 {
     struct query_run *q = leg->q;
 
-    if (m->kind != RESULT_IS_ERR || !replace_error(leg, m->message.payload))
+    if (!relay_tracked(leg, m) &&
+        (m->kind != RESULT_IS_ERR || !replace_error(leg, m->message.payload)))
         relay_as_it_is(leg, m);
     query_flush(q);
     if (m->kind == RESULT_IS_ERR && result_over(&leg->x.reader))
@@ -495,13 +491,21 @@ ready(struct leg *leg)
     leg_send(leg, &byte_ops);
 }
 
+/* Whether the answer may tell of the session, which is not for every client. */
+static bool
+may_tell(const struct query_run *q)
+{
+    return q->command == QUERY_OTHER ? q->payload.ptr[0] == COM_INIT_DB
+                                     : q->plan != NULL && q->plan->plan.runs_code;
+}
+
 static void
 sent(struct leg *leg)
 {
     struct query_run *q = leg->q;
 
     leg->sent_us = ring_now_us(q->ctx->ring);
-    if (q->more || q->command == QUERY_PREPARE || q->seq != leg->x.reader.next_seq ||
+    if (may_tell(q) || q->more || q->command == QUERY_PREPARE || q->seq != leg->x.reader.next_seq ||
         (q->command != QUERY_OTHER && session_is_spread(q->s)) || query_counts_rows(q))
         leg->x.ops = &message_ops;
 }

@@ -232,6 +232,13 @@ sets_system(const struct query_run *q)
     return false;
 }
 
+/* User variables; and whatever a function does. */
+static bool
+leaves_more(const struct query_run *q)
+{
+    return q->plan->plan.assigns || q->plan->plan.runs_code;
+}
+
 static void
 variables_known(struct leg *leg)
 {
@@ -293,7 +300,7 @@ finish(struct setting_run *r, struct backend *b)
     }
     adopt(r);
     b->vars_hash = r->q->s->vars.hash;
-    if (r->q->plan->plan.assigns)
+    if (leaves_more(r->q))
         aftermath_variables(leg, variables_known);
     else
         leg_over(leg, NULL);
@@ -400,14 +407,14 @@ on_answer(struct exchange *x, struct backend *b, struct span bytes, bool last)
     if (!last)
         return;
     r->warnings   = x->reader.warnings;
-    leg->q->track = track_read(leg->q->s, r->answer);
+    leg->q->track = track_read(r->answer);
     if (result_error(&x->reader, &why)) {
         /* Of several assignments some may have happened before the one that failed. */
         if (spec_of(leg->q)->n > 1)
             b->vars_hash = 1;
         slot_count(leg->q->ctx->slot, COUNTER_ERRORS_SERVER);
         r->error = why;
-        if (leg->q->plan->plan.assigns)
+        if (leaves_more(leg->q))
             aftermath_variables(leg, variables_known);
         else
             leg_over(leg, &why);

@@ -374,7 +374,7 @@ leg_answered(struct exchange *x, struct backend *b, struct span bytes, bool last
     if (!last)
         return;
     bool failed = result_error(&x->reader, &why);
-    if (!failed && reply_ok_decode(result_last(&x->reader), leg->q->s->capabilities, &ok))
+    if (!failed && reply_ok_decode(result_last(&x->reader), CLIENT_SESSION_TRACK, &ok))
         leg->info = arena_copy(&leg->q->arena, ok.info);
     leg_result(leg, failed ? &why : NULL);
 }

@@ -137,7 +137,6 @@ returning_answer(struct returning *r, uint32_t warnings)
     query_flush(q);
     slot_add(q->ctx->slot, COUNTER_ROWS_RELAYED, n);
     s->row_count     = -1;
-    s->found_rows    = n;
     s->warnings      = warnings;
     query_done(q);
 }

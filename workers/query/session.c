@@ -245,7 +245,7 @@ session_was_reset(struct session *s)
             continue;
         b->vars_hash  = 0;
         b->user_owner = b->user_version = 0;
-        b->fixed_time = b->unclean = false;
+        b->fixed_time = b->unclean = b->tells_changes = false;
         b->role       = b->role == ROLE_NONE ? ROLE_NONE : ROLE_UNKNOWN;
         /* A reset leaves the schema, of which sessions without one must not hear. */
         b->dirty = !b->pool->key.has_schema && b->schema != NULL;
@@ -300,7 +300,8 @@ session_pool(const struct session *s, uint32_t shard_id)
         .shard_id     = shard_id,
         .has_schema   = s->schema != NULL,
         .collation    = s->charset,
-        .capabilities = s->capabilities | (routes_is_engine(shard_id) ? CLIENT_LOCAL_FILES : 0),
+        .capabilities = s->capabilities | CLIENT_SESSION_TRACK |
+                        (routes_is_engine(shard_id) ? CLIENT_LOCAL_FILES : 0),
     };
     size_t len = strlen(s->user);
 

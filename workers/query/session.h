@@ -51,6 +51,7 @@ struct session_modes {
     bool track_no_schema, track_changes; /* see track.h */
     uint64_t statement_ms, wait_s; /* max_statement_time; wait_timeout, when it was set; 0: none */
     char charset[33], collation[65], sql_mode[768];
+    char results[33];   /* character_set_results; "": NULL */
     uint16_t reading;   /* the words of sql_mode that say how texts read, see sql_mode.h */
     char ddl[1024];     /* "time_zone = '+00:00', ...": what else DDL depends on; "": nothing */
     char collation_server[65]; /* of databases that it makes; "": the server's */

@@ -33,14 +33,33 @@ track_schema(struct arena *a, const struct session *s, struct span name)
 }
 
 struct span
-track_read(const struct session *s, struct span answer)
+track_read(struct span answer)
 {
     struct ok ok = { 0 };
 
     if (answer.len <= PACKET_HEADER_BYTES ||
-        !reply_ok_decode(span_from(answer, PACKET_HEADER_BYTES), s->capabilities, &ok))
+        !reply_ok_decode(span_from(answer, PACKET_HEADER_BYTES), CLIENT_SESSION_TRACK, &ok))
         return (struct span){ 0 };
     return ok.track;
+}
+
+struct span
+track_filter(struct arena *a, const struct session *s, struct span track)
+{
+    bool        changes = s->modes != NULL && s->modes->track_changes;
+    struct span rest    = track, data;
+    struct buf  kept    = { 0 };
+    uint8_t     kind;
+
+    while (track_next(&rest, &kind, &data)) {
+        if (kind == SESSION_TRACK_STATE_CHANGE && !changes)
+            continue;
+        wire_put_u8(&kept, kind);
+        wire_put_lenenc_bytes(&kept, data);
+    }
+    struct span copy = arena_copy(a, buf_unread(&kept));
+    buf_fini(&kept);
+    return copy;
 }
 
 static bool

@@ -17,7 +17,10 @@ struct span track_schema(struct arena *a, const struct session *s, struct span n
 struct span track_change(const struct session *s);
 
 /* What a server's answer, an OK packet with its header, told; may be empty. */
-struct span track_read(const struct session *s, struct span answer);
+struct span track_read(struct span answer);
+
+/* Of what a server's answer told those entries that the client wants to hear; may be empty. */
+struct span track_filter(struct arena *a, const struct session *s, struct span track);
 
 /* Refuses a SET that asks for what cannot be told. */
 bool track_refuses(struct query_run *q);
