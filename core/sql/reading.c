@@ -57,12 +57,15 @@ reading_matters(struct span text, struct lex_options options, uint16_t a, uint16
     struct lex   l;
     struct token t = { 0 }, before;
 
-    if (other & (SQL_MODE_ANSI | SQL_MODE_ANY_DIALECT))
+    if (other & SQL_MODE_ANY_DIALECT)
         return true;
     lex_init(&l, text, reading_options(options, a));
     do {
         before = t;
         t      = lex_next(&l);
+        /* ANSI itself is about sums of outer columns and SHOW CREATE. */
+        if (other & SQL_MODE_ANSI && before.end == 0 && !token_is_keyword(t, KW_SET))
+            return true;
         if (hears(t, token_text(&l, t), before) & other)
             return true;
     } while (t.kind != TOK_END && t.kind != TOK_BAD);

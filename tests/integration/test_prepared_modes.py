@@ -128,6 +128,30 @@ def test_values(both):
     both.run("DEALLOCATE PREPARE p")
 
 
+@pytest.mark.parametrize("mode", ["ANSI", "ANSI,NO_BACKSLASH_ESCAPES", "IGNORE_SPACE", ""])
+def test_set_again(both, mode):
+    """A SET that has changed how texts read does the same the next time."""
+    both.run("SET sql_mode = ''")
+    both.run("PREPARE p FROM " + quoted(f"SET sql_mode = '{mode}'"))
+    both.run("PREPARE q FROM 'SET SESSION sql_mode = ?, time_zone = ?'")
+    both.run(f"SET @m = '{mode}', @z = '+01:00'")
+    for sql in ("EXECUTE p", "EXECUTE p", "SET sql_mode = ''", "EXECUTE p",
+                "EXECUTE q USING @m, @z", "EXECUTE q USING @m, @z", "SET sql_mode = 'ANSI'",
+                "EXECUTE p", "EXECUTE p"):
+        both.compare(sql)
+        both.compare("SELECT @@sql_mode, @@time_zone")
+    both.run("SET sql_mode = '', time_zone = DEFAULT")
+    seen = []
+    for port in both.cluster.port, both.plain.port:
+        with rawclient.RawClient(port) as c:
+            c.login(db="pm")
+            statement = c.prepare(f"SET sql_mode = '{mode}'")[0]
+            for _ in range(3):
+                c.execute(statement)
+                seen.append(c.query("SELECT @@sql_mode")[1])
+    assert seen[:3] == seen[3:]
+
+
 def test_what_is_refused(both, gathering):
     """What would keep, or tell, another mode than the session's; dialects."""
     connection = gathering.connect(db="pm")

@@ -89,6 +89,8 @@ static const struct {
     { "SELECT 1", 0 },
     { "SELECT 'a', `b`, 5 FROM t WHERE x = 'y' AND COUNT(*) > -1 -- \" \\ ||", 0 },
     { "SELECT \"a\"", SQL_MODE_ANSI_QUOTES },
+    { "SET sql_mode = 'ANSI'", 0 },
+    { "SET sql_mode = \"ANSI\"", SQL_MODE_ANSI_QUOTES },
     { "SELECT @\"a\"", SQL_MODE_ANSI_QUOTES },
     { "SELECT N'\"'", SQL_MODE_ANSI_QUOTES },
     { "SELECT 'a\\b'", SQL_MODE_NO_BACKSLASH_ESCAPES },
@@ -115,7 +117,9 @@ what_hears_a_word(void **state)
             assert_int_equal(reading_matters(text, options, (uint16_t)word, 0), heard);
             assert_int_equal(reading_matters(text, options, 0, (uint16_t)word), heard);
         }
-        assert_true(reading_matters(text, options, SQL_MODE_ANSI, 0));
+        bool sets = memcmp(text.ptr, "SET", 3) == 0;
+        assert_int_equal(reading_matters(text, options, SQL_MODE_ANSI, 0), !sets);
+        assert_true(reading_matters(text, options, SQL_MODE_ANY_DIALECT, 0));
         assert_false(reading_matters(text, options, 0x7f, 0x7f));
     }
 }
