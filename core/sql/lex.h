@@ -138,6 +138,10 @@ bool lex_compound(const struct lex *l);
  * and a compound statement, is one statement as a whole. */
 size_t lex_split(struct span text, struct lex_options options, size_t *rest);
 
+/* The same for a connection that may send several statements in one text: a compound statement
+ * ends where its last block does (lex_program.c). */
+size_t lex_split_programs(struct span text, struct lex_options options, size_t *rest);
+
 /* Copy `text` to `out` (text.len bytes), same length, with the delimiters of
  * executable comments, and whole comments of every other kind, as spaces: so
  * that parts of it can be taken and put together anew. Offsets stay right.

@@ -27,10 +27,22 @@ prepare(struct parser *p, struct stmt *s)
     s->expr = parser_expr(p);
 }
 
+/* The word IGNORE as well: to what reads statements it is as DEFAULT. */
+static struct expr *
+using_value(struct parser *p)
+{
+    if (!parser_at(p, KW_IGNORE))
+        return parser_expr(p);
+    struct expr *e = parser_expr_new(p, EXPR_DEFAULT, p->t.start);
+    parser_take(p);
+    e->end = p->last_end;
+    return e;
+}
+
 static void
 execute(struct parser *p, struct stmt *s)
 {
-    uint32_t n;
+    struct expr **tail = &s->args;
 
     s->kind = STMT_EXECUTE;
     parser_take(p);
@@ -38,8 +50,12 @@ execute(struct parser *p, struct stmt *s)
         s->expr = parser_expr(p);
     else
         s->name = parser_name(p);
-    if (parser_accept(p, KW_USING))
-        s->args = parser_expr_list(p, &n);
+    if (!parser_accept(p, KW_USING))
+        return;
+    do {
+        *tail = using_value(p);
+        tail  = &(*tail)->next;
+    } while (parser_accept_op(p, ','));
 }
 
 static void

@@ -211,6 +211,57 @@ statements_are_split(void **state)
     }
 }
 
+/* The first statement ends at the '#', which stands for a ';'. */
+static void
+programs_are_split(void **state)
+{
+    (void)state;
+    static const char *const programs[] = {
+        "a# b", "a", "CREATE TABLE event (a int)# b",
+        "CREATE PROCEDURE p() SELECT 1# SELECT 2",
+        "CREATE PROCEDURE p(a INT, b DECIMAL(5,2)) BEGIN a; b; END# SELECT 2; SELECT 3",
+        "CREATE OR REPLACE DEFINER=x@y TRIGGER t BEFORE INSERT ON a FOR EACH ROW SET NEW.x = 1# b",
+        "CREATE TRIGGER t AFTER UPDATE ON a FOR EACH ROW FOLLOWS u IF 1 THEN a; ELSE b; END IF# c",
+        "CREATE TRIGGER t AFTER DELETE ON a FOR EACH ROW BEGIN IF x THEN a; END IF; END# c",
+        "BEGIN NOT ATOMIC a; END# b", "BEGIN NOT ATOMIC IF 1 THEN a; END IF; END# b",
+        "IF a THEN b; ELSEIF c THEN d; ELSE e; END IF# f",
+        "CASE a WHEN 1 THEN b; ELSE IF c THEN d; END IF; END CASE# e",
+        "LOOP a; LEAVE x; END LOOP# b", "WHILE IF(a, b, c) DO d; END WHILE# e",
+        "FOR i IN 1..2 DO SELECT i; END FOR# a", "REPEAT a; UNTIL REPEAT('x', 2) END REPEAT# b",
+        "CREATE FUNCTION f() RETURNS INT RETURN IF(1, CASE WHEN 1 THEN 2 END, 3)# a",
+        "CREATE FUNCTION f() RETURNS CHAR(5) CHARACTER SET latin1 DETERMINISTIC RETURN 'x;'# a",
+        "CREATE FUNCTION f() RETURNS SET('a', 'b') NO SQL BEGIN RETURN 'a'; END# a",
+        "CREATE PROCEDURE IF NOT EXISTS p() COMMENT 'x' NO SQL IF 1 THEN a; END IF# b",
+        "CREATE PROCEDURE p() x: LOOP a; LEAVE x; END LOOP x# b",
+        "CREATE PROCEDURE p() x: BEGIN y: WHILE 1 DO LEAVE x; END WHILE y; END x# b",
+        "CREATE PROCEDURE p() BEGIN DECLARE c CURSOR FOR SELECT 1 FOR UPDATE; DECLARE EXIT HANDLER "
+        "FOR SQLEXCEPTION, SQLSTATE VALUE '42000', 1062 BEGIN a; END; OPEN c; END# b",
+        "CREATE PROCEDURE p() BEGIN DECLARE CONTINUE HANDLER FOR NOT FOUND SET x = IF(1, 2, 3); "
+        "DECLARE CONTINUE HANDLER FOR SQLWARNING IF 1 THEN a; END IF; b; END# c",
+        "CREATE PROCEDURE p() BEGIN SELECT CASE WHEN a THEN IF(1, 2, 3) ELSE REPEAT('x', 2) END; "
+        "DO IF(1, 2, 3); DROP TABLE IF EXISTS t; SELECT CASE a WHEN 1 THEN 2 END CASE; END# b",
+        "CREATE PROCEDURE p() BEGIN DECLARE i INT DEFAULT CASE WHEN 1 THEN 2 END; CASE WHEN 1 THEN "
+        "BEGIN a; END; ELSE CASE i WHEN 1 THEN b; END CASE; END CASE; END# c",
+        "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO BEGIN a; END# b",
+        "CREATE EVENT e ON SCHEDULE AT NOW() ON COMPLETION PRESERVE DO DO IF(1, 2, 3)# b",
+        "ALTER EVENT e RENAME TO f# b", "ALTER PROCEDURE p SQL SECURITY INVOKER# b",
+        "CREATE PACKAGE p AS PROCEDURE q(); END; SELECT 1", "CREATE PROCEDURE p() BEGIN a; b",
+        "CREATE PROCEDURE p() SELECT 'open; b",
+    };
+
+    for (size_t i = 0; i < countof(programs); i++) {
+        char   text[400];
+        strcpy(text, programs[i]);
+        char  *mark = strchr(text, '#');
+        size_t want = mark != NULL ? (size_t)(mark - text) : strlen(text), rest;
+        if (mark != NULL)
+            *mark = ';';
+        size_t len = lex_split_programs(span_of(text), (struct lex_options){ 0 }, &rest);
+        if (len != want || rest != want + (mark != NULL))
+            fail_msg("%s: %zu %zu", programs[i], len, rest);
+    }
+}
+
 static void
 comments_are_blanked(void **state)
 {
@@ -299,6 +350,7 @@ main(void)
         cmocka_unit_test(tokens_are_the_servers),
         cmocka_unit_test(every_keyword_is_found),
         cmocka_unit_test(statements_are_split),
+        cmocka_unit_test(programs_are_split),
         cmocka_unit_test(comments_are_blanked),
         cmocka_unit_test(literals_are_decoded),
         cmocka_unit_test(character_sets_are_known),

@@ -4,10 +4,12 @@
 
 #include "core/base/memory.h"
 #include "core/sql/parse.h"
+#include "core/sql/sql_mode.h"
 #include "workers/client/client.h"
 #include "workers/client/find.h"
 #include "workers/client/make.h"
 #include "workers/client/named.h"
+#include "workers/client/reading.h"
 #include "workers/query/row_cursor.h"
 #include "workers/query/set_statement.h"
 #include "workers/query/statement_time.h"
@@ -256,11 +258,21 @@ client_run_text(struct client *c, struct query_run *q, struct span text)
     }
 }
 
+/* Where the first statement ends, and the next begins. Other dialects have blocks of their own. */
+static size_t
+split(const struct client *c, struct span text, size_t *rest)
+{
+    bool knows = c->multi_statements && !(client_reading(c) & SQL_MODE_ANY_DIALECT);
+
+    return knows ? lex_split_programs(text, c->session.lex, rest)
+                 : lex_split(text, c->session.lex, rest);
+}
+
 static void
 run_text(struct client *c, struct span text)
 {
     size_t        rest = 0;
-    size_t        len  = lex_split(text, c->session.lex, &rest);
+    size_t        len  = split(c, text, &rest);
     struct span   more = trimmed(span_from(text, rest));
     struct query_run *q    = client_query(c, QUERY_TEXT);
 
