@@ -62,6 +62,7 @@ struct gather_spec {
     const struct gather_table *tables;   /* by waves, ascending from 0 */
     uint32_t                   n_waves;  /* at least one */
     const struct sql_template *text;     /* for the engine; NULL: the statement as written */
+    bool                       asks_defaults; /* DEFAULT(column) */
     bool                       hides;    /* fetches keep rows out that must not be seen */
     bool                       ordered;  /* a read whose answer may depend on the order of rows:
                                             by primary key is what one server would have */

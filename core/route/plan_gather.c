@@ -62,7 +62,9 @@ check_expr(struct visitor *v, struct expr *e)
                        "the key, so that one shard does it");
         break;
     case EXPR_DEFAULT:
-        NOT_YET(p, "shardd: DEFAULT(column) over several shards is not supported");
+        p->n_defaults++;
+        if (e->n_args == 0 || p->stmt->kind == STMT_INSERT)
+            NOT_YET(p, "shardd: DEFAULT(column) over several shards is not supported here");
         break;
     default: break;
     }
@@ -86,6 +88,26 @@ check_query(struct visitor *v, struct query *q)
         NOT_YET(p, "shardd: FOR UPDATE on a UNION over several shards is not supported: put it in "
                    "the parts");
     return !p->refused;
+}
+
+/* SELECT ... UNION SELECT ... FOR UPDATE is about the rows of the last SELECT. A server takes none
+ * whose last part is in parentheses. */
+static bool
+give_lock(struct visitor *v, struct query *q)
+{
+    struct query *last = q->kind == QUERY_UNION ? q->parts : NULL;
+    (void)v;
+    while (last != NULL && last->next != NULL)
+        last = last->next;
+    if (q->lock == LOCK_NO || last == NULL || last->kind != QUERY_BLOCK ||
+        last->lock != LOCK_NO || last->range.start != last->outer_range.start)
+        return true;
+    last->lock       = q->lock;
+    last->lock_wait  = q->lock_wait;
+    last->lock_range = q->lock_range;
+    q->lock          = LOCK_NO;
+    q->lock_range    = (struct range){ 0, 0 };
+    return true;
 }
 
 static bool
@@ -190,7 +212,7 @@ add_tables(struct planner *p, struct gathering **list)
         return NOT_YET(p, "shardd: tables of information_schema and the like cannot be combined "
                           "with rows of several shards; read them in a statement of their own");
     for (struct instance *i = p->instances; i != NULL; i = i->next_all)
-        if (is_base(i) && (!check_instance(p, i) ||
+        if (is_base(i) && !numbers_is(i) && (!check_instance(p, i) ||
                            !add_occurrence(p, gathering_add(p, list, i), i)))
             return false;
     return true;
@@ -357,14 +379,16 @@ gather_make(struct planner *p, struct query *q, struct change_maker *m)
 {
     struct gathering *list = NULL;
     struct scope     *s;
+    struct visitor    v = { .query = give_lock };
     p->whole = q;
+    visit_query(&v, q);
     if (!check_statement(p) || !scope_query(p, q, NULL, NULL, NULL, &s) || !add_tables(p, &list) ||
         !add_locks(p, list) || (m != NULL && !change_targets(p, m, s, &list)) || list == NULL)
         return NULL;
     where_complete(p);
     gather_columns(p, list);
     gather_filters(p, list);
-    if (!match_check(p, q, list))
+    if (p->refused || !match_check(p, q, list))
         return NULL;
     if (m != NULL)
         change_limit(p, list, s);
@@ -386,6 +410,7 @@ gather_make(struct planner *p, struct query *q, struct change_maker *m)
     out->tables = tables;
     out->ordered = m == NULL && (p->stmt->flags & STMT_HAS_PERIOD) == 0 && gather_is_ordered(p);
     out->text    = gather_statement(p, list);
+    out->asks_defaults = p->n_defaults != 0;
     return out;
 }
 

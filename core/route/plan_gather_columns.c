@@ -11,6 +11,7 @@ struct columns {
     struct gathering *list;
     struct scope     *s;
     const struct query *exists; /* its items do not matter, only whether there is a row */
+    uint32_t          n_defaults; /* DEFAULT(column) of tables */
 };
 
 struct gathering *
@@ -78,9 +79,27 @@ see_table(struct visitor *v, struct table_ref *ref)
     return true;
 }
 
+/* What a column's default is computed from may be any other one. */
+static void
+want_default(struct columns *c, struct expr *e)
+{
+    struct expr      *of = e->n_args == 1 ? bare(e->args) : NULL;
+    uint32_t          column;
+    struct instance  *i = of != NULL && of->kind == EXPR_COLUMN
+                              ? scope_column(c->s, of->path, &column) : NULL;
+    struct gathering *g = i == NULL || i->ref == NULL ? NULL : gathering_of(c->list, i);
+    if (g == NULL)
+        return;
+    c->n_defaults++;
+    for (uint32_t at = 0; at < g->table->n_columns; at++)
+        g->wanted[at] = true;
+}
+
 static bool
 see_expr(struct visitor *v, struct expr *e)
 {
+    if (e->kind == EXPR_DEFAULT)
+        want_default(v->context, e);
     if (e->kind == EXPR_COLUMN)
         want_name(v->context, e->path, e->path->name);
     return true;
@@ -152,4 +171,7 @@ gather_columns(struct planner *p, struct gathering *list)
     }
     for (; list != NULL; list = list->next)
         want_one(list);
+    if (c.n_defaults != p->n_defaults)
+        NOT_YET(p, "shardd: DEFAULT(column) over several shards is possible for columns of tables "
+                   "only");
 }

@@ -3,6 +3,7 @@
  * plan.c        dispatch, refusals, names
  * plan_scope.c  which tables a statement uses, what its column names mean
  * plan_function.c  which functions are the server's own
+ * plan_numbers.c  tables that every server makes up: seq_1_to_9
  * plan_stateless.c  which reads need nothing of their connection
  * plan_where.c  which equalities hold: keys fixed, tables joined on the key
  * plan_text.c   templates: made from ranges of the statement, rendered
@@ -124,6 +125,7 @@ struct planner {
     bool             refused;
 
     bool              gathers;    /* a plan to gather is made: what follows is noted */
+    uint32_t          n_defaults; /* DEFAULT(column) in the statement */
     struct query     *whole;      /* all that is read */
     struct scope     *scopes;
     struct condition *conditions;
@@ -160,6 +162,14 @@ void to_home(struct planner *p, uint32_t home, const char *reason);
 #define SHOWN(s) (int)((s).len > 64 ? 64 : (s).len), (const char *)(s).ptr
 
 /* ---- plan_scope.c ---- */
+
+/* Something that has columns; nothing is known of it yet. */
+struct instance *scope_add(struct planner *p, struct scope *s, struct span alias,
+                           struct span schema);
+
+/* plan_numbers.c: the reference is seq_1_to_9 or the like, NULL: it is not. */
+struct instance *numbers_add(struct planner *p, struct scope *s, const struct table_ref *ref);
+bool numbers_is(const struct instance *i);
 
 /* Register a table of the routes by its path; never NULL. */
 struct instance *scope_add_path(struct planner *p, struct scope *s, const struct path *path,

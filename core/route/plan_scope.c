@@ -61,8 +61,8 @@ note_table(struct planner *p, struct instance *i)
     }
 }
 
-static struct instance *
-add(struct planner *p, struct scope *s, struct span alias, struct span schema)
+struct instance *
+scope_add(struct planner *p, struct scope *s, struct span alias, struct span schema)
 {
     struct instance *i = make(p, sizeof(*i));
     i->alias           = alias;
@@ -85,7 +85,7 @@ struct instance *
 scope_add_path(struct planner *p, struct scope *s, const struct path *path, struct span alias)
 {
     struct span      schema = path->schema.ptr != NULL ? path->schema : p->context->schema;
-    struct instance *i      = add(p, s, alias.ptr != NULL ? alias : path->name, schema);
+    struct instance *i      = scope_add(p, s, alias.ptr != NULL ? alias : path->name, schema);
     uint32_t         database = routes_database(p->routes, schema);
     if (span_equal_nocase(schema, SPAN(ROUTES_MOVE_SCHEMA)))
         refuse(p, ACCESS_DENIED, "Access denied to database '" ROUTES_MOVE_SCHEMA "' (shardd: it "
@@ -177,7 +177,7 @@ add_derived(struct planner *p, struct scope *s, struct query *q, struct span ali
     if (!scope_query(p, q, NULL, NULL, ctes, &inner))
         return false;
     struct instance *key = inner == NULL ? NULL : where_export(p, inner, q);
-    struct instance *i   = add(p, s, alias, (struct span){ 0 });
+    struct instance *i   = scope_add(p, s, alias, (struct span){ 0 });
     i->region            = region;
     if (q->kind != QUERY_BLOCK || renamed)
         return true;
@@ -231,7 +231,7 @@ add_table(struct planner *p, struct scope *s, struct table_ref *ref, struct regi
     if (cte != NULL) {
         /* Inside a recursive CTE its own name is what was computed so far. */
         if (in->recursive) {
-            struct instance *i = add(p, s, ref->alias.ptr ? ref->alias : ref->table.name,
+            struct instance *i = scope_add(p, s, ref->alias.ptr ? ref->alias : ref->table.name,
                                      (struct span){ 0 });
             i->region          = region;
             return true;
@@ -239,7 +239,9 @@ add_table(struct planner *p, struct scope *s, struct table_ref *ref, struct regi
         return add_derived(p, s, cte->query, ref->alias.ptr ? ref->alias : ref->table.name,
                            cte->columns != NULL, before_cte(p, in, cte), region);
     }
-    struct instance *i = scope_add_path(p, s, &ref->table, ref->alias);
+    struct instance *i = numbers_add(p, s, ref);
+    if (i == NULL)
+        i = scope_add_path(p, s, &ref->table, ref->alias);
     i->region          = region;
     i->ref             = ref;
     return true;
@@ -326,7 +328,7 @@ scope_from(struct planner *p, struct scope *s, struct table_ref *ref, struct reg
         return add_derived(p, s, ref->query, ref->alias, ref->columns != NULL,
                            s->ctes, region);
     case TABLE_REF_FUNCTION:
-        i         = add(p, s, ref->alias, (struct span){ 0 });
+        i         = scope_add(p, s, ref->alias, (struct span){ 0 });
         i->region = region;
         for (struct expr *e = ref->args; e != NULL; e = e->next)
             if (!scope_expr(p, s, e))

@@ -308,9 +308,11 @@ default_expr(struct parser *p)
 struct expr *
 parser_expr_or_default(struct parser *p)
 {
-    if (parser_at(p, KW_DEFAULT) || parser_at(p, KW_IGNORE))
+    bool of_column = parser_at(p, KW_DEFAULT) && token_is_op(parser_peek(p), '(');
+
+    if (!of_column && (parser_at(p, KW_DEFAULT) || parser_at(p, KW_IGNORE)))
         return default_expr(p);
-    return parser_expr(p);
+    return parser_expr(p); /* DEFAULT(a) + 1 is one, too */
 }
 
 /* Names: a column, or a function when a parenthesis follows. */

@@ -59,6 +59,54 @@ database_drop(struct ddl *d, const char *who, const char *name)
     return ok;
 }
 
+/* Would a server take the statement? One that it would not must change nothing. */
+static bool
+server_reads(struct ddl *d)
+{
+    json_t       *shards = catalog_all(d->c->catalog, CATALOG_SHARD), *shard;
+    struct server s      = { .mysql = NULL };
+    MYSQL_STMT   *stmt;
+    const char   *id;
+    bool          ok = true;
+
+    json_object_foreach(shards, id, shard) {
+        ok   = server_open(&s, shard, d->error);
+        stmt = ok ? mysql_stmt_init(s.mysql) : NULL;
+        if (stmt && mysql_stmt_prepare(stmt, (const char *)d->request->sql.ptr,
+                                       d->request->sql.len) != 0)
+            ok = sql_error_set(d->error, (uint16_t)mysql_stmt_errno(stmt), "%s",
+                               mysql_stmt_error(stmt));
+        if (stmt)
+            mysql_stmt_close(stmt);
+        server_close(&s);
+        break;
+    }
+    json_decref(shards);
+    return ok;
+}
+
+static bool
+database_create(struct ddl *d, const char *who, const char *name,
+                const struct database_options *o)
+{
+    unsigned warnings = 0;
+    bool     replaces = false, ok;
+    json_t  *there    = catalog_get(d->c->catalog, CATALOG_DATABASE, name, NULL);
+
+    if (d->stmt->database->or_replace && there) {
+        replaces = true;
+        ok       = server_reads(d) && admin_database_drop(d->c, who, name, true, NULL, d->error);
+    } else {
+        ok = true;
+    }
+    json_decref(there);
+    ok = ok && admin_database_create(d->c, who, name, o, &warnings, d->error);
+    if (ok && warnings != 0)
+        ddl_note(d, 1007, "Can't create database '%s'; database exists", name);
+    d->answer->affected = ok ? 1 + replaces : 0;
+    return ok;
+}
+
 static bool
 run_database(struct ddl *d)
 {
@@ -71,26 +119,14 @@ run_database(struct ddl *d)
         return false;
     if (s->word == KW_DROP)
         return database_drop(d, who, name);
-    if (s->word == KW_CREATE && s->or_replace)
-        return sql_error_set(d->error, SQL_NOT_SUPPORTED,
-                             "shardd: CREATE OR REPLACE DATABASE is not supported; use DROP "
-                             "DATABASE, then CREATE DATABASE");
     o.collation = option_name(d, KW_COLLATE);
     o.charset   = option_name(d, KW_CHARSET);
     if (!o.charset)
         o.charset = option_name(d, KW_CHARACTER);
     if (s->word == KW_CREATE && !o.charset && !o.collation)
         o.collation = d->request->database_collation;
-    if (s->word == KW_CREATE) {
-        unsigned warnings = 0;
-        bool     ok = admin_database_create(d->c, who, name, &o, &warnings, d->error);
-
-        if (ok && warnings != 0)
-            ddl_note(d, 1007, "Can't create database '%s'; database exists", name);
-
-        d->answer->affected = ok ? 1 : 0;
-        return ok;
-    }
+    if (s->word == KW_CREATE)
+        return database_create(d, who, name, &o);
     if (!name[0])
         name = d->request->database;
     return admin_database_alter(d->c, who, name, &o, d->error);

@@ -67,10 +67,10 @@ engine_wanted_functions(struct cluster *c, json_t *wanted)
         json_decref(plain);
     }
     json_decref(all);
+    /* Before there is any function: a connection that is open does not see what comes later. */
     all = catalog_all(c->catalog, CATALOG_USER);
     json_object_foreach(all, name, object)
-        if (json_object_size(functions) > 0)
-            json_object_set_new(execute, name, rights_of(object));
+        json_object_set_new(execute, name, rights_of(object));
     json_decref(all);
     json_object_set_new(wanted, "functions", functions);
     json_object_set_new(wanted, "execute", execute);

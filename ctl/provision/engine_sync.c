@@ -189,6 +189,39 @@ sync_accounts(struct server *s, const json_t *wanted, struct sql_error *error)
     return ok;
 }
 
+/* By the role everybody may read in databases of ours, as far as there is anything: tables such as
+ * seq_1_to_9, which the server makes up. */
+static bool
+sync_role(struct server *s, struct sql_error *error)
+{
+    static const char ours[] =
+        "(SELECT REPLACE(REPLACE(SCHEMA_NAME, '_', '\\\\_'), '%', '\\\\%') AS Db"
+        " FROM information_schema.SCHEMATA WHERE SCHEMA_COMMENT = '" COMMENT "')";
+    static const char has[] = "(SELECT Db FROM mysql.db WHERE User = '" ROLE "' AND Host = '')";
+    json_t           *rows  = server_rows(s, error,
+            "SELECT CONCAT('GRANT SELECT ON `', REPLACE(Db, '`', '``'), '`.* TO " ROLE "')"
+            " FROM %s x WHERE Db NOT IN %s UNION ALL SELECT CONCAT('REVOKE SELECT ON `',"
+            " REPLACE(Db, '`', '``'), '`.* FROM " ROLE "') FROM %s y WHERE Db NOT IN %s",
+            ours, has, has, ours);
+    json_t           *users = !rows ? NULL : server_rows(s, error,
+            "SELECT m.User FROM mysql.roles_mapping m JOIN mysql.global_priv g USING (User, Host)"
+            " WHERE m.Host = %s AND m.Role = '" ROLE "' AND m.Admin_option = 'N' AND"
+            " COALESCE(JSON_VALUE(g.Priv, '$.default_role'), '') <> '" ROLE "'",
+            server_text(s->account_host));
+    json_t           *row;
+    bool              ok = users != NULL;
+    size_t            i;
+
+    json_array_foreach(rows, i, row)
+        ok = ok && server_run_text(s, span_of(server_cell(row, 0)), error);
+    json_array_foreach(users, i, row)
+        ok = ok && server_run(s, error, "SET DEFAULT ROLE " ROLE " FOR %s",
+                              account_name(s, server_cell(row, 0)));
+    json_decref(rows);
+    json_decref(users);
+    return ok;
+}
+
 /* --- shardd's own ------------------------------------------------------------ */
 
 static bool
@@ -223,6 +256,7 @@ engine_sync(struct server *s, const json_t *wanted, struct sql_error *error)
         return false;
     keep_error(sync_databases(s, json_object_get(wanted, "databases"), &why), &ok, &why, error);
     keep_error(sync_accounts(s, json_object_get(wanted, "users"), &why), &ok, &why, error);
+    keep_error(sync_role(s, &why), &ok, &why, error);
     keep_error(engine_sync_functions(s, wanted, &why), &ok, &why, error);
     return ok;
 }

@@ -2,13 +2,14 @@
  *
  *   databases   as on the shards, with the same default collation, always empty
  *   accounts    the users', with the secrets that workers know; they may make temporary tables
- *               and do what they want with these, and nothing else
+ *               and do what they want with these, read what is in databases of ours (nothing,
+ *               but what the server makes up, such as seq_1_to_9), and nothing else
  *   functions   stored ones of their arguments alone, which the users may run that may do so
  *               on the shards (engine_functions.c)
  *   shardd's    the service account, for KILL
  *
  * What is not in the catalog any more goes, as far as it was made here: accounts of ours have
- * the role shardd_engine_user (which gives nothing), databases the comment "shardd". So a server
+ * the role shardd_engine_user, databases the comment "shardd". So a server
  * that is somebody else's keeps what it had.
  */
 #ifndef CTL_PROVISION_ENGINE_SYNC_H

@@ -92,8 +92,13 @@ def test_accounts_may_use_temporary_tables_and_nothing_else(c):
     on(c, "CREATE TABLE theirs.t (id INT)")
     on(c, "CREATE USER probe@'%' IDENTIFIED BY 'p'")
     on(c, "GRANT CREATE TEMPORARY TABLES ON *.* TO probe@'%'")
-    assert (on(c, "SHOW GRANTS FOR app@'%'")[-1][0].split(" IDENTIFIED")[0]
-            == "GRANT CREATE TEMPORARY TABLES ON *.* TO `app`@`%`")
+    assert [row[0].split(" IDENTIFIED")[0] for row in on(c, "SHOW GRANTS FOR app@'%'")] == [
+        "GRANT `shardd_engine_user` TO `app`@`%`",
+        "GRANT CREATE TEMPORARY TABLES, EXECUTE ON *.* TO `app`@`%`",
+        "SET DEFAULT ROLE `shardd_engine_user` FOR `app`@`%`"]
+    assert {row[0] for row in on(c, "SHOW GRANTS FOR shardd_engine_user")} <= {
+        "GRANT USAGE ON *.* TO `shardd_engine_user`"} | {
+        f"GRANT SELECT ON `{d}`.* TO `shardd_engine_user`" for d in ("app", "meanwhile")}
     (path,) = [row[1] for row in on(c, "SHOW VARIABLES LIKE 'socket'")]
     with pymysql.connect(unix_socket=path, user="probe", password="p", local_infile=True,
                          database="app", autocommit=True) as db, db.cursor() as cursor:

@@ -225,6 +225,19 @@ def test_in_a_view_and_prepared(pair):
     both.run("DROP VIEW seen, counted")
 
 
+def test_connections_of_before_may_run_it(new_cluster):
+    """An engine's connection is as old as its user's first function."""
+    c = new_cluster()
+    c.sql("CREATE TABLE t (id INT PRIMARY KEY)")
+    c.sql("INSERT INTO t VALUES (1), (2), (3), (4)")
+    connection = c.connect()
+    assert answer(connection, "SELECT a.id FROM t a JOIN t b ON a.id * 2 = b.id")[1]
+    assert answer(connection, "CREATE FUNCTION f(x INT) RETURNS INT RETURN x * 2")
+    one = answer(connection, "SELECT a.id FROM t a JOIN t b ON f(a.id) = b.id ORDER BY 1")
+    assert one[1] == [(1,), (2,)]
+    connection.close()
+
+
 LIFE = ["SELECT cube(2)", "SELECT id, cube(id) FROM t ORDER BY id", "SELECT a.id FROM t a JOIN t b"
         " ON cube(a.id) = b.id ORDER BY 1"]
 LIFE_ANSWERS = [((8,),), tuple((i, i ** 3) for i in range(1, 30)), ((1,), (2,), (3,))]

@@ -214,7 +214,7 @@ static const struct plan_case cases[] = {
     { "SELECT bio FROM users ORDER BY bio",
       "gather app.users all: SELECT bio FROM `app`.`users`" },
     { "SELECT id FROM users ORDER BY RAND() LIMIT 3",
-      "gather app.users all: SELECT id FROM `app`.`users`" },
+      "gather app.users all, key id: SELECT id FROM `app`.`users`" },
     /* hints, locks */
     { "SELECT u.id FROM users u USE INDEX (x) JOIN orders o FORCE INDEX FOR JOIN (y) ON "
       "o.amount = u.age FOR UPDATE",
@@ -304,7 +304,13 @@ static const struct plan_case cases[] = {
       "sharded or reference tables: what it does is not known; CREATE OR REPLACE FUNCTION makes it "
       "known" },
     { "SELECT DEFAULT(age) FROM users u JOIN orders o ON o.amount = u.age",
-      "refuse 1235: shardd: DEFAULT(column) over several shards is not supported" },
+      "gather app.users all, key age: SELECT id,name,age,score,kind,born,ratio,bio,ip,price FROM "
+      "`app`.`users`; app.orders all, key amount: SELECT amount FROM `app`.`orders`" },
+    { "SELECT DEFAULT(x.age) FROM (SELECT age FROM users) x JOIN orders o ON o.amount = x.age",
+      "refuse 1235: shardd: DEFAULT(column) over several shards is possible for columns of tables "
+      "only" },
+    { "SELECT s.seq, u.id FROM seq_1_to_3 s LEFT JOIN users u ON u.id = s.seq",
+      "gather app.users all, key id: SELECT id FROM `app`.`users`" },
     { "SELECT u.id FROM users u JOIN nosuch n ON n.id = u.age",
       "refuse 1235: shardd: the columns of 'nosuch' are not known, so its rows cannot be "
       "brought together with those of other shards" },

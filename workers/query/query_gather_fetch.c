@@ -58,6 +58,7 @@ describe_copy(struct source *source)
         .keys       = t->keys,
         .numbered   = t->numbered,
         .number     = (uint32_t)(source - source->g->sources),
+        .computes   = source->g->spec->asks_defaults,
     };
     if (source->g->spec->ordered && !t->numbered)
         add_order(source);
