@@ -4,6 +4,7 @@
  *   one without keys           when it goes to a fenced shard, or to the owner of a fenced range,
  *                              for sharded tables
  *   one that names a fenced table, or may reach one (views, routines, what is not understood)
+ *   one of a SEQUENCE          when a shard is fenced that is a database's home
  *   a write on several shards  when one of them is fenced: it would prepare a branch there
  *   what would stay there      when the shard is fenced: the first statement of a transaction, a
  *                              cursor, locks. Its rows would be those of before the switch

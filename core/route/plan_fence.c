@@ -19,15 +19,30 @@ may_reach_more(const struct planner *p)
            p->out->opaque;
 }
 
+/* A SEQUENCE is at home and no table of ours: its home, or whatever else is one, is switched. */
+static bool
+may_meet_sequence(const struct planner *p)
+{
+    const struct routes *r   = p->routes;
+    bool                 any = false;
+
+    for (uint32_t i = 0; i < r->n_databases; i++)
+        any |= r->shards[r->databases[i].home].fenced;
+    return any && p->digest != NULL && (p->digest->flags & DIGEST_SEQUENCE) != 0;
+}
+
 void
 plan_note_fence(struct planner *p)
 {
     struct plan *out = p->out;
 
     out->sharded = p->any_sharded;
+    if (!p->routes->fenced)
+        return;
+    out->meets_fenced_table = may_meet_sequence(p);
     if (!any_table_is_fenced(p->routes))
         return;
-    out->meets_fenced_table = may_reach_more(p);
+    out->meets_fenced_table |= may_reach_more(p);
     for (const struct instance *i = p->instances; i != NULL; i = i->next_all)
         out->meets_fenced_table |= i->table != NULL && i->table->fenced;
 }

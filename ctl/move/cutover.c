@@ -16,6 +16,7 @@
 #include "core/base/wake.h"
 #include "ctl/catalog/model.h"
 #include "ctl/move/cutover_step.h"
+#include "ctl/move/sequences.h"
 #include "ctl/provision/failpoint.h"
 
 enum {
@@ -261,6 +262,8 @@ static bool
 forward(struct move *m, struct sql_error *error)
 {
     if (!cutover_sequences(m, error))
+        return false;
+    if (!sequences_carry(m, error))
         return false;
     failpoint("cutover-sequences");
     if (!cutover_catalog(m, error))

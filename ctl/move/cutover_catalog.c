@@ -74,6 +74,32 @@ fence_references(const struct move *m, json_t *tables)
     }
 }
 
+static void
+add_shard(json_t *shards, uint32_t id)
+{
+    char text[16];
+
+    snprintf(text, sizeof(text), "%u", id);
+    json_object_set_new(shards, text, json_integer(id));
+}
+
+/* SEQUENCEs are there, also where no row moves. */
+static void
+fence_homes(const struct move *m, json_t *shards)
+{
+    const struct routes *a = m->before, *b = m->after;
+
+    for (uint32_t i = 0; i < a->n_databases; i++) {
+        uint32_t from = a->shards[a->databases[i].home].id;
+        uint32_t to   = b->shards[b->databases[i].home].id;
+
+        if (from == to)
+            continue;
+        add_shard(shards, from);
+        add_shard(shards, to);
+    }
+}
+
 void
 cutover_fence(const struct move *m, const json_t *map, struct fence *out)
 {
@@ -88,15 +114,12 @@ cutover_fence(const struct move *m, const json_t *map, struct fence *out)
             json_array_append(ranges, json_array_get(pair, 0));
     for (i = 0; i < n; i++) {
         size_t n_to = move_targets_of(m, source[i], target);
-        char   text[16];
 
-        snprintf(text, sizeof(text), "%u", source[i]);
-        json_object_set_new(shards, text, json_integer(source[i]));
-        for (size_t k = 0; k < n_to; k++) {
-            snprintf(text, sizeof(text), "%u", target[k]);
-            json_object_set_new(shards, text, json_integer(target[k]));
-        }
+        add_shard(shards, source[i]);
+        for (size_t k = 0; k < n_to; k++)
+            add_shard(shards, target[k]);
     }
+    fence_homes(m, shards);
     json_object_foreach(shards, name, id)
         json_array_append(ids, id);
     for (unsigned k = 0; k < m->n_tables; k++)

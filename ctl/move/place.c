@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "ctl/catalog/model.h"
+#include "ctl/move/sequences.h"
 
 enum { LOCK_S = 30, ANSWER_S = 60 };
 
@@ -201,5 +202,5 @@ place_drop_views(const struct move *m, bool in, struct sql_error *error)
 bool
 place_make(const struct move *m, struct sql_error *error)
 {
-    return make_tables(m, error) && make_views(m, error);
+    return sequences_make(m, error) && make_tables(m, error) && make_views(m, error);
 }

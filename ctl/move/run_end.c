@@ -9,6 +9,7 @@
 #include "ctl/move/place.h"
 #include "ctl/move/prepare.h"
 #include "ctl/move/run_step.h"
+#include "ctl/move/sequences.h"
 #include "ctl/move/views.h"
 #include "ctl/provision/failpoint.h"
 
@@ -114,6 +115,7 @@ clean(struct run *r, bool (*cleanup)(struct move *, struct cleanup *, struct sql
     if (!cleanup(&r->m, &r->cleaning, &r->error))
         return run_stopping(r) ? STEP_STOP : run_failed(r);
     if (!place_drop_views(&r->m, cleanup == cleanup_targets, &r->error) ||
+        !sequences_drop(&r->m, cleanup == cleanup_targets, &r->error) ||
         !cutover_sequences_forget(&r->m, cleanup == cleanup_targets, &r->error))
         return run_failed(r);
     step = wait_for_views(r);

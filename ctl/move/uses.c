@@ -128,9 +128,7 @@ uses_no_code(struct cluster *c, struct server *home, const char *database,
              struct sql_error *error)
 {
     json_t *object = catalog_get(c->catalog, CATALOG_DATABASE, database, NULL), *row;
-    json_t *rows   = server_rows(home, error, "SELECT * FROM (%s UNION ALL SELECT 'SEQUENCE',"
-                                 " TABLE_SCHEMA, TABLE_NAME, '' FROM information_schema.TABLES"
-                                 " WHERE TABLE_TYPE = 'SEQUENCE') x WHERE x.ROUTINE_SCHEMA = %s",
+    json_t *rows   = server_rows(home, error, "SELECT * FROM (%s) x WHERE x.ROUTINE_SCHEMA = %s",
                                  code_sql, server_text(database));
     bool    ok     = rows != NULL;
     size_t  i;
