@@ -263,6 +263,12 @@ const struct cli_verb cli_verbs[] = {
       "be there where the catalog says, no transaction may be in doubt and no job stuck,\n"
       "and replicas must follow.\n"
       "The exit status is 1 when anything is wrong." },
+    { "recover", "", "force yes", verb_recover, "Have an old copy of a home learn what it missed",
+      "A controller that starts from a copy of a home stands by when servers were worked on by\n"
+      "one that knew more: it publishes no routes, moves nothing and replaces no primary. Where\n"
+      "a newer home is not to be had, the servers are asked who their primaries are; the plan\n"
+      "is shown first. When tables or the places of rows have changed since the copy was made\n"
+      "nothing is done. With --force also where a server that may know more does not answer." },
     { "explain", "SQL", "database", verb_explain, "Where would a statement go, and why", "" },
     { "top", "", "once", verb_top, "Statements per second and latency, live",
       "Refreshed every second until Ctrl-C; once when the output is no terminal." },
@@ -424,7 +430,8 @@ const struct cli_option cli_options[] = {
       "or default (as in shardd.conf)" },
     { "forget", NULL, "the second step: nothing of shardd is left on it" },
     { "force", "[commit|rollback]", "what to do where the decision cannot be had; failover: also "
-                                    "when commits may be lost" },
+                                    "when commits may be lost; recover: without servers that "
+                                    "do not answer" },
     { "limit", "N", "at most so many (20)" },
     { "before", "N", "only what is older than line N" },
     { "expect", "N:HASH", "a line that must be among them" },

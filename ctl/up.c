@@ -32,15 +32,18 @@
 #include "ctl/job/replica.h"
 #include "ctl/job/resolver.h"
 #include "ctl/move/run.h"
+#include "ctl/provision/claim.h"
 #include "ctl/provision/engines.h"
 #include "ctl/provision/provision.h"
 #include "ctl/provision/spawn.h"
 #include "ctl/scale/monitor.h"
 #include "ctl/scale/scaler.h"
 #include "ctl/up.h"
+#include "ctl/up_say.h"
 #include "ctl/up_settings.h"
 
-enum { TICK_MS = 100, SHARDD_READY_MS = 30000, ENGINES_WAIT_MS = 15000 };
+enum { TICK_MS = 100, SHARDD_READY_MS = 30000, ENGINES_WAIT_MS = 15000,
+       SETTLE_AGAIN_MS = 5000 };
 
 static volatile sig_atomic_t interrupts; /* SIGINT and SIGTERM seen */
 
@@ -55,23 +58,6 @@ static bool
 hurried(void)
 {
     return interrupts > 1;
-}
-
-static void
-progress(const char *text)
-{
-    printf("  %s\n", text);
-    fflush(stdout);
-}
-
-/* To a terminal, or to the log when nobody looks any more. */
-static void
-say(bool detached, const char *text)
-{
-    if (detached)
-        log_info("%s", text);
-    else
-        progress(text);
 }
 
 static bool
@@ -94,7 +80,7 @@ make_shards(struct cluster *c, int n, struct err *err)
         if (stop_wanted(c))
             return err_set(err, "interrupted");
         snprintf(text, sizeof(text), "making shard %d of %d", i, n);
-        progress(text);
+        up_progress(text);
         shard = cluster_plan_shard(c, cluster_number(c, "next_shard"), "", &plain, err);
         ok    = shard && cluster_make_shard(c, shard, NULL, NULL, err);
         json_decref(shard);
@@ -137,7 +123,7 @@ make_replicas(struct cluster *c, int n, struct err *err)
     bool             ok = true;
 
     if (n > 0)
-        progress("making replicas");
+        up_progress("making replicas");
     json_object_foreach(all, id, shard) {
         json_t *have = cluster_replicas(c, model_number(shard, "id"));
 
@@ -196,7 +182,7 @@ make_cluster(struct cluster *c, const struct up_options *o, struct err *err)
 
     if (o->shards > 0 && model_flag(meta, "made") && o->shards_given && o->shards != have) {
         snprintf(text, sizeof(text), "the cluster has %d shards since its first start", have);
-        progress(text);
+        up_progress(text);
     }
     if (!model_flag(meta, "made") && !map)
         local_sweep(c->path.home, "shard", shards); /* a start before was interrupted */
@@ -216,6 +202,8 @@ struct keepers {
     struct deadlock *deadlock;
     struct repair   *repair;
     struct discover *discover;
+    int64_t          again_ms;  /* when settle_later() may try again */
+    struct err       unsettled; /* what it has said last */
 };
 
 /* What the controller before this one had begun; after another one, when it has gone. */
@@ -230,26 +218,45 @@ settle(struct cluster *c, struct resolver *r, struct err *err)
     return true;
 }
 
+/* No routes without a shard. */
+static bool
+publish(struct cluster *c, struct err *err)
+{
+    json_t *map = catalog_get(c->catalog, CATALOG_RANGES, "map", NULL);
+    bool    ok  = !map || publish_now(c->publisher, 0, NULL, err);
+
+    json_decref(map);
+    return ok;
+}
+
 static bool
 start_servers(struct cluster *c, const struct up_options *o, struct keepers *k, struct err *err)
 {
-    json_t *map;
-    bool    ok;
-
-    progress("starting the servers of the shards");
+    up_progress("starting the servers of the shards");
     if (!cluster_start_local(c, err))
         return false;
     engines_start(c, o->with_shardd && !o->no_engine); /* beside the shards */
     k->resolver = resolver_new(c);
-    ok = !resolver_may_settle(k->resolver) ||
-         (settle(c, k->resolver, err) && make_cluster(c, o, err));
-    if (!ok)
-        return false;
-    map = catalog_get(c->catalog, CATALOG_RANGES, "map", NULL);
-    if (map) /* no routes without a shard */
-        ok = publish_now(c->publisher, 0, NULL, err);
-    json_decref(map);
-    return ok;
+    if (!resolver_may_settle(k->resolver)) /* whoever is on duty knows the routes */
+        return true;
+    return settle(c, k->resolver, err) && make_cluster(c, o, err) && publish(c, err);
+}
+
+/* After another controller has gone, when it has left all as it knows it. */
+static void
+settle_later(struct cluster *c, struct keepers *k)
+{
+    struct err err;
+    int64_t    now = spawn_now_ms();
+
+    if (now < k->again_ms || !resolver_may_settle(k->resolver))
+        return;
+    if (settle(c, k->resolver, &err) && publish(c, &err))
+        return;
+    k->again_ms = now + SETTLE_AGAIN_MS;
+    if (strcmp(k->unsettled.text, err.text) != 0)
+        log_error("this controller cannot begin yet, and tries again: %s", err.text);
+    k->unsettled = err;
 }
 
 static int
@@ -316,12 +323,13 @@ settle_provision(struct cluster *c, const json_t *given, struct err *err)
 static bool
 start_shardd(struct cluster *c, struct dataplane *d, struct err *err)
 {
-    int64_t deadline = spawn_now_ms() + SHARDD_READY_MS;
+    int64_t          deadline = spawn_now_ms() + SHARDD_READY_MS;
+    struct sql_error why;
 
-    progress("starting shardd");
+    up_progress("starting shardd");
     if (!dataplane_start(d, err))
         return false;
-    while (!dataplane_ready(d)) {
+    while (!dataplane_ready(d) && claim_on_duty(c, &why)) { /* else there are no routes yet */
         if (stop_wanted(c))
             return err_set(err, "interrupted");
         if (dataplane_failed(d))
@@ -351,49 +359,10 @@ wait_for_engines(struct cluster *c, struct dataplane *d)
 }
 
 static void
-announce_json(const struct cluster *c, int fd)
-{
-    json_t *answer = json_pack("{s:s, s:s, s:s, s:s, s:s}", "home", c->path.home, "instance",
-                               c->instance, "listen", c->listen, "socket", c->socket, "http",
-                               c->http);
-
-    if (json_dumpfd(answer, fd, JSON_INDENT(2)) != 0 || write(fd, "\n", 1) != 1)
-        log_warn("cannot write that it is ready: %s", strerror(errno));
-    close(fd);
-    json_decref(answer);
-}
-
-/* What to type next: the program as it was called, and the home when it is not the default. */
-static void
-announce(const struct cluster *c, bool detached)
-{
-    const char          *me = strchr(program_invocation_name, '/') ? program_invocation_name
-                                                                   : "shardctl";
-    struct cluster_paths usual;
-    struct err           ignored;
-    bool        plain  = cluster_paths(NULL, &usual, &ignored) &&
-                         strcmp(usual.home, c->path.home) == 0;
-    bool        local  = c->socket[0] != '\0';
-    const char *option = plain ? "" : " --home ", *home = plain ? "" : c->path.home;
-
-    printf("\nshardd is ready.\n\n"
-           "  connect   mariadb -h 127.0.0.1 -P %s -u app -papp app\n"
-           "%s%s%s"
-           "  metrics   http://%s/metrics\n"
-           "  look      %s status%s%s\n"
-           "  stop      %s%s down%s%s\n\n",
-           strchr(c->listen, ':') + 1, local ? "            mariadb -S " : "", c->socket,
-           local ? " -u app -papp app\n" : "", c->http, me, option, home,
-           detached ? "" : "Ctrl-C, or ", me, option, home);
-    fflush(stdout);
-}
-
-static void
 watch(struct cluster *c, struct dataplane *d, struct keepers *k)
 {
     static const struct timespec pause = { .tv_nsec = TICK_MS * 1000000L };
     sigset_t                     child;
-    struct err                   err;
 
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
@@ -401,31 +370,11 @@ watch(struct cluster *c, struct dataplane *d, struct keepers *k)
         cluster_tick(c);
         if (d)
             dataplane_tick(d);
-        if (resolver_may_settle(k->resolver) && !settle(c, k->resolver, &err))
-            log_error("%s", err.text);
+        settle_later(c, k);
         sd_notify(0, "WATCHDOG=1");
         sigtimedwait(&child, NULL, &pause);
     }
     sd_notify(0, "STOPPING=1");
-}
-
-/* Nobody waits on the terminal any more: what is said from now on is a log. */
-static void
-detach_output(const struct cluster *c, int done_fd)
-{
-    char path[CLUSTER_PATH_MAX + 16];
-    int  fd;
-
-    snprintf(path, sizeof(path), "%s/shardctl.log", c->path.home);
-    fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (fd >= 0) {
-        dup2(fd, STDOUT_FILENO);
-        dup2(fd, STDERR_FILENO);
-        close(fd);
-    }
-    if (write(done_fd, "R", 1) != 1)
-        log_warn("nobody waits for the start");
-    close(done_fd);
 }
 
 /* All that used the segments has ended; the next start makes them anew. With `serve`
@@ -499,13 +448,13 @@ run(const struct up_options *o, int done_fd)
     atomic_store(&c->ready, true);
     sd_notify(0, "READY=1");
     if (d && o->json_fd >= 0)
-        announce_json(c, o->json_fd);
+        up_announce_json(c, o->json_fd);
     else if (d)
-        announce(c, done_fd >= 0);
+        up_announce(c, done_fd >= 0);
     if (done_fd >= 0)
-        detach_output(c, done_fd);
+        up_detach_output(c, done_fd);
     watch(c, d, &keepers);
-    say(done_fd >= 0, "stopping");
+    up_say(done_fd >= 0, "stopping");
     status = 0;
 
 fail:
@@ -525,7 +474,7 @@ fail:
         remove_segments(c->instance);
     cluster_close(c);
     if (status == 0)
-        say(done_fd >= 0, "stopped; the data is kept, 'shardctl up' continues with it");
+        up_say(done_fd >= 0, "stopped; the data is kept, 'shardctl up' continues with it");
     return status;
 }
 

@@ -9,6 +9,7 @@ int verb_serve(struct cli *cli);
 int verb_down(struct cli *cli);
 int verb_status(struct cli *cli);
 int verb_fsck(struct cli *cli);
+int verb_recover(struct cli *cli);
 int verb_explain(struct cli *cli);
 int verb_top(struct cli *cli);
 int verb_load(struct cli *cli);

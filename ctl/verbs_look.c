@@ -1,4 +1,4 @@
-/* verbs_look.c - fsck, explain, top. */
+/* verbs_look.c - fsck, recover, explain, top. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -106,6 +106,72 @@ verb_fsck(struct cli *cli)
     fsck_print(cli, report);
     json_decref(report);
     return ok ? CLI_OK : CLI_FAILED;
+}
+
+static json_t *
+recover_ask(struct cli *cli, bool apply)
+{
+    json_t    *body = json_object(), *answer;
+    struct err err;
+
+    json_object_set_new(body, "force", json_boolean(cli_option(cli, "force") != NULL));
+    json_object_set_new(body, "apply", json_boolean(apply));
+    answer = client_call(&cli->paths, "POST", "/v1/recover", body, NULL, &err);
+    json_decref(body);
+    if (!answer)
+        fprintf(stderr, "shardctl: %s\n", err.text);
+    return answer;
+}
+
+static void
+recover_print(struct cli *cli, const json_t *plan)
+{
+    const json_t *problems = json_object_get(plan, "problems");
+
+    if (cli_option(cli, "json")) {
+        json_dumpf(plan, stdout, JSON_INDENT(2));
+        putchar('\n');
+        return;
+    }
+    cli_table(json_object_get(plan, "servers"), "shard server is becomes knows where");
+    if (json_array_size(problems) > 0) {
+        printf("\nNothing is done:\n");
+        cli_table(problems, "shard problem");
+    }
+}
+
+/* Shows what the servers say first, and again with --json what has become of it. */
+int
+verb_recover(struct cli *cli)
+{
+    json_t *plan = recover_ask(cli, false);
+    bool    quiet = cli_option(cli, "json") != NULL, done;
+
+    if (!plan)
+        return CLI_FAILED;
+    if (!model_flag(plan, "possible") || (quiet && !cli_option(cli, "yes"))) {
+        int status = model_flag(plan, "possible") ? CLI_OK : CLI_FAILED;
+
+        recover_print(cli, plan);
+        json_decref(plan);
+        return status;
+    }
+    if (!quiet) {
+        recover_print(cli, plan);
+        printf("\nThis controller would go on with these primaries. Users, passwords and settings "
+               "are those\nof this copy. Servers that are suspect are not used until they are made "
+               "anew.\n");
+    }
+    json_decref(plan);
+    if (!agreed(cli) || !(plan = recover_ask(cli, true)))
+        return CLI_FAILED;
+    done = model_flag(plan, "done");
+    if (quiet || !done)
+        recover_print(cli, plan);
+    else
+        printf("done; see 'shardctl status', and 'shardctl fsck' for what jobs have left\n");
+    json_decref(plan);
+    return done ? CLI_OK : CLI_FAILED;
 }
 
 static void

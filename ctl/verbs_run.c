@@ -160,6 +160,8 @@ verb_status(struct cli *cli)
     if (!answer)
         return status;
     cli_members(answer, "home instance pid uptime_s generation deadlocks");
+    if (model_text(answer, "standby")[0])
+        cli_members(answer, "standby");
     shardd = json_object_get(answer, "shardd");
     if (model_number(shardd, "pid") > 0)
         printf("%-16s %s (pid %lld)\n%-16s %s\n%-16s http://%s/metrics\n", "shardd",

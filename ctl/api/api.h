@@ -54,6 +54,7 @@
  *             would be cut into halves of equal load
  *   POST   /v1/explain                 {"sql", "database"}
  *   POST   /v1/fsck                    {"database"}
+ *   POST   /v1/recover                 {"force", "apply"}: see ctl/failover/recover.h
  *   GET    /v1/scaler                  what it sees and is to do; PUT {"mode", settings}
  *   POST   /v1/scaler/resume           go on after failures
  *   GET    /v1/scaler/decisions[?limit=50&before=N]   newest first

@@ -5,6 +5,7 @@
 #include "core/base/memory.h"
 #include "ctl/api/request.h"
 #include "ctl/catalog/model.h"
+#include "ctl/failover/recover.h"
 #include "ctl/job/explain.h"
 #include "ctl/job/fsck.h"
 #include "shm/slots.h"
@@ -20,6 +21,16 @@ api_fsck(struct request *r)
     if (database && !request_knows_database(r, database))
         return request_no_such(r, "database", database);
     r->answer = fsck_run(r->cluster, database, model_flag(r->body, "repair"), &error);
+    return request_done(r, r->answer != NULL, &error);
+}
+
+unsigned
+api_recover(struct request *r)
+{
+    struct sql_error error;
+
+    r->answer = recover_run(r->cluster, r->who, model_flag(r->body, "force"),
+                            model_flag(r->body, "apply"), &error);
     return request_done(r, r->answer != NULL, &error);
 }
 

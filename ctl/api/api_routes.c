@@ -77,6 +77,8 @@ const struct route api_routes[] = {
       "", "Drop a lookup", CATALOG_TABLE },
     { "POST", "fsck", ROLE_OPERATOR, api_fsck, "database:text repair:bool", "",
       "Check that every row is where it belongs", NO_OBJECT },
+    { "POST", "recover", ROLE_ADMIN, api_recover, "force:bool apply:bool", "",
+      "What an old copy of a home can learn from the servers; learned with apply", NO_OBJECT },
     { "POST", "explain", ROLE_VIEWER, api_explain, "sql:text(1048576)! database:text", "",
       "Where a statement would go, and why", NO_OBJECT },
     { "POST", "move/hide", ROLE_OWNER, api_move_hide, "hide:object!", "",

@@ -5,6 +5,7 @@
 #include "core/base/version.h"
 #include "ctl/api/request.h"
 #include "ctl/catalog/model.h"
+#include "ctl/provision/claim.h"
 #include "ctl/provision/engines.h"
 #include "ctl/provision/spawn.h"
 #include "ctl/scale/scaler.h"
@@ -272,6 +273,7 @@ api_status(struct request *r)
 {
     struct cluster *c    = r->cluster;
     json_t         *meta = catalog_get(c->catalog, CATALOG_META, "cluster", NULL);
+    struct sql_error standby;
 
     r->answer = json_pack(
         "{s:s, s:s, s:b, s:I, s:I, s:I, s:{s:i, s:s, s:s, s:s, s:s}, s:I, s:I, s:o, s:o, s:o, s:o}",
@@ -287,5 +289,7 @@ api_status(struct request *r)
     json_decref(meta);
     json_object_set_new(r->answer, "scaler", show_scaler(c));
     model_set(r->answer, "version", SHARDD_VERSION);
+    if (!claim_on_duty(c, &standby))
+        model_set(r->answer, "standby", standby.message);
     return 200;
 }

@@ -128,6 +128,7 @@ unsigned api_lookup_drop(struct request *r);
 unsigned api_table_set(struct request *r);
 unsigned api_ddl(struct request *r);
 unsigned api_fsck(struct request *r);
+unsigned api_recover(struct request *r);
 unsigned api_explain(struct request *r);
 unsigned api_move_hide(struct request *r);
 unsigned api_top(struct request *r);

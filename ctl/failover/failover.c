@@ -8,6 +8,7 @@
 #include "ctl/failover/failover_step.h"
 #include "ctl/job/replica_step.h"
 #include "ctl/move/run.h"
+#include "ctl/provision/claim.h"
 #include "ctl/provision/failpoint.h"
 
 enum {
@@ -56,6 +57,7 @@ choose(struct failover *f, const char *to)
             continue;
         f->chosen = (struct server){ .answer_s = ANSWER_S };
         if (server_open(&f->chosen, one, f->error) &&
+            claim_possible(&f->chosen, f->c, f->error) &&
             replication_status(&f->chosen, &status, f->error) && status.io && status.sql) {
             f->replica  = json_incref(one);
             f->behind_s = status.behind_s;
@@ -199,8 +201,7 @@ failover_open(struct failover *f, struct sql_error *error)
 {
     cluster_renew(f->c, f->shard);
     cluster_renew(f->c, f->replica);
-    return replication_semi_sync(&f->chosen, true, roles_wait(f->c, f->shard), error) &&
-           replication_promote(&f->chosen, error);
+    return roles_open(f->c, &f->chosen, roles_wait(f->c, f->shard), error);
 }
 
 /* For how long statements waited; where it cannot be written it is not known later. */

@@ -42,6 +42,12 @@ bool roles_keep(struct cluster *c, const json_t *shard, struct sql_error *error)
  * from time to time. Whether all are; `loud`: logs which are not. */
 bool roles_keep_all(struct cluster *c, bool first, bool loud);
 
+/* A replica becomes a primary that may be written to: it replicates no more, and is told first that
+ * it is one (claim_primary()), by a commit that no replica could confirm yet. From then on commits
+ * wait for one, with `waits`. May be repeated. */
+bool roles_open(struct cluster *c, struct server *s, bool waits,
+                struct sql_error *error) must_check;
+
 /* Whether commits on its primary wait for a replica: it is set so, and there is one. */
 bool roles_wait(struct cluster *c, const json_t *shard);
 

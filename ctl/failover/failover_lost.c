@@ -17,6 +17,7 @@
 #include "ctl/failover/relax.h"
 #include "ctl/job/replica_step.h"
 #include "ctl/move/run.h"
+#include "ctl/provision/claim.h"
 #include "ctl/provision/failpoint.h"
 
 enum {
@@ -83,13 +84,13 @@ freeze_if_it_answers(struct failover *f)
 
 /* Nothing more comes to it: what it has got is all that it is going to apply. */
 static bool
-look(struct candidate *k, struct sql_error *error)
+look(struct cluster *c, struct candidate *k, struct sql_error *error)
 {
     struct gtid_set got;
     char            applied[GTID_TEXT_MAX], io[GTID_TEXT_MAX];
 
     k->s = (struct server){ .answer_s = ANSWER_S };
-    if (!server_open(&k->s, k->replica, error) ||
+    if (!server_open(&k->s, k->replica, error) || !claim_possible(&k->s, c, error) ||
         !server_run(&k->s, error, "STOP SLAVE IO_THREAD") ||
         !server_value(&k->s, applied, sizeof(applied), error, "SELECT @@gtid_slave_pos") ||
         !replication_got(&k->s, io, sizeof(io), error))
@@ -130,7 +131,7 @@ look_at_all(struct failover *f, json_t *all, bool force, struct candidate *list,
         if (model_text(one, "suspect")[0])
             continue;
         list[*n] = (struct candidate){ .replica = one };
-        if (look(&list[*n], f->error)) {
+        if (look(f->c, &list[*n], f->error)) {
             (*n)++;
             continue;
         }

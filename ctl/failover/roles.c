@@ -8,6 +8,7 @@
 #include "ctl/failover/failover.h"
 #include "ctl/failover/relax.h"
 #include "ctl/job/replica_step.h"
+#include "ctl/provision/claim.h"
 #include "ctl/provision/replication.h"
 
 enum { ANSWER_S = 3, CATCH_UP_S = 60 };
@@ -25,6 +26,28 @@ roles_wait(struct cluster *c, const json_t *shard)
     return any && model_flag(shard, "semi_sync");
 }
 
+bool
+roles_open(struct cluster *c, struct server *s, bool waits, struct sql_error *error)
+{
+    return replication_stop(s, error) && replication_semi_sync(s, true, false, error) &&
+           claim_primary(s, c, error) && replication_semi_sync(s, true, waits, error) &&
+           replication_promote(s, error);
+}
+
+/* A primary that was closed: whoever was there before is to know that we have opened it. Commits
+ * may wait for replicas that do not follow it yet, so it is not logged: the resolver says it once
+ * more. */
+static bool
+claim_alone(struct cluster *c, struct server *s, struct sql_error *error)
+{
+    struct claim_holder row;
+
+    return claim_read(s, c, &row, error) &&
+           (!row.is || (server_run(s, error, "SET SESSION sql_log_bin = 0") &&
+                        claim_primary(s, c, error) &&
+                        server_run(s, error, "SET SESSION sql_log_bin = 1")));
+}
+
 static bool
 keep_primary(struct cluster *c, struct server *s, const json_t *shard, struct sql_error *error)
 {
@@ -36,9 +59,12 @@ keep_primary(struct cluster *c, struct server *s, const json_t *shard, struct sq
     if (!replication_status(s, &status, error) || !replication_facts(s, &facts, error) ||
         !server_value(s, is, sizeof(is), error, "SELECT @@rpl_semi_sync_master_enabled"))
         return false;
+    if (status.configured)
+        return roles_open(c, s, waits, error);
     if (waits != (strcmp(is, "1") == 0) && !replication_semi_sync(s, true, waits, error))
         return false;
-    return (!status.configured && !facts.read_only) || replication_promote(s, error);
+    return !facts.read_only ||
+           (claim_alone(c, s, error) && replication_promote(s, error));
 }
 
 static bool
@@ -82,7 +108,7 @@ keep_one(struct cluster *c, const json_t *server, const json_t *shard, const cha
          struct sql_error *error)
 {
     struct server s  = { .answer_s = ANSWER_S };
-    bool          ok = server_open(&s, server, error) &&
+    bool          ok = server_open(&s, server, error) && claim_possible(&s, c, error) &&
               (secret ? keep_replica(&s, shard, secret, error)
                       : keep_primary(c, &s, shard, error));
 

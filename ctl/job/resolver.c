@@ -20,6 +20,7 @@ enum {
     ANSWER_S      = 3, /* longer than the wait for a lock that another's decision holds */
     RETRY_MS      = 1000,
     CLEAN_EVERY_S = 600,
+    ASK_EVERY_MS  = 10000,
     DUPLICATE     = 1062,
     STALE_MS      = 5000,
 };
@@ -35,6 +36,9 @@ struct resolver {
     json_t         *shards;
     int64_t         told[ROUTES_SHARDS_MAX]; /* the generation in its row, see claim.h */
     struct sql_error held;  /* of this look; code 0: no other controller is in the way */
+    struct sql_error ahead; /* of the last time that replicas were asked too */
+    int64_t          asked_ms;
+    bool             any; /* one has answered then */
     atomic_bool      free;  /* so it was at the last look */
     atomic_bool      settled; /* see resolver_settled() */
     bool             started;
@@ -381,9 +385,10 @@ renew_shards(struct resolver *r)
         take_shards(r, shards);
 }
 
-/* A controller begins: all servers that answer are free, and are claimed then, or none is. */
+/* A controller begins: all servers that answer are free, and are claimed then, or none is. What
+ * this home takes for a replica may be the primary now, and knows it. */
 static void
-begin(struct resolver *r)
+begin(struct resolver *r, bool first)
 {
     struct sql_error error;
     const char      *key;
@@ -391,6 +396,8 @@ begin(struct resolver *r)
     size_t           n = json_object_size(r->shards);
 
     memset(r->tried_ms, 0, sizeof(r->tried_ms));
+    if (!claims_ask(r->cluster, first, &r->any, &r->held))
+        return;
     json_object_foreach(r->shards, key, shard)
         (void)at(r, model_number(shard, "id"));
     for (size_t i = 0; i < n && r->held.code == 0; i++)
@@ -403,22 +410,13 @@ begin(struct resolver *r)
         close_all(r);
 }
 
-static bool
-has_any(const struct resolver *r)
-{
-    for (size_t i = 0; i < json_object_size(r->shards); i++)
-        if (r->server[i].mysql)
-            return true;
-    return false;
-}
-
 /* Who stands by goes on doing so while no server answers. */
 static void
 judge(struct resolver *r)
 {
     struct sql_error ignored;
     bool             free = r->held.code == 0 &&
-                (has_any(r) || claim_on_duty(r->cluster, &ignored));
+                (r->any || claim_on_duty(r->cluster, &ignored));
 
     atomic_store(&r->free, free);
     if (r->held.code != 0)
@@ -427,20 +425,36 @@ judge(struct resolver *r)
         claim_stand_by(r->cluster, "");
 }
 
+/* Who was away when this controller began may know more than it does. */
+static void
+ask_again(struct resolver *r)
+{
+    if (spawn_now_ms() - r->asked_ms < ASK_EVERY_MS)
+        return;
+    r->ahead.code = 0;
+    if (claims_ask(r->cluster, false, &r->any, &r->ahead))
+        r->ahead.code = 0;
+    r->asked_ms = spawn_now_ms();
+}
+
 static void *
 run(void *context)
 {
     struct resolver *r = context;
 
     while (!ticker_wait(&r->ticker, PERIOD_MS)) {
+        if (atomic_load(&r->settled))
+            ask_again(r);
         /* What it writes must not get to a server that is about to be no primary any more. */
         pthread_mutex_lock(&r->cluster->roles_lock);
         renew_shards(r);
-        r->held.code = 0;
-        if (atomic_load(&r->settled))
+        if (!atomic_load(&r->settled)) /* begin() asks them itself */
+            r->ahead.code = 0;
+        r->held = r->ahead;
+        if (r->held.code == 0 && atomic_load(&r->settled))
             look(r);
-        else if (!atomic_load(&r->free))
-            begin(r);
+        else if (!atomic_load(&r->settled) && !atomic_load(&r->free))
+            begin(r, false);
         judge(r);
         pthread_mutex_unlock(&r->cluster->roles_lock);
     }
@@ -457,7 +471,7 @@ resolver_new(struct cluster *c)
     r->seen       = json_object();
     pthread_mutex_init(&r->lock, NULL);
     renew_shards(r);
-    begin(r);
+    begin(r, true);
     judge(r);
     return r;
 }
@@ -486,12 +500,22 @@ resolver_settled(struct resolver *r)
 }
 
 void
+resolver_begin_again(struct resolver *r)
+{
+    if (!r)
+        return;
+    atomic_store(&r->free, false);
+    atomic_store(&r->settled, false);
+}
+
+void
 resolver_free(struct resolver *r)
 {
     if (!r)
         return;
     if (r->started) {
         ticker_stop(&r->ticker);
+        renew_shards(r); /* a server that is no primary any more gets nothing */
         tell(r, claim_generation(r->cluster)); /* what came since the last look */
     }
     close_all(r);

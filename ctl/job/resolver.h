@@ -31,6 +31,9 @@ void             resolver_free(struct resolver *r);
 bool resolver_may_settle(struct resolver *r);
 void resolver_settled(struct resolver *r);
 
+/* The catalog is another one than this controller has known: as at its start. With roles_lock. */
+void resolver_begin_again(struct resolver *r);
+
 enum resolver_verdict { RESOLVER_WAIT, RESOLVER_COMMIT, RESOLVER_ROLLBACK };
 
 /* What is to be done with a branch, from how the INSERT of its abort row ended

@@ -7,6 +7,7 @@
 #include "ctl/catalog/model.h"
 #include "ctl/catalog/user.h"
 #include "ctl/move/journal.h"
+#include "ctl/provision/claim.h"
 #include "shm/routes.h"
 
 enum { ANSWER_S = 5, LOCK_S = 3, NO_SUCH_TABLE = 1146 };
@@ -77,13 +78,26 @@ journal_ready(struct server *s, const struct move *m, char out[JOURNAL_WHAT_MAX]
                       " VALUES (%lld, %s)", (long long)m->job, server_text(out));
 }
 
+/* With the decision: whoever has a home of before it must not believe that home any more. Where
+ * rows are then is told when it is known (claim_tell()). */
+static bool
+tell_generation(struct server *s, const struct move *m, struct sql_error *error)
+{
+    return !m->c->holder[0] ||
+           server_run(s, error, "UPDATE " ROUTES_MOVE_SCHEMA ".holder SET generation = %lld,"
+                      " placement = '' WHERE cluster = %s AND holder = %s AND generation < %lld",
+                      (long long)claim_generation(m->c), server_text(m->c->uuid),
+                      server_text(m->c->holder), (long long)claim_generation(m->c));
+}
+
 bool
 journal_stage(struct server *s, const struct move *m, const char *ready, struct sql_error *error)
 {
     char what[JOURNAL_WHAT_MAX];
 
     journal_what(m, what);
-    if (!server_run(s, error, "UPDATE " ROUTES_MOVE_SCHEMA ".journal SET what = %s, ts = NOW(6)"
+    if (!tell_generation(s, m, error) ||
+        !server_run(s, error, "UPDATE " ROUTES_MOVE_SCHEMA ".journal SET what = %s, ts = NOW(6)"
                     " WHERE job = %lld AND what = %s", server_text(what), (long long)m->job,
                     server_text(ready)))
         return false;

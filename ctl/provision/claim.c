@@ -6,22 +6,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <xxhash.h>
+
 #include "core/base/log.h"
 #include "core/base/memory.h"
 #include "ctl/catalog/model.h"
 #include "ctl/provision/claim.h"
+#include "ctl/provision/failpoint.h"
 
 #define HOLDER ROUTES_MOVE_SCHEMA ".holder"
 
 enum {
-    NO_SUCH_DATABASE = 1049, NO_SUCH_TABLE = 1146, DUPLICATE = 1062, NO_SUCH_THREAD = 1094,
-    PLACE_MAX = 200, END_MS = 5000, LOOK_MS = 20,
-};
-
-struct holder {
-    char    id[CLUSTER_HOLDER_MAX], place[PLACE_MAX], since[40];
-    int64_t generation;
-    bool    is; /* there is one */
+    NO_SUCH_DATABASE = 1049, NO_SUCH_TABLE = 1146, NO_SUCH_COLUMN = 1054, DUPLICATE = 1062,
+    NO_SUCH_THREAD = 1094, PLACE_MAX = CLAIM_PLACE_MAX, END_MS = 5000, LOOK_MS = 20,
 };
 
 /* Where this controller is: nobody else can have this home at this place while it lives. */
@@ -38,14 +35,93 @@ own_place(const struct cluster *c, char out[PLACE_MAX])
              (unsigned long long)st.st_ino);
 }
 
+static int64_t
+number_of(struct cluster *c, const char *key)
+{
+    json_t *meta   = catalog_get(c->catalog, CATALOG_META, "cluster", NULL);
+    int64_t number = model_number(meta, key);
+
+    json_decref(meta);
+    return number;
+}
+
 int64_t
 claim_generation(struct cluster *c)
 {
-    json_t *meta       = catalog_get(c->catalog, CATALOG_META, "cluster", NULL);
-    int64_t generation = model_number(meta, "generation");
+    return number_of(c, "generation");
+}
 
+int64_t
+claim_term(struct cluster *c)
+{
+    return number_of(c, "term");
+}
+
+/* Whoever had the servers before us, at another place, is an old copy from now on. */
+static bool
+take_term(struct cluster *c, int64_t term, struct sql_error *error)
+{
+    struct catalog_change *change = catalog_begin(c->catalog, "controller");
+    json_t                *meta   = catalog_read(change, CATALOG_META, "cluster", NULL);
+    struct err             err;
+
+    json_object_set_new(meta, "term", json_integer(term));
+    catalog_put(change, CATALOG_META, "cluster", meta, CATALOG_ANY);
     json_decref(meta);
-    return generation;
+    return catalog_commit(change, &err) == 0 ||
+           sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: %.400s", err.text);
+}
+
+/* Takes `part`. */
+static void
+add_part(XXH3_state_t *state, json_t *part)
+{
+    char *text = json_dumps(part, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENCODE_ANY);
+
+    if (text)
+        XXH3_64bits_update(state, text, strlen(text) + 1);
+    free(text);
+    json_decref(part);
+}
+
+/* Which shards there are; not by what servers. */
+static json_t *
+names_of(json_t *objects)
+{
+    json_t     *names = json_object(), *object;
+    const char *name;
+
+    json_object_foreach(objects, name, object)
+        json_object_set_new_nocheck(names, name, json_true());
+    json_decref(objects);
+    return names;
+}
+
+/* What a move that is under way has its readers not see. */
+static json_t *
+hidden(json_t *move)
+{
+    json_t *out = json_pack("{s:I}", "job", (json_int_t)model_number(move, "job"));
+
+    json_object_set(out, "hide", json_object_get(move, "hide"));
+    json_decref(move);
+    return out;
+}
+
+void
+claim_placement(struct cluster *c, char out[CLAIM_PLACEMENT_MAX])
+{
+    XXH3_state_t *state = XXH3_createState();
+
+    XXH3_64bits_reset(state);
+    add_part(state, names_of(catalog_all(c->catalog, CATALOG_SHARD)));
+    add_part(state, catalog_get(c->catalog, CATALOG_RANGES, "map", NULL));
+    add_part(state, catalog_all(c->catalog, CATALOG_DATABASE));
+    add_part(state, catalog_all(c->catalog, CATALOG_TABLE));
+    add_part(state, hidden(catalog_get(c->catalog, CATALOG_META, "move", NULL)));
+    snprintf(out, CLAIM_PLACEMENT_MAX, "%016llx",
+             (unsigned long long)XXH3_64bits_digest(state));
+    XXH3_freeState(state);
 }
 
 /* --- slots ---------------------------------------------------------------- */
@@ -95,7 +171,7 @@ sessions_of(struct server *s, const char *holder, struct sql_error *error)
 
 /* Ends them, and waits until they have. */
 static bool
-end_sessions(struct server *s, const struct holder *other, struct sql_error *error)
+end_sessions(struct server *s, const struct claim_holder *other, struct sql_error *error)
 {
     for (int waited = 0; waited <= END_MS; waited += LOOK_MS) {
         json_t *left = sessions_of(s, other->id, error), *number;
@@ -125,47 +201,76 @@ make_table(struct server *s, struct sql_error *error)
                       "cluster VARCHAR(40) NOT NULL PRIMARY KEY, holder VARCHAR(40) NOT NULL, "
                       "generation BIGINT NOT NULL, place VARCHAR(%d) NOT NULL, "
                       "since TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP) ENGINE=InnoDB",
-                      PLACE_MAX);
+                      PLACE_MAX) &&
+           server_run(s, error, "ALTER TABLE " HOLDER
+                      " ADD COLUMN IF NOT EXISTS term BIGINT NOT NULL DEFAULT 0,"
+                      " ADD COLUMN IF NOT EXISTS placement VARCHAR(20) NOT NULL DEFAULT '',"
+                      " ADD COLUMN IF NOT EXISTS told TIMESTAMP(6) NULL");
 }
 
 static bool
-read_row(struct server *s, const struct cluster *c, struct holder *out, struct sql_error *error)
+has_no_row(const struct sql_error *error)
 {
-    json_t *rows = server_rows(s, error, "SELECT holder, generation, place, since FROM " HOLDER
-                               " WHERE cluster = %s", server_text(c->uuid)), *row;
+    return error->code == NO_SUCH_TABLE || error->code == NO_SUCH_DATABASE ||
+           error->code == NO_SUCH_COLUMN;
+}
 
-    *out = (struct holder){ .is = false };
+bool
+claim_read(struct server *s, const struct cluster *c, struct claim_holder *out,
+           struct sql_error *error)
+{
+    json_t *rows = server_rows(s, error, "SELECT holder, generation, place, since, term,"
+                               " placement, told FROM " HOLDER " WHERE cluster = %s",
+                               server_text(c->uuid)), *row;
+
+    *out = (struct claim_holder){ .is = false };
     if (!rows)
-        return (error->code == NO_SUCH_TABLE || error->code == NO_SUCH_DATABASE) &&
-               make_table(s, error);
+        return has_no_row(error);
     if ((row = json_array_get(rows, 0))) {
         out->is = true;
         snprintf(out->id, sizeof(out->id), "%s", server_cell(row, 0));
         out->generation = strtoll(server_cell(row, 1), NULL, 10);
         snprintf(out->place, sizeof(out->place), "%s", server_cell(row, 2));
         snprintf(out->since, sizeof(out->since), "%s", server_cell(row, 3));
+        out->term = strtoll(server_cell(row, 4), NULL, 10);
+        snprintf(out->placement, sizeof(out->placement), "%s", server_cell(row, 5));
     }
     json_decref(rows);
     return true;
 }
 
+/* What a server without a row lacks for one is made. */
+static bool
+read_row(struct server *s, const struct cluster *c, struct claim_holder *out,
+         struct sql_error *error)
+{
+    *error = (struct sql_error){ 0 };
+    return claim_read(s, c, out, error) && (error->code == 0 || make_table(s, error)) &&
+           (error->code == 0 || claim_read(s, c, out, error));
+}
+
 /* 1205: somebody else was faster. */
 static bool
-write_row(struct server *s, struct cluster *c, const struct holder *now, struct sql_error *error)
+write_row(struct server *s, struct cluster *c, const struct claim_holder *now,
+          struct sql_error *error)
 {
-    char place[PLACE_MAX];
+    char place[PLACE_MAX], placement[CLAIM_PLACEMENT_MAX];
     bool ok;
 
     own_place(c, place);
+    claim_placement(c, placement);
     if (now->is)
-        ok = server_run(s, error, "UPDATE " HOLDER " SET holder = %s, generation = %lld,"
-                        " place = %s, since = CURRENT_TIMESTAMP WHERE cluster = %s AND holder = %s",
-                        server_text(c->holder), (long long)claim_generation(c), server_text(place),
-                        server_text(c->uuid), server_text(now->id));
+        ok = server_run(s, error, "UPDATE " HOLDER " SET holder = %s, term = %lld, generation ="
+                        " %lld, placement = %s, place = %s, since = CURRENT_TIMESTAMP"
+                        " WHERE cluster = %s AND holder = %s", server_text(c->holder),
+                        (long long)claim_term(c), (long long)claim_generation(c),
+                        server_text(placement), server_text(place), server_text(c->uuid),
+                        server_text(now->id));
     else
-        ok = server_run(s, error, "INSERT INTO " HOLDER " (cluster, holder, generation, place)"
-                        " VALUES (%s, %s, %lld, %s)", server_text(c->uuid),
-                        server_text(c->holder), (long long)claim_generation(c),
+        ok = server_run(s, error, "INSERT INTO " HOLDER " (cluster, holder, term, generation,"
+                        " placement, place) VALUES (%s, %s, %lld, %lld, %s, %s)",
+                        server_text(c->uuid), server_text(c->holder), (long long)claim_term(c),
+                        (long long)claim_generation(c), server_text(placement),
                         server_text(place));
     if (ok ? s->affected == 1 : error->code != DUPLICATE)
         return ok;
@@ -173,19 +278,38 @@ write_row(struct server *s, struct cluster *c, const struct holder *now, struct 
                          s->name);
 }
 
+bool
+claim_is_ahead(struct cluster *c, const struct claim_holder *row)
+{
+    return row->is && (row->term > claim_term(c) || row->generation > claim_generation(c));
+}
+
 static bool
-refuse_old(const struct server *s, const struct cluster *c, const struct holder *other,
+refuse_old(const struct server *s, const struct cluster *c, const struct claim_holder *other,
            struct sql_error *error)
 {
     return sql_error_set(error, CLAIM_HELD,
         "shardd: %s is an old copy: %s has been worked on by a controller that knew newer routes "
-        "(%s, since %s); stop this controller, or, to lose what the other one did, DELETE FROM "
-        HOLDER " there", c->path.home, s->name, other->place, other->since);
+        "(%s, since %s); stop this controller and start that one, or restore a newer copy; where "
+        "neither is to be had, 'shardctl recover' shows what can be learned from the servers",
+        c->path.home, s->name, other->place, other->since);
+}
+
+bool
+claim_is_idle(struct server *s, const struct claim_holder *row, bool *idle,
+              struct sql_error *error)
+{
+    json_t *at_work = sessions_of(s, row->id, error);
+    bool    ok      = at_work != NULL;
+
+    *idle = json_array_size(at_work) == 0;
+    json_decref(at_work);
+    return ok;
 }
 
 /* Is nobody of that controller's at work? */
 static bool
-is_idle(struct server *s, const struct holder *other, struct sql_error *error)
+is_idle(struct server *s, const struct claim_holder *other, struct sql_error *error)
 {
     json_t *at_work = sessions_of(s, other->id, error);
     size_t  n       = json_array_size(at_work);
@@ -202,46 +326,59 @@ is_idle(struct server *s, const struct holder *other, struct sql_error *error)
 }
 
 static bool
-may_take(struct server *s, struct cluster *c, const struct holder *now, struct sql_error *error)
+may_take(struct server *s, struct cluster *c, const struct claim_holder *now,
+         struct sql_error *error)
 {
     char place[PLACE_MAX];
 
     own_place(c, place);
-    if (now->generation > claim_generation(c))
+    if (claim_is_ahead(c, now))
         return refuse_old(s, c, now, error);
     /* The one before at the same place is dead, though its sessions may not have heard of it. */
     return strcmp(now->place, place) == 0 || is_idle(s, now, error);
 }
 
 static bool
-take_row(struct server *s, struct cluster *c, const struct holder *now, struct sql_error *error)
+take_over(struct server *s, struct cluster *c, const struct claim_holder *now,
+          struct sql_error *error)
 {
     char place[PLACE_MAX];
+    bool other;
 
-    if (!now->is)
-        return write_row(s, c, now, error);
-    if (!may_take(s, c, now, error) || !write_row(s, c, now, error) ||
-        !end_sessions(s, now, error))
-        return false;
     own_place(c, place);
-    if (strcmp(now->place, place) != 0)
+    other = strcmp(now->place, place) != 0;
+    if (other && now->term >= claim_term(c) && !take_term(c, now->term + 1, error))
+        return false;
+    failpoint("claim-term");
+    if (!write_row(s, c, now, error) || !end_sessions(s, now, error))
+        return false;
+    if (other)
         log_warn("%s: this controller goes on in place of that of %s", s->name, now->place);
     return true;
+}
+
+static bool
+take_row(struct server *s, struct cluster *c, const struct claim_holder *now,
+         struct sql_error *error)
+{
+    if (!now->is)
+        return write_row(s, c, now, error);
+    return may_take(s, c, now, error) && take_over(s, c, now, error);
 }
 
 bool
 claim_possible(struct server *s, struct cluster *c, struct sql_error *error)
 {
-    struct holder now;
+    struct claim_holder now;
 
-    return !c->holder[0] || (read_row(s, c, &now, error) &&
+    return !c->holder[0] || (claim_read(s, c, &now, error) &&
            (!now.is || strcmp(now.id, c->holder) == 0 || may_take(s, c, &now, error)));
 }
 
 bool
 claim_session(struct server *s, struct cluster *c, struct sql_error *error)
 {
-    struct holder now;
+    struct claim_holder now;
 
     if (!c->holder[0])
         return true;
@@ -274,9 +411,20 @@ keep_one(struct server *s, struct cluster *c, const json_t *shard, struct sql_er
 bool
 claim_tell(struct server *s, struct cluster *c, int64_t generation, struct sql_error *error)
 {
-    return server_run(s, error, "UPDATE " HOLDER " SET generation = %lld WHERE cluster = %s"
-                      " AND holder = %s AND generation < %lld", (long long)generation,
-                      server_text(c->uuid), server_text(c->holder), (long long)generation);
+    char placement[CLAIM_PLACEMENT_MAX];
+
+    claim_placement(c, placement);
+    return server_run(s, error, "UPDATE " HOLDER " SET generation = %lld, placement = %s,"
+                      " told = NOW(6) WHERE cluster = %s AND holder = %s AND generation <= %lld",
+                      (long long)generation, server_text(placement), server_text(c->uuid),
+                      server_text(c->holder), (long long)generation);
+}
+
+bool
+claim_primary(struct server *s, struct cluster *c, struct sql_error *error)
+{
+    return !c->holder[0] ||
+           (claim_session(s, c, error) && claim_tell(s, c, claim_generation(c), error));
 }
 
 static bool

@@ -175,6 +175,12 @@ replication_wait(struct server *replica, const char *position, double wait_s,
 }
 
 bool
+replication_stop(struct server *s, struct sql_error *error)
+{
+    return stop(s, error);
+}
+
+bool
 replication_promote(struct server *s, struct sql_error *error)
 {
     return stop(s, error) && server_run(s, error, "RESET SLAVE ALL") &&

@@ -59,6 +59,9 @@ bool replication_all(struct server *s, struct gtid_set *out, struct sql_error *e
 bool replication_got(struct server *s, char *out, size_t room,
                      struct sql_error *error) must_check;
 
+/* It gets and applies nothing for now. */
+bool replication_stop(struct server *s, struct sql_error *error) must_check;
+
 /* It replicates no more, and may be written to. */
 bool replication_promote(struct server *s, struct sql_error *error) must_check;
 
