@@ -214,7 +214,7 @@ static const struct plan_case cases[] = {
     { "SELECT bio FROM users ORDER BY bio",
       "gather app.users all: SELECT bio FROM `app`.`users`" },
     { "SELECT id FROM users ORDER BY RAND() LIMIT 3",
-      "gather app.users all, key id: SELECT id FROM `app`.`users`" },
+      "gather app.users all: SELECT id FROM `app`.`users`" },
     /* hints, locks */
     { "SELECT u.id FROM users u USE INDEX (x) JOIN orders o FORCE INDEX FOR JOIN (y) ON "
       "o.amount = u.age FOR UPDATE",
