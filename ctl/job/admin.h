@@ -15,6 +15,7 @@ struct database_options {
     const char *home;      /* a shard's name; NULL: the one with the fewest databases */
     const char *collation; /* NULL: the server's default */
     const char *charset;   /* NULL: the collation's */
+    const char *words;     /* instead of both: as in a statement, for a server to read; or NULL */
     bool        if_not_exists;
 };
 

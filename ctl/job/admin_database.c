@@ -91,16 +91,25 @@ grant_all(struct server *s, const json_t *users, const char *name, struct sql_er
     return true;
 }
 
+/* CREATE and ALTER DATABASE. */
+static bool
+say_options(struct server *s, const char *verb, const char *name,
+            const struct database_options *o, struct sql_error *error)
+{
+    if (o->words)
+        return server_run(s, error, "%s DATABASE %s %s", verb, server_name(name), o->words);
+    return server_run(s, error, "%s DATABASE %s%s%s%s%s", verb, server_name(name),
+                      o->charset ? " CHARACTER SET " : "",
+                      o->charset ? server_text(o->charset) : "",
+                      o->collation ? " COLLATE " : "",
+                      o->collation ? server_text(o->collation) : "");
+}
+
 static bool
 create_on(struct server *s, const char *name, const struct database_options *o,
           const json_t *users, struct sql_error *error)
 {
-    return server_run(s, error, "CREATE DATABASE %s%s%s%s%s", server_name(name),
-                      o->charset ? " CHARACTER SET " : "",
-                      o->charset ? server_text(o->charset) : "",
-                      o->collation ? " COLLATE " : "",
-                      o->collation ? server_text(o->collation) : "") &&
-           grant_all(s, users, name, error);
+    return say_options(s, "CREATE", name, o, error) && grant_all(s, users, name, error);
 }
 
 static json_t *
@@ -213,11 +222,7 @@ alter(struct job *job, const char *who, json_t *object, const struct database_op
     bool                   ok = admin_open_all(shards, servers, &n, error);
 
     for (size_t i = 0; ok && i < n; i++)
-        ok = server_run(&servers[i], error, "ALTER DATABASE %s%s%s%s%s", server_name(name),
-                        o->charset ? " CHARACTER SET " : "",
-                        o->charset ? server_text(o->charset) : "",
-                        o->collation ? " COLLATE " : "",
-                        o->collation ? server_text(o->collation) : "");
+        ok = say_options(&servers[i], "ALTER", name, o, error);
     if (ok)
         fresh = describe(&servers[0], name, model_text(object, "policy"),
                          model_number(object, "home"), error);
@@ -248,7 +253,7 @@ admin_database_alter(struct cluster *c, const char *who, const char *name,
     json_t    *object;
     bool       ok;
 
-    if (!options->charset && !options->collation)
+    if (!options->charset && !options->collation && !options->words)
         return sql_error_set(error, SQL_NOT_SUPPORTED,
                              "shardd: ALTER DATABASE changes CHARACTER SET and COLLATE only");
     if (!job_begin(&job, c, "database", who, "ALTER DATABASE", name, "", error))

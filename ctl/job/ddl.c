@@ -23,27 +23,22 @@ ddl_lex_options(const struct ddl_request *r)
     return reading_options(lex, sql_mode_reading(mode));
 }
 
-static const struct table_option *
-find_option(const struct table_option *list, enum keyword word)
-{
-    for (; list; list = list->next)
-        if (list->word == word)
-            return list;
-    return NULL;
-}
-
+/* What is said of character sets, also twice, for a server to judge; NULL: nothing. */
 static const char *
-option_name(struct ddl *d, enum keyword word)
+charset_words(struct ddl *d)
 {
-    const struct table_option *o = find_option(d->stmt->database->options, word);
-    struct span                value;
+    struct buf  words   = { 0 };
+    uint8_t    *blanked = arena_alloc(&d->arena, d->request->sql.len + 1);
 
-    if (!o)
-        return NULL;
-    value = o->value;
-    if (value.len >= 2 && value.ptr[0] == '\'') /* CHARACTER SET 'utf8mb4' */
-        value = (struct span){ value.ptr + 1, value.len - 2 };
-    return arena_cstr(&d->arena, value);
+    lex_blank_comments(d->request->sql, ddl_lex_options(d->request), blanked);
+    for (struct table_option *o = d->stmt->database->options; o; o = o->next)
+        if (o->word == KW_CHARSET || o->word == KW_COLLATE) {
+            buf_append_byte(&words, ' ');
+            buf_append(&words, blanked + o->range.start, o->range.end - o->range.start);
+        }
+    const char *out = buf_len(&words) ? arena_cstr(&d->arena, buf_unread(&words)) : NULL;
+    buf_fini(&words);
+    return out;
 }
 
 /* CREATE, DROP, ALTER DATABASE have jobs of their own. */
@@ -103,7 +98,7 @@ database_create(struct ddl *d, const char *who, const char *name,
     ok = ok && admin_database_create(d->c, who, name, o, &warnings, d->error);
     if (ok && warnings != 0)
         ddl_note(d, 1007, "Can't create database '%s'; database exists", name);
-    d->answer->affected = ok ? 1 + replaces : 0;
+    d->answer->affected = ok && warnings == 0 ? 1 + replaces : 0;
     return ok;
 }
 
@@ -119,17 +114,15 @@ run_database(struct ddl *d)
         return false;
     if (s->word == KW_DROP)
         return database_drop(d, who, name);
-    o.collation = option_name(d, KW_COLLATE);
-    o.charset   = option_name(d, KW_CHARSET);
-    if (!o.charset)
-        o.charset = option_name(d, KW_CHARACTER);
-    if (s->word == KW_CREATE && !o.charset && !o.collation)
+    o.words = charset_words(d);
+    if (s->word == KW_CREATE && !o.words)
         o.collation = d->request->database_collation;
     if (s->word == KW_CREATE)
         return database_create(d, who, name, &o);
     if (!name[0])
         name = d->request->database;
-    return admin_database_alter(d->c, who, name, &o, d->error);
+    d->answer->affected = admin_database_alter(d->c, who, name, &o, d->error);
+    return d->answer->affected != 0;
 }
 
 static bool

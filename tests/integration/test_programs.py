@@ -107,3 +107,48 @@ def test_a_packet_that_ends_in_a_program(both):
             c.command(rawclient.QUERY, b"SELECT 1; CREATE PROCEDURE p() BEGIN SELECT 2; END;")
             seen.append([c.result()[1], c.read()])
     assert seen[0] == seen[1]
+
+
+CHARSETS = [
+    "CHARACTER SET latin1 CHARACTER SET latin1", "CHARACTER SET latin1 CHARSET utf8mb4",
+    "COLLATE latin1_bin CHARACTER SET latin1", "COLLATE latin1_bin COLLATE utf8mb4_bin",
+    "COLLATE latin1_bin CHARACTER SET latin1 COLLATE latin1_bin", "CHARACTER SET nosuch",
+    "CHARACTER SET utf8 DEFAULT CHARACTER SET utf8mb3", "COLLATE latin1_bin CHARACTER SET utf8mb4",
+    "CHARACTER SET utf8mb4 COLLATE latin1_bin", "CHARACTER SET LATIN1 CHARSET 'latin1'",
+    "CHARACTER SET = DEFAULT", "COLLATE = DEFAULT", "CHARACTER SET DEFAULT COLLATE latin1_bin",
+    "/*!40100 DEFAULT CHARACTER SET latin1 COLLATE latin1_german1_ci */", "CHARACTER SET binary",
+    "CHARACTER SET /*!40100 latin1 */ /* two */ COLLATE latin1_bin", "COLLATE nosuch", "",
+]
+
+
+def test_databases_with_character_sets(both):
+    """Two that are said are a server's to judge."""
+    name = both.db + "_cs"
+    for words in CHARSETS:
+        for sql in (f"CREATE DATABASE {name} {words}", f"SHOW CREATE DATABASE {name}",
+                    f"CREATE DATABASE IF NOT EXISTS {name}", f"ALTER DATABASE {name} {words}",
+                    f"SHOW CREATE DATABASE {name}", f"DROP DATABASE {name}"):
+            if words or not sql.startswith("ALTER"):
+                both.compare(sql)
+
+
+RENAMES = [
+    "RENAME TABLE a TO e, c TO a", "RENAME TABLE a TO z, z TO y", "RENAME TABLE y TO a, nosuch TO y",
+    "RENAME TABLE y TO y", "RENAME TABLE y TO x, b TO y, x TO w", "RENAME TABLE d TO a, a TO c",
+    "RENAME TABLE w TO v, v TO w, w TO d2", "RENAME TABLE e TO d, c TO b",
+]
+
+
+@pytest.mark.parametrize("kind", ["", "COMMENT 'shardd: global'", "COMMENT 'shardd: reference'"])
+def test_names_that_are_used_again(both, kind):
+    """As tools do that change a table by a copy: RENAME TABLE t TO old, new TO t."""
+    for n, name in enumerate("abcd"):
+        both.run(f"CREATE TABLE {name} (id INT PRIMARY KEY, v INT) {kind}")
+        both.run(f"INSERT INTO {name} VALUES ({n}, {n}), ({n + 10}, {n})")
+    for sql in RENAMES:
+        both.compare(sql)
+        for name in [row[0] for row in both.compare("SHOW TABLES").rows]:
+            both.compare(f"SELECT * FROM {name} ORDER BY id")
+            both.run(f"INSERT INTO {name} SELECT MAX(id) + 1, 5 FROM {name}")
+    ours, _ = both.answers("RENAME TABLE b TO tmp, d TO b, tmp TO d")
+    assert ours.error[0] == 1235 and "only exchanges names" in ours.error[1]
