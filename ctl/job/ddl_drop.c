@@ -1,4 +1,4 @@
-/* ddl_drop.c - DROP TABLE, DROP VIEW, TRUNCATE, RENAME TABLE. */
+/* ddl_drop.c - DROP TABLE, DROP VIEW, TRUNCATE. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -257,61 +257,4 @@ ddl_truncate(struct ddl *d)
     }
     d->end = JOB_STUCK;
     return restart_sequence(d, &t);
-}
-
-/* Checks one pair, and puts what changes into `objects`. */
-static bool
-plan_rename(struct ddl *d, const struct table_item *item, json_t *objects, struct ddl_table *from)
-{
-    struct ddl_table to;
-    char            *name;
-    json_t          *object;
-
-    if (!ddl_find(d, &item->table, from) || !ddl_find(d, &item->renamed, &to))
-        return false;
-    if (!from->object)
-        return sql_error_set(d->error, DDL_NO_SUCH_TABLE, "Table '%s.%s' doesn't exist",
-                             from->database, from->name);
-    if (to.object)
-        return sql_error_set(d->error, DDL_TABLE_EXISTS, "Table '%s' already exists", to.name);
-    if (from->home != to.home && ddl_kind(from) == TABLE_GLOBAL)
-        return sql_error_set(d->error, SQL_NOT_SUPPORTED,
-                             "shardd: %s.%s is a global table and the database %s lies on another "
-                             "shard; make the table there and copy the rows", from->database,
-                             from->name, to.database);
-    object = json_deep_copy(from->object);
-    model_set(object, "database", to.database);
-    model_set(object, "name", to.name);
-    name = catalog_table_name(from->database, from->name);
-    json_object_set_new_nocheck(objects, name, json_null());
-    free(name);
-    name = catalog_table_name(to.database, to.name);
-    json_object_set_new_nocheck(objects, name, object);
-    free(name);
-    return true;
-}
-
-bool
-ddl_rename_tables(struct ddl *d)
-{
-    json_t          *objects = json_object();
-    struct ddl_table from    = { .home = 0 }, first = { .home = 0 };
-    size_t           n = 0, done = 0;
-    bool             ok = true;
-
-    for (struct table_item *at = d->stmt->tables; ok && at; at = at->next) {
-        ok = plan_rename(d, at, objects, &from);
-        if (ok && n++ == 0)
-            first = from;
-        if (ok && (ddl_where(&from) != ddl_where(&first) || from.home != first.home))
-            ok = sql_error_set(d->error, SQL_NOT_SUPPORTED,
-                               "shardd: one RENAME TABLE cannot rename tables of different "
-                               "kinds or homes; rename them one by one");
-    }
-    ok = ok && ddl_run_text(d, d->request->sql, first.home, ddl_where(&first), &done) &&
-         ddl_record(d, objects);
-    if (!ok && done > 0)
-        d->end = JOB_STUCK;
-    json_decref(objects);
-    return ok;
 }

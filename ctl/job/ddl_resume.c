@@ -231,6 +231,17 @@ rename_one(struct ddl *d, const struct ddl_table *from, const struct ddl_table *
 }
 
 static enum job_state
+resume_chain(struct ddl *d)
+{
+    struct ddl_table first;
+    bool             renamed;
+
+    if (!ddl_rename_resume(d, &first, &renamed))
+        return stuck(d, &first);
+    return renamed ? JOB_DONE : nothing(d, "nothing was renamed");
+}
+
+static enum job_state
 resume_rename(struct ddl *d)
 {
     json_t          *objects = json_object();
@@ -238,6 +249,8 @@ resume_rename(struct ddl *d)
     bool             ok = true;
     size_t           n;
 
+    if (ddl_rename_chained(d))
+        return resume_chain(d);
     for (struct table_item *at = d->stmt->tables; ok && at; at = at->next)
         if (ddl_find(d, &at->table, &from) && ddl_find(d, &at->renamed, &to) && from.object)
             ok = rename_one(d, &from, &to, objects);

@@ -176,6 +176,11 @@ bool ddl_alter_table(struct ddl *d) must_check;
 bool ddl_drop_tables(struct ddl *d) must_check;
 bool ddl_truncate(struct ddl *d) must_check;
 bool ddl_rename_tables(struct ddl *d) must_check;
+
+/* Is some name of a RENAME TABLE both an old and a new one? Such a statement is finished on all
+ * servers, or on none: `renamed`; `first` is a table of it, for messages. */
+bool ddl_rename_chained(struct ddl *d) must_check;
+bool ddl_rename_resume(struct ddl *d, struct ddl_table *first, bool *renamed) must_check;
 bool ddl_create_view(struct ddl *d) must_check;
 bool ddl_object_statement(struct ddl *d) must_check;
 bool ddl_function(struct ddl *d, const struct ddl_table *t) must_check;

@@ -326,6 +326,22 @@ def test_a_drop_and_a_rename_of_a_killed_controller_are_finished(c):
     assert c.fsck() == [] and "whole" not in c.tables_on(1)
 
 
+@pytest.mark.parametrize("on, state", [([0], "done"), ([], "failed"), ([0, 1], "done")])
+def test_a_chain_of_renames_of_a_killed_controller_is_finished(c, on, state):
+    """One of the names tells whether a server has done it: the others are there in any case."""
+    c.ddl("CREATE TABLE half (id INT PRIMARY KEY, v INT)")
+    c.ddl("CREATE TABLE new (id INT PRIMARY KEY, weight INT)")
+    chain = "RENAME TABLE half TO old, new TO half"
+    assert interrupted(c, chain, "half", on) == state
+    columns = {name: "weight" in str(c.json("table", "show", f"app.{name}")["columns"])
+               for name in ("half", "old" if state == "done" else "new")}
+    assert columns == ({"half": True, "old": False} if state == "done" else
+                       {"half": False, "new": True})
+    assert c.json("status")["jobs"] == [] and c.fsck() == []
+    for name in columns:
+        c.ddl(f"DROP TABLE {name}")
+
+
 def test_a_table_of_a_killed_controller_is_completed_with_its_rows(c):
     c.ddl("CREATE TABLE half (id INT PRIMARY KEY, v INT)")
     c.on(1, f"INSERT INTO half VALUES ({key_of(c, 1)}, 1)")

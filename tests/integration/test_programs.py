@@ -133,7 +133,8 @@ def test_databases_with_character_sets(both):
 
 
 RENAMES = [
-    "RENAME TABLE a TO e, c TO a", "RENAME TABLE a TO z, z TO y", "RENAME TABLE y TO a, nosuch TO y",
+    "RENAME TABLE a TO e, c TO a", "RENAME TABLE a TO z, z TO y",
+    "RENAME TABLE y TO a, nosuch TO y",
     "RENAME TABLE y TO y", "RENAME TABLE y TO x, b TO y, x TO w", "RENAME TABLE d TO a, a TO c",
     "RENAME TABLE w TO v, v TO w, w TO d2", "RENAME TABLE e TO d, c TO b",
 ]
