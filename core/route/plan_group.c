@@ -203,6 +203,8 @@ group_keys(struct scatter *c)
         struct item_ref item;
         if (!item_find(c, o->expr, true, &item))
             return false;
+        if (has_aggregate(o->expr))
+            return refuse(c->p, 1111, "Invalid use of group function");
         if (has_aggregate(item.expr))
             return refuse(c->p, 1056, "Can't group on an aggregate");
         if (!item_key(c, item, false, &keys[at]))

@@ -293,7 +293,8 @@ limit_number(const struct plan *plan, const struct operand *o, const struct plan
     struct value_room room = { .bytes = { 0 } };
     struct key_value  v;
     operand_value(plan, o, values, &room, &v);
-    bool ok = whole_number(&v, out);
+    /* '2' is none where it is written, but is one as a parameter. */
+    bool ok = (o->kind != OPERAND_LITERAL || v.kind == KEY_VALUE_INT) && whole_number(&v, out);
     room_fini(&room);
     return ok || sql_error_set(error, 1064,
                                "shardd: a LIMIT of a statement on several shards must be a whole "

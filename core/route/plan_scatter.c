@@ -121,6 +121,14 @@ distinct_keys(struct scatter *c)
     return true;
 }
 
+/* NULL: there is none. */
+static bool
+is_limit(const struct expr *e)
+{
+    return e == NULL || e->kind == EXPR_PARAM ||
+           (e->kind == EXPR_LITERAL && e->literal == TOK_INT && e->n_args == 0);
+}
+
 static bool
 limit_operands(struct scatter *c)
 {
@@ -129,6 +137,8 @@ limit_operands(struct scatter *c)
     out->has_limit          = l != NULL && l->count != NULL;
     if (!out->has_limit)
         return true;
+    if (!is_limit(l->count) || !is_limit(l->offset))
+        return refuse(c->p, 1064, "shardd: LIMIT takes whole numbers, and parameters");
     out->limit_offset = (struct operand){
         .kind = OPERAND_CONST, .as = KEY_VALUE_OTHER,
         .constant = { .kind = KEY_VALUE_INT, .bytes = SPAN("0") } };

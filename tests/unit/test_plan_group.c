@@ -23,6 +23,10 @@ static const struct plan_case cases[] = {
       "users u ON u.id = d.user_id",
       "scatter all; merge: concatenate; text: SELECT * FROM (SELECT user_id, COUNT(*) c "
       "FROM orders GROUP BY user_id) d JOIN users u ON u.id = d.user_id" },
+    { "SELECT age FROM users GROUP BY age, MAX(id)", "refuse 1111: Invalid use of group function" },
+    { "SELECT COUNT(*) FROM users GROUP BY COUNT(*)",
+      "refuse 1111: Invalid use of group function" },
+    { "SELECT COUNT(*) FROM users GROUP BY 1", "refuse 1056: Can't group on an aggregate" },
     { "SELECT COUNT(DISTINCT id) FROM users",
       "scatter all; merge: 1=count one group; text: SELECT COUNT(DISTINCT id) FROM users" },
     { "SELECT MAX(name), MIN(born) FROM users",

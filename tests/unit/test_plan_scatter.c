@@ -22,6 +22,12 @@ static const struct plan_case cases[] = {
       ":1" },
     { "SELECT * FROM users",
       "scatter all; merge: concatenate; text: SELECT * FROM users" },
+    { "SELECT id FROM users LIMIT 1.5",
+      "refuse 1064: shardd: LIMIT takes whole numbers, and parameters" },
+    { "SELECT id FROM users LIMIT 5 OFFSET (1)",
+      "refuse 1064: shardd: LIMIT takes whole numbers, and parameters" },
+    { "SELECT id FROM users LIMIT TRUE",
+      "refuse 1064: shardd: LIMIT takes whole numbers, and parameters" },
     { "SELECT name FROM users ORDER BY name LIMIT 5, 10",
       "scatter all; merge: sort 1~h1 limit; text: SELECT name, WEIGHT_STRING(name) FROM "
       "users ORDER BY name LIMIT {limit}" },

@@ -465,3 +465,13 @@ select sum(count(*)) from user
 select id from user where count(*) > 1
 select (1, 2) from user
 select id from user union select id, col from user
+-- LIMIT and GROUP BY that a server does not take
+select id from user limit 1.5
+select id from user limit 2 offset 1.5
+select id from user limit null
+select id from user limit true
+select id from user limit (2)
+select id from user limit '2'
+select count(*) from user group by count(*)
+select count(*) c from user group by 1
+select name from user group by name, max(id)
