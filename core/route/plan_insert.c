@@ -279,7 +279,8 @@ insert_sharded(struct maker *m, struct instance *target)
     if (spec == NULL || !check_on_duplicate(m))
         return;
     if (reads_elsewhere(p, target)) {
-        NOT_YET(p, "shardd: a subquery in the VALUES for '%.*s' may read reference tables only",
+        NOT_YET(p, "shardd: a subquery in the VALUES for '%.*s', or in its RETURNING, may read "
+                   "reference tables only",
                 SHOWN(m->table->name));
         return;
     }
@@ -500,6 +501,8 @@ insert_rows(struct planner *p)
         return;
     bool placed = m.table != NULL && (sharded || m.table->kind == TABLE_REFERENCE);
     if (placed && plan_once(p, in, m.table))
+        return;
+    if (!scope_returning(p, m.scope, in->returning))
         return;
     if (m.table != NULL && !sharded && in->query == NULL)
         own_numbers(&m);

@@ -485,6 +485,14 @@ bool plan_once_global(struct planner *p, const struct set *set);
 /* The number of a KILL; false: it cannot be computed first. */
 bool plan_once_kill(struct planner *p, const struct expr *id);
 
+/* Values of SET or DO that are of several shards; false: they are not, or nothing can be done. */
+bool plan_once_asked(struct planner *p, struct expr *const *values, uint32_t n);
+
+bool expr_has_query(struct expr *e);
+
+/* plan_write.c: what RETURNING reads beside the rows it is said of. False: refused. */
+bool scope_returning(struct planner *p, struct scope *s, struct select_item *items);
+
 /* plan_once.c: true when some values must be computed before the statement can be planned. */
 bool plan_once(struct planner *p, const struct insert *in, const struct route_table *table);
 /* Every copy of a reference table would get the same values. False: refused. */

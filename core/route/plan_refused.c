@@ -1,7 +1,8 @@
 /* plan_refused.c - see plan_internal.h: a refused statement may be one that no server takes, for
  * a table or a function that does not exist, say. Then a server's words are better than ours, and
  * any that knows all of the names can say them without running anything: every shard has every
- * table, and what is not in the routes is on the home of its database, if anywhere.
+ * sharded and reference table; a global one is on the home of its database, and so is what is
+ * not in the routes, if anywhere.
  */
 #include "core/route/plan_internal.h"
 
@@ -22,7 +23,8 @@ note_home(struct asker *a, struct span schema, struct span name, bool table)
     if (database == ROUTES_NONE)
         return;
     uint32_t at = table ? routes_table(r, database, name) : ROUTES_NONE;
-    if (at != ROUTES_NONE && r->tables[at].kind != TABLE_VIEW)
+    if (at != ROUTES_NONE && r->tables[at].kind != TABLE_VIEW &&
+        r->tables[at].kind != TABLE_GLOBAL)
         return;
     a->several |= a->home != ROUTES_NONE && a->home != home;
     a->home = home;

@@ -116,6 +116,32 @@ finish(struct planner *p, struct scope *s, const struct written *w, bool limited
 }
 
 static bool
+find_query(struct visitor *v, struct query *q)
+{
+    (void)q;
+    *(bool *)v->context = true;
+    return false;
+}
+
+bool
+expr_has_query(struct expr *e)
+{
+    bool           found = false;
+    struct visitor v     = { .query = find_query, .context = &found };
+    visit_expr(&v, e);
+    return found;
+}
+
+bool
+scope_returning(struct planner *p, struct scope *s, struct select_item *items)
+{
+    for (struct select_item *item = items; item != NULL; item = item->next)
+        if (expr_has_query(item->expr) && !scope_expr(p, s, item->expr))
+            return false;
+    return true;
+}
+
+static bool
 scope_written(struct planner *p, struct scope *s, struct cte *with, struct table_ref *tables,
               struct expr *where, struct order_item *order)
 {
@@ -173,7 +199,8 @@ delete_rows(struct planner *p)
     const struct delete *d = p->stmt->delete;
     struct scope        *s = scope_new(p, NULL, NULL);
     struct written       w = { 0 };
-    if (!scope_written(p, s, d->with, d->tables, d->where, d->order_by))
+    if (!scope_written(p, s, d->with, d->tables, d->where, d->order_by) ||
+        !scope_returning(p, s, d->returning))
         return;
     if (!d->multi)
         note_written(&w, s->first);

@@ -204,8 +204,8 @@ static const struct plan_case cases[] = {
       "insert; header: INSERT INTO names (name, value) VALUES ; row (:0, (SELECT MAX(id) "
       "FROM countries)) key=:0" },
     { "INSERT INTO names (name, value) VALUES ('a', (SELECT MAX(id) FROM users))",
-      "refuse 1235: shardd: a subquery in the VALUES for 'names' may read reference "
-      "tables only"
+      "refuse 1235: shardd: a subquery in the VALUES for 'names', or in its RETURNING, may read "
+      "reference tables only"
       "; or add an engine, which can answer it: 'shardctl engine add'" },
     { "INSERT INTO names (value) VALUES (1, 2)",
       "refuse 1136: Column count doesn't match value count at row 1" },
@@ -260,6 +260,25 @@ static const struct plan_case cases[] = {
       "refuse 1235: shardd: the rows of 'users' that this statement needs are on other "
       "shards than those they are combined with; join the tables on their keys, or give "
       "the key of each" },
+    { "DELETE FROM users WHERE age = 5 RETURNING id, (SELECT MAX(id) FROM orders)",
+      "refuse 1235: shardd: the rows of 'orders' that this statement needs are on other shards "
+      "than those they are combined with; join the tables on their keys, or give the key of each; "
+      "or add an engine, which can answer it: 'shardctl engine add'" },
+    { "DELETE FROM users WHERE age = 5 RETURNING id, (SELECT COUNT(*) FROM orders WHERE "
+      "orders.user_id = users.id)", "write all" },
+    { "DELETE FROM config RETURNING id, (SELECT COUNT(*) FROM users)",
+      "refuse 1235: shardd: the rows of 'users' that this statement needs are on other shards than "
+      "those they are combined with; join the tables on their keys, or give the key of each; or "
+      "add an engine, which can answer it: 'shardctl engine add'" },
+    { "INSERT INTO names VALUES ('a', 1) RETURNING (SELECT COUNT(*) FROM users)",
+      "refuse 1235: shardd: a subquery in the VALUES for 'names', or in its RETURNING, may read "
+      "reference tables only" },
+    { "INSERT INTO names VALUES ('a', 1) RETURNING (SELECT COUNT(*) FROM countries)",
+      "insert; header: INSERT INTO names VALUES ; row (:0, :1) key=:0; tail:  RETURNING (SELECT "
+      "COUNT(*) FROM countries)" },
+    { "INSERT INTO config VALUES (1, 'x') RETURNING (SELECT COUNT(*) FROM users)",
+      "refuse 1235: shardd: the rows of 'users' that this statement needs are on other shards than "
+      "those they are combined with; join the tables on their keys, or give the key of each" },
     { "SET TRANSACTION READ ONLY",
       "set; once access mode=READ ONLY" },
     { "SET CHARACTER SET latin1",

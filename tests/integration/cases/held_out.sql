@@ -465,6 +465,11 @@ select sum(count(*)) from user
 select id from user where count(*) > 1
 select (1, 2) from user
 select id from user union select id, col from user
+-- RETURNING that reads other rows
+delete from user where id = 33 returning id, (select count(*) from music)
+delete from user where id > 20 returning id, (select count(*) from music where music.user_id = user.id)
+delete from user where id > 20 returning id, (select max(id) from music)
+delete from unsharded where id > 20 returning id, (select max(id) from music)
 -- LIMIT and GROUP BY that a server does not take
 select id from user limit 1.5
 select id from user limit 2 offset 1.5
