@@ -3,7 +3,8 @@
  * UUID() in a row of a reference table must be the same in every copy; a key that is an
  * expression must be known before its row has a shard; a sequence is on one shard only. Such
  * values become user variables, and what then is planned is an INSERT of plain values. SET GLOBAL
- * gives every shard the same literal, whatever it was computed from.
+ * gives every shard the same literal, whatever it was computed from. What SET and DO read of
+ * several shards is asked for by a SELECT.
  */
 #include "core/route/plan_internal.h"
 
@@ -183,6 +184,30 @@ plan_once_kill(struct planner *p, const struct expr *id)
     *range = (struct range){ id->start, id->end };
     once_planned(p, range, 1);
     p->out->once_literals = true;
+    return true;
+}
+
+/* Values are those of the session before the statement, so all can be asked for at once. */
+bool
+plan_once_asked(struct planner *p, struct expr *const *values, uint32_t n)
+{
+    struct range *ranges = make(p, (n + 1) * sizeof(*ranges));
+    uint32_t      found  = 0;
+    bool          refused = p->refused && p->out->error.code == SQL_NOT_SUPPORTED;
+    if (!p->any_sharded || p->n_params != 0 || n > ONCE_MAX ||
+        (p->refused ? !refused : target_certainly_one(p, &p->out->target)))
+        return false;
+    for (uint32_t i = 0; i < n; i++)
+        if (expr_has_query(values[i]))
+            ranges[found++] = (struct range){ values[i]->start, values[i]->end };
+    if (found == 0)
+        return false;
+    p->refused               = false;
+    p->out->error            = (struct sql_error){ 0 };
+    p->out->target           = (struct target){ .kind = TARGET_ANY, .home = ROUTES_NONE };
+    p->out->n_user_variables = 0;
+    once_planned(p, ranges, found);
+    p->out->once_asked = true;
     return true;
 }
 

@@ -139,6 +139,18 @@ plan_account(struct planner *p)
     p->out->reason          = "the controller runs it on every shard";
 }
 
+/* What is read is of several shards: is there a way? */
+static bool
+set_asks(struct planner *p, const struct set *set, uint32_t n_most)
+{
+    struct expr **values = make(p, (n_most + 1) * sizeof(struct expr *));
+    uint32_t      n      = 0;
+    for (const struct set_item *item = set->items; item != NULL; item = item->next)
+        if (item->value != NULL)
+            values[n++] = item->value;
+    return plan_once_asked(p, values, n);
+}
+
 static void
 plan_set(struct planner *p)
 {
@@ -180,7 +192,8 @@ plan_set(struct planner *p)
         if (!scope_expr(p, s, item->value))
             return;
     }
-    if (!where_target(p, NULL, &p->out->target))
+    bool placed = where_target(p, NULL, &p->out->target);
+    if (set_asks(p, set, n) || !placed)
         return;
     if (p->out->target.kind == TARGET_ANY && p->digest != NULL &&
         (p->digest->flags & DIGEST_SEQUENCE) != 0)
@@ -426,10 +439,16 @@ static void
 plan_do(struct planner *p)
 {
     struct scope *s = scope_new(p, NULL, NULL);
-    for (struct expr *e = p->stmt->args; e != NULL; e = e->next)
+    uint32_t      n = 0;
+    for (struct expr *e = p->stmt->args; e != NULL; e = e->next, n++)
         if (!scope_expr(p, s, e))
             return;
-    if (!where_target(p, NULL, &p->out->target))
+    struct expr **values = make(p, (n + 1) * sizeof(struct expr *));
+    n                    = 0;
+    for (struct expr *e = p->stmt->args; e != NULL; e = e->next)
+        values[n++] = e;
+    bool placed = where_target(p, NULL, &p->out->target);
+    if (plan_once_asked(p, values, n) || !placed)
         return;
     p->out->kind             = PLAN_ONE;
     p->out->target.one_shard = true;

@@ -1,4 +1,5 @@
-"""SELECT ... INTO variables and SQL_CALC_FOUND_ROWS from several shards: as on one server."""
+"""SELECT ... INTO variables and SQL_CALC_FOUND_ROWS from several shards, and what SET and DO read
+there: as on one server."""
 import random
 
 import pytest
@@ -92,6 +93,60 @@ def test_of_a_prepared_statement(rows):
             c.execute(statement, ["five", 20])
             seen.append([rawclient.text_row(r)
                          for r in c.query("SELECT @a, @b, @c, COLLATION(@c)")[1]])
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_set_keeps_values_as_a_server_does(rows, column):
+    rows.compare(f"SET @v = (SELECT {column} FROM t ORDER BY id DESC LIMIT 1)")
+    kinds(rows, ["@v"])
+    rows.compare(f"DO @w := (SELECT {column} FROM t ORDER BY id LIMIT 6, 1)")
+    kinds(rows, ["@w"])
+
+
+@pytest.mark.parametrize("sql", [
+    "SET @a = (SELECT COUNT(*) FROM t), @b = 'other', @c = @b",
+    "SET @b = (SELECT MAX(n) FROM t) + @b, @c = @b, @a = EXISTS (SELECT 1 FROM t WHERE n = 3)",
+    "SET @a = 7 IN (SELECT n FROM t), @b = 3 > ALL (SELECT n FROM t), @c = ((SELECT 1))",
+    "SET @a = (SELECT s FROM t WHERE id = 5), @b = (SELECT s FROM t WHERE id < 0)",
+    "SET @a = (SELECT s FROM t WHERE id = 5) = (SELECT s FROM t WHERE id = 10)",
+    "SET @a = @c := (SELECT MIN(d) FROM t)",
+    "DO (SELECT COUNT(*) FROM t), @a := (SELECT MAX(id) FROM t), @c := 3",
+    "SET sql_select_limit = (SELECT 2 + COUNT(*) FROM t), @a = @@sql_select_limit",
+    "SET @a = (SELECT id, n FROM t LIMIT 1)", "SET @a = (SELECT id FROM t)",
+    "SET @a = (SELECT nope FROM t)", "SET @a = (SELECT id FROM nope)",
+])
+def test_set_and_do_read_all_shards(rows, sql):
+    rows.run("SET @a = 'before', @b = 5, @c = NULL")
+    rows.compare("SELECT SQL_CALC_FOUND_ROWS id FROM t ORDER BY id LIMIT 3")
+    rows.compare(sql)
+    rows.compare("SELECT ROW_COUNT()")
+    rows.compare("SELECT @@sql_select_limit, @a, @b, @c")
+    rows.run("SET sql_select_limit = DEFAULT")
+
+
+def test_set_sees_what_its_transaction_wrote(rows):
+    rows.run("START TRANSACTION")
+    rows.run("INSERT INTO t (id) VALUES (100), (101), (102)")
+    rows.run("SET sql_select_limit = 0")
+    rows.compare("SET @a = (SELECT COUNT(*) FROM t)")
+    rows.compare("SET @b = @a + (SELECT MAX(id) FROM t), sql_select_limit = DEFAULT")
+    rows.run("ROLLBACK")
+    rows.compare("SELECT @a, @b")
+    rows.compare("PREPARE s FROM 'SET @a = (SELECT COUNT(*) FROM t WHERE id > 20)'")
+    rows.compare("EXECUTE s")
+    rows.compare("SELECT @a, @b")
+
+
+def test_set_as_a_prepared_statement(rows):
+    seen = []
+    for port in rows.cluster.port, rows.plain.port:
+        with rawclient.RawClient(port) as c:
+            c.login(db=rows.db)
+            statement = c.prepare("SET @a = (SELECT COUNT(*) FROM t), @b = 5")[0]
+            c.execute(statement)
+            c.execute(statement)
+            seen.append([rawclient.text_row(r) for r in c.query("SELECT @a, @b")[1]])
     assert seen[0] == seen[1]
 
 

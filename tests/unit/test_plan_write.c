@@ -256,7 +256,16 @@ static const struct plan_case cases[] = {
       "two statements" },
     { "SET @@session.wait_timeout = DEFAULT",
       "set; session wait_timeout=DEFAULT" },
-    { "SET @a = (SELECT MAX(age) FROM users)",
+    { "SET @a = (SELECT MAX(age) FROM users)", "once 1 values" },
+    { "SET @a = 1, @b = 2 + (SELECT MAX(age) FROM users), sql_mode = (SELECT name FROM users)",
+      "once 2 values" },
+    { "DO @a := (SELECT MAX(age) FROM users), 1", "once 1 values" },
+    { "SET @a = (SELECT age FROM users WHERE id = 5)", "once 1 values" },
+    { "SET @a = (SELECT COUNT(*) FROM countries)",
+      "set; session a=(SELECT COUNT(*) FROM countries); not replayable" },
+    { "SET @a = (SELECT age FROM users WHERE id = 5) + (SELECT age FROM users WHERE id = 6)",
+      "once 1 values" },
+    { "SET @a = ? + (SELECT MAX(age) FROM users)",
       "refuse 1235: shardd: the rows of 'users' that this statement needs are on other "
       "shards than those they are combined with; join the tables on their keys, or give "
       "the key of each" },
@@ -390,7 +399,8 @@ static const struct plan_case cases[] = {
       "refuse 1970: EXECUTE IMMEDIATE does not support subqueries or stored functions" },
     { "DO SLEEP(1)",
       "one any one shard" },
-    { "DO (SELECT MAX(age) FROM users)",
+    { "DO (SELECT MAX(age) FROM users)", "once 1 values" },
+    { "DO ? + (SELECT MAX(age) FROM users)",
       "refuse 1235: shardd: the rows of 'users' that this statement needs are on other "
       "shards than those they are combined with; join the tables on their keys, or give "
       "the key of each" },

@@ -5,19 +5,24 @@
 #include "core/base/clock.h"
 #include "core/base/memory.h"
 #include "core/mysql/literal.h"
+#include "core/mysql/reply.h"
 #include "core/sql/ast.h"
 #include "workers/client/client.h"
 #include "workers/client/once.h"
 
 struct once_run {
     struct arena       arena;
-    bool               running; /* the statement; before that the SET */
+    bool               running; /* the statement; before that the SET or SELECT */
     enum query_command command;
     bool               more;
     double             now_s;
     struct span        set, text; /* the client's, with the values in: */
     const struct range *ranges;   /* [n] */
     bool               literals;  /* they become such, not variables */
+    bool               asked;    /* of a SELECT, whose answer is not for the client: */
+    struct stream      sink;
+    uint8_t            seq;      /* of the client's answer */
+    uint64_t           found_rows;
     uint64_t           limit_ms; /* see query.h */
     struct span        for_text;
     uint32_t           n; /* values */
@@ -36,20 +41,35 @@ variable(struct once_run *r, uint32_t n)
     return arena_copy(&r->arena, (struct span){ (uint8_t *)name, (size_t)len });
 }
 
+/* A LIMIT of its own: sql_select_limit may be 0. */
+static void
+say_computation(struct buf *set, struct span text, const struct plan *plan)
+{
+    for (uint32_t i = 0; i < plan->n_once; i++) {
+        const struct range *r = &plan->once[i];
+        if (plan->once_asked)
+            buf_append_text(set, i == 0 ? "SELECT " : ", ");
+        else
+            buf_printf(set, "%s@`shardd once %u` = ", i == 0 ? "SET " : ", ", i);
+        buf_append(set, text.ptr + r->start, r->end - r->start);
+    }
+    for (uint32_t i = 0; plan->once_asked && i < plan->n_once; i++)
+        buf_printf(set, "%s @`shardd once %u`", i == 0 ? " LIMIT 1 INTO" : ",", i);
+}
+
 static void
 keep_text(struct once_run *r, struct span text, const struct plan *plan)
 {
     struct buf    set    = { 0 };
     struct range *ranges = arena_alloc(&r->arena, plan->n_once * sizeof(*ranges));
 
-    for (uint32_t i = 0; i < plan->n_once; i++) {
+    for (uint32_t i = 0; i < plan->n_once; i++)
         ranges[i] = plan->once[i];
-        buf_printf(&set, "%s@`shardd once %u` = ", i == 0 ? "SET " : ", ", i);
-        buf_append(&set, text.ptr + ranges[i].start, ranges[i].end - ranges[i].start);
-    }
+    say_computation(&set, text, plan);
     r->n        = plan->n_once;
     r->ranges   = ranges;
     r->literals = plan->once_literals;
+    r->asked    = plan->once_asked;
     r->text     = arena_copy(&r->arena, text);
     r->set      = arena_copy(&r->arena, buf_unread(&set));
     buf_fini(&set);
@@ -128,6 +148,23 @@ new_query(struct client *c, enum query_command command, struct span text)
     return q;
 }
 
+/* It is a read like any other, but that nobody sees its answer. */
+static void
+ask(struct client *c, struct query_run *q)
+{
+    struct once_run *r = c->once;
+
+    r->sink.ring  = c->ctx->ring;
+    r->sink.state = STREAM_OPEN;
+    r->seq        = q->seq;
+    r->found_rows = c->session.found_rows;
+    q->client     = &r->sink;
+    q->silent     = true;
+    q->seq        = 1;
+    q->limit_ms   = r->limit_ms;
+    client_begin(c, q);
+}
+
 void
 client_once(struct client *c, struct query_run *q)
 {
@@ -145,8 +182,27 @@ client_once(struct client *c, struct query_run *q)
     keep_params(r, q);
     query_free(q);
     struct query_run *set = new_query(c, QUERY_TEXT, r->set);
+    if (r->asked) {
+        ask(c, set);
+        return;
+    }
     set->quiet = true;
     client_start(c, set);
+}
+
+static void
+read_answer(struct once_run *r)
+{
+    struct span out = buf_unread(&r->sink.out), payload = { 0 };
+
+    if (out.len > PACKET_HEADER_BYTES)
+        payload = span_from(out, PACKET_HEADER_BYTES);
+    bool fine = payload.len != 0 && payload.ptr[0] == REPLY_OK;
+    if (!fine && (payload.len == 0 || payload.ptr[0] != REPLY_ERR ||
+                  !reply_err_decode(payload, &r->error)))
+        sql_error_set(&r->error, SQL_UNKNOWN_ERROR, "shardd: a part of the statement was not "
+                      "answered as it should be");
+    buf_clear(&r->sink.out);
 }
 
 bool
@@ -157,7 +213,9 @@ client_once_done(struct client *c, const struct query_run *q)
     if (r == NULL)
         return false;
     if (!r->running) {
-        if (q->failed)
+        if (r->asked)
+            read_answer(r);
+        else if (q->failed)
             r->error = q->error;
         return true;
     }
@@ -170,7 +228,12 @@ client_once_done(struct client *c, const struct query_run *q)
 void
 client_once_next(struct client *c)
 {
-    struct once_run  *r = c->once;
+    struct once_run *r = c->once;
+
+    if (r->asked) {
+        c->reader.next_seq    = r->seq;
+        c->session.found_rows = r->found_rows;
+    }
     struct query_run *q = new_query(c, r->command, final_text(c));
     struct sql_error  error = r->error;
 
@@ -199,6 +262,7 @@ client_once_free(struct client *c)
     if (r == NULL)
         return;
     c->once = NULL;
+    buf_fini(&r->sink.out);
     arena_fini(&r->arena);
     free(r);
 }

@@ -465,6 +465,22 @@ select sum(count(*)) from user
 select id from user where count(*) > 1
 select (1, 2) from user
 select id from user union select id, col from user
+-- what SET and DO read
+set @f = (select max(id) from music), @g = @f + 1
+select @f, @g
+set @a = 1, @b = (select count(*) from user) + @a, @c = exists (select 1 from music where user_id = 10)
+select @a, @b, @c
+set @s = (select col from user where id = 5 limit 1) + (select col from user where id = 12)
+select @s
+set @t = (select sum(col) / 3 from user), @u = (select avg(col) from user), @v = (select 1.5e0 * max(col) from user), @w = (select group_concat(name order by pk_) from user)
+select @t, @u, @v, @w
+set @k = 12 in (select id from user), @l = 5 > all (select id from user), @m = (select 1, 2) = (select max(id), min(id) from user)
+select @k, @l, @m
+set @mix = (select count(*) from user) + (select count(*) from unsharded)
+select @mix
+set @two = (select id, col from user limit 1)
+do (select count(*) from user), @e := (select count(*) from music)
+select @e
 -- RETURNING that reads other rows
 delete from user where id = 33 returning id, (select count(*) from music)
 delete from user where id > 20 returning id, (select count(*) from music where music.user_id = user.id)
