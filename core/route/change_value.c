@@ -2,6 +2,7 @@
 #include "core/route/change_value.h"
 
 #include "core/mysql/literal.h"
+#include "core/route/latin1.h"
 
 enum value_class { VALUE_NUMBER, VALUE_REAL, VALUE_QUOTED, VALUE_TEXT, VALUE_BYTES, VALUE_EPOCH };
 
@@ -30,6 +31,13 @@ change_put_column(const struct change_table *t, const char *alias, uint32_t colu
     literal_identifier(out, t->copy->definition->columns[column].name);
 }
 
+/* Servers let any bytes into such columns, and would make others of them by converting. */
+static bool
+is_ascii(const struct route_column *c)
+{
+    return ascii_is(c->collation);
+}
+
 /* Bytes, which are not converted on their way: in utf8mb4 what is text. */
 void
 change_put_bytes(const struct change_table *t, const char *alias, uint32_t column, struct buf *out)
@@ -40,6 +48,10 @@ change_put_bytes(const struct change_table *t, const char *alias, uint32_t colum
     buf_append_text(out, "CAST(");
     switch (class_of(c->type)) {
     case VALUE_TEXT:
+        if (is_ascii(c)) {
+            change_put_column(t, alias, column, out);
+            break;
+        }
         buf_append_text(out, "CONVERT(");
         change_put_column(t, alias, column, out);
         buf_append_text(out, " USING utf8mb4)");
@@ -178,6 +190,8 @@ change_put_literal(const struct change_table *t, uint32_t column, struct cell ce
     case VALUE_TEXT:
         if (is_simple(s))
             put_quoted(s, out);
+        else if (is_ascii(c) && !span_is_ascii(s))
+            change_put_hex("x'", s, out);
         else
             change_put_hex("_utf8mb4 x'", s, out);
         break;

@@ -10,6 +10,12 @@ latin1_is(uint16_t collation)
     return collation_charset(collation) == CHARSET_LATIN1;
 }
 
+bool
+ascii_is(uint16_t collation)
+{
+    return collation_charset(collation) == CHARSET_ASCII;
+}
+
 int
 latin1_byte(uint32_t code_point)
 {

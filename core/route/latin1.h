@@ -7,6 +7,9 @@
 /* Is the collation, by the server's id, one of latin1's? */
 bool latin1_is(uint16_t collation);
 
+/* Is it one of ascii's? */
+bool ascii_is(uint16_t collation);
+
 /* The byte that stands for a character, or -1. */
 int latin1_byte(uint32_t code_point);
 

@@ -75,6 +75,7 @@ struct operand {
     uint32_t            ordinal;
     bool                negative;  /* a minus stands before it */
     bool                collate;   /* COLLATE stands behind it */
+    bool                introduced; /* text, also as digits: _latin1 x'e1' */
     uint16_t            collation; /* of the introducer or COLLATE; 0: the connection's */
     enum key_value_kind as;        /* DATE'..', TIME'..', TIMESTAMP'..'; else KEY_VALUE_OTHER */
     struct key_value    constant;

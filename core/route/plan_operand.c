@@ -51,6 +51,7 @@ operand_literal(struct planner *p, struct expr *e, struct operand *out)
         out->collation = introducer_collation(*e->introducer);
         if (out->collation == 0)
             return false;
+        out->introduced = true;
     }
     if (e->ordinal != AST_NO_ORDINAL) {
         out->kind    = OPERAND_LITERAL;

@@ -125,6 +125,8 @@ operand_value(const struct plan *plan, const struct operand *o, const struct pla
     if (o->collation != 0)
         out->collation = o->collation;
     out->collate |= o->collate;
+    if (o->introduced && (out->kind == KEY_VALUE_HEX || out->kind == KEY_VALUE_HEX_STRING))
+        out->kind = KEY_VALUE_STRING;
     if (o->as != KEY_VALUE_OTHER)
         out->kind = out->kind == KEY_VALUE_STRING ? o->as : KEY_VALUE_OTHER;
     if (o->negative)

@@ -347,7 +347,8 @@ query_gather(struct query_run *q, uint32_t any)
         return;
     if (q->plan->plan.change != NULL && q->changing == NULL) {
         query_refuse(q, SQL_NOT_SUPPORTED, "shardd: a write that needs rows of several shards in "
-                     "one place cannot be executed for many rows at once: execute it row by row");
+                     "one place cannot be executed for many rows at once, nor with a key that is "
+                     "not what its column stores: execute it row by row, with such keys");
         return;
     }
     slot_count(q->ctx->slot, COUNTER_ROUTE_GATHER);
