@@ -80,7 +80,7 @@ class Client(threading.Thread):
     def run(self):
         while not self.stop.is_set():
             try:
-                with self.cluster.connect(connect_timeout=10, read_timeout=30) as c:
+                with self.cluster.connect(connect_timeout=30, read_timeout=60) as c:
                     c.cursor().execute("SET SESSION innodb_lock_wait_timeout = 3")
                     self.work(c)
             except (pymysql.err.OperationalError, pymysql.err.InterfaceError,

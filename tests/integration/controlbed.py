@@ -75,7 +75,7 @@ class Controller:
 
     def ctl_raw(self, *args, stdin=None):
         return subprocess.run([SHARDCTL, *map(str, args), "--home", self.home], text=True,
-                              capture_output=True, input=stdin, timeout=60)
+                              capture_output=True, input=stdin, timeout=120)
 
     def ctl(self, *args, **more):
         done = self.ctl_raw(*args, **more)

@@ -78,7 +78,7 @@ class Fencing:
         at = hashes(keys)
         return ([f"{x:016x}" for h in at for x in (h, h + 1)], [f"{h:016x}" for h in at])
 
-    def up(self, keys=None, shards=(0, 1), wait_ms=5000, **more):
+    def up(self, keys=None, shards=(0, 1), wait_ms=30000, **more):
         """Raise it; how long that took, in us."""
         split, ranges = self.ranges([self.key] if keys is None else keys)
         status, answer = self.call("POST", {

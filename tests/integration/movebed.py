@@ -17,7 +17,7 @@ import time
 import pymysql
 import pytest
 
-from testbed import alive, processes_of, wait_for
+from testbed import alive, programs, wait_for
 
 ACCOUNTS, START = 300, 1000
 ROWS = 400  # of each writer
@@ -210,13 +210,7 @@ def running(cluster, plain, **more):
 
 def controller(cluster):
     """Its pid; None: there is none now."""
-    for pid in processes_of(cluster.home):
-        try:
-            if os.readlink(f"/proc/{pid}/exe").endswith("shardctl"):
-                return pid
-        except OSError:
-            continue  # it ends just now
-    return None
+    return next(iter(programs(cluster.home, "shardctl")), None)
 
 
 def restart(cluster, **environment):

@@ -438,7 +438,7 @@ def test_the_command_line_has_no_ways_of_its_own(document, scratch, tmp_path):
             Recorder.asked = []
             done = subprocess.run(
                 [testbed.SHARDCTL, *verb.split(), *words, *MORE.get(verb, []), "--home", home],
-                capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+                capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
             asked[verb] = list(Recorder.asked)
             # What its own rules refuse is not asked; a verb that is not in MORE may want words.
             assert asked[verb] or (done.returncode == 2 and verb not in MORE), (verb, done)

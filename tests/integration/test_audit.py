@@ -92,8 +92,8 @@ def test_tampering_while_it_runs(c):
     head = c.json("audit", "verify")["head"]
     noted = f"{head['seq']}:{head['hash']}"
     path = files(c)[0]
-    good = path.read_bytes()
     wait_for("its lines to be safe", lambda: c.ctl("audit", "verify"))
+    good = path.read_bytes()
     for bad, says in [(good.replace(b'"seen"', b'"sean"', 1), "was changed"),
                       (b"".join(good.splitlines(True)[:2] + good.splitlines(True)[3:]), "missing"),
                       (good[:len(good) // 2], "missing at the end"), (b"", "missing at the end")]:
@@ -335,18 +335,29 @@ def test_so_many_may_listen(c):
 def test_log_lines_name_their_requests(c):
     ask(c, "GET", "/v1/ranges", headers={"X-Request-Id": "look-9"})
     ask(c, "POST", "/v1/databases", {"name": "bad name \u0000"}, {"X-Request-Id": "look-10"})
-    with open(c.log.name, encoding="utf-8") as f:
-        lines = [json.loads(line) for line in f if line.startswith("{")]
+
+    def logged():
+        """An answer is with its client before its line is in the log."""
+        with open(c.log.name, encoding="utf-8") as f:
+            lines = [json.loads(line) for line in f if line[:1] == "{" and line[-1] == "\n"]
+        return lines if {"look-9", "look-10"} <= {line.get("request") for line in lines} else None
+    lines = wait_for("the lines", logged)
     assert all({"time", "process", "level", "message"} <= line.keys() for line in lines)
     mine = next(line for line in lines if line.get("request") == "look-9")
     assert mine["level"] == "debug" and mine["message"] == "GET /v1/ranges by unix:root: 200"
-    assert any(line.get("request") == "look-10" for line in lines)
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}Z", mine["time"])
 
 
 def listens(port):
     with socket.socket() as s:
         return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def looks(one):
+    """How many lines of its journal are of GET /v1/ranges."""
+    with open(one.log.name, encoding="utf-8") as f:
+        return len(re.findall(r"^<7>shardctl: GET /v1/ranges by \S+: 200 request=\w+$", f.read(),
+                              re.M))
 
 
 def test_formats_and_what_is_remembered(scratch):
@@ -358,15 +369,13 @@ def test_formats_and_what_is_remembered(scratch):
     try:
         one.call("GET", "/v1/ranges")
         assert listens(port)
+        wait_for("its line", lambda: looks(one) == 1)
         one.kill()
         one.options = []
         one.start()
         one.call("GET", "/v1/ranges")
         assert listens(port)
-        with open(one.log.name, encoding="utf-8") as f:
-            text = f.read()
-        assert len(re.findall(r"^<7>shardctl: GET /v1/ranges by \S+: 200 request=\w+$", text,
-                              re.M)) == 2
+        wait_for("its line", lambda: looks(one) == 2)
         one.kill()
         one.options = ["--api-listen", ""]
         one.start()

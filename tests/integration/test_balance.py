@@ -13,7 +13,7 @@ from test_replica_reads import weak
 from test_replicas import Static
 from testbed import wait_for
 
-SLOW_MS, FAIL_PERCENT = 100, 10
+SLOW_MS, FAIL_PERCENT = 200, 10
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +60,10 @@ def test_slow_and_failing_servers_are_avoided(three):
              all(row[9] is not None for row in c.sql("SHOW SHARDD SERVERS")))
     three.trouble(SLOW_MS, FAIL_PERCENT)
     three.counts()
-    turns = Load(4, in_turn(three)).run(3)
+    turns = Load(8, in_turn(three)).run(3)
     counts = three.counts()
     assert turns.errors > 0 and turns.quantile(0.9) > SLOW_MS / 1000, "the trouble is real"
-    ours = Load(4, through_shardd(three)).run(3)
+    ours = Load(8, through_shardd(three)).run(3)
     counts = three.counts()
     assert ours.errors == 0
     assert ours.quantile(0.9) <= 0.5 * turns.quantile(0.9)

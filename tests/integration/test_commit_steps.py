@@ -32,9 +32,8 @@ class Shard:
     def __init__(self, cluster, row):
         self.cluster, self.row = cluster, row
         self.root = cluster.shard_connect(row)
-        (self.pid,) = [p for p in testbed.processes_of(cluster.home)
-                       if os.readlink(f"/proc/{p}/exe").endswith("mariadbd")
-                       and f"/{row['name']}/" in self.words(p)]
+        (self.pid,) = [p for p in testbed.programs(cluster.home, "mariadbd")
+                       if f"/{row['name']}/" in self.words(p)]
 
     @staticmethod
     def words(pid):
@@ -127,9 +126,8 @@ def kill_and_notice(cluster, shard):
 
 def kill(cluster, victim, first, second):
     if victim == "controller":
-        for pid in testbed.processes_of(cluster.home):
-            if os.readlink(f"/proc/{pid}/exe").endswith("shardctl"):
-                os.kill(pid, signal.SIGKILL)
+        for pid in testbed.programs(cluster.home, "shardctl"):
+            os.kill(pid, signal.SIGKILL)
     if victim in ("worker", "controller"):
         cluster.kill_worker()
     if victim == "first":

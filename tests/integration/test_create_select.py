@@ -314,9 +314,8 @@ def test_controller_dies(new_cluster):
         thread.start()
         testbed.wait_for("the table to be made",
                          lambda: cluster.sql("SHOW TABLES LIKE 'shardd making%'"))
-        for pid in testbed.processes_of(cluster.home):
-            if os.readlink(f"/proc/{pid}/exe").endswith("shardctl"):
-                os.kill(pid, signal.SIGKILL)
+        for pid in testbed.programs(cluster.home, "shardctl"):
+            os.kill(pid, signal.SIGKILL)
         holder.rollback()
         thread.join()
     assert found[0].error[0] == 1105, found[0].error

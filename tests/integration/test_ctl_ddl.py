@@ -394,5 +394,6 @@ def test_ddl_while_a_shard_is_down_fails_whole(c):
         assert "shard-2" in refusal.value.args[2]
     finally:
         os.kill(pid, signal.SIGKILL)
-        wait_for("the shard", lambda: c.shard_list()[1]["answers"])
+        wait_for("the shard", lambda: (s := c.shard_list()[1])["pid"] not in (0, pid)
+                 and s["answers"])
     assert "t" not in c.tables_on(0)

@@ -10,7 +10,7 @@ from test_sysbench import sysbench
 from test_txn import make_accounts, on_different_shards
 
 DEADLOCK = (1213, "Deadlock found when trying to get lock; try restarting transaction")
-SOON_S = 3 * testbed.PATIENCE_S / 30  # more with sanitizers
+SOON_S = testbed.PATIENCE_S / 3  # without help it is 50
 
 
 class Client(threading.Thread):
@@ -45,6 +45,18 @@ def execute(connection, sql, args=None):
 
 def ended(cluster):
     return cluster.status()["deadlocks"], cluster.metric("shardd_deadlocks_total")
+
+
+def wait_ended(cluster, before, n):
+    """`n` more have been ended, by the controller and by workers."""
+    testbed.wait_for("the counts", lambda: ended(cluster) == tuple(b + n for b in before))
+
+
+def wait_waiting(cluster, n):
+    """So many transactions wait for locks, on all shards together."""
+    testbed.wait_for(f"{n} waits", lambda: n == sum(
+        cluster.on_shard(s, "SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE "
+                            "trx_state = 'LOCK WAIT'")[0][0] for s in cluster.shard_list()))
 
 
 def ids_per_shard(cluster, db, n):
@@ -105,9 +117,7 @@ def test_crosswise(checked, db, wait):
         execute(loser, UPDATE, (a,))
         execute(loser, UPDATE, (b,))
         execute(loser, "COMMIT")
-    after = ended(checked)
-    assert after[0] == before[0] + 1
-    testbed.wait_for("the count", lambda: ended(checked)[1] == before[1] + 1)
+    wait_ended(checked, before, 1)
 
 
 def test_the_younger_gives_way(checked, db):
@@ -135,7 +145,7 @@ def test_a_crowd_on_few_rows(checked, db, ps):
     before = ended(checked)
     started = time.monotonic()
     sysbench(checked, db, "oltp_read_write", "run", rows=50, threads=8, events=100, ps=ps)
-    assert time.monotonic() - started < 15 * SOON_S
+    assert time.monotonic() - started < 90 * testbed.slowness()
     assert ended(checked)[0] > before[0]
     assert sum(checked.spread("sbtest1", db)) == 50
 
@@ -151,8 +161,8 @@ def test_three_shards_and_a_bystander(new_cluster):
         execute(client, UPDATE, (i,))
     waits = []
     for n, client in enumerate(clients[:3]):
+        wait_waiting(cluster, n)
         waits.append(Client(client, UPDATE, (ids[(n + 1) % 3],)))
-        time.sleep(0.05)
     bystander = Client(clients[3], UPDATE, (ids[0],))  # waits, and is in no circle
     waits[2].result(SOON_S)  # the last to come to a second shard
     assert waits[2].error == DEADLOCK
@@ -160,7 +170,7 @@ def test_three_shards_and_a_bystander(new_cluster):
         assert waits[n].result(SOON_S) is None
         execute(clients[n], "COMMIT")
     assert bystander.result(SOON_S) is None
-    assert cluster.status()["deadlocks"] == 1
+    testbed.wait_for("the count", lambda: cluster.status()["deadlocks"] == 1)
     for client in clients:
         client.close()
 
@@ -168,7 +178,7 @@ def test_three_shards_and_a_bystander(new_cluster):
 def test_two_deadlocks_at_once(checked, db):
     make_accounts(checked, db)
     ids = ids_per_shard(checked, db, 2)
-    before = ended(checked)[0]
+    before = ended(checked)
     clients = [checked.connect(db=db) for _ in range(4)]
     pairs = [(0, 1, ids[0][0], ids[1][0]), (2, 3, ids[0][1], ids[1][1])]
     for x, y, a, b in pairs:
@@ -180,7 +190,7 @@ def test_two_deadlocks_at_once(checked, db):
     errors = [w.result(SOON_S) for w in waits]
     for pair in errors[:2], errors[2:]:
         assert sorted(pair, key=repr) == [DEADLOCK, None], errors
-    assert ended(checked)[0] == before + 2
+    wait_ended(checked, before, 2)
     for client in clients:
         execute(client, "COMMIT")
         client.close()
@@ -236,7 +246,7 @@ def test_a_statement_killed_by_a_client_is_interrupted(checked, db):
         execute(two, "BEGIN")
         execute(two, UPDATE, (a,))
         waiting = Client(two, UPDATE, (b,))
-        time.sleep(0.2)
+        wait_waiting(checked, 1)
         execute(one, f"KILL QUERY {two.thread_id()}")
         assert waiting.result(SOON_S)[0] == 1317
         execute(one, "ROLLBACK")

@@ -26,7 +26,7 @@ TRUSTED = "127.0.0.2"  # any address of the loopback network can be ours
 def c(scratch):
     certs = Certs(scratch / "doors-certs")
     settings = ["proxy_protocol = true", f'proxy_networks = "{TRUSTED}/32, localhost"',
-                f'tls_cert = "{certs.cert}"', f'tls_key = "{certs.key}"', "drain_s = 20"]
+                f'tls_cert = "{certs.cert}"', f'tls_key = "{certs.key}"', "drain_s = 60"]
     cluster = testbed.Cluster(scratch / "doors",
                               settings=[w for s in settings for w in ("--set", s)])
     cluster.sql("CREATE TABLE t (id BIGINT PRIMARY KEY, n INT)")
@@ -117,7 +117,8 @@ def test_a_header_is_not_believed_from_everywhere(c):
             assert answer[:1] == b"\xff" and one.closed()
             error = ServerError(answer)
             assert error.code == 1130 and "127.0.0.1" in error.text
-    assert c.metric("shardd_logins_failed_total", reason="proxy") == before + 3
+    testbed.wait_for("the count", lambda: c.metric(
+        "shardd_logins_failed_total", reason="proxy") == before + 3)
     with Door(c, "127.0.0.1") as one:
         one.login()
         assert one.host() == one.own()
@@ -144,7 +145,7 @@ def haproxy(cluster, how):
     conf.write_text(
         "global\n  maxconn 200\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1m\n"
         f"  timeout server 1m\nlisten mysql\n  bind 127.0.0.1:{port}\n  source {TRUSTED}\n"
-        f"  server s 127.0.0.1:{cluster.port} {how} check inter 50ms check-send-proxy\n")
+        f"  server s 127.0.0.1:{cluster.port} {how} check inter 50ms fall 1000 check-send-proxy\n")
     process = subprocess.Popen(["haproxy", "-db", "-f", conf], stdin=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -269,7 +270,7 @@ def test_whom_the_socket_is_for_and_half_a_header(new_cluster, scratch):
     path = scratch / "own.sock"
     c = new_cluster(shards=1, workers=1, settings=(
         "--set", f'socket = "{path}"', "--set", 'socket_access = "group"',
-        "--set", "proxy_protocol = true", "--set", "login_timeout_s = 1"))
+        "--set", "proxy_protocol = true", "--set", "login_timeout_s = 3"))
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o770
     with pymysql.connect(unix_socket=str(path), user="app", password="app") as conn:
         assert testbed.Answer(conn, "SELECT 1").rows == [(1,)]
@@ -277,4 +278,5 @@ def test_whom_the_socket_is_for_and_half_a_header(new_cluster, scratch):
     with Door(c, "127.0.0.1", V1[:-1]) as one:
         one.read()
         assert one.closed()
-    assert c.metric("shardd_logins_failed_total", reason="timeout") == 1
+    testbed.wait_for("the count", lambda: c.metric(
+        "shardd_logins_failed_total", reason="timeout") == 1)

@@ -249,7 +249,8 @@ def test_a_killed_worker_is_replaced(new_cluster):
     start = time.monotonic()
     os.kill(old[0], signal.SIGKILL)
     testbed.wait_for("a new worker", lambda: len(set(cluster.worker_pids()) - set(old)) == 1)
-    assert time.monotonic() - start < (0.5 if testbed.MODE == "release" else 3)
+    assert time.monotonic() - start < (0.5 if testbed.MODE == "release" else 3) * (
+        testbed.slowness())
     alive = sum(testbed.Answer(c, "SELECT 1").rows == [(1,)] for c in clients)
     assert 0 < alive < 20  # the other worker's clients noticed nothing
     for _ in range(20):
@@ -290,9 +291,7 @@ def test_a_shard_that_is_down(new_cluster):
     owner = {i: s["name"] for s in shards
              for (i,) in cluster.on_shard(s, "SELECT id FROM t", "app")}
     down = shards[1]
-    (pid,) = [p for p in testbed.processes_of(cluster.home)
-              if os.readlink(f"/proc/{p}/exe").endswith("mariadbd")
-              and is_server_of(p, down)]
+    (pid,) = [p for p in testbed.programs(cluster.home, "mariadbd") if is_server_of(p, down)]
     os.kill(pid, signal.SIGSTOP)  # does not answer, and is not restarted for a while
     try:
         with cluster.connect() as c:
@@ -319,7 +318,7 @@ def test_a_shard_that_is_down(new_cluster):
 
 def test_a_server_too_busy_for_logins(new_cluster):
     """As long as it answers those that are in, the others wait for these."""
-    cluster = new_cluster(workers=1, settings=["--set", "connect_timeout_ms=300"])
+    cluster = new_cluster(workers=1, settings=["--set", "connect_timeout_ms=1000"])
     cluster.sql("CREATE TABLE t (id BIGINT PRIMARY KEY) COMMENT 'shardd: global'")
     (shard,) = [s for s in cluster.shard_list()
                 if cluster.on_shard(s, "SHOW TABLES LIKE 't'", "app")]
@@ -370,9 +369,11 @@ def test_kill(checked):
         sleeper = threading.Thread(
             target=lambda: result.append(testbed.Answer(victim, "SELECT SLEEP(20)")))
         sleeper.start()
-        time.sleep(0.3)
+        testbed.wait_for("it to sleep", lambda: any(checked.on_shard(
+            s, "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT SLEEP(20)%'")
+            for s in checked.shard_list()))
         assert testbed.Answer(other, f"KILL QUERY {victim.thread_id()}").error is None
-        sleeper.join(10)
+        sleeper.join(60)
         assert not sleeper.is_alive()
         assert result[0].rows == [(1,)] or result[0].error[0] == 1317
         assert testbed.Answer(victim, "SELECT 1").rows == [(1,)]

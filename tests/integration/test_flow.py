@@ -213,7 +213,7 @@ def test_copy_and_follow_under_load(new_bed):
         return s["state"] == "following"
     testbed.wait_for("the copy to end", followed, 60)
     for _ in range(3):
-        bed.driver.do("hold", "f", "here", 10000)
+        bed.driver.do("hold", "f", "here", 60000)
         time.sleep(0.1)
         bed.hold()
         bed.driver.do("release", "f")

@@ -86,7 +86,7 @@ def test_timeout(hinted):
         with pytest.raises(pymysql.err.MySQLError) as e:
             hinted(f"/* shardd: timeout=300 */ {statement}")
         assert e.value.args[0] == 1969
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 35  # 20 for one alone, were it not ended
     assert hinted(f"/* shardd: timeout=20000, consistency=strong */ {SCATTER}") == ((60,),)
 
 

@@ -48,7 +48,7 @@ def test_health(checked):
 
 
 def exchange(port, data):
-    with socket.create_connection(("127.0.0.1", port), 10) as s:
+    with socket.create_connection(("127.0.0.1", port), 60) as s:
         s.sendall(data)
         s.shutdown(socket.SHUT_WR)
         answer = b""

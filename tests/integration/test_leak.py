@@ -129,7 +129,7 @@ AGGREGATE = re.compile(r"SELECT (COUNT|SUM|MAX|GROUP_CONCAT)\(")
 class Client:
     def __init__(self, cluster, plain, number, seed):
         self.number, self.rng = number, random.Random(f"{seed}/{number}")
-        self.pair = [s.connect(db="many", read_timeout=20, use_unicode=False, conv={float: str})
+        self.pair = [s.connect(db="many", read_timeout=60, use_unicode=False, conv={float: str})
                      for s in (cluster, plain)]  # bytes, as they come
         self.pinning = number == 2
         self.reads = False   # in a transaction

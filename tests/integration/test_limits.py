@@ -1,6 +1,7 @@
 """Limits of users and sessions: how long a statement, a transaction and idling may take, how many
 rows an answer and how many connections a user may have, on all workers together."""
 import contextlib
+import itertools
 import os
 import signal
 import threading
@@ -76,8 +77,8 @@ SLEEPS = ["SELECT SLEEP(20)", "SELECT SLEEP(20) FROM t WHERE id = 1",
 
 @pytest.mark.parametrize("sql", SLEEPS)
 def test_a_statement_that_takes_too_long(c, sql):
-    with user(c, "slow", "--statement-timeout", "0.3"), c.connect("slow", "x") as conn:
-        assert testbed.Answer(conn, "SELECT @@max_statement_time").rows == [(0.3,)]
+    with user(c, "slow", "--statement-timeout", "1"), c.connect("slow", "x") as conn:
+        assert testbed.Answer(conn, "SELECT @@max_statement_time").rows == [(1,)]
         assert code(conn, sql) == 1969
         runs_nowhere(c, "SLEEP(20)")
         assert code(conn, "BEGIN") is None
@@ -105,12 +106,12 @@ def test_a_session_has_less_and_not_more(c):
 def test_set_statement(both):
     both.run("CREATE TABLE a (id BIGINT PRIMARY KEY, n INT)")
     both.run("INSERT INTO a VALUES (1, 1), (2, 2), (3, 3), (4, 4)")
-    for sql in ("SET STATEMENT max_statement_time = 30 FOR SELECT n FROM a WHERE id = 2",
+    for sql in ("SET STATEMENT max_statement_time = 40 FOR SELECT n FROM a WHERE id = 2",
                 "set statement max_statement_time=30.5 for SELECT SUM(n) FROM a",
                 "SET STATEMENT MAX_STATEMENT_TIME=0.1 FOR SELECT SLEEP(20) FROM a",
                 "SET STATEMENT max_statement_time=0.1 FOR SELECT SLEEP(20)",
-                "SET STATEMENT max_statement_time=1 FOR INSERT INTO a VALUES (5, 5), (6, 6)",
-                "SET STATEMENT max_statement_time=1 FOR UPDATE a SET n = n + 1",
+                "SET STATEMENT max_statement_time=30 FOR INSERT INTO a VALUES (5, 5), (6, 6)",
+                "SET STATEMENT max_statement_time=30 FOR UPDATE a SET n = n + 1",
                 "SET STATEMENT max_statement_time=1 FOR SELEC 1",
                 "SET STATEMENT max_statement_time=1 FOR",
                 "SET STATEMENT optimizer_switch='materialization=off,semijoin=off' FOR "
@@ -129,7 +130,7 @@ def test_set_statement(both):
 
 def test_who_waits_for_a_connection_is_ended_as_well(new_cluster):
     c = new_cluster(shards=1, workers=1, settings=(
-        "--set", "pool_max = 1", "--set", "query_timeout_s = 1", "--set", "pipeline = 1"))
+        "--set", "pool_max = 1", "--set", "query_timeout_s = 3", "--set", "pipeline = 1"))
     c.sql("CREATE TABLE t (id BIGINT PRIMARY KEY)")
     with c.connect() as first, c.connect() as second:
         assert code(first, "BEGIN") is None
@@ -153,19 +154,20 @@ def test_idle_clients(c):
             RawClient(c.port) as other, RawClient(c.port) as stays:
         before = c.metric("shardd_clients_closed_total", reason="timeout")
         stays.login()
-        idler.login("idler", "x")
         other.login()
         other.query("SET wait_timeout = 1")
+        idler.login("idler", "x")
         idler.query("SELECT SLEEP(2)")  # is not idling
         assert read_error(idler) == 4031
         assert read_error(other) == 4031
         stays.query("SELECT 1")
-        assert c.metric("shardd_clients_closed_total", reason="timeout") == before + 2
+        testbed.wait_for("both to be counted", lambda: c.metric(
+            "shardd_clients_closed_total", reason="timeout") == before + 2)
 
 
 @pytest.mark.parametrize("how", ["idle", "busy"])
 def test_a_transaction_that_is_open_for_too_long(c, how):
-    with user(c, "holder", "--transaction-timeout", "1"), c.connect() as other, \
+    with user(c, "holder", "--transaction-timeout", "3"), c.connect() as other, \
             RawClient(c.port) as holder:
         holder.login("holder", "x", "app")
         holder.query("BEGIN")
@@ -182,8 +184,8 @@ def test_a_transaction_that_is_open_for_too_long(c, how):
 
 @pytest.mark.alone
 def test_short_transactions_are_left_alone(c):
-    with user(c, "holder", "--transaction-timeout", "1"), c.connect("holder", "x") as conn:
-        end = time.monotonic() + 1.6
+    with user(c, "holder", "--transaction-timeout", "2"), c.connect("holder", "x") as conn:
+        end = time.monotonic() + 2.6
         while time.monotonic() < end:
             for sql in ("BEGIN", "UPDATE t SET n = n + 1 WHERE id = 6", "SELECT SLEEP(0.2)",
                         "COMMIT"):
@@ -232,7 +234,7 @@ def test_answers_with_too_many_bytes(c):
 
 
 def test_limits_hold_for_http(c):
-    with user(c, "web", "--max-rows", "6", "--statement-timeout", "0.3"):
+    with user(c, "web", "--max-rows", "6", "--statement-timeout", "2"):
         token = c.ctl("user token", "web")["token"]
         with Connection(c, f"Bearer {token}") as http:
             testbed.wait_for("the token", lambda: http.ask("SELECT 1")[0] == 200)
@@ -260,31 +262,36 @@ def try_login(cluster, name):
         return error.args[0]
 
 
+def login(cluster, name):
+    """As soon as there is a place: who has left is counted until its worker sees that."""
+    def there():
+        one = try_login(cluster, name)
+        return None if one == 1203 else [one]
+    (one,) = testbed.wait_for("a place", there)
+    assert not isinstance(one, int), one
+    return one
+
+
 def test_connections_are_counted_over_all_workers(c):
     with user(c, "three", "--max-connections", "3"):
         clients = []
         while len(clients) < 3:
             for _ in on_each_cpu():
-                clients.append(try_login(c, "three"))
-        clients, extra = clients[:3], clients[3:]
-        assert all(not isinstance(one, int) for one in clients)
+                if len(clients) < 3:
+                    clients.append(login(c, "three"))
         assert len({one.thread_id() & 255 for one in clients}) == 2
-        assert extra == [1203] * len(extra)
         for _ in on_each_cpu():
             assert try_login(c, "three") == 1203
         clients.pop().close()
-        clients.append(testbed.wait_for(
-            "a place", lambda: (lambda one: None if one == 1203 else one)(try_login(c, "three"))))
+        clients.append(login(c, "three"))
         for one in clients:
             one.close()
 
 
 def test_a_dead_workers_connections_do_not_count(c):
     with user(c, "two", "--max-connections", "2"):
-        clients = []
-        for _ in on_each_cpu():
-            clients.append(try_login(c, "two"))
-        assert all(not isinstance(one, int) for one in clients[:2]), clients
+        clients = [login(c, "two") for _ in itertools.islice(on_each_cpu(), 2)]
+        assert len(clients) == 2 or os.cpu_count() == 1
         for pid in c.worker_pids():
             os.kill(pid, signal.SIGKILL)
 
@@ -330,7 +337,8 @@ def test_new_connections_per_second(c):
         assert 1 <= outcomes.count("in") <= 5 * (took + 1) + 1
         assert 1226 in outcomes or took > 4
         testbed.wait_for("the next second", lambda: not isinstance(try_login(c, "often"), int))
-        assert c.metric("shardd_clients_refused_total", reason="user_rate") >= outcomes.count(1226)
+        testbed.wait_for("the refused to be counted", lambda: c.metric(
+            "shardd_clients_refused_total", reason="user_rate") >= outcomes.count(1226))
 
 
 # --- the command line -------------------------------------------------------------------

@@ -62,13 +62,13 @@ class Shardd:
         self.workers()
         os.kill(self.master.pid, number)
 
-    def ended(self, seconds=10):
+    def ended(self, seconds=testbed.PATIENCE_S):
         return self.master.wait(seconds)
 
     def http(self, path):
         url = f"http://127.0.0.1:{self.http_port}{path}"
         try:
-            with urllib.request.urlopen(url, timeout=10) as answer:
+            with urllib.request.urlopen(url, timeout=testbed.PATIENCE_S) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -191,7 +191,7 @@ def test_a_killed_worker_is_replaced_at_once(shardd):
     for _ in range(3):
         times.append(replaced_within(one, one.workers()[0]))
         testbed.wait_for("all to serve", lambda: 'state="unready"} 2' in one.http("/metrics")[1])
-    assert sorted(times)[1] < (0.1 if testbed.MODE == "release" else 1)
+    assert min(times) < (0.1 if testbed.MODE == "release" else 1)  # no pause is built in
 
 
 def test_crash_loops_back_off(shardd):
@@ -281,14 +281,15 @@ def test_orphans_accept_until_a_new_master_comes(shardd):
 def test_orphans_of_many_masters(shardd):
     """Every other worker is stopped, so that it cannot leave by itself."""
     one = shardd(workers=1).start()
-    orphans = []
+    orphans, began = [], time.monotonic()
     for _ in range(3):
         orphans += one.workers()
         one.master.kill()
         one.master.wait()
         os.kill(orphans[-1], signal.SIGSTOP)
         one.start()  # the last one finds no row free, until it has killed an orphan
-    assert one.said("no room for another worker")
+    quick = time.monotonic() - began < 5  # or the first has been killed already, for not moving
+    assert one.said("no room for another worker") or not quick
     testbed.wait_for("all orphans to be ended",
                      lambda: not any(map(testbed.alive, orphans)), 40)
     # The kernel closes the sockets of the killed a moment after their end.
@@ -328,8 +329,15 @@ def test_it_stops_when_asked(shardd, number):
     assert one.ended() == 0
     assert not any(testbed.alive(p) for p in workers)
     assert not one.control.exists()
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", one.port))
+
+    def refused():
+        """io_uring lets go of a socket a little after its process."""
+        try:
+            socket.create_connection(("127.0.0.1", one.port)).close()
+            return False
+        except ConnectionError as error:
+            return isinstance(error, ConnectionRefusedError)
+    testbed.wait_for("nobody to listen", refused)
 
 
 def test_the_port_is_free_after_a_murder(shardd):
@@ -380,10 +388,12 @@ def test_systemd_is_told(shardd):
     one.start(environment={"NOTIFY_SOCKET": str(notify.path), "WATCHDOG_USEC": "400000"})
     assert notify.until("READY=1")
     assert "waiting for routes" in notify.until("STATUS=")[-1]
-    start = time.monotonic()
-    for _ in range(3):
+    gaps = []
+    for _ in range(5):
+        start = time.monotonic()
         notify.until("WATCHDOG=1")
-    assert time.monotonic() - start < 1.5
+        gaps.append(time.monotonic() - start)
+    assert sorted(gaps)[2] < 0.4, gaps
     one.signal(signal.SIGHUP)
     assert "MONOTONIC_USEC=" in notify.until("RELOADING=1")[-1]
     notify.until("READY=1")
@@ -438,7 +448,7 @@ def test_a_scraper_that_does_not_read(shardd):
                 sent += 100
         assert one.http("/healthz")[0] == 200
         assert testbed.memory_kib(worker) - before < 20_000
-        s.settimeout(10)
+        s.settimeout(testbed.PATIENCE_S)
         for _ in range(20):
             assert s.recv(65536)
 
@@ -446,10 +456,11 @@ def test_a_scraper_that_does_not_read(shardd):
 def test_an_idle_connection_is_closed(shardd):
     one = shardd(workers=1).start()
     with socket.create_connection(("127.0.0.1", one.http_port)) as s:
-        s.settimeout(20)
+        s.settimeout(testbed.PATIENCE_S)
         s.sendall(b"GET /healthz HTTP/1.1\r\n")
         assert s.recv(1) == b""
-    assert "shardd_http_connections_open 1" in one.http("/metrics")[1]
+    testbed.wait_for("only ours",
+                     lambda: "shardd_http_connections_open 1" in one.http("/metrics")[1])
 
 
 def test_many_connections(shardd):

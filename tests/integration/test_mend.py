@@ -86,7 +86,8 @@ class Pair:
         rows = ask(self.other, "SELECT id FROM t ORDER BY id")
         assert self.on_replica("SELECT id FROM t ORDER BY id") == rows
         assert self.on_replica("XA RECOVER") == ask(self.other, "XA RECOVER")
-        assert self.on_replica("SELECT @@gtid_strict_mode") == ((1,),)
+        wait_for("order to be strict again",  # a moment after what it was relaxed for
+                 lambda: self.on_replica("SELECT @@gtid_strict_mode") == ((1,),))
 
     def stands(self, what):
         return any(what in str(row) for row in self.on_replica("SHOW PROCESSLIST"))
@@ -247,6 +248,7 @@ def test_one_that_nobody_has_is_rolled_back(pair):
     assert pair.c.on_shard(pair.c.shard_list()[1], "SELECT state FROM shardd.decision WHERE "
                            f"xid = '{lost}'") == (("abort",),)
     for replica in pair.replicas():
+        wait_for("the branch", lambda r=replica: decided in str(pair.on(r, "XA RECOVER")))
         pair.on(replica, "SET sql_log_bin = 0",
                 f"XA ROLLBACK '{decided}','{pair.shard['id']}'")
     pair.catches_up()

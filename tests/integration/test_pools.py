@@ -178,11 +178,11 @@ def test_connections_are_warm_and_young(cared):
                 for s in cared.shard_list()]
     with cared.connect() as conn:
         testbed.wait_for("two at each server", lambda: all(len(b) >= 2 for b in backends()))
-        assert cared.metric("shardd_backends_warmed_total") >= 3
+        testbed.wait_for("warm ones", lambda: cared.metric("shardd_backends_warmed_total") >= 3)
         first = backends()
         testbed.wait_for("others in their place", lambda: all(
             len(new) >= 2 and not new & old for new, old in zip(backends(), first)))
-        assert cared.metric("shardd_backends_aged_total") >= 1
+        testbed.wait_for("aged ones", lambda: cared.metric("shardd_backends_aged_total") >= 1)
 
 
 def test_idle_connections_are_asked(few):
@@ -197,14 +197,12 @@ def test_idle_connections_are_asked(few):
 
 def test_a_connection_that_does_not_answer_is_not_used(few):
     """A stopped server keeps its connections open, and says nothing."""
-    def pids():
-        return [p for p in testbed.processes_of(few.home)
-                if os.readlink(f"/proc/{p}/exe").endswith("mariadbd")]
+    pids = testbed.programs(few.home, "mariadbd")
     failed = few.metric("shardd_backend_checks_total", result="failed")
     with few.connect() as conn:
         assert testbed.Answer(conn, "SELECT 1").error is None
         time.sleep(1.2)
-        for pid in pids():
+        for pid in pids:
             testbed.stop_process(pid)
         answers = []
         asker = threading.Thread(target=lambda: answers.append(testbed.Answer(conn, "SELECT 7")))
@@ -213,7 +211,7 @@ def test_a_connection_that_does_not_answer_is_not_used(few):
             testbed.wait_for("the check to fail", lambda: few.metric(
                 "shardd_backend_checks_total", result="failed") > failed)
         finally:
-            for pid in pids():
+            for pid in pids:
                 os.kill(pid, signal.SIGCONT)
         asker.join()
     assert answers[0].rows == [(7,)], answers

@@ -61,9 +61,13 @@ def cycles(cluster, n):
                 cycle(client, n * (part + 1) + i)
             times.append(time.monotonic() - began)
         grown = testbed.memory_kib(worker) - before
-        statements, connections = server_counts(cluster)
-        assert statements <= 20 * connections
-        assert cluster.metric("shardd_backend_statements") == statements
+
+        def agree():
+            """A server hears a moment later that a statement is closed."""
+            statements, connections = server_counts(cluster)
+            return (statements <= 20 * connections
+                    and cluster.metric("shardd_backend_statements") == statements)
+        testbed.wait_for("servers and worker to agree", agree)
     return times, grown
 
 
@@ -83,8 +87,8 @@ def test_what_is_closed_is_gone_a_million_times(one):
 
 
 def test_status_tells(one):
-    rows = dict(one.sql("SHOW SHARDD STATUS"))
-    assert rows["shardd_backend_statements"] == server_counts(one)[0]
+    testbed.wait_for("it to agree with the servers", lambda: server_counts(one)[0] == dict(
+        one.sql("SHOW SHARDD STATUS"))["shardd_backend_statements"])
 
 
 def test_a_server_with_no_room_for_statements(one):

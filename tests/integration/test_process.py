@@ -12,7 +12,7 @@ import testbed
 
 
 def shardd(*args):
-    return subprocess.run([testbed.SHARDD, *args], capture_output=True, text=True, timeout=20)
+    return subprocess.run([testbed.SHARDD, *args], capture_output=True, text=True, timeout=60)
 
 
 def test_settings_are_checked(tmp_path):
@@ -95,14 +95,12 @@ def test_sigterm_drains(new_cluster):
 
 
 def test_sigquit_stops_now(new_cluster):
-    cluster = new_cluster(workers=2)
+    cluster = new_cluster(workers=2, settings=("--set", "drain_s = 3600"))
     c = cluster.connect()
     testbed.Answer(c, "BEGIN")
     master = cluster.master()
-    start = time.monotonic()
-    os.kill(master, signal.SIGQUIT)
+    os.kill(master, signal.SIGQUIT)  # drain_s, an hour, does not count
     testbed.wait_for("the end", lambda: not testbed.alive(master))
-    assert time.monotonic() - start < 3
     testbed.wait_for("shardd to be back", cluster.ready, 60)
     assert cluster.sql("SELECT 1") == ((1,),)
 

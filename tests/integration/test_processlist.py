@@ -27,8 +27,8 @@ def test_clients_of_all_workers(checked, db, sql):
         ids = {c.thread_id() for c in clients}
         assert len({i & 255 for i in ids}) == 2  # both workers
         for c in clients[:3]:
-            seen = {row[0] for row in testbed.Answer(c, sql).rows}
-            assert ids <= seen
+            testbed.wait_for("all to be seen", lambda c=c: ids <= {
+                row[0] for row in testbed.Answer(c, sql).rows})
             assert testbed.Answer(c, "SELECT CONNECTION_ID()").rows == [(c.thread_id(),)]
     finally:
         os.sched_setaffinity(0, cpus)
@@ -90,15 +90,15 @@ def test_pins_begin_and_end(checked, db, reason, begin, end):
                     testbed.Answer(other, "SHOW SHARDD CLIENTS").rows}[c.thread_id()]
 
         def becomes(what, n):
-            """An answer is with its client before the process list says so."""
-            testbed.wait_for(f"pins to be '{what}'", lambda: pinned() == what)
-            assert checked.metric("shardd_pinned_sessions", reason=reason) == n
+            """An answer is with its client before the process list says so; so is a client's
+            end of the test before."""
+            testbed.wait_for(f"pins to be '{what}'", lambda: pinned() == what and checked.metric(
+                "shardd_pinned_sessions", reason=reason) == n)
 
-        before = checked.metric("shardd_pinned_sessions", reason=reason)
-        becomes("", before)
+        becomes("", 0)
         assert testbed.Answer(c, begin).error is None
-        becomes(reason, before + 1)
+        becomes(reason, 1)
         assert testbed.Answer(c, "SELECT 1").rows == [(1,)]
         assert testbed.Answer(c, end).error is None
-        becomes("", before)
+        becomes("", 0)
         assert testbed.Answer(c, "SELECT 1").rows == [(1,)]

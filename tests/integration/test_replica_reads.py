@@ -47,6 +47,17 @@ def make_who(c):
             mark(c, replica, replica["replica"])
 
 
+def caught_up(c):
+    """All replicas have what their primaries have."""
+    for shard in c.shard_list():
+        ((position,),) = c.on_shard(shard, "SELECT @@gtid_binlog_pos")
+        for replica in c.replica_list():
+            if replica["shard"] == shard["name"]:
+                with c.server_connect(replica) as root, root.cursor() as cursor:
+                    cursor.execute("SELECT MASTER_GTID_WAIT(%s, 60)", position)
+                    assert cursor.fetchall() == ((0,),)
+
+
 def quiet(check):
     try:
         return check()
@@ -109,9 +120,9 @@ def c(scratch):
 def test_reads_are_spread(c):
     names = {r["replica"] for r in replicas(c)}
     with weak(c, "eventual") as app:
-        assert reached(app, names) == names
-        for _ in range(50):
-            assert who(app) in names
+        reached(app, names)
+        # One that is late with a word of itself is left out for a moment.
+        wait_for("replicas alone", lambda: {who(app) for _ in range(50)} <= names)
     with weak(c, "strong") as app:
         assert {who(app) for _ in range(50)} == {"primary"}
 
@@ -138,6 +149,7 @@ def test_read_only_transactions_stay_on_one_replica(c):
     c.sql("CREATE TABLE spread (id BIGINT PRIMARY KEY, n INT)")
     c.sql("INSERT INTO spread VALUES " + ",".join(f"({i}, 1)" for i in range(50)))
     with weak(c, "eventual") as app, c.connect() as writer:
+        caught_up(c)
         wait_for("all rows", lambda: quiet(
             lambda: ask(app, "SELECT SUM(n) FROM spread") == ((50,),)))
         reached(app, names)
@@ -206,11 +218,13 @@ def test_gathered_reads_and_variables(c):
     gathered = ("SELECT who.name, COUNT(*) FROM who JOIN ga ON ga.w = who.id"
                 " JOIN ga b ON b.w = ga.w AND b.id < 2 WHERE who.id = 1 GROUP BY who.name")
     with weak(c, "eventual") as app:
+        caught_up(c)
         wait_for("all rows", lambda: quiet(
             lambda: ask(app, "SELECT SUM(w) FROM ga") == ((40,),)))
         plan = dict(ask(app, f"EXPLAIN SHARDD {gathered}"))
         assert any("engine" in line for line in plan), plan
-        assert "  server: replica" in plan, plan
+        wait_for("a replica in the plan", lambda: "  server: replica" in dict(
+            ask(app, f"EXPLAIN SHARDD {gathered}")))
         seen = set()
         wait_for("replicas", lambda: (seen.add(ask(app, gathered)[0]),
                                       {(n, 80) for n in names} <= seen)[1], 60)
@@ -257,8 +271,11 @@ def test_cursors_stay_where_they_are(c):
 ])
 def test_which_server_is_explained(c, text, server, why):
     with weak(c, "eventual") as app:
-        lines = [row[0].strip() for row in ask(app, f"EXPLAIN SHARDD {text}")]
-        assert f"server: {server}" in lines, lines
+        def explained():
+            lines = [row[0].strip() for row in ask(app, f"EXPLAIN SHARDD {text}")]
+            return f"server: {server}" in lines and lines
+
+        lines = wait_for(f"the {server}", explained)
         assert any(line.startswith("server_why:") and why in line for line in lines), lines
 
 
@@ -355,6 +372,8 @@ def test_prepared_and_merged(c):
         ask(app, "CREATE TABLE many (id BIGINT PRIMARY KEY, n INT)")
         ask(app, "INSERT INTO many VALUES " + ",".join(f"({i}, {i % 7})" for i in range(500)))
         before = c.metric("shardd_weak_reads_total", server="replica")
+
+        caught_up(c)
 
         def complete():
             return ask(app, "SELECT COUNT(*), SUM(n) FROM many") == ((500, 1494),)
@@ -635,6 +654,7 @@ def test_replicas_go_under_their_readers(c):
                 assert got == ((100, 100),), got
             except Exception as error:
                 failures.append(error)
+    caught_up(c)
     for app in apps:
         wait_for("all rows", lambda: quiet(
             lambda: ask(app, "SELECT COUNT(*) FROM kept") == ((100,),)))

@@ -24,7 +24,7 @@ def position(c, shard):
 
 def caught_up(c, shard, replica):
     with c.server_connect(replica) as root, root.cursor() as cursor:
-        cursor.execute("SELECT MASTER_GTID_WAIT(%s, 20)", position(c, shard))
+        cursor.execute("SELECT MASTER_GTID_WAIT(%s, 60)", position(c, shard))
         assert cursor.fetchall() == ((0,),)
 
 
@@ -42,10 +42,11 @@ def test_every_shard_has_them(replicated):
     c.sql("CREATE TABLE t (id BIGINT PRIMARY KEY, n INT)")
     c.sql("INSERT INTO t VALUES " + ",".join(f"({i}, {i})" for i in range(200)))
     for shard in c.shard_list():
-        mine = [r for r in c.replica_list() if r["shard"] == shard["name"]]
-        assert len(mine) == 2
+        mine = wait_for("two that are well", lambda s=shard: (mine := [
+            r for r in c.replica_list() if r["shard"] == s["name"] and r.get("replicates")
+            and r["answers"]]) and len(mine) == 2 and mine)
         for replica in mine:
-            assert replica["replicates"] and replica["answers"] and replica["state"] == "serving"
+            assert replica["state"] == "serving"
             caught_up(c, shard, replica)
             assert rows_of(c, replica) == rows_of(c, shard)
             with c.server_connect(replica) as root, root.cursor() as cursor:
@@ -147,7 +148,7 @@ def test_a_controller_dies_meanwhile(scratch, at):
         assert not c.replica_list() and not (c.home / "replica-1").exists()
         assert not [p for p in testbed.processes_of(c.home / "replica-1")]
         c.ctl("replica add", "shard-1")
-        assert c.replica_list()[0]["replicates"]
+        wait_for("it to replicate", lambda: c.replica_list()[0].get("replicates"))
     finally:
         c.finish()
 
@@ -215,8 +216,9 @@ def test_a_server_that_replicates_already(new_cluster, scratch):
         static.run("SET GLOBAL read_only = ON")
         c.ctl("replica add", *static.add())
         wrong(c, "replica add", *static.add(), says="already")
+        wait_for("it to replicate", lambda: c.replica_list()[0].get("replicates"))
         (replica,) = c.replica_list()
-        assert replica["replicates"] and replica["provisioner"] == "static"
+        assert replica["provisioner"] == "static"
         assert (replica["user"], replica["port"]) == ("shardd_admin", static.server.port)
         c.ctl("replica remove", "replica-1" if "replica-1" in names(c) else names(c)[0])
         static.run("SELECT 1")  # it is left alone

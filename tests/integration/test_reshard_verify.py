@@ -111,11 +111,13 @@ def test_a_controller_goes_on_with_it(c):
     number = split(c, "--no-verify")
     wait_for("the copy", lambda: job(c, number)["phase"] == "follow", 60)
     c.ctl("job throttle", "rows=2000")
-    c.ctl("reshard verify", timeout=5)
+    c.ctl("reshard verify")
     wait_for("a part", lambda: job(c, number).get("compared"), 60)
     first = controller(c)
     restart(c)
-    assert controller(c) != first and job(c, number)["phase"] == "verify", job(c, number)
+    goes_on = job(c, number)  # or is through with the rest already
+    assert controller(c) != first and (goes_on["phase"] == "verify" or "verified" in goes_on), \
+        goes_on
     verified = compared(c, number)
     ((rows,),) = on(c, c.shard_list()[0], "SELECT COUNT(*) FROM t")
     assert 0 < verified["rows"] <= rows - 4000, verified  # one part at least was known
@@ -129,13 +131,13 @@ def test_targets_whose_commits_wait_for_a_replica(c):
     compared(c, number)
     done = c.ctl_raw("failover", "shard-2")
     assert done.returncode == 0, done
-    assert c.ctl_raw("reshard cutover", "--wait", timeout=60).returncode == 0
+    assert c.ctl_raw("reshard cutover", "--wait", timeout=120).returncode == 0
     c.sql("UPDATE t SET v = v + 1")
     c.sql("UPDATE t SET v = v - 1")
-    assert c.ctl_raw("reshard complete", "--wait", timeout=60).returncode == 0
+    assert c.ctl_raw("reshard complete", "--wait", timeout=120).returncode == 0
     for shard in c.shard_list():
         replica = replica_of(c, shard["name"])
         ((position,),) = on(c, shard, "SELECT @@gtid_binlog_pos")
-        assert on(c, replica, f"SELECT MASTER_GTID_WAIT('{position}', 20)") == ((0,),)
+        assert on(c, replica, f"SELECT MASTER_GTID_WAIT('{position}', 60)") == ((0,),)
         sql = "SELECT * FROM t ORDER BY a, b"
         assert on(c, replica, sql) == on(c, shard, sql)

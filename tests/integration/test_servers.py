@@ -223,6 +223,8 @@ def test_set_global(new_cluster):
             except Exception:
                 return False
         testbed.wait_for("the restarted shard's variables", back)
+        testbed.wait_for("shardd to reach it", lambda: testbed.Answer(
+            c, "SHOW ENGINE INNODB STATUS").error is None)
         computed(c, values)
         assert testbed.Answer(c, "SET GLOBAL long_query_time = DEFAULT").error is None
         assert values("SELECT @@GLOBAL.long_query_time") == [(10.0,)] * 2

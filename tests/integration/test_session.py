@@ -140,7 +140,7 @@ def test_what_nobody_waits_for_ends_on_the_server(checked, db, how):
     else:
         testbed.Answer(b, f"{how} {me}")
     testbed.wait_for("the statement to end on the server", lambda: not sleeping())
-    running.join(10)
+    running.join(40)
     assert not running.is_alive()
     b.close()
 

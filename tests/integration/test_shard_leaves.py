@@ -18,8 +18,7 @@ def left(c):
     known = {s["pid"] for s in [*c.shard_list(), *c.replica_list()]}
     folders = {p.name for p in c.home.iterdir()
                if p.name.startswith(("shard-", "replica-", "seed-")) and p.is_dir()}
-    runs = [p for p in testbed.processes_of(c.home)
-            if os.readlink(f"/proc/{p}/exe").endswith("mariadbd") and p not in known]
+    runs = [p for p in testbed.programs(c.home, "mariadbd") if p not in known]
     have = {pathlib.Path(s["directory"]).name for s in [*c.shard_list(), *c.replica_list()]}
     return sorted(folders - have), runs
 
@@ -48,14 +47,17 @@ def test_a_shard_is_drained(new_cluster):
     wait_for("the shard to be gone", lambda: len(c.shard_list()) == 1)
     wait_for("its servers to be gone", lambda: left(c) == ([], []))
     assert not c.replica_list()
-    job = next(j for j in c.ctl("job list")["jobs"] if j["what"] == "remove a shard")
-    assert job["state"] == "done" and "2 replicas of shard-2 go too" in str(job["steps"])
+    job = wait_for("its job to be done", lambda: next(
+        (j for j in c.ctl("job list")["jobs"] if j["what"] == "remove a shard"
+         and j["state"] == "done"), None))
+    assert "2 replicas of shard-2 go too" in str(job["steps"])
     assert c.sql("SELECT COUNT(*), SUM(n) FROM t") == ((300, sum(range(300))),)
     # A copy has what the move wrote there, and gets none of it once more.
     c.ctl("replica add", "shard-1")
     (shard,), (replica,) = c.shard_list(), c.replica_list()
     caught_up(c, shard, replica)
-    assert replica["replicates"] and rows_of(c, replica) == rows_of(c, shard)
+    assert rows_of(c, replica) == rows_of(c, shard)
+    wait_for("it to replicate", lambda: c.replica_list()[0].get("replicates"))
 
 
 @pytest.mark.long

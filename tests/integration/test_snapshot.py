@@ -188,7 +188,7 @@ def prepared(cluster):
 
 
 def test_a_slow_shard_fails_snapshots_and_holds_commits_for_a_bounded_time(new_cluster):
-    cluster = new_cluster(workers=2, settings=["--set", "snapshot_wait_ms=300",
+    cluster = new_cluster(workers=2, settings=["--set", "snapshot_wait_ms=2000",
                                                "--set", 'steer="random"'])
     accounts(cluster)
     asker, writer = clients_of_two_workers(cluster)
@@ -197,7 +197,7 @@ def test_a_slow_shard_fails_snapshots_and_holds_commits_for_a_bounded_time(new_c
         waiting = begin_snapshot(asker, told)
         testbed.wait_for("the snapshot to wait", shards.waits)
         assert testbed.Answer(writer, SPREAD).error is None  # held, and then not
-        waiting.join(20)
+        waiting.join(40)
         assert told and told[0][0] == 1205 and "snapshot_wait_ms" in told[0][1]
         assert testbed.Answer(writer, SPREAD).error is None
     assert cluster.metric("shardd_commits_held_total") >= 1
@@ -229,9 +229,9 @@ def test_a_gate_does_not_stay_closed_when_its_worker_is_killed(patient):
         testbed.wait_for("the commit to be held", lambda: prepared(cluster))
         assert commit.is_alive()
         os.kill(worker_of(cluster, asker), signal.SIGKILL)
-        commit.join(20)  # long before the shards let the snapshot go on
+        commit.join(40)  # long before the shards let the snapshot go on
         assert wrote == [None]
-        waiting.join(20)
+        waiting.join(40)
         assert told[0][0] in (2006, 2013)
     with cluster.connect() as c:
         assert testbed.Answer(c, SNAPSHOT).error is None
@@ -249,13 +249,13 @@ def test_a_client_that_goes_away_leaves_the_gate_open(patient):
             else:
                 assert testbed.Answer(c, f"KILL QUERY {asker.thread_id()}").error is None
             assert testbed.Answer(c, SPREAD).error is None
-            waiting.join(20)
+            waiting.join(40)
             assert told[0][0] == (2013 if how == "close" else 1317)
             testbed.wait_for("nobody to wait", lambda: not shards.waits())
 
 
 def test_half_a_commit_of_a_dead_worker_is_never_seen(new_cluster):
-    cluster = new_cluster(workers=2, settings=["--set", "snapshot_wait_ms=200"])
+    cluster = new_cluster(workers=2, settings=["--set", "snapshot_wait_ms=1000"])
     total = accounts(cluster)
     shards = cluster.shard_list()
     with cluster.controller_stopped():  # its resolver is quick with what dead workers leave

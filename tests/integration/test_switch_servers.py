@@ -8,14 +8,13 @@ import pytest
 import matrix
 from test_switch import (RANGE, c, finish, job, other, owner_is, reaches, rows,  # noqa: F401
                          shard_named, still, stopped_at)
-from testbed import alive, processes_of, wait_for
+from testbed import alive, programs, wait_for
 
 
 def kill_server(shard):
-    for pid in processes_of(shard["directory"]):
-        if os.readlink(f"/proc/{pid}/exe").endswith("mariadbd"):
-            os.kill(pid, signal.SIGKILL)
-            wait_for("the server's end", lambda pid=pid: not alive(pid))
+    for pid in programs(shard["directory"], "mariadbd"):
+        os.kill(pid, signal.SIGKILL)
+        wait_for("the server's end", lambda pid=pid: not alive(pid))
 
 
 @pytest.mark.long

@@ -24,7 +24,7 @@ def certs(scratch):
 def secure(scratch, certs):
     """TLS is a must, a client's certificate is not."""
     settings = [f'tls_cert = "{certs.cert}"', f'tls_key = "{certs.key}"', f'tls_ca = "{certs.ca}"',
-                "require_secure_transport = true", "login_timeout_s = 1"]
+                "require_secure_transport = true", "login_timeout_s = 3"]
     cluster = Secure(scratch / "tls", settings=[w for s in settings for w in ("--set", s)],
                      tls=context(certs))
     yield cluster
@@ -53,7 +53,7 @@ def context(certs, cert=None, newest=None):
 def s_client(port, *options, **more):
     done = subprocess.run(["openssl", "s_client", "-starttls", "mysql", "-connect",
                            f"127.0.0.1:{port}", *options], input=b"", capture_output=True,
-                          timeout=30, **more)
+                          timeout=60, **more)
     return (done.stdout + done.stderr).decode("utf-8", "replace")
 
 
@@ -116,7 +116,8 @@ def test_bytes_behind_the_request_are_not_taken_for_the_login(secure):
         c.socket.sendall(b"\x20\0\0\1" + head)
         c.socket.sendall(b"\x30\0\0\2" + head + b"app\0" + b"\x00" * 12)
         assert c.closed()
-    assert secure.metric("shardd_logins_failed_total", reason="tls") >= 1
+    testbed.wait_for("the count", lambda: secure.metric(
+        "shardd_logins_failed_total", reason="tls") >= 1)
 
 
 def test_a_new_certificate_is_used_after_a_reload(secure, certs):

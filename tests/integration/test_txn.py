@@ -341,8 +341,7 @@ def test_a_shard_killed_in_commits(new_cluster):
     cluster = new_cluster()
 
     def kill():
-        victims = [p for p in testbed.processes_of(cluster.home)
-                   if os.readlink(f"/proc/{p}/exe").endswith("mariadbd")]
+        victims = testbed.programs(cluster.home, "mariadbd")
         os.kill(random.choice(victims), signal.SIGKILL)
         testbed.wait_for("the shard to be back", lambda: all_answer(cluster), 60)
 
@@ -353,9 +352,8 @@ def test_the_controller_killed_in_commits(new_cluster):
     cluster = new_cluster()
 
     def kill():
-        for pid in testbed.processes_of(cluster.home):
-            if os.readlink(f"/proc/{pid}/exe").endswith("shardctl"):
-                os.kill(pid, signal.SIGKILL)
+        for pid in testbed.programs(cluster.home, "shardctl"):
+            os.kill(pid, signal.SIGKILL)
         cluster.up()
 
     killing(cluster, "app", kill, 1)

@@ -8,6 +8,7 @@ Everything listens on loopback, on ports free at that moment, and is stopped by 
 """
 import collections
 import contextlib
+import fcntl
 import glob
 import json
 import os
@@ -19,6 +20,7 @@ import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import threading
 import time
 import urllib.request
@@ -40,7 +42,7 @@ MODE = os.environ.get("MODE", "release")
 BUILD = ROOT / "build" / MODE
 SHARDD = BUILD / "shardd"
 SHARDCTL = BUILD / "shardctl"
-PATIENCE_S = 30 if MODE == "release" else 90
+PATIENCE_S = 60 if MODE == "release" else 120
 
 MARIADBD = shutil.which("mariadbd", path="/usr/sbin:/usr/bin:/usr/local/sbin")
 INSTALL_DB = shutil.which("mariadb-install-db", path="/usr/bin:/usr/sbin")
@@ -71,17 +73,24 @@ class Timeout(Exception):
     pass
 
 
+def slowness():
+    """How many times longer things may take because others want the CPUs as well."""
+    return min(10, max(1, os.getloadavg()[0] / os.cpu_count()))
+
+
 def wait_for(what, condition, seconds=PATIENCE_S):
-    """The first true value of condition(), asked until then; never just a sleep. Who has waited in
-    vain is shown what the servers of all clusters say."""
-    end = time.monotonic() + seconds
+    """The first true value of condition(), asked until then; never just a sleep. The seconds are
+    those of a machine that does nothing else. Who has waited in vain is shown what the servers of
+    all clusters say."""
+    began = time.monotonic()
     while True:
         value = condition()
         if value:
             return value
-        if time.monotonic() > end:
+        waited = time.monotonic() - began
+        if waited > seconds * slowness():
             print(*map(whatnow.report, Cluster.living), sep="\n")
-            raise Timeout(f"waited {seconds} s for {what}")
+            raise Timeout(f"waited {waited:.0f} s for {what}")
         time.sleep(0.01)
 
 
@@ -93,19 +102,34 @@ def own_ports(first=10000, end=16384):
     return first + (end - first) * i // n, first + (end - first) * (i + 1) // n - 1
 
 
+def reserved(port):
+    """A file that is locked until it is closed, so that no other process of tests on this machine
+    takes the port meanwhile; None: one has it."""
+    folder = pathlib.Path(tempfile.gettempdir(), f"shardd-it-ports-{os.geteuid()}")
+    folder.mkdir(exist_ok=True)
+    file = open(folder / str(port), "w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return file
+    except BlockingIOError:
+        file.close()
+        return None
+
+
 def free_port(given=collections.deque(maxlen=1000)):
     """One that nobody listens on, and that was not given out a while ago: who got it may not
     listen yet."""
     while True:
         port = random.SystemRandom().randint(*own_ports())
-        if port in given:
+        if (file := reserved(port)) is None:  # also where it was given out in this process
             continue
         with socket.socket() as s:
             try:
                 s.bind(("127.0.0.1", port))
             except OSError:
+                file.close()
                 continue
-        given.append(port)
+        given.append(file)
         return port
 
 
@@ -125,9 +149,12 @@ def stop_process(pid):
     os.kill(pid, signal.SIGSTOP)
 
     def stopped():
-        states = [pathlib.Path(f"/proc/{pid}/task/{t}/stat").read_text().rsplit(")", 1)[1].split()
-                  for t in os.listdir(f"/proc/{pid}/task")]
-        return all(s[0] == "T" for s in states)
+        try:
+            states = [pathlib.Path(f"/proc/{pid}/task/{t}/stat").read_text().rsplit(")", 1)[1]
+                      for t in os.listdir(f"/proc/{pid}/task")]
+        except OSError:
+            return False  # a thread ended just now
+        return all(s.split()[0] == "T" for s in states)
     wait_for("the process to stop", stopped)
 
 
@@ -150,6 +177,16 @@ def processes_of(home):
         except OSError:
             pass
     return [pid for pid in found if alive(pid) and pid != os.getpid()]
+
+
+def programs(home, name):
+    """The pids of those of processes_of() that run `name`. What ends just now is left out."""
+    found = []
+    for pid in processes_of(home):
+        with contextlib.suppress(OSError):
+            if os.path.basename(os.readlink(f"/proc/{pid}/exe")) == name:
+                found.append(pid)
+    return found
 
 
 def memory_kib(pid, field="Rss"):
@@ -223,9 +260,10 @@ class Server:
         if self.process.poll() is not None:
             raise Timeout("the server ended: " + (self.folder / "log").read_text()[-2000:])
         try:
-            self.connect(db=None).close()
-            return True
-        except pymysql.err.OperationalError:
+            with self.connect(db=None) as c:
+                (name,), = Answer(c, "SELECT @@socket").rows
+                return name == str(self.socket)
+        except (pymysql.err.OperationalError, TypeError):
             return False
 
     def connect(self, user="app", password="app", db=None, **more):
@@ -285,11 +323,13 @@ class Cluster:
             self.living.remove(self)
         done = self.ctl_raw("down", timeout=120)
         try:
-            wait_for("all processes to end", lambda: not any(alive(p) for p in pids), 20)
+            wait_for("all processes to end", lambda: not any(alive(p) for p in pids))
         except Timeout:
-            left = {p: pathlib.Path(f"/proc/{p}/cmdline").read_bytes() for p in pids if alive(p)}
-            for pid in left:
-                os.kill(pid, signal.SIGKILL)
+            left = {}
+            for pid in filter(alive, pids):
+                with contextlib.suppress(OSError):
+                    left[pid] = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+                    os.kill(pid, signal.SIGKILL)
             raise AssertionError(f"down left processes: {left}")
         assert done.returncode == 0, f"down failed:\n{done.stdout}\n{done.stderr}"
 
@@ -314,7 +354,7 @@ class Cluster:
 
     # --- shardctl ---------------------------------------------------------
 
-    def ctl_raw(self, verb, *args, timeout=60, env=None):
+    def ctl_raw(self, verb, *args, timeout=120, env=None):
         words = [str(SHARDCTL), *verb.split(), "--home", str(self.home), *map(str, args)]
         try:
             return subprocess.run(words, capture_output=True, text=True, timeout=timeout,
@@ -359,8 +399,7 @@ class Cluster:
 
     @contextlib.contextmanager
     def controller_stopped(self):
-        pids = [p for p in processes_of(self.home)
-                if os.readlink(f"/proc/{p}/exe").endswith("shardctl")]
+        pids = programs(self.home, "shardctl")
         try:
             for pid in pids:
                 stop_process(pid)
@@ -425,7 +464,7 @@ class Cluster:
         """Status and body of GET `path`."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}",
-                                        timeout=10) as answer:
+                                        timeout=PATIENCE_S) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
