@@ -301,9 +301,8 @@ copy_template(const char *home, const char *directory, struct err *err)
     return spawn_mkdir(to, err);
 }
 
-/* Chosen when all else is there: until the server listens, somebody else can choose it too. */
-static bool
-choose_port(json_t *shard, struct err *err)
+bool
+local_choose_port(json_t *shard, struct err *err)
 {
     int port = local_free_port();
 
@@ -330,7 +329,7 @@ local_create_in(const char *home, const char *directory, const char *socket, jso
     if (!spawn_remove_tree(directory, err))
         return false;
     return local_template(home, err) && spawn_mkdir(directory, err) &&
-           copy_template(home, directory, err) && (engine || choose_port(shard, err)) &&
+           copy_template(home, directory, err) && (engine || local_choose_port(shard, err)) &&
            local_write_settings(shard, err);
 }
 

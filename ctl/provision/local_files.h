@@ -29,4 +29,7 @@ bool local_renew(const json_t *server, struct err *err) must_check;
 int  local_free_port(void);
 bool local_port_free(int port);
 
+/* The object's port. Until its server listens there somebody else can choose it too. */
+bool local_choose_port(json_t *shard, struct err *err) must_check;
+
 #endif

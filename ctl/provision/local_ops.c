@@ -6,6 +6,7 @@
 
 #include "ctl/catalog/model.h"
 #include "ctl/provision/cluster.h"
+#include "ctl/provision/local_files.h"
 #include "ctl/provision/provision.h"
 
 static void
@@ -24,9 +25,19 @@ create(struct provisioned *p, struct err *err)
     return local_create(p->c->path.home, p->c->path.run, p->server, err);
 }
 
+/* Since create() its rows may have been copied, and somebody else listens on its port by now:
+ * nobody knows it yet, so it gets another one. */
 static bool
 start(struct provisioned *p, struct err *err)
 {
+    int port = (int)model_number(p->server, "port");
+
+    p->local = local_open(p->server);
+    if (local_start(p->local, err))
+        return true;
+    if (port == 0 || local_port_free(port) || !local_choose_port(p->server, err))
+        return false;
+    local_close(p->local);
     p->local = local_open(p->server);
     return local_start(p->local, err);
 }

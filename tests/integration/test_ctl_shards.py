@@ -1,12 +1,18 @@
 """test_ctl_shards.py - shards that come and go, branches in doubt, and what fsck finds."""
 import json
+import os
+import re
 import shutil
+import signal
+import socket
+import subprocess
 
 import pymysql
 import pytest
 
 from controlbed import Controller
-from testbed import Server, wait_for
+from test_kill_matrix import stands
+from testbed import SHARDCTL, Server, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -360,3 +366,25 @@ def test_servers_are_described_and_wishes_checked(c):
         done = c.ctl_raw("shard", "add", *words)
         assert (done.returncode, why in done.stderr) == (status, True), (words, done.stderr)
     assert len(c.shard_list()) == 2 and c.fsck() == []
+
+
+def test_a_port_that_is_taken_meanwhile(c):
+    """Between the choice and the start of a server, which is a copy's time for a replica."""
+    c.kill()
+    c.start(SHARDD_STOP_AT="shard-created")
+    with socket.socket() as other:
+        add = subprocess.Popen([SHARDCTL, "shard", "add", "--name", "late", "--home", c.home],
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        wait_for("the controller to stand", lambda: stands(c.process.pid))
+        text = max(c.home.glob("shard-*/my.cnf"), key=lambda p: p.stat().st_mtime).read_text()
+        port = int(re.search(r"^port=(\d+)$", text, re.M)[1])
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        os.kill(c.process.pid, signal.SIGCONT)
+        said, _ = add.communicate(timeout=120)
+        assert add.returncode == 0, said
+    late = next(s for s in c.shard_list() if s["name"] == "late")
+    assert late["answers"] and late["port"] not in (0, port)
+    c.ctl("shard", "remove", "late")
+    c.kill()
+    c.start()
