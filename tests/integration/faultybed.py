@@ -105,6 +105,7 @@ class Three:
     """A shard with three replicas behind such proxies: slow, failing and well, in this order."""
 
     def __init__(self, c, folder, static):
+        from testbed import wait_for  # the proxy itself begins without it
         self.c, self.copies, self.proxies = c, [], []
         folder.mkdir(exist_ok=True)
         c.sql("CREATE TABLE bal (id INT PRIMARY KEY, n INT) COMMENT 'shardd: global'")
@@ -113,6 +114,7 @@ class Three:
             copy = static(c, folder / f"r{i}", f"server_id={701 + i}\n")
             self.copies.append(copy)
             copy.follow()
+            wait_for("the copy to replicate", copy.replicates)
             proxy = Faulty(copy.server.port)
             self.proxies.append(proxy)
             c.ctl("replica add", c.shard_list()[0]["name"], "--provisioner", "static",

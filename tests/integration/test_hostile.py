@@ -55,11 +55,10 @@ def kill_backends(cluster, like, skip=()):
     return n
 
 
-def kill_idle_backends(cluster):
-    """And the worker has seen that they are gone."""
+def kill_held_backends(cluster, n):
+    """And the worker has seen that those are gone which the only client holds."""
     before = cluster.metric("shardd_backends_lost_total")
-    n = kill_backends(cluster, "COMMAND = 'Sleep'")
-    assert n > 0
+    assert kill_backends(cluster, "COMMAND = 'Sleep'") >= n
     testbed.wait_for("their end to be noticed", lambda: cluster.metric(
         "shardd_backends_lost_total") >= before + n)
 
@@ -398,18 +397,18 @@ def test_kill_reaches_the_clients_of_every_worker(new_cluster):
 def test_a_backend_that_dies_while_it_is_held(small):
     small.sql("CREATE TABLE t (id BIGINT PRIMARY KEY, n INT)")
     small.sql("INSERT INTO t VALUES " + ",".join(f"({i}, 0)" for i in range(20)))
-    for statements in (["UPDATE t SET n = 1 WHERE id = 1"], ["UPDATE t SET n = 1"]):
+    for n, statements in (1, ["UPDATE t SET n = 1 WHERE id = 1"]), (2, ["UPDATE t SET n = 1"]):
         for then in "COMMIT", "SELECT COUNT(*) FROM t", "UPDATE t SET n = 2 WHERE id = 1":
             with small.connect() as c:
                 for sql in ["BEGIN", *statements]:
                     assert testbed.Answer(c, sql).error is None
-                kill_idle_backends(small)
+                kill_held_backends(small, n)
                 assert testbed.Answer(c, then).error[0] == 1927, then
                 assert testbed.Answer(c, "ROLLBACK").error is None
                 assert testbed.Answer(c, "SELECT MAX(n) FROM t").rows == [(0,)]
                 assert testbed.Answer(c, "UPDATE t SET n = 0").error is None
     with small.connect() as c:  # idle ones in the pool are simply replaced
-        kill_idle_backends(small)
+        kill_backends(small, "COMMAND = 'Sleep'")
         assert testbed.Answer(c, "SELECT COUNT(*) FROM t").rows == [(20,)]
 
 

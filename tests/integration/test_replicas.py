@@ -195,6 +195,12 @@ class Static:
                  f"{port or self.shard['port']}, MASTER_USER = 'copy', MASTER_PASSWORD = 'x',"
                  " MASTER_USE_GTID = slave_pos", "START SLAVE")
 
+    def replicates(self):
+        with self.connect() as boss, boss.cursor(pymysql.cursors.DictCursor) as cursor:
+            cursor.execute("SHOW SLAVE STATUS")
+            row = cursor.fetchone()
+            return row["Slave_IO_Running"] == row["Slave_SQL_Running"] == "Yes"
+
     def add(self):
         return ("shard-1", "--provisioner", "static", "--address",
                 f"127.0.0.1:{self.server.port}", "--user", "boss", "--password", "x")
