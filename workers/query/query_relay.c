@@ -505,6 +505,8 @@ sent(struct leg *leg)
     struct query_run *q = leg->q;
 
     leg->sent_us = ring_now_us(q->ctx->ring);
+    if (leg->shared != NULL) /* its answer is looked at when it is whole */
+        return;
     if (may_tell(q) || q->more || q->command == QUERY_PREPARE || q->seq != leg->x.reader.next_seq ||
         (q->command != QUERY_OTHER && session_is_spread(q->s)) || query_counts_rows(q))
         leg->x.ops = &message_ops;
