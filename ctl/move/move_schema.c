@@ -77,11 +77,31 @@ move_schema(struct server *s, struct sql_error *error)
     return true;
 }
 
-/* A table whose definition follows from the key column alone; its default goes, for it may name
- * what only the table has. */
+/* Rows come to the shard (`in`), or leave it: only there keys are put into such a set. */
 static bool
-create_set(struct server *s, const struct move *m, const struct move_table *t, bool in,
-           struct sql_error *error)
+gets_keys(const struct move *m, uint32_t shard, bool in)
+{
+    uint32_t sources[ROUTES_SHARDS_MAX], targets[ROUTES_SHARDS_MAX];
+    size_t   n = move_sources(m, sources);
+
+    for (size_t i = 0; i < n; i++) {
+        size_t n_targets = in ? move_targets_of(m, sources[i], targets) : 0;
+
+        if (!in && sources[i] == shard)
+            return true;
+        for (size_t k = 0; k < n_targets; k++)
+            if (targets[k] == shard)
+                return true;
+    }
+    return false;
+}
+
+/* A table whose definition follows from the key column alone; its default goes, for it may name
+ * what only the table has. Every statement that is not fixed by a key asks it for each row: where
+ * it stays empty it is of an engine that knows that, and the server leaves the question out. */
+static bool
+create_set(struct server *s, const struct move *m, uint32_t shard, const struct move_table *t,
+           bool in, struct sql_error *error)
 {
     const struct route_column *column = sets_column(t, in);
     char                       set[64];
@@ -93,9 +113,9 @@ create_set(struct server *s, const struct move *m, const struct move_table *t, b
     sets_name(m, t, in, set);
     buf_append_span(&name, column->name);
     ok = server_run(s, error, "CREATE TABLE IF NOT EXISTS " SCHEMA ".%s (UNIQUE KEY (k)) "
-                    "ENGINE=InnoDB AS SELECT %s AS k FROM %s.%s LIMIT 0", server_name(set),
-                    server_name(buf_cstr(&name)), server_name(t->database),
-                    server_name(t->name)) &&
+                    "ENGINE=%s AS SELECT %s AS k FROM %s.%s LIMIT 0", server_name(set),
+                    gets_keys(m, shard, in) ? "InnoDB" : "MyISAM", server_name(buf_cstr(&name)),
+                    server_name(t->database), server_name(t->name)) &&
          server_run(s, error, "ALTER TABLE " SCHEMA ".%s ALTER COLUMN k DROP DEFAULT",
                     server_name(set));
     buf_fini(&name);
@@ -103,20 +123,21 @@ create_set(struct server *s, const struct move *m, const struct move_table *t, b
 }
 
 static bool
-create_sets(struct server *s, const struct move *m, struct sql_error *error)
+create_sets(struct server *s, const struct move *m, uint32_t shard, struct sql_error *error)
 {
     for (unsigned i = 0; i < m->n_tables; i++)
-        if (!create_set(s, m, &m->tables[i], true, error) ||
-            !create_set(s, m, &m->tables[i], false, error))
+        if (!create_set(s, m, shard, &m->tables[i], true, error) ||
+            !create_set(s, m, shard, &m->tables[i], false, error))
             return false;
     return true;
 }
 
 static bool
-drop_all(struct server *s, const struct move *m, struct sql_error *error)
+drop_all(struct server *s, const struct move *m, uint32_t shard, struct sql_error *error)
 {
     char set[64];
 
+    (void)shard;
     for (unsigned i = 0; i < 2 * m->n_tables; i++) {
         sets_name(m, &m->tables[i / 2], i % 2, set);
         if (!server_run(s, error, "DROP TABLE IF EXISTS " SCHEMA ".%s", server_name(set)))
@@ -129,7 +150,8 @@ drop_all(struct server *s, const struct move *m, struct sql_error *error)
     return true;
 }
 
-typedef bool (*each_shard_fn)(struct server *s, const struct move *m, struct sql_error *error);
+typedef bool (*each_shard_fn)(struct server *s, const struct move *m, uint32_t shard,
+                              struct sql_error *error);
 
 static bool
 on_each_shard(const struct move *m, each_shard_fn fn, struct sql_error *error)
@@ -138,12 +160,13 @@ on_each_shard(const struct move *m, each_shard_fn fn, struct sql_error *error)
     json_t     *shard;
 
     json_object_foreach(m->shards, id, shard) {
-        struct server s = { .answer_s = 60 };
+        struct server s      = { .answer_s = 60 };
+        uint32_t      number = (uint32_t)model_number(shard, "id");
         bool          ok;
 
-        if (!move_session(&s, m, (uint32_t)model_number(shard, "id"), 30, error))
+        if (!move_session(&s, m, number, 30, error))
             return false;
-        ok = move_schema(&s, error) && fn(&s, m, error);
+        ok = move_schema(&s, error) && fn(&s, m, number, error);
         server_close(&s);
         if (!ok)
             return false;
