@@ -390,6 +390,7 @@ static void
 start_keepers(struct cluster *c, struct keepers *k)
 {
     resolver_start(k->resolver);
+    resolver_take(c->resolver);
     k->deadlock = deadlock_start(c);
     k->repair   = repair_start(c);
     moves_start(c);

@@ -77,9 +77,7 @@ api_job_ask(struct request *r)
 
     if (*end != '\0' || number < 0)
         return request_no_such(r, "job", r->part[1]);
-    if (number == 0)
-        number = moves_running(r->cluster);
-    if (!moves_ask(r->cluster, number, r->part[2],
+    if (!moves_ask(r->cluster, &number, r->part[2],
                    model_text(r->body, "throttle"), &error))
         return request_done(r, false, &error);
     r->answer = json_pack("{s:I}", "job", (json_int_t)number);

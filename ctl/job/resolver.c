@@ -500,6 +500,23 @@ resolver_settled(struct resolver *r)
 }
 
 void
+resolver_take(struct resolver *r)
+{
+    const char *id;
+    json_t     *shard;
+
+    if (!r)
+        return;
+    pthread_mutex_lock(&r->cluster->roles_lock);
+    if (atomic_load(&r->settled) && r->held.code == 0) {
+        renew_shards(r);
+        json_object_foreach(r->shards, id, shard)
+            (void)at(r, model_number(shard, "id"));
+    }
+    pthread_mutex_unlock(&r->cluster->roles_lock);
+}
+
+void
 resolver_begin_again(struct resolver *r)
 {
     if (!r)

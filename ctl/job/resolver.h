@@ -31,6 +31,10 @@ void             resolver_free(struct resolver *r);
 bool resolver_may_settle(struct resolver *r);
 void resolver_settled(struct resolver *r);
 
+/* Claims the shards that the catalog has got since the last look: by the next look another
+ * controller could have begun with them. Not with roles_lock; NULL: nothing. */
+void resolver_take(struct resolver *r);
+
 /* The catalog is another one than this controller has known: as at its start. With roles_lock. */
 void resolver_begin_again(struct resolver *r);
 

@@ -18,6 +18,7 @@
 #include "core/base/memory.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/admin.h"
+#include "ctl/job/resolver.h"
 #include "ctl/job/shard.h"
 #include "ctl/provision/schema.h"
 
@@ -36,6 +37,7 @@ shard_announce(struct job *job, struct sql_error *error)
     json_decref(map);
     if (!ok)
         return job_fail(error, &err);
+    resolver_take(c->resolver);
     json_object_set_new(job->record, announced, json_true());
     return job_write(job, error);
 }

@@ -328,6 +328,7 @@ run_one(struct moves *s, json_t *record)
     r->in_doubt   = true;
     pthread_mutex_lock(&s->lock);
     s->run = r;
+    pthread_cond_broadcast(&s->wake); /* to whoever asks something of it */
     pthread_mutex_unlock(&s->lock);
     if (load(r))
         run_phases(r);

@@ -54,8 +54,9 @@ json_t *moves_table(struct cluster *c, const char *who, json_t *request,
 
 /* "pause", "resume", "cancel", "cutover", "reverse", "complete", "cut" (transactions that hold up
  * the end), "verify", or "throttle" with words as in throttle.h. `number` 0: the one
- * that runs. Returns when it is recorded. */
-bool moves_ask(struct cluster *c, int64_t number, const char *what, const char *throttle,
+ * that runs, and becomes its. A job that is held for a moment, or has just begun, is waited for.
+ * Returns when it is recorded. Not with change_lock. */
+bool moves_ask(struct cluster *c, int64_t *number, const char *what, const char *throttle,
                struct sql_error *error) must_check;
 
 /* The record of any job, for people: of a move with "progress", and without what is long. The

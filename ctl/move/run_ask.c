@@ -4,9 +4,13 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/base/wake.h"
 #include "ctl/catalog/model.h"
+#include "ctl/job/moving.h"
 #include "ctl/move/run_step.h"
 #include "ctl/move/window.h"
+
+enum { COMES_MS = 10000 };
 
 /* --- asking ------------------------------------------------------------------------- */
 
@@ -92,13 +96,27 @@ ask(struct run *r, const char *what, const char *words, struct sql_error *error)
     return job_write(&r->job, error);
 }
 
+/* Is it, or any for 0, one that goes on by itself? */
+static bool
+is_under_way(struct cluster *c, int64_t number)
+{
+    json_t *record = moving_record(c);
+    bool    is     = record && (number == 0 || model_number(record, "number") == number);
+
+    json_decref(record);
+    return is;
+}
+
 /* Neither a move that has ended, nor another kind of job. */
 static bool
 none_runs(struct cluster *c, int64_t number, struct sql_error *error)
 {
-    json_t *record = number > 0 ? job_find(c, number) : NULL;
+    json_t *record = number > 0 ? job_find(c, number) : moving_record(c);
 
-    if (number > 0 && !record)
+    if (record && is_under_way(c, model_number(record, "number")))
+        sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: job %lld is held by another change at "
+                      "this moment; ask again", (long long)model_number(record, "number"));
+    else if (number > 0 && !record)
         sql_error_set(error, SQL_UNKNOWN_ERROR,
                       "shardd: there is no job %lld; see 'shardctl job list'",
                       (long long)number);
@@ -111,8 +129,29 @@ none_runs(struct cluster *c, int64_t number, struct sql_error *error)
     return false;
 }
 
+/* Is it with the thread of moves? `number` 0: whichever is there. With the lock. */
+static bool
+is_here(const struct moves *s, int64_t number)
+{
+    return s->run && s->run->job.record &&
+           (number == 0 || model_number(s->run->job.record, "number") == number);
+}
+
+/* A move that was just begun, or that was held while a primary was replaced, is with its thread
+ * in a moment. With the lock. */
+static bool
+comes_here(struct moves *s, int64_t number)
+{
+    struct timespec until = wake_after_ms(COMES_MS);
+
+    while (!is_here(s, number) && !s->stop && is_under_way(s->c, number) &&
+           pthread_cond_timedwait(&s->wake, &s->lock, &until) == 0)
+        ;
+    return is_here(s, number);
+}
+
 bool
-moves_ask(struct cluster *c, int64_t number, const char *what, const char *throttle,
+moves_ask(struct cluster *c, int64_t *number, const char *what, const char *throttle,
           struct sql_error *error)
 {
     struct moves *s = c->moves;
@@ -120,16 +159,16 @@ moves_ask(struct cluster *c, int64_t number, const char *what, const char *throt
 
     if (s) {
         pthread_mutex_lock(&s->lock);
-        here = s->run && s->run->job.record &&
-               (number == 0 || model_number(s->run->job.record, "number") == number);
+        here = comes_here(s, *number);
         if (here) {
+            *number  = model_number(s->run->job.record, "number");
             ok       = ask(s->run, what, throttle, error);
             s->again = true;
-            pthread_cond_signal(&s->wake);
+            pthread_cond_broadcast(&s->wake);
         }
         pthread_mutex_unlock(&s->lock);
     }
-    return here ? ok : none_runs(c, number, error);
+    return here ? ok : none_runs(c, *number, error);
 }
 
 int64_t

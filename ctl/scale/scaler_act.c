@@ -284,6 +284,7 @@ static void
 complete(struct scaler *s, json_t *decision, const json_t *job)
 {
     int64_t          now = scaler_now_s(), since = model_number(decision, "switched_s");
+    int64_t          number = model_number(job, "number");
     struct sql_error error;
 
     if (strcmp(model_text(job, "phase"), "reverse") != 0)
@@ -292,7 +293,7 @@ complete(struct scaler *s, json_t *decision, const json_t *job)
         json_object_set_new(decision, "switched_s", json_integer((json_int_t)now));
         scaler_put(s->c, decision);
     } else if (now >= since + (int64_t)s->s.keep_s &&
-               !moves_ask(s->c, model_number(job, "number"), "complete", NULL, &error))
+               !moves_ask(s->c, &number, "complete", NULL, &error))
         log_warn("scaler: %s", error.message);
 }
 

@@ -565,15 +565,20 @@ def load(f, clients, rounds, processes=2):
                                        daemon=True) for i in range(processes)]
     for p in working:
         p.start()
-    late = 0
+    late, i, deadline = 0, 0, time.monotonic() + testbed.PATIENCE_S
+
+    def parked():
+        return cluster.metric("shardd_parked_total") - before
+
     try:
-        for i in range(rounds):
+        while i < rounds or (parked() == 0 and time.monotonic() < deadline):
             try:
                 f.up(keys=[f.key, f.near] if i % 2 else [f.key], shards=((0, 1), (1, 2))[i % 2],
                      wait_ms=2000 * int(testbed.slowness()))
             except Late:
                 late += 1
             f.down()
+            i += 1
     finally:
         stop.set()
     results = [done.get(timeout=60) for _ in range(clients)]
@@ -582,10 +587,9 @@ def load(f, clients, rounds, processes=2):
     errors = [e for r in results for e in r[1]]
     assert not errors, (len(errors), errors[:3])
     assert late == 0
-    parked = cluster.metric("shardd_parked_total") - before
-    assert parked > 0
+    assert parked() > 0
     f.wait_parked(0)
-    return sum(r[0] for r in results), parked, max(r[2] for r in results)
+    return sum(r[0] for r in results), parked(), max(r[2] for r in results)
 
 
 def test_nobody_notices_fences_under_load(f):
