@@ -43,7 +43,8 @@ struct blob_shard {
     uint8_t         state, fenced;
     struct blob_ref name, host;
     uint64_t        epoch;
-    uint32_t        server, lost; /* an engine has none of these */
+    uint32_t        server; /* an engine has none of these */
+    uint16_t        lost, hides;
 };
 
 struct blob_replica {
@@ -120,6 +121,14 @@ static const size_t blob_record[BLOB_PARTS] = {
 };
 
 struct arena;
+
+/* routes_header.c: is it of this release, whole, and of a size that is possible? */
+bool blob_header_check(const struct blob_header *h, struct span blob,
+                       struct err *err) must_check;
+
+/* Where in `blob` each part begins. The counts of the header must add up to exactly its length. */
+bool blob_parts(const struct blob_header *h, struct span blob, const uint8_t *out[BLOB_PARTS],
+                struct err *err) must_check;
 
 /* routes_lookups.c: blob_table.lookups, into the table `t`, which will have
  * `n_columns`. False and `err`: these are none. */

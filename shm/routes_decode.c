@@ -1,12 +1,11 @@
 /* routes_decode.c - a blob as struct routes, trusting nothing; see routes.h.
  *
- * First sizes: the counts of the header must add up to exactly the blob's
- * length. Then each record is checked as it is turned into its struct; names
- * point into a copy of the bytes. Nothing is used as an index before it was
- * compared with its bound.
+ * First the header and the sizes of the parts (routes_header.c). Then each
+ * record is checked as it is turned into its struct; names point into a copy
+ * of the bytes. Nothing is used as an index before it was compared with its
+ * bound.
  */
 #include <stdlib.h>
-#include <xxhash.h>
 
 #include "core/base/arena.h"
 #include "core/base/memory.h"
@@ -40,58 +39,6 @@ static void *
 record_copy(void *to, const uint8_t *from, size_t size)
 {
     return memcpy(to, from, size);
-}
-
-/* The parts one behind the other must fill the blob exactly. */
-static bool
-sizes_check(struct decoder *d, struct span blob)
-{
-    uint64_t at = sizeof(*d->header);
-
-    for (int part = 0; part < BLOB_PARTS; part++) {
-        uint64_t size = (uint64_t)d->header->count[part] * blob_record[part];
-        if (size > blob.len - at)
-            return err_set(d->err, "routes blob: part %d is longer than the "
-                           "blob of %zu bytes", part, blob.len);
-        d->part[part] = blob.ptr + at;
-        at += size;
-    }
-    if (at != blob.len)
-        return err_set(d->err, "routes blob: %llu bytes of %zu accounted for",
-                       (unsigned long long)at, blob.len);
-    return true;
-}
-
-static bool
-header_check(const struct blob_header *h, struct span blob, struct err *err)
-{
-    if (h->magic != BLOB_MAGIC)
-        return err_set(err, "routes blob: not one");
-    if (h->version != ROUTES_BLOB_VERSION)
-        return err_set(err, "routes blob: version %u, this program knows %d: "
-                       "shardd and shardctl are of different releases",
-                       h->version, ROUTES_BLOB_VERSION);
-    if (h->len != blob.len)
-        return err_set(err, "routes blob: %zu bytes instead of %llu", blob.len,
-                       (unsigned long long)h->len);
-    if (h->checksum != XXH3_64bits(blob.ptr + BLOB_CHECKED_FROM,
-                                   blob.len - BLOB_CHECKED_FROM))
-        return err_set(err, "routes blob: wrong checksum");
-    if (h->lower_case > 1 || h->cut > 1)
-        return err_set(err, "routes blob: lower_case is %u", h->lower_case);
-    if (h->count[BLOB_SHARDS] > ROUTES_SHARDS_MAX)
-        return err_set(err, "routes: %u shards, at most %d are possible",
-                       h->count[BLOB_SHARDS], ROUTES_SHARDS_MAX);
-    if (h->count[BLOB_ENGINES] > ROUTES_ENGINES_MAX)
-        return err_set(err, "routes: %u engines, at most %d are possible",
-                       h->count[BLOB_ENGINES], ROUTES_ENGINES_MAX);
-    if (h->count[BLOB_REPLICAS] > ROUTES_REPLICAS_MAX)
-        return err_set(err, "routes: %u replicas, at most %d are possible",
-                       h->count[BLOB_REPLICAS], ROUTES_REPLICAS_MAX);
-    if ((h->count[BLOB_SHARDS] == 0) != (h->count[BLOB_RANGES] == 0))
-        return err_set(err, "routes: %u shards with %u ranges",
-                       h->count[BLOB_SHARDS], h->count[BLOB_RANGES]);
-    return true;
 }
 
 /* A text that people and servers see: of bounded length, without a NUL. */
@@ -183,6 +130,7 @@ server_decode(struct decoder *d, enum blob_part part, uint32_t i, struct route_s
     s->epoch  = b->epoch;
     s->server = b->server != 0 ? b->server : b->id;
     s->lost   = b->lost != 0;
+    s->hides  = b->hides != 0;
     d->r->fenced |= s->fenced;
     return true;
 }
@@ -302,6 +250,21 @@ replicas_decode(struct decoder *d, struct route_shard *shards)
     return true;
 }
 
+/* Of ranges that are looked at later. */
+static void
+note_owners(struct decoder *d, struct route_shard *shards)
+{
+    for (uint32_t i = 0; i < count(d, BLOB_RANGES); i++) {
+        const struct blob_range *b = RECORD(d, BLOB_RANGES, struct blob_range, i);
+
+        if (b->shard >= count(d, BLOB_SHARDS) || shards[b->shard].owns)
+            continue;
+        shards[b->shard].owns = true;
+        d->r->hides          |= shards[b->shard].hides;
+        d->r->n_owners++;
+    }
+}
+
 static bool
 shards_decode(struct decoder *d)
 {
@@ -309,6 +272,7 @@ shards_decode(struct decoder *d)
 
     if (!servers_decode(d, BLOB_SHARDS, &shards) || !servers_decode(d, BLOB_ENGINES, &engines))
         return false;
+    note_owners(d, shards);
     d->r->n_shards  = count(d, BLOB_SHARDS);
     d->r->shards    = shards;
     d->r->n_engines = count(d, BLOB_ENGINES);
@@ -561,7 +525,7 @@ routes_decode(struct span blob, struct routes **out, struct err *err)
     if (blob.len < sizeof(header))
         return err_set(err, "routes blob: only %zu bytes", blob.len);
     memcpy(&header, blob.ptr, sizeof(header));
-    if (!header_check(&header, blob, err) || !sizes_check(&d, blob))
+    if (!blob_header_check(&header, blob, err) || !blob_parts(&header, blob, d.part, err))
         return false;
 
     struct owned *owned = mem_alloc(sizeof(*owned));

@@ -97,7 +97,7 @@ encode_servers(struct encoder *e, const struct route_shard *all, uint32_t n)
         struct blob_shard record = {
             .id = s->id, .port = s->port, .state = (uint8_t)s->state, .fenced = s->fenced,
             .name = ref(e, s->name), .host = ref(e, s->host), .epoch = s->epoch,
-            .server = s->server, .lost = s->lost,
+            .server = s->server, .lost = s->lost, .hides = s->hides,
         };
         buf_append(&e->records, &record, sizeof(record));
     }

@@ -96,6 +96,7 @@ why_target(const struct target *t)
                                                "one shard"
                                              : "the key is given";
     case TARGET_ALL:  return "no key is given";
+    case TARGET_EVERY: return "every shard has a copy";
     case TARGET_NONE: return "no row can match; one shard gives the empty answer";
     }
     return "";

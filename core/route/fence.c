@@ -57,7 +57,8 @@ target_meets(const struct plan *plan, const struct routes *r, const struct targe
     case TARGET_ANY:
     case TARGET_NONE:
     case TARGET_HOME: return false;
-    case TARGET_ALL:  return sharded && has_moving_rows(r, shards);
+    case TARGET_ALL:
+    case TARGET_EVERY: return sharded && has_moving_rows(r, shards);
     case TARGET_KEYS: break;
     }
     for (uint32_t i = 0; i < t->n_groups; i++)

@@ -431,6 +431,7 @@ target_kind_name(enum target_kind kind)
     case TARGET_HOME: return "home";
     case TARGET_KEYS: return "keys";
     case TARGET_ALL:  return "all";
+    case TARGET_EVERY: return "every";
     case TARGET_NONE: return "none";
     }
     return "?";

@@ -87,7 +87,8 @@ enum target_kind {
     TARGET_ANY,  /* any one shard: reference tables, or no table at all */
     TARGET_HOME, /* the shard `home` */
     TARGET_KEYS, /* owners of `keys` */
-    TARGET_ALL,
+    TARGET_ALL,  /* each that owns rows of sharded tables */
+    TARGET_EVERY, /* each there is: all have a copy */
     TARGET_NONE, /* provably no row: runs on one shard as written, for the empty answer */
 };
 

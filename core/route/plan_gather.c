@@ -361,7 +361,7 @@ table_spec(struct planner *p, const struct gathering *list, const struct gatheri
         .name     = arena_copy(p->arena, g->table->name),
         .target   = target_of(p, g),
         .from     = gather_from(p, g, &conditions_end),
-        .says_where = g->filters != NULL || g->table->hide.len != 0,
+        .says_where = g->filters != NULL || hide_table(p, g->table),
         .filtered = gather_is_filtered(g),
         .locks    = gathering_locks(g),
         .numbered = g->changed,
@@ -404,7 +404,7 @@ gather_make(struct planner *p, struct query *q, struct change_maker *m)
             if (m->targets[i] == g)
                 ((struct change_target *)(uintptr_t)m->spec->targets)[i].at = at;
         at++;
-        out->hides |= g->table->hide.len != 0;
+        out->hides |= hide_table(p, g->table);
         out->n_waves = g->wave + 1;
     }
     out->tables = tables;

@@ -74,7 +74,7 @@ text_keys(struct text *t, struct span column, const struct key_group *keys)
 static void
 text_filters(struct text *t, const struct gathering *g)
 {
-    bool hides = g->table->hide.len != 0;
+    bool hides = hide_table(t->p, g->table);
     if (hides) {
         text_const(t, " WHERE ");
         hide_condition(t, g->table, g->table->name, &g->table->columns[g->table->key],

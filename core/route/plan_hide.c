@@ -42,9 +42,16 @@ is_view(const struct route_table *t)
 }
 
 static bool
-hides(const struct route_table *t)
+has_set(const struct route_table *t)
 {
     return t->kind == TABLE_SHARDED && t->hide.len > 0;
+}
+
+/* While rows go to new servers, no shard that a statement asks has rows to hide. */
+bool
+hide_table(const struct planner *p, const struct route_table *t)
+{
+    return p->routes->hides && has_set(t);
 }
 
 /* A view's text is not known: what it shows may be of any table with keys of its type. Keys in
@@ -52,39 +59,51 @@ hides(const struct route_table *t)
 static bool
 may_show(const struct route_table *view, const struct route_table *t)
 {
-    return hides(t) && (view->key == ROUTES_NONE ||
+    return has_set(t) && (view->key == ROUTES_NONE ||
                         keyhash_colocated(&view->columns[view->key], &t->columns[t->key]));
 }
 
 static bool
-instance_hides(const struct planner *p, const struct instance *i)
+instance_moves(const struct planner *p, const struct instance *i)
 {
     if (i->ref == NULL || i->table == NULL)
         return false;
     if (!is_view(i->table))
-        return hides(i->table);
+        return has_set(i->table);
     for (uint32_t at = 0; at < p->routes->n_tables; at++)
         if (may_show(i->table, &p->routes->tables[at]))
             return true;
     return false;
 }
 
+static bool
+instance_hides(const struct planner *p, const struct instance *i)
+{
+    return p->routes->hides && instance_moves(p, i);
+}
+
 bool
 hide_routes(const struct routes *r)
 {
-    for (uint32_t i = 0; i < r->n_tables; i++)
-        if (hides(&r->tables[i]))
+    for (uint32_t i = 0; r->hides && i < r->n_tables; i++)
+        if (has_set(&r->tables[i]))
             return true;
     return false;
 }
 
 bool
-hide_any(const struct planner *p)
+hide_moving(const struct planner *p)
 {
     for (const struct instance *i = p->instances; i != NULL; i = i->next_all)
-        if (instance_hides(p, i))
+        if (instance_moves(p, i))
             return true;
     return false;
+}
+
+static bool
+hide_any(const struct planner *p)
+{
+    return p->routes->hides && hide_moving(p);
 }
 
 /* ---- the condition ---- */

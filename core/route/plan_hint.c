@@ -85,7 +85,7 @@ to_shard(struct planner *p, struct span name)
         wrong(p, "shard", "a shard's name, as SHOW SHARDD SHARDS has them", name);
         return;
     }
-    if (!is_read(p) || hide_any(p)) {
+    if (!is_read(p) || hide_moving(p)) {
         p->refused = false;
         NOT_YET(p, "shardd: shard=%.*s in a comment is for plain reads, and not for tables whose "
                    "rows move", SHOWN(name));
@@ -113,7 +113,7 @@ refuse_scatter(struct planner *p)
     bool         keys  = out->target.kind == TARGET_KEYS;
     bool         found = out->lookup != NULL && out->lookup->n_values == 1;
     bool         many  = out->kind == PLAN_GATHER || out->kind == PLAN_CHANGE ||
-                out->target.kind == TARGET_ALL;
+                out->target.kind == TARGET_ALL || out->target.kind == TARGET_EVERY;
 
     if (p->refused || out->reference_write || found || (!many && !keys) ||
         out->kind == PLAN_INSERT || out->kind == PLAN_DDL)

@@ -382,7 +382,7 @@ insert_reference(struct maker *m, struct instance *target)
         return;
     p->out->kind            = PLAN_WRITE;
     p->out->target          = (struct target){
-                 .kind = TARGET_ALL,
+                 .kind = TARGET_EVERY,
                  .home = p->routes->databases[m->table->database].home };
     p->out->reference_write = true;
     p->out->same_time       = true;

@@ -279,7 +279,9 @@ const struct sql_template *text_keep(struct text *t);
 /* ---- plan_hide.c ---- */
 
 /* A table of the statement has rows that must not be seen unless keys fix it. */
-bool hide_any(const struct planner *p);
+bool hide_table(const struct planner *p, const struct route_table *t);
+/* There are sets for tables of the statement, also if the shards it asks have no keys in them. */
+bool hide_moving(const struct planner *p);
 /* From now on text_source() says the conditions that keep them out, when there are any:
  * out->hides. False: refused, with a sentence about the move. */
 bool hide_make(struct planner *p);

@@ -84,7 +84,8 @@ plan_keeps_to(const struct plan *plan, const struct routes *r, const struct plan
     if (plan->kind == PLAN_INSERT)
         return insert_keeps(plan, r, values, key, error);
     bool whole = plan->kind == PLAN_GATHER || plan->kind == PLAN_LOAD || plan->kind == PLAN_DDL ||
-                 gather_needed(plan, r, values) || t->kind == TARGET_ALL;
+                 gather_needed(plan, r, values) || t->kind == TARGET_ALL ||
+                 t->kind == TARGET_EVERY;
     if (whole)
         return sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: shard_key is given, and the "
                              "statement is not for the rows of one key: compare the key column of "

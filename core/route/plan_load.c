@@ -347,7 +347,7 @@ load_split(struct loader *m, const struct instance *target)
         p->out->kind      = PLAN_LOAD;
         p->out->load      = spec;
         p->out->same_time = spec->reference;
-        p->out->target    = (struct target){ .kind = TARGET_ALL, .home = home };
+        p->out->target    = (struct target){ .kind = TARGET_EVERY, .home = home };
         p->out->cacheable = false; /* separators are literals */
         p->out->reason    = spec->reference ? "every shard has a copy"
                                             : "each line goes to the owner of its key";

@@ -140,11 +140,13 @@ room_fini(struct value_room *room)
         buf_fini(&room->bytes);
 }
 
+/* `every`: else only those that own rows. */
 static void
-add_all(const struct routes *r, struct shard_set *out)
+add_all(const struct routes *r, bool every, struct shard_set *out)
 {
     for (uint32_t i = 0; i < r->n_shards; i++)
-        shard_set_add(out, i);
+        if (every || r->shards[i].owns)
+            shard_set_add(out, i);
 }
 
 /* The owners of a group's keys. */
@@ -167,7 +169,7 @@ group_shards(const struct plan *plan, const struct routes *r, const struct key_g
         if (result == KEY_HASH) {
             shard_set_add(out, routes_owner(r, hash));
         } else if (result != KEY_NONE) {
-            add_all(r, out);
+            add_all(r, false, out);
             return;
         }
     }
@@ -211,7 +213,8 @@ route(const struct plan *plan, const struct routes *r, const struct target *t,
     case TARGET_ANY:
     case TARGET_NONE: break;
     case TARGET_HOME: shard_set_add(out, t->home); break;
-    case TARGET_ALL:  add_all(r, out); break;
+    case TARGET_ALL:  add_all(r, false, out); break;
+    case TARGET_EVERY: add_all(r, true, out); break;
     case TARGET_KEYS:
         if (t->n_groups > 1 || t->at_home) {
             if (!route_agreeing(plan, r, t, values, out, error))

@@ -73,6 +73,7 @@ read_rows(struct planner *p, struct query *q)
     case TARGET_NONE: one(p, "no row can match"); break;
     case TARGET_KEYS: select_keys(p, q, s); break;
     case TARGET_ALL:
+    case TARGET_EVERY: /* no read is */
         if (plan_scatter(p, q, s)) {
             out->reason = "no key is given";
             plan_lookup_read(p, s);

@@ -80,7 +80,7 @@ write_reference(struct planner *p, const struct written *w, bool limited)
         return;
     p->out->kind            = PLAN_WRITE;
     p->out->target          = (struct target){
-                 .kind = TARGET_ALL,
+                 .kind = TARGET_EVERY,
                  .home = p->routes->databases[w->reference_table->database].home };
     p->out->reference_write = true;
     p->out->same_time       = true;

@@ -155,6 +155,9 @@ struct route_shard {
                                 backend of another epoch is not used again */
     bool             lost;   /* with the new epoch: the server before is dead or cut off, and
                                 nobody waits for it any more */
+    bool             hides;  /* there may be keys in sets of route_table.hide on it */
+    bool             owns;   /* a range is its: there are rows of sharded tables on it, which
+                                statements may see. The decoder's */
     uint32_t         first_replica, n_replicas; /* in routes.replicas; the decoder's */
 };
 
@@ -230,6 +233,8 @@ struct routes {
     uint64_t generation;       /* of everything but users */
     uint64_t users_generation;
     bool     fenced;           /* a range, a shard or a table is */
+    bool     hides;            /* a shard that owns rows hides some: else no statement has to
+                                  know of route_table.hide. The decoder's */
     bool     cut;              /* transactions of before the fence end at once, with 1213 */
     bool     lower_case;       /* lower_case_table_names != 0 on the servers: then names
                                   of databases and tables here have no ASCII capitals */
@@ -237,6 +242,7 @@ struct routes {
     struct span service_user, service_secret;
 
     uint32_t n_shards, n_engines, n_ranges, n_databases, n_tables, n_users, n_replicas;
+    uint32_t n_owners;         /* shards that own rows; the decoder's */
     const struct route_shard    *shards;    /* [0, n_shards) */
     const struct route_shard    *engines;   /* [0, n_engines); with the databases and accounts
                                                of the shards, and no tables */

@@ -30,6 +30,7 @@ put(struct cluster *c, json_t *hide, struct err *err)
         json_object_set(move, "hide", hide);
     else
         json_object_del(move, "hide");
+    json_object_del(move, "hiding"); /* any shard may */
     catalog_put(change, CATALOG_META, "move", move, CATALOG_ANY);
     json_decref(move);
     cluster_bump(c, change, "generation");

@@ -37,7 +37,8 @@
  *                  uneven (the shards' rights may differ: see ctl/job/admin_rights.c)
  *   meta/move      while rows move: job (its number), fenced: {ranges: ["<start>", ...], shards:
  *                  [id, ...], tables: ["<catalog name>", ...]}, hide: {"<catalog name>": name of
- *                  a table in ROUTES_MOVE_SCHEMA}, cut (transactions of before the fence end at
+ *                  a table in ROUTES_MOVE_SCHEMA}, hiding: [id, ...] (the shards that have
+ *                  keys in those; absent: all), cut (transactions of before the fence end at
  *                  once); each part may be absent
  *   meta/scaler, decision/NUMBER, inputs/NUMBER    see ctl/scale/scaler.h
  *   meta/monitor   interval_ms (how often the load is measured), metrics (HOST:PORT of the

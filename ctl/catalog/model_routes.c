@@ -109,6 +109,21 @@ is_fenced(const struct builder *b, const char *list, const json_t *what)
     return json_object_get(b->fenced, name) != NULL;
 }
 
+/* A move that does not say where it hides rows may do so anywhere. */
+static bool
+may_hide(const struct builder *b, int64_t id)
+{
+    const json_t *hiding = json_object_get(b->move, "hiding"), *one;
+    size_t        i;
+
+    if (!hiding)
+        return json_object_get(b->move, "hide") != NULL;
+    json_array_foreach(hiding, i, one)
+        if (json_integer_value(one) == id)
+            return true;
+    return false;
+}
+
 /* All shards or all engines. */
 static const struct route_shard *
 build_servers(struct builder *b, json_t *all, uint32_t *n)
@@ -128,6 +143,7 @@ build_servers(struct builder *b, json_t *all, uint32_t *n)
             .state = strcmp(model_text(object, "state"), "draining") == 0 ? SHARD_DRAINING
                                                                           : SHARD_UP,
             .fenced = is_fenced(b, "shards", json_object_get(object, "id")),
+            .hides  = may_hide(b, model_number(object, "id")),
             .server = (uint32_t)model_server_id(object),
             .epoch  = (uint64_t)model_number(object, "epoch"),
             .lost   = model_flag(object, "lost"),

@@ -290,6 +290,7 @@ cutover_catalog(struct move *m, struct sql_error *error)
         move = json_object();
     json_object_set_new(move, "job", json_integer(m->job));
     json_object_set_new(move, "hide", hide);
+    json_object_set_new(move, "hiding", move_hiding(m, false));
     catalog_put(change, CATALOG_META, "move", move, CATALOG_ANY);
     json_decref(move);
     cluster_bump(m->c, change, "generation");

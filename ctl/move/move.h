@@ -117,4 +117,8 @@ bool move_schema(struct server *s, struct sql_error *error) must_check;
 bool move_sets_create(const struct move *m, struct sql_error *error) must_check;
 bool move_bookkeeping_drop(const struct move *m, struct sql_error *error) must_check;
 
+/* The ids of the shards that get keys in the sets of the job in this direction: where rows come to
+ * (`in`), or leave from. Owned by the caller. */
+json_t *move_hiding(const struct move *m, bool in);
+
 #endif

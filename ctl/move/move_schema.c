@@ -96,6 +96,18 @@ gets_keys(const struct move *m, uint32_t shard, bool in)
     return false;
 }
 
+json_t *
+move_hiding(const struct move *m, bool in)
+{
+    json_t     *list = json_array(), *shard;
+    const char *id;
+
+    json_object_foreach(m->shards, id, shard)
+        if (gets_keys(m, (uint32_t)model_number(shard, "id"), in))
+            json_array_append_new(list, json_integer((json_int_t)model_number(shard, "id")));
+    return list;
+}
+
 /* A table whose definition follows from the key column alone; its default goes, for it may name
  * what only the table has. Every statement that is not fixed by a key asks it for each row: where
  * it stays empty it is of an engine that knows that, and the server leaves the question out. */

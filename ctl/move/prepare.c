@@ -366,7 +366,8 @@ hidden(const struct move *m)
         sets_name(m, &m->tables[i], true, name);
         json_object_set_new_nocheck(hide, model_text(one, "name"), json_string(name));
     }
-    return json_pack("{s:I, s:o}", "job", (json_int_t)m->job, "hide", hide);
+    return json_pack("{s:I, s:o, s:o}", "job", (json_int_t)m->job, "hide", hide,
+                     "hiding", move_hiding(m, true));
 }
 
 static bool

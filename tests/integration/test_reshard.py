@@ -251,6 +251,42 @@ def test_a_set_that_stays_empty_costs_little(c, move):
         assert ("Impossible WHERE" in str(plan)) == (engines["in"] == "MyISAM")
 
 
+def test_a_new_shard_is_asked_for_rows_when_it_has_some(c):
+    """Until the switch nothing of the move is in the statements, which go where rows are."""
+    c.sql("CREATE TABLE fresh (id INT PRIMARY KEY, v INT)")
+    c.sql("INSERT INTO fresh SELECT seq, 1 FROM seq_1_to_500")
+    c.ctl("shard add", "--name", "fresh")
+    count, new = "SELECT COUNT(*), SUM(v) FROM fresh", "fresh"
+    owners = {s["name"] for s in c.shard_list() if s["percent"]}
+    source = max(owners)
+
+    def asked():
+        told = c.sql(f"EXPLAIN SHARDD FORMAT=JSON {count}")[0][0]
+        return set(json.loads(told)["shards"]), "shardd_move" in told
+    try:
+        assert new not in owners and asked() == (owners, False)
+        number = c.ctl("reshard split", source, "--to", new, "--cutover", "manual")["job"]
+        wait_for("the copy", lambda: job(c, number)["phase"] == "follow" and
+                 "verified" in job(c, number), 30)
+        (target,) = [s for s in c.shard_list() if s["name"] == new]
+        assert c.on_shard(target, "SELECT COUNT(*) FROM fresh", "app")[0][0] > 0
+        assert asked() == (owners, False) and c.sql(count) == ((500, 500),)
+        with pytest.raises(Exception, match="not for tables whose rows move"):
+            c.sql(f"/* shardd: shard={new} */ {count}")
+        c.sql("UPDATE fresh SET v = v + 1")
+        assert c.sql(count) == ((500, 1000),)
+        assert c.ctl_raw("reshard cutover", "--wait").returncode == 0
+        assert asked() == (owners | {new}, True) and c.sql(count) == ((500, 1000),)
+        c.sql("UPDATE fresh SET v = v + 1")
+        assert c.sql(count) == ((500, 1500),)
+        assert c.ctl_raw("reshard complete", "--wait").returncode == 0
+        assert asked() == (owners | {new}, False) and c.sql(count) == ((500, 1500),)
+        reshard(c, "shard drain", new, "--no-reverse")
+        wait_for("the shard to be gone", lambda: new not in {s["name"] for s in c.shard_list()}, 20)
+    finally:
+        c.sql("DROP TABLE fresh")
+
+
 def test_who_looks_is_not_in_the_way_of_who_asks(c, move):
     """A record is shown while it is changed."""
     stop, wrong = threading.Event(), []

@@ -62,9 +62,9 @@ static const struct route_database world_databases[] = {
     { .name = N("other"), .home = 1, .collation = 45 },
 };
 static const struct route_shard world_shards[] = {
-    { .id = 1, .name = N("s0"), .host = N("h"), .port = 1 },
-    { .id = 2, .name = N("s1"), .host = N("h"), .port = 2 },
-    { .id = 3, .name = N("s2"), .host = N("h"), .port = 3 },
+    { .id = 1, .name = N("s0"), .host = N("h"), .port = 1, .owns = true, .hides = true },
+    { .id = 2, .name = N("s1"), .host = N("h"), .port = 2, .owns = true, .hides = true },
+    { .id = 3, .name = N("s2"), .host = N("h"), .port = 3, .owns = true, .hides = true },
 };
 static const struct route_shard world_engines[] = {
     { .id = ROUTES_ENGINE_ID + 1, .name = N("e"), .host = N("h"), .port = 9 },
@@ -73,7 +73,8 @@ static const struct route_shard world_engines[] = {
 static struct route_range world_ranges[12];
 static uint32_t           world_index[(1 << 6) + 1];
 static struct routes      world = {
-         .generation = 1, .n_shards = 3, .n_ranges = 12, .n_databases = 2,
+         .generation = 1, .n_shards = 3, .n_owners = 3, .hides = true,
+         .n_ranges = 12, .n_databases = 2,
          .n_tables = sizeof(world_tables) / sizeof(world_tables[0]),
          .shards = world_shards, .engines = world_engines, .ranges = world_ranges,
          .databases = world_databases,

@@ -27,7 +27,7 @@ static const struct plan_case cases[] = {
     { "DELETE FROM users WHERE id IN (1,2)",
       "write keys users.id=(:0,:1)" },
     { "DELETE FROM countries WHERE id = 5",
-      "write all reference" },
+      "write every reference" },
     { "DELETE u FROM users u JOIN orders o ON o.user_id = u.id",
       "write all" },
     { "INSERT INTO users (name) VALUES ('a'), ('b')",
@@ -60,7 +60,7 @@ static const struct plan_case cases[] = {
     { "INSERT INTO names (name) VALUES ('a'), (UUID()), (NOW()), ('b')",
       "once 2 values" },
     { "INSERT INTO countries VALUES (1, 'x')",
-      "write all reference" },
+      "write every reference" },
     { "INSERT INTO countries VALUES (1, RAND())",
       "once 1 values" },
     { "INSERT INTO countries VALUES (1 + 1, CONCAT('a', NOW())), (RAND(), UUID()), (@@port, 'x')",
@@ -70,7 +70,7 @@ static const struct plan_case cases[] = {
       "cannot come from functions such as RAND, UUID or USER; compute the value first"
       "; or add an engine, which can answer it: 'shardctl engine add'" },
     { "INSERT INTO tags (name) VALUES ('x')",
-      "write all reference; header: INSERT INTO tags (name, `id`) VALUES ; row (:0, "
+      "write every reference; header: INSERT INTO tags (name, `id`) VALUES ; row (:0, "
       "{auto}) key=:0" },
     { "INSERT INTO config VALUES (1, 'x')",
       "one home (s0) one shard" },
@@ -158,7 +158,7 @@ static const struct plan_case cases[] = {
       "cannot come from functions such as RAND, UUID or USER; compute the value first"
       "; or add an engine, which can answer it: 'shardctl engine add'" },
     { "UPDATE countries SET name = NOW() WHERE id = 3",
-      "write all reference" },
+      "write every reference" },
     { "UPDATE countries SET name = 'x' LIMIT 1",
       "refuse 1235: shardd: LIMIT in a write to the reference table 'countries' could "
       "hit other rows on each shard; name the rows instead"
@@ -231,20 +231,20 @@ static const struct plan_case cases[] = {
     { "INSERT INTO config SELECT id, name FROM users WHERE id = 5",
       "one keys users.id=(:0) at home one shard" },
     { "INSERT INTO countries SELECT * FROM countries",
-      "write all reference" },
+      "write every reference" },
     { "INSERT INTO countries SELECT id, age FROM users",
       "refuse 1235: shardd: the reference table 'countries' is written on every shard, "
       "so its rows can be read from reference tables only"
       "; or add an engine, which can answer it: 'shardctl engine add'" },
     { "INSERT INTO tags (name) VALUES ('a'), ('b')",
-      "write all reference; header: INSERT INTO tags (name, `id`) VALUES ; row (:0, {auto}) "
+      "write every reference; header: INSERT INTO tags (name, `id`) VALUES ; row (:0, {auto}) "
       "key=:0; row (:1, {auto}) key=:0" },
     { "INSERT INTO tags (name) SELECT name FROM countries",
       "refuse 1235: shardd: give the AUTO_INCREMENT column of the reference table "
       "'tags', or insert its rows one by one"
       "; or add an engine, which can answer it: 'shardctl engine add'" },
     { "INSERT INTO tags (id, name) VALUES (1, 'a'), (2, 'b')",
-      "write all reference; header: INSERT INTO tags (id, name) VALUES ; row ({auto}, "
+      "write every reference; header: INSERT INTO tags (id, name) VALUES ; row ({auto}, "
       ":1) key=:0; row ({auto}, :3) key=:0" },
     { "INSERT INTO log (name) VALUES ('x')",
       "one home (s0) one shard" },
@@ -456,7 +456,7 @@ static const struct plan_case cases[] = {
       "insert; header: REPLACE INTO items VALUES ; row (:0, :1, :2) key=:0; row (:3, :4, "
       ":5) key=:3" },
     { "UPDATE countries SET name = 'zz' WHERE id = 3",
-      "write all reference" },
+      "write every reference" },
 };
 
 static void

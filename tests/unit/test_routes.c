@@ -437,6 +437,53 @@ a_large_catalog_passes(void **state)
     free(many);
 }
 
+/* Only who owns rows has some to hide from statements. */
+static void
+owners_hide(void **state)
+{
+    static const struct {
+        uint32_t owner[3];
+        bool     hides[2];
+        uint32_t n_owners;
+        bool     is;
+    } maps[] = {
+        { { 0, 0, 0 }, { false, true }, 1, false }, /* rows go to a new shard */
+        { { 0, 0, 0 }, { true, false }, 1, true },
+        { { 0, 1, 0 }, { false, true }, 2, true },
+        { { 1, 0, 1 }, { false, false }, 2, false },
+        { { 1, 1, 1 }, { true, true }, 1, true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < countof(maps); i++) {
+        struct route_shard some_shards[2];
+        struct route_range some_ranges[3];
+        struct routes      r = example(), *got;
+        struct buf         blob = { 0 };
+        struct err         err;
+
+        memcpy(some_shards, shards, sizeof(some_shards));
+        memcpy(some_ranges, ranges, sizeof(some_ranges));
+        r.shards = some_shards, r.ranges = some_ranges;
+        for (uint32_t k = 0; k < 3; k++)
+            some_ranges[k].shard = maps[i].owner[k];
+        for (uint32_t k = 0; k < 2; k++)
+            some_shards[k].hides = maps[i].hides[k];
+        assert_true(routes_encode(&r, &blob, &err));
+        assert_true(routes_decode(buf_unread(&blob), &got, &err));
+        assert_int_equal(got->n_owners, maps[i].n_owners);
+        assert_int_equal(got->hides, maps[i].is);
+        for (uint32_t k = 0; k < 2; k++) {
+            bool owns = maps[i].owner[0] == k || maps[i].owner[1] == k || maps[i].owner[2] == k;
+
+            assert_int_equal(got->shards[k].owns, owns);
+            assert_int_equal(got->shards[k].hides, maps[i].hides[k]);
+        }
+        routes_free(got);
+        buf_fini(&blob);
+    }
+}
+
 /* Each place of a fence is kept, and told for all of them. */
 static void
 fences_and_what_is_hidden(void **state)
@@ -494,6 +541,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_goes_in_comes_out),
         cmocka_unit_test(fences_and_what_is_hidden),
+        cmocka_unit_test(owners_hide),
         cmocka_unit_test(no_shards_is_a_beginning),
         cmocka_unit_test(every_rule_is_checked),
         cmocka_unit_test(damage_is_refused),

@@ -249,7 +249,7 @@ run_on(struct query_run *q, const struct shard_set *shards)
     const struct plan *plan = &q->plan->plan;
 
     bool one  = shards->n == 1 && !plan->reference_write;
-    bool only = plan->hides && q->routes->routes->n_shards == 1; /* not by keys */
+    bool only = plan->hides && q->routes->routes->n_owners == 1; /* not by keys */
 
     if (one && (!only || plan->kind == PLAN_ONE)) {
         slot_count(q->ctx->slot, COUNTER_ROUTE_ONE);
