@@ -389,10 +389,7 @@ clean_rows(struct cleaner *c)
 static bool
 lives_elsewhere(const struct cleaner *c)
 {
-    const struct routes *r = c->routes;
-
-    return c->rt->kind == TABLE_GLOBAL &&
-           r->shards[r->databases[c->rt->database].home].id != c->shard;
+    return c->rt->kind == TABLE_GLOBAL && move_home(c->routes, c->rt->database) != c->shard;
 }
 
 /* With all that is in it: it is copied and switched, or was never used. */

@@ -58,14 +58,13 @@ name_of(const char *database, const char *table)
 static void
 fence_references(const struct move *m, json_t *tables)
 {
-    const struct routes *a = m->before, *b = m->after;
+    const struct routes *a = m->before;
 
     for (uint32_t i = 0; i < a->n_tables; i++) {
         const struct route_table *t = &a->tables[i];
         char                      database[300], name[300];
 
-        if (t->kind != TABLE_REFERENCE || a->shards[a->databases[t->database].home].id ==
-                                              b->shards[b->databases[t->database].home].id)
+        if (t->kind != TABLE_REFERENCE || !move_home_changes(m, t->database))
             continue;
         snprintf(database, sizeof(database), "%.*s", (int)a->databases[t->database].name.len,
                  a->databases[t->database].name.ptr);
@@ -87,17 +86,11 @@ add_shard(json_t *shards, uint32_t id)
 static void
 fence_homes(const struct move *m, json_t *shards)
 {
-    const struct routes *a = m->before, *b = m->after;
-
-    for (uint32_t i = 0; i < a->n_databases; i++) {
-        uint32_t from = a->shards[a->databases[i].home].id;
-        uint32_t to   = b->shards[b->databases[i].home].id;
-
-        if (from == to)
-            continue;
-        add_shard(shards, from);
-        add_shard(shards, to);
-    }
+    for (uint32_t i = 0; i < m->before->n_databases; i++)
+        if (move_home_changes(m, i)) {
+            add_shard(shards, move_home(m->before, i));
+            add_shard(shards, move_home(m->after, i));
+        }
 }
 
 void
@@ -242,19 +235,17 @@ static void
 put_homes(const struct move *m, struct catalog_change *change)
 {
     for (uint32_t i = 0; i < m->after->n_databases; i++) {
-        const struct route_database *d  = &m->after->databases[i];
-        uint32_t                     id = m->after->shards[d->home].id;
-        uint32_t was = m->before->shards[m->before->databases[i].home].id;
-        char     name[300];
-        json_t  *object;
+        const struct route_database *d = &m->after->databases[i];
+        char                         name[300];
+        json_t                      *object;
 
-        if (id == was)
+        if (!move_home_changes(m, i))
             continue;
         snprintf(name, sizeof(name), "%.*s", (int)d->name.len, d->name.ptr);
         object = catalog_read(change, CATALOG_DATABASE, name, NULL);
         if (!object)
             continue; /* it was dropped */
-        json_object_set_new(object, "home", json_integer(id));
+        json_object_set_new(object, "home", json_integer(move_home(m->after, i)));
         catalog_put(change, CATALOG_DATABASE, name, object, CATALOG_ANY);
         json_decref(object);
     }

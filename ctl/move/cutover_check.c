@@ -18,9 +18,7 @@ enum { ANSWER_S = 30, LOCK_S = 5 };
 static uint32_t
 lies_on(const struct move *m, const struct move_table *t)
 {
-    const struct routes *r = m->before;
-
-    return t->before->kind == TABLE_GLOBAL ? r->shards[r->databases[t->before->database].home].id
+    return t->before->kind == TABLE_GLOBAL ? move_home(m->before, t->before->database)
                                            : journal_shard(m);
 }
 
@@ -143,8 +141,7 @@ none_is_new(const struct move *m, const struct routes *now, struct sql_error *er
         struct span               database = now->databases[t->database].name;
         uint32_t                  before   = routes_database(m->before, database);
         bool                      home     = before != ROUTES_NONE &&
-                    m->before->shards[m->before->databases[before].home].id !=
-                        m->after->shards[m->after->databases[before].home].id;
+                    move_home_changes(m, before);
 
         if (((t->kind == TABLE_SHARDED && ranges) || (t->kind == TABLE_GLOBAL && home)) &&
             !moves(m, database, t->name))

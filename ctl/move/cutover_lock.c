@@ -151,10 +151,7 @@ cutover_close(struct cutover_run *r)
 static bool
 is_there(const struct move *m, const struct move_table *t, uint32_t source)
 {
-    const struct routes *r = m->before;
-
-    return t->before->kind != TABLE_GLOBAL ||
-           r->shards[r->databases[t->before->database].home].id == source;
+    return t->before->kind != TABLE_GLOBAL || move_home(m->before, t->before->database) == source;
 }
 
 static bool

@@ -17,7 +17,7 @@ enum { ANSWER_S = 5, LOCK_S = 3 };
 static uint32_t
 home_id(const struct routes *r, const struct route_table *t)
 {
-    return r->shards[r->databases[t->database].home].id;
+    return move_home(r, t->database);
 }
 
 static bool
@@ -95,14 +95,6 @@ count_behind(const struct move *m, const struct move_table *t, struct sql_error 
     return ok;
 }
 
-static bool
-home_changes(const struct move *m, uint32_t database)
-{
-    const struct routes *a = m->before, *b = m->after;
-
-    return a->shards[a->databases[database].home].id != b->shards[b->databases[database].home].id;
-}
-
 /* Also of sharded tables whose rows stay where they are: all tables of the database. */
 static bool
 carry_all(const struct move *m, struct sql_error *error)
@@ -110,9 +102,8 @@ carry_all(const struct move *m, struct sql_error *error)
     for (uint32_t i = 0; i < m->before->n_tables; i++) {
         const struct route_table *t = &m->before->tables[i];
 
-        if (t->sequence != 0 && home_changes(m, t->database) &&
-            !carry(m, t->sequence, home_id(m->before, t),
-                   m->after->shards[m->after->databases[t->database].home].id, error))
+        if (t->sequence != 0 && move_home_changes(m, t->database) &&
+            !carry(m, t->sequence, home_id(m->before, t), move_home(m->after, t->database), error))
             return false;
     }
     return true;

@@ -42,7 +42,7 @@ journal_what(const struct move *m, char out[JOURNAL_WHAT_MAX])
 
         add(state, t->kind);
         add(state, t->key);
-        add(state, r->shards[r->databases[t->database].home].id);
+        add(state, move_home(r, t->database));
     }
     snprintf(out, JOURNAL_WHAT_MAX, "to %016llx", (unsigned long long)XXH3_64bits_digest(state));
     XXH3_freeState(state);
@@ -56,9 +56,8 @@ journal_shard(const struct move *m)
     if (move_sources(m, sources) > 0)
         return sources[0];
     /* Nothing moves (a reference table becomes global): the home it gets. */
-    return m->n_tables > 0
-               ? m->after->shards[m->after->databases[m->tables[0].after->database].home].id
-               : m->after->shards[0].id;
+    return m->n_tables > 0 ? move_home(m->after, m->tables[0].after->database)
+                           : m->after->shards[0].id;
 }
 
 /* --- the deciding row ----------------------------------------------------- */

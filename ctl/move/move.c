@@ -214,11 +214,23 @@ move_owner(const struct routes *r, const struct route_table *t, uint64_t hash)
 {
     switch (t->kind) {
     case TABLE_SHARDED: return r->shards[routes_owner(r, hash)].id;
-    case TABLE_GLOBAL:  return r->shards[r->databases[t->database].home].id;
+    case TABLE_GLOBAL:  return move_home(r, t->database);
     case TABLE_REFERENCE:
     case TABLE_VIEW:    break;
     }
     return MOVE_EVERYWHERE;
+}
+
+uint32_t
+move_home(const struct routes *r, uint32_t database)
+{
+    return r->shards[r->databases[database].home].id;
+}
+
+bool
+move_home_changes(const struct move *m, uint32_t database)
+{
+    return move_home(m->before, database) != move_home(m->after, database);
 }
 
 void

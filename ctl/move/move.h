@@ -80,6 +80,11 @@ const json_t *move_shard(const struct move *m, uint32_t id);
  * */
 uint32_t move_owner(const struct routes *r, const struct route_table *t, uint64_t hash);
 
+/* The id of a database's home shard; whether it is another one afterwards. `database` is an index,
+ * the same before and after. */
+uint32_t move_home(const struct routes *r, uint32_t database);
+bool     move_home_changes(const struct move *m, uint32_t database);
+
 /* A row on `source` goes to other shards: calls `to` with each target's id. `before` and
  * `after` are the hashes of its key before and after (one and the same where the key stays).
  * Rows that do not lie on `source` by the routes before, or stay, go nowhere. Those of a

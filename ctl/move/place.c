@@ -12,7 +12,7 @@ enum { LOCK_S = 30, ANSWER_S = 60 };
 static uint32_t
 home_id(const struct routes *r, const struct route_table *t)
 {
-    return r->shards[r->databases[t->database].home].id;
+    return move_home(r, t->database);
 }
 
 static bool

@@ -9,11 +9,12 @@
 
 enum { ANSWER_S = 10, LOCK_S = 5, RUN_OUT = 4084 };
 
-/* A database whose home changes, with a session to each. */
+/* A database whose home changes, with a session to each: none before open_both(). */
 struct homes {
-    char          database[300];
-    uint32_t      from, to;
-    struct server old, new;
+    const struct move *m;
+    char               database[300];
+    uint32_t           from, to;
+    struct server      old, new;
 };
 
 static bool
@@ -23,6 +24,12 @@ session(struct server *s, const struct move *m, uint32_t shard, struct sql_error
     return move_session(s, m, shard, LOCK_S, error) &&
            server_run(s, error, "SET SESSION sql_mode = ''") &&
            server_run(s, error, "SET NAMES utf8mb4");
+}
+
+static bool
+open_both(struct homes *h, struct sql_error *error)
+{
+    return session(&h->old, h->m, h->from, error) && session(&h->new, h->m, h->to, error);
 }
 
 /* [[name], ...] of those of a database; to be owned. */
@@ -104,12 +111,14 @@ carry(struct homes *h, const char *name, struct sql_error *error)
 /* --- those of a database ---------------------------------------------------------- */
 
 static bool
-make_each(struct homes *h, struct sql_error *error)
+make_all(struct homes *h, struct sql_error *error)
 {
-    json_t *rows = list(&h->old, h->database, error), *row;
-    bool    ok   = rows != NULL;
+    json_t *rows, *row;
     size_t  i;
+    bool    ok;
 
+    rows = open_both(h, error) ? list(&h->old, h->database, error) : NULL;
+    ok   = rows != NULL;
     json_array_foreach(rows, i, row)
         ok = ok && make(h, server_cell(row, 0), error);
     json_decref(rows);
@@ -124,9 +133,9 @@ drop_on(struct server *s, const char *database, const char *name, struct sql_err
 }
 
 static bool
-is_switched(const struct move *m, const struct homes *h)
+is_switched(const struct homes *h)
 {
-    json_t *object = catalog_get(m->c->catalog, CATALOG_DATABASE, h->database, NULL);
+    json_t *object = catalog_get(h->m->c->catalog, CATALOG_DATABASE, h->database, NULL);
     bool    is     = model_number(object, "home") == h->to;
 
     json_decref(object);
@@ -135,13 +144,19 @@ is_switched(const struct move *m, const struct homes *h)
 
 /* And without those that were dropped since they were made there. */
 static bool
-carry_each(struct homes *h, struct sql_error *error)
+carry_all(struct homes *h, struct sql_error *error)
 {
-    json_t *rows = list(&h->old, h->database, error), *row;
-    json_t *there = list(&h->new, h->database, error);
-    bool    ok   = rows && there;
+    json_t *rows, *there, *row;
     size_t  i;
+    bool    ok;
 
+    if (is_switched(h))
+        return true;
+    if (!open_both(h, error))
+        return false;
+    rows  = list(&h->old, h->database, error);
+    there = list(&h->new, h->database, error);
+    ok    = rows && there;
     json_array_foreach(rows, i, row)
         ok = ok && carry(h, server_cell(row, 0), error);
     json_array_foreach(there, i, row)
@@ -154,92 +169,76 @@ carry_each(struct homes *h, struct sql_error *error)
 
 /* Only what the other one has as well: elsewhere there is nothing of ours to drop. */
 static bool
-drop_each(struct homes *h, bool in, struct sql_error *error)
+drop_all(struct homes *h, struct server *on, struct server *other, struct sql_error *error)
 {
-    struct server *s = in ? &h->new : &h->old, *other = in ? &h->old : &h->new;
-    json_t        *rows = list(s, h->database, error), *row;
-    json_t        *kept = list(other, h->database, error);
-    bool           ok   = rows && kept;
-    size_t         i;
+    json_t *rows, *kept, *row;
+    size_t  i;
+    bool    ok;
 
+    if (!open_both(h, error))
+        return false;
+    rows = list(on, h->database, error);
+    kept = list(other, h->database, error);
+    ok   = rows && kept;
     json_array_foreach(rows, i, row)
         if (ok && is_listed(kept, server_cell(row, 0)))
-            ok = drop_on(s, h->database, server_cell(row, 0), error);
+            ok = drop_on(on, h->database, server_cell(row, 0), error);
     json_decref(rows);
     json_decref(kept);
     return ok;
 }
 
-/* --- those of a move -------------------------------------------------------------- */
-
-/* The next database whose home changes, from `*i` on, with its sessions; false: there is none, or
- * with `error` not NULL one cannot be had. */
 static bool
-next_homes(const struct move *m, uint32_t *i, struct homes *h)
+drop_old(struct homes *h, struct sql_error *error)
 {
-    const struct routes *a = m->before, *b = m->after;
-
-    for (; *i < a->n_databases; (*i)++) {
-        const struct route_database *d = &a->databases[*i];
-
-        h->from = a->shards[d->home].id;
-        h->to   = b->shards[b->databases[*i].home].id;
-        if (h->from == h->to)
-            continue;
-        snprintf(h->database, sizeof(h->database), "%.*s", (int)d->name.len, d->name.ptr);
-        (*i)++;
-        return true;
-    }
-    return false;
+    return drop_all(h, &h->old, &h->new, error);
 }
 
 static bool
-open_both(const struct move *m, struct homes *h, struct sql_error *error)
+drop_new(struct homes *h, struct sql_error *error)
 {
-    h->old = h->new = (struct server){ .mysql = NULL };
-    return session(&h->old, m, h->from, error) && session(&h->new, m, h->to, error);
+    return drop_all(h, &h->new, &h->old, error);
+}
+
+/* --- those of a move -------------------------------------------------------------- */
+
+typedef bool (*homes_fn)(struct homes *h, struct sql_error *error);
+
+/* Whatever sessions `what` opens end with it. */
+static bool
+each(const struct move *m, homes_fn what, struct sql_error *error)
+{
+    bool ok = true;
+
+    for (uint32_t i = 0; ok && i < m->before->n_databases; i++) {
+        struct span  name = m->before->databases[i].name;
+        struct homes h    = { .m = m, .from = move_home(m->before, i),
+                              .to = move_home(m->after, i) };
+
+        if (!move_home_changes(m, i))
+            continue;
+        snprintf(h.database, sizeof(h.database), "%.*s", (int)name.len, name.ptr);
+        ok = what(&h, error);
+        server_close(&h.old);
+        server_close(&h.new);
+    }
+    return ok;
 }
 
 bool
 sequences_make(const struct move *m, struct sql_error *error)
 {
-    struct homes h;
-    bool         ok = true;
-
-    for (uint32_t i = 0; ok && next_homes(m, &i, &h);) {
-        ok = open_both(m, &h, error) && make_each(&h, error);
-        server_close(&h.old);
-        server_close(&h.new);
-    }
-    return ok;
+    return each(m, make_all, error);
 }
 
 bool
 sequences_carry(const struct move *m, struct sql_error *error)
 {
-    struct homes h;
-    bool         ok = true;
-
-    for (uint32_t i = 0; ok && next_homes(m, &i, &h);) {
-        if (is_switched(m, &h))
-            continue;
-        ok = open_both(m, &h, error) && carry_each(&h, error);
-        server_close(&h.old);
-        server_close(&h.new);
-    }
-    return ok;
+    return each(m, carry_all, error);
 }
 
 bool
 sequences_drop(const struct move *m, bool in, struct sql_error *error)
 {
-    struct homes h;
-    bool         ok = true;
-
-    for (uint32_t i = 0; ok && next_homes(m, &i, &h);) {
-        ok = open_both(m, &h, error) && drop_each(&h, in, error);
-        server_close(&h.old);
-        server_close(&h.new);
-    }
-    return ok;
+    return each(m, in ? drop_new : drop_old, error);
 }
