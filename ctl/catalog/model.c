@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/base/memory.h"
+#include "core/route/function_class.h"
 #include "ctl/catalog/model.h"
 
 const char *
@@ -49,6 +50,12 @@ model_kind(const char *name, enum table_kind fallback)
         if (strcmp(kinds[i], name) == 0)
             return (enum table_kind)i;
     return fallback;
+}
+
+enum function_class
+model_function_class(const json_t *function)
+{
+    return function_class_named(span_of(model_text(function, "class")));
 }
 
 enum auth_plugin

@@ -263,8 +263,7 @@ build_functions(struct builder *b, const json_t *object)
 
     json_object_foreach(all, name, one)
         if (name[0])
-            function_list_add(&list, span_of(name),
-                              function_class_named(span_of(model_text(one, "class"))));
+            function_list_add(&list, span_of(name), model_function_class(one));
     kept = arena_copy(b->arena, buf_unread(&list));
     buf_fini(&list);
     return kept;

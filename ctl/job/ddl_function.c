@@ -30,8 +30,7 @@ struct function {
 static bool
 was_everywhere(const struct function *f)
 {
-    return f->before && strcmp(model_text(f->before, "class"),
-                               function_class_name(FUNCTION_PLAIN)) == 0;
+    return model_function_class(f->before) == FUNCTION_PLAIN;
 }
 
 /* ---- the catalog ---- */

@@ -1,5 +1,4 @@
 /* shard_functions.c - a new shard gets the stored functions that every shard has. */
-#include "core/route/function_class.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/shard.h"
 
@@ -36,7 +35,7 @@ copy_all(const json_t *database, const json_t *home, struct server *to, struct s
     bool          ok = true;
 
     json_object_foreach(json_object_get(database, "functions"), name, function)
-        if (strcmp(model_text(function, "class"), function_class_name(FUNCTION_PLAIN)) == 0)
+        if (model_function_class(function) == FUNCTION_PLAIN)
             ok = ok && (from.mysql || server_open(&from, home, error)) &&
                  copy(&from, to, model_text(database, "name"), name, error);
     server_close(&from);

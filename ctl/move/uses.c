@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/route/function_class.h"
 #include "core/sql/lex.h"
 #include "ctl/catalog/model.h"
 
@@ -119,7 +118,7 @@ is_everywhere(const json_t *functions, const json_t *row)
     json_object_foreach((json_t *)(uintptr_t)functions, name, one)
         if (strcmp(server_cell(row, 0), "FUNCTION") == 0 &&
             strcasecmp(server_cell(row, 2), name) == 0)
-            return strcmp(model_text(one, "class"), function_class_name(FUNCTION_PLAIN)) == 0;
+            return model_function_class(one) == FUNCTION_PLAIN;
     return false;
 }
 

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-#include "core/route/function_class.h"
 #include "ctl/catalog/model.h"
 #include "ctl/provision/engine_sync.h"
 #include "ctl/provision/schema.h"
@@ -60,7 +59,7 @@ engine_wanted_functions(struct cluster *c, json_t *wanted)
         json_t *plain = json_object();
 
         json_object_foreach(json_object_get(object, "functions"), function, one)
-            if (strcmp(model_text(one, "class"), function_class_name(FUNCTION_PLAIN)) == 0)
+            if (model_function_class(one) == FUNCTION_PLAIN)
                 json_object_set(plain, function, one);
         if (json_object_size(plain) > 0)
             json_object_set(functions, name, plain);
