@@ -45,12 +45,16 @@ find(struct ddl *d, struct renames *r, const struct path *path, struct ddl_table
     return true;
 }
 
+/* NULL: nothing changes about the name. */
 static void
 put(struct renames *r, const struct ddl_table *t, json_t *object)
 {
     char *name = catalog_table_name(t->database, t->name);
 
-    json_object_set_new_nocheck(r->objects, name, object);
+    if (object)
+        json_object_set_new_nocheck(r->objects, name, object);
+    else
+        json_object_del(r->objects, name);
     free(name);
 }
 
@@ -102,7 +106,6 @@ sort_names(struct ddl *d, struct renames *r)
 {
     for (struct table_item *at = d->stmt->tables; at; at = at->next) {
         struct ddl_table to;
-        char            *name;
         json_t          *now;
 
         if (!ddl_find(d, &at->renamed, &to))
@@ -110,12 +113,10 @@ sort_names(struct ddl *d, struct renames *r)
         now = known(r, &to);
         if (to.object || !now)
             continue;
-        name = catalog_table_name(to.database, to.name);
         if (json_is_null(now))
-            json_object_del(r->objects, name);
+            put(r, &to, NULL);
         else
             r->made = to;
-        free(name);
     }
     return true;
 }
