@@ -17,11 +17,10 @@ records_of(const struct result_reader *r)
 }
 
 static void
-remember_found_rows(struct leg *leg)
+remember_found_rows(struct leg *leg, const struct plan *plan)
 {
-    struct session             *s    = leg->q->s;
-    const struct result_reader *r    = &leg->x.reader;
-    const struct plan          *plan = leg->q->plan != NULL ? &leg->q->plan->plan : NULL;
+    struct session             *s = leg->q->s;
+    const struct result_reader *r = &leg->x.reader;
 
     if (plan != NULL && plan->selects_into_table && r->error == 0)
         s->found_rows = records_of(r);
@@ -32,9 +31,8 @@ remember_found_rows(struct leg *leg)
 void
 query_relay_remember(struct leg *leg)
 {
-    struct session             *s = leg->q->s;
-    const struct result_reader *r = &leg->x.reader;
-
+    struct session             *s    = leg->q->s;
+    const struct result_reader *r    = &leg->x.reader;
     const struct plan          *plan = leg->q->plan != NULL ? &leg->q->plan->plan : NULL;
     struct sql_error            why;
 
@@ -54,7 +52,7 @@ query_relay_remember(struct leg *leg)
     bool rows    = r->had_rows && r->n_results == 1;
     s->row_count = r->error != 0 || rows ? -1 : (int64_t)r->affected_rows;
     if (plan == NULL || !plan->keeps_found_rows)
-        remember_found_rows(leg);
+        remember_found_rows(leg, plan);
     if (result_error(r, &why))
         diagnostics_error(s, &why);
 }
