@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/hex.h"
 #include "core/base/memory.h"
 
 enum { FIRST_CAP = 256 };
@@ -45,13 +46,7 @@ buf_reserve(struct buf *b, size_t len)
 void
 buf_append_hex(struct buf *b, struct span bytes)
 {
-    static const char digits[] = "0123456789abcdef";
-    uint8_t          *at       = buf_reserve(b, 2 * bytes.len);
-
-    for (size_t i = 0; i < bytes.len; i++) {
-        *at++ = (uint8_t)digits[bytes.ptr[i] >> 4];
-        *at++ = (uint8_t)digits[bytes.ptr[i] & 15];
-    }
+    hex_lower((char *)buf_reserve(b, 2 * bytes.len + 1), bytes);
     buf_commit(b, 2 * bytes.len);
 }
 

@@ -3,11 +3,12 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <sys/random.h>
 
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
+
+#include "core/base/hex.h"
 
 int
 auth_nonce(uint8_t nonce[AUTH_NONCE_BYTES])
@@ -91,8 +92,7 @@ void
 auth_verifier_print(const uint8_t verifier[AUTH_HASH_BYTES], char text[42])
 {
     text[0] = '*';
-    for (size_t i = 0; i < AUTH_HASH_BYTES; i++)
-        snprintf(text + 1 + 2 * i, 3, "%02X", verifier[i]);
+    hex_upper(text + 1, (struct span){ verifier, AUTH_HASH_BYTES });
 }
 
 static int

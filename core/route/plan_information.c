@@ -1,5 +1,6 @@
 /* plan_information.c - see plan_internal.h: what information_schema, and the SHOWs that read
  * it, have of several shards (core/route/information.h says how it is added up). */
+#include "core/base/hex.h"
 #include "core/route/plan_internal.h"
 #include "core/sql/literal.h"
 
@@ -223,12 +224,8 @@ static const char statistics[] =
 static void
 text_hex(struct text *t, struct span name)
 {
-    static const char digits[] = "0123456789abcdef";
-    char             *hex      = make(t->p, 2 * name.len + 1);
-    for (size_t i = 0; i < name.len; i++) {
-        hex[2 * i]     = digits[name.ptr[i] >> 4];
-        hex[2 * i + 1] = digits[name.ptr[i] & 15];
-    }
+    char *hex = make(t->p, 2 * name.len + 1);
+    hex_lower(hex, name);
     text_const(t, "_utf8mb4 x'");
     text_span(t, (struct span){ (const uint8_t *)hex, 2 * name.len });
     text_const(t, "'");

@@ -2,10 +2,10 @@
 #include "ctl/catalog/audit_line.h"
 
 #include <openssl/evp.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/buf.h"
+#include "core/base/hex.h"
 #include "core/base/memory.h"
 
 #define SEQ_TEXT  "{\"seq\":"
@@ -32,8 +32,7 @@ audit_hash(struct span bytes, char out[AUDIT_HASH + 1])
     if (EVP_Digest(bytes.ptr, bytes.len, digest, &len, EVP_sha256(), NULL) != 1 ||
         len != AUDIT_HASH / 2)
         abort(); /* without SHA-256 nothing that is recorded could be proven */
-    for (unsigned i = 0; i < len; i++)
-        snprintf(out + (size_t)2 * i, 3, "%02x", digest[i]);
+    hex_lower(out, (struct span){ digest, len });
 }
 
 /* --- making ------------------------------------------------------------------------- */

@@ -5,23 +5,12 @@
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
+#include "core/base/hex.h"
 #include "core/mysql/auth_ed25519.h"
 #include "ctl/catalog/model.h"
 #include "ctl/catalog/user.h"
 
 enum { ED25519_HASH_LEN = 43 }; /* base64 without its = */
-
-static void
-hex(const uint8_t *bytes, size_t len, char *out)
-{
-    static const char digits[] = "0123456789abcdef";
-
-    for (size_t i = 0; i < len; i++) {
-        *out++ = digits[bytes[i] >> 4];
-        *out++ = digits[bytes[i] & 15];
-    }
-    *out = '\0';
-}
 
 void
 user_secret(char out[USER_SECRET_LEN + 1])
@@ -29,7 +18,7 @@ user_secret(char out[USER_SECRET_LEN + 1])
     uint8_t bytes[USER_SECRET_LEN / 2];
 
     assert(RAND_bytes(bytes, sizeof(bytes)) == 1);
-    hex(bytes, sizeof(bytes), out);
+    hex_lower(out, (struct span){ bytes, sizeof(bytes) });
 }
 
 void
@@ -44,7 +33,7 @@ user_token(char text[USER_TOKEN_LEN + 1], char hash[USER_TOKEN_HASH_LEN + 1])
         encoded[i] = encoded[i] == '+' ? '-' : encoded[i] == '/' ? '_' : encoded[i];
     snprintf(text, USER_TOKEN_LEN + 1, "shardd_%.43s", (const char *)encoded);
     SHA256((const unsigned char *)text, USER_TOKEN_LEN, digest);
-    hex(digest, sizeof(digest), hash);
+    hex_lower(hash, (struct span){ digest, sizeof(digest) });
 }
 
 void
@@ -54,7 +43,7 @@ user_verifier(enum auth_plugin plugin, const char *password, char out[USER_VERIF
     int     failed = auth_plugin_verifier(plugin, span_of(password), verifier);
 
     assert(failed == 0);
-    hex(verifier, auth_plugin_bytes(plugin), out);
+    hex_lower(out, (struct span){ verifier, auth_plugin_bytes(plugin) });
 }
 
 bool
@@ -70,7 +59,7 @@ user_verifier_of(const char *plugin, const char *hash, enum auth_plugin *out_plu
         *out_plugin = AUTH_ED25519;
         if (EVP_DecodeBlock(key, (const unsigned char *)padded, ED25519_HASH_LEN + 1) < 0)
             return false;
-        hex(key, ED25519_KEY_BYTES, out);
+        hex_lower(out, (struct span){ key, ED25519_KEY_BYTES });
         return true;
     }
     *out_plugin = AUTH_NATIVE;

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "core/base/clock.h"
+#include "core/base/hex.h"
 #include "core/base/memory.h"
 #include "ctl/catalog/model.h"
 #include "ctl/move/follow_internal.h"
@@ -163,16 +164,7 @@ group_clear(struct follow *f)
 static void
 name_branch(struct follow *f, const struct binlog_xid *x)
 {
-    static const char digits[] = "0123456789ABCDEF";
-    struct span       part[]   = { x->gtrid, x->bqual };
-    size_t            n        = 0;
-
-    for (int p = 0; p < 2; p++)
-        for (size_t i = 0; i < part[p].len && n + 2 < sizeof(f->data); i++) {
-            f->data[n++] = digits[part[p].ptr[i] >> 4];
-            f->data[n++] = digits[part[p].ptr[i] & 15];
-        }
-    f->data[n] = 0;
+    hex_upper(hex_upper(f->data, x->gtrid), x->bqual);
     snprintf(f->branch, sizeof(f->branch), "%u.%zu.%s", x->format, x->gtrid.len, f->data);
 }
 

@@ -67,7 +67,7 @@ struct follow {
     struct gtid               gtid;
     uint8_t                   flags;  /* of the GTID */
     char                      branch[BRANCH_NAME_MAX];
-    char                      data[2 * 128 + 1]; /* as snapshots know it */
+    char                      data[2 * BINLOG_XID_BYTES + 1]; /* as snapshots know it */
     unsigned                  n_savepoints, room_savepoints;
     struct savepoint         *savepoints;
     struct saved             *saved;

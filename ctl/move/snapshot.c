@@ -3,6 +3,8 @@
 #include <stdio.h>
 
 #include "core/base/clock.h"
+#include "core/base/hex.h"
+#include "core/mysql/binlog.h"
 #include "ctl/catalog/model.h"
 #include "ctl/move/snapshot.h"
 
@@ -32,10 +34,11 @@ static void
 note_branch(void *context, MYSQL_ROW row, const unsigned long *lengths)
 {
     json_t *branches = context;
-    char    hex[2 * 128 + 1] = "";
+    size_t  len      = row[3] ? lengths[3] : 0;
+    char    hex[2 * BINLOG_XID_BYTES + 1];
 
-    for (size_t i = 0; row[3] && i < lengths[3] && i < 128; i++)
-        snprintf(hex + 2 * i, 3, "%02X", (unsigned)(uint8_t)row[3][i]);
+    hex_upper(hex, (struct span){ (const uint8_t *)row[3],
+                                  len < BINLOG_XID_BYTES ? len : BINLOG_XID_BYTES });
     json_object_set_new(branches, hex, json_true());
 }
 

@@ -8,6 +8,7 @@
 #include "core/base/arena.h"
 #include "core/base/buf.h"
 #include "core/base/err.h"
+#include "core/base/hex.h"
 #include "core/base/list.h"
 
 static void
@@ -43,6 +44,28 @@ a_buf_prints(void **state)
     buf_append_byte(&b, '!');
     assert_string_equal(buf_cstr(&b), "a42-xyz!");
     assert_int_equal(buf_len(&b), 8);
+    buf_fini(&b);
+}
+
+static void
+bytes_are_printed_as_digits(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[] = { 0x00, 0x9a, 0xff };
+    struct span          all     = { bytes, sizeof(bytes) };
+    struct buf           b       = { 0 };
+    char                 text[8] = "-------";
+
+    assert_ptr_equal(hex_lower(text, all), text + 6);
+    assert_string_equal(text, "009aff");
+    assert_ptr_equal(hex_upper(hex_upper(text, (struct span){ bytes, 1 }),
+                               (struct span){ bytes + 1, 2 }), text + 6);
+    assert_string_equal(text, "009AFF");
+    hex_lower(text, (struct span){ NULL, 0 });
+    assert_string_equal(text, "");
+    buf_append_text(&b, "0x");
+    buf_append_hex(&b, all);
+    assert_string_equal(buf_cstr(&b), "0x009aff");
     buf_fini(&b);
 }
 
@@ -112,6 +135,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_buf_gives_back_what_it_got),
         cmocka_unit_test(a_buf_prints),
+        cmocka_unit_test(bytes_are_printed_as_digits),
         cmocka_unit_test(an_arena_keeps_its_first_chunk),
         cmocka_unit_test(a_list_keeps_order),
         cmocka_unit_test(an_error_has_the_servers_state),
