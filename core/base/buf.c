@@ -51,6 +51,15 @@ buf_append_hex(struct buf *b, struct span bytes)
 }
 
 void
+buf_append_hex_literal(struct buf *b, const char *before, struct span bytes)
+{
+    buf_append_text(b, before);
+    buf_append_text(b, "x'");
+    buf_append_hex(b, bytes);
+    buf_append_byte(b, '\'');
+}
+
+void
 buf_printf(struct buf *b, const char *fmt, ...)
 {
     va_list args;

@@ -71,6 +71,10 @@ buf_append_byte(struct buf *b, uint8_t byte)
 /* Two digits, 0-9 and a-f, for each byte. */
 void buf_append_hex(struct buf *b, struct span bytes);
 
+/* `before`, and the bytes as a literal of SQL that every sql_mode and character set reads the same:
+ * x'...'. "_utf8mb4 " before it makes a text of it. */
+void buf_append_hex_literal(struct buf *b, const char *before, struct span bytes);
+
 /* printf into the buffer, without the NUL. */
 void buf_printf(struct buf *b, const char *fmt, ...) printf_like(2, 3);
 

@@ -345,7 +345,7 @@ put_key(const struct change_table *t, uint32_t column, struct cell cell, struct 
     struct buf own = { 0 };
     bool       ok  = latin1 && latin1_of_utf8(cell.bytes, &own);
     if (ok)
-        change_put_hex("_latin1 x'", buf_unread(&own), out);
+        buf_append_hex_literal(out, "_latin1 ", buf_unread(&own));
     buf_fini(&own);
     return ok || change_put_literal(t, column, cell, out, err);
 }

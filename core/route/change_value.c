@@ -100,14 +100,6 @@ change_put_value(const struct change_table *t, const char *alias, uint32_t colum
     buf_append_text(out, ", '?')");
 }
 
-void
-change_put_hex(const char *before, struct span bytes, struct buf *out)
-{
-    buf_append_text(out, before);
-    buf_append_hex(out, bytes);
-    buf_append_byte(out, '\'');
-}
-
 /* The same in every sql_mode and character set. */
 static bool
 is_simple(struct span s)
@@ -191,11 +183,11 @@ change_put_literal(const struct change_table *t, uint32_t column, struct cell ce
         if (is_simple(s))
             put_quoted(s, out);
         else if (is_ascii(c) && !span_is_ascii(s))
-            change_put_hex("x'", s, out);
+            buf_append_hex_literal(out, "", s);
         else
-            change_put_hex("_utf8mb4 x'", s, out);
+            buf_append_hex_literal(out, "_utf8mb4 ", s);
         break;
-    case VALUE_BYTES: change_put_hex("x'", s, out); break;
+    case VALUE_BYTES: buf_append_hex_literal(out, "", s); break;
     }
     return good || err_set(err, "the value of column %.*s cannot be told to another server%s",
                            (int)c->name.len, c->name.ptr,

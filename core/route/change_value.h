@@ -21,7 +21,4 @@ void change_put_value(const struct change_table *t, const char *alias, uint32_t 
 bool change_put_literal(const struct change_table *t, uint32_t column, struct cell cell,
                         struct buf *out, struct err *err) must_check;
 
-/* `before`, which ends with a quote, the bytes as hexadecimal digits, and a quote. */
-void change_put_hex(const char *before, struct span bytes, struct buf *out);
-
 #endif

@@ -374,9 +374,8 @@ information_say(struct information *i, struct buf *out)
     struct buf rows = { 0 };
 
     say_rows(i, &rows);
-    buf_append_text(out, "JSON_TABLE(_utf8mb4 x'");
-    buf_append_hex(out, buf_unread(&rows));
-    buf_append_text(out, "', '$[*]' COLUMNS (");
+    buf_append_hex_literal(out, "JSON_TABLE(_utf8mb4 ", buf_unread(&rows));
+    buf_append_text(out, ", '$[*]' COLUMNS (");
     for (size_t n = 0; n < tables[i->table].n; n++)
         buf_printf(out, "%s`%s` %s PATH '$[%zu]'", n == 0 ? "" : ", ", column_of(i, n)->name,
                    column_of(i, n)->type, n);

@@ -206,9 +206,8 @@ put_value(const struct join_values *v, struct span value, struct buf *out)
         buf_append_span(out, value);
         return;
     }
-    buf_printf(out, "_%s x'", charset_of_collation(v->column->collation));
-    buf_append_hex(out, value);
-    buf_append_byte(out, '\'');
+    buf_printf(out, "_%s", charset_of_collation(v->column->collation));
+    buf_append_hex_literal(out, " ", value);
 }
 
 void

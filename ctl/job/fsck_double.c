@@ -59,9 +59,8 @@ put_literal(struct buf *out, const json_t *column, const json_t *value)
     } else if (is_number(c.type)) {
         buf_append(out, text, len);
     } else {
-        buf_append_text(out, is_bytes(c.type) ? "x'" : "_utf8mb4 x'");
-        buf_append_hex(out, (struct span){ (const uint8_t *)text, len });
-        buf_append_text(out, "'");
+        buf_append_hex_literal(out, is_bytes(c.type) ? "" : "_utf8mb4 ",
+                               (struct span){ (const uint8_t *)text, len });
     }
 }
 

@@ -200,23 +200,15 @@ ask(struct resolver *r, const struct xid *xid, const char *gtrid)
     return home ? resolver_ask(home, gtrid) : RESOLVER_WAIT;
 }
 
-static void
-append_hex(struct buf *out, const char *bytes, size_t len)
-{
-    buf_append_text(out, "X'");
-    buf_append_hex(out, (struct span){ (const uint8_t *)bytes, len });
-    buf_append_text(out, "'");
-}
-
 /* A row is: formatID, length of gtrid, of bqual, both together. */
 void
 resolver_branch_words(const json_t *row, struct buf *out)
 {
     size_t gtrid = (size_t)atoi(server_cell(row, 1)), bqual = (size_t)atoi(server_cell(row, 2));
+    const uint8_t *both = (const uint8_t *)server_cell(row, 3);
 
-    append_hex(out, server_cell(row, 3), gtrid);
-    buf_append_text(out, ",");
-    append_hex(out, server_cell(row, 3) + gtrid, bqual);
+    buf_append_hex_literal(out, "", (struct span){ both, gtrid });
+    buf_append_hex_literal(out, ",", (struct span){ both + gtrid, bqual });
     buf_printf(out, ",%s", server_cell(row, 0));
 }
 

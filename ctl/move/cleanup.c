@@ -107,13 +107,11 @@ add_equal(struct buf *out, const struct route_table *t, uint32_t column, const c
         buf_printf(out, "%s = 0x", name);
         buf_append_hex(out, value);
     } else if (is_bytes(type)) {
-        buf_printf(out, "%s = x'", name);
-        buf_append_hex(out, value);
-        buf_append_byte(out, '\'');
+        buf_append_text(out, name);
+        buf_append_hex_literal(out, " = ", value);
     } else if (is_letters(type)) {
-        buf_printf(out, "%s = _utf8mb4 x'", name);
-        buf_append_hex(out, value);
-        buf_append_byte(out, '\'');
+        buf_append_text(out, name);
+        buf_append_hex_literal(out, " = _utf8mb4 ", value);
     } else { /* dates, times, UUID, INET: digits and punctuation */
         buf_printf(out, "%s = '%.*s'", name, (int)len, cell);
     }

@@ -22,15 +22,6 @@ sets_column(const struct move_table *t, bool in)
 
 /* --- literals --- */
 
-static void
-append_hex(struct buf *out, const char *before, struct span bytes)
-{
-    buf_append_text(out, before);
-    buf_append_text(out, "x'");
-    buf_append_hex(out, bytes);
-    buf_append_byte(out, '\'');
-}
-
 /* Whether `text` has only characters of `allowed`, and some. */
 static bool
 only(struct span text, const char *allowed)
@@ -75,7 +66,7 @@ append_string(struct buf *out, const struct route_column *column, struct span by
 
     if (charset == CHARSET_UNKNOWN)
         return false;
-    append_hex(out, introducers[charset], bytes);
+    buf_append_hex_literal(out, introducers[charset], bytes);
     return true;
 }
 
@@ -123,7 +114,9 @@ sets_literal(struct buf *out, const struct route_column *column, const struct ke
     case COLUMN_TIME:      return append_quoted(out, text, "-:. 0123456789");
     case COLUMN_UUID: case COLUMN_INET4:
     case COLUMN_INET6:     return append_quoted(out, text, "-:.0123456789abcdefABCDEF");
-    case COLUMN_BINARY: case COLUMN_VARBINARY: append_hex(out, "_binary ", text); return true;
+    case COLUMN_BINARY: case COLUMN_VARBINARY:
+        buf_append_hex_literal(out, "_binary ", text);
+        return true;
     case COLUMN_CHAR: case COLUMN_VARCHAR: return append_string(out, column, text);
     default:               return false;
     }

@@ -66,6 +66,9 @@ bytes_are_printed_as_digits(void **state)
     buf_append_text(&b, "0x");
     buf_append_hex(&b, all);
     assert_string_equal(buf_cstr(&b), "0x009aff");
+    buf_clear(&b);
+    buf_append_hex_literal(&b, "_utf8mb4 ", all);
+    assert_string_equal(buf_cstr(&b), "_utf8mb4 x'009aff'");
     buf_fini(&b);
 }
 

@@ -15,10 +15,8 @@ leg_send_named(struct leg *leg, const struct exchange_ops *ops)
     struct buf                sql    = { 0 };
 
     buf_append_span(&sql, q->for_text); /* SET STATEMENT ... FOR */
-    buf_append_text(&sql, q->for_text.len != 0 ? " EXECUTE IMMEDIATE x'"
-                                                 : "EXECUTE IMMEDIATE x'");
-    buf_append_hex(&sql, text);
-    buf_append_byte(&sql, '\'');
+    buf_append_hex_literal(&sql, q->for_text.len != 0 ? " EXECUTE IMMEDIATE "
+                                                      : "EXECUTE IMMEDIATE ", text);
     for (uint32_t i = 0; i < n; i++) {
         buf_append_text(&sql, i == 0 ? " USING " : ", ");
         buf_append_span(&sql, params[i].bytes);

@@ -21,9 +21,8 @@ say_text(struct buf *out, const char *text)
         buf_append_text(out, "NULL");
         return;
     }
-    buf_append_text(out, "CONVERT(x'");
-    buf_append_hex(out, span_of(text));
-    buf_append_text(out, "' USING utf8mb4)");
+    buf_append_hex_literal(out, "CONVERT(", span_of(text));
+    buf_append_text(out, " USING utf8mb4)");
 }
 
 /* As a server names them. */

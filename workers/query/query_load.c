@@ -319,9 +319,8 @@ set_variable(struct loading *l, struct span name, const struct load_field *value
     if (!value->present || value->null) {
         buf_append_text(&text, "NULL");
     } else {
-        buf_printf(&text, "_%s x'", l->spec->charset);
-        buf_append_hex(&text, value->value);
-        buf_append_text(&text, "'");
+        buf_printf(&text, "_%s", l->spec->charset);
+        buf_append_hex_literal(&text, " ", value->value);
     }
     vars_set(&l->q->s->vars, buf_unread(&key), buf_unread(&text));
     buf_fini(&key);

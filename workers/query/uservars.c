@@ -168,9 +168,8 @@ say_string(struct buf *out, const struct cell *cells)
     else if (!is_exact(charset, bytes))
         return false;
     else {
-        buf_printf(out, "_%.*s x'", (int)charset.len, charset.ptr);
-        buf_append_hex(out, bytes);
-        buf_append_text(out, "'");
+        buf_printf(out, "_%.*s", (int)charset.len, charset.ptr);
+        buf_append_hex_literal(out, " ", bytes);
     }
     if (!span_equal(charset, SPAN("binary"))) /* which has only one */
         buf_printf(out, " COLLATE %.*s", (int)cells[2].bytes.len,
