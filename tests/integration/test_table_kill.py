@@ -39,7 +39,8 @@ def run(c, point, want, args):
     wait_for("the switch, or the controller's end", gone, 40)
     if controller(c):
         c.ctl_raw("reshard reverse" if point == "back" else "reshard complete")
-        wait_for("the controller's end", gone, 40)
+        wait_for("the controller's end", lambda: (the_move(c) or {}).get("state") not in
+                 ("running", "paused"), 40)
     restart(c)
     wait_for("the move to rest", lambda: rests(c), 60)
     how = the_move(c)
