@@ -227,17 +227,19 @@ note_variables(struct planner *p)
     out->sees_variables = out->runs_code || (flags & named) != 0 || p->any_system;
 }
 
-/* Locks have to meet: all are taken on the first shard. */
+/* Locks have to meet: all are taken on the first shard. Who only asks for them may ask before. */
 static void
 place_locks(struct planner *p)
 {
     struct plan   *out = p->out;
     struct target *t   = &out->target;
-    if (out->pin != PIN_USER_LOCK || p->refused || p->routes->n_shards == 1)
+    if (out->pin != PIN_USER_LOCK || p->routes->n_shards == 1)
         return;
-    if (t->kind == TARGET_ANY || t->kind == TARGET_NONE)
+    if (!p->refused && (t->kind == TARGET_ANY || t->kind == TARGET_NONE))
         *t = (struct target){ .kind = TARGET_HOME };
-    if (t->kind != TARGET_HOME || t->home != 0 || out->kind == PLAN_INSERT)
+    bool there = !p->refused && t->kind == TARGET_HOME && t->home == 0 &&
+                 out->kind != PLAN_INSERT;
+    if (!there && !plan_once_locks(p) && !p->refused)
         NOT_YET(p, "shardd: locks by name are kept on one server, and the tables of this statement "
                    "are on another: take the lock in a statement of its own");
 }

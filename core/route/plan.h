@@ -48,7 +48,7 @@ enum plan_kind {
     PLAN_WRITE,   /* UPDATE/DELETE/TRUNCATE... on each target shard; affected rows add up;
                      for a reference table the home copy goes first and alone counts */
     PLAN_INSERT,  /* INSERT/REPLACE ... VALUES into a sharded table: rows split per shard */
-    PLAN_ONCE,    /* an INSERT, SET or DO with values that have to be known first: `once` */
+    PLAN_ONCE,    /* values have to be known first: `once` */
     PLAN_LOAD,    /* LOAD DATA LOCAL INFILE into a sharded or reference table: `load` */
     PLAN_TXN,     /* BEGIN, COMMIT, ROLLBACK, SAVEPOINT...: see `txn` */
     PLAN_SET,     /* SET of session state: see `set` */
@@ -408,6 +408,8 @@ struct plan {
     uint32_t                   n_once;       /* PLAN_ONCE: where they stand in the text */
     const struct range        *once;
     bool                       once_literals; /* they become literals, not variables */
+    const bool                *once_named;   /* [n_once): its text was the column's name, and is
+                                                given as such; NULL: none was */
     bool                       once_asked;   /* a SELECT computes them, for it can be gathered */
     uint32_t                   n_own;        /* an INSERT whose rows the server numbers: what */
     const struct operand      *own_numbers;  /* each gives itself; 0: some row gives nothing */

@@ -488,6 +488,8 @@ bool plan_once_global(struct planner *p, const struct set *set);
 bool plan_once_kill(struct planner *p, const struct expr *id);
 
 /* Values of SET or DO that are of several shards; false: they are not, or nothing can be done. */
+/* A SELECT of other shards' rows asks who has a lock. True: that is known first. */
+bool plan_once_locks(struct planner *p);
 bool plan_once_asked(struct planner *p, struct expr *const *values, uint32_t n);
 
 bool expr_has_query(struct expr *e);

@@ -4,7 +4,8 @@
  * expression must be known before its row has a shard; a sequence is on one shard only. Such
  * values become user variables, and what then is planned is an INSERT of plain values. SET GLOBAL
  * gives every shard the same literal, whatever it was computed from. What SET and DO read of
- * several shards is asked for by a SELECT.
+ * several shards is asked for by a SELECT. Who has a lock is known on one server, and may be told
+ * beside rows of others.
  */
 #include "core/route/plan_internal.h"
 
@@ -208,6 +209,94 @@ plan_once_asked(struct planner *p, struct expr *const *values, uint32_t n)
     p->out->n_user_variables = 0;
     once_planned(p, ranges, found);
     p->out->once_asked = true;
+    return true;
+}
+
+/* ---- locks by name, in a SELECT ---- */
+
+enum { NAMED_MAX = 60 }; /* bytes of a column's name */
+
+/* What asks for them in a statement. */
+struct lock_calls {
+    struct range *ranges; /* [n], room for ONCE_MAX */
+    bool         *named;
+    uint32_t      n;
+    bool          other; /* what changes locks or sequences */
+};
+
+static bool
+is_lock_question(const struct expr *e)
+{
+    return e->kind == EXPR_FUNC && e->args != NULL &&
+           (e->args->kind == EXPR_LITERAL || e->args->kind == EXPR_NULL) &&
+           (span_equal_nocase(e->func->name.name, SPAN("IS_FREE_LOCK")) ||
+            span_equal_nocase(e->func->name.name, SPAN("IS_USED_LOCK")));
+}
+
+static bool
+find_lock_call(struct visitor *v, struct expr *e)
+{
+    static const char *const names[] = { "GET_LOCK", "RELEASE_LOCK", "RELEASE_ALL_LOCKS" };
+    struct lock_calls *calls = v->context;
+
+    if (is_lock_question(e) && calls->n < ONCE_MAX) {
+        calls->ranges[calls->n++] = (struct range){ e->start, e->end };
+        return false;
+    }
+    calls->other |= is_lock_question(e) ||
+                    (e->kind == EXPR_FUNC && function_is_of_sequence(e->func));
+    for (size_t i = 0; e->kind == EXPR_FUNC && i < countof(names); i++)
+        calls->other |= span_equal_nocase(e->func->name.name, span_of(names[i]));
+    return true;
+}
+
+static struct lock_calls
+no_calls(struct planner *p)
+{
+    return (struct lock_calls){ .ranges = make(p, ONCE_MAX * sizeof(struct range)),
+                                .named  = make(p, ONCE_MAX * sizeof(bool)) };
+}
+
+/* Not where a number is a column's place, nor where the text is a column's name but in part. */
+static bool
+take_calls(struct lock_calls *calls, const struct query *q)
+{
+    struct visitor v = { .expr = find_lock_call, .context = calls };
+
+    for (const struct select_item *item = q->items; item != NULL; item = item->next) {
+        uint32_t before = calls->n;
+        visit_expr(&v, item->expr);
+        if (calls->n == before || item->alias.len != 0)
+            continue;
+        if (!is_lock_question(item->expr) || item->expr->end - item->expr->start > NAMED_MAX)
+            return false;
+        calls->named[before] = true;
+    }
+    if (q->where != NULL)
+        visit_expr(&v, q->where);
+    return !calls->other;
+}
+
+bool
+plan_once_locks(struct planner *p)
+{
+    struct query     *q   = p->stmt != NULL && p->stmt->kind == STMT_SELECT ? p->stmt->query : NULL;
+    bool              may = !p->refused || p->out->error.code == SQL_NOT_SUPPORTED;
+    struct lock_calls all   = no_calls(p), taken = no_calls(p);
+    struct visitor    v     = { .expr = find_lock_call, .context = &all };
+
+    if (!may || q == NULL || q->kind != QUERY_BLOCK || p->n_params != 0)
+        return false;
+    visit_query(&v, q);
+    if (all.other || !take_calls(&taken, q) || taken.n != all.n || taken.n == 0)
+        return false;
+    p->refused     = false;
+    p->out->error  = (struct sql_error){ 0 };
+    p->out->target = (struct target){ .kind = TARGET_ANY, .home = ROUTES_NONE };
+    p->out->pin    = PIN_NONE; /* whoever asks first has it */
+    once_planned(p, taken.ranges, taken.n);
+    p->out->once_literals = true;
+    p->out->once_named    = taken.named;
     return true;
 }
 

@@ -125,6 +125,34 @@ def test_more_transactions(both):
     transactions(both.cluster, both.plain, both.db, range(4, 200), steps=60)
 
 
+def test_who_has_a_lock_is_told_beside_rows(both):
+    asks = "SELECT DISTINCT IS_FREE_LOCK('w') f, IS_USED_LOCK('w') u FROM t"
+    names = "SELECT id, IS_FREE_LOCK('w'), Is_used_Lock( 'v' ) FROM t WHERE id < 3 ORDER BY id"
+    for server in both.cluster, both.plain:
+        fill(server, both.db)
+        with server.connect(db=both.db) as one, server.connect(db=both.db) as other, \
+                one.cursor() as has, other.cursor() as cursor:
+            has.execute("SELECT GET_LOCK('w', 0), CONNECTION_ID()")
+            owner = has.fetchone()[1]
+            for who in has, cursor:
+                who.execute(asks)
+                assert who.fetchall() == ((0, owner),)
+            cursor.execute("SET @u = IS_USED_LOCK('w')")
+            cursor.execute("SELECT @u")
+            assert cursor.fetchall() == ((owner,),)
+            cursor.execute(names)
+            assert [d[0] for d in cursor.description] == ["id", "IS_FREE_LOCK('w')",
+                                                          "Is_used_Lock( 'v' )"]
+            assert cursor.fetchall() == tuple((i, 0, None) for i in range(3))
+            has.execute("DO RELEASE_LOCK('w')")
+            cursor.execute(asks)
+            assert cursor.fetchall() == ((1, None),)
+    for sql in ("SELECT GET_LOCK('w', 0) FROM t", "SELECT id FROM t ORDER BY IS_FREE_LOCK('w')",
+                "SELECT IS_FREE_LOCK(CONCAT(id)) FROM t", "SELECT IS_FREE_LOCK('w') + 1 FROM t"):
+        with pytest.raises(Exception, match="shardd: locks"):
+            both.cluster.sql(sql, db=both.db)
+
+
 # --- locks by name, and of tables -------------------------------------------------------
 
 @pytest.fixture

@@ -19,6 +19,7 @@ struct once_run {
     struct span        set, text; /* the client's, with the values in: */
     const struct range *ranges;   /* [n] */
     bool               literals;  /* they become such, not variables */
+    const bool        *named;     /* [n], NULL: none */
     bool               asked;    /* of a SELECT, whose answer is not for the client: */
     struct stream      sink;
     uint8_t            seq;      /* of the client's answer */
@@ -57,6 +58,14 @@ say_computation(struct buf *set, struct span text, const struct plan *plan)
         buf_printf(set, "%s @`shardd once %u`", i == 0 ? " LIMIT 1 INTO" : ",", i);
 }
 
+static const bool *
+keep_named(struct once_run *r, const struct plan *plan)
+{
+    struct span bytes = { (const uint8_t *)plan->once_named, plan->n_once * sizeof(bool) };
+
+    return plan->once_named == NULL ? NULL : (const bool *)arena_copy(&r->arena, bytes).ptr;
+}
+
 static void
 keep_text(struct once_run *r, struct span text, const struct plan *plan)
 {
@@ -69,6 +78,7 @@ keep_text(struct once_run *r, struct span text, const struct plan *plan)
     r->n        = plan->n_once;
     r->ranges   = ranges;
     r->literals = plan->once_literals;
+    r->named    = keep_named(r, plan);
     r->asked    = plan->once_asked;
     r->text     = arena_copy(&r->arena, text);
     r->set      = arena_copy(&r->arena, buf_unread(&set));
@@ -95,6 +105,19 @@ say_literal(struct client *c, uint32_t n, struct buf *out)
         literal_quote(out, value.bytes, &mode);
 }
 
+/* Of the column, which is as its text was. */
+static void
+say_name(const struct once_run *r, const struct range *at, struct buf *out)
+{
+    buf_append_text(out, " AS `");
+    for (uint32_t i = at->start; i < at->end; i++) {
+        if (r->text.ptr[i] == '`')
+            buf_append_byte(out, '`');
+        buf_append_byte(out, r->text.ptr[i]);
+    }
+    buf_append_text(out, "`");
+}
+
 /* The client's text, with variables or what they are in the places of the values. */
 static struct span
 final_text(struct client *c)
@@ -109,6 +132,8 @@ final_text(struct client *c)
             say_literal(c, i, &out);
         else
             buf_printf(&out, "@`shardd once %u`", i);
+        if (r->named != NULL && r->named[i])
+            say_name(r, &r->ranges[i], &out);
         at = r->ranges[i].end;
     }
     buf_append(&out, r->text.ptr + at, r->text.len - at);

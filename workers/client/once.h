@@ -1,4 +1,4 @@
-/* once.h - an INSERT, SET or DO, some of whose values are computed first (PLAN_ONCE).
+/* once.h - a statement, some of whose values are computed first (PLAN_ONCE).
  *
  *   SET @a = UUID(), ...   on one server, at the statement's moment
  *   INSERT ... VALUES (1, @a) ...   planned and run as any other

@@ -443,8 +443,10 @@ ready(struct leg *leg)
 {
     struct setting_run *r = leg->q->local;
 
-    if (leg->number == 0)
+    if (leg->number == 0) {
         r->answer = (struct span){ 0 };
+        query_fill_locks(leg);
+    }
     leg_send(leg, &set_ops);
 }
 

@@ -496,3 +496,10 @@ select id from user limit '2'
 select count(*) from user group by count(*)
 select count(*) c from user group by 1
 select name from user group by name, max(id)
+-- who has a lock, beside rows of several shards
+select is_free_lock('xyz') from user
+select Is_Used_Lock( 'xyz' ), id from user
+select id, is_free_lock('xyz') as f from user where is_used_lock('xyz') is null
+select count(*) from user where is_free_lock('xyz') = 1 and id > 3
+select is_free_lock('xyz') from user where id = 5
+select is_free_lock(null) from user
