@@ -167,6 +167,7 @@ keeps_diagnostics(const struct planner *p)
     switch ((int)p->stmt->kind) {
     case STMT_SELECT: case STMT_SET: case STMT_DO: case STMT_BEGIN: case STMT_COMMIT:
     case STMT_ROLLBACK: case STMT_SAVEPOINT: case STMT_RELEASE: case STMT_USE: case STMT_KILL:
+    case STMT_UNLOCK_TABLES:
         return true;
     default: return false;
     }
@@ -383,6 +384,8 @@ plan_make(struct arena *arena, const struct plan_context *context, struct span t
     place_locks(&p);
     plan_information_finish(&p);
     out->keeps_diagnostics = keeps_diagnostics(&p);
+    out->begins_nothing    = (out->keeps_diagnostics && !out->runs_code) ||
+                          (p.stmt != NULL && p.stmt->kind == STMT_SHOW);
     note_found_rows(&p);
     note_variables(&p);
     note_time(&p);

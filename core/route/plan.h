@@ -373,6 +373,7 @@ struct plan {
     uint32_t                   information;  /* 1 << enum information_table: rows of our own */
     const struct sql_template *information_where; /* of them, this is enough; NULL: all */
     const struct sql_template *information_text;  /* a SHOW as a SELECT of them; NULL: as written */
+    bool                       begins_nothing; /* no transaction: SET TRANSACTION waits for one */
     bool                       keeps_diagnostics; /* without tables: those of the last statement
                                                 stay unless it has some of its own */
     bool                       reference_write; /* PLAN_WRITE: home copy first; it alone counts */

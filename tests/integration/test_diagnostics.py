@@ -15,6 +15,19 @@ def filled(both):
     return both
 
 
+KEPT = ["UNLOCK TABLES", "PREPARE p FROM 'SELECT 1'", "PREPARE p FROM 'SELECT * FROM t'",
+        "PREPARE p FROM 'UPDATE r SET a = ?'", "PREPARE p FROM 'INSERT INTO t VALUES (?, 1, ?)'"]
+
+
+@pytest.mark.parametrize("statement", KEPT)
+def test_what_is_told_of_the_one_before(filled, statement):
+    filled.compare("SELECT nosuch FROM t")
+    filled.run(statement)
+    for connection in filled.connections:
+        connection._result = None
+    filled.compare("SHOW WARNINGS")
+
+
 BAD_ROWS = "(1,1,'dup'),(2,2,'dup'),(20,20,'aaaaaaaaaaaaaaa'),(21,21,'x'),(22,'x','y'),(23,'y','z')"
 
 

@@ -214,7 +214,10 @@ NUMBERS = [
     "SET @y = 2, SESSION last_insert_id = 12 + 1", "SELECT LAST_INSERT_ID() + 1, @y",
     "SET NAMES utf8mb4, identity = DEFAULT", "SET last_insert_id = 'x'", "SELECT @@identity",
     "SET identity = 18446744073709551615", "SELECT LAST_INSERT_ID()", "BEGIN",
-    "SET last_insert_id = 70", "SELECT LAST_INSERT_ID()", "COMMIT",
+    "SET last_insert_id = 70", "SELECT LAST_INSERT_ID()", "COMMIT", "DO LAST_INSERT_ID(42)",
+    "SELECT LAST_INSERT_ID()", "SET @x = LAST_INSERT_ID(43)", "SELECT @x, LAST_INSERT_ID()",
+    "SET @x = (SELECT LAST_INSERT_ID(44))", "SELECT @x, LAST_INSERT_ID()", "DO LAST_INSERT_ID()",
+    "SELECT LAST_INSERT_ID(45) FOR UPDATE", "SELECT LAST_INSERT_ID()",
     "SET @@session.error_count = 1", "SET @@warning_count = 0, @x = 3",
     "SET @x = 4, @@error_count = 1", "SELECT @x", "SET @x = @@error_count = 0", "SELECT @x",
 ]
@@ -268,6 +271,48 @@ def test_settings_that_depend_on_others(both):
         both.run(sql)
         everywhere()
     both.run(f"DROP DATABASE {other}")
+
+
+# What begins no transaction; the first few were left to whoever got the connection next.
+NOTHING = ["SELECT SLEEP(0)", "SELECT NOW()", "DO 1", "SELECT nosuch()", "SELEC", "SHOW TABLES",
+           "SELECT * FROM nosuch", "SELECT @a := 5", "SELECT 1 UNION SELECT 2", "SHOW WARNINGS",
+           "SET @a = 3", "SET time_zone = '+01:00'", "SHOW COLUMNS FROM t"]
+
+
+def test_what_was_said_for_the_next_transaction(both):
+    """It waits for it behind all that begins none, and is nobody else's."""
+    both.run("CREATE TABLE t (id INT PRIMARY KEY, v INT)")
+    both.run("INSERT INTO t VALUES (1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6)")
+    other = testbed.Both(both.cluster, both.plain, both.db)
+    for sql in NOTHING:
+        both.compare("SET TRANSACTION READ ONLY")
+        both.answers(sql)
+        for write in ("UPDATE t SET v = v + 1", "UPDATE t SET v = v + 1 WHERE id = 1",
+                      "UPDATE t SET v = v + 1 WHERE id = 2"):
+            assert other.compare(write).error is None, sql
+        assert both.compare("UPDATE t SET v = v + 1").error[0] == 1792, sql
+        both.compare("BEGIN")
+        both.compare("COMMIT")
+        both.compare("UPDATE t SET v = v + 1")
+    other.close()
+
+
+def test_a_kill_that_comes_when_all_is_told(both):
+    """The transaction that a procedure has begun goes on: nothing ran any more."""
+    code = both.db + "_code"
+    both.run(f"CREATE DATABASE {code}")
+    both.run(f"CREATE TABLE {code}.t (id INT PRIMARY KEY, v INT) COMMENT 'shardd: global'")
+    both.run(f"INSERT INTO {code}.t VALUES (1, 0)")
+    both.run(f"CREATE PROCEDURE {code}.begins() BEGIN START TRANSACTION; "
+             f"UPDATE {code}.t SET v = v + 1; END")
+    for server in both.cluster, both.plain:
+        with server.connect(db=both.db) as victim, server.connect(db=both.db) as killer:
+            for i in range(20):
+                assert testbed.Answer(victim, f"CALL {code}.begins()").error is None
+                testbed.Answer(killer, f"KILL QUERY {victim.thread_id()}")
+                assert testbed.Answer(victim, f"SELECT v FROM {code}.t").rows == [(i + 1,)]
+                assert testbed.Answer(victim, "COMMIT").error is None
+    both.run(f"DROP DATABASE {code}")
 
 
 FOUND = [

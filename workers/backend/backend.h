@@ -97,6 +97,7 @@ struct backend {
     uint64_t          user_owner, user_version; /* see workers/query/uservars.h; 0: none there */
     bool              dirty;     /* has state that cannot be replayed: never for others */
     bool              unclean;    /* may have state that we cannot see: the next holder resets */
+    bool              next_is_set; /* SET TRANSACTION was said; who knows for whom it will be */
     bool              fixed_time; /* SET timestamp is in force */
     bool              tells_changes; /* its answers say when a statement has run SET */
     enum backend_role role;

@@ -480,9 +480,9 @@ pool_release(struct backend *b)
         backend_close(b, NULL);
         return;
     }
-    if (b->unclean)
+    if (b->unclean || b->next_is_set)
         b->vars_hash = 1; /* of no session */
-    b->unclean = false;
+    b->unclean = b->next_is_set = false;
     if (!give_way(b))
         make_idle(b);
 }

@@ -483,7 +483,7 @@ client_kill(struct context *ctx, uint64_t id, bool query_only)
             drop_query(c);
             c->reader.next_seq = 1;
             client_close(c, COUNTER_CLOSED_KILLED, &why);
-        } else if (c->query != NULL) {
+        } else if (c->query != NULL && !query_is_told(c->query)) {
             sql_error_set(&why, ERR_INTERRUPTED, "Query execution was interrupted");
             query_kill(c->query, &why);
         }

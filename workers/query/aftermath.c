@@ -67,7 +67,8 @@ ask_insert_id(struct aftermath *a, struct buf *text)
 
     buf_append_text(text, "SELECT LAST_INSERT_ID() LIMIT 1");
     return q->plan->plan.runs_code ||
-           (a->leg->x.reader.error == 0 && query_sets_insert_id(q));
+           (a->leg->x.reader.error == 0 && a->leg->x.reader.insert_id == 0 &&
+            query_sets_insert_id(q));
 }
 
 static bool

@@ -9,6 +9,7 @@
 #include "workers/query/own_vars.h"
 #include "workers/query/park.h"
 #include "workers/query/replica.h"
+#include "workers/query/set_transaction.h"
 #include "workers/query/settings.h"
 #include "workers/query/txn.h"
 
@@ -414,7 +415,8 @@ step_begin(struct leg *leg)
         step_failed(leg, &why);
         return true;
     }
-    leg->joins = true;
+    leg->joins     = true;
+    b->next_is_set = false; /* it is this one */
     if (first == NULL)
         s->txn_generation = leg->q->routes->routes->generation;
     if (h == NULL)
@@ -454,13 +456,11 @@ step_begin(struct leg *leg)
 static bool
 step_next_transaction(struct leg *leg)
 {
-    struct session    *s = leg->q->s;
-    const struct held *h = session_held(s, leg->shard_id);
+    struct span text = set_next_for(leg);
 
-    if (leg->is_engine || s->next_transaction == NULL || (h != NULL && h->role != HELD_PIN))
-        return false;
-    say(leg, COM_QUERY, span_of(s->next_transaction));
-    return true;
+    if (text.len != 0)
+        say(leg, COM_QUERY, text);
+    return text.len != 0;
 }
 
 /* A shard that joins late knows nothing of earlier savepoints: rolling back to

@@ -27,6 +27,7 @@
 
 enum { ERR_LOST = 1927 /* ER_CONNECTION_KILLED */,
        ERR_READ_ONLY = 1792, /* ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION: did not begin */
+       ERR_NO_SUCH_TABLE = 1146 /* ER_NO_SUCH_TABLE */, ERR_PARSE = 1064 /* ER_PARSE_ERROR */,
        ERR_CHANGED = 1412 /* ER_TABLE_DEF_CHANGED */,
        ERR_BAD_DB = 1049 /* ER_BAD_DB_ERROR */ };
 
@@ -65,7 +66,8 @@ query_resume(struct query_run *q)
             backend_resume(q->legs[i].backend);
 }
 
-/* A statement without tables leaves SET TRANSACTION for the next one, and so do savepoints. */
+/* A statement without tables, or with one that is not there, leaves SET TRANSACTION for the next
+ * one, and so do savepoints. */
 static bool
 uses_next_transaction(const struct query_run *q)
 {
@@ -75,11 +77,11 @@ uses_next_transaction(const struct query_run *q)
                                                          : q->legs[0].x.reader.error;
 
     if (plan == NULL || q->command == QUERY_PREPARE || plan->kind == PLAN_SET ||
-        code == ERR_READ_ONLY)
+        code == ERR_READ_ONLY || code == ERR_NO_SUCH_TABLE || code == ERR_PARSE)
         return false;
     if (plan->kind == PLAN_TXN)
         return plan->txn->verb == TXN_COMMIT || plan->txn->verb == TXN_ROLLBACK;
-    return plan->kind != PLAN_ONE || plan->target.kind != TARGET_NONE;
+    return !plan->begins_nothing;
 }
 
 void
@@ -567,8 +569,8 @@ query_start(struct query_run *q)
     processlist_fill(q);
     information_account(q);
     q->keeps_diagnostics = query_fill_counts(q) || (q->plan != NULL && q->plan->plan.diagnostics);
-    if (!q->keeps_diagnostics && !q->sets_statement && q->command != QUERY_PREPARE &&
-        q->command != QUERY_OTHER && !q->plan->plan.keeps_diagnostics)
+    if (!q->keeps_diagnostics && !q->sets_statement && q->command != QUERY_OTHER &&
+        !q->plan->plan.keeps_diagnostics)
         diagnostics_clear(q->s);
     q->now_s = q->fixed_s;
     take_time(q);

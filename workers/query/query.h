@@ -253,6 +253,9 @@ void query_free(struct query_run *q);
  * backend was lost meanwhile the rest of the file is swallowed, then comes the error. */
 void query_file(struct query_run *q, struct span packet, bool last);
 
+/* The client has its whole answer, and only what it has left behind is still asked for. */
+bool query_is_told(const struct query_run *q);
+
 /* A statement must be stopped (KILL QUERY, a deadline). */
 void query_kill(struct query_run *q, const struct sql_error *why);
 
@@ -305,7 +308,7 @@ void query_fill_locks(struct leg *leg);
 /* LAST_INSERT_ID() or @@identity is in the text. */
 bool query_reads_insert_id(const struct query_run *q);
 
-/* After LAST_INSERT_ID(expression) in a SELECT the number is the backend's to tell. */
+/* After LAST_INSERT_ID(expression) the number, where no OK tells it, is the backend's to tell. */
 bool query_sets_insert_id(const struct query_run *q);
 
 /* LOCK TABLES of a dump that is restored: true when it was answered. */

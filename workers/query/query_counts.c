@@ -416,7 +416,9 @@ query_sets_insert_id(const struct query_run *q)
 
     if (q->plan->plan.asks_insert_id)
         return !insert_brings_numbers(&q->plan->plan, &q->values);
-    if (!(q->digest_flags & DIGEST_LAST_INSERT_ID) || !q->plan->plan.is_read)
+    if (!(q->digest_flags & DIGEST_LAST_INSERT_ID) ||
+        !(q->plan->plan.is_read || q->plan->plan.kind == PLAN_ONE ||
+          q->plan->plan.kind == PLAN_SET))
         return false;
     lex_init(&l, q->text, q->s->lex);
     while ((t = lex_next(&l)).kind != TOK_END && t.kind != TOK_BAD) {

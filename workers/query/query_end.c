@@ -68,6 +68,12 @@ swallow_file(struct query_run *q, const struct sql_error *why)
     q->ops->room(q);
 }
 
+bool
+query_is_told(const struct query_run *q)
+{
+    return q->answered && q->n_legs == 1 && q->legs[0].state == LEG_ASKING;
+}
+
 void
 query_kill(struct query_run *q, const struct sql_error *why)
 {

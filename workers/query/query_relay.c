@@ -36,9 +36,10 @@ adopt_txn(struct leg *leg)
 
     if (h == NULL)
         h = leg_hold(leg, HELD_PLAIN);
-    h->role   = HELD_PLAIN;
-    h->wrote  = true;
-    s->in_txn = true;
+    h->role      = HELD_PLAIN;
+    h->wrote     = true;
+    s->in_txn    = true;
+    s->read_only = (leg->x.reader.status & SERVER_STATUS_IN_TRANS_READONLY) != 0;
 }
 
 /* The only participant of a transaction says itself whether one is open: a

@@ -58,6 +58,7 @@ add_one_row(const struct query_run *q, const struct leg *leg, uint64_t *counts)
     if (leg->info.len != 0)
         return;
     counts[0] += leg->n_rows;
+    counts[2] += leg->warnings;
     if (leg->affected > 1)
         counts[1] += leg->affected - 1;
     else if (leg->affected == 0 && q->plan->plan.insert->ignores)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/base/memory.h"
+#include "workers/query/leg.h"
 
 enum { ERR_IN_TRANSACTION = 1568 };
 
@@ -86,6 +87,27 @@ set_next_transaction(struct query_run *q)
     note_next(s, spec);
     query_ok(q, 0, 0, 0, (struct span){ 0 });
     return true;
+}
+
+struct span
+set_next_for(struct leg *leg)
+{
+    struct session    *s = leg->q->s;
+    struct backend    *b = leg->backend;
+    const struct held *h = session_held(s, leg->shard_id);
+
+    if (leg->is_engine || (h != NULL && h->role != HELD_PIN))
+        return (struct span){ 0 };
+    if (s->next_transaction != NULL) {
+        b->next_is_set = true;
+        return span_of(s->next_transaction);
+    }
+    if (!b->next_is_set)
+        return (struct span){ 0 };
+    /* The transaction that it was for was another shard's. */
+    b->next_is_set = false;
+    return SPAN("SET SESSION tx_isolation = @@SESSION.tx_isolation, "
+                "SESSION tx_read_only = @@SESSION.tx_read_only");
 }
 
 void

@@ -11,6 +11,9 @@ bool set_next_transaction(struct query_run *q);
  * is for the next one. */
 void set_keeps_access(struct session *s, const struct set_spec *spec);
 
+/* What the leg's backend has to hear of it before the statement; empty: nothing. */
+struct span set_next_for(struct leg *leg);
+
 /* A SET for the session is in force: what was set for the next transaction before is not. */
 void set_overrides_next(struct session *s, const struct set_spec *spec);
 
