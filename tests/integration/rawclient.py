@@ -260,7 +260,7 @@ def column(definition):
     parts, at = [], 0
     for _ in range(6):
         n, at = read_lenenc(definition, at)
-        parts.append(definition[at:at + n].decode())
+        parts.append(definition[at:at + n].decode("utf-8", "replace"))
         at += n
     charset, length, kind, flags, decimals = struct.unpack_from("<HIBHB", definition, at + 1)
     return {"schema": parts[1], "table": parts[2], "org_table": parts[3], "name": parts[4],
