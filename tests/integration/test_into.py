@@ -125,6 +125,24 @@ def test_set_and_do_read_all_shards(rows, sql):
     rows.run("SET sql_select_limit = DEFAULT")
 
 
+def test_variables_that_values_set_on_their_way(rows):
+    for sql in ("DO @a := 7, @b := (SELECT MAX(id) FROM t WHERE id < @a)",
+                "DO @c := @a, @a := (SELECT MAX(id) FROM t)",
+                "DO @a := 1, @a := (SELECT MAX(id) FROM t)",
+                "DO @b := (SELECT MAX(id) FROM t WHERE id < @a), @a := 9, "
+                "@c := (SELECT MIN(id) FROM t WHERE id > @a), @a := 3",
+                "SET @a = 7, @b = (SELECT MAX(id) FROM t WHERE id < @a)",
+                "SET @b = (SELECT MAX(id) FROM t WHERE id < @a), @c = (@a := 1.50)",
+                "SET @b = (@a := 20) + (SELECT MAX(id) FROM t WHERE id < @a), @c = @a"):
+        rows.run("SET @a = 30, @b = 5, @c = NULL")
+        rows.compare(sql)
+        rows.compare("SELECT @a, @b, @c")
+    # There a variable has another type as soon as it is set.
+    ours = testbed.Answer(rows.connections[0], "SET @c = (@a := 1.50), @b = @a + "
+                          "(SELECT MAX(id) FROM t WHERE id > @a)")
+    assert ours.error[0] == 1235 and "one variable at a time" in ours.error[1]
+
+
 def test_set_sees_what_its_transaction_wrote(rows):
     rows.run("START TRANSACTION")
     rows.run("INSERT INTO t (id) VALUES (100), (101), (102)")
