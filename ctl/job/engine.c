@@ -54,6 +54,9 @@ check_server(struct server *s, struct sql_error *error)
     return check(s, "SELECT COUNT(*) FROM information_schema.SCHEMATA"
                  " WHERE SCHEMA_NAME = 'shardd'", "0", "is a shard, and cannot be an engine as "
                  "well", error) &&
+           check(s, "SELECT COUNT(*) FROM mysql.global_priv WHERE User = '" ENGINE_ROLE "'", "0",
+                 "is an engine already, of this cluster or of another one; if it is none any more, "
+                 "DROP ROLE " ENGINE_ROLE " there", error) &&
            check(s, "SELECT @@lower_case_table_names", "0",
                  "has lower_case_table_names set, the cluster has not", error) &&
            check(s, "SELECT @@local_infile", "1", "has local_infile=OFF, and rows come to an "
@@ -97,6 +100,19 @@ own_account(struct server *s, json_t *engine, struct sql_error *error)
     return true;
 }
 
+/* What was made there goes. It may be gone for good: that is no reason to keep it. */
+static void
+clear(const json_t *engine)
+{
+    struct server    s = { .mysql = NULL, .answer_s = 5 };
+    struct sql_error error;
+
+    if (!server_open(&s, engine, &error) || !engine_clear(&s, &error))
+        log_warn("engine %s: what was made there stays: %s", model_text(engine, "name"),
+                 error.message);
+    server_close(&s);
+}
+
 static bool
 adopt(struct cluster *c, const char *who, json_t *engine, const struct engine_login *login,
       struct sql_error *error)
@@ -113,8 +129,13 @@ adopt(struct cluster *c, const char *who, json_t *engine, const struct engine_lo
     ok = set_address(engine, login->address, error) && server_open(&s, engine, error) &&
          check_server(&s, error) && own_account(&s, engine, error);
     server_close(&s);
-    return ok && engines_sync_new(c, engine, error) &&
-           (engines_put(c, who, engine, &err) || job_fail(error, &err));
+    if (!ok)
+        return false;
+    ok = engines_sync_new(c, engine, error) &&
+         (engines_put(c, who, engine, &err) || job_fail(error, &err));
+    if (!ok)
+        clear(engine);
+    return ok;
 }
 
 bool
@@ -136,19 +157,6 @@ engine_adopt(struct cluster *c, const char *who, const char *name,
 }
 
 /* --- the end --------------------------------------------------------------------- */
-
-/* It may be gone for good: that is no reason to keep it. */
-static void
-clear(const json_t *engine)
-{
-    struct server    s = { .mysql = NULL, .answer_s = 5 };
-    struct sql_error error;
-
-    if (!server_open(&s, engine, &error) || !engine_clear(&s, &error))
-        log_warn("engine %s: what was made there stays: %s", model_text(engine, "name"),
-                 error.message);
-    server_close(&s);
-}
 
 static bool
 remove_engine(struct cluster *c, const char *who, const json_t *engine, struct sql_error *error)

@@ -18,16 +18,21 @@
 static json_t *
 database_of(const char *grant)
 {
-    const char *on  = strstr(grant, " ON `");
+    const char *on  = strstr(grant, " ON `"), *word = strstr(grant, "EXECUTE");
     size_t      len = strlen(grant);
+    struct buf  name = { 0 };
+    json_t     *out;
 
-    if (!on || len < 3 || strcmp(grant + len - 3, "`.*") != 0)
+    if (!on || len < 3 || strcmp(grant + len - 3, "`.*") != 0 ||
+        ((!word || word > on) && strncmp(grant, "ALL PRIVILEGES", 14) != 0))
         return NULL;
-    for (const char *word = strstr(grant, "EXECUTE"); word; word = NULL)
-        if (word < on)
-            return json_stringn(on + 5, (size_t)(grant + len - 3 - (on + 5)));
-    return strncmp(grant, "ALL PRIVILEGES", 14) == 0
-               ? json_stringn(on + 5, (size_t)(grant + len - 3 - (on + 5))) : NULL;
+    for (const char *at = on + 5; at < grant + len - 3; at++) {
+        buf_append_byte(&name, (uint8_t)*at);
+        at += at[0] == '`'; /* which is there twice */
+    }
+    out = json_string(buf_cstr(&name));
+    buf_fini(&name);
+    return out;
 }
 
 static json_t *
@@ -147,32 +152,35 @@ there(struct server *s, struct sql_error *error)
 static bool
 drop_others(struct server *s, const json_t *have, const json_t *wanted, struct sql_error *error)
 {
-    const char *database, *name;
-    json_t     *list, *comment;
-    bool        ok = true;
+    const char      *database, *name;
+    json_t          *list, *comment;
+    struct sql_error why;
+    bool             ok = true;
 
     json_object_foreach((json_t *)(uintptr_t)have, database, list)
         json_object_foreach(list, name, comment)
             if (strncmp(json_string_value(comment), COMMENT, strlen(COMMENT)) == 0 &&
                 !json_object_get(json_object_get(wanted, database), name))
-                ok = ok && server_run(s, error, "DROP FUNCTION IF EXISTS %s.%s",
-                                      server_name(database), server_name(name));
+                engine_part(server_run(s, &why, "DROP FUNCTION IF EXISTS %s.%s",
+                                       server_name(database), server_name(name)), &ok, &why,
+                            error);
     return ok;
 }
 
 static bool
 sync_functions(struct server *s, const json_t *wanted, struct sql_error *error)
 {
-    json_t     *have = there(s, error), *list, *function;
-    const char *database, *name;
-    char        comment[40];
-    bool        ok = have && drop_others(s, have, wanted, error);
+    json_t          *have = there(s, error), *list, *function;
+    const char      *database, *name;
+    char             comment[40];
+    struct sql_error why;
+    bool             ok = have && drop_others(s, have, wanted, error);
 
-    json_object_foreach((json_t *)(uintptr_t)wanted, database, list)
+    json_object_foreach((json_t *)(uintptr_t)(have ? wanted : NULL), database, list)
         json_object_foreach(list, name, function) {
             comment_of(function, comment);
-            ok = ok && (strcmp(model_text(json_object_get(have, database), name), comment) == 0 ||
-                        make(s, database, name, function, error));
+            if (strcmp(model_text(json_object_get(have, database), name), comment) != 0)
+                engine_part(make(s, database, name, function, &why), &ok, &why, error);
         }
     json_decref(have);
     return ok;
@@ -226,25 +234,39 @@ change(struct server *s, const char *user, bool grant, const json_t *from, const
     return ok;
 }
 
+/* Of the accounts that were made here. */
 static bool
 sync_rights(struct server *s, const json_t *wanted, struct sql_error *error)
 {
-    json_t     *have = rights_there(s, error), *rights, *old;
-    const char *user;
-    bool        ok = have != NULL;
+    json_t          *have = rights_there(s, error), *ours, *row;
+    struct sql_error why;
+    bool             ok;
+    size_t           i;
 
-    json_object_foreach((json_t *)(uintptr_t)wanted, user, rights) {
-        old = json_object_get(have, account_name(s, user));
-        ok  = ok && change(s, user, true, rights, old, error) &&
-             change(s, user, false, old, rights, error);
+    ours = !have ? NULL : server_rows(s, error, "SELECT User FROM mysql.roles_mapping WHERE Host ="
+                                      " %s AND Role = '" ENGINE_ROLE "' AND Admin_option = 'N'",
+                                      server_text(s->account_host));
+    ok   = ours != NULL;
+    json_array_foreach(ours, i, row) {
+        const char *user   = server_cell(row, 0);
+        json_t     *rights = json_object_get(wanted, user);
+        json_t     *old    = json_object_get(have, account_name(s, user));
+
+        if (rights)
+            engine_part(change(s, user, true, rights, old, &why) &&
+                        change(s, user, false, old, rights, &why), &ok, &why, error);
     }
     json_decref(have);
+    json_decref(ours);
     return ok;
 }
 
 bool
 engine_sync_functions(struct server *s, const json_t *wanted, struct sql_error *error)
 {
-    return sync_functions(s, json_object_get(wanted, "functions"), error) &&
-           sync_rights(s, json_object_get(wanted, "execute"), error);
+    struct sql_error why;
+    bool             ok = sync_functions(s, json_object_get(wanted, "functions"), error);
+
+    engine_part(sync_rights(s, json_object_get(wanted, "execute"), &why), &ok, &why, error);
+    return ok;
 }

@@ -8,7 +8,7 @@
 #include "ctl/provision/engine_sync.h"
 #include "ctl/provision/schema.h"
 
-#define ROLE    "shardd_engine_user"
+#define ROLE    ENGINE_ROLE
 #define COMMENT "shardd"
 
 json_t *
@@ -43,9 +43,8 @@ engine_wanted_hash(const json_t *wanted)
     return hash != 0 ? hash : 1;
 }
 
-/* Keeps the first error of several. */
-static void
-keep_error(bool done, bool *ok, const struct sql_error *why, struct sql_error *error)
+void
+engine_part(bool done, bool *ok, const struct sql_error *why, struct sql_error *error)
 {
     if (!done && *ok)
         *error = *why;
@@ -96,12 +95,12 @@ sync_databases(struct server *s, const json_t *wanted, struct sql_error *error)
 
         json_object_set_new_nocheck(have, there, json_string_nocheck(server_cell(row, 1)));
         if (ours && !json_object_get(wanted, there))
-            keep_error(server_run(s, &why, "DROP DATABASE IF EXISTS %s", server_name(there)), &ok,
+            engine_part(server_run(s, &why, "DROP DATABASE IF EXISTS %s", server_name(there)), &ok,
                        &why, error);
     }
     json_object_foreach((json_t *)(uintptr_t)wanted, name, collation)
         if (rows)
-            keep_error(sync_database(s, name, json_string_value(collation),
+            engine_part(sync_database(s, name, json_string_value(collation),
                                      json_string_value(json_object_get(have, name)), &why),
                        &ok, &why, error);
     json_decref(rows);
@@ -177,10 +176,10 @@ sync_accounts(struct server *s, const json_t *wanted, struct sql_error *error)
 
     json_object_foreach(ours, name, value)
         if (!json_object_get(wanted, name))
-            keep_error(account_drop(s, name, &why), &ok, &why, error);
+            engine_part(account_drop(s, name, &why), &ok, &why, error);
     json_object_foreach((json_t *)(uintptr_t)wanted, name, value)
         if (ours)
-            keep_error(sync_account(s, name, json_string_value(value),
+            engine_part(sync_account(s, name, json_string_value(value),
                                     json_string_value(json_object_get(have, name)),
                                     json_object_get(ours, name) != NULL, &why), &ok, &why,
                        error);
@@ -254,10 +253,10 @@ engine_sync(struct server *s, const json_t *wanted, struct sql_error *error)
 
     if (!ok)
         return false;
-    keep_error(sync_databases(s, json_object_get(wanted, "databases"), &why), &ok, &why, error);
-    keep_error(sync_accounts(s, json_object_get(wanted, "users"), &why), &ok, &why, error);
-    keep_error(sync_role(s, &why), &ok, &why, error);
-    keep_error(engine_sync_functions(s, wanted, &why), &ok, &why, error);
+    engine_part(sync_databases(s, json_object_get(wanted, "databases"), &why), &ok, &why, error);
+    engine_part(sync_accounts(s, json_object_get(wanted, "users"), &why), &ok, &why, error);
+    engine_part(sync_role(s, &why), &ok, &why, error);
+    engine_part(engine_sync_functions(s, wanted, &why), &ok, &why, error);
     return ok;
 }
 

@@ -17,6 +17,8 @@
 
 #include "ctl/provision/cluster.h"
 
+#define ENGINE_ROLE "shardd_engine_user" /* has every account of ours */
+
 /* What all engines must have now, owned by the caller: {"databases": {name: collation},
  * "users": {name: secret}, "service": secret, "functions": {database: {name: as in the catalog}},
  * "execute": {user: {database or "*": true}}}. */
@@ -27,6 +29,9 @@ uint64_t engine_wanted_hash(const json_t *wanted);
 
 /* Compares and writes what differs. False with the first `error`; the rest is done. */
 bool engine_sync(struct server *s, const json_t *wanted, struct sql_error *error) must_check;
+
+/* One of several parts: keeps the first error, in `ok` whether there is none. */
+void engine_part(bool done, bool *ok, const struct sql_error *why, struct sql_error *error);
 
 /* Parts of these: engine_functions.c. */
 void engine_wanted_functions(struct cluster *c, json_t *wanted);

@@ -215,10 +215,24 @@ def test_a_server_that_exists(c, scratch, by):
         assert refused.returncode == 1 and "local_infile" in refused.stderr
         theirs.sql("SET GLOBAL local_infile = 1")
         before = theirs.boss("SELECT User, Host FROM mysql.global_priv ORDER BY 1, 2")
+        # An account that is theirs keeps its rights, whatever rights its namesake has here.
+        known = f"known@{'127.0.0.1' if by == 'port' else 'localhost'}"
+        theirs.boss(f"GRANT EXECUTE ON own.* TO {known} IDENTIFIED BY 'x'")
+        rights = theirs.boss(f"SHOW GRANTS FOR {known}")
+        c.sql("CREATE USER known IDENTIFIED BY 'k'", db=None)
+        refused = c.ctl_raw("engine add", *login)
+        assert refused.returncode == 1 and "is somebody else's; remove it" in refused.stderr
+        assert theirs.boss(f"SHOW GRANTS FOR {known}") == rights
+        c.sql("DROP USER known", db=None)
+        theirs.boss(f"DROP USER {known}")
+        assert theirs.boss("SELECT User, Host FROM mysql.global_priv ORDER BY 1, 2") == before
+        assert theirs.names() & {"own", "app"} == {"own"}
         c.ctl("engine add", *login, "--name", by)
         (one,) = [e for e in engines(c) if e["name"] == by]
         assert (one["port"] or one["socket"]) == (theirs.port if by == "port" else address)
         assert by in in_routes(c) and "secret" not in one
+        refused = c.ctl_raw("engine add", *login)
+        assert refused.returncode == 1 and "is an engine already" in refused.stderr
         c.sql("CREATE DATABASE both_of_them", db=None)
         have = theirs.names()
         assert {"own", "app", "both_of_them"} <= have

@@ -277,6 +277,12 @@ def test_new_servers_and_new_homes_have_it(new_cluster):
     c.sql("CREATE USER some IDENTIFIED BY 'some'")
     c.sql("GRANT SELECT ON app.* TO some")
     c.sql("GRANT EXECUTE ON app.* TO some")
+    c.sql("CREATE DATABASE `we``ird`")
+    c.sql("CREATE FUNCTION `we``ird`.twice(x INT) RETURNS INT RETURN x * 2")
+    c.sql("GRANT EXECUTE ON `we``ird`.* TO some")
+    with c.connect(user="some", password="some") as connection:
+        assert answer(connection, "SELECT a.id FROM t a JOIN t b ON `we``ird`.twice(a.id) = b.id"
+                                  " WHERE b.id < 6 ORDER BY 1")[1] == [(1,), (2,)]
     for said in (None, "REVOKE EXECUTE ON app.* FROM some"):
         if said:
             c.sql(said)
