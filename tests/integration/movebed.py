@@ -54,6 +54,14 @@ class Load(threading.Thread):
             self.wrong.append(f"{time.strftime('%H:%M:%S')}.{int(now % 1 * 1000):03} "
                               f"{type(self).__name__} {self.number}: {error!r}")
 
+    def both(self, cursor, sql, args):
+        """On self.mirror too, a plain server's connection."""
+        cursor.execute(sql, args)
+        count = cursor.rowcount
+        with self.mirror.cursor() as other:
+            other.execute(sql, args)
+            assert other.rowcount == count, f"{sql} {args}: {count} rows, not {other.rowcount}"
+
     def begin(self, cursor):
         pass
 
@@ -63,13 +71,6 @@ class Writer(Load):
         self.mirror = self.bed.plain.connect(db="app")
         self.known = {}
         self.next = 0
-
-    def both(self, cursor, sql, args):
-        cursor.execute(sql, args)
-        count = cursor.rowcount
-        with self.mirror.cursor() as other:
-            other.execute(sql, args)
-            assert other.rowcount == count, f"{sql} {args}: {count} rows, not {other.rowcount}"
 
     def id(self):
         return self.number * 1_000_000 + self.random.randrange(ROWS)

@@ -22,13 +22,6 @@ class Worker(movebed.Load):
         self.ids = set()
         self.deadlocks = 0
 
-    def both(self, cursor, sql, args):
-        cursor.execute(sql, args)
-        count = cursor.rowcount
-        with self.mirror.cursor() as other:
-            other.execute(sql, args)
-            assert other.rowcount == count, f"{sql} {args}: {count} rows, not {other.rowcount}"
-
     def insert(self, cursor):
         owner, text, n = self.owner(), "x" * self.random.randrange(150), self.random.randrange(9)
         if self.bed.numbers:
