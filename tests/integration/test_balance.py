@@ -1,8 +1,5 @@
 """Three replicas, one slow, one failing a tenth of its statements, one well: what reads through
 shardd get of that, beside reads that go to each in turn."""
-import contextlib
-import os
-import signal
 import time
 
 import pytest
@@ -88,19 +85,6 @@ def test_slow_and_failing_servers_are_avoided(three):
     assert again.errors == 0
 
 
-@contextlib.contextmanager
-def settings(c, text):
-    path   = c.home / "shardd.conf"
-    before = path.read_text()
-    path.write_text(before + text)
-    os.kill(c.master(), signal.SIGHUP)
-    try:
-        yield
-    finally:
-        path.write_text(before)
-        os.kill(c.master(), signal.SIGHUP)
-
-
 def read(app, n=30):
     for i in range(n):
         with app.cursor() as cursor:
@@ -143,11 +127,11 @@ def test_when_most_look_ill_all_are_used(three):
         wait_for("all three well", lambda: not any(
             c.metric("shardd_replica_breakers_open", replica=r["replica"])
             for r in c.replica_list()))
-        with settings(c, "breaker_open_ms = 600000;\nbreaker_open_max_ms = 600000;\n"):
+        with c.reloaded(breaker_open_ms=600000, breaker_open_max_ms=600000):
             # They close soon again where the setting has not arrived yet.
             wait_for("all used", lambda: break_them() or (
                 all_are_used() and are_open() and not time.sleep(1) and are_open()), 60)
-        with settings(c, "replica_panic_percent = 0;\n"):
+        with c.reloaded(replica_panic_percent=0):
             wait_for("the other rule", only_the_third)
             assert are_open()
         wait_for("the first rule", all_are_used)

@@ -3,7 +3,6 @@ import contextlib
 import json
 import multiprocessing
 import os
-import re
 import signal
 import struct
 import threading
@@ -57,19 +56,8 @@ def fencing(scratch):
 @pytest.fixture
 def hasty(fencing):
     """Nobody waits for long."""
-    path = fencing.cluster.home / "shardd.conf"
-    text, log = path.read_text(), fencing.cluster.home / "shardd.log"
-
-    def set_to(what, words):
-        before = log.read_text().count(words)
-        path.write_text(what)
-        os.kill(fencing.cluster.master(), signal.SIGHUP)
-        testbed.wait_for("the setting",
-                         lambda: log.read_text().count(words) > before)
-
-    set_to(re.sub(r"(fence_wait_ms *= *)60000", r"\g<1>700", text), "fence_wait_ms 60000 -> 700")
-    yield fencing
-    set_to(text, "fence_wait_ms 700 -> 60000")
+    with fencing.cluster.reloaded(fence_wait_ms=700):
+        yield fencing
     fencing.down()
 
 

@@ -1,6 +1,5 @@
 """test_gather_faults.py - gathering that does not go well: limits, slow and lost clients, shards
 and engines. Each is one clear error (or a wait), and afterwards all is as before."""
-import contextlib
 import os
 import re
 import signal
@@ -38,20 +37,6 @@ def c(gathering):
     return gathering
 
 
-@contextlib.contextmanager
-def seconds(c, n):
-    """With gather_max_seconds, and as it was before."""
-    path, log = c.home / "shardd.conf", c.home / "shardd.log"
-    text = path.read_text()
-    for settings in text + f"gather_max_seconds = {n};\n", text:
-        told = log.read_text().count("gather_max_seconds ")
-        path.write_text(settings)
-        os.kill(c.master(), signal.SIGHUP)
-        wait_for("the setting", lambda t=told: log.read_text().count("gather_max_seconds ") > t)
-        if settings is not text:
-            yield
-
-
 def timed_out(c, sql, n=1):
     """The setting arrives when it arrives: until then the statement is killed by us."""
     def run():
@@ -67,7 +52,7 @@ def timed_out(c, sql, n=1):
             timer.cancel()
             db.close()
         return None
-    with seconds(c, n):
+    with c.reloaded(gather_max_seconds=n):
         error = wait_for("the time to be up", run)
     assert "gather_max_seconds" in error.args[1]
 

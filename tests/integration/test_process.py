@@ -1,6 +1,5 @@
 """The programs: settings, signals, stopping and starting again, installing."""
 import os
-import re
 import signal
 import subprocess
 import time
@@ -38,22 +37,10 @@ def test_help_and_usage():
     assert shardd("--version").returncode == 0
 
 
-def conf_of(cluster):
-    """The file that shardd was started with."""
-    words = open(f"/proc/{cluster.master()}/cmdline").read().split("\0")
-    return words[words.index("-c") + 1]
-
-
 def test_sighup_reloads(new_cluster):
     cluster = new_cluster(workers=1)
     held = [cluster.connect(db=None) for _ in range(5)]
-    path = conf_of(cluster)
-    before = open(path).read()
-    text = re.sub(r"^max_clients.*\n", "", before, flags=re.M)
     workers = cluster.worker_pids()
-    with open(path, "w") as f:
-        f.write(text + "max_clients = 5;\n")
-    os.kill(cluster.master(), signal.SIGHUP)
 
     def refused():
         try:
@@ -62,17 +49,14 @@ def test_sighup_reloads(new_cluster):
         except pymysql.err.OperationalError as error:
             return error.args[0] == 1040
 
-    testbed.wait_for("the new limit", refused)
-    with open(path, "w") as f:
-        f.write("max_clients = \"nonsense\";\n")
-    os.kill(cluster.master(), signal.SIGHUP)  # a mistake changes nothing
-    time.sleep(0.3)
-    assert refused()
-    assert [testbed.Answer(c, "SELECT 1").rows for c in held] == [[(1,)]] * 5
-    assert cluster.worker_pids() == workers
-    with open(path, "w") as f:
-        f.write(before)
-    os.kill(cluster.master(), signal.SIGHUP)
+    with cluster.reloaded(max_clients=5):
+        testbed.wait_for("the new limit", refused)
+        (cluster.home / "shardd.conf").write_text('max_clients = "nonsense";\n')
+        os.kill(cluster.master(), signal.SIGHUP)  # a mistake changes nothing
+        time.sleep(0.3)
+        assert refused()
+        assert [testbed.Answer(c, "SELECT 1").rows for c in held] == [[(1,)]] * 5
+        assert cluster.worker_pids() == workers
     testbed.wait_for("the old limit", lambda: not refused())
     for c in held:
         c.close()

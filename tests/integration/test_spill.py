@@ -1,9 +1,7 @@
 """test_spill.py - merges that have little memory: what is too much goes to a temporary file, and
 the answers are one server's. Memory stays bounded, and a full disk is an error that says so."""
-import contextlib
 import os
 import pathlib
-import signal
 import subprocess
 
 import pytest
@@ -102,18 +100,6 @@ def test_prepared(pair):
         assert prepared[0] == prepared[1]
 
 
-@contextlib.contextmanager
-def setting(cluster, text):
-    """It is there when a statement behaves so."""
-    path   = cluster.home / "shardd.conf"
-    before = path.read_text()
-    path.write_text(before + text + "\n")
-    os.kill(cluster.master(), signal.SIGHUP)
-    yield
-    path.write_text(before)
-    os.kill(cluster.master(), signal.SIGHUP)
-
-
 def fails(pair, code, word):
     def so():
         answer = testbed.Answer(pair.connections[0], READS[2])
@@ -128,9 +114,9 @@ def works_again(pair):
 
 
 def test_limit_of_the_file(pair):
-    with setting(pair.cluster, "merge_disk_bytes = 0;"):
+    with pair.cluster.reloaded(merge_disk_bytes=0):
         fails(pair, 1114, "merge_memory_bytes")
-    with setting(pair.cluster, 'merge_disk_bytes = "1M";'):
+    with pair.cluster.reloaded(merge_disk_bytes='"1M"'):
         fails(pair, 1114, "merge_disk_bytes")
     works_again(pair)
 
@@ -142,11 +128,11 @@ def test_disk_full(pair, scratch):
                       check=False).returncode != 0:
         pytest.skip("no file systems can be mounted here")
     try:
-        with setting(pair.cluster, f'merge_folder = "{small}";'):
+        with pair.cluster.reloaded(merge_folder=f'"{small}"'):
             fails(pair, 1021, str(small))
             fails(pair, 1021, str(small))
             assert left_over(pair.cluster) == []
-        with setting(pair.cluster, f'merge_folder = "{scratch}/nowhere";'):
+        with pair.cluster.reloaded(merge_folder=f'"{scratch}/nowhere"'):
             fails(pair, 1026, "nowhere")
         works_again(pair)
     finally:

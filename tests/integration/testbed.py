@@ -398,6 +398,26 @@ class Cluster:
         return [p for p in children(self.master() or 0) if alive(p)]
 
     @contextlib.contextmanager
+    def reloaded(self, **settings):
+        """With these for a while, and then with those of before. shardd has read them: its workers
+        have them a moment later."""
+        path, log = self.home / "shardd.conf", self.home / "shardd.log"
+        before = path.read_text()
+
+        def read(text):
+            told = log.read_text().count("settings read: ")
+            path.write_text(text)
+            os.kill(self.master(), signal.SIGHUP)
+            wait_for("the settings", lambda: log.read_text().count("settings read: ") > told)
+
+        read(re.sub(rf"^({'|'.join(settings)}) *=.*\n", "", before, flags=re.M) +
+             "".join(f"{name} = {value};\n" for name, value in settings.items()))
+        try:
+            yield
+        finally:
+            read(before)
+
+    @contextlib.contextmanager
     def controller_stopped(self):
         pids = programs(self.home, "shardctl")
         try:
