@@ -256,17 +256,25 @@ server_table(struct server *s, struct span sql, json_t **columns, json_t **rows,
     return true;
 }
 
+static json_t *
+rows_of(struct server *s, struct sql_error *error, const char *fmt, va_list args)
+{
+    struct buf sql  = { 0 };
+    json_t    *rows = query_rows(s, format(&sql, fmt, args), error);
+
+    buf_fini(&sql);
+    return rows;
+}
+
 json_t *
 server_rows(struct server *s, struct sql_error *error, const char *fmt, ...)
 {
-    struct buf sql = { 0 };
-    json_t    *rows;
-    va_list    args;
+    json_t *rows;
+    va_list args;
 
     va_start(args, fmt);
-    rows = query_rows(s, format(&sql, fmt, args), error);
+    rows = rows_of(s, error, fmt, args);
     va_end(args);
-    buf_fini(&sql);
     return rows;
 }
 
@@ -305,14 +313,12 @@ bool
 server_value(struct server *s, char *out, size_t room, struct sql_error *error,
              const char *fmt, ...)
 {
-    struct buf sql = { 0 };
-    json_t    *rows;
-    va_list    args;
+    json_t *rows;
+    va_list args;
 
     va_start(args, fmt);
-    rows = query_rows(s, format(&sql, fmt, args), error);
+    rows = rows_of(s, error, fmt, args);
     va_end(args);
-    buf_fini(&sql);
     if (!rows)
         return false;
     snprintf(out, room, "%s", server_cell(json_array_get(rows, 0), 0));
