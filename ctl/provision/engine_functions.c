@@ -265,8 +265,8 @@ bool
 engine_sync_functions(struct server *s, const json_t *wanted, struct sql_error *error)
 {
     struct sql_error why;
-    bool             ok = sync_functions(s, json_object_get(wanted, "functions"), error);
+    bool             ok = sync_rights(s, json_object_get(wanted, "execute"), error);
 
-    engine_part(sync_rights(s, json_object_get(wanted, "execute"), &why), &ok, &why, error);
+    engine_part(sync_functions(s, json_object_get(wanted, "functions"), &why), &ok, &why, error);
     return ok;
 }

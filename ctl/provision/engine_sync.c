@@ -145,10 +145,12 @@ finish_account(struct server *s, const char *name, struct sql_error *error)
 
 static bool
 sync_account(struct server *s, const char *name, const char *secret, const char *stored,
-             bool ours, struct sql_error *error)
+             bool ours, bool runs_all, struct sql_error *error)
 {
+    /* With its rights from the first moment: a connection has those of its login for good. */
     if (!stored)
-        return server_run(s, error, "CREATE USER %s IDENTIFIED BY %s", account_name(s, name),
+        return server_run(s, error, "GRANT CREATE TEMPORARY TABLES%s ON *.* TO %s IDENTIFIED BY %s",
+                          runs_all ? ", EXECUTE" : "", account_name(s, name),
                           server_text(secret)) &&
                finish_account(s, name, error);
     if (!same_secret(stored, secret))
@@ -161,8 +163,10 @@ sync_account(struct server *s, const char *name, const char *secret, const char 
 }
 
 static bool
-sync_accounts(struct server *s, const json_t *wanted, struct sql_error *error)
+sync_accounts(struct server *s, const json_t *all, struct sql_error *error)
 {
+    const json_t *wanted = json_object_get(all, "users");
+    const json_t *rights = json_object_get(all, "execute");
     json_t *have = names_of(server_rows(s, error,
             "SELECT User, IFNULL(JSON_VALUE(Priv, '$.authentication_string'), '')"
             " FROM mysql.global_priv WHERE Host = %s", server_text(s->account_host)));
@@ -181,8 +185,9 @@ sync_accounts(struct server *s, const json_t *wanted, struct sql_error *error)
         if (ours)
             engine_part(sync_account(s, name, json_string_value(value),
                                     json_string_value(json_object_get(have, name)),
-                                    json_object_get(ours, name) != NULL, &why), &ok, &why,
-                       error);
+                                    json_object_get(ours, name) != NULL,
+                                    json_object_get(json_object_get(rights, name), "*") != NULL,
+                                    &why), &ok, &why, error);
     json_decref(have);
     json_decref(ours);
     return ok;
@@ -254,7 +259,7 @@ engine_sync(struct server *s, const json_t *wanted, struct sql_error *error)
     if (!ok)
         return false;
     engine_part(sync_databases(s, json_object_get(wanted, "databases"), &why), &ok, &why, error);
-    engine_part(sync_accounts(s, json_object_get(wanted, "users"), &why), &ok, &why, error);
+    engine_part(sync_accounts(s, wanted, &why), &ok, &why, error);
     engine_part(sync_role(s, &why), &ok, &why, error);
     engine_part(engine_sync_functions(s, wanted, &why), &ok, &why, error);
     return ok;
