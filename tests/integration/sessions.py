@@ -5,8 +5,8 @@
 A case is a few clients that take turns, each a connection to a cluster and one to a plain server.
 What they do is written down as steps (sessions_steps.py), so that a case can be run again: a
 difference is shrunk to few steps and printed. Compared are all packets of an answer: rows,
-definitions of columns, affected rows, ids, counts of warnings, flags of the status, what is told of
-the session, codes of errors. What shardd refuses is counted, by its words; behind it the client
+definitions of columns, affected rows, ids, counts of warnings, flags of the status, codes of
+errors. What shardd refuses is counted, by its words; behind it the client
 begins anew, for the two servers' states differ.
 """
 import argparse
@@ -22,8 +22,8 @@ import testbed
 from test_track import change_user, entries
 
 # In a transaction, autocommit, more results, cursor, last row, no backslash escapes, OUT
-# parameters, read only, session changed, ANSI_QUOTES.
-STATUS = 0x1 | 0x2 | 0x8 | 0x40 | 0x80 | 0x200 | 0x1000 | 0x2000 | 0x4000 | 0x8000
+# parameters, read only, ANSI_QUOTES. What is told of a changed session is test_track.py's.
+STATUS = 0x1 | 0x2 | 0x8 | 0x40 | 0x80 | 0x200 | 0x1000 | 0x2000 | 0x8000
 KILLED, NOT_PREPARED, IN_XA, NO_LOCK, READ_ONLY = 1927, 1295, 1399, 1100, 1792
 # SET with parameters by the binary protocol; a procedure that begins a transaction inside of one.
 REFUSED = NOT_PREPARED, IN_XA
@@ -38,16 +38,15 @@ def shown(status):
 class Side:
     """One client's connection to one of the servers, and its prepared statements."""
 
-    def __init__(self, port, db, tracks):
-        self.port, self.db, self.tracks = port, db, tracks
+    def __init__(self, port, db):
+        self.port, self.db = port, db
         self.raw, self.statements = None, {}
         self.open()
 
     def open(self):
         self.close()
         self.raw, self.statements = rawclient.RawClient(self.port, 60), {}
-        more = rawclient.MULTI_STATEMENTS | (rawclient.SESSION_TRACK if self.tracks else 0)
-        self.raw.login(db=self.db, more=more)
+        self.raw.login(db=self.db, more=rawclient.MULTI_STATEMENTS)
         self.raw.query("SELECT 1")  # a server's thread tells the FOUND_ROWS() of its last client
 
     def close(self):
@@ -89,17 +88,18 @@ class Side:
             self.statements[slot] = number, len(params), sql
             yield "prepared", len(params), [self._column(c) for c in columns]
         elif kind == "reset":
+            self.statements = {}
             raw.command(RESET_CONNECTION)
-            yield self._ok(raw.ok(), "USE")
+            yield self._ok(raw.ok())
         elif kind == "user":
             self.statements = {}
             answer = change_user(raw, what[0])
             if answer[:1] == b"\xff":
                 raise rawclient.ServerError(answer)
-            yield self._ok(answer, "USE")
+            yield self._ok(answer)
         elif kind == "init":
             raw.command(rawclient.INIT_DB, what[0].encode())
-            yield self._ok(raw.ok(), "USE")
+            yield self._ok(raw.ok())
         elif kind == "ping":
             raw.command(rawclient.PING)
             yield self._ok(raw.ok())
@@ -182,22 +182,19 @@ class Side:
 
     @staticmethod
     def _ok(packet, sql=""):
-        affected, number, status, warnings, info, told = entries(packet)
+        affected, number, status, warnings, info, _ = entries(packet)
         if "SET STATEMENT" in sql:
-            status, told = status & ~0xc200, []
-        if "USE" not in sql:  # a server tells it also behind routines of another schema
-            told = [t for t in told if t[0] == 0]
+            status &= ~0x8200
         if sql.startswith("LOCK"):  # of what the backend was told for it
             warnings = 0
-        return "ok", affected, number, shown(status), warnings, info, told
+        return "ok", affected, number, shown(status), warnings, info
 
     @staticmethod
     def _eof(packet, sql=""):
-        """Under SET STATEMENT the flags are those of the settings while it runs; and whether a
-        function has changed a setting is told only where entries can follow, with OK. How many
+        """Under SET STATEMENT the flags are those of the settings while it runs. How many
         warnings an expression gives that is no row's is the optimizer's, on each shard."""
         warnings, status = struct.unpack_from("<HH", packet, 1)
-        return shown(status & ~(0xc200 if "SET STATEMENT" in sql else 0x4000)), warnings != 0
+        return shown(status & ~(0x8200 if "SET STATEMENT" in sql else 0)), warnings != 0
 
 
 def refused(seen):
@@ -232,9 +229,9 @@ def difference(ours, theirs):
 
 
 class Client:
-    def __init__(self, ports, number, tracks):
+    def __init__(self, ports, number):
         self.number = number
-        self.sides = [Side(port, f"c{number}", tracks) for port in ports]
+        self.sides = [Side(port, f"c{number}") for port in ports]
 
     def close(self):
         for side in self.sides:
@@ -281,7 +278,7 @@ class Campaign:
     def run_steps(self, steps, count=True):
         """(index, how) of the first difference in `steps`: [(client, step)]; None."""
         self.clean()
-        crowd = [Client(self.ports, n, tracks=n == 1) for n in range(self.clients)]
+        crowd = [Client(self.ports, n) for n in range(self.clients)]
         others = [{c.number: c.sides[i] for c in crowd} for i in (0, 1)]
         try:
             for index, (number, step) in enumerate(steps):

@@ -28,7 +28,7 @@ CODE = [
     "CREATE PROCEDURE {db}.q(IN i INT) BEGIN SET group_concat_max_len = 9, @q = i; "
     "SET time_zone = '+02:00'; SELECT i, n FROM {db}.g WHERE id <= i ORDER BY id; SELECT @q; END",
     "CREATE PROCEDURE {db}.w(IN i INT) BEGIN UPDATE {db}.au SET n = n + i; "
-    "INSERT INTO {db}.au (n) VALUES (i), (i); SET autocommit = 1; END",
+    "INSERT INTO {db}.au (n) VALUES (i), (i); END",
     "CREATE PROCEDURE {db}.x() BEGIN START TRANSACTION; UPDATE {db}.au SET n = n + 1; COMMIT; END",
     "CREATE PROCEDURE {db}.y() BEGIN SET NAMES latin1; SET max_error_count = 3; "
     "SELECT CAST('x' AS INT); SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'y'; END",
@@ -95,7 +95,7 @@ SETTINGS = {
     "last_insert_id": ["5", "0"], "identity": ["6"], "sql_quote_show_create": ["0", "1"],
     "max_sort_length": ["64", "8", "1024"], "big_tables": ["0", "1"], "sql_warnings": ["0", "1"],
     "tx_read_only": ["0"], "sql_big_selects": ["0", "1"],
-    "nosuch": ["1"], "version": ["'x'"], "max_connections": ["7"], "join_buffer_size": ["1000"],
+    "nosuch": ["1"], "max_connections": ["7"], "join_buffer_size": ["1000"],
     "tmp_table_size": ["2000", "100000"], "max_heap_table_size": ["20000"],
     "default_storage_engine": ["'InnoDB'", "'MyISAM'", "nosuch"], "profiling": ["0"],
     "optimizer_switch": ["'mrr=on'", "'mrr=off'", "'default'", "'x=on'"],
@@ -145,6 +145,8 @@ class Maker:
         if self.rng.random() < 0.3:
             return "query", (f"SELECT SQL_CALC_FOUND_ROWS id FROM {self.any('t', 'g', 'r')} "
                              "ORDER BY id LIMIT 2; SELECT FOUND_ROWS()")
+        if self.rng.random() < 0.3:
+            return "query", f"{self.write()}; SELECT ROW_COUNT()"
         return "query", "; ".join(self.sql() for _ in range(self.rng.randint(2, 3)))
 
     def command(self):
@@ -173,10 +175,10 @@ class Maker:
             (2, f"INSERT INTO {t} (id, n, s) VALUES (?, ?, ?)"),
             (1, f"DELETE FROM {t} WHERE id = ?"),
             (2, f"SELECT COUNT(*), SUM(n) FROM {t} WHERE n > ?"), (1, "SET @a = ?"),
-            (1, "SET sql_mode = ?"), (1, "SELECT LAST_INSERT_ID(), ROW_COUNT()"),
+            (1, "SET sql_mode = ?"), (1, "SELECT LAST_INSERT_ID()"),
             (2, lambda: self.sql()), (1, f"SELECT n FROM {t} ORDER BY id LIMIT ?"),
             (1, "SELECT 'é', \"q\", ?"), (1, f"CALL {self.e}.p(?)"), (1, f"CALL {self.e}.q(?)"),
-            (1, "SELECT @a := ?"), (1, f"SELECT n INTO @a FROM {t} WHERE id = ?"),
+            (1, "SELECT @a := ?"),
         ])
 
     def table(self):
@@ -253,20 +255,20 @@ class Maker:
             "WHERE VARIABLE_VALUE IS NOT NULL ORDER BY 1",
             f"SET @{v} = @@{self.any('sql_mode', 'time_zone', 'autocommit', 'warning_count')}",
             f"SELECT @{v} := n FROM g ORDER BY id", f"INSERT INTO g (n) VALUES (@{v} := {n})",
-            f"UPDATE t SET n = @{v} WHERE id = {n}", f"SET @{v} = ROW_COUNT()")
+            f"UPDATE t SET n = @{v} WHERE id = {n}", f"SET @{v} = LAST_INSERT_ID()")
 
     def look(self):
         return self.any(
             "SELECT @@sql_mode, @@time_zone, @@autocommit, @@tx_isolation",
             "SELECT @@character_set_client, @@character_set_results, @@collation_connection",
             "SELECT @@character_set_database, @@collation_database, DATABASE()",
-            "SELECT @@in_transaction, @@tx_read_only, @@completion_type",
+            "SELECT @@tx_read_only, @@completion_type",
             "SELECT @@sql_select_limit, @@max_statement_time, @@lock_wait_timeout",
             "SELECT @@auto_increment_increment, @@auto_increment_offset, @@sql_auto_is_null",
             "SELECT @@last_insert_id, @@identity, @@warning_count, @@error_count",
             "SELECT 'a' || 'b', FROM_UNIXTIME(0), 1/3, DAYNAME('2024-01-01')",
-            "SELECT LAST_INSERT_ID()", "SELECT ROW_COUNT()",
-            "SELECT LAST_INSERT_ID(), ROW_COUNT(), @@warning_count",
+            "SELECT LAST_INSERT_ID()",
+            "SELECT LAST_INSERT_ID(), @@warning_count",
             "SHOW WARNINGS", "SHOW ERRORS", "SHOW COUNT(*) WARNINGS", "SHOW WARNINGS LIMIT 1",
             "SHOW COUNT(*) ERRORS", "SELECT LAST_INSERT_ID(41)", "DO LAST_INSERT_ID(42)",
             "SET @a = LAST_INSERT_ID(43)",
@@ -279,7 +281,7 @@ class Maker:
             "SHOW TABLES", "SELECT CONNECTION_ID() > 0", "SHOW SESSION VARIABLES LIKE 'tx_%'")
 
     def asked(self):
-        return self.any(*sorted(SETTINGS.keys() - {"timestamp", "version"}))
+        return self.any(*sorted(SETTINGS.keys() - {"timestamp", "max_connections"}))
 
     # --- rows -------------------------------------------------------------------
 
@@ -325,7 +327,7 @@ class Maker:
         return self.any(
             "SELEC 1", "SELECT nosuch FROM t", "SELECT * FROM nosuch", "INSERT INTO t VALUES (1)",
             "INSERT INTO t VALUES (1, 1, 1), (2, 2, 2)", "SELECT nosuch()", "DROP TABLE nosuch",
-            "SIGNAL SQLSTATE '45000'", "SIGNAL SQLSTATE '01000' SET MESSAGE_TEXT = 'w'", "",
+            "SIGNAL SQLSTATE '45000'", "SIGNAL SQLSTATE '01000' SET MESSAGE_TEXT = 'w'",
             "INSERT INTO g (id, n) VALUES (1, 1)", "CALL nosuch()",
             "SELECT (SELECT n FROM g)", "DROP TABLE IF EXISTS nosuch", "DO 1/0", "DO (SELECT 1)",
             "CREATE TABLE t (id INT)", "CREATE TABLE IF NOT EXISTS g (id INT)", "DO SLEEP(0)")
@@ -341,7 +343,7 @@ class Maker:
             (1, "COMMIT RELEASE"), (1, "COMMIT AND NO CHAIN NO RELEASE"), (1, "ROLLBACK RELEASE"),
             (4, f"SAVEPOINT {name}"), (3, f"ROLLBACK TO {name}"), (2, f"RELEASE SAVEPOINT {name}"),
             (1, f"ROLLBACK TO SAVEPOINT {name}"), (3, "SET autocommit = 0"),
-            (3, "SET autocommit = 1"), (2, "SELECT @@in_transaction, @@autocommit"),
+            (3, "SET autocommit = 1"), (2, "BEGIN; SELECT @@in_transaction, @@autocommit"),
             (1, "COMMIT WORK"), (1, "BEGIN WORK"),
         ])
 
