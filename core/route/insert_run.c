@@ -130,6 +130,13 @@ insert_begins(const struct plan *plan, const struct plan_values *values, uint32_
     return same;
 }
 
+/* Some are stored only in a certain sql_mode: 2024-00-00. */
+static bool
+is_date(const struct route_column *c, const struct key_value *v)
+{
+    return (c->type == COLUMN_DATE || c->type == COLUMN_DATETIME) && v->kind == KEY_VALUE_STRING;
+}
+
 bool
 insert_hash(const struct plan *plan, const struct routes *r, const struct plan_values *values,
             uint32_t row, bool numbered, uint64_t number, uint64_t *out, struct sql_error *error)
@@ -146,6 +153,8 @@ insert_hash(const struct plan *plan, const struct routes *r, const struct plan_v
     if (!in->key_null) {
         key_of(plan, values, in, numbered, number, digits, &room, &v);
         ok = keyhash_stored(c, &v, false, &hash) == KEY_HASH ||
+             (values->stored && is_date(c, &v) &&
+              keyhash_row(c, v.bytes, v.collation, &hash)) ||
              undecided_key(plan, t, c, &v, error);
     }
     if (ok)

@@ -71,7 +71,9 @@ ask_year(const struct key_value *v, enum question question, uint64_t *hash)
     struct number n;
     uint64_t      value;
 
-    bool good = v->kind == KEY_VALUE_INT ||
+    bool text = v->kind == KEY_VALUE_STRING && question == STORED &&
+                span_equal(v->bytes, SPAN("0000")); /* '0' is 2000 */
+    bool good = text || v->kind == KEY_VALUE_INT ||
                 (v->kind == KEY_VALUE_STRING && v->bytes.len == 4 &&
                  number_is_canonical_int(v->bytes));
     if (!good || !number_parse(v->bytes, &n) ||
@@ -138,11 +140,26 @@ is_date_text(enum key_value_kind kind)
     return kind == KEY_VALUE_STRING || kind == KEY_VALUE_DATE;
 }
 
+/* What is stored as zero, if the session's sql_mode lets it be stored. Compared it is NULL, too. */
+static bool
+is_zero_date(const struct key_value *v, struct moment *m)
+{
+    bool zero = v->kind == KEY_VALUE_DATETIME || v->kind == KEY_VALUE_STRING
+                    ? datetime_parse(v->bytes, false, m)
+                    : false;
+
+    zero = zero || (is_date_text(v->kind) && date_parse(v->bytes, false, m));
+    return zero && m->year + m->month + m->day == 0 && m->hour + m->minute + m->second == 0 &&
+           m->micro == 0;
+}
+
 static enum answer
-ask_date(const struct key_value *v, uint64_t *hash)
+ask_date(const struct key_value *v, enum question question, uint64_t *hash)
 {
     struct moment m;
 
+    if (question == STORED && is_zero_date(v, &m))
+        return hashed(hash, hash_word(0));
     if (is_date_text(v->kind) && date_parse(v->bytes, true, &m))
         return hashed(hash, hash_word(moment_date(&m)));
     if (v->kind == KEY_VALUE_DATETIME && datetime_parse(v->bytes, true, &m) &&
@@ -153,10 +170,13 @@ ask_date(const struct key_value *v, uint64_t *hash)
 
 static enum answer
 ask_datetime(const struct route_column *c, const struct key_value *v,
-             uint64_t *hash)
+             enum question question, uint64_t *hash)
 {
     struct moment m;
     bool          full = v->kind == KEY_VALUE_STRING || v->kind == KEY_VALUE_DATETIME;
+
+    if (question == STORED && is_zero_date(v, &m))
+        return hashed(hash, hash_word(0));
 
     if (!(full && datetime_parse(v->bytes, true, &m)) &&
         !(is_date_text(v->kind) && date_parse(v->bytes, true, &m)))
@@ -247,6 +267,8 @@ ask_binary(const struct route_column *c, const struct key_value *v,
         (question == STORED && bytes.len > c->length) ||
         (v->collate && question == COMPARE && v->collation != c->collation))
         return CANNOT;
+    if (v->collation == COLLATION_CONVERTED && !hex && !number)
+        return CANNOT;
     for (size_t i = 0; i < bytes.len && !hex && v->collation == 0; i++)
         if (bytes.ptr[i] >= 0x80)
             return CANNOT; /* the connection would convert it */
@@ -283,8 +305,8 @@ ask(const struct route_column *c, const struct key_value *v,
     case COLUMN_YEAR:      return ask_year(v, question, hash);
     case COLUMN_BIT:       return ask_bit(c, v, hash);
     case COLUMN_DECIMAL:   return ask_decimal(c, v, question, hash);
-    case COLUMN_DATE:      return ask_date(v, hash);
-    case COLUMN_DATETIME:  return ask_datetime(c, v, hash);
+    case COLUMN_DATE:      return ask_date(v, question, hash);
+    case COLUMN_DATETIME:  return ask_datetime(c, v, question, hash);
     case COLUMN_TIME:      return ask_time(c, v, hash);
     case COLUMN_CHAR:
     case COLUMN_VARCHAR:   return ask_text(c, v, question, hash);

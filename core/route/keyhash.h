@@ -30,6 +30,10 @@
 #include "core/base/err.h"
 #include "core/route/table.h"
 
+/* No collation's id: that of texts which a server converts to a character set where not even
+ * ASCII stays what it is. Nothing is known of their bytes. */
+enum { COLLATION_CONVERTED = UINT16_MAX };
+
 enum key_value_kind {
     KEY_VALUE_NULL,
     KEY_VALUE_DEFAULT,  /* the word DEFAULT, or a column left out of an INSERT */
@@ -51,7 +55,7 @@ struct key_value {
     /* STRING: a collation id of the character set that `bytes` are in: the
      * introducer's, else collation_connection's. 0 when that is not known, or
      * when character_set_client is another set than the connection's: then only
-     * ASCII is decided. */
+     * ASCII is decided. COLLATION_CONVERTED: not even that. */
     uint16_t            collation;
     /* An explicit COLLATE stands behind it (then `collation` is that). */
     bool                collate;

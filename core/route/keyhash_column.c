@@ -56,6 +56,9 @@ keyhash_column_supported(const struct route_column *c, struct err *err)
     if (c->generated)
         return err_set(err, "column '%.*s' cannot be a key: the server computes "
                        "it; use a column that the application writes", len, name);
+    if (c->type == COLUMN_YEAR && c->length == 2)
+        return err_set(err, "column '%.*s' cannot be a key: of a YEAR(2) a server shows only two "
+                       "digits; use YEAR", len, name);
     if (types[c->type].class == CLASS_TEXT && collation_find(c->collation) == NULL)
         return err_set(err, "column '%.*s' cannot be a key: shardd cannot fold "
                        "collation number %u exactly; give the column a _bin, "

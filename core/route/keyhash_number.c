@@ -6,8 +6,8 @@
 #include "core/route/keyhash_part.h"
 
 /* A server keeps 65 digits of a written number, 38 behind the point; what is
- * longer it changes, and rules about the value do not hold any more. */
-enum { WHOLE_MAX = 60, FRACTION_MAX = 30 };
+ * longer, as it is written, it changes, and rules about the value do not hold any more. */
+enum { WHOLE_MAX = 60, FRACTION_MAX = 30, DIGITS_MAX = 65 };
 
 static bool
 is_digit(uint8_t c)
@@ -44,6 +44,8 @@ number_parse(struct span text, struct number *out)
         return false;
     while (n.whole.len > 0 && *n.whole.ptr == '0')
         n.whole = span_from(n.whole, 1);
+    if (n.whole.len + n.fraction.len > DIGITS_MAX)
+        return false;
     while (n.fraction.len > 0 && n.fraction.ptr[n.fraction.len - 1] == '0')
         n.fraction.len--;
     if (n.whole.len > WHOLE_MAX)

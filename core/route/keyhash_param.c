@@ -84,11 +84,12 @@ param_date(struct span b, bool date_only, char *text, struct key_value *out)
 
     unsigned year   = b.len >= 4 ? (unsigned)little(b, 0, 2) : 0;
     unsigned month  = b.len >= 4 ? b.ptr[2] : 0, day = b.len >= 4 ? b.ptr[3] : 0;
-    unsigned hour   = b.len >= 7 ? b.ptr[4] : 0;
-    unsigned minute = b.len >= 7 ? b.ptr[5] : 0, second = b.len >= 7 ? b.ptr[6] : 0;
-    unsigned micro  = b.len == 11 ? (unsigned)little(b, 7, 4) : 0;
+    bool     timed  = b.len >= 7 && !date_only; /* servers leave the time of a DATE out */
+    unsigned hour   = timed ? b.ptr[4] : 0;
+    unsigned minute = timed ? b.ptr[5] : 0, second = timed ? b.ptr[6] : 0;
+    unsigned micro  = timed && b.len == 11 ? (unsigned)little(b, 7, 4) : 0;
 
-    if (date_only && hour + minute + second + micro == 0) {
+    if (date_only) {
         snprintf(text, KEY_VALUE_TEXT, "%04u-%02u-%02u", year, month, day);
         say(out, KEY_VALUE_DATE, text);
     } else {

@@ -476,6 +476,7 @@ struct plan_values {
     const struct key_value *variables; /* [plan.n_user_variables), or NULL: not known */
     uint32_t                n_literals, n_params;
     struct key_watch       *watch; /* NULL: nobody */
+    bool                    stored; /* INSERT: a server with this sql_mode has stored them so */
 };
 
 struct shard_set {

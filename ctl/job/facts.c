@@ -24,10 +24,12 @@ column_length(enum column_type type, const json_t *row)
     case COLUMN_DATETIME:
     case COLUMN_TIMESTAMP:
         return (uint32_t)atoi(server_cell(row, C_FSP));
+    case COLUMN_YEAR:
+        return strcmp(server_cell(row, C_FULL_TYPE), "year(2)") == 0 ? 2 : 0;
     case COLUMN_OTHER: case COLUMN_TINYINT: case COLUMN_SMALLINT: case COLUMN_MEDIUMINT:
     case COLUMN_INT: case COLUMN_BIGINT: case COLUMN_FLOAT: case COLUMN_DOUBLE:
     case COLUMN_CHAR: case COLUMN_VARCHAR: case COLUMN_TEXT: case COLUMN_BINARY:
-    case COLUMN_VARBINARY: case COLUMN_BLOB: case COLUMN_DATE: case COLUMN_YEAR:
+    case COLUMN_VARBINARY: case COLUMN_BLOB: case COLUMN_DATE:
     case COLUMN_ENUM: case COLUMN_SET: case COLUMN_JSON: case COLUMN_UUID: case COLUMN_INET4:
     case COLUMN_INET6: case COLUMN_GEOMETRY:
         return (uint32_t)strtoul(server_cell(row, C_LENGTH), NULL, 10);

@@ -449,6 +449,7 @@ say(struct client_apply *k, struct span text, enum query_command command)
     q->taking      = k->lookups == LOOKUPS_TAKE ? &k->taking : NULL;
     q->text        = text;
     q->values.text = text;
+    q->values.stored = true;
     q->one_off     = true;
     q->plan        = client_find_plan(k->client, q, text, command == QUERY_EXECUTE);
     start_part(k, q);
