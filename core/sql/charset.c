@@ -36,6 +36,17 @@ charset_known(struct span name)
     return false;
 }
 
+bool
+charset_has_ascii(struct span name)
+{
+    static const char *const others[] = { "ucs2", "utf16", "utf16le", "utf32", "swe7" };
+
+    for (size_t i = 0; i < countof(others); i++)
+        if (span_equal_nocase(name, span_of(others[i])))
+            return false;
+    return true;
+}
+
 enum lex_charset
 lex_charset_of(struct span name)
 {

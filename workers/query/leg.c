@@ -447,8 +447,8 @@ step_begin(struct leg *leg)
     }
     h->role = HELD_XA;
     session_joined(s);
-    char text[128];
-    snprintf(text, sizeof(text), "XA START '%s','%u'", s->gtrid, leg->shard_id);
+    char text[XA_TEXT];
+    txn_xa_text(s, "START", leg->shard_id, "", text);
     say(leg, COM_QUERY, span_of(text));
     return true;
 }

@@ -5,6 +5,8 @@
 
 #include "core/base/memory.h"
 #include "core/mysql/literal.h"
+#include "core/route/keyhash.h"
+#include "core/sql/charset.h"
 #include "core/sql/reading.h"
 #include "core/sql/sql_mode.h"
 
@@ -31,7 +33,7 @@ const char meaning_question[] =
     CHANGED("old_mode") CHANGED_NUMBER("innodb_compression_default") "NULL), @@timestamp, "
     "@@session_track_schema, @@session_track_state_change, "
     "IF(@@collation_server = @@GLOBAL.collation_server, '', @@collation_server), "
-    "@@character_set_results";
+    "@@character_set_results, @@sql_auto_is_null";
 
 static uint16_t
 cell_u16(struct cell cell)
@@ -70,7 +72,9 @@ meaning_read(struct meaning *m, const struct cell *cells)
     m->lex            = reading_options(lex, m->modes.reading);
     m->zero_is_number = sql_mode_has(mode, "NO_AUTO_VALUE_ON_ZERO");
     m->autocommit     = cell_u16(cells[1]) != 0;
-    m->collation      = span_equal(cells[2].bytes, cells[4].bytes) ? cell_u16(cells[3]) : 0;
+    m->collation      = span_equal(cells[2].bytes, cells[4].bytes) ? cell_u16(cells[3])
+                        : charset_has_ascii(cells[4].bytes)        ? 0
+                                                                   : COLLATION_CONVERTED;
     m->modes.no_foreign_key_checks = cell_u16(cells[6]) == 0;
     m->modes.select_limit          = cell_u16(cells[7]) == 0;
     m->modes.read_only             = cell_u16(cells[8]) != 0;
@@ -86,7 +90,21 @@ meaning_read(struct meaning *m, const struct cell *cells)
     m->modes.track_changes         = cell_u16(cells[15]) != 0;
     copy_name(m->modes.collation_server, sizeof(m->modes.collation_server), cells[16]);
     copy_name(m->modes.results, sizeof(m->modes.results), cells[17]);
+    m->auto_is_null                = cell_u16(cells[18]) != 0;
     copy_name(m->modes.timestamp, sizeof(m->modes.timestamp), cells[13]);
+}
+
+bool
+meaning_allowed(const struct meaning *m, struct sql_error *why)
+{
+    if (m->collation == COLLATION_CONVERTED)
+        return sql_error_set(why, SQL_NOT_SUPPORTED, "shardd: character_set_connection cannot be a "
+                             "set in which ASCII has other bytes (%s): all texts would be "
+                             "converted to it, also those of shardd; use utf8mb4, and "
+                             "CONVERT(... USING ...) for single values", m->modes.collation);
+    return !m->auto_is_null ||
+           sql_error_set(why, SQL_NOT_SUPPORTED, "shardd: sql_auto_is_null cannot be 1: no shard "
+                         "knows the last number that another gave; write = LAST_INSERT_ID()");
 }
 
 void

@@ -19,17 +19,21 @@ struct meaning {
     uint8_t            track[MEANING_TRACK]; /* what it told, see track.h */
     uint8_t            n_track;
     struct lex_options lex;
-    bool               zero_is_number, autocommit;
+    bool               zero_is_number, autocommit, auto_is_null;
     uint16_t           collation;
     struct session_modes modes;
 };
 
 /* "SELECT ..." of MEANING_CELLS columns and one row, to which more may be appended. */
 extern const char meaning_question[];
-enum { MEANING_CELLS = 18 };
+enum { MEANING_CELLS = 19 };
 
 /* All but known, vars_hash and charset, from the answer. */
 void meaning_read(struct meaning *m, const struct cell *cells);
+
+/* False: a session cannot be like that, because its statements would mean something else on
+ * several shards; `why` says so to the client. */
+bool meaning_allowed(const struct meaning *m, struct sql_error *why) must_check;
 
 void meaning_apply(struct session *s, const struct meaning *m);
 

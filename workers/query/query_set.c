@@ -298,6 +298,11 @@ finish(struct setting_run *r, struct backend *b)
         leg_over(leg, &why);
         return;
     }
+    if (!meaning_allowed(&r->meaning, &why)) {
+        b->dirty = true;
+        leg_over(leg, &why);
+        return;
+    }
     adopt(r);
     b->vars_hash = r->q->s->vars.hash;
     if (leaves_more(r->q))

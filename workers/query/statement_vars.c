@@ -395,7 +395,9 @@ answered(struct settings_run *r)
     } else if (!r->seen) {
         sql_error_set(&why, SQL_UNKNOWN_ERROR, "shardd: cannot read back what SET STATEMENT sets");
         leg_over(leg, &why);
-    } else if (!r->asks_old)
+    } else if (!r->asks_old && !meaning_allowed(&r->meaning, &why))
+        leg_over(leg, &why);
+    else if (!r->asks_old)
         ask(r, true);
     else
         leg_over(leg, r->error.code != 0 ? &r->error : NULL);

@@ -242,10 +242,9 @@ static void
 say_xa(struct commit *c, uint32_t held, const char *verb, const char *suffix)
 {
     const struct session *s = c->q->s;
-    char                  text[160];
+    char                  text[XA_TEXT];
 
-    snprintf(text, sizeof(text), "XA %s '%s','%u'%s", verb, s->gtrid, s->held[held].shard_id,
-             suffix);
+    txn_xa_text(s, verb, s->held[held].shard_id, suffix, text);
     say(c, held, text);
 }
 
@@ -267,9 +266,9 @@ static void
 prepare(struct commit *c)
 {
     const struct session *s = c->q->s;
-    char                  decide[128];
+    char                  decide[XA_TEXT];
 
-    snprintf(decide, sizeof(decide), "CALL shardd.decide('%s')", s->gtrid);
+    txn_call_text(s, "decide", decide);
     for (uint32_t i = 0; i < s->n_held; i++)
         if (is_writer(&s->held[i])) {
             say_xa(c, i, "END", "");
@@ -299,9 +298,9 @@ static void
 ask(struct commit *c)
 {
     const struct session *s = c->q->s;
-    char                  text[128];
+    char                  text[XA_TEXT];
 
-    snprintf(text, sizeof(text), "CALL shardd.abort('%s')", s->gtrid);
+    txn_call_text(s, "abort", text);
     for (uint32_t i = 0; i < s->n_held; i++)
         if (s->held[i].role == HELD_PLAIN) {
             say(c, i, "ROLLBACK AND NO CHAIN NO RELEASE");

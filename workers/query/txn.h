@@ -66,6 +66,15 @@ bool txn_is_second_writer(const struct query_run *q, uint32_t shard_id);
 /* Gives it the name of its branches; the commit point is session.held[0]. */
 void txn_name(struct session *s);
 
+/* "XA VERB name, shard SUFFIX" for the branch of a shard. The name is in hexadecimal digits: a
+ * quoted one is text that a server converts to the session's character_set_connection. */
+enum { XA_TEXT = 256 };
+void txn_xa_text(const struct session *s, const char *verb, uint32_t shard_id, const char *suffix,
+                 char out[XA_TEXT]);
+
+/* "CALL shardd.PROCEDURE(name)", likewise. */
+void txn_call_text(const struct session *s, const char *procedure, char out[XA_TEXT]);
+
 /* Open one that ends with the statement: a write on several shards. */
 void txn_begin_implicit(struct session *s);
 

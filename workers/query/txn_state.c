@@ -1,6 +1,7 @@
 /* txn_state.c - what the end of a statement means for its transaction; see txn.h. */
 #include <stdio.h>
 
+#include "core/base/hex.h"
 #include "core/base/memory.h"
 #include "workers/query/own_vars.h"
 #include "workers/query/txn.h"
@@ -34,6 +35,27 @@ txn_name(struct session *s)
     snprintf(xid.instance, sizeof(xid.instance), "%s", ctx->conf.instance);
     if (xid_encode(&xid, s->gtrid) == 0)
         s->gtrid[0] = 0;
+}
+
+void
+txn_xa_text(const struct session *s, const char *verb, uint32_t shard_id, const char *suffix,
+            char out[XA_TEXT])
+{
+    char name[2 * XID_GTRID_MAX + 1], shard[24], branch[2 * sizeof(shard)];
+
+    hex_lower(name, span_of(s->gtrid));
+    snprintf(shard, sizeof(shard), "%u", shard_id);
+    hex_lower(branch, span_of(shard));
+    snprintf(out, XA_TEXT, "XA %s x'%s',x'%s'%s", verb, name, branch, suffix);
+}
+
+void
+txn_call_text(const struct session *s, const char *procedure, char out[XA_TEXT])
+{
+    char name[2 * XID_GTRID_MAX + 1];
+
+    hex_lower(name, span_of(s->gtrid));
+    snprintf(out, XA_TEXT, "CALL shardd.%s(x'%s')", procedure, name);
 }
 
 bool
