@@ -39,6 +39,16 @@ static const struct {
     { MYSQL_TYPE_LONG_BLOB, 0, "utf8mb3", "utf8mb3_bin", "\xf0\x9f\x98\x80", NULL },
     { MYSQL_TYPE_LONG_BLOB, 0, "sjis", "sjis_bin", "a", NULL },
     { MYSQL_TYPE_LONG_BLOB, 0, "ucs2", "ucs2_bin", "a", NULL },
+    { MYSQL_TYPE_LONG_BLOB, 0, "ucs2", "ucs2_bin", "ab",
+      "SET @`v` = _ucs2 x'6162' COLLATE ucs2_bin" },
+    { MYSQL_TYPE_LONG_BLOB, 0, "utf16", "utf16_bin", "\xd8\x3d\xde\x01",
+      "SET @`v` = _utf16 x'd83dde01' COLLATE utf16_bin" },
+    { MYSQL_TYPE_LONG_BLOB, 0, "utf16", "utf16_bin", "\xd8\x3d" "ab", NULL },
+    { MYSQL_TYPE_LONG_BLOB, 0, "utf16le", "utf16le_bin", "\x01\xde", NULL },
+    { MYSQL_TYPE_LONG_BLOB, 0, "utf32", "utf32_bin", "ab", NULL },
+    { MYSQL_TYPE_NEWDECIMAL, 0, "binary", "binary",
+      "123456789012345678901234567890123456789012345678901234567890.0000000001",
+      "SET @`v` = 123456789012345678901234567890123456789012345678901234567890.0000000001" },
 };
 
 static bool

@@ -136,6 +136,41 @@ utf8_is_whole(struct span s, size_t longest)
     return true;
 }
 
+static uint32_t
+big_endian(struct span s, size_t at, size_t n)
+{
+    uint32_t value = 0;
+
+    for (size_t i = 0; i < n; i++)
+        value = value << 8 | s.ptr[at + i];
+    return value;
+}
+
+/* Pairs of bytes; `pairs`: halves of characters stand in pairs, too. */
+static bool
+utf16_is_whole(struct span s, bool little, bool pairs)
+{
+    bool half = false;
+
+    for (size_t i = 0; s.len % 2 == 0 && i < s.len; i += 2) {
+        uint32_t unit = (uint32_t)s.ptr[i + little] << 8 | s.ptr[i + !little];
+        bool     high = (unit & 0xfc00) == 0xd800, low = (unit & 0xfc00) == 0xdc00;
+        if (pairs && low != half)
+            return false;
+        half = high && pairs;
+    }
+    return s.len % 2 == 0 && !half;
+}
+
+static bool
+utf32_is_whole(struct span s)
+{
+    for (size_t i = 0; s.len % 4 == 0 && i < s.len; i += 4)
+        if (big_endian(s, i, 4) > 0x10ffff || (big_endian(s, i, 4) & 0xfffff800) == 0xd800)
+            return false;
+    return s.len % 4 == 0;
+}
+
 /* Bytes that an introducer takes as they are, without refusing or padding them. */
 static bool
 is_exact(struct span charset, struct span bytes)
@@ -150,6 +185,11 @@ is_exact(struct span charset, struct span bytes)
         return utf8_is_whole(bytes, 3);
     if (span_equal(charset, SPAN("ascii")))
         return utf8_is_whole(bytes, 1);
+    if (span_equal(charset, SPAN("utf32")))
+        return utf32_is_whole(bytes);
+    bool ucs2 = span_equal(charset, SPAN("ucs2")), little = span_equal(charset, SPAN("utf16le"));
+    if (ucs2 || little || span_equal(charset, SPAN("utf16")))
+        return utf16_is_whole(bytes, little, !ucs2);
     for (size_t i = 0; i < countof(plain); i++)
         if (span_equal(charset, span_of(plain[i])))
             return true;
@@ -200,6 +240,13 @@ scale_of(const struct cell *value)
     return (unsigned)digits;
 }
 
+/* Longer than the DECIMAL of a column, and than what CAST gives. */
+static bool
+is_long(const struct cell *value)
+{
+    return !value->is_null && value->bytes.len > 65;
+}
+
 static enum key_value_kind
 kind_of(const struct column *column)
 {
@@ -233,6 +280,10 @@ say_literal(struct buf *out, const struct column *column, const struct cell *cel
             buf_append_text(out, "e0");
         return true;
     case KEY_VALUE_DECIMAL:
+        if (is_long(value)) {
+            buf_append_span(out, value->bytes);
+            return true;
+        }
         snprintf(type, sizeof(type), "DECIMAL(65,%u)", scale_of(value));
         say_number(out, value, type);
         return true;
