@@ -1,6 +1,6 @@
 """answers.py - random statements on shardd and on a plain server must have the same answers.
 
-    answers.py [--seed N] [--count N] [--shards N] [--wide SHARE]
+    answers.py [--seed N] [--count N] [--shards N] [--wide SHARE] [--odd SHARE]
 
 A case is some tables with random rows, and statements on them: SELECTs of every clause, joins,
 all DML, transactions with savepoints; views stand for some of the tables; every other case is on
@@ -21,7 +21,9 @@ from pymysql.constants import CLIENT
 
 import rawclient
 import testbed
+import answers_odd
 from answers_more import More
+from answers_odd import Odd
 from answers_wide import Wide
 
 REFUSED = 1235
@@ -82,11 +84,16 @@ NUMBERS = ("int", "dec", "float")
 
 
 class Column:
+    odd = 0         # how often a literal of it is one from answers_odd
+    default = None  # a literal
+
     def __init__(self, name, type_, null):
         self.name, self.null = name, null
         self.kind, self.definition, self.values = type_
 
     def literal(self, rng):
+        if self.odd and rng.random() < self.odd:
+            return answers_odd.odd_literal(rng, self)
         if self.null and rng.random() < 0.15:
             return "NULL"
         if self.kind == "int" and self.definition in ("INT", "BIGINT") and rng.random() < 0.6:
@@ -94,13 +101,14 @@ class Column:
         return rng.choice(self.values)
 
     def sql(self):
-        return f"{self.name} {self.definition} {'NULL' if self.null else 'NOT NULL'}"
+        default = "" if self.default is None else f" DEFAULT {self.default}"
+        return f"{self.name} {self.definition} {'NULL' if self.null else 'NOT NULL'}{default}"
 
 
 class Table:
     """Its first column is the sharding key."""
 
-    def __init__(self, rng, name, key_type, kind):
+    def __init__(self, rng, name, key_type, kind, types=TYPES):
         self.name, self.kind = name, kind
         self.columns = [Column("k", key_type, False)]
         self.columns[0].kind_of_table = kind
@@ -108,7 +116,7 @@ class Table:
         if self.two:
             self.columns.append(Column("k2", TYPES[0], False))
         for i in range(rng.randrange(2, 7)):
-            self.columns.append(Column(f"c{i}", rng.choice(TYPES), rng.random() < 0.7))
+            self.columns.append(Column(f"c{i}", rng.choice(types), rng.random() < 0.7))
         self.primary = ["k", "k2"] if self.two else ["k"]
         self.unique = None
         if rng.random() < 0.3:
@@ -174,11 +182,12 @@ def split_list(text):
     return parts + [text[start:].strip()]
 
 
-class Generator(Wide, More):
-    """`wide`: the share of the SELECTs that one shard cannot do."""
+class Generator(Wide, More, Odd):
+    """`wide`: the share of the SELECTs that one shard cannot do. `oddness`: that of the cases
+    whose values are odd."""
 
-    def __init__(self, rng, wide=0.0):
-        self.rng, self.share = rng, wide
+    def __init__(self, rng, wide=0.0, oddness=0.0):
+        self.rng, self.share, self.oddness = rng, wide, oddness
 
     statement = staticmethod(Statement)
 
@@ -395,9 +404,13 @@ class Generator(Wide, More):
 
     def case(self, statements):
         rng = self.rng
-        key_type = rng.choice(KEYS)
-        tables = [Table(rng, f"t{i}", key_type, "sharded") for i in range(2)]
-        tables.append(Table(rng, "r", key_type, rng.choice(["reference", "global"])))
+        odd = self.oddness > 0 and self.chance(self.oddness)
+        types = TYPES + answers_odd.TYPES if odd else TYPES
+        key_type = rng.choice(KEYS + answers_odd.KEYS if odd else KEYS)
+        tables = [Table(rng, f"t{i}", key_type, "sharded", types) for i in range(2)]
+        tables.append(Table(rng, "r", key_type, rng.choice(["reference", "global"]), types))
+        if odd:
+            self.odd_case(tables)
         rows = [(t, [t.row(rng) for _ in range(rng.choice([0, 1, 3, 10, 25]))]) for t in tables]
         views = [self.view(t) for t in tables if self.chance(self.share / 2)]
         body = []
@@ -405,10 +418,12 @@ class Generator(Wide, More):
         for _ in range(statements):
             if style == "transactions" and self.chance(0.15):
                 body.append(self.transaction())
+            elif self.odd and self.chance(0.6):
+                body.append(self.odd_statement(tables))
             else:
                 body.append(self.dml(tables) if self.chance(0.3) else self.select(tables))
         return Case(tables, rows, body, found_rows=self.chance(0.5),
-                    prepared=style == "prepared", views=views)
+                    prepared=style == "prepared", views=views, mode=self.mode)
 
 
 def step(column):
@@ -423,8 +438,9 @@ def like(rng):
 class Case:
     """`found_rows`: on connections with CLIENT_FOUND_ROWS. `prepared`: its DML is."""
 
-    def __init__(self, tables, rows, body, found_rows=False, prepared=False, views=()):
-        self.tables, self.rows, self.body = tables, rows, body
+    def __init__(self, tables, rows, body, found_rows=False, prepared=False, views=(),
+                 mode=answers_odd.USUAL):
+        self.tables, self.rows, self.body, self.mode = tables, rows, body, mode
         self.found_rows, self.prepared, self.views = found_rows, prepared, views
 
     def setup(self):
@@ -440,7 +456,7 @@ class Case:
     def without(self, *, rows=None, body=None):
         return Case(self.tables, self.rows if rows is None else rows,
                     self.body if body is None else body, self.found_rows, self.prepared,
-                    self.views)
+                    self.views, self.mode)
 
 
 # --- comparing --------------------------------------------------------------
@@ -481,24 +497,28 @@ def described(answer):
 
 # Of several rows whose values cannot be read, which one a write meets first is left open.
 VALUE_ERRORS = {1264, 1292, 1300, 1366, 1406}
+ODD_ERRORS = {1690, 1048, 1062, 1253, 1267, 1265, 4025, 4078}
 
 
-def same_error(ours, theirs, is_read):
-    return ours == theirs or (not is_read and {ours, theirs} <= VALUE_ERRORS)
+def same_error(ours, theirs, is_read, odd=False):
+    either = VALUE_ERRORS | ODD_ERRORS if odd else VALUE_ERRORS
+    return ours == theirs or (not is_read and {ours, theirs} <= either)
 
 
-def difference(statement, ours, theirs):
-    """None when they mean the same, else what differs."""
+def difference(statement, ours, theirs, odd=False):
+    """None when they mean the same, else what differs. `odd`: warnings are not looked at, which
+    both the engine and a shard may give."""
     if ours.error or theirs.error:
         if ours.error and theirs.error and same_error(ours.error[0], theirs.error[0],
-                                                      statement.is_read):
+                                                      statement.is_read, odd):
             return None
         return f"error {ours.error} instead of {theirs.error}"
     if described(ours) != described(theirs):
         return f"columns {ours.columns} instead of {theirs.columns}"
     if statement.is_read is False and ours.affected != theirs.affected:
         return f"{ours.affected} rows affected instead of {theirs.affected}"
-    if "INSERT" in statement.clauses[0][1] and (ours.insert_id, ours.warnings) != (
+    inserts = statement.clauses[0][1].startswith("INSERT")
+    if inserts and not odd and (ours.insert_id, ours.warnings) != (
             theirs.insert_id, theirs.warnings):
         return (f"id {ours.insert_id}, warnings {ours.warnings} instead of "
                 f"{theirs.insert_id}, {theirs.warnings}")
@@ -519,21 +539,26 @@ def difference(statement, ours, theirs):
     return None
 
 
-LITERAL = re.compile(r"(?<![\w'.])('(?:[^']|'')*'|-?\d+(?![\w.]))")
+LITERAL = re.compile(r"(\w+'(?:[^']|'')*')|(?<![\w'.])('(?:[^']|'')*'|-?\d+(?![\w.]))")
 FLOATING = (4, 5)
 BIT = 16
 
 
-def with_parameters(statement):
-    """The statement with ? for what literals its WHERE and its rows have, and their values."""
+def with_parameters(statement, odd=None):
+    """The statement with ? for what literals its WHERE and its rows have, and their values. `odd`:
+    chooses other types for them."""
     values = []
 
     def take(match):
-        text = match.group(1)
+        text = match.group(2)
+        if text is None:  # behind an introducer
+            return match.group(1)
         values.append(text[1:-1].replace("''", "'") if text[0] == "'" else int(text))
         if isinstance(values[-1], int) and not -(1 << 63) <= values[-1] < 1 << 63:
             values.pop()
             return text
+        if odd is not None:
+            values[-1] = answers_odd.odd_parameter(odd, values[-1])
         return "?"
 
     parts = [LITERAL.sub(take, text) if name in ("where", "rows") and "\\" not in text else text
@@ -555,17 +580,18 @@ def prepared_answer(client, sql, values):
     return [rawclient.column(d)["name"] for d in definitions], rows
 
 
-def prepared_difference(mine, other, ordered, is_read=True):
+def prepared_difference(mine, other, ordered, is_read=True, odd=False):
     if isinstance(mine, Exception) and isinstance(other, Exception):
-        return not same_error(mine.code, other.code, is_read)
+        return not same_error(mine.code, other.code, is_read, odd)
     if not ordered and isinstance(mine, tuple) and isinstance(other, tuple):
         mine, other = ((a[0], sorted(a[1])) for a in (mine, other))
     return mine != other
 
 
 class Campaign:
-    def __init__(self, cluster, plain, db, seed, wide=0.0):
-        self.servers, self.wide = (cluster, plain), wide
+    def __init__(self, cluster, plain, db, seed, wide=0.0, oddness=0.0):
+        self.servers, self.wide, self.oddness = (cluster, plain), wide, oddness
+        self.mode = None
         self.db, self.seed = db, seed
         self.pairs = {found: ([s.connect(db=db, client_flag=CLIENT.FOUND_ROWS if found else 0)
                                for s in self.servers],
@@ -594,6 +620,7 @@ class Campaign:
             assert one.error is None, one.error
         self.connections, self.raw = self.pairs[case.found_rows]
         self.ask("ROLLBACK")
+        self.set_mode(case.mode)
         for sql in case.setup():
             ours, theirs = self.ask(sql)
             if bool(ours.error) != bool(theirs.error):
@@ -619,6 +646,16 @@ class Campaign:
                 return i, how
         return None
 
+    def set_mode(self, mode):
+        """The sql_mode, and two user variables."""
+        if self.oddness == 0:
+            return
+        sql = f"SET sql_mode = '{mode}', @v = 1, @w = 'a'"
+        for one in self.ask(sql):
+            assert one.error is None, one.error
+        for raw in self.raw:
+            raw.query(sql)
+
     def run_text(self, statement):
         """Why it is refused, how it differs, the answer."""
         sql = statement.sql()
@@ -628,17 +665,20 @@ class Campaign:
         theirs = testbed.Answer(self.connections[1], sql)
         if statement.is_read and theirs.error and theirs.error[0] == TIMEOUT:
             return "the plain server does not come to an end", None, ours
-        return None, difference(statement, ours, theirs), ours
+        return None, difference(statement, ours, theirs, self.oddness > 0), ours
 
     def run_prepared(self, statement):
-        sql, values = with_parameters(statement)
+        sql, values = with_parameters(statement, self.odd(statement))
         mine = prepared_answer(self.raw[0], sql, values)
         if isinstance(mine, Exception) and mine.code == REFUSED:
             return mine.text, None
         other = prepared_answer(self.raw[1], sql, values)
-        if prepared_difference(mine, other, True, is_read=False):
+        if prepared_difference(mine, other, True, is_read=False, odd=self.oddness > 0):
             return None, f"prepared, {sql} {values}: {mine!r} instead of {other!r}"
         return None, None
+
+    def odd(self, statement):
+        return random.Random(statement.sql()) if self.oddness > 0 else None
 
     def compare_prepared(self, statement, ours):
         # Another connection's rows are locked, or not to be seen yet, in a transaction.
@@ -646,7 +686,7 @@ class Campaign:
         if statement.folded or statement.counted or server_status & IN_TRANSACTION or any(
                 c[1] in FLOATING for c in ours.columns):
             return None
-        sql, values = with_parameters(statement)
+        sql, values = with_parameters(statement, self.odd(statement))
         mine = prepared_answer(self.raw[0], sql, values)
         if isinstance(mine, Exception) and mine.code == REFUSED:
             return None
@@ -703,15 +743,19 @@ class Campaign:
     def run(self, count, per_case=40):
         """Runs `count` statements; a text that describes the first difference, or None."""
         number = 0
+        for sql in answers_odd.FUNCTIONS if self.oddness > 0 else ():
+            ours, theirs = self.ask(sql.replace("CREATE", "CREATE OR REPLACE", 1))
+            assert ours.error is None and theirs.error is None, (sql, ours, theirs)
         while self.ran < count:
             rng = random.Random(f"{self.seed}/{number}")
-            case = Generator(rng, self.wide).case(min(per_case, count - self.ran))
+            case = Generator(rng, self.wide, self.oddness).case(min(per_case, count - self.ran))
             found = self.run_case(case)
             if found:
                 small = self.shrink(case, found[0])
                 how = self.run_case(small, count=False) or found
                 script = [*small.setup(), *(s.sql() for s in small.body)]
-                return (f"seed {self.seed}, case {number}, statement {found[0]}:\n"
+                return (f"seed {self.seed}, case {number}, statement {found[0]}, sql_mode "
+                        f"'{case.mode}':\n"
                         + "\n".join(s + ";" for s in script) + f"\n-> {how[1]}")
             number += 1
         return None
@@ -731,13 +775,14 @@ def main():
     parser.add_argument("--count", type=int, default=5000)
     parser.add_argument("--shards", type=int, default=3)
     parser.add_argument("--wide", type=float, default=0.5)
+    parser.add_argument("--odd", type=float, default=0.5)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="shardd-answers-") as folder:
         plain = testbed.Server(pathlib.Path(folder) / "plain")
         cluster = testbed.Cluster(pathlib.Path(folder) / "c", shards=options.shards)
         try:
             plain.sql("CREATE DATABASE app")
-            campaign = Campaign(cluster, plain, "app", options.seed, options.wide)
+            campaign = Campaign(cluster, plain, "app", options.seed, options.wide, options.odd)
             failure = campaign.run(options.count)
             print(campaign.summary())
             for why, n in sorted(campaign.why.items(), key=lambda w: -w[1])[:20]:

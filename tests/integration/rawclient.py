@@ -213,6 +213,9 @@ class RawClient:
                     types += struct.pack("<H", 6)
                 elif v is Ellipsis:  # sent before as long data
                     types += struct.pack("<H", VAR_STRING)
+                elif isinstance(v, tuple):  # type, payload
+                    types += struct.pack("<H", v[0])
+                    data += v[1]
                 elif isinstance(v, int):
                     types += struct.pack("<H", LONGLONG)
                     data += struct.pack("<q", v)

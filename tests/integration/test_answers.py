@@ -17,11 +17,11 @@ def three(scratch):
     cluster.finish()
 
 
-def campaign(cluster, plain, seed, count, capsys, wide=0.0):
+def campaign(cluster, plain, seed, count, capsys, wide=0.0, odd=0.0):
     """The share that was refused is told even when all is well. `wide`: that of SELECTs which
-    need rows of several shards in one place."""
+    need rows of several shards in one place; `odd`: of cases whose values are odd."""
     plain.sql("CREATE OR REPLACE DATABASE app")
-    one = answers.Campaign(cluster, plain, "app", seed, wide)
+    one = answers.Campaign(cluster, plain, "app", seed, wide, odd)
     try:
         failure = one.run(count)
         with capsys.disabled():
@@ -37,11 +37,22 @@ def test_small(three, plain, capsys, seed, wide):
     campaign(three, plain, seed, 700, capsys, wide)
 
 
+def test_odd(three, plain, capsys):
+    campaign(three, plain, 307, 400, capsys, 0.4, 1.0)
+    three.fsck()
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(100, 104))
 @pytest.mark.parametrize("wide", [0.0, 0.7])
 def test_long(three, plain, capsys, seed, wide):
     campaign(three, plain, seed, 13000, capsys, wide)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(300, 317))
+def test_odd_long(three, plain, capsys, seed):
+    campaign(three, plain, seed, 400, capsys, 0.4, 1.0)
 
 
 @pytest.mark.parametrize("script", KEPT, ids=[p.stem for p in KEPT])
