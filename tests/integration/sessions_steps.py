@@ -90,7 +90,7 @@ SETTINGS = {
     "default_week_format": ["1", "3", "9"], "lc_time_names": ["'de_DE'", "'fr_FR'", "'xx'", "4"],
     "sql_safe_updates": ["0", "1"], "max_error_count": ["0", "1", "3", "64"],
     "sql_notes": ["0", "1"], "foreign_key_checks": ["0", "1"], "unique_checks": ["0", "1"],
-    "sql_auto_is_null": ["0", "1"], "completion_type": ["CHAIN", "NO_CHAIN", "'CHAIN'", "1", "0"],
+    "sql_auto_is_null": ["0"], "completion_type": ["CHAIN", "NO_CHAIN", "'CHAIN'", "1", "0"],
     "wait_timeout": ["100", "100000"], "timestamp": ["1000000000", "1.5"],
     "last_insert_id": ["5", "0"], "identity": ["6"], "sql_quote_show_create": ["0", "1"],
     "max_sort_length": ["64", "8", "1024"], "big_tables": ["0", "1"], "sql_warnings": ["0", "1"],

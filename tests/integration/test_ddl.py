@@ -138,7 +138,7 @@ SETTINGS = [
     "SET default_storage_engine = MyISAM",
     "CREATE TABLE y (id INT PRIMARY KEY)",
     "SHOW CREATE TABLE y",
-    "SET collation_connection = ucs2_general_ci",
+    "SET collation_connection = cp1251_general_ci",
     "CREATE TABLE y2 (id INT PRIMARY KEY)",
     "SHOW CREATE TABLE y2",
     "SET default_storage_engine = DEFAULT, old_mode = ''",
