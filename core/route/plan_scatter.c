@@ -1,6 +1,24 @@
 /* plan_scatter.c - see plan_internal.h: a SELECT for every shard, and its merge. */
 #include "core/route/plan_internal.h"
 
+/* LAST_INSERT_ID(x): the last row's x is the session's. */
+static bool
+find_insert_id(struct visitor *v, struct expr *e)
+{
+    *(bool *)v->context |= e->kind == EXPR_FUNC && e->args != NULL &&
+                           span_equal_nocase(e->func->name.name, SPAN("LAST_INSERT_ID"));
+    return true;
+}
+
+static bool
+sets_insert_id(const struct query *q)
+{
+    bool           found = false;
+    struct visitor v     = { .expr = find_insert_id, .context = &found };
+    visit_query(&v, (struct query *)(uintptr_t)q); /* only read */
+    return found;
+}
+
 static bool
 no_scatter(struct scatter *c)
 {
@@ -26,6 +44,9 @@ no_scatter(struct scatter *c)
     if ((flags & DIGEST_ASSIGN) != 0)
         return NOT_YET(p, "shardd: user variables cannot be assigned in a statement on several "
                           "shards; give the key in the WHERE clause");
+    if ((flags & DIGEST_LAST_INSERT_ID) != 0 && sets_insert_id(q))
+        return NOT_YET(p, "shardd: LAST_INSERT_ID() of an expression is the last row's, and cannot "
+                          "be told of several shards");
     if ((flags & (DIGEST_LOCK_FUNCTION | DIGEST_SEQUENCE)) != 0)
         return NOT_YET(p, "shardd: locks and sequences in a statement on several shards are not "
                           "supported");
