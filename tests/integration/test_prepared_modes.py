@@ -177,3 +177,25 @@ def test_what_is_refused(both, gathering):
         assert c.execute("EXECUTE r") == 6
         c.execute("SELECT @@sql_mode")
         assert c.fetchone() == ("",)
+
+
+@pytest.mark.parametrize("connection", ["gbk", "utf8mb4"])
+def test_a_quote_is_no_part_of_a_letter(gathering, both, connection):
+    """In gbk a quote, or a backslash, may end the letter before it. A parameter that becomes text
+    says what it said, or is refused."""
+    lead = b"\xbf' OR 1 = 1 -- ", b"\xbf\\' OR 1 = 1 -- ", b"\xbf\\", b"\xbf'"
+    with rawclient.RawClient(gathering.port) as c:
+        c.login(db="pm")
+        c.query("SET NAMES gbk")
+        c.query(f"SET character_set_connection = {connection}")
+        statement = c.prepare("SELECT COUNT(*), MAX(n) FROM m WHERE a = ? INTO @found, @n")[0]
+        for value in (b"x", *lead):
+            c.query("SET @found = NULL, @n = NULL")
+            try:
+                c.execute(statement, [value])
+            except rawclient.ServerError as e:
+                mixed = 1267 if connection == "gbk" else 1235  # not a letter, so no utf8mb4
+                assert value != b"x" and e.code == mixed, (value, e)
+                continue
+            found, n = rawclient.text_row(c.query("SELECT @found, @n")[1][0])
+            assert int(found) == (value == b"x") and (n is None) == (value != b"x"), (value, found)

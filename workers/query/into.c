@@ -1,7 +1,6 @@
 /* into.c - see into.h. */
 #include "workers/query/into.h"
 
-#include "core/mysql/literal.h"
 #include "core/mysql/row.h"
 #include "core/mysql/wire.h"
 #include "core/sql/charset.h"
@@ -32,13 +31,13 @@ static bool
 say_params(struct query_run *q)
 {
     struct param_value *said = arena_alloc(&q->arena, (q->n_params + 1) * sizeof(*said));
-    struct literal_mode mode = { .charset              = q->s->collation,
-                                 .no_backslash_escapes = q->s->lex.no_backslash_escapes };
 
     for (uint32_t i = 0; i < q->n_params; i++) {
         struct buf sql = { 0 };
-        if (!param_literal(&sql, &q->params[i], &mode))
+        if (!query_param_literal(q, &q->params[i], &sql)) {
+            buf_fini(&sql);
             return false;
+        }
         said[i].bytes = arena_copy(&q->arena, buf_unread(&sql));
         buf_fini(&sql);
     }

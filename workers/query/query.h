@@ -288,6 +288,10 @@ enum render_mode query_render_mode(const struct query_run *q);
 void query_bind(struct query_run *q, const struct bind_list *binds, uint64_t limit,
                 const struct param_value **params, uint32_t *n_params);
 
+/* The parameter as SQL, behind what is in `out`. False: it cannot be written so. */
+bool query_param_literal(const struct query_run *q, const struct param_value *param,
+                         struct buf *out) must_check;
+
 /* The template as a text by itself: parameters become literals. False with `error`: one cannot be
  * written so. */
 bool query_render_alone(const struct query_run *q, const struct sql_template *template,

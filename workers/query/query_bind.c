@@ -46,12 +46,25 @@ query_bind(struct query_run *q, const struct bind_list *binds, uint64_t limit,
     *n_params = binds->n;
 }
 
+/* Where the client's set is not the connection's, it is not known which it is: in some a quote of
+ * ours would be the second byte of a character. */
+bool
+query_param_literal(const struct query_run *q, const struct param_value *param, struct buf *out)
+{
+    const struct session *s    = q->s;
+    struct literal_mode   mode = { .charset              = s->collation,
+                                   .no_backslash_escapes = s->lex.no_backslash_escapes };
+    size_t                from = buf_len(out);
+
+    return param_literal(out, param, &mode) &&
+           (s->collation != 0 || s->lex.charset != LEX_UNSAFE ||
+            span_is_ascii(span_from(buf_unread(out), from)));
+}
+
 static bool
 put_param(const struct query_run *q, uint32_t ordinal, struct buf *out, struct sql_error *error)
 {
     const struct param_value *param = &q->params[ordinal];
-    struct literal_mode       mode  = { .charset = q->s->collation,
-                                        .no_backslash_escapes = q->s->lex.no_backslash_escapes };
 
     if (ordinal >= q->n_params)
         return sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: a parameter is missing");
@@ -59,10 +72,11 @@ put_param(const struct query_run *q, uint32_t ordinal, struct buf *out, struct s
         buf_append_span(out, param->bytes);
         return true;
     }
-    return param_literal(out, param, &mode) ||
+    return query_param_literal(q, param, out) ||
            sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: parameter %u has a value that cannot "
-                         "be written as a literal (NaN, infinity), and this statement is sent "
-                         "on as text", ordinal + 1);
+                         "be written as a literal (NaN, infinity, or letters in a set like gbk "
+                         "that is not collation_connection's), and this statement is sent on as "
+                         "text", ordinal + 1);
 }
 
 bool
