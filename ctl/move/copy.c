@@ -8,7 +8,7 @@
 #include "ctl/catalog/model.h"
 #include "ctl/move/copy_part.h"
 
-enum { ANSWER_S = 60, LOCK_S = 20, NAP_MS = 20 };
+enum { ANSWER_S = 60, LOCK_S = 20, NAP_MS = 20, CREDIT_MS = 50 };
 
 double
 copy_now_ms(void)
@@ -260,9 +260,9 @@ copy_throttle(struct copy *c, uint64_t rows_per_s, uint64_t bytes_per_s, bool pa
 }
 
 static void
-nap(void)
+nap(double ms)
 {
-    struct timespec pause = { .tv_nsec = NAP_MS * 1000000L };
+    struct timespec pause = { .tv_nsec = (long)((ms < NAP_MS ? ms : NAP_MS) * 1e6) };
 
     nanosleep(&pause, NULL);
 }
@@ -274,26 +274,28 @@ least_ms(uint64_t n, uint64_t per_s)
     return per_s > 0 ? (double)n * 1e3 / (double)per_s : 0;
 }
 
-/* All lanes share one clock: what was read and sent moves it on. */
+/* All lanes share one clock: what was read and sent moves it on. Time that was not used, as no
+ * nap is exact and reading takes time too, is made up for, a little of it. */
 void
 copy_pace(struct copy_lane *lane, uint64_t rows, uint64_t bytes)
 {
-    struct copy *c  = lane->copy;
-    double       ms = least_ms(rows, atomic_load(&c->rows_per_s));
-    double       by = least_ms(bytes, atomic_load(&c->bytes_per_s));
-    double       at = 0;
+    struct copy *c   = lane->copy;
+    double       ms  = least_ms(rows, atomic_load(&c->rows_per_s));
+    double       by  = least_ms(bytes, atomic_load(&c->bytes_per_s));
+    double       now = copy_now_ms(), at = 0;
 
     ms = by > ms ? by : ms;
     if (ms > 0) {
-        double now = copy_now_ms();
-
         pthread_mutex_lock(&c->lock);
-        at = c->next_ms = (c->next_ms > now ? c->next_ms : now) + ms;
+        at = (c->next_ms > now - CREDIT_MS ? c->next_ms : now - CREDIT_MS) + ms;
+        c->next_ms = at;
         pthread_mutex_unlock(&c->lock);
     }
-    while ((copy_now_ms() < at || (atomic_load(&c->paused) && copy_now_ms() < lane->end_ms)) &&
-           !copy_lane_stopped(lane))
-        nap();
+    while ((now < at || (atomic_load(&c->paused) && now < lane->end_ms)) &&
+           !copy_lane_stopped(lane)) {
+        nap(now < at ? at - now : NAP_MS);
+        now = copy_now_ms();
+    }
 }
 
 void

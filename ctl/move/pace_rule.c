@@ -13,8 +13,8 @@ enum {
     SLACK_US  = 100,   /* differences that nobody notices */
     STEP_UP   = 125,
     STEP_DOWN = 70,
-    FASTER    = 125,   /* percent of the best rate: it is still getting faster */
-    FULL_MOST = 4,
+    FASTER    = 125,   /* percent of the rate before: it is still getting faster */
+    FULL_LEAST = 3, FULL_MOST = 4, /* looks that see rows */
 };
 
 /* What a statement took since the last look; 0: there were too few. */
@@ -107,26 +107,45 @@ rate_of(const struct pace_state *p, uint64_t rows, uint64_t now_us)
 }
 
 /* Its floor is a part of the best rate: limited before that is known, a copy beside a busy
- * application would stay at a part of its first rows' rate for good. */
+ * application would stay at a part of its first rows' rate for good. What it reads first waits in
+ * buffers, faster than targets take rows: the best rate is that of the looks behind. */
 static bool
-is_learning(struct pace_state *p, uint64_t rate)
+is_learning(struct pace_state *p, uint64_t rows, uint64_t now_us)
 {
-    bool faster = rate == 0 || rate * 100 > p->best * FASTER;
+    uint64_t rate = rate_of(p, rows, now_us), before = p->best;
 
-    p->full += rate > 0;
-    return faster && p->full < FULL_MOST;
+    if (rate == 0)
+        return true;
+    if (p->full++ == 0) {
+        p->full_rows = rows;
+        p->full_us   = now_us;
+        p->best      = rate;
+        return true;
+    }
+    p->best = (rows - p->full_rows) * 1000000 / (now_us - p->full_us);
+    return p->full < FULL_LEAST || (rate * 100 > before * FASTER && p->full < FULL_MOST);
+}
+
+/* As it changes, but not by one look alone. */
+static void
+relearn(struct pace_state *p, uint64_t rate)
+{
+    if (p->allowed == 0 && rate > 0)
+        p->best = (3 * p->best + rate) / 4;
 }
 
 static unsigned
 going(struct pace_state *p, const struct throttle *how, const struct pace_server *servers,
       unsigned n, uint64_t rows, uint64_t now_us)
 {
-    uint64_t rate     = rate_of(p, rows, now_us);
-    bool     learning = p->phase == PACE_FULL && is_learning(p, rate);
+    uint64_t rate = rate_of(p, rows, now_us);
 
-    p->best = rate > p->best ? rate : p->best;
-    if (learning)
-        return LOOK_MS;
+    if (p->phase == PACE_FULL) {
+        if (is_learning(p, rows, now_us))
+            return LOOK_MS;
+    } else {
+        relearn(p, rate);
+    }
     p->phase = PACE_GOING;
     adjust(p, how, pressure(p, how, servers, n), rate);
     if (now_us - p->quiet_us < AGAIN_US || !is_used(p, servers, n))

@@ -3,7 +3,8 @@
  *   QUIET   the copy rests for a moment: what do statements take without it?
  *     |
  *     v
- *   FULL    at first only: how fast is it without a limit? Until it gets no faster, or 2 s
+ *   FULL    at first only: how fast is it without a limit? Until it gets no faster, or 2 s;
+ *     |     the first half second, which only fills buffers, does not count
  *     |
  *     v     a look twice a second
  *   GOING   a server is busy, or statements are slower than in QUIET: at once less, down to a
@@ -37,8 +38,9 @@ struct pace_state {
     struct pace_seen *seen;    /* by server; the caller's, zeroed at first */
     uint64_t          rows, at_us;
     uint64_t          quiet_us; /* when it last was */
-    uint64_t          best;     /* rows per second, the highest rate seen */
+    uint64_t          best;     /* rows per second without a limit */
     unsigned          full;     /* looks in FULL that saw rows */
+    uint64_t          full_rows, full_us; /* at the first of them */
     uint64_t          allowed;  /* 0: no limit */
     bool              hold;     /* not even one row for now */
     char              reason[PACE_REASON_MAX]; /* why it is limited; "": it is not */

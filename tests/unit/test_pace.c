@@ -118,7 +118,8 @@ struct moment {
     { 0, 0, 0, 0, 0, 0, 0, true, 0 },                 \
     { 100, 0, n, us, n, us, 0, true, 0 },             \
     { 300, 0, n, us, n, us, 0, false, 0 }
-#define FULL \
+#define FULL                                                                           \
+    { 500, 9000, 0, 0, 0, 0, 0, false, 0 }, /* into buffers */                         \
     { 500, 5000, 0, 0, 0, 0, 0, false, 0 }
 
 static const struct {
@@ -155,7 +156,11 @@ static const struct {
     { "but not for long", {
         MEASURE(100, 1000), { 500, 500, 0, 0, 0, 0, 9, false, 0 },
         { 500, 1000, 0, 0, 0, 0, 9, false, 0 }, { 500, 2000, 0, 0, 0, 0, 9, false, 0 },
-        { 500, 4000, 0, 0, 0, 0, 9, false, 2321 } } },
+        { 500, 4000, 0, 0, 0, 0, 9, false, 1354 } } },
+    { "what is the best rate changes while nothing limits it", {
+        MEASURE(100, 1000), FULL, { 500, 5000, 100, 1000, 0, 0, 0, false, 0 },
+        { 500, 1000, 100, 1000, 0, 0, 0, false, 0 },
+        { 500, 1000, 100, 1000, 0, 0, 9, false, 1886 } } },
     { "it rests from time to time, and learns what is normal now", {
         MEASURE(100, 1000), FULL, { 500, 5000, 100, 1000, 0, 0, 0, false, 0 },
         { 30000, 300000, 100, 1000, 0, 0, 0, true, 0 },
