@@ -231,9 +231,9 @@ def reached(cluster, target, number, position):
 
 
 def catalog(_, options):
-    """One server stands for all 1,024 shards; nothing is asked of the others."""
+    """Five servers stand for all 1,024 shards: one has room for 256 claims of a controller."""
     with tempfile.TemporaryDirectory(prefix="shardd-bench-") as folder:
-        cluster = testbed.Cluster(pathlib.Path(folder) / "c", shards=1)
+        cluster = testbed.Cluster(pathlib.Path(folder) / "c", shards=5)
         try:
             cluster.sql("CREATE TABLE t (id INT PRIMARY KEY)")
             cluster.down()
@@ -273,16 +273,18 @@ def raise_and_lower(api, i):
 
 
 def multiply(home):
-    """The first shard 1,024 times, and its range cut into 16,384 that go around."""
+    """Its shards until there are 1,024, and the key space cut into 16,384 ranges that go around."""
     db = sqlite3.connect(home / "catalog.db")
-    (name, text), = db.execute("SELECT name, body FROM object WHERE kind = 'shard'")
-    one = json.loads(text)
-    for i in range(2, 1025):
-        copy = dict(one, id=int(name) + i - 1, name=f"shard-{i}", provisioner="static",
+    shards = [json.loads(text) for text, in
+              db.execute("SELECT body FROM object WHERE kind = 'shard'")]
+    n, first = len(shards), max(s["id"] for s in shards) + 1
+    for i in range(1024 - n):
+        copy = dict(shards[i % n], id=first + i, name=f"shard-{first + i}", provisioner="static",
                     directory="")
         db.execute("INSERT INTO object (kind, name, body, version) VALUES ('shard', ?, ?, 1)",
                    (str(copy["id"]), json.dumps(copy)))
-    ranges = [[f"{i * (1 << 50):016x}", int(name) + i % 1024] for i in range(16384)]
+        shards.append(copy)
+    ranges = [[f"{i * (1 << 50):016x}", shards[i % 1024]["id"]] for i in range(16384)]
     db.execute("UPDATE object SET body = ? WHERE kind = 'ranges'",
                (json.dumps({"ranges": ranges}),))
     db.commit()
