@@ -33,6 +33,7 @@
 enum {
     TURN_MS       = 100,
     TICK_MS       = 100,
+    GIVE_TICKS    = 100, /* from one look at how much memory is held to the next */
     FLOOD         = 512,  /* clients that may hear "too many connections" at a time */
     STALL_US      = 50000, /* a turn that everybody notices */
     FAREWELL_MS   = 500,  /* for the last words to clients and servers */
@@ -66,6 +67,8 @@ struct worker {
     bool                       orphan, poked, late; /* late: drain_s has passed */
     uint64_t                   mails[SLOTS_WORKERS_MAX]; /* cursors, by sender */
     uint64_t                   turns, cpu_ns, evicted;   /* counted so far */
+    uint64_t                   ticks;
+    struct mem_rest            memory;
 };
 
 /* --- clients -------------------------------------------------------------- */
@@ -347,6 +350,8 @@ on_tick(struct timer *timer)
     follow_tick(&w->follow);
     count(w);
     statement_time_tick(&w->ctx);
+    if (++w->ticks % GIVE_TICKS == 0)
+        mem_give_back(&w->memory);
     w->poked = true;
     if (w->ctx.n_clients < w->ctx.conf.max_clients + FLOOD / 2)
         pause_doors(w, false);
@@ -461,6 +466,7 @@ worker_open(struct worker *w, struct err *err)
     open_door(w, &w->doors[1], start->local_fd);
     if (start->http_fd >= 0)
         http_open(&w->http, &w->ctx, start->http_fd);
+    mem_give_back(&w->memory);
     timer_start(ring_timers(w->ctx.ring), &w->tick, TICK_MS, on_tick);
     return true;
 }

@@ -19,4 +19,18 @@ void *mem_resize(void *p, size_t bytes) must_check;
 char *mem_strndup(const void *text, size_t len) must_check;
 char *mem_strdup(const char *text) must_check;
 
+enum { MEM_SLACK = 32 << 20 };
+
+/* Zeroed at first; when the process has begun, once before it has done anything. */
+struct mem_rest {
+    uint64_t least;      /* bytes in memory, ever */
+    unsigned skip, wait; /* looks without a try, as those before were of no use */
+};
+
+/* What large statements leave in the allocator between pieces that live on goes back to the system
+ * (malloc_trim(3)) while the process has MEM_SLACK bytes more than it once had; else nothing is
+ * done. Takes 0.05 ms per MiB of what was freed in pieces of a few KiB: for every few seconds, not
+ * for every turn of a loop. */
+void mem_give_back(struct mem_rest *r);
+
 #endif

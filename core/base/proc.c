@@ -27,3 +27,17 @@ proc_stat_read(pid_t pid, struct proc_stat *out)
     out->cpu_ms = (user + system) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
     return true;
 }
+
+uint64_t
+proc_resident(void)
+{
+    FILE    *file  = fopen("/proc/self/statm", "re");
+    uint64_t pages = 0;
+
+    if (file != NULL) {
+        if (fscanf(file, "%*u %" SCNu64, &pages) != 1)
+            pages = 0;
+        fclose(file);
+    }
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}

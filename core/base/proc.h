@@ -14,4 +14,7 @@ struct proc_stat {
 /* False: there is no such process. */
 bool proc_stat_read(pid_t pid, struct proc_stat *out) must_check;
 
+/* Bytes of this process that are in memory, shared ones too; 0: not known. */
+uint64_t proc_resident(void);
+
 #endif

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "core/base/memory.h"
+#include "core/base/proc.h"
 #include "core/base/version.h"
 #include "ctl/api/request.h"
 #include "ctl/catalog/model.h"
@@ -53,20 +53,6 @@ labelled(struct buf *out, const char *metric, const char *name, const char *valu
 /* --- the controller -------------------------------------------------------------- */
 
 static double
-resident_bytes(void)
-{
-    FILE              *f = fopen("/proc/self/statm", "re");
-    unsigned long long all = 0, resident = 0;
-
-    if (f) {
-        if (fscanf(f, "%llu %llu", &all, &resident) != 2)
-            resident = 0;
-        fclose(f);
-    }
-    return (double)resident * (double)sysconf(_SC_PAGESIZE);
-}
-
-static double
 cpu_seconds(void)
 {
     struct rusage used;
@@ -95,7 +81,7 @@ process(struct buf *out, struct cluster *c)
     one(out, "process_cpu_seconds_total", "counter", "CPU time of the controller.",
         cpu_seconds());
     one(out, "process_resident_memory_bytes", "gauge", "Memory of the controller.",
-        resident_bytes());
+        (double)proc_resident());
     json_decref(meta);
 }
 
