@@ -4,6 +4,7 @@
 #include "core/sql/lex.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/facts.h"
+#include "ctl/job/view_text.h"
 
 enum { NO_SUCH_TABLE = 1146, COLLATION_BINARY = 63 };
 
@@ -112,25 +113,25 @@ column_of(const json_t *row)
     return object;
 }
 
-/* Newer servers have collations whose full name is only in the second table,
- * and whose short name is there once per character set. */
-static const char collation_new[] =
-    "(SELECT a.ID FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY a"
-    " WHERE a.FULL_COLLATION_NAME = c.COLLATION_NAME LIMIT 1)";
-static const char collation_old[] =
-    "(SELECT a.ID FROM information_schema.COLLATIONS a"
-    " WHERE a.COLLATION_NAME = c.COLLATION_NAME)";
+const char *
+facts_collation_id(const struct server *s)
+{
+    if (mysql_get_server_version(s->mysql) >= 101001)
+        return "(SELECT a.ID FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY a"
+               " WHERE a.FULL_COLLATION_NAME = c.COLLATION_NAME LIMIT 1)";
+    return "(SELECT a.ID FROM information_schema.COLLATIONS a"
+           " WHERE a.COLLATION_NAME = c.COLLATION_NAME)";
+}
 
 static json_t *
 read_columns(struct server *s, const char *database, const char *table, struct sql_error *error)
 {
-    bool    newer   = mysql_get_server_version(s->mysql) >= 101001;
     json_t *rows    = server_rows(s, error,
             "SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, EXTRA, COLUMN_DEFAULT,"
             " %s, CHARACTER_MAXIMUM_LENGTH, NUMERIC_PRECISION, NUMERIC_SCALE,"
             " DATETIME_PRECISION, IS_GENERATED FROM information_schema.COLUMNS c"
             " WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s ORDER BY ORDINAL_POSITION",
-            newer ? collation_new : collation_old, server_text(database), server_text(table));
+            facts_collation_id(s), server_text(database), server_text(table));
     json_t *columns = rows ? json_array() : NULL;
     json_t *row;
     size_t  i;
@@ -222,83 +223,6 @@ read_foreign(struct server *s, const char *database, const char *table, const ch
     return list;
 }
 
-/* VIEW_DEFINITION has a '?' for each byte of a letter beyond the 16 bits of utf8mb3; the text of
- * SHOW CREATE VIEW has all of them, and whole names, as no database is the current one. */
-static bool
-has_wide_letters(const char *text)
-{
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text >= 0xf0)
-            return true;
-    return false;
-}
-
-/* The SELECT of "CREATE ... VIEW `d`.`v` AS SELECT ... [WITH CASCADED CHECK OPTION]" */
-static void
-set_wide_text(json_t *facts, const char *create, const char *database, const char *view)
-{
-    struct buf  head   = { 0 };
-    const char *ends[] = { " WITH CASCADED CHECK OPTION", " WITH LOCAL CHECK OPTION" };
-
-    buf_printf(&head, " VIEW %s.", server_name(database));
-    buf_printf(&head, "%s AS ", server_name(view));
-    const char *at = strstr(create, buf_cstr(&head));
-    if (at != NULL) {
-        at += buf_len(&head);
-        size_t len = strlen(at);
-        for (size_t i = 0; i < countof(ends); i++) {
-            size_t tail = strlen(ends[i]);
-            if (len > tail && strcmp(at + len - tail, ends[i]) == 0)
-                len -= tail;
-        }
-        json_object_set_new(facts, "view_text", json_stringn(at, len));
-    }
-    buf_fini(&head);
-}
-
-static bool
-read_wide_view(struct server *s, const char *database, const char *view, json_t *facts,
-               struct sql_error *error)
-{
-    const char *text = model_text(facts, "view_text");
-    if (text == NULL || strchr(text, '?') == NULL)
-        return true;
-    json_t     *rows = server_rows(s, error, "SHOW CREATE VIEW %s.%s", server_name(database),
-                                   server_name(view));
-    json_t     *row  = json_array_get(rows, 0);
-    const char *create = row ? server_cell(row, 1) : NULL;
-
-    if (create != NULL && has_wide_letters(create)) {
-        json_object_del(facts, "view_text");
-        set_wide_text(facts, create, database, view);
-    }
-    json_decref(rows);
-    return rows != NULL;
-}
-
-/* VIEW_DEFINITION is what the server has understood: all names whole and in backticks, strings
- * with their character set, whatever sql_mode it was written in. */
-static bool
-read_view(struct server *s, const char *database, const char *view, json_t *facts,
-          struct sql_error *error)
-{
-    bool    newer = mysql_get_server_version(s->mysql) >= 101001;
-    json_t *rows  = server_rows(s, error, "SELECT VIEW_DEFINITION, %s FROM (SELECT"
-                                " VIEW_DEFINITION, COLLATION_CONNECTION AS COLLATION_NAME"
-                                " FROM information_schema.VIEWS WHERE TABLE_SCHEMA = %s"
-                                " AND TABLE_NAME = %s) c", newer ? collation_new : collation_old,
-                                server_text(database), server_text(view));
-    json_t *row   = json_array_get(rows, 0);
-
-    if (row) {
-        model_set(facts, "view_text", server_cell(row, 0));
-        json_object_set_new(facts, "view_collation",
-                            json_integer(strtoll(server_cell(row, 1), NULL, 10)));
-    }
-    json_decref(rows);
-    return rows != NULL && (row == NULL || read_wide_view(s, database, view, facts, error));
-}
-
 /* The catalog keeps the columns, and not the keys. */
 static void
 note_primary(json_t *facts)
@@ -348,7 +272,7 @@ facts_read(struct server *s, const char *database, const char *table, const char
                         json_integer(strtoll(server_cell(row, 1), NULL, 10)));
     json_object_set_new(facts, "is_view", json_boolean(strcmp(server_cell(row, 2), "VIEW") == 0));
     json_decref(rows);
-    if (foreign && (!model_flag(facts, "is_view") || read_view(s, in, table, facts, error)))
+    if (foreign && (!model_flag(facts, "is_view") || view_text_read(s, in, table, facts, error)))
         return facts;
     json_decref(facts);
     return NULL;

@@ -20,6 +20,10 @@
 json_t *facts_read(struct server *s, const char *database, const char *table, const char *probe,
                    struct sql_error *error);
 
+/* SQL: the id of the collation c.COLLATION_NAME. Newer servers have collations whose full name is
+ * only in another table, and whose short name is there once per character set. */
+const char *facts_collation_id(const struct server *s);
+
 /* What the catalog keeps of a view: its text, and the collation of who made it. */
 void facts_view(const json_t *facts, json_t *object);
 
