@@ -154,6 +154,7 @@ enum insert_number {
 
 struct insert_row {
     struct sql_template text;     /* "(1, 'a', ?)" */
+    bool                as_select; /* it may bring a NULL: alone on its shard it is selected */
     bool                key_auto; /* the key is the AUTO_INCREMENT column */
     bool                key_null; /* the key is NULL, by its default */
     struct operand      key;      /* when neither */
@@ -169,6 +170,7 @@ struct insert_spec {
     uint32_t                 n_rows;
     const struct insert_row *rows;
     struct sql_template      header;    /* "INSERT INTO t (a, b) VALUES " */
+    struct sql_template      select;    /* "INSERT INTO t (a, b) SELECT ", or empty */
     struct sql_template      tail;      /* " ON DUPLICATE KEY UPDATE ...", often empty */
     bool                     numbered;  /* the table has an AUTO_INCREMENT column */
     bool                     zero_is_number; /* sql_mode NO_AUTO_VALUE_ON_ZERO */

@@ -150,6 +150,7 @@ make_row(struct maker *m, const struct row *values, struct insert_row *out)
         return false;
     if (m->table->auto_increment != ROUTES_NONE && !auto_operand(m, out, number))
         return false;
+    out->as_select = alone_needs_select(m->in, values, number);
     row_text(m, out, number, values->range.start, values->range.end);
     return true;
 }
@@ -177,22 +178,36 @@ make_set_row(struct maker *m, struct insert_row *out, uint32_t *start)
     return true;
 }
 
+/* The statement up to `end`, with the AUTO_INCREMENT column in its list. */
+static void
+head_text(struct maker *m, struct text *t, bool add, uint32_t end)
+{
+    const struct insert *in = m->in;
+    text_begin(t, m->p);
+    if (add) {
+        text_source(t, m->p->stmt->range.start, in->columns_range.end - 1);
+        auto_name(m, t, in->n_columns > 0 ? ", " : "", ")");
+        text_source(t, in->columns_range.end, end);
+    } else {
+        text_source(t, m->p->stmt->range.start, end);
+    }
+}
+
 static void
 header_and_tail(struct maker *m, struct insert_spec *spec, uint32_t rows_start, uint32_t rows_end)
 {
     struct text          t;
     const struct insert *in = m->in;
+    uint32_t             values;
     bool add = m->table->auto_increment != ROUTES_NONE && m->auto_at == ROUTES_NONE &&
                in->source == INSERT_VALUES;
-    text_begin(&t, m->p);
-    if (add) {
-        text_source(&t, m->p->stmt->range.start, in->columns_range.end - 1);
-        auto_name(m, &t, in->n_columns > 0 ? ", " : "", ")");
-        text_source(&t, in->columns_range.end, rows_start);
-    } else {
-        text_source(&t, m->p->stmt->range.start, rows_start);
-    }
+    head_text(m, &t, add, rows_start);
     spec->header = text_end(&t);
+    if (spec->n_rows > 1 && alone_values_word(m->p, rows_start, &values)) {
+        head_text(m, &t, add, values);
+        text_const(&t, "SELECT ");
+        spec->select = text_end(&t);
+    }
     text_begin(&t, m->p);
     text_source(&t, rows_end, m->p->stmt->range.end);
     spec->tail = text_end(&t);

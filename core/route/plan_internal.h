@@ -477,6 +477,13 @@ void natural_order(struct scatter *c);
 /* plan_having.c */
 const struct merge_expr *having_make(struct scatter *c, struct expr *e);
 
+/* plan_alone.c */
+/* Whether the row has to be selected where it is alone on its shard; its values can be. `number`:
+ * the one of the AUTO_INCREMENT column, which is given, or NULL. */
+bool alone_needs_select(const struct insert *in, const struct row *row, const struct expr *number);
+/* Where the word VALUES before the rows begins. False: that is not known. */
+bool alone_values_word(const struct planner *p, uint32_t rows, uint32_t *start);
+
 void plan_insert(struct planner *p);
 /* Where the column stands in a row of values; ROUTES_NONE: it is not listed. */
 uint32_t insert_position(const struct insert *in, const struct route_table *table,

@@ -225,6 +225,21 @@ plan_render(const struct plan *plan, const struct sql_template *text,
     render(plan, text, values, mode, NULL, out, binds);
 }
 
+/* "(1, NULL)" as "1, NULL". */
+static void
+render_selected(const struct plan *plan, const struct plan_values *values, enum render_mode mode,
+                const struct insert_row *row, const uint64_t *number, struct buf *out,
+                struct bind_list *binds)
+{
+    struct buf text = { 0 };
+    render(plan, &plan->insert->select, values, mode, NULL, out, binds);
+    render(plan, &row->text, values, mode, number, &text, binds);
+    struct span in = span_from(buf_unread(&text), 1);
+    buf_append(out, in.ptr, in.len - 1);
+    buf_append_text(out, " FROM DUAL ");
+    buf_fini(&text);
+}
+
 void
 insert_render(const struct plan *plan, const struct plan_values *values,
               enum render_mode mode, const uint32_t *rows, uint32_t n,
@@ -232,6 +247,13 @@ insert_render(const struct plan *plan, const struct plan_values *values,
               struct bind_list *binds)
 {
     const struct insert_spec *spec = plan->insert;
+    if (n == 1 && spec->rows[rows[0]].as_select && spec->select.n > 0) {
+        bool numbered = numbers != NULL && (has_number == NULL || has_number[0]);
+        render_selected(plan, values, mode, &spec->rows[rows[0]], numbered ? numbers : NULL, out,
+                        binds);
+        render(plan, &spec->tail, values, mode, NULL, out, binds);
+        return;
+    }
     render(plan, &spec->header, values, mode, NULL, out, binds);
     for (uint32_t i = 0; i < n; i++) {
         bool numbered = numbers != NULL && (has_number == NULL || has_number[i]);

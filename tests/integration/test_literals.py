@@ -168,8 +168,45 @@ def test_zero_dates_are_null_too(three, both):
     pair.write("UPDATE zeroes SET k = '0000-00-00' WHERE k = '2024-02-29'")
     pair.write("DELETE FROM zeroes WHERE k IS NULL AND v = 1")
     pair.read("SELECT CAST(k AS CHAR), v FROM zeroes ORDER BY v")
+    pair.write("CREATE TABLE dated (k INT PRIMARY KEY, d DATE) COMMENT 'shardd: key(k)'")
+    pair.write("INSERT INTO dated VALUES (1, '2024-02-29'), (2, '2024-03-01'), (3, NULL)")
+    pair.write("SET sql_mode = 'NO_ZERO_DATE'")
+    pair.write("UPDATE dated SET d = 0 ORDER BY k LIMIT 2")  # a warning about each row
+    pair.read("SELECT CAST(d AS CHAR), k FROM dated ORDER BY k")
     assert not pair.refused
     pair.write("SET sql_mode = DEFAULT")
+    three.fsck()
+
+
+def test_null_in_one_row_of_several(three, both):
+    """In one row alone it is an error in every sql_mode, and a shard may get one row alone."""
+    both.run("CREATE TABLE nulls (k INT PRIMARY KEY, v INT NOT NULL, s VARCHAR(9) NOT NULL DEFAULT"
+             " 'x', d DATE NOT NULL) COMMENT 'shardd: key(k)'")
+    both.run("CREATE TABLE numbers (k INT AUTO_INCREMENT PRIMARY KEY, v INT NOT NULL)"
+             " COMMENT 'shardd: key(k)'")
+    both.compare("INSERT INTO nulls VALUES (1, 1, 'a', 0), (2, NULL, 'b', 0), (3, 1, 'c', 0)")
+    both.run("SET sql_mode = ''")
+    both.run("SET @none = NULL, sql_select_limit = 0")
+    rows = [f"({k}, NULL, x'61', DATE'2024-02-29')" for k in range(1, 4)]
+    for verb, tail in [("INSERT", ""), ("REPLACE", ""), ("INSERT", "ON DUPLICATE KEY UPDATE v = 7"),
+                       ("INSERT /* why */", "RETURNING *"), ("INSERT IGNORE", "")]:
+        values = ", ".join(rows[:3 if verb == "INSERT" else 2])
+        both.compare(f"{verb} INTO nulls VALUES {values}{tail}")
+        rows = [row.replace("(", "(1", 1) for row in rows] if tail == "" else rows
+    both.compare("INSERT nulls VALUE (21, 1, 'a', 1), (22, 1, 'b', 1), (23, 1, 'c', 1)")
+    for value in "NULL", "@none", "VALUES(v) + NULL":
+        both.compare("INSERT nulls VALUE (21, 1, 'a', 1), (22, 2, 'b', 1), (23, 3, 'c', 1)"
+                     f"ON DUPLICATE KEY UPDATE v = {value}, s = CONCAT(s, VALUES(s))")
+    both.compare("INSERT INTO nulls (s, d, v, k) VALUES (DEFAULT, -0, -'1', 31), ('b', (1), 1, 32),"
+                 " (NULL, @none, @none, 33), (NULL, NULL, 5, 34), (_latin1 x'e1', 0, NULL, 36)")
+    both.run("PREPARE p FROM 'INSERT INTO nulls (k, v, d) VALUES (?, ?, 0), (?, ?, ?)'")
+    both.run("SET @a = 41, @b = 42")
+    both.compare("EXECUTE p USING @a, @none, @b, @none, @none")
+    both.run("INSERT INTO numbers VALUES (NULL, NULL), (0, NULL), (DEFAULT, NULL), (-8, NULL)")
+    both.run("INSERT INTO numbers (v) VALUES (NULL), (NULL), (NULL)")
+    both.run("SET sql_mode = DEFAULT, sql_select_limit = DEFAULT")
+    both.compare("SELECT k, v, s, CAST(d AS CHAR) FROM nulls ORDER BY k")
+    both.compare("SELECT COUNT(*), SUM(v) FROM numbers")
     three.fsck()
 
 

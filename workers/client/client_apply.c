@@ -6,6 +6,7 @@
 #include "core/base/memory.h"
 #include "core/route/gather.h"
 #include "core/route/lookup_text.h"
+#include "core/sql/sql_mode.h"
 #include "workers/client/apply.h"
 #include "workers/client/client.h"
 #include "workers/query/change.h"
@@ -226,9 +227,19 @@ fail_with(struct client_apply *k, const char *text)
     fail(k, &error);
 }
 
+/* In such a sql_mode a zero date is stored, and remarked upon each time. */
+static bool
+remarks_zeroes(const struct session *s)
+{
+    struct span mode = s->modes != NULL ? span_of(s->modes->sql_mode) : (struct span){ 0 };
+
+    return (sql_mode_has(mode, "NO_ZERO_DATE") || sql_mode_has(mode, "NO_ZERO_IN_DATE")) &&
+           !sql_mode_has(mode, "STRICT_TRANS_TABLES") && !sql_mode_has(mode, "STRICT_ALL_TABLES");
+}
+
 /* Rows that were locked cannot have changed, and values that were stored once need no words: else
  * it is a mistake of ours, or the shards', and nothing of it may stay. Only what is generated
- * may be remarked upon whatever is written. */
+ * may be remarked upon whatever is written, and zero dates. */
 static void
 check_counts(struct client_apply *k, const struct ok *ok)
 {
@@ -238,7 +249,8 @@ check_counts(struct client_apply *k, const struct ok *ok)
 
     query_add_counts(ok->info, counts, COUNTS);
     uint64_t found = update ? counts[0] : ok->affected_rows;
-    if (found == k->at->rows && (ok->warnings == 0 || k->generates))
+    bool     remarks = k->generates || remarks_zeroes(&k->client->session);
+    if (found == k->at->rows && (ok->warnings == 0 || remarks))
         return;
     snprintf(text, sizeof(text), "of %llu rows that the statement changes the shards changed "
              "%llu, with %u warnings: it is undone", (unsigned long long)k->at->rows,
