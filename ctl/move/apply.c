@@ -262,6 +262,13 @@ commit_known(struct apply *a)
     branch_committed(a);
 }
 
+/* These do not move the position, which so does not tell whether they are in. */
+static bool
+is_repeatable(const struct item *i)
+{
+    return i->kind == ITEM_RESOLVE || i->kind == ITEM_LOST;
+}
+
 /* Once. True: it is in. */
 static bool
 try_batch(struct apply *a, struct list *items, struct sql_error *error)
@@ -275,7 +282,7 @@ try_batch(struct apply *a, struct list *items, struct sql_error *error)
     if (!connect_all(a, error) || (reload && !refresh(a, error)))
         return false;
     if (unsure && strcmp(a->stored, a->attempt) == 0 &&
-        container_of(items->prev, struct item, node)->kind != ITEM_RESOLVE) {
+        !is_repeatable(container_of(items->prev, struct item, node))) {
         a->attempt[0] = 0;
         return true;
     }
@@ -525,6 +532,15 @@ apply_push(struct apply *a, struct item *i)
     if (!ok)
         item_free(i);
     return ok;
+}
+
+bool
+apply_lost(struct apply *a)
+{
+    struct apply_status s;
+
+    apply_status(a, &s);
+    return apply_push(a, item_new(ITEM_LOST, &s.committed));
 }
 
 void

@@ -19,7 +19,7 @@
  * XA COMMIT again.
  *
  *   (none) --PREPARE--> STASHED --COMMIT, applied--> DONE --a repeated COMMIT--> DONE
- *                         |  \--ROLLBACK--> (none)
+ *                         |  \--ROLLBACK, or found to be lost--> (none)
  *                         \--COMMIT in front of a snapshot that does not see it--> DEFERRED
  *                                DEFERRED --once a snapshot sees it, or there are no more--> DONE
  */
@@ -40,6 +40,8 @@ enum item_kind {
     ITEM_ROLLBACK,
     ITEM_ADVANCE,  /* the position alone */
     ITEM_RESOLVE,  /* what is DEFERRED and not in `prepared` is applied */
+    ITEM_LOST,     /* the source has no prepared branch with rows of ours: what is STASHED with
+                      rows was lost there, in a crash behind the log's XA PREPARE */
     ITEM_FORMAT,   /* the source's log changes its format */
 };
 
@@ -97,6 +99,9 @@ void apply_stop(struct apply *a);
 bool apply_push(struct apply *a, struct item *i) must_check;
 
 void apply_status(struct apply *a, struct apply_status *out);
+
+/* While it is idle: see ITEM_LOST. False: it has failed or is stopping. */
+bool apply_lost(struct apply *a) must_check;
 
 /* While it is idle: `stream` was written by the copy; and another answer to what is covered. */
 void apply_reload(struct apply *a, const struct copy *copy);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/log.h"
 #include "core/base/memory.h"
 #include "ctl/move/apply_internal.h"
 
@@ -243,6 +244,55 @@ resolve(struct apply *a, const struct item *i, branch_step step, struct sql_erro
     return true;
 }
 
+static bool
+has_rows(struct apply *a, const struct branch *b, bool *has, struct sql_error *error)
+{
+    char n[24];
+
+    if (b->rows) {
+        *has = parcel_size(b->rows) > 0;
+        return true;
+    }
+    if (!server_value(&a->server, n, sizeof(n), error, "SELECT LENGTH(events) FROM %s.stash WHERE "
+                      "job = %lld AND source = %u AND target = %u AND xid = '%s' AND seq = 0",
+                      ROUTES_MOVE_SCHEMA, (long long)a->move->job, a->source, a->target, b->name))
+        return false;
+    *has = strcmp(n, "0") != 0;
+    return true;
+}
+
+/* One without rows may be another program's, which goes on with it. */
+static bool
+forget_one(struct apply *a, struct branch *b, struct sql_error *error)
+{
+    bool has;
+
+    if (b->next == BRANCH_DEFERRED)
+        return sql_error_set(error, APPLY_FATAL, "shardd: the XA branch %.100s of shard %u still "
+                             "waits for a snapshot; cancel the move and start it again", b->name,
+                             a->source);
+    if (b->next != BRANCH_STASHED)
+        return true;
+    if (!has_rows(a, b, &has, error))
+        return false;
+    if (has) {
+        log_warn("move: shard %u was killed and has lost the XA branch %.100s, which its binary "
+                 "log has as prepared: these rows do not move", a->source, b->name);
+        touch(a, b, BRANCH_NONE);
+    }
+    return true;
+}
+
+static bool
+forget_lost(struct apply *a, struct sql_error *error)
+{
+    for (unsigned k = 0; k < BRANCH_BUCKETS; k++)
+        LIST_EACH(at, &a->branch[k])
+            if (!forget_one(a, container_of(at, struct branch, bucket), error))
+                return false;
+    return true;
+}
+
 bool
 branch_item(struct apply *a, struct item *i, branch_step step, struct sql_error *error)
 {
@@ -257,6 +307,7 @@ branch_item(struct apply *a, struct item *i, branch_step step, struct sql_error 
     case ITEM_COMMIT:   return commit(a, i, step, error);
     case ITEM_ROLLBACK: return rollback(a, i, error);
     case ITEM_RESOLVE:  return resolve(a, i, step, error);
+    case ITEM_LOST:     return forget_lost(a, error);
     case ITEM_ROWS:     return step(a, &i->parcel, error);
     case ITEM_ADVANCE:
     case ITEM_FORMAT:   break;

@@ -138,9 +138,10 @@ covers(const char *have, const char *want)
     return gtid_parse(&all, have) && gtid_parse(&part, want) && gtid_has_all(&all, &part);
 }
 
-/* A flow that is past F has applied it, and is as good: nothing of ours follows F. */
+/* A flow that is past F has applied it, and is as good: nothing of ours follows F. `last`: F was
+ * read under our lock, which no transaction of ours outlives, when no branch was prepared. */
 static bool
-hold_one(struct cutover_run *r, struct flow *flow, const char *position)
+hold_one(struct cutover_run *r, struct flow *flow, const char *position, bool last)
 {
     struct flow_status status;
 
@@ -150,8 +151,11 @@ hold_one(struct cutover_run *r, struct flow *flow, const char *position)
             return false;
     }
     flow_status(flow, &status);
-    return status.stashed == 0 ||
-           sql_error_set(r->error, SQL_UNKNOWN_ERROR, "shardd: %u prepared branches are open in "
+    if (status.stashed == 0)
+        return true;
+    if (last && status.state == FLOW_HELD)
+        return flow_forget_lost(flow, cutover_left_ms(r), r->error);
+    return sql_error_set(r->error, SQL_UNKNOWN_ERROR, "shardd: %u prepared branches are open in "
                          "the stream", status.stashed);
 }
 
@@ -161,7 +165,8 @@ hold_flows(struct cutover_run *r, bool mixed)
     r->held = true;
     for (size_t i = 0; i < r->n_sources; i++)
         if ((!mixed || r->server[i].target) &&
-            (!cutover_step(r, "flows held") || !hold_one(r, r->flows[i], r->server[i].position)))
+            (!cutover_step(r, "flows held") ||
+             !hold_one(r, r->flows[i], r->server[i].position, !mixed)))
             return false;
     return true;
 }

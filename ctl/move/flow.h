@@ -54,6 +54,11 @@ bool flow_hold(struct flow *f, const char *position, unsigned wait_ms, const ato
                struct sql_error *error) must_check;
 void flow_release(struct flow *f);
 
+/* While it is held at a position in front of which the source had no prepared branch with rows of
+ * ours any more: those that are prepared in the log and not ended are lost, and forgotten. False
+ * after `wait_ms`. */
+bool flow_forget_lost(struct flow *f, unsigned wait_ms, struct sql_error *error) must_check;
+
 void flow_status(struct flow *f, struct flow_status *out);
 
 /* How fast it may copy, and a pause. From any thread. */

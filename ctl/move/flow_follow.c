@@ -241,3 +241,22 @@ flow_release(struct flow *f)
     pthread_cond_broadcast(&f->changed);
     pthread_mutex_unlock(&f->lock);
 }
+
+bool
+flow_forget_lost(struct flow *f, unsigned wait_ms, struct sql_error *error)
+{
+    uint64_t until = clock_us() + wait_ms * 1000ull;
+    bool     failed, idle = false, ok;
+
+    pthread_mutex_lock(&f->lock);
+    ok = f->state == FLOW_HELD;
+    for (unsigned i = 0; ok && i < f->n_targets; i++)
+        ok = f->applies[i] && apply_lost(f->applies[i]);
+    while (ok && !(idle = flow_is_idle(f, &failed)) && !failed && clock_us() < until &&
+           f->state == FLOW_HELD)
+        flow_wait(f, EVENT_MS);
+    pthread_mutex_unlock(&f->lock);
+    return (ok && idle) ||
+           sql_error_set(error, 1205, "shardd: branches that shard %u has lost were not forgotten "
+                         "in %u ms", f->source, wait_ms);
+}

@@ -164,6 +164,34 @@ def test_somebody_elses_branch_is_waited_for(c, still):
     c.fsck()
 
 
+def test_a_branch_that_the_source_has_lost_is_not_waited_for(c, still):
+    """As after a kill between the log's XA PREPARE and the storage engine's: nothing ends it."""
+    target = other(c)
+    source = "shard-1" if target == "shard-2" else "shard-2"
+    shard = shard_named(c.shard_list(), source)
+    c.ctl("reshard merge", source, "--to", target, "--cutover", "manual")
+    reaches(c, "follow")
+    (key,) = c.on_shard(shard, "SELECT MIN(id) FROM still", "app")[0]
+    with c.shard_connect(shard, "app") as owner, owner.cursor() as cursor:
+        number = owner.thread_id()
+        for sql in ("XA START 'lost'", f"UPDATE still SET v = 'lost' WHERE id = {key}",
+                    "XA END 'lost'", "XA PREPARE 'lost'"):
+            cursor.execute(sql)
+    wait_for("its session to go", lambda: number not in [row[0] for row in c.on_shard(
+        shard, "SHOW PROCESSLIST")])
+    wait_for("it to be seen", lambda: job(c)["progress"]["stashed"] == 1)
+    with c.shard_connect(shard) as end, end.cursor() as cursor:
+        cursor.execute("SET sql_log_bin = OFF")
+        cursor.execute("XA ROLLBACK 'lost'")
+    c.ctl("reshard cutover", "--wait", timeout=60)
+    reaches(c, "reverse")
+    assert rows(c) == still
+    c.ctl("reshard reverse", "--wait")
+    reaches(c, "done")
+    assert rows(c) == still
+    c.fsck()
+
+
 @pytest.mark.parametrize("what, change", [
     ("different", "UPDATE still SET f = f + 0.0000002 WHERE id = {id}"),
     pytest.param("missing", "DELETE FROM still WHERE id = {id}", marks=pytest.mark.long),
