@@ -61,23 +61,36 @@ operand_node(struct scatter *c, struct expr *e)
     return out;
 }
 
+/* Not YEAR: it is compared with 20 as with 2020. */
 static bool
 is_numeric(const struct route_column *t)
 {
-    return t != NULL && ((t->type >= COLUMN_TINYINT && t->type <= COLUMN_DOUBLE) ||
-                         t->type == COLUMN_YEAR);
+    return t != NULL && t->type >= COLUMN_TINYINT && t->type <= COLUMN_DOUBLE;
 }
 
-/* A server refuses to compare some types with numbers, even when there is no row. */
-static bool
-is_address(struct scatter *c, struct expr *aggregate)
+/* COLUMN_OTHER: not of a column. */
+static enum column_type
+aggregated(struct scatter *c, struct expr *aggregate)
 {
     uint32_t                   column;
     struct expr               *x = bare(aggregate->args);
     struct instance           *i = x != NULL && x->kind == EXPR_COLUMN
                                        ? scope_column(c->s, x->path, &column) : NULL;
     const struct route_column *t = i == NULL ? NULL : instance_column(i, column);
-    return t != NULL && (t->type == COLUMN_INET4 || t->type == COLUMN_INET6);
+    return t == NULL ? COLUMN_OTHER : t->type;
+}
+
+/* MIN and MAX of a BIT come as bytes or as a number, and of a FLOAT with fewer digits than it has:
+ * their numbers are beside them, as they are needed for comparing what shards say. */
+static uint32_t
+extreme_number(const struct scatter *c, uint32_t column)
+{
+    for (uint32_t i = 0; i < c->n_outputs; i++) {
+        const struct merge_output *o = &c->outputs[i];
+        if (o->column == column && (o->function == MERGE_MIN || o->function == MERGE_MAX))
+            return o->key.column;
+    }
+    return column;
 }
 
 static const struct merge_expr *
@@ -88,10 +101,14 @@ column_node(struct scatter *c, struct expr *e, bool any_type)
     if (!item_find(c, e, false, &item))
         return NULL;
     if (has_aggregate(item.expr)) {
-        if (has_division(item.expr) || is_address(c, bare(item.expr)))
+        /* A server refuses to compare some types with numbers, even when there is no row. */
+        enum column_type type = aggregated(c, bare(item.expr));
+        if (has_division(item.expr) || type == COLUMN_INET4 || type == COLUMN_INET6)
             return not_having(c, e);
         if (!group_aggregate(c, item, &out->column))
             return NULL;
+        if (type == COLUMN_BIT || type == COLUMN_FLOAT)
+            out->column = extreme_number(c, out->column);
         return out;
     }
     uint32_t         column;
@@ -99,7 +116,10 @@ column_node(struct scatter *c, struct expr *e, bool any_type)
     struct instance *i = x->kind == EXPR_COLUMN ? scope_column(c->s, x->path, &column) : NULL;
     if (i == NULL || (!any_type && !is_numeric(instance_column(i, column))))
         return not_having(c, e);
-    out->column = item.visible != MERGE_NONE ? item.visible : item_hide(c, "", x, "");
+    if (instance_column(i, column)->type == COLUMN_FLOAT) /* its text has fewer digits */
+        out->column = item_hide(c, "0e0+(", x, ")");
+    else
+        out->column = item.visible != MERGE_NONE ? item.visible : item_hide(c, "", x, "");
     return out;
 }
 

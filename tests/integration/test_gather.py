@@ -412,6 +412,32 @@ def test_odd_bits_stay_with_their_rows(both, used):
         both.run(f"DROP TABLE {name}")
 
 
+def test_having_of_every_type(both, used):
+    """MIN() of a BIT is bytes or a number, the text of a FLOAT lacks digits, and a YEAR is equal to
+    20 as to 2020."""
+    both.run("CREATE TABLE typed (k INT PRIMARY KEY, g INT, b BIT(9), f FLOAT, y YEAR, n INT,"
+             " c DECIMAL(9,3), x DOUBLE, e ENUM('z','b','a'), d DATE)"
+             " COMMENT 'shardd: key(k)'")
+    both.run("INSERT INTO typed VALUES (1,1,0,0.1,2020,2,0.1,0.1,'z','2020-01-01'),"
+             "(2,1,1,0.3,2020,3,0.1,0.1,'b','2020-01-01'),"
+             "(3,2,3,0.7,2021,1,0.2,0.2,'a','2020-01-02'),"
+             "(4,2,300,16777217,2021,1,0.2,0.2,'a',NULL)")
+    for of, literals in [("b", "0 1 1.5 255 300 '3'"), ("f", "0.1 0.3 0.7 16777216 0.1e0 '0.1'"),
+                         ("y", "20 2020 '21' 2021.0"), ("c", "0.1 0.10 '0.2'"),
+                         ("x", "0.1 0.1e0 '0.2' 0.3"), ("e", "1 2 'b'"), ("d", "20200101 0")]:
+        for literal in literals.split():
+            for op in "=", ">", "<=":
+                for function in "MIN", "MAX":
+                    both.compare(f"SELECT g, COUNT(DISTINCT n) FROM typed GROUP BY g HAVING "
+                                 f"{function}({of}) {op} {literal}")
+                both.compare(f"SELECT {of}, COUNT(*) FROM typed GROUP BY {of} HAVING {of} {op} "
+                             f"{literal}")
+    both.compare("SELECT COUNT(n) FROM typed HAVING MIN(b) = 0")
+    both.compare("SELECT g, MAX(b) + 0 AS m FROM typed GROUP BY g HAVING NOT m < 2")
+    both.compare("SELECT f AS g, COUNT(*) FROM typed GROUP BY f HAVING g > 0.1 OR f IN (0.1, 0.3)")
+    both.run("DROP TABLE typed")
+
+
 def test_rights_are_the_shards(pair, used):
     cluster = pair.cluster
     cluster.ctl_raw("user add", "poor", "--password", "p", "--no-rights")
