@@ -311,6 +311,15 @@ struct ddl_spec {
     struct span   name;        /* of that table; of a database that is dropped */
 };
 
+/* CREATE TEMPORARY TABLE ... SELECT from rows of several shards: in several steps, each a statement
+ * of its own. The last one is always said. */
+struct fill_spec {
+    struct sql_template make;   /* another temporary table, with the columns of the SELECT */
+    struct sql_template insert; /* its rows */
+    struct sql_template name;   /* the statement, from this table */
+    struct sql_template drop;
+};
+
 /* What ties a session to a server's connection. */
 enum pin_reason {
     PIN_NONE,
@@ -421,6 +430,7 @@ struct plan {
     const struct txn_spec     *txn;          /* PLAN_TXN */
     const struct set_spec     *set;          /* PLAN_SET */
     const struct ddl_spec     *ddl;          /* PLAN_DDL */
+    const struct fill_spec    *fill;         /* PLAN_ONE: it is done so, see client_make.c */
     const struct named_spec   *named;        /* PLAN_NAMED */
     enum shardd_show           show;         /* PLAN_SHARDD */
     enum consistency           consistency;  /* as a hint says it: "shardd: consistency=causal" */

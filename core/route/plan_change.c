@@ -6,6 +6,7 @@
  * one server does it.
  */
 #include "core/route/gather.h"
+#include "core/route/own_table.h"
 #include "core/route/plan_internal.h"
 
 /* ---- the statement as a SELECT ---- */
@@ -88,7 +89,7 @@ add_target(struct planner *p, struct change_maker *m, struct gathering *g, uint3
     for (*at = 0; *at < m->n_targets; (*at)++)
         if (m->targets[*at] == g)
             return true;
-    if (g->table->kind != TABLE_SHARDED && d->has_code)
+    if (g->table->kind != TABLE_SHARDED && d->has_code && !own_table_is(p->routes, g->index))
         return NOT_YET(p, "shardd: the table '%.*s' is in a database that has, or had, triggers, "
                           "and the rows of this write are found elsewhere: name the rows",
                        SHOWN(g->table->name));

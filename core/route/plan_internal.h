@@ -322,6 +322,8 @@ bool target_certainly_one(const struct planner *p, const struct target *t);
 /* plan_gather.c: p->out becomes a PLAN_GATHER, because of what it was refused for; or, when it
  * is a PLAN_ONE, gets a `gather`. What cannot be gathered is as it was, but for the error. */
 void plan_gather(struct planner *p, struct query *q);
+/* plan_fill.c: of a CREATE TEMPORARY TABLE ... SELECT that no shard can do. */
+void plan_fill(struct planner *p);
 
 /* A table to gather, in the making. */
 struct gathering {

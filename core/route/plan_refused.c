@@ -6,6 +6,8 @@
  */
 #include "core/route/plan_internal.h"
 
+enum { UNKNOWN_COLUMN = 1054 /* ER_BAD_FIELD_ERROR: it may be of a table that we do not know */ };
+
 struct asker {
     struct planner *p;
     uint32_t        home; /* ROUTES_NONE: any */
@@ -55,7 +57,8 @@ plan_note_refused(struct planner *p)
 {
     struct asker   a = { .p = p, .home = ROUTES_NONE };
     struct visitor v = { .table_ref = see_table, .expr = see_function, .context = &a };
-    if (p->stmt == NULL || p->out->error.code != SQL_NOT_SUPPORTED)
+    bool unknown = p->out->error.code == UNKNOWN_COLUMN && p->any_unknown;
+    if (p->stmt == NULL || (p->out->error.code != SQL_NOT_SUPPORTED && !unknown))
         return;
     switch ((int)p->stmt->kind) {
     case STMT_SELECT: case STMT_UPDATE: case STMT_DELETE:

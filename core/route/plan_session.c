@@ -275,18 +275,20 @@ ddl_names_known_table(struct planner *p)
 static void
 plan_temporary(struct planner *p)
 {
-    if (p->stmt->kind == STMT_CREATE_TABLE && p->stmt->create_table->query != NULL &&
-        !scope_query(p, p->stmt->create_table->query, NULL, NULL, NULL, NULL))
-        return;
-    one_home(p, "CREATE TEMPORARY TABLE from a SELECT", true,
-             "a temporary table lives on one backend");
-    if (p->stmt->kind == STMT_DROP_TABLE) {
+    const struct stmt *s   = p->stmt;
+    struct query      *q   = s->kind == STMT_CREATE_TABLE ? s->create_table->query : NULL;
+    bool               one = q == NULL || scope_query(p, q, NULL, NULL, NULL, NULL);
+    if (one && !p->any_sharded)
+        one_home(p, "CREATE TEMPORARY TABLE", true, "a temporary table lives on one backend");
+    if (q != NULL && (p->any_sharded || p->refused))
+        plan_fill(p);
+    if (s->kind == STMT_DROP_TABLE) {
         p->out->unpin = PIN_TEMPORARY_TABLE;
-        note_names(p, p->stmt->tables);
+        note_names(p, s->tables);
     }
-    if (p->stmt->kind != STMT_CREATE_TABLE)
+    if (s->kind != STMT_CREATE_TABLE || p->refused)
         return;
-    const struct path *path = &p->stmt->create_table->table;
+    const struct path *path = &s->create_table->table;
     if (some_table_known(p, path)) {
         NOT_YET(p, "shardd: the temporary table '%.*s' would hide a table of the same name on one "
                    "shard only: give it another name", SHOWN(path->name));

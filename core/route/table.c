@@ -223,14 +223,27 @@ first_table(const struct routes *r, uint32_t database)
     return low;
 }
 
+static uint32_t
+find_own(const struct routes *r, uint32_t database, struct span name)
+{
+    for (uint32_t i = r->n_tables; i < r->n_tables + r->n_own; i++) {
+        const struct route_table *t = &r->tables[i];
+        if (t->database == database && (r->lower_case ? span_equal_nocase(t->name, name)
+                                                      : span_equal(t->name, name)))
+            return i;
+    }
+    return ROUTES_NONE;
+}
+
 uint32_t
 routes_table(const struct routes *r, uint32_t database, struct span name)
 {
     uint32_t low = first_table(r, database), high = first_table(r, database + 1);
     uint32_t at  = find(r->tables, sizeof(*r->tables), low, high, name, r->lower_case);
 
-    return at != ROUTES_NONE || !r->lower_case
-               ? at : find_alike(r->tables, sizeof(*r->tables), low, high, name);
+    if (at == ROUTES_NONE && r->lower_case)
+        at = find_alike(r->tables, sizeof(*r->tables), low, high, name);
+    return at != ROUTES_NONE || r->n_own == 0 ? at : find_own(r, database, name);
 }
 
 uint32_t

@@ -250,6 +250,7 @@ struct routes {
     const struct route_range    *ranges;    /* sorted by start */
     const struct route_database *databases; /* sorted by name (bytes) */
     const struct route_table    *tables;    /* sorted by database, then name (bytes) */
+    uint32_t                     n_own;     /* behind these n_tables: see own_table.h */
     const struct route_user     *users;     /* sorted by name (bytes) */
 
     /* Made by routes_index() for routes_owner(): for each of 2^index_bits equal slices

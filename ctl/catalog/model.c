@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/base/memory.h"
+#include "core/route/column_type.h"
 #include "core/route/function_class.h"
 #include "ctl/catalog/model.h"
 
@@ -66,57 +67,13 @@ model_plugin(const json_t *user)
     return auth_plugin_find(span_of(model_text(user, "plugin")), &plugin) ? plugin : AUTH_NATIVE;
 }
 
-static const struct {
-    const char      *name;
-    enum column_type type;
-} types[] = {
-    { "tinyint", COLUMN_TINYINT },       { "smallint", COLUMN_SMALLINT },
-    { "mediumint", COLUMN_MEDIUMINT },   { "int", COLUMN_INT },
-    { "bigint", COLUMN_BIGINT },         { "decimal", COLUMN_DECIMAL },
-    { "float", COLUMN_FLOAT },           { "double", COLUMN_DOUBLE },
-    { "bit", COLUMN_BIT },               { "char", COLUMN_CHAR },
-    { "varchar", COLUMN_VARCHAR },       { "text", COLUMN_TEXT },
-    { "tinytext", COLUMN_TEXT },         { "mediumtext", COLUMN_TEXT },
-    { "longtext", COLUMN_TEXT },         { "binary", COLUMN_BINARY },
-    { "varbinary", COLUMN_VARBINARY },   { "blob", COLUMN_BLOB },
-    { "tinyblob", COLUMN_BLOB },         { "mediumblob", COLUMN_BLOB },
-    { "longblob", COLUMN_BLOB },         { "date", COLUMN_DATE },
-    { "time", COLUMN_TIME },             { "datetime", COLUMN_DATETIME },
-    { "timestamp", COLUMN_TIMESTAMP },   { "year", COLUMN_YEAR },
-    { "enum", COLUMN_ENUM },             { "set", COLUMN_SET },
-    { "json", COLUMN_JSON },             { "uuid", COLUMN_UUID },
-    { "inet4", COLUMN_INET4 },           { "inet6", COLUMN_INET6 },
-    { "geometry", COLUMN_GEOMETRY },     { "point", COLUMN_GEOMETRY },
-    { "linestring", COLUMN_GEOMETRY },   { "polygon", COLUMN_GEOMETRY },
-    { "multipoint", COLUMN_GEOMETRY },   { "multilinestring", COLUMN_GEOMETRY },
-    { "multipolygon", COLUMN_GEOMETRY }, { "geometrycollection", COLUMN_GEOMETRY },
-};
-
-const char *
-model_type_name(enum column_type type)
-{
-    for (size_t i = 0; i < countof(types); i++)
-        if (types[i].type == type)
-            return types[i].name;
-    return "other";
-}
-
-enum column_type
-model_type(const char *name)
-{
-    for (size_t i = 0; i < countof(types); i++)
-        if (strcasecmp(types[i].name, name) == 0)
-            return types[i].type;
-    return COLUMN_OTHER;
-}
-
 json_t *
 model_column_new(const struct route_column *c)
 {
     json_t *name = json_stringn_nocheck((const char *)c->name.ptr, c->name.len);
 
     return json_pack("{s:o, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:i, s:i, s:I, s:i}",
-        "name", name, "type", model_type_name(c->type), "unsigned", c->is_unsigned,
+        "name", name, "type", column_type_name(c->type), "unsigned", c->is_unsigned,
         "nullable", c->nullable, "auto_increment", c->auto_increment,
         "generated", c->generated, "has_default", c->has_default,
         "invisible", c->invisible, "primary", (int)c->primary,
@@ -129,7 +86,7 @@ model_column(const json_t *object, struct route_column *out)
 {
     *out = (struct route_column){
         .name           = span_of(model_text(object, "name")),
-        .type           = model_type(model_text(object, "type")),
+        .type           = column_type_of(span_of(model_text(object, "type"))),
         .is_unsigned    = model_flag(object, "unsigned"),
         .nullable       = model_flag(object, "nullable"),
         .auto_increment = model_flag(object, "auto_increment"),

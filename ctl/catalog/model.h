@@ -92,10 +92,6 @@ enum table_kind model_kind(const char *name, enum table_kind fallback);
 /* Of one of a database's functions; FUNCTION_UNKNOWN for NULL. */
 enum function_class model_function_class(const json_t *function);
 
-/* The server's name of a type ("int", any case) and back; COLUMN_OTHER for what is not known. */
-const char      *model_type_name(enum column_type type);
-enum column_type model_type(const char *name);
-
 /* How a user proves who it is. */
 enum auth_plugin model_plugin(const json_t *user);
 

@@ -1,6 +1,7 @@
 /* facts.c - information_schema to facts. */
 #include <stdlib.h>
 
+#include "core/route/column_type.h"
 #include "core/sql/lex.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/facts.h"
@@ -87,7 +88,7 @@ facts_varies(const char *preset)
 static json_t *
 column_of(const json_t *row)
 {
-    enum column_type    type      = model_type(server_cell(row, C_TYPE));
+    enum column_type    type      = column_type_of(span_of(server_cell(row, C_TYPE)));
     const char         *preset    = server_cell(row, C_DEFAULT);
     int                 collation = atoi(server_cell(row, C_COLLATION_ID));
     struct route_column column    = {

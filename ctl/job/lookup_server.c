@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/route/column_type.h"
 #include "core/route/lookup_text.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/lookup_step.h"
@@ -30,7 +31,7 @@ put_told(struct buf *out, const json_t *lookup, const char *row, char sign)
         buf_clear(&name);
         buf_printf(&name, "%s.%s", row, server_name(names[i]));
         buf_append_text(out, i == 0 ? ", " : ", ':', ");
-        lookup_hex_text(model_type(types[i]), buf_cstr(&name), out);
+        lookup_hex_text(column_type_of(span_of(types[i])), buf_cstr(&name), out);
     }
     buf_append_text(out, ", ';'))");
     buf_fini(&name);

@@ -81,7 +81,6 @@ def test_what_one_server_does_is_refused_in_our_words(both):
 def test_a_temporary_table_does_exist(both):
     with both.cluster.connect(db=DB) as mine:
         assert testbed.Answer(mine, "CREATE TEMPORARY TABLE missing (x INT)").error is None
-        error = testbed.Answer(mine, THEIRS[0]).error
-        assert error[0] == 1235 and error[1].startswith("shardd: ")
+        assert testbed.Answer(mine, THEIRS[0]).rows == []
         assert testbed.Answer(mine, "SELECT COUNT(*) FROM missing").rows == [(0,)]
     both.compare(THEIRS[0], messages=True)

@@ -17,8 +17,12 @@ routes_drop(struct routes_ref *ref)
 {
     if (ref == NULL || --ref->refs > 0)
         return;
-    routes_free(ref->routes);
+    struct routes_ref *base = ref->base;
+    if (base == NULL)
+        routes_free(ref->routes);
+    arena_fini(&ref->arena);
     free(ref);
+    routes_drop(base);
 }
 
 bool

@@ -2,6 +2,7 @@
 #ifndef WORKERS_BACKEND_CONTEXT_H
 #define WORKERS_BACKEND_CONTEXT_H
 
+#include "core/base/arena.h"
 #include "core/base/err.h"
 #include "core/base/list.h"
 #include "core/conf/conf.h"
@@ -15,6 +16,11 @@
 struct routes_ref {
     struct routes *routes; /* owned */
     uint32_t       refs;
+
+    /* With tables of one session's own (core/route/own_table.h): */
+    struct routes_ref *base;   /* a reference of ours; NULL: without */
+    struct arena       arena;  /* `routes` is in it, and: */
+    const struct span *own;    /* [routes->n_own): their SHOW CREATE TABLE */
 };
 
 struct cache;

@@ -170,9 +170,10 @@ void client_login_free(struct client *c);                 /* ends it, in any sta
 
 void client_begin_tls(struct client *c);                  /* client_login.c: it has its turn */
 
-/* client_again.c: query_ops.again, query_ops.elsewhere. */
+/* client_again.c: query_ops.again, query_ops.elsewhere, query_ops.owned. */
 void client_again(struct query_run *q);
 void client_elsewhere(struct query_run *q);
+void client_owned(struct query_run *q);
 /* q->plan for its text as the routes and the session are now; the former one was released. */
 void client_plan_anew(struct client *c, struct query_run *q);
 

@@ -40,11 +40,20 @@ client_again(struct query_run *q)
     struct client *c = q->owner;
 
     q->routes = routes_hold(c->ctx);
-    q->found  = (struct shard_set){ 0 };
+    q->owning = NULL;
     if (q->command == QUERY_OTHER) {
         query_again(q);
         return;
     }
+    client_owned(q);
+}
+
+void
+client_owned(struct query_run *q)
+{
+    struct client *c = q->owner;
+
+    q->found = (struct shard_set){ 0 };
     client_plan_anew(c, q);
     if (q->plan->plan.kind == PLAN_ONCE && c->once == NULL && c->bulk == NULL) {
         c->query = NULL;

@@ -406,9 +406,12 @@ part_done(struct query_run *q)
 
 /* The client's statement has another plan now, which may be of the other kind. */
 static void
-run_anew(struct client_apply *k, struct query_run *q)
+run_anew(struct query_run *q)
 {
-    client_plan_anew(k->client, q);
+    struct client       *c = q->owner;
+    struct client_apply *k = c->apply;
+
+    client_plan_anew(c, q);
     if (k->step == APPLY_READ) {
         k->plain     = !changes(q);
         k->verb      = k->plain ? CHANGE_UPDATE : q->plan->plan.change->verb;
@@ -424,20 +427,19 @@ part_again(struct query_run *q)
     struct client *c = q->owner;
 
     q->routes = routes_hold(c->ctx);
-    run_anew(c->apply, q);
+    q->owning = NULL;
+    run_anew(q);
 }
 
 static void
 part_elsewhere(struct query_run *q)
 {
-    struct client *c = q->owner;
-
     plan_ref_release(q->plan);
-    run_anew(c->apply, q);
+    run_anew(q);
 }
 
 static const struct query_ops part_ops = { .done = part_done, .again = part_again,
-                                           .elsewhere = part_elsewhere };
+                                           .elsewhere = part_elsewhere, .owned = run_anew };
 
 static void
 start_part(struct client_apply *k, struct query_run *q)

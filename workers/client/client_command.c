@@ -27,7 +27,8 @@ enum {
 static void file_has_room(struct query_run *q);
 
 static const struct query_ops query_ops = { .done = client_statement_done, .room = file_has_room,
-                                            .again = client_again, .elsewhere = client_elsewhere };
+                                            .again = client_again, .elsewhere = client_elsewhere,
+                                            .owned = client_owned };
 
 void
 client_fail(struct client *c, uint16_t code, const char *text)
@@ -118,13 +119,14 @@ find_plan(struct client *c, struct query_run *q, struct span text, bool prepared
         slot_count(slot, COUNTER_PLAN_CACHE_MISSES);
         return make_plan(s, r, text, NULL, prepared, q->elsewhere);
     }
-    struct cache_key key = cache_key_of(s, r, &d, prepared);
-    plan = q->elsewhere ? NULL : cache_find(c->ctx->plans, &key);
+    struct cache_key key  = cache_key_of(s, r, &d, prepared);
+    bool             kept = !q->elsewhere && r->n_own == 0; /* else it is of this one alone */
+    plan = kept ? cache_find(c->ctx->plans, &key) : NULL;
     if (plan == NULL) {
         slot_count(slot, COUNTER_PLAN_CACHE_MISSES);
         plan = make_plan(s, r, text, &d, prepared, q->elsewhere);
         statement_time_name(plan, &key);
-        if (plan->plan.cacheable && !q->elsewhere)
+        if (plan->plan.cacheable && kept)
             cache_insert(c->ctx->plans, &key, plan);
     } else
         slot_count(slot, COUNTER_PLAN_CACHE_HITS);
@@ -142,7 +144,8 @@ find_plan(struct client *c, struct query_run *q, struct span text, bool prepared
 struct plan_ref *
 client_find_plan(struct client *c, struct query_run *q, struct span text, bool prepared)
 {
-    bool             counts = q->parked_us == 0 && !q->elsewhere; /* else it was counted before */
+    bool             counts = q->parked_us == 0 && !q->elsewhere &&
+                     q->routes->routes->n_own == 0; /* else it was counted before */
     struct plan_ref *plan   = find_plan(c, q, text, prepared, counts);
 
     for (int i = 0; i < PLAN_VIEWS_DEEP && plan != NULL && plan->plan.kind == PLAN_EXPAND; i++) {

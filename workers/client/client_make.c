@@ -23,6 +23,7 @@ struct client_make {
     struct diagnostics_kept kept;
     struct ok           ok;     /* of the rows */
     uint8_t             seq;    /* of the client's answer */
+    bool                temporary; /* none of the controller's: the shards make it */
     bool                failed;
     struct sql_error    error;
 };
@@ -34,15 +35,16 @@ client_makes(const struct query_run *q)
 {
     const struct plan *plan = &q->plan->plan;
 
-    return plan->kind == PLAN_DDL && plan->ddl->from_query;
+    return (plan->kind == PLAN_DDL && plan->ddl->from_query) ||
+           (plan->fill != NULL && q->command != QUERY_PREPARE);
 }
 
 /* What has been made and has no name yet: nobody else knows of it. */
 static bool
 leaves_table(const struct client_make *k)
 {
-    return k->step == MAKE_TABLE || k->step == MAKE_ROWS || k->step == MAKE_NAME ||
-           k->step == MAKE_UNDO;
+    return !k->temporary && (k->step == MAKE_TABLE || k->step == MAKE_ROWS ||
+                             k->step == MAKE_NAME || k->step == MAKE_UNDO);
 }
 
 void
@@ -155,12 +157,13 @@ read_answer(struct client_make *k)
     if (out.len > PACKET_HEADER_BYTES)
         payload = span_from(out, PACKET_HEADER_BYTES);
     if (payload.len != 0 && payload.ptr[0] == REPLY_ERR && reply_err_decode(payload, &error)) {
-        if (k->step == MAKE_UNDO)
+        if (k->step == MAKE_UNDO && !k->temporary)
             ddl_run_later(k->client->ctx, k->making.undo);
         fail(k, &error);
     } else if (payload.len != 0 && payload.ptr[0] == REPLY_OK &&
                reply_ok_decode(payload, k->client->session.capabilities, &ok)) {
-        if (k->step == MAKE_ROWS || (k->step == MAKE_ASK && !planned))
+        if (k->step == MAKE_ROWS || (k->step == MAKE_NAME && k->temporary) ||
+            (k->step == MAKE_ASK && !planned))
             keep_ok(k, &ok);
     } else if (!planned) {
         sql_error_set(&error, SQL_UNKNOWN_ERROR, "shardd: a part of the statement was not "
@@ -192,7 +195,8 @@ part_done(struct query_run *q)
     go_on(k);
 }
 
-static const struct query_ops part_ops = { .done = part_done, .again = client_again };
+static const struct query_ops part_ops = { .done = part_done, .again = client_again,
+                                           .owned = client_owned };
 
 static void
 start_part(struct client_make *k, struct query_run *q)
@@ -214,16 +218,35 @@ say(struct client_make *k, enum make_step step, struct span text)
     q->values.text = text;
     q->one_off     = true;
     /* What the client may not do to its own table is done for it. */
-    q->as_controller = step == MAKE_NAME || step == MAKE_UNDO;
+    q->as_controller = !k->temporary && (step == MAKE_NAME || step == MAKE_UNDO);
+    q->fills         = k->temporary;
     q->plan          = client_find_plan(c, q, text, false);
     start_part(k, q);
     client_begin(c, q);
+}
+
+/* What the rows were kept in goes in any case. */
+static void
+go_on_temporary(struct client_make *k)
+{
+    if (k->step == MAKE_UNDO)
+        finish(k);
+    else if (k->failed || k->step == MAKE_NAME)
+        say(k, MAKE_UNDO, k->making.undo);
+    else if (k->step == MAKE_TABLE)
+        say(k, MAKE_ROWS, k->making.insert);
+    else
+        say(k, MAKE_NAME, k->making.rename);
 }
 
 /* What was begun last is over. */
 static void
 go_on(struct client_make *k)
 {
+    if (k->temporary) {
+        go_on_temporary(k);
+        return;
+    }
     if (k->failed && (k->step == MAKE_TABLE || k->step == MAKE_ROWS || k->step == MAKE_NAME)) {
         say(k, MAKE_UNDO, k->making.undo);
         return;
@@ -262,9 +285,50 @@ write_text(struct client_make *k, struct query_run *q)
     buf_fini(&text);
 }
 
+static struct span
+alone(struct client_make *k, const struct query_run *q, const struct sql_template *template)
+{
+    struct buf       text = { 0 };
+    struct sql_error error;
+    struct span      out = { 0 };
+
+    if (query_render_alone(q, template, &text, &error))
+        out = arena_copy(&k->arena, buf_unread(&text));
+    else
+        fail(k, &error);
+    buf_fini(&text);
+    return out;
+}
+
+static void
+make_temporary(struct client *c, struct query_run *q)
+{
+    const struct fill_spec *fill = q->plan->plan.fill;
+    struct client_make     *k    = mem_alloc(sizeof(*k));
+
+    *k = (struct client_make){ .client = c, .seq = c->reader.next_seq, .temporary = true, .q = q };
+    k->sink.ring     = c->ctx->ring;
+    k->sink.state    = STREAM_OPEN;
+    c->make          = k;
+    k->making.make   = alone(k, q, &fill->make);
+    k->making.insert = alone(k, q, &fill->insert);
+    k->making.rename = alone(k, q, &fill->name);
+    k->making.undo   = alone(k, q, &fill->drop);
+    q->command       = QUERY_TEXT;
+    if (k->failed)
+        finish(k);
+    else
+        say(k, MAKE_TABLE, k->making.make);
+}
+
 void
 client_make(struct client *c, struct query_run *q)
 {
+    if (q->plan->plan.fill != NULL) {
+        make_temporary(c, q);
+        return;
+    }
+
     static uint64_t     n;
     struct client_make *k = mem_alloc(sizeof(*k));
 

@@ -1,4 +1,5 @@
-/* make.h - CREATE TABLE ... SELECT.
+/* make.h - CREATE TABLE ... SELECT, and CREATE TEMPORARY TABLE ... SELECT from several shards (its
+ * steps: core/route/plan_fill.c).
  *
  *   the statement --> controller: what is to be done --> a table of another name is made
  *   --> INSERT ... SELECT into it, as any other --> it gets its name

@@ -98,7 +98,23 @@ pins_drop_tables(struct pins *p, const struct plan *plan)
 }
 
 bool
-pins_names_table(const struct pins *p, struct span text, struct lex_options lex)
+pins_has_table(const struct pins *p, struct span schema, struct span name)
+{
+    struct buf  full  = { 0 };
+    bool        found = false;
+
+    if (!pins_has(p, PIN_TEMPORARY_TABLE))
+        return false;
+    buf_append_span(&full, schema);
+    buf_append_byte(&full, '.');
+    buf_append_span(&full, name);
+    found = listed(buf_unread(&p->tables), buf_unread(&full));
+    buf_fini(&full);
+    return found;
+}
+
+bool
+pins_any_named(struct span tables, struct span text, struct lex_options lex)
 {
     struct lex   l;
     struct token t;
@@ -107,7 +123,7 @@ pins_names_table(const struct pins *p, struct span text, struct lex_options lex)
 
     lex_init(&l, text, lex);
     while (!found && (t = lex_next(&l)).kind != TOK_END && t.kind != TOK_BAD) {
-        struct span list = buf_unread(&p->tables), full;
+        struct span list = tables, full;
         if (t.kind != TOK_IDENT && t.kind != TOK_QUOTED && t.kind != TOK_KEYWORD)
             continue;
         buf_clear(&name);
@@ -120,6 +136,12 @@ pins_names_table(const struct pins *p, struct span text, struct lex_options lex)
     }
     buf_fini(&name);
     return found;
+}
+
+bool
+pins_names_table(const struct pins *p, struct span text, struct lex_options lex)
+{
+    return pins_any_named(buf_unread(&p->tables), text, lex);
 }
 
 /* --- locks --------------------------------------------------------------- */

@@ -42,8 +42,14 @@ void pins_add_tables(struct pins *p, const struct plan *plan);
 /* True: none is left. */
 bool pins_drop_tables(struct pins *p, const struct plan *plan);
 
+/* Is there a temporary one of this name? */
+bool pins_has_table(const struct pins *p, struct span schema, struct span name);
+
 /* Is a name in the text that of a temporary table? */
 bool pins_names_table(const struct pins *p, struct span text, struct lex_options lex);
+
+/* The same of some of pins.tables. */
+bool pins_any_named(struct span tables, struct span text, struct lex_options lex);
 
 /* Take note of the locks that a statement takes or gives back. True, and `ask`: a SELECT whose
  * only cell is how many of them are held. False: it need not be asked; `*ended`: none is. */

@@ -14,6 +14,7 @@
 #include "workers/query/information.h"
 #include "workers/query/leg.h"
 #include "workers/query/lookup.h"
+#include "workers/query/own_tables.h"
 #include "workers/query/own_vars.h"
 #include "workers/query/park.h"
 #include "workers/query/processlist.h"
@@ -342,6 +343,17 @@ find_shards(struct query_run *q, struct shard_set *shards, struct sql_error *err
     return routed;
 }
 
+static void run_on_shards(struct query_run *q);
+
+static void
+not_routed(struct query_run *q, const struct sql_error *error)
+{
+    if (own_tables_ask(q, run_on_shards))
+        return;
+    slot_count(q->ctx->slot, COUNTER_ROUTE_REFUSED);
+    query_fail(q, error);
+}
+
 static void
 run_on_shards(struct query_run *q)
 {
@@ -390,8 +402,7 @@ run_on_shards(struct query_run *q)
     struct sql_error error;
     bool             routed = find_shards(q, &shards, &error);
     if (!routed) {
-        slot_count(q->ctx->slot, COUNTER_ROUTE_REFUSED);
-        query_fail(q, &error);
+        not_routed(q, &error);
         return;
     }
     if (!table_locks_route(q, &shards))
@@ -476,6 +487,8 @@ run_plan(struct query_run *q)
     const struct plan *plan = &q->plan->plan;
 
     if (plan->diagnostics && diagnostics_show(q))
+        return;
+    if (own_tables_refuse(q))
         return;
     if (plan->kind != PLAN_TXN && plan->kind != PLAN_SHARDD && refuse_broken(q))
         return;

@@ -39,6 +39,7 @@ struct reporting;
 struct joined;
 struct row_cursor;
 struct hedge;
+struct owning;
 
 enum query_command {
     QUERY_TEXT,    /* COM_QUERY */
@@ -118,6 +119,9 @@ struct query_ops {
     /* An INSERT that says `elsewhere`, because its text does not tell where rows go, is planned
      * anew. NULL: it fails. */
     void (*elsewhere)(struct query_run *q);
+    /* q->routes have the session's temporary tables now: it is planned anew with them. NULL: it
+     * fails. */
+    void (*owned)(struct query_run *q);
 };
 
 struct query_run {
@@ -145,6 +149,7 @@ struct query_run {
     uint8_t                   cursor_flags;
     struct row_cursor        *cursor;     /* QUERY_FETCH: the client's; else see row_cursor.h */
     uint32_t                  fetch_rows;
+    bool                      fills;      /* the caller does plan.fill */
     bool                      one_off;    /* QUERY_EXECUTE: nobody prepares this text again */
     bool                      elsewhere;     /* an engine computes what is stored */
     bool                      as_controller; /* DDL: by the controller's rights, not the client's */
@@ -219,6 +224,7 @@ struct query_run {
     bool              gathers_small; /* of a scatter whose rows turned out to be few */
     struct reporting *reporting;  /* report.c's own */
     struct query_making *making;  /* the caller's: see ddl.h; NULL: such a statement is refused */
+    struct owning    *owning;     /* own_tables.c's own; NULL: they were not asked for */
     struct taking    *taking;     /* the caller's: see lookup.h */
     struct shard_set  found;      /* a lookup's answer: no other shards matter. Empty: none asked */
     struct changing  *changing;   /* the caller's: see change.h; NULL: such a write is refused */

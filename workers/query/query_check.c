@@ -7,6 +7,7 @@
  */
 #include "core/route/gather.h"
 #include "workers/query/leg.h"
+#include "workers/query/own_tables.h"
 #include "workers/query/txn.h"
 
 enum { ERR_UNSUPPORTED_PS = 1295 /* ER_UNSUPPORTED_PS: it is only no statement to prepare */ };
@@ -149,6 +150,8 @@ query_refused(struct query_run *q)
     uint32_t           shard = plan->target.kind == TARGET_HOME ? plan->target.home
                                                                 : query_any_shard(q);
 
+    if (own_tables_ask(q, query_refused))
+        return;
     if (!plan->asks || q->routes->routes->fenced || q->routes->routes->n_shards == 0 ||
         q->command == QUERY_EXECUTE || session_broken(s) ||
         (pins_has(&s->pins, PIN_TEMPORARY_TABLE) && pins_names_table(&s->pins, q->text, s->lex))) {

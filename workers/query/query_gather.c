@@ -4,7 +4,9 @@
 #include <stdlib.h>
 
 #include "workers/backend/reaper.h"
+#include "core/route/own_table.h"
 #include "workers/query/gather.h"
+#include "workers/query/own_tables.h"
 #include "workers/query/own_vars.h"
 #include "workers/query/replica.h"
 #include "workers/query/snapshot.h"
@@ -276,7 +278,9 @@ define(struct gathering *g)
     for (uint32_t i = 0; i < g->spec->n_tables && !g->failed; i++) {
         struct source *source = &g->sources[i];
         source->request.ready = defined;
-        source->definition    = definition_find(q->ctx, r, source->table->table);
+        source->definition    = own_table_is(r, source->table->table)
+                                    ? own_tables_definition(q, source->table->table)
+                                    : definition_find(q->ctx, r, source->table->table);
         if (source->definition != NULL)
             continue;
         g->n_asked++;
@@ -304,23 +308,39 @@ too_long(struct timer *timer)
 
 /* --- the beginning -------------------------------------------------------- */
 
-/* A name in the statement may be that of a temporary table of the session, and what a server
- * keeps for the session alone no other server has. */
+/* A temporary table of the session may have the name of one that came later. */
+static bool
+is_hidden(struct query_run *q)
+{
+    const struct gather_spec *spec = q->plan->plan.gather;
+
+    for (uint32_t i = 0; i < spec->n_tables; i++) {
+        const struct gather_table *t = &spec->tables[i];
+        if (own_table_is(q->routes->routes, t->table) ||
+            !pins_has_table(&q->s->pins, t->schema, t->name))
+            continue;
+        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: the temporary table '%.*s' hides a table of "
+                     "the same name on one shard only, and the statement needs rows of several "
+                     "shards: give it another name", (int)t->name.len, t->name.ptr);
+        return true;
+    }
+    return false;
+}
+
+/* What a server keeps for the session alone no other server has. */
 static bool
 refuse(struct query_run *q)
 {
     const struct session *s = q->s;
 
     /* No shard would say so where no row is to be changed. */
-    if (q->plan->plan.change != NULL && (s->in_txn ? s->read_only : session_is_read_only(s))) {
+    if (q->plan->plan.change != NULL && (s->in_txn ? s->read_only : session_is_read_only(s)) &&
+        !own_tables_alone(q)) {
         query_refuse(q, ERR_READ_ONLY, "Cannot execute statement in a READ ONLY transaction");
         return true;
     }
-    if (pins_has(&s->pins, PIN_TEMPORARY_TABLE) && pins_names_table(&s->pins, q->text, s->lex)) {
-        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: the statement names a temporary table and "
-                     "needs rows of several shards: make it an ordinary table");
+    if (is_hidden(q))
         return true;
-    }
     if (pins_has(&s->pins, PIN_USER_VARIABLE) && q->plan->plan.sees_variables) {
         query_refuse(q, SQL_NOT_SUPPORTED, "shardd: a user variable of the session has a character "
                      "set or a size that ties it to one shard, and this statement runs elsewhere: "
