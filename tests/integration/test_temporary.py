@@ -1,9 +1,11 @@
 """test_temporary.py - a session's temporary tables beside sharded tables: read together, written
 from one another, made from rows of several shards; as on one server."""
+import struct
+
 import pytest
 
 import testbed
-from rawclient import RawClient
+from rawclient import RawClient, read_lenenc
 
 DB = "temporary"
 TABLES = [
@@ -144,6 +146,38 @@ def test_savepoints_and_read_only_transactions(both):
                 READS[0], "COMMIT", *LOOK, "START TRANSACTION WITH CONSISTENT SNAPSHOT", READS[0],
                 WRITES[15], "ROLLBACK", *LOOK):
         both.compare(sql)
+
+
+def flags(client, *statements):
+    """The status behind each."""
+    for sql in statements:
+        client.query(sql)
+        _, at = read_lenenc(client.last, 1)
+        _, at = read_lenenc(client.last, at)
+        yield sql, struct.unpack_from("<H", client.last, at)[0]
+
+
+def test_what_is_held_for_them_alone_has_no_part_in_a_transaction(both):
+    """Behind one on several shards all of these are held; a routine ends the next one, of one."""
+    for sql in ("DROP DATABASE IF EXISTS ends", "CREATE DATABASE ends",
+                "CREATE TABLE ends.log (n INT)",
+                "CREATE PROCEDURE ends.now() BEGIN INSERT INTO ends.log VALUES (1); COMMIT; END",
+                "CREATE PROCEDURE ends.all() BEGIN COMMIT; SET autocommit = 1; END"):
+        both.run(sql)
+    seen = []
+    for port in (both.cluster.port, both.plain.port):
+        with RawClient(port) as client:
+            client.login(db=DB)
+            for sql in SESSION:
+                client.query(sql)
+            seen.append(list(flags(
+                client, "BEGIN", "UPDATE s SET n = n + 1", "COMMIT", "BEGIN",
+                "INSERT INTO ends.log VALUES (2)", "CALL ends.now()", f"USE {DB}", "ROLLBACK",
+                "SET autocommit = 0", "INSERT INTO ends.log VALUES (3)", "CALL ends.all()",
+                f"USE {DB}")))
+    assert seen[0] == seen[1]
+    both.compare("SELECT * FROM ends.log ORDER BY n")
+    both.run("DROP DATABASE ends")
 
 
 def test_a_table_changes_and_goes(both):

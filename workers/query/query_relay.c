@@ -42,6 +42,19 @@ adopt_txn(struct leg *leg)
     s->read_only = (leg->x.reader.status & SERVER_STATUS_IN_TRANS_READONLY) != 0;
 }
 
+/* What is held for a pin alone has no part in the transaction. */
+static bool
+is_alone(const struct session *s)
+{
+    uint32_t n_plain = 0, n_pins = 0;
+
+    for (uint32_t i = 0; i < s->n_held; i++) {
+        n_plain += s->held[i].role == HELD_PLAIN;
+        n_pins += s->held[i].role == HELD_PIN;
+    }
+    return n_plain == 1 && n_pins + 1 == s->n_held;
+}
+
 /* The only participant of a transaction says itself whether one is open: a
  * statement may have ended it (an implicit commit inside a routine) or, without
  * autocommit, never have begun one. */
@@ -57,7 +70,8 @@ follow_txn(struct leg *leg)
     }
     if (!s->in_txn || s->n_held == 0)
         return;
-    if (r->error == 0 && s->n_held == 1 && s->held[0].role == HELD_PLAIN &&
+    const struct held *h = session_held(s, leg->shard_id);
+    if (r->error == 0 && h != NULL && h->role == HELD_PLAIN && is_alone(s) &&
         !(r->status & SERVER_STATUS_IN_TRANS)) {
         /* The leg still needs the backend, and gives it back. */
         if (s->pins.set == 0)
