@@ -180,6 +180,18 @@ def test_what_is_held_for_them_alone_has_no_part_in_a_transaction(both):
     both.run("DROP DATABASE ends")
 
 
+def test_a_session_becomes_read_only_behind_a_beginning(both):
+    """On shards too that the transaction comes to later."""
+    for sql in ("BEGIN", "UPDATE s SET n = 1 WHERE id = 1",
+                "SET SESSION TRANSACTION READ ONLY", "UPDATE s SET n = n + 1",
+                "UPDATE s JOIN tmp USING (id) SET n = m", "COMMIT",
+                "UPDATE s SET n = 3", "SET SESSION TRANSACTION READ WRITE",
+                "SELECT id, n FROM s ORDER BY id", "SET SESSION TRANSACTION READ ONLY", "BEGIN",
+                "SET SESSION TRANSACTION READ WRITE", "SELECT COUNT(*) FROM s",
+                "UPDATE s SET n = 4", "ROLLBACK", "UPDATE s SET n = 5"):
+        both.compare(sql)
+
+
 def test_a_table_changes_and_goes(both):
     for sql in ("ALTER TABLE tmp ADD COLUMN more INT DEFAULT 5",
                 "SELECT s.id, tmp.more FROM s JOIN tmp USING (id) ORDER BY 1",

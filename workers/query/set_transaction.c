@@ -102,6 +102,11 @@ set_next_for(struct leg *leg)
         b->next_is_set = true;
         return span_of(s->next_transaction);
     }
+    /* What was SET behind its beginning is for transactions after it. */
+    if (s->in_txn && !s->implicit && session_is_read_only(s) != s->read_only) {
+        b->next_is_set = true;
+        return span_of(s->read_only ? "SET TRANSACTION READ ONLY" : "SET TRANSACTION READ WRITE");
+    }
     if (!b->next_is_set)
         return (struct span){ 0 };
     /* The transaction that it was for was another shard's. */
