@@ -333,6 +333,14 @@ string_key(struct scatter *c, struct item_ref item, uint16_t collation, struct m
     return true;
 }
 
+/* ascii_bin and latin1_bin: servers sort columns of these with 'a' and 'a ' as equal, and what is
+ * computed with 'a' before 'a '. */
+static bool
+sorts_in_two_ways(const struct item_type *t)
+{
+    return !t->known && (t->collation == 47 || t->collation == 65);
+}
+
 bool
 item_key(struct scatter *c, struct item_ref item, bool sorts, struct merge_key *out)
 {
@@ -369,6 +377,8 @@ item_key(struct scatter *c, struct item_ref item, bool sorts, struct merge_key *
         default: break;
         }
     }
+    if (sorts && sorts_in_two_ways(&t))
+        return unordered(c, item.expr, "is sorted unlike a column of its collation");
     c->spec->uncertain = c->spec->uncertain || !t.known;
     if (out->column == MERGE_NONE)
         out->column = item_hide(c, "", item.expr, "");

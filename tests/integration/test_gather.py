@@ -438,6 +438,23 @@ def test_having_of_every_type(both, used):
     both.run("DROP TABLE typed")
 
 
+def test_what_is_computed_is_sorted_otherwise(both, used):
+    """Of latin1_bin a server sorts 'a' before 'a ' where it is computed, and as equal else."""
+    both.run("CREATE TABLE padded (id INT PRIMARY KEY, a VARCHAR(9) CHARACTER SET ascii COLLATE "
+             "ascii_bin, l VARCHAR(9) CHARACTER SET latin1 COLLATE "
+             "latin1_bin, u VARCHAR(9) COLLATE utf8mb4_bin, w "
+             "VARCHAR(9) CHARACTER SET latin1) COMMENT 'shardd: key(id)'")
+    both.run("INSERT INTO padded VALUES " + ",".join(
+        f"({i}, 'a{s}', 'a{s}', 'a{s}', 'a{s}')" for i, s in enumerate(["  ", "", " ", ""])))
+    for name in "aluw":
+        for by in (name, f"LEFT({name}, 2)", f"CONCAT({name})", f"COALESCE({name}, 'x')",
+                   f"REVERSE({name}) DESC", f"CASE WHEN id > 0 THEN {name} END"):
+            both.compare(f"SELECT id FROM padded ORDER BY {by}, id")
+            both.compare(f"SELECT {name} FROM padded ORDER BY {by}, id LIMIT 2")
+        both.compare(f"SELECT COUNT(*) FROM padded GROUP BY LEFT({name}, 2)")
+    both.run("DROP TABLE padded")
+
+
 def test_rights_are_the_shards(pair, used):
     cluster = pair.cluster
     cluster.ctl_raw("user add", "poor", "--password", "p", "--no-rights")
