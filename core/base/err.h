@@ -27,6 +27,7 @@ struct sql_error {
  * (see mysqld_error.h): DESIGN section 12. */
 enum {
     SQL_UNKNOWN_ERROR = 1105, /* ER_UNKNOWN_ERROR, HY000 */
+    SQL_TOO_MANY_ROWS = 1172, /* ER_TOO_MANY_ROWS, 42000 */
     SQL_NOT_SUPPORTED = 1235, /* ER_NOT_SUPPORTED_YET, 42000 */
 };
 

@@ -44,6 +44,17 @@ def test_values_are_kept_as_a_server_keeps_them(rows, column):
 
 
 @pytest.mark.parametrize("sql", [
+    "SELECT n INTO @v FROM missing", "SELECT nocolumn FROM t WHERE id = 6 INTO @v",
+    "SELECT n FROM t WHERE id = 6 INTO @v, @w", "SELECT n FROM t INTO @v",
+    "SELECT n FROM t WHERE id = 6 UNION SELECT 12 INTO @v", "SELECT n INTO v FROM t",
+])
+def test_found_rows_behind_a_failure(rows, sql):
+    rows.compare("SELECT SQL_CALC_FOUND_ROWS id FROM t ORDER BY id LIMIT 2")
+    rows.compare(sql)
+    rows.compare("SELECT FOUND_ROWS()")
+
+
+@pytest.mark.parametrize("sql", [
     "SELECT COUNT(*), SUM(n), MAX(d), MAX(f), MIN(s) INTO @a, @b, @c, @d, @e FROM t",
     "SELECT COUNT(*), SUM(n) INTO @a, b FROM t",
     "SELECT n INTO a FROM t WHERE n < 0",

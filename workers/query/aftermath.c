@@ -55,9 +55,10 @@ ask_found_rows(struct aftermath *a, struct buf *text)
         return !plan->keeps_diagnostics;
     bool unknown = (a->leg->q->digest_flags & DIGEST_CALC_FOUND_ROWS) || plan->asks_found_rows ||
                    (plan->has_offset && a->leg->x.reader.n_rows == 0);
-    /* INTO tells nothing, ANALYZE what it did. */
+    /* INTO tells nothing, ANALYZE what it did; what fails leaves the number as it was. */
     return (unknown && a->leg->x.reader.had_rows) ||
-           (!plan->is_write && (a->leg->q->digest_flags & DIGEST_INTO) != 0);
+           (!plan->is_write && (a->leg->q->digest_flags & DIGEST_INTO) != 0 &&
+            a->leg->x.reader.error == 0);
 }
 
 static bool

@@ -7,9 +7,8 @@
 #include "workers/query/diagnostics.h"
 
 enum {
-    ERR_TOO_MANY_ROWS = 1172,
-    WARN_DEPRECATED   = 1287, /* ER_WARN_DEPRECATED_SYNTAX */
-    WARN_NO_DATA      = 1329, /* ER_SP_FETCH_NO_DATA */
+    WARN_DEPRECATED = 1287, /* ER_WARN_DEPRECATED_SYNTAX */
+    WARN_NO_DATA    = 1329, /* ER_SP_FETCH_NO_DATA */
 };
 
 struct into {
@@ -183,7 +182,7 @@ into_row(struct into *i, struct span row, struct sql_error *error)
 {
     if (i->n_rows++ == 0)
         return assign(i, row, error);
-    return sql_error_set(error, ERR_TOO_MANY_ROWS, "Result consisted of more than one row");
+    return sql_error_set(error, SQL_TOO_MANY_ROWS, "Result consisted of more than one row");
 }
 
 /* 0 or 1: how many it is. */
@@ -202,8 +201,9 @@ warn_late(const struct into *i)
 void
 into_failed(struct into *i, const struct sql_error *error)
 {
-    if (error->code != ERR_TOO_MANY_ROWS)
+    if (error->code != SQL_TOO_MANY_ROWS)
         return;
+    i->q->s->found_rows = 1; /* that was taken before the second */
     diagnostics_clear(i->q->s);
     (void)warn_late(i);
     diagnostics_add(i->q->s, SPAN("Error"), error->code, span_of(error->message));

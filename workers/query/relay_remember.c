@@ -24,6 +24,8 @@ remember_found_rows(struct leg *leg, const struct plan *plan)
 
     if (plan != NULL && plan->selects_into_table && r->error == 0)
         s->found_rows = records_of(r);
+    else if (r->error == SQL_TOO_MANY_ROWS)
+        s->found_rows = 1; /* that INTO has taken before the second */
     else if (r->had_rows)
         s->found_rows = r->n_rows + (r->n_rows != 0 ? plan_page_offset(plan, &leg->q->values) : 0);
 }
