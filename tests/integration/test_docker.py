@@ -236,7 +236,9 @@ def test_who_owns_something_stays_when_its_container_goes(c, docker):
 
 
 def test_a_guest_with_tables_is_refused_once(c, docker):
+    c.kill()  # who looks before the tables are there takes an empty server
     run_guest(c, docker, "full", database="shop")
+    c.start()
     wait_for("the refusal", lambda: "full wants to be a shard, and cannot" in log_of(c))
     jobs = len(c.call("GET", "/v1/jobs")[2]["jobs"])
     docker.call("POST", "/containers/full/stop?t=30")
