@@ -44,7 +44,8 @@ def sysbench(cluster, script, command, *, threads, seconds=0, rows, wait=True, r
         ["sysbench", script, "--db-driver=mysql", "--mysql-host=127.0.0.1",
          f"--mysql-port={cluster.port}", "--mysql-user=app", "--mysql-password=app",
          "--mysql-db=app", f"--table-size={rows}", "--tables=1", f"--threads={threads}",
-         f"--rate={rate}", f"--time={seconds}", "--events=0", "--report-interval=1", command],
+         f"--rate={rate}", f"--time={seconds}", "--events=0", "--report-interval=1",
+         "--percentile=99", command],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
     return finish(process) if wait else process
 
@@ -178,16 +179,20 @@ def half(cluster, options):
 
 
 def beside(cluster, options, rate, do):
-    """Calls `do` while the 64 clients run."""
+    """Calls `do` while the 64 clients run. Returns how long a transaction of theirs took, the 99th
+    percentile of a second in ms: the median of the seconds before the last four, and the most of
+    these, with the switch."""
     load = sysbench(cluster, "oltp_read_write", "run", threads=64, rows=options.rows,
                     seconds=3600, wait=False, rate=rate)
     try:
-        time.sleep(1)
+        time.sleep(4)
         do()
+        time.sleep(2)
         assert load.poll() is None, "a client failed: " + load.communicate()[0][-2000:]
     finally:
         load.terminate()
-        load.wait()
+    took = [float(ms) for ms in re.findall(r"lat \(ms,99%\): ([\d.]+)", load.communicate()[0])]
+    return statistics.median(took[:-4]), max(took[-4:])
 
 
 def cutover(cluster, options):
@@ -207,7 +212,9 @@ def cutover(cluster, options):
         for at, do in enumerate((there, back)):  # on two shards a transaction is a dearer one
             if i == 0:
                 rates.append(half(cluster, options))
-            beside(cluster, options, rates[at], do)
+            before, then = beside(cluster, options, rates[at], do)
+            print(f"transactions took {before:.0f} ms before and {then:.0f} ms in the second of "
+                  "the switch (p99)", flush=True)
         print(f"round {i + 1}: parked up to {seen['p99'][-2]:.0f} and {seen['p99'][-1]:.0f} ms "
               f"(p99), {seen['longest'][-2]:.0f} and {seen['longest'][-1]:.0f} ms at most; the "
               f"fence stood {seen['fences'][-2]:.0f} and {seen['fences'][-1]:.0f} ms", flush=True)

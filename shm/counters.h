@@ -211,6 +211,8 @@ extern const struct counter_info counter_info[COUNTERS_N];
   X(COMMIT_HELD, "commit_held_seconds", "", \
     "Commits on several shards that waited for snapshots to open: how long.") \
   X(PARKED, "parked_seconds", "", "Statements that waited for rows to move: how long.") \
+  X(EASED, "eased_seconds", "", \
+    "Transactions that waited before that for others to end, so that few are in the way.") \
   X(SNAPSHOT, "snapshot_seconds", "", "Opening a snapshot of several shards.") \
   X(TURN, "loop_turn_seconds", "", \
     "A turn of a worker's loop, without its sleep: so long nobody else is served.")
@@ -228,6 +230,8 @@ extern const struct latency_info latency_info[LATENCIES_N];
 /* What is counted per shard; the label is the shard's name. */
 #define SHARD_COUNTERS(X) \
   X(OPEN, GAUGE, "shard_backends_open", "Connections to the shard open now.") \
+  X(BUSY, GAUGE, "shard_backends_busy", \
+    "Connections to the shard with a statement or a transaction now.") \
   X(WAITING, GAUGE, "shard_waiting", "Statements waiting for the shard now.") \
   X(DOWN, GAUGE, "shard_circuit_open", "1 while the worker holds the shard for down.") \
   X(STATEMENTS, TOTAL, "shard_statements_total", "Statements sent to the shard.") \

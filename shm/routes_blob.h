@@ -31,16 +31,18 @@ struct blob_header {
     uint64_t        generation, users_generation;
     struct blob_ref service_user, service_secret;
     uint32_t        count[BLOB_PARTS];
-    uint32_t        lower_case, cut, zero;
+    uint32_t        lower_case, cut, eases;
 };
 
 enum { BLOB_CHECKED_FROM = offsetof(struct blob_header, generation) };
+
+enum { BLOB_FENCED = 1 << 0, BLOB_EASED = 1 << 1 };
 
 /* Also an engine. */
 struct blob_shard {
     uint32_t        id;
     uint16_t        port;
-    uint8_t         state, fenced;
+    uint8_t         state, waits; /* BLOB_FENCED, BLOB_EASED */
     struct blob_ref name, host;
     uint64_t        epoch;
     uint32_t        server; /* an engine has none of these */

@@ -126,7 +126,8 @@ server_decode(struct decoder *d, enum blob_part part, uint32_t i, struct route_s
     s->id    = b->id;
     s->port  = b->port;
     s->state = (enum shard_state)b->state;
-    s->fenced = b->fenced != 0;
+    s->fenced = (b->waits & BLOB_FENCED) != 0;
+    s->eased  = (b->waits & BLOB_EASED) != 0;
     s->epoch  = b->epoch;
     s->server = b->server != 0 ? b->server : b->id;
     s->lost   = b->lost != 0;
@@ -537,6 +538,7 @@ routes_decode(struct span blob, struct routes **out, struct err *err)
     d.r->users_generation = header.users_generation;
     d.r->lower_case       = header.lower_case != 0;
     d.r->cut              = header.cut != 0;
+    d.r->eases            = header.eases;
     if (name_get(&d, header.service_user, NAME_MAX_BYTES, "service user",
                  &d.r->service_user) &&
         name_get(&d, header.service_secret, SECRET_MAX, "service secret",

@@ -95,7 +95,8 @@ encode_servers(struct encoder *e, const struct route_shard *all, uint32_t n)
     for (uint32_t i = 0; i < n; i++) {
         const struct route_shard *s = &all[i];
         struct blob_shard record = {
-            .id = s->id, .port = s->port, .state = (uint8_t)s->state, .fenced = s->fenced,
+            .id = s->id, .port = s->port, .state = (uint8_t)s->state,
+            .waits = (uint8_t)((s->fenced ? BLOB_FENCED : 0) | (s->eased ? BLOB_EASED : 0)),
             .name = ref(e, s->name), .host = ref(e, s->host), .epoch = s->epoch,
             .server = s->server, .lost = s->lost, .hides = s->hides,
         };
@@ -292,7 +293,7 @@ routes_encode(const struct routes *r, struct buf *out, struct err *err)
             [BLOB_REPLICAS] = r->n_replicas,
         },
         .lower_case = r->lower_case,
-        .cut = r->cut,
+        .cut = r->cut, .eases = r->eases,
     };
     encode_servers(&e, r->shards, r->n_shards);
     encode_ranges(&e);

@@ -16,7 +16,11 @@
 #include "workers/query/park.h"
 #include "workers/query/sequence.h"
 
-enum { LOOK_MS = 1, REST = 10 /* so many times as long as a look takes */ };
+enum {
+    LOOK_MS = 1,
+    REST    = 10, /* so many times as long as a look takes */
+    EASE_US = 5000000,
+};
 
 void
 follow_init(struct follow *f, struct context *ctx)
@@ -91,6 +95,36 @@ look_again(struct timer *timer)
     publish_drained(container_of(timer, struct follow, timer));
 }
 
+/* --- transactions begin a few at a time ----------------------------------- */
+
+static void
+ease(struct timer *timer)
+{
+    struct follow       *f   = container_of(timer, struct follow, ease_timer);
+    struct context      *ctx = f->ctx;
+    const struct routes *r   = ctx->routes->routes;
+
+    if (r->eases == 0)
+        return;
+    if (ring_now_us(ctx->ring) >= f->eased_us + EASE_US) {
+        park_let(ctx, UINT32_MAX);
+        return;
+    }
+    uint32_t n = client_n_eased(ctx);
+    park_let(ctx, n < r->eases ? r->eases - n : 0);
+    timer_start(ring_timers(ctx->ring), &f->ease_timer, LOOK_MS, ease);
+}
+
+static void
+note_ease(struct follow *f, const struct routes *before, const struct routes *now)
+{
+    if (now->eases == 0)
+        return;
+    if (before == NULL || before->eases == 0)
+        f->eased_us = ring_now_us(f->ctx->ring);
+    timer_start(ring_timers(f->ctx->ring), &f->ease_timer, 0, ease);
+}
+
 /* --- a new edition -------------------------------------------------------- */
 
 static void
@@ -148,6 +182,7 @@ install(struct follow *f, struct routes *routes, uint64_t edition)
     *ref        = (struct routes_ref){ .routes = routes, .refs = 1 };
     ctx->routes = ref;
     note_fence(ctx, old != NULL ? old->routes : NULL, routes);
+    note_ease(f, old != NULL ? old->routes : NULL, routes);
     if (other)
         cache_clear(ctx->plans);
     if (old != NULL && old->routes->users_generation != routes->users_generation)

@@ -33,6 +33,8 @@ struct follow {
     unsigned              n_old, old_cap;
     uint64_t              drained;  /* as last published */
     struct timer          timer;    /* while a fence waits for what is old */
+    struct timer          ease_timer; /* while transactions begin a few at a time; since when: */
+    uint64_t              eased_us;
 };
 
 void follow_init(struct follow *f, struct context *ctx);

@@ -148,6 +148,7 @@ struct route_shard {
     uint16_t         port;  /* 0 with a Unix socket */
     enum shard_state state;
     bool             fenced; /* rows are being switched from or to it: see below */
+    bool             eased;  /* that will be so in a moment: see routes.eases */
     /* Of shards: */
     uint32_t         server; /* the id of its primary's server: what was learned of a server
                                 stays with it when roles change. Its own id, or a replica's */
@@ -236,6 +237,8 @@ struct routes {
     bool     hides;            /* a shard that owns rows hides some: else no statement has to
                                   know of route_table.hide. The decoder's */
     bool     cut;              /* transactions of before the fence end at once, with 1213 */
+    uint32_t eases;            /* no more transactions of a worker's than this are let onto the
+                                  shards that are eased at a time; 0: none is eased */
     bool     lower_case;       /* lower_case_table_names != 0 on the servers: then names
                                   of databases and tables here have no ASCII capitals */
     /* A service account with the same name and secret on all shards. */

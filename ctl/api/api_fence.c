@@ -133,13 +133,26 @@ raise(struct request *r)
     return 200;
 }
 
+static unsigned
+ease(struct request *r)
+{
+    struct fence fence = { .shards = json_object_get(r->body, "shards") };
+    struct err   err;
+
+    return fence_ease(r->cluster, &fence, (uint32_t)model_number(r->body, "ease"), WAIT_MS, &err)
+               ? 200 : request_refuse(r, 503, "%s", err.text);
+}
+
 unsigned
 api_fence_set(struct request *r)
 {
     unsigned status;
 
     pthread_mutex_lock(&r->cluster->change_lock);
-    status = model_flag(r->body, "lower") ? lower(r) : raise(r);
+    if (model_flag(r->body, "lower"))
+        status = lower(r);
+    else
+        status = model_number(r->body, "ease") > 0 ? ease(r) : raise(r);
     pthread_mutex_unlock(&r->cluster->change_lock);
     return status;
 }

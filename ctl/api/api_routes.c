@@ -17,7 +17,7 @@
                "foreign_key_checks:bool session:text(1048576) making:text(64) " \
                "variables_base64:text(268435456)"
 #define FENCE  "split:texts ranges:texts shards:list tables:texts cut:bool wait_ms:int " \
-               "lower:bool owners:list"
+               "ease:int lower:bool owners:list"
 
 /* A row: method, path, role, handler, takes, list, summary, object. What they mean is in
  * request.h; what may stand in "takes" in schema.h. */

@@ -109,6 +109,19 @@ is_fenced(const struct builder *b, const char *list, const json_t *what)
     return json_object_get(b->fenced, name) != NULL;
 }
 
+/* Of meta/move: {"shards": [id, ...], "most": N}. */
+static bool
+is_eased(const struct builder *b, int64_t id)
+{
+    const json_t *one;
+    size_t        i;
+
+    json_array_foreach(json_object_get(json_object_get(b->move, "eases"), "shards"), i, one)
+        if (json_integer_value(one) == id)
+            return true;
+    return false;
+}
+
 /* A move that does not say where it hides rows may do so anywhere. */
 static bool
 may_hide(const struct builder *b, int64_t id)
@@ -143,6 +156,7 @@ build_servers(struct builder *b, json_t *all, uint32_t *n)
             .state = strcmp(model_text(object, "state"), "draining") == 0 ? SHARD_DRAINING
                                                                           : SHARD_UP,
             .fenced = is_fenced(b, "shards", json_object_get(object, "id")),
+            .eased  = is_eased(b, model_number(object, "id")),
             .hides  = may_hide(b, model_number(object, "id")),
             .server = (uint32_t)model_server_id(object),
             .epoch  = (uint64_t)model_number(object, "epoch"),
@@ -474,6 +488,7 @@ build(struct builder *b, const struct model_parts *parts)
     r->users_generation = (uint64_t)model_number(parts->cluster, "users_generation");
     r->lower_case       = model_flag(parts->cluster, "lower_case");
     r->cut              = model_flag(b->move, "cut");
+    r->eases = (uint32_t)model_number(json_object_get(b->move, "eases"), "most");
     r->service_user     = keep(b, parts->cluster, "service_user");
     r->service_secret   = keep(b, parts->cluster, "service_secret");
     r->shards           = build_servers(b, parts->shards, &r->n_shards);

@@ -264,13 +264,12 @@ lower_fence(struct cluster *c)
 {
     struct err err;
     bool       back = fence_back(c, 0, &err);
-    json_t    *move = moving_record(c), *meta = catalog_get(c->catalog, CATALOG_META, "move", NULL);
+    json_t    *move = moving_record(c);
 
     if (!back)
         log_error("%s", err.text);
-    if (!move && json_object_get(meta, "fenced") && !fence_lower(c, 0, &err))
+    if (!move && fence_stands(c) && !fence_lower(c, 0, &err))
         log_error("%s", err.text);
-    json_decref(meta);
     json_decref(move);
 }
 

@@ -10,6 +10,7 @@
 #include "core/base/log.h"
 #include "ctl/catalog/model.h"
 #include "ctl/job/fsck_step.h"
+#include "ctl/provision/fence.h"
 
 #define SCHEMA ROUTES_MOVE_SCHEMA
 
@@ -133,7 +134,7 @@ look_at_routes(struct fsck *f)
     int64_t job  = model_number(move, "job");
     char    state[32];
 
-    if (json_object_get(move, "fenced"))
+    if (fence_stands(f->c))
         fsck_problem(f, "", "", "statements are held back by a fence although nothing is being "
                      "switched; job %lld is to lower it", (long long)job);
     if (move && job > 0 && life_of(f, job, state) != LIFE_ON)

@@ -355,7 +355,7 @@ undo(struct cutover_run *r)
 
     cutover_unlock(r);
     unstage(r);
-    if (r->fenced && !fence_lower(r->m->c, 0, &err)) {
+    if ((r->eased || r->fenced) && !fence_lower(r->m->c, 0, &err)) {
         sql_error_set(&ignored, SQL_UNKNOWN_ERROR, "shardd: %.480s", err.text);
         log_error("move: %s", ignored.message);
         r->how->unknown = true; /* it still stands, and cutover_undo() has to try again */

@@ -32,7 +32,7 @@ struct cutover_run {
     uint64_t               mark;               /* changes when a worker dies */
     char                   ready[JOURNAL_WHAT_MAX];
     uint64_t               n_before;           /* connections in use when the fence came */
-    bool                   fenced, held, staged;
+    bool                   eased, fenced, held, staged;
     bool                   written; /* positions of streams, on sources that do not decide */
     bool                   mixed; /* a source is a target as well */
     struct sql_error      *error;
@@ -52,7 +52,8 @@ unsigned cutover_left_ms(const struct cutover_run *r);
 /* cutover_check.c: is the cluster what the move was made for? */
 bool cutover_check(struct move *m, struct sql_error *error) must_check;
 
-/* cutover_calm.c: returns at a moment with few transactions, soon in any case. */
+/* cutover_calm.c: returns at a moment with few transactions, or makes them few; soon in any
+ * case. */
 void cutover_calm(struct cutover_run *r);
 
 /* cutover_each.c: on all of some servers at the same time. False with the first one's error. */

@@ -35,6 +35,7 @@ fence_put(struct catalog_change *change, const struct fence *f)
         move = json_object();
     json_object_del(move, "fenced");
     json_object_del(move, "cut");
+    json_object_del(move, "eases");
     if (f != NULL) {
         put_list(fenced, "ranges", f->ranges);
         put_list(fenced, "shards", f->shards);
@@ -111,10 +112,29 @@ bool
 fence_stands(struct cluster *c)
 {
     json_t *move = catalog_get(c->catalog, CATALOG_META, move_object, NULL);
-    bool    is   = json_object_get(move, "fenced") != NULL;
+    bool    is   = json_object_get(move, "fenced") || json_object_get(move, "eases");
 
     json_decref(move);
     return is;
+}
+
+bool
+fence_ease(struct cluster *c, const struct fence *f, uint32_t most, uint64_t wait_ms,
+           struct err *err)
+{
+    struct catalog_change *change = catalog_begin(c->catalog, "controller");
+    json_t                *move   = catalog_read(change, CATALOG_META, move_object, NULL);
+    bool                   all;
+
+    if (!move)
+        move = json_object();
+    json_object_set_new(move, "eases", json_pack("{s:O, s:I}", "shards", (json_t *)(uintptr_t)
+                                                 f->shards, "most", (json_int_t)most));
+    put_object(change, move);
+    json_decref(move);
+    cluster_bump(c, change, "generation");
+    return catalog_commit(change, err) == 0 &&
+           publish_now(c->publisher, (int)wait_ms, &all, err);
 }
 
 /* --- up and down --- */

@@ -48,6 +48,14 @@ struct fence_times {
     uint64_t acknowledged_us, drained_us; /* since the call; 0: it did not come to that */
 };
 
+/* Before fence_raise(): from now on each worker lets no more than `most` transactions onto these
+ * shards at a time, and others wait for their turn to begin; statements outside of transactions
+ * and whoever has locks elsewhere do not. A fence, or fence_lower(), ends it, and workers do so by
+ * themselves after some seconds. Waits at most `wait_ms` for them to know of it. False with `err`:
+ * it may be so all the same, until then. */
+bool fence_ease(struct cluster *c, const struct fence *f, uint32_t most, uint64_t wait_ms,
+                struct err *err) must_check;
+
 /* Writes the fence (one change of the catalog, generation raised), publishes, and waits for
  * acknowledgement and drain: `wait_ms` for these two. It returns by then in any case, and but for
  * FENCE_UP the fence is lowered, with `err` saying why. `times` may be NULL. Logs. */
@@ -59,7 +67,7 @@ enum fence_end fence_raise(struct cluster *c, const struct fence *f, uint64_t wa
  * none. False with `err`: it still stands in the catalog, or is not published. */
 bool fence_lower(struct cluster *c, uint64_t wait_ms, struct err *err) must_check;
 
-/* Whether there is one, in the catalog. */
+/* Whether there is one, in the catalog; with one that is only fence_ease()'s. */
 bool fence_stands(struct cluster *c);
 
 /* As a part of the caller's own change, which raises the generation: meta/move gets this

@@ -101,6 +101,10 @@ class Fencing:
         testbed.wait_for("the fence", there)
         return up
 
+    def ease(self, most, shards=(0, 1)):
+        status, answer = self.call("POST", {"ease": most, "shards": [self.ids[i] for i in shards]})
+        assert status == 200, answer
+
     def down(self):
         status, answer = self.call("POST", {"lower": True})
         assert status == 200, answer

@@ -277,6 +277,61 @@ def test_a_fence_waits_for_what_is_there(f, kind):
         again.result()
 
 
+EASED_S = 5  # then they begin in any case
+
+
+def begun(f, later):
+    """How many transactions have begun, and the others wait for their turn."""
+    n = 0
+
+    def seen():
+        nonlocal n
+        n = sum(not x.is_alive() for x in later)
+        return n > 0 and f.parked() == len(later) - n == sum(x.is_alive() for x in later)
+    testbed.wait_for("the first to begin", seen)
+    return n
+
+
+def test_transactions_begin_a_few_at_a_time_before_a_fence(f):
+    """One of each worker. Who has locks elsewhere waits for nobody."""
+    near = f"SELECT n FROM t WHERE id = {f.near}"
+    with open_all(f.cluster, 12) as (*many, single, holder):
+        run(holder, "BEGIN", f"UPDATE t SET n = n + 1 WHERE id = {f.far}")
+        start = time.monotonic()
+        f.ease(1)
+        later = [Later(run, c, "BEGIN", near) for c in many]
+        n = begun(f, later)
+        assert run(single, near) and run(single, f"SELECT n FROM t WHERE id = {f.key}")
+        assert run(single, "BEGIN", f"SELECT n FROM t WHERE id = {f.far}")
+        run(single, "COMMIT")
+        run(holder, near, "COMMIT")
+        assert n <= f.workers or time.monotonic() > start + EASED_S
+        ready = [c for c, x in zip(many, later) if not x.is_alive()]
+        for c in ready:
+            run(c, "COMMIT")
+        testbed.wait_for("others", lambda: begun(f, later) > n)
+        up = f.rise()  # who waited for a turn waits for the fence, and who began does not
+        n = begun(f, later)
+        assert up.is_alive()
+        for c, x in zip(many, later):
+            if not x.is_alive() and c not in ready:
+                run(c, "COMMIT")
+        assert up.result()["drained_us"] > 0
+        assert begun(f, later) == n
+        f.down()
+        for x in later:
+            x.result()
+
+
+def test_turns_to_begin_come_by_themselves_in_the_end(f):
+    """The controller that has asked for it has died."""
+    with open_all(f.cluster, 5) as many:
+        f.ease(1)
+        later = [Later(run, c, "BEGIN", f"SELECT n FROM t WHERE id = {f.near}") for c in many]
+        for x in later:
+            x.result()
+
+
 def test_a_transaction_elsewhere_is_not_waited_for(f):
     with open_all(f.cluster, 1) as (c,):
         run(c, "BEGIN", f"UPDATE t SET n = n + 1 WHERE id = {f.far}")

@@ -505,6 +505,8 @@ fences_and_what_is_hidden(void **state)
         memcpy(some_tables, tables, sizeof(some_tables));
         r.shards = some_shards, r.ranges = some_ranges, r.tables = some_tables;
         some_shards[1].fenced = place == 0;
+        some_shards[0].eased  = place == 1;
+        r.eases               = place == 1 ? 7 : 0;
         some_ranges[2].fenced = place == 1;
         for (uint32_t i = 0; i < 4; i++)
             if (some_tables[i].kind == TABLE_SHARDED) {
@@ -517,6 +519,8 @@ fences_and_what_is_hidden(void **state)
         assert_true(routes_decode(buf_unread(&blob), &got, &err));
         assert_true(got->fenced);
         assert_true(got->shards[1].fenced == (place == 0) && !got->shards[0].fenced);
+        assert_true(got->shards[0].eased == (place == 1) && !got->shards[1].eased);
+        assert_int_equal(got->eases, place == 1 ? 7 : 0);
         assert_true(got->n_ranges == 3 && !got->ranges[0].fenced);
         for (uint32_t i = 0; i < got->n_tables; i++) {
             bool sharded = got->tables[i].kind == TABLE_SHARDED;

@@ -66,6 +66,7 @@ struct context {
     struct gate       *gate;        /* see workers/query/gate.h */
     uint64_t           fence_since;  /* the generation with which a fence came; 0: none stands */
     bool               fence_closed; /* it lets nothing through any more: see park.h */
+    uint32_t           ease_room;    /* so many transactions may begin on eased shards */
     struct statement_times *times;   /* see workers/query/statement_time.h; owned; NULL: not
                                         needed yet */
     struct heat       *heat;         /* see workers/query/heat.h; owned; NULL: not needed yet */

@@ -97,12 +97,19 @@ leave_shared(struct backend *b)
 }
 
 static void
+count_busy(struct pool *pool, uint64_t n)
+{
+    slot_add(pool->ctx->slot, COUNTER_BACKENDS_BUSY, n);
+    slot_shard_add(pool->counters, SHARD_COUNTER_BUSY, n);
+}
+
+static void
 leave_state(struct backend *b)
 {
     if (b->state == BACKEND_IDLE)
         b->pool->n_idle--;
     if (b->state == BACKEND_BUSY)
-        slot_sub(b->pool->ctx->slot, COUNTER_BACKENDS_BUSY, 1);
+        count_busy(b->pool, (uint64_t)-1);
     leave_shared(b);
 }
 
@@ -115,7 +122,7 @@ move(struct backend *b, enum backend_state state, struct list *to)
     if (state == BACKEND_IDLE)
         pool->n_idle++;
     if (state == BACKEND_BUSY)
-        slot_count(pool->ctx->slot, COUNTER_BACKENDS_BUSY);
+        count_busy(pool, 1);
     b->state = state;
     list_remove(&b->node);
     list_prepend(to, &b->node);

@@ -145,6 +145,9 @@ void client_drain_all(struct context *ctx);
 /* Is a session old, as workers/query/park.h has it? With routes.cut their transactions end. */
 bool client_any_old(struct context *ctx);
 
+/* How many are on eased shards: see there. */
+uint32_t client_n_eased(const struct context *ctx);
+
 /* Is it a password of the user? As client_answer(), for whoever sends it as it is; with
  * caching_sha2_password it takes some 3 ms when it is wrong or new to this worker. */
 bool client_password_is(struct context *ctx, const struct route_user *user,

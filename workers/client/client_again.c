@@ -110,3 +110,13 @@ client_any_old(struct context *ctx)
     }
     return any;
 }
+
+uint32_t
+client_n_eased(const struct context *ctx)
+{
+    uint32_t n = 0;
+
+    LIST_EACH(at, &ctx->clients)
+        n += park_is_eased(&container_of(at, struct client, node)->session, ctx->routes->routes);
+    return n;
+}

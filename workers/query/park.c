@@ -15,6 +15,7 @@ enum {
 struct parking {
     struct context *ctx;
     struct list     parked; /* query_run.parked; those that have seen the newest routes last */
+    struct list     eased;  /* the same of those that wait for their turn to begin, in order */
     struct timer    timer;  /* the first deadline */
     struct task     task;
 };
@@ -170,8 +171,9 @@ unpark(struct query_run *q)
     list_remove(&q->parked);
     q->parked.next = NULL;
     slot_sub(slot, COUNTER_PARKED, 1);
-    histogram_record(&slot->latency[LATENCY_PARKED],
+    histogram_record(&slot->latency[q->parked_turn ? LATENCY_EASED : LATENCY_PARKED],
                      (ring_now_us(q->ctx->ring) - q->parked_again_us) * 1000);
+    q->parked_turn = false;
     client_waits_for_move(slot, q->s->row, false);
 }
 
@@ -247,8 +249,18 @@ go_on(struct task *task)
 void
 park_wake(struct context *ctx)
 {
-    if (ctx->parking != NULL && !list_empty(&ctx->parking->parked))
-        ring_post(ctx->ring, &ctx->parking->task);
+    struct parking *p = ctx->parking;
+
+    ctx->ease_room = 0;
+    if (p == NULL)
+        return;
+    while (!list_empty(&p->eased)) { /* they meet other routes as the others do */
+        struct list *first = p->eased.next;
+        list_remove(first);
+        list_append(&p->parked, first);
+    }
+    if (!list_empty(&p->parked))
+        ring_post(ctx->ring, &p->task);
 }
 
 /* --- parking -------------------------------------------------------------- */
@@ -261,6 +273,7 @@ parking_of(struct context *ctx)
     ctx->parking      = mem_alloc(sizeof(*ctx->parking));
     ctx->parking->ctx = ctx;
     list_init(&ctx->parking->parked);
+    list_init(&ctx->parking->eased);
     task_init(&ctx->parking->task, go_on);
     return ctx->parking;
 }
@@ -284,31 +297,92 @@ park_forget_route(struct query_run *q)
     q->failed    = false;
 }
 
-void
-park(struct query_run *q)
+static void
+put_into(struct query_run *q, struct list *list)
 {
-    struct parking *p     = parking_of(q->ctx);
-    bool            first = list_empty(&p->parked);
-    struct slot    *slot  = q->ctx->slot;
+    struct slot *slot = q->ctx->slot;
 
     q->parked_again_us = ring_now_us(q->ctx->ring);
     if (q->parked_us == 0)
         q->parked_us = q->parked_again_us;
     q->parked_under = q->routes->routes->generation;
-    q->parked_grace = q->parked_again_us < q->parked_us + GRACE_US && !q->ctx->fence_closed &&
-                      holds_something(q->s);
     park_forget_route(q);
-    list_append(&p->parked, &q->parked);
+    list_append(list, &q->parked);
     slot_count(slot, COUNTER_PARKED);
     slot_count(slot, COUNTER_PARKED_TOTAL);
     client_waits_for_move(slot, q->s->row, true);
+}
+
+void
+park(struct query_run *q)
+{
+    struct parking *p     = parking_of(q->ctx);
+    bool            first = list_empty(&p->parked);
+
+    put_into(q, &p->parked);
+    q->parked_grace = q->parked_again_us < q->parked_us + GRACE_US && !q->ctx->fence_closed &&
+                      holds_something(q->s);
     if (first || q->parked_grace)
         watch(p);
 }
 
+/* --- a few at a time ------------------------------------------------------ */
+
+/* A transaction that would begin on an eased shard, and has to wait for others to end. */
+static bool
+waits_for_turn(struct query_run *q, const struct shard_set *shards)
+{
+    const struct routes *r     = q->routes->routes;
+    bool                 eased = false;
+
+    for (uint32_t i = shards->first; r->eases != 0 && shards->n != 0 && i != ROUTES_NONE && !eased;
+         i = shard_set_next(shards, i + 1))
+        eased = r->shards[i].eased;
+    if (!eased || !stays(q) || holds_something(q->s) || q->parked_turn_came)
+        return false;
+    struct parking *p = parking_of(q->ctx);
+    if (q->ctx->ease_room > 0 && list_empty(&p->eased)) {
+        q->ctx->ease_room--;
+        return false;
+    }
+    put_into(q, &p->eased);
+    q->parked_turn = true;
+    return true;
+}
+
+void
+park_let(struct context *ctx, uint32_t n)
+{
+    struct parking *p = ctx->parking;
+
+    while (n > 0 && p != NULL && !list_empty(&p->eased)) {
+        struct query_run *q = container_of(p->eased.next, struct query_run, parked);
+        unpark(q);
+        q->parked_turn_came = true;
+        q->ops->again(q);
+        n--;
+    }
+    ctx->ease_room = n;
+}
+
+bool
+park_is_eased(const struct session *s, const struct routes *r)
+{
+    for (uint32_t i = 0; r->eases != 0 && i < s->n_held; i++) {
+        const struct route_shard *shard = routes_server(r, s->held[i].of);
+        if (shard != NULL && shard->eased && s->held[i].role != HELD_PIN)
+            return true;
+    }
+    return false;
+}
+
+/* --- is it parked? -------------------------------------------------------- */
+
 bool
 park_if_fenced(struct query_run *q, const struct shard_set *shards, uint32_t any)
 {
+    if (waits_for_turn(q, shards))
+        return true;
     if (!concerns(q) || !fence_meets(&q->plan->plan, q->routes->routes, &q->values, shards, any,
                                      stays(q)))
         return false;
@@ -319,6 +393,11 @@ park_if_fenced(struct query_run *q, const struct shard_set *shards, uint32_t any
 bool
 park_if_stays(struct query_run *q, uint32_t shard)
 {
+    struct shard_set one = { 0 };
+
+    shard_set_add(&one, shard);
+    if (waits_for_turn(q, &one))
+        return true;
     if (!concerns(q) || !stays(q) || !q->routes->routes->shards[shard].fenced)
         return false;
     park(q);
@@ -329,6 +408,8 @@ bool
 park_if_rows_fenced(struct query_run *q, const uint64_t *hashes, uint32_t n,
                     const struct shard_set *shards)
 {
+    if (waits_for_turn(q, shards))
+        return true;
     if (!concerns(q) || !fence_meets_rows(&q->plan->plan, q->routes->routes, hashes, n, shards,
                                           stays(q)))
         return false;

@@ -20,6 +20,10 @@
  *   CLOSED  every worker was settled: from now on nothing becomes old here
  *   drained closed, and no session is old. That stays so until the fence is gone
  *
+ * Before a fence its shards are *eased* (routes.eases), so that few transactions are there when it
+ * comes: those that would begin wait for their turn, some seconds at most. Nothing of that is
+ * needed for what a fence promises.
+ *
  * So a transaction is parked with locks only when nobody on a fenced shard waited for them a
  * moment ago. A worker that starts while a fence stands is closed from the beginning.
  */
@@ -53,6 +57,12 @@ void park_leave(struct query_run *q);
 
 /* There are routes of another generation. */
 void park_wake(struct context *ctx);
+
+/* So many transactions more may begin on eased shards now: those that wait come first. */
+void park_let(struct context *ctx, uint32_t n);
+
+/* A transaction of the session is on an eased shard. */
+bool park_is_eased(const struct session *s, const struct routes *r);
 
 /* Old in the sense of above. False where nothing is fenced. */
 bool park_is_old(const struct session *s, const struct routes *r);

@@ -292,7 +292,7 @@ waits_for_move(struct query_run *q)
     struct shard_set     shards = { 0 };
     struct sql_error     ignored;
 
-    if (!r->fenced || plan->unpin == PIN_LOCK_TABLES)
+    if ((!r->fenced && r->eases == 0) || plan->unpin == PIN_LOCK_TABLES)
         return false;
     if (q->command == QUERY_PREPARE)
         return park_if_stays(q, prepare_shard(q));

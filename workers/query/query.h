@@ -180,6 +180,7 @@ struct query_run {
     uint64_t    parked_us, parked_again_us; /* since when: the first time (0: never), the last */
     uint64_t    parked_under;               /* which generation */
     bool        parked_grace;               /* it may go on a little later */
+    bool        parked_turn, parked_turn_came; /* it waits for its turn to begin; that has come */
 
     /* See together.h. */
     struct joined *joined;
