@@ -231,6 +231,7 @@ static bool
 pause_all(struct cutover_run *r)
 {
     cutover_calm(r);
+    failpoint("cutover-eased");
     if (!cutover_step(r, "fence") || !raise_fence(r))
         return false;
     watchdog_start(r);

@@ -17,9 +17,9 @@
  * All of these take the cluster's change_lock, so that schema and shards stay as they are: the
  * caller must not hold it.
  *
- * Failpoints (failpoint.h): cutover-checked, cutover-ready, cutover-fenced, cutover-locked,
- * cutover-position, cutover-held, cutover-reverse, cutover-journal, cutover-sequences,
- * cutover-catalog, cutover-published, cutover-told.
+ * Failpoints (failpoint.h): cutover-checked, cutover-ready, cutover-eased, cutover-fenced,
+ * cutover-locked, cutover-position, cutover-held, cutover-reverse, cutover-journal,
+ * cutover-sequences, cutover-catalog, cutover-published, cutover-told.
  */
 #ifndef CTL_MOVE_CUTOVER_H
 #define CTL_MOVE_CUTOVER_H

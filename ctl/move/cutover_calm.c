@@ -22,6 +22,7 @@ enum {
     MOST_US  = 400000,
     MANY     = 16,     /* on one shard: more are made fewer */
     FEWER    = 8,      /* by so many times */
+    STILL_US = 100000, /* those that are left do not end: nobody waits for their turn in vain */
     TELL_MS  = 50,
 };
 
@@ -61,14 +62,19 @@ static uint64_t
 make_few(struct cutover_run *r, const struct fence *fence, uint64_t n)
 {
     uint64_t   each  = n / FEWER / n_workers(r) + 1, all = each * n_workers(r);
-    uint64_t   began = clock_us();
+    uint64_t   began = clock_us(), now = began, fell = began, least = n;
     struct err err   = { .text = "" };
 
     r->eased = true;
     if (!fence_ease(r->m->c, fence, (uint32_t)each, TELL_MS, &err))
         log_warn("move: %s", err.text);
-    while ((n = in_use(r, fence)) > all && clock_us() - began < MOST_US)
+    while (n > all && now - began < MOST_US && now - fell < STILL_US) {
         usleep(LOOK_US);
+        n     = in_use(r, fence);
+        now   = clock_us();
+        fell  = n < least ? now : fell;
+        least = n < least ? n : least;
+    }
     return n;
 }
 

@@ -2,6 +2,7 @@
 server: test_switch_servers.py): it is finished or undone, applications do not notice, and
 no row is lost. Copies that are not like their rows are found; a branch that is prepared is waited
 for."""
+import contextlib
 import os
 import pathlib
 import signal
@@ -11,6 +12,7 @@ import pytest
 
 import matrix
 import movebed
+from fencebed import Later
 from movebed import controller, restart
 from testbed import Cluster, Timeout, alive, half_commit, wait_for
 
@@ -230,6 +232,35 @@ def test_a_snapshot_does_not_see_old_rows_again(c, still):
         reader.commit()
     reaches(c, "done")
     finish(c)
+
+
+def test_killed_while_transactions_begin_a_few_at_a_time(c, still):
+    """There were many before it; the next controller lets them begin as ever."""
+    target = other(c)
+    source = next(s for s in c.shard_list() if s["name"] != target)
+    here = min(i for (i,) in c.on_shard(source, "SELECT id FROM still", "app"))
+    with contextlib.ExitStack() as stack:
+        *many, last = [stack.enter_context(c.connect(autocommit=False)) for _ in range(21)]
+
+        def begin(one):
+            with one.cursor() as cursor:
+                return cursor.execute("SELECT v FROM still WHERE id = %s", (here,))
+        c.ctl("reshard move", RANGE, "--to", target, "--cutover", "manual")
+        wait_for("the comparison", lambda: reaches(c, "follow").get("verified"))
+        assert [begin(one) for one in many] == [1] * 20
+        pid = stopped_at(c, "cutover-eased", "reshard cutover")
+        later = Later(begin, last)
+        wait_for("the wait for its turn", lambda: c.metric("shardd_parked_statements") == 1)
+        os.kill(pid, signal.SIGKILL)
+        wait_for("the end", lambda: not alive(pid))
+        restart(c)
+        assert later.result() == 1
+        for one in (*many, last):
+            one.commit()
+        reaches(c, "reverse")
+    assert owner_is(c, target) and rows(c) == still
+    finish(c)
+    c.fsck()
 
 
 # --- under load ---------------------------------------------------------------------------------
