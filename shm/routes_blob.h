@@ -67,7 +67,7 @@ struct blob_database {
     uint32_t        home;
     uint16_t        collation;
     uint8_t         has_code, consistency;
-    struct blob_ref functions; /* function_list_ok() */
+    struct blob_ref functions, procedures; /* function_list_ok() */
 };
 
 struct blob_table {
@@ -138,7 +138,7 @@ bool blob_lookups(struct arena *arena, struct span text, uint32_t n_columns,
                   struct route_table *t, struct err *err) must_check;
 
 _Static_assert(sizeof(struct blob_header) == 104 && sizeof(struct blob_shard) == 40 &&
-               sizeof(struct blob_range) == 16 && sizeof(struct blob_database) == 24 &&
+               sizeof(struct blob_range) == 16 && sizeof(struct blob_database) == 32 &&
                sizeof(struct blob_table) == 80 && sizeof(struct blob_column) == 24 &&
                sizeof(struct blob_replica) == 40 &&
                sizeof(struct blob_user) == 48 + 8 * LIMITS_N, "no padding");

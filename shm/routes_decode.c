@@ -323,12 +323,14 @@ databases_decode(struct decoder *d)
         const struct blob_database *b = RECORD(d, BLOB_DATABASES, struct blob_database, i);
         if (!name_get_full(d, b->name, "database name", &all[i].name) ||
             !bytes_get(d, b->functions, "list of functions", &all[i].functions) ||
+            !bytes_get(d, b->procedures, "list of procedures", &all[i].procedures) ||
             !is_folded(d, all[i].name))
             return false;
         if (i > 0 && compare_names(all[i - 1].name, all[i].name) >= 0)
             return name_repeats(d, "database", all[i].name);
         if (b->home >= d->r->n_shards || b->has_code > 1 ||
-            b->consistency >= CONSISTENCIES || !function_list_ok(all[i].functions))
+            b->consistency >= CONSISTENCIES || !function_list_ok(all[i].functions) ||
+            !function_list_ok(all[i].procedures))
             return err_set(d->err, "routes: database %.*s: home %u, flags %u",
                            (int)all[i].name.len, all[i].name.ptr, b->home, b->has_code);
         all[i].home      = b->home;

@@ -140,7 +140,7 @@ encode_databases(struct encoder *e)
         const struct route_database *d = &e->r->databases[order[i]];
         struct blob_database record = { ref(e, d->name), d->home, d->collation,
                                         d->has_code, d->consistency,
-                                        ref(e, d->functions) };
+                                        ref(e, d->functions), ref(e, d->procedures) };
         buf_append(&e->records, &record, sizeof(record));
         e->place[order[i]] = i;
     }

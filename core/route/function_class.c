@@ -321,6 +321,16 @@ static const struct {
                            "clock, chance or the session; give that as an argument" },
     [FUNCTION_VARIABLES] = { "variables", "it reads or sets variables of the session; give their "
                              "values as arguments" },
+    [FUNCTION_HOME]    = { "home", "" },
+    [FUNCTION_SPREAD]  = { "spread", "it names, or may reach, sharded or reference tables, views, "
+                           "tables of another home, or routines that do or are not known" },
+    [FUNCTION_TEXT]    = { "text", "it executes text that it makes, and what that does cannot be "
+                           "seen" },
+    [FUNCTION_ENDS]    = { "ends", "it may begin or end a transaction, which may be on several "
+                           "shards" },
+    [FUNCTION_DEFINES] = { "defines", "it defines or locks tables, or asks or tells the server "
+                           "about itself" },
+    [FUNCTION_LOCKS]   = { "locks", "it uses locks by name, which are kept on another server" },
 };
 
 const char *
@@ -344,49 +354,68 @@ function_class_why(enum function_class class)
     return classes[class].why;
 }
 
-/* Each: a letter of the class, the name, a byte 0. */
+/* Each: a letter of the class, a capital one when all it uses is at home, the name, a byte 0. */
 void
-function_list_add(struct buf *list, struct span name, enum function_class class)
+function_list_add(struct buf *list, struct span name, enum function_class class, bool at_home)
 {
-    buf_append_byte(list, (uint8_t)('a' + class));
+    buf_append_byte(list, (uint8_t)((at_home ? 'A' : 'a') + class));
     buf_append_span(list, name);
     buf_append_byte(list, '\0');
 }
 
+struct one {
+    enum function_class class;
+    bool                at_home;
+    struct span         name;
+};
+
 static bool
-next_one(struct span *list, enum function_class *class, struct span *name)
+next_one(struct span *list, struct one *one)
 {
     const uint8_t *end = list->len < 3 ? NULL : memchr(list->ptr, '\0', list->len);
 
-    if (end == NULL || end - list->ptr < 2 || list->ptr[0] < 'a' ||
-        list->ptr[0] >= 'a' + countof(classes))
+    if (end == NULL || end - list->ptr < 2)
         return false;
-    *class = (enum function_class)(list->ptr[0] - 'a');
-    *name  = (struct span){ list->ptr + 1, (size_t)(end - list->ptr) - 1 };
-    *list  = span_from(*list, name->len + 2);
+    one->at_home = list->ptr[0] < 'a';
+    int letter   = list->ptr[0] - (one->at_home ? 'A' : 'a');
+    if (letter < 0 || letter >= (int)countof(classes))
+        return false;
+    one->class = (enum function_class)letter;
+    one->name  = (struct span){ list->ptr + 1, (size_t)(end - list->ptr) - 1 };
+    *list      = span_from(*list, one->name.len + 2);
     return true;
 }
 
 bool
 function_list_ok(struct span list)
 {
-    enum function_class class;
-    struct span         name;
+    struct one one;
 
     while (list.len != 0)
-        if (!next_one(&list, &class, &name))
+        if (!next_one(&list, &one))
             return false;
     return true;
+}
+
+static struct one
+find(struct span list, struct span name)
+{
+    struct one one;
+
+    while (next_one(&list, &one))
+        if (span_equal_nocase(one.name, name))
+            return one;
+    return (struct one){ .class = FUNCTION_UNKNOWN };
 }
 
 enum function_class
 function_list_find(struct span list, struct span name)
 {
-    enum function_class class;
-    struct span         other;
+    return find(list, name).class;
+}
 
-    while (next_one(&list, &class, &other))
-        if (span_equal_nocase(other, name))
-            return class;
-    return FUNCTION_UNKNOWN;
+bool
+function_list_at_home(struct span list, struct span name)
+{
+    return find(list, name).at_home;
 }

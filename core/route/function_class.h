@@ -28,8 +28,12 @@ const char *function_class_why(enum function_class class);
 
 /* A list as route_database.functions has it: one more; is it such a list; the class of the
  * function of this name in it, without regard to case. FUNCTION_UNKNOWN: it is not there. */
-void function_list_add(struct buf *list, struct span name, enum function_class class);
+void function_list_add(struct buf *list, struct span name, enum function_class class,
+                       bool at_home);
 bool function_list_ok(struct span list);
 enum function_class function_list_find(struct span list, struct span name);
+
+/* All that it uses is on its database's home, and there it can be used. */
+bool function_list_at_home(struct span list, struct span name);
 
 #endif

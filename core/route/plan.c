@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "core/route/function_class.h"
 #include "core/route/plan_internal.h"
 
 void *
@@ -352,6 +353,16 @@ check_sequences(struct planner *p)
                    "be on other shards: ask for its number in a statement before");
 }
 
+/* Beside tables that are on several shards, or written there, it would run on another one. */
+static void
+check_functions(struct planner *p)
+{
+    if (!p->refused && p->at_home != NULL && (p->any_sharded || p->any_reference))
+        NOT_YET(p, "shardd: the stored function '%.*s' cannot be used here, beside sharded or "
+                   "reference tables: %s; ask for its value in a statement before",
+                SHOWN(p->at_home->name.name), function_class_why(function_class_of(p, p->at_home)));
+}
+
 void
 plan_make(struct arena *arena, const struct plan_context *context, struct span text,
           const struct digest *digest, const struct stmt *statement, struct plan *out)
@@ -381,6 +392,7 @@ plan_make(struct arena *arena, const struct plan_context *context, struct span t
     if (out->kind == PLAN_EXPAND)
         return;
     check_sequences(&p);
+    check_functions(&p);
     place_locks(&p);
     plan_information_finish(&p);
     out->keeps_diagnostics = keeps_diagnostics(&p);

@@ -138,6 +138,7 @@ struct planner {
     /* What the tables say. */
     bool     any_sharded, any_reference, any_global, any_unknown, any_system;
     bool     any_view, any_stored; /* stored functions */
+    const struct func *at_home;    /* a stored function that uses its home's tables alone */
     bool     any_code;             /* a table of a database with routines or triggers */
     uint32_t home;     /* of the global tables, ROUTES_NONE: none yet */
     uint32_t home_database;

@@ -403,7 +403,10 @@ note_stored(struct planner *p, const struct func *f)
     if (class == FUNCTION_PLAIN)
         return true;
     p->any_stored = true;
-    if (database != ROUTES_NONE && !all_global(p->routes, database))
+    bool spread = database != ROUTES_NONE && !all_global(p->routes, database);
+    if (spread && function_list_at_home(p->routes->databases[database].functions, f->name.name))
+        p->at_home = f;
+    else if (spread)
         return NOT_YET(p, "shardd: the stored function '%.*s' cannot be used here, as its database "
                           "has sharded or reference tables: %s",
                        SHOWN(f->name.name), function_class_why(class));

@@ -1,6 +1,7 @@
 /* plan_session.c - see plan_internal.h: transactions, SET, USE, DDL, the rest. */
 #include <ctype.h>
 
+#include "core/route/function_class.h"
 #include "core/route/plan_internal.h"
 
 static struct span
@@ -421,18 +422,43 @@ all_global(const struct routes *r, uint32_t database)
     return true;
 }
 
+/* What the procedure does in a database that has tables on several shards. */
+static bool
+may_call(struct planner *p, uint32_t database)
+{
+    struct span         name  = p->stmt->path.name, list = { 0 };
+    enum function_class class;
+    if (database != ROUTES_NONE)
+        list = p->routes->databases[database].procedures;
+    if (function_list_at_home(list, name))
+        return true;
+    class = function_list_find(list, name);
+    return NOT_YET(p, "shardd: CALL of '%.*s' is not possible, as its database has sharded or "
+                      "reference tables: %s", SHOWN(name),
+                   class == FUNCTION_UNKNOWN
+                       ? "what it does is not known; CREATE OR REPLACE PROCEDURE makes it known, "
+                         "if it can be read" : function_class_why(class));
+}
+
 static void
 plan_call(struct planner *p)
 {
     struct span schema = p->stmt->path.schema.ptr != NULL ? p->stmt->path.schema
                                                           : p->context->schema;
-    uint32_t home = home_of(p, schema, &p->home_database);
-    if (!all_global(p->routes, p->home_database)) {
-        NOT_YET(p, "shardd: CALL is possible in databases without sharded and reference tables "
-                   "only: what '%.*s' does there cannot be seen", SHOWN(p->stmt->path.name));
+    uint32_t database, home = home_of(p, schema, &database);
+    if (!all_global(p->routes, database) && !may_call(p, database))
+        return;
+    struct scope *s = scope_new(p, NULL, NULL);
+    for (struct expr *e = p->stmt->args; e != NULL; e = e->next)
+        if (!scope_expr(p, s, e))
+            return;
+    if (p->any_sharded || (p->any_global && p->home != home)) {
+        NOT_YET(p, "shardd: the arguments of CALL can use global tables of the procedure's home "
+                   "and reference tables only: SET a user variable before");
         return;
     }
     to_home(p, home, "routines run on their database's home");
+    p->home_database = database;
     p->out->is_write = true;
     p->out->opaque   = true;
 }

@@ -126,6 +126,10 @@ enum function_class {
     FUNCTION_READS,     /* the others are at their database's home */
     FUNCTION_VARIES,
     FUNCTION_VARIABLES,
+    /* Also of procedures. Of the routes only: all that it names is on its database's home. */
+    FUNCTION_HOME,
+    FUNCTION_SPREAD,    /* it is not */
+    FUNCTION_TEXT, FUNCTION_ENDS, FUNCTION_DEFINES, FUNCTION_LOCKS, /* see routine_look.h */
 };
 
 struct route_database {
@@ -135,6 +139,7 @@ struct route_database {
     bool        has_code;  /* has, or once had, routines or triggers */
     uint8_t     consistency; /* enum consistency */
     struct span functions;   /* stored functions and their classes: function_list_find() */
+    struct span procedures;  /* the same of stored procedures */
 };
 
 enum shard_state { SHARD_UP, SHARD_DOWN, SHARD_DRAINING };

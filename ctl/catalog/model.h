@@ -25,7 +25,8 @@
  *                  collation, collation_id, code (has, or once had, routines or triggers),
  *                  functions: {name in small letters: {class (function_class_name()); of a plain
  *                  one also text (from its parameters on), sql_mode, charset, collation: see
- *                  ctl/job/ddl_function.c}}
+ *                  ctl/job/ddl_function.c; of any other that could be read uses, functions,
+ *                  procedures: see model_routine.h}}, procedures: {the same}
  *   table/NAME     database, name, kind (global|sharded|reference|view), key, sequence,
  *                  reason, remedy, view_kind, state (ok|stuck), columns: [...]; of a view
  *                  view_text (its SELECT as the server has it), view_collation (id; absent:

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "core/route/function_class.h"
-#include "ctl/catalog/model.h"
+#include "ctl/catalog/model_routine.h"
 #include "ctl/catalog/user.h"
 
 struct place {
@@ -266,25 +266,27 @@ consistency_of(const json_t *object)
     return (uint8_t)(c < CONSISTENCIES ? c : CONSISTENCY_UNSET);
 }
 
-/* {name: {class, ...}} */
+/* {name: {class, home}}: see model_routines() */
 static struct span
-build_functions(struct builder *b, const json_t *object)
+build_routines(struct builder *b, json_t *all)
 {
-    json_t     *all = json_object_get(object, "functions"), *one;
+    json_t     *one;
     struct buf  list = { 0 };
     struct span kept;
     const char *name;
 
     json_object_foreach(all, name, one)
         if (name[0])
-            function_list_add(&list, span_of(name), model_function_class(one));
+            function_list_add(&list, span_of(name),
+                              (enum function_class)model_number(one, "class"),
+                              model_flag(one, "home"));
     kept = arena_copy(b->arena, buf_unread(&list));
     buf_fini(&list);
     return kept;
 }
 
 static bool
-build_databases(struct builder *b, json_t *all)
+build_databases(struct builder *b, json_t *all, const json_t *routines)
 {
     size_t                 n         = json_object_size(all);
     struct route_database *databases = arena_alloc(b->arena, (n + 1) * sizeof(*databases));
@@ -293,11 +295,14 @@ build_databases(struct builder *b, json_t *all)
     uint32_t               i = 0;
 
     json_object_foreach(all, name, object) {
+        json_t *code = json_object_get(routines, name);
+
         databases[i].name      = arena_copy(b->arena, span_of(name));
         databases[i].collation = (uint16_t)model_number(object, "collation_id");
         databases[i].has_code  = model_flag(object, "code");
         databases[i].consistency = consistency_of(object);
-        databases[i].functions   = build_functions(b, object);
+        databases[i].functions   = build_routines(b, json_object_get(code, "functions"));
+        databases[i].procedures  = build_routines(b, json_object_get(code, "procedures"));
         if (!shard_index(b, model_number(object, "home"), &databases[i].home))
             return false;
         i++;
@@ -495,8 +500,11 @@ build(struct builder *b, const struct model_parts *parts)
     r->engines          = build_servers(b, parts->engines, &r->n_engines);
     build_replicas(b, parts->replicas);
     note_places(b);
-    if (!build_ranges(b, parts->map) || !build_databases(b, parts->databases) ||
-        !build_tables(b, parts->tables))
+    json_t *routines = model_routines(parts->databases, parts->tables);
+    bool    ok       = build_ranges(b, parts->map) &&
+              build_databases(b, parts->databases, routines) && build_tables(b, parts->tables);
+    json_decref(routines);
+    if (!ok)
         return false;
     build_users(b, parts->users);
     return true;

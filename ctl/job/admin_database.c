@@ -231,6 +231,7 @@ alter(struct job *job, const char *who, json_t *object, const struct database_op
          * they are of a class that is not known, until they are made again. */
         json_object_set(fresh, "code", json_object_get(object, "code"));
         json_object_set(fresh, "consistency", json_object_get(object, "consistency"));
+        json_object_set(fresh, "procedures", json_object_get(object, "procedures"));
         if (json_object_size(json_object_get(object, "functions")) > 0)
             json_object_set_new(fresh, "code", json_true());
         change = catalog_begin(c->catalog, who);

@@ -1,7 +1,8 @@
-/* ddl_function.c - stored functions.
+/* ddl_function.c - stored functions and procedures.
  *
  * One of its arguments alone (core/route/function_class.h) is made on every shard and on the
- * engines, and workers use it wherever rows are. Any other one is on its database's home.
+ * engines, and workers use it wherever rows are. Any other one, and every procedure, is on its
+ * database's home.
  *
  *   forgotten by the routes --> drained --> changed on the shards --> engines, then routes
  *
@@ -14,7 +15,7 @@
 
 #include "core/base/log.h"
 #include "core/route/function_class.h"
-#include "ctl/catalog/model.h"
+#include "ctl/catalog/model_routine.h"
 #include "ctl/job/ddl_step.h"
 #include "ctl/job/moving.h"
 
@@ -24,6 +25,7 @@ struct function {
     struct ddl             *d;
     const struct ddl_table *t;                  /* its names */
     char                    key[DDL_NAME_MAX];  /* the name in small letters */
+    const char             *list, *word;        /* "functions" and "FUNCTION", or procedures */
     json_t                 *before;             /* owned: what the catalog knew; NULL: nothing */
 };
 
@@ -53,9 +55,9 @@ put(const struct function *f, json_t *what)
     json_t                *list;
     struct err             err;
 
-    if (!json_object_get(object, "functions"))
-        json_object_set_new(object, "functions", json_object());
-    list = json_object_get(object, "functions");
+    if (!json_object_get(object, f->list))
+        json_object_set_new(object, f->list, json_object());
+    list = json_object_get(object, f->list);
     if (what)
         json_object_set(list, f->key, what);
     else
@@ -77,7 +79,7 @@ forget(const struct function *f)
     if (!put(f, NULL))
         return false;
     if (!publish_drained(f->d->c->publisher, DRAIN_MS))
-        log_warn("the function %s.%s changes while statements of before are still under way",
+        log_warn("the %s %s.%s changes while statements of before are still under way", f->word,
                  f->t->database, f->t->name);
     return true;
 }
@@ -89,7 +91,7 @@ remember(const struct function *f)
     struct sql_error kept = *f->d->error;
 
     if (f->before && !put(f, f->before))
-        log_warn("the function %s.%s has to be made again", f->t->database, f->t->name);
+        log_warn("the %s %s.%s has to be made again", f->word, f->t->database, f->t->name);
     *f->d->error = kept;
 }
 
@@ -115,6 +117,29 @@ may_be_plain(const struct function *f)
            !function_name_is_builtin(span_of(f->t->name)) && !strcasestr(mode, "ORACLE");
 }
 
+/* In ORACLE's dialect the words mean other things. */
+static bool
+may_be_seen(const struct function *f)
+{
+    const struct ddl_request *r = f->d->request;
+
+    return reads_anywhere(r) && span_is_ascii(span_of(f->t->name)) &&
+           !strcasestr(r->sql_mode ? r->sql_mode : "", "ORACLE");
+}
+
+static json_t *
+describe_procedure(const struct function *f, enum function_class *class)
+{
+    const struct ddl_request *r    = f->d->request;
+    json_t                   *what = json_object();
+
+    *class = FUNCTION_UNKNOWN;
+    if (may_be_seen(f))
+        *class = model_routine_see(r->sql, ddl_lex_options(r), what);
+    model_set(what, "class", function_class_name(*class));
+    return what;
+}
+
 static json_t *
 describe(const struct function *f, enum function_class *class)
 {
@@ -138,6 +163,8 @@ describe(const struct function *f, enum function_class *class)
         }
         json_decref(text);
     }
+    if (*class != FUNCTION_PLAIN && may_be_seen(f))
+        (void)model_routine_see(r->sql, lex, what);
     model_set(what, "class", function_class_name(*class));
     return what;
 }
@@ -151,8 +178,8 @@ is_there(const struct function *f, bool *yes)
     char           n[24];
 
     if (!s || !server_value(s, n, sizeof(n), f->d->error, "SELECT COUNT(*) FROM"
-                            " information_schema.ROUTINES WHERE ROUTINE_TYPE = 'FUNCTION' AND"
-                            " ROUTINE_SCHEMA = %s AND ROUTINE_NAME = %s",
+                            " information_schema.ROUTINES WHERE ROUTINE_TYPE = %s AND"
+                            " ROUTINE_SCHEMA = %s AND ROUTINE_NAME = %s", server_text(f->word),
                             server_text(f->t->database), server_text(f->t->name)))
         return false;
     *yes = strcmp(n, "0") != 0;
@@ -209,7 +236,8 @@ create(const struct function *f)
 {
     struct ddl         *d = f->d;
     enum function_class class;
-    json_t             *what = describe(f, &class);
+    json_t             *what = f->d->stmt->object == KW_PROCEDURE ? describe_procedure(f, &class)
+                                                                  : describe(f, &class);
     bool                there = false, ok;
     size_t              done;
 
@@ -245,7 +273,9 @@ drop(const struct function *f)
 bool
 ddl_function(struct ddl *d, const struct ddl_table *t)
 {
-    struct function f = { .d = d, .t = t };
+    bool            procedure = d->stmt->object == KW_PROCEDURE;
+    struct function f         = { .d = d, .t = t, .list = procedure ? "procedures" : "functions",
+                                  .word = procedure ? "PROCEDURE" : "FUNCTION" };
     json_t         *database;
     size_t          done;
     bool            ok;
@@ -253,7 +283,7 @@ ddl_function(struct ddl *d, const struct ddl_table *t)
     for (size_t i = 0; t->name[i] != '\0'; i++)
         f.key[i] = (char)tolower((unsigned char)t->name[i]);
     database = database_of(&f);
-    f.before = json_incref(json_object_get(json_object_get(database, "functions"), f.key));
+    f.before = json_incref(json_object_get(json_object_get(database, f.list), f.key));
     if (d->stmt->word == KW_CREATE)
         ok = create(&f);
     else if (d->stmt->word == KW_DROP)

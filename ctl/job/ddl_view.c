@@ -226,19 +226,27 @@ ddl_names_moving(struct ddl *d)
     return false;
 }
 
+/* A name without a schema is of the session's database where the statement itself has it, and of
+ * the routine's own in its body: it is looked for in both. */
 bool
 ddl_names_spread(struct ddl *d)
 {
     struct sql_error kept = *d->error;
+    struct span      own  = d->stmt->path.schema;
     char             which[2 * DDL_NAME_MAX];
     bool             yes  = false;
 
     for (struct path_item *at = d->stmt->names; at && !yes; at = at->next) {
-        struct ddl_table t;
+        const struct path paths[] = { at->path, { .schema = own, .name = at->path.table.ptr
+                                                  ? at->path.table : at->path.name } };
+        bool both = own.ptr && !at->path.schema.ptr;
 
-        if (ddl_find(d, &at->path, &t) && t.object && ddl_kind(&t) != TABLE_GLOBAL) {
-            snprintf(which, sizeof(which), "%s.%s", t.database, t.name);
-            yes = true;
+        for (size_t i = 0; i < (both ? 2U : 1U) && !yes; i++) {
+            struct ddl_table t;
+
+            yes = ddl_find(d, &paths[i], &t) && t.object && ddl_kind(&t) != TABLE_GLOBAL;
+            if (yes)
+                snprintf(which, sizeof(which), "%s.%s", t.database, t.name);
         }
     }
     *d->error = kept;
@@ -290,7 +298,7 @@ ddl_object_statement(struct ddl *d)
                              "servers are configured one by one; this statement is not run");
     if (!path.name.ptr && d->stmt->tables)
         path = d->stmt->tables->table;
-    if (d->stmt->object == KW_FUNCTION)
+    if (d->stmt->object == KW_FUNCTION || d->stmt->object == KW_PROCEDURE)
         return ddl_find(d, &path, &t) && moving_allows_use(d->c, t.database, NULL, d->error) &&
                ddl_function(d, &t);
     if (ddl_names_spread(d))

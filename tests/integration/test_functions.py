@@ -162,7 +162,114 @@ def test_what_is_not_of_its_arguments_alone_is_refused(pair, create, why):
         finally:
             c.execute("DROP FUNCTION r1")
 
+# What only uses tables of its database's home, beside sharded ones.
+AT_HOME = [
+    "CREATE PROCEDURE h1(IN a INT, OUT b INT) BEGIN SELECT n INTO b FROM glo WHERE id = a;"
+    " UPDATE glo SET n = n + 1 WHERE id = a; SELECT * FROM glo ORDER BY id; END",
+    "CREATE PROCEDURE h2(v DECIMAL(9,2)) BEGIN DECLARE m DATETIME(6) DEFAULT NOW(6);"
+    " IF v > 2 THEN INSERT INTO glo (id, n) VALUES (twice(50 + v), v); ELSE CALL h1(1, @b);"
+    " END IF; SELECT tax(v), r4(), m > '2000-01-01'; END",
+    "CREATE PROCEDURE h3() BEGIN DECLARE done INT DEFAULT 0; DECLARE x, s INT DEFAULT 0;"
+    " DECLARE c CURSOR FOR SELECT n FROM fun.glo; DECLARE CONTINUE HANDLER FOR NOT FOUND"
+    " SET done = 1; OPEN c; l: LOOP FETCH c INTO x; IF done THEN LEAVE l; END IF; SET s = s + x;"
+    " END LOOP; CLOSE c; CREATE TEMPORARY TABLE own AS SELECT s AS y; SELECT y FROM own;"
+    " DROP TEMPORARY TABLE own; END",
+    "CREATE PROCEDURE fun.h4(n INT) BEGIN IF n > 0 THEN SET @h = n; CALL h4(n - 1); END IF; END",
+    "CREATE FUNCTION r4() RETURNS INT READS SQL DATA RETURN (SELECT SUM(n) FROM glo)",
+    "CREATE FUNCTION r5(x INT) RETURNS INT BEGIN INSERT INTO glo VALUES (x, x);"
+    " RETURN r4(); END",
+    "CREATE PROCEDURE h5() SELECT id INTO @later FROM later",
+]
+USED_AT_HOME = [
+    "CALL h1(2, @b)", "SELECT @b", "CALL h2(1)", "CALL h2(3)", "CALL h3()", "CALL fun.h4(3)",
+    "SELECT @h", "SELECT r4(), n FROM glo ORDER BY id", "SELECT r5(70)", "CALL h1(twice(1), @b)",
+    "CALL h1((SELECT MAX(id) FROM glo WHERE id < 3), @b)", "CALL h5()",
+    "SET @x = r4()", "SELECT @x", "CALL h1(1)",
+]
+NOT_AT_HOME = [
+    ("EXECUTE IMMEDIATE 'DELETE FROM t'", "executes text"),
+    ("BEGIN PREPARE s FROM 'DELETE FROM t'; END", "executes text"),
+    ("BEGIN START TRANSACTION; DELETE FROM glo; COMMIT; END", "a transaction"),
+    ("SET autocommit = 1", "a transaction"), ("SET @@session.`autocommit` = 1", "a transaction"),
+    ("SET SESSION autocommit = 1", "a transaction"), ("TRUNCATE glo", "defines"),
+    ("CREATE TABLE made (a INT)", "defines"), ("SHOW TABLES", "defines"),
+    ("SELECT COUNT(*) FROM information_schema.TABLES", "defines"),
+    ("SELECT COUNT(*) FROM mysql.user", "defines"), ("SELECT GET_LOCK('a', 0)", "by name"),
+    ("CALL l1()", "names, or may reach"),
+    ("SELECT x FROM sees", "names, or may reach"), ("CALL h5()", "names, or may reach"),
+    ("SELECT r6()", "names, or may reach"), ("SELECT fun . r6()", "names, or may reach"),
+    ("SELECT `r6`()", "names, or may reach"), ("CALL unknown()", "names, or may reach"),
+    ("SELECT * FROM `l``ter`", "not known"), ("/*!50000 SELECT 1 */", "not known"),
+]
 
+
+def results(connection, sql):
+    out = []
+    with connection.cursor() as c:
+        try:
+            c.execute(sql)
+            out.append((c.fetchall(), c.rowcount))
+            while c.nextset():
+                out.append((c.fetchall(), c.rowcount))
+        except pymysql.err.MySQLError as e:
+            out.append(e.args)
+    return out
+
+
+def test_a_routine_of_its_home_alone(pair):
+    both = pair
+    for sql in AT_HOME:
+        both.run(sql)
+    for sql in USED_AT_HOME:
+        for begins in ("SET @y = 1", "BEGIN"):
+            one, other = (results(c, sql) for c in both.connections)
+            assert one == other, sql
+            both.run("COMMIT" if begins == "BEGIN" else begins)
+    one, other = (answer(c, "SELECT * FROM glo ORDER BY id") for c in both.connections)
+    assert one == other
+
+
+@pytest.mark.parametrize("body, why", NOT_AT_HOME)
+def test_a_routine_that_reaches_more_is_refused(reaching, body, why):
+    with reaching.cursor() as c:
+        c.execute(f"CREATE OR REPLACE PROCEDURE n1() {body}")
+        for sql in ("CALL n1()", "CALL fun.n1", "PREPARE s FROM 'CALL n1()'"):
+            with pytest.raises(pymysql.err.MySQLError, match=why) as e:
+                c.execute(sql)
+                c.execute("EXECUTE s")
+            assert e.value.args[0] == 1235
+
+
+@pytest.mark.parametrize("sql", [
+    "CALL h1((SELECT MAX(id) FROM t), @b)", "CALL h4((SELECT COUNT(*) FROM ref))",
+    "CALL h4(r6())", "SELECT r6()", "CALL h5()", "CALL no_such()"])
+def test_what_a_call_is_given_is_seen(reaching, sql):
+    assert answer(reaching, sql)[0] == 1235
+
+
+def test_a_body_is_of_the_database_of_its_routine(reaching):
+    """Not of the session's: it would write rows of a sharded table to the home."""
+    reaching.select_db("elsewhere")
+    for sql in ("CREATE PROCEDURE fun.n2() INSERT INTO t VALUES (1, 1, '', 1, NULL)",
+                "CREATE TRIGGER fun.n2 BEFORE INSERT ON fun.glo FOR EACH ROW DELETE FROM u",
+                "CREATE FUNCTION fun.n2() RETURNS INT RETURN (SELECT COUNT(*) FROM t)"):
+        assert answer(reaching, sql)[0] == 1235, sql
+    reaching.select_db(DB)
+
+
+@pytest.fixture(scope="module")
+def reaching(pair):
+    shardd = pair.cluster.connect(db=DB)
+    assert "shardd" not in str(answer(shardd, "CREATE DATABASE elsewhere"))
+    for sql in ("CREATE FUNCTION r6() RETURNS INT READS SQL DATA RETURN (SELECT 1 FROM later)",
+                "CREATE PROCEDURE l1() SELECT COUNT(*) FROM fun.later",
+                "CREATE PROCEDURE unknown() CALL no_such()",
+                "CREATE TABLE later (id INT PRIMARY KEY) COMMENT 'shardd: key(id)'",
+                "CREATE VIEW sees AS SELECT n AS x FROM glo"):
+        assert "shardd" not in str(answer(shardd, sql)), sql
+    yield shardd
+    answer(shardd, "DROP DATABASE elsewhere")
+    shardd.close()
 
 def test_replaced_and_dropped(pair):
     both = pair

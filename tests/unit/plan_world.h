@@ -58,7 +58,9 @@ static const struct route_table world_tables[] = {
     TABLE("things", 1, TABLE_GLOBAL, NO, NO, small_columns),
 };
 static const struct route_database world_databases[] = {
-    { .name = N("app"), .home = 0, .collation = 45, .functions = N("bplain\0clooks\0") },
+    { .name = N("app"), .home = 0, .collation = 45,
+      .functions = N("bplain\0clooks\0Csums\0"),
+      .procedures = N("Ffills\0gspread\0hmakes\0") },
     { .name = N("other"), .home = 1, .collation = 45 },
 };
 static const struct route_shard world_shards[] = {

@@ -112,7 +112,7 @@ static void
 test_names(void **state)
 {
     (void)state;
-    for (int class = FUNCTION_UNKNOWN; class <= FUNCTION_VARIABLES; class++) {
+    for (int class = FUNCTION_UNKNOWN; class <= FUNCTION_LOCKS; class++) {
         const char *name = function_class_name((enum function_class)class);
         assert_int_equal(function_class_named(span_of(name)), class);
     }
@@ -126,13 +126,15 @@ test_lists(void **state)
 
     (void)state;
     assert_true(function_list_ok(SPAN("")));
-    function_list_add(&list, SPAN("one"), FUNCTION_PLAIN);
-    function_list_add(&list, SPAN("two"), FUNCTION_READS);
+    function_list_add(&list, SPAN("one"), FUNCTION_PLAIN, false);
+    function_list_add(&list, SPAN("two"), FUNCTION_READS, true);
     struct span s = buf_unread(&list);
     assert_true(function_list_ok(s));
     assert_int_equal(function_list_find(s, SPAN("ONE")), FUNCTION_PLAIN);
     assert_int_equal(function_list_find(s, SPAN("two")), FUNCTION_READS);
     assert_int_equal(function_list_find(s, SPAN("tw")), FUNCTION_UNKNOWN);
+    assert_true(function_list_at_home(s, SPAN("Two")));
+    assert_false(function_list_at_home(s, SPAN("one")) || function_list_at_home(s, SPAN("tw")));
     for (size_t len = 1; len < s.len; len++)
         assert_true(function_list_ok((struct span){ s.ptr, len }) == (len == 5));
     assert_false(function_list_ok((struct span){ (const uint8_t *)"zx", 3 }));

@@ -132,8 +132,51 @@ static const struct plan_case cases[] = {
     { "LOCK TABLES config WRITE",
       "one home (s0) pins lock_tables" },
     { "CALL p(1)",
-      "refuse 1235: shardd: CALL is possible in databases without sharded and reference "
-      "tables only: what 'p' does there cannot be seen" },
+      "refuse 1235: shardd: CALL of 'p' is not possible, as its database has sharded or reference "
+      "tables: what it does is not known; CREATE OR REPLACE PROCEDURE makes it known, if it can be "
+      "read" },
+    { "CALL makes",
+      "refuse 1235: shardd: CALL of 'makes' is not possible, as its database has sharded or "
+      "reference tables: it executes text that it makes, and what that does cannot be seen" },
+    { "CALL app.Fills((SELECT MAX(id) FROM config), sums(1))",
+      "one home (s0)" },
+    { "CALL fills((SELECT MAX(id) FROM users))",
+      "refuse 1235: shardd: the arguments of CALL can use global tables of the procedure's "
+      "home and reference tables only: SET a user variable before" },
+    { "CALL fills((SELECT MAX(id) FROM tags))",
+      "one home (s0)" },
+    { "CALL fills((SELECT MAX(id) FROM other.things))",
+      "refuse 1235: shardd: the arguments of CALL can use global tables of the procedure's "
+      "home and reference tables only: SET a user variable before" },
+    { "CALL fills(looks(1))",
+      "refuse 1235: shardd: the stored function 'looks' cannot be used here, as its database "
+      "has sharded or reference tables: it reads tables, calls other routines or runs "
+      "statements, which it would do on one shard alone" },
+    { "CALL other.fills()",
+      "refuse 1235: shardd: CALL of 'fills' is not possible, as its database has sharded or "
+      "reference tables: what it does is not known; CREATE OR REPLACE PROCEDURE makes it "
+      "known, if it can be read" },
+    { "DO sums(1)",
+      "one home (s0) one shard" },
+    { "SELECT sums(1)",
+      "one home (s0)" },
+    { "SELECT sums(id) FROM users WHERE id = 1",
+      "refuse 1235: shardd: the stored function 'sums' cannot be used here, beside sharded or "
+      "reference tables: it reads tables, calls other routines or runs statements, which it "
+      "would do on one shard alone; ask for its value in a statement before" },
+    { "INSERT INTO users (id) VALUES (sums(1))",
+      "refuse 1235: shardd: the AUTO_INCREMENT column of 'users' needs a plain value in "
+      "INSERT, not an expression" },
+    { "INSERT INTO tags (id) VALUES (sums(1))",
+      "refuse 1235: shardd: the reference table 'tags' is written on every shard, so its rows "
+      "can be read from reference tables only" },
+    { "SELECT sums(1) FROM other.things",
+      "refuse 1235: shardd: 'sums' and other tables of this statement are on different shards; "
+      "make one of them a reference table, or use the tables one by one" },
+    { "SELECT (SELECT COUNT(*) FROM users WHERE id = sums(3))",
+      "refuse 1235: shardd: the rows of 'users' that this statement needs are on other shards "
+      "than those they are combined with; join the tables on their keys, or give the key of "
+      "each" },
     { "FOO BAR users",
       "refuse 1235: shardd: this statement is not understood near 'FOO BAR users', and "
       "it names the sharded table 'users'" },

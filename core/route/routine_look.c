@@ -1,0 +1,235 @@
+/* routine_look.c - see routine_look.h. */
+#include "core/route/routine_look.h"
+
+#include <string.h>
+
+#include "core/route/function_class.h"
+
+struct look {
+    struct lex                  l;
+    struct token                before, t, next;
+    const struct routine_names *names;
+    enum function_class         found; /* FUNCTION_HOME: all is seen */
+};
+
+/* Where a word says something: */
+enum place { ANYWHERE, BARE /* without '(' behind it: not the function of that name */ };
+
+static const struct telling {
+    const char         *word;
+    enum place          place;
+    const char         *unless; /* behind it */
+    enum function_class class;
+} telling[] = {
+    { "EXECUTE", BARE, NULL, FUNCTION_TEXT },
+    { "PREPARE", BARE, NULL, FUNCTION_TEXT },
+    { "TRANSACTION", ANYWHERE, NULL, FUNCTION_ENDS },
+    { "COMMIT", BARE, NULL, FUNCTION_ENDS },
+    { "ROLLBACK", BARE, NULL, FUNCTION_ENDS },
+    { "SAVEPOINT", BARE, NULL, FUNCTION_ENDS },
+    { "XA", BARE, NULL, FUNCTION_ENDS },
+    { "ALTER", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "ANALYZE", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "BACKUP", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "CACHE", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "CHANGE", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "CHECK", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "CHECKSUM", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "CREATE", ANYWHERE, "TEMPORARY", FUNCTION_DEFINES },
+    { "DROP", ANYWHERE, "TEMPORARY", FUNCTION_DEFINES },
+    { "FLUSH", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "GLOBAL", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "GRANT", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "HANDLER", ANYWHERE, "FOR", FUNCTION_DEFINES },
+    { "INSTALL", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "KILL", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "LOAD", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "LOCK", ANYWHERE, "IN", FUNCTION_DEFINES },
+    { "OPTIMIZE", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "PURGE", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "RENAME", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "REPAIR", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "RESET", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "REVOKE", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "SHOW", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "SHUTDOWN", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "SLAVE", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "SONAME", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "TRUNCATE", BARE, NULL, FUNCTION_DEFINES },
+    { "UNINSTALL", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "UNLOCK", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "CONNECTION_ID", ANYWHERE, NULL, FUNCTION_DEFINES },
+    { "GET_LOCK", ANYWHERE, NULL, FUNCTION_LOCKS },
+    { "IS_FREE_LOCK", ANYWHERE, NULL, FUNCTION_LOCKS },
+    { "IS_USED_LOCK", ANYWHERE, NULL, FUNCTION_LOCKS },
+    { "RELEASE_LOCK", ANYWHERE, NULL, FUNCTION_LOCKS },
+    { "RELEASE_ALL_LOCKS", ANYWHERE, NULL, FUNCTION_LOCKS },
+};
+
+static const char *const servers_own[] = { "INFORMATION_SCHEMA", "MYSQL", "PERFORMANCE_SCHEMA",
+                                           "SYS", ROUTES_MOVE_SCHEMA };
+
+/* Behind these, name (...) is a table with its columns. */
+static const char *const before_table[] = { "INTO", "TABLE", "INSERT", "REPLACE", "IGNORE" };
+
+static void
+unseen(struct look *k, enum function_class class)
+{
+    if (k->found == FUNCTION_HOME)
+        k->found = class;
+}
+
+static bool
+is_name(struct token t)
+{
+    return t.kind == TOK_IDENT || t.kind == TOK_QUOTED || t.kind == TOK_KEYWORD;
+}
+
+static bool
+is_word(const struct look *k, struct token t, const char *word)
+{
+    return (t.kind == TOK_IDENT || t.kind == TOK_KEYWORD) &&
+           span_equal_nocase(token_text(&k->l, t), span_of(word));
+}
+
+/* Quotes and dots inside of a name could make two names look alike. */
+static struct span
+name_of(struct look *k, struct token t)
+{
+    struct span s = token_text(&k->l, t);
+
+    if (t.kind == TOK_QUOTED && s.len >= 2)
+        s = (struct span){ s.ptr + 1, s.len - 2 };
+    if (!span_is_ascii(s) || memchr(s.ptr, '.', s.len) != NULL ||
+        memchr(s.ptr, '`', s.len) != NULL || memchr(s.ptr, '"', s.len) != NULL)
+        unseen(k, FUNCTION_UNKNOWN);
+    return s;
+}
+
+static void
+step(struct look *k)
+{
+    k->before = k->t;
+    k->t      = k->next;
+    k->next   = lex_next(&k->l);
+}
+
+static bool
+at_end(const struct look *k)
+{
+    return k->t.kind == TOK_END || k->t.kind == TOK_BAD;
+}
+
+static void
+tell(struct look *k, enum routine_name what, struct span schema, struct span name)
+{
+    k->names->found(k->names->context, what, schema, name);
+}
+
+static bool
+names_table(const struct look *k, struct token before)
+{
+    for (size_t i = 0; i < countof(before_table); i++)
+        if (is_word(k, before, before_table[i]))
+            return true;
+    return false;
+}
+
+/* DATETIME(6) behind a variable's name, CAST(x AS TIME(3)), IF (...): no function. */
+static bool
+is_grammar(const struct look *k, struct token before, struct token t)
+{
+    if (t.kind != TOK_KEYWORD)
+        return false;
+    return keyword_reserved(t.keyword) || before.kind == TOK_IDENT ||
+           before.kind == TOK_QUOTED || is_word(k, before, "AS") || is_word(k, before, "RETURNS");
+}
+
+static void
+telling_words(struct look *k)
+{
+    bool called = token_is_op(k->next, '(');
+    bool set    = is_word(k, k->before, "SET") || is_word(k, k->before, "DEFAULT");
+
+    if (set && (is_word(k, k->t, "ROLE") || is_word(k, k->t, "PASSWORD")))
+        unseen(k, FUNCTION_DEFINES);
+    for (size_t i = 0; i < countof(telling); i++)
+        if (is_word(k, k->t, telling[i].word) && (telling[i].place == ANYWHERE || !called) &&
+            (telling[i].unless == NULL || !is_word(k, k->next, telling[i].unless)))
+            unseen(k, telling[i].class);
+}
+
+/* a, a.b, a.b.c; the last one stays the current token. */
+static void
+path(struct look *k)
+{
+    struct token before = k->before, first = k->t;
+    struct span  parts[3] = { name_of(k, first) };
+    uint32_t     n        = 1;
+
+    if (!token_is_op(before, '.'))
+        telling_words(k);
+    while (n < 3 && token_is_op(k->next, '.')) {
+        step(k);
+        if (!is_name(k->next))
+            break; /* t.* */
+        step(k);
+        parts[n++] = name_of(k, k->t);
+    }
+    for (uint32_t i = 0; i < n; i++)
+        if (span_equal_nocase(parts[i], SPAN("autocommit")))
+            unseen(k, FUNCTION_ENDS);
+    for (size_t i = 0; n > 1 && i < countof(servers_own); i++)
+        if (span_equal_nocase(parts[0], span_of(servers_own[i])))
+            unseen(k, FUNCTION_DEFINES);
+    tell(k, ROUTINE_TABLE, (struct span){ 0 }, parts[0]);
+    if (n > 1)
+        tell(k, ROUTINE_TABLE, parts[0], parts[1]);
+    struct span schema = n > 1 ? parts[0] : (struct span){ 0 };
+    if (token_is_keyword(before, KW_CALL))
+        tell(k, ROUTINE_PROCEDURE, schema, parts[n - 1]);
+    else if (n > 2 && token_is_op(k->next, '(') && !names_table(k, before))
+        unseen(k, FUNCTION_UNKNOWN);
+    else if (token_is_op(k->next, '(') && !names_table(k, before) &&
+             (n > 1 || (!is_grammar(k, before, first) &&
+                        (first.kind == TOK_QUOTED || !function_name_is_builtin(parts[0])))))
+        tell(k, ROUTINE_FUNCTION, schema, parts[n - 1]);
+}
+
+/* Up to the '(' of the parameters: before it is the routine's own name. */
+static bool
+head(struct look *k)
+{
+    bool routine = false;
+
+    for (; !at_end(k); step(k)) {
+        if (routine && token_is_op(k->t, '('))
+            return true;
+        if (is_word(k, k->t, "SONAME") || is_word(k, k->t, "PACKAGE"))
+            return false;
+        routine = routine || token_is_keyword(k->t, KW_PROCEDURE) ||
+                  token_is_keyword(k->t, KW_FUNCTION);
+    }
+    return false;
+}
+
+enum function_class
+routine_look(struct span text, struct lex_options options, const struct routine_names *names)
+{
+    struct look k = { .names = names, .found = FUNCTION_HOME };
+
+    lex_init(&k.l, text, options);
+    step(&k);
+    step(&k);
+    if (!head(&k))
+        return FUNCTION_UNKNOWN;
+    for (; !at_end(&k); step(&k)) {
+        if (is_name(k.t))
+            path(&k);
+        else if (k.t.kind == TOK_PARAM)
+            unseen(&k, FUNCTION_UNKNOWN);
+    }
+    if (k.t.kind == TOK_BAD || k.l.had_exec_comment)
+        unseen(&k, FUNCTION_UNKNOWN);
+    return k.found;
+}

@@ -1,0 +1,236 @@
+/* model_routine.c - see model_routine.h. */
+#include "ctl/catalog/model_routine.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+#include "core/route/function_class.h"
+#include "core/route/routine_look.h"
+
+enum { USES_MAX = 2000, USE_MAX = 200 };
+
+static const char *const lists[] = {
+    [ROUTINE_TABLE] = "uses", [ROUTINE_FUNCTION] = "functions", [ROUTINE_PROCEDURE] = "procedures",
+};
+
+/* ---- what it names ---- */
+
+struct seen {
+    json_t *sets[countof(lists)]; /* owned: {name: true} */
+    size_t  n;
+    bool    too_long;
+};
+
+static void
+lower(char *text)
+{
+    for (; *text != '\0'; text++)
+        *text = (char)tolower((unsigned char)*text);
+}
+
+static void
+note(void *context, enum routine_name what, struct span schema, struct span name)
+{
+    struct seen *seen = context;
+    char         text[USE_MAX];
+
+    if (seen->n == USES_MAX || schema.len + name.len + 2 > sizeof(text)) {
+        seen->too_long = true;
+        return;
+    }
+    snprintf(text, sizeof(text), "%.*s%s%.*s", (int)schema.len, (const char *)schema.ptr,
+             schema.len > 0 ? "." : "", (int)name.len, (const char *)name.ptr);
+    lower(text);
+    if (json_object_get(seen->sets[what], text))
+        return;
+    seen->n++;
+    if (json_object_set_new(seen->sets[what], text, json_true()) != 0)
+        seen->too_long = true;
+}
+
+enum function_class
+model_routine_see(struct span text, struct lex_options options, json_t *what)
+{
+    struct seen          seen  = { .n = 0 };
+    struct routine_names names = { .found = note, .context = &seen };
+    enum function_class  class;
+    const char          *name;
+    json_t              *one;
+
+    for (size_t i = 0; i < countof(lists); i++)
+        seen.sets[i] = json_object();
+    class = routine_look(text, options, &names);
+    if (seen.too_long)
+        class = FUNCTION_UNKNOWN;
+    for (size_t i = 0; i < countof(lists); i++) {
+        json_t *list = json_array();
+
+        json_object_foreach(seen.sets[i], name, one)
+            json_array_append_new(list, json_string(name));
+        if (class == FUNCTION_HOME)
+            json_object_set(what, lists[i], list);
+        json_decref(list);
+        json_decref(seen.sets[i]);
+    }
+    return class;
+}
+
+/* ---- what that means now ---- */
+
+struct world {
+    json_t *databases; /* borrowed: of the catalog */
+    json_t *homes;     /* owned: {database in small letters: its home} */
+    json_t *spread;    /* owned: {"database.table" in small letters: true}: no global table */
+    json_t *all;       /* owned: what model_routines() gives */
+    bool    changed;
+};
+
+static void
+note_home(struct world *w, const char *database, const json_t *object)
+{
+    char text[USE_MAX];
+
+    snprintf(text, sizeof(text), "%s", database);
+    lower(text);
+    json_object_set(w->homes, text, json_object_get(object, "home"));
+}
+
+static void
+note_tables(struct world *w, json_t *tables)
+{
+    const char *key;
+    json_t     *table;
+    char        text[2 * USE_MAX];
+
+    json_object_foreach(tables, key, table) {
+        if (model_kind(model_text(table, "kind"), TABLE_VIEW) == TABLE_GLOBAL)
+            continue;
+        snprintf(text, sizeof(text), "%s.%s", model_text(table, "database"),
+                 model_text(table, "name"));
+        lower(text);
+        json_object_set_new(w->spread, text, json_true());
+    }
+}
+
+/* "NAME" or "SCHEMA.NAME", in routines of this database: its two parts. */
+static void
+parts(const char *database, const char *use, char schema[USE_MAX], char name[USE_MAX])
+{
+    const char *dot = strchr(use, '.');
+
+    snprintf(schema, USE_MAX, "%.*s", (int)(dot ? dot - use : (long)strlen(database)),
+             dot ? use : database);
+    snprintf(name, USE_MAX, "%s", dot ? dot + 1 : use);
+    lower(schema);
+}
+
+static bool
+table_at_home(const struct world *w, const char *database, const char *use)
+{
+    char    schema[USE_MAX], name[USE_MAX], text[2 * USE_MAX];
+    json_t *home;
+
+    parts(database, use, schema, name);
+    snprintf(text, sizeof(text), "%s.%s", schema, name);
+    if (json_object_get(w->spread, text))
+        return false;
+    /* Of a schema that is none of ours it is no table, or nothing is there. */
+    home = json_object_get(w->homes, schema);
+    return !home || json_equal(home, json_object_get(json_object_get(w->databases, database),
+                                                     "home"));
+}
+
+static bool
+routine_at_home(const struct world *w, const char *database, const char *kind, const char *use)
+{
+    char    schema[USE_MAX], name[USE_MAX];
+    json_t *known, *one;
+
+    if (!table_at_home(w, database, use))
+        return false;
+    parts(database, use, schema, name);
+    known = json_object_get(json_object_get(w->all, schema), kind);
+    one   = json_object_get(known, name);
+    return model_flag(one, "home") || model_number(one, "class") == FUNCTION_PLAIN;
+}
+
+static bool
+is_home(const struct world *w, const char *database, const json_t *routine)
+{
+    for (size_t k = 0; k < countof(lists); k++) {
+        json_t *one;
+        size_t  i;
+
+        json_array_foreach(json_object_get(routine, lists[k]), i, one) {
+            const char *use = json_string_value(one);
+
+            if (!use || (k == ROUTINE_TABLE ? !table_at_home(w, database, use)
+                                            : !routine_at_home(w, database, lists[k], use)))
+                return false;
+        }
+    }
+    return true;
+}
+
+static void
+begin(struct world *w, const char *database, const json_t *object)
+{
+    json_t *of = json_object();
+
+    for (size_t k = ROUTINE_FUNCTION; k < countof(lists); k++) {
+        json_t     *all = json_object(), *routine;
+        const char *name;
+
+        /* As if what is called were at home: what is not is found out by and by. */
+        json_object_foreach(json_object_get(object, lists[k]), name, routine)
+            json_object_set_new(all, name, json_pack("{s:i, s:b}", "class",
+                                                     (int)model_function_class(routine), "home",
+                                                     json_is_array(json_object_get(routine,
+                                                                                   lists[0]))));
+        json_object_set_new(of, lists[k], all);
+    }
+    json_object_set_new(w->all, database, of);
+}
+
+static void
+go_on(struct world *w, const char *database, const json_t *object)
+{
+    for (size_t k = ROUTINE_FUNCTION; k < countof(lists); k++) {
+        json_t     *all = json_object_get(json_object_get(w->all, database), lists[k]), *routine;
+        const char *name;
+
+        json_object_foreach(json_object_get(object, lists[k]), name, routine) {
+            json_t *one = json_object_get(all, name);
+
+            if (!model_flag(one, "home") || is_home(w, database, routine))
+                continue;
+            json_object_set_new(one, "home", json_false());
+            if (model_number(one, "class") == FUNCTION_HOME)
+                json_object_set_new(one, "class", json_integer(FUNCTION_SPREAD));
+            w->changed = true;
+        }
+    }
+}
+
+json_t *
+model_routines(json_t *databases, json_t *tables)
+{
+    struct world w = { .databases = databases, .homes = json_object(), .spread = json_object(),
+                       .all = json_object() };
+    const char  *name;
+    json_t      *object;
+
+    note_tables(&w, tables);
+    json_object_foreach(databases, name, object) {
+        note_home(&w, name, object);
+        begin(&w, name, object);
+    }
+    do {
+        w.changed = false;
+        json_object_foreach(databases, name, object)
+            go_on(&w, name, object);
+    } while (w.changed);
+    json_decref(w.homes);
+    json_decref(w.spread);
+    return w.all;
+}
