@@ -182,16 +182,16 @@ def test_the_controller_dies_meanwhile(served, at):
     c = served
     c.down()
     c.up(SHARDD_FAIL_AT=at)
-    before = shard_of(c).get("server_id", 1)
+    before = shard_of(c).get("server_name", "server-1")
     assert c.ctl_raw("failover", "shard-1").returncode != 0
     wait_for("the controller's end", lambda: movebed.controller(c) is None)
     c.up()
-    after = shard_of(c).get("server_id", 1)
+    after = shard_of(c).get("server_name", "server-1")
     assert (after != before) == (at in ("failover-recorded", "failover-opened"))
     c.sql("UPDATE g SET n = n + 1")
     wait_for("the others", lambda: all_replicate(c))
-    if after != 1:
-        c.ctl("failover", "shard-1", "--to-replica", "server-1")
+    if after != before:
+        c.ctl("failover", "shard-1", "--to-replica", before)
 
 
 def test_a_transaction_is_resolved_meanwhile(served):

@@ -130,8 +130,8 @@ def test_a_primary_that_hangs_is_replaced_and_made_anew(machine):
             r.get("replicates") and "suspect" not in r for r in mine.values())
 
     wait_for("three servers", whole, 120)
-    assert before["unit"] not in machine.units() and len(machine.units()) == 3
-    assert len(folders(machine)) == 3
+    wait_for("the fourth to be gone", lambda: before["unit"] not in machine.units() and
+             len(machine.units()) == len(folders(machine)) == 3)
     put(machine, 10)
     machine.ctl("fsck")
     # A unit that dies as a primary is there again before anybody would replace it.
