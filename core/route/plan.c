@@ -4,6 +4,7 @@
 
 #include "core/route/function_class.h"
 #include "core/route/plan_internal.h"
+#include "core/route/routine_look.h"
 
 void *
 make(struct planner *p, size_t bytes)
@@ -82,10 +83,27 @@ runs_hidden_text(const struct planner *p)
     return false;
 }
 
+/* Of a name that is none of ours, and in a database that never had routines, the server knows
+ * more: it may be a function of its own. */
+static void
+note_called(void *context, enum routine_name what, struct span schema, struct span name)
+{
+    struct planner *p        = context;
+    struct span     in       = schema.ptr != NULL ? schema : p->context->schema;
+    uint32_t        database = routes_database(p->routes, in);
+    struct func    *f        = make(p, sizeof(*f));
+    f->name                  = (struct path){ .schema = schema, .name = name };
+    if (what == ROUTINE_FUNCTION && database != ROUTES_NONE &&
+        (function_class_of(p, f) != FUNCTION_UNKNOWN || p->routes->databases[database].has_code))
+        (void)scope_stored(p, f);
+}
+
 static void
 plan_unknown(struct planner *p)
 {
+    const struct routine_names called = { .found = note_called, .context = p };
     look_up_names(p, p->stmt->names);
+    (void)routine_look_at(p->text, p->context->lex, &called);
     (void)home_of(p, p->context->schema, &p->home_database);
     if (!all_global(p->routes, p->home_database) && runs_hidden_text(p)) {
         NOT_YET(p, "shardd: EXECUTE and CALL inside of a block, or in a form that is not "

@@ -221,6 +221,9 @@ bool plan_is_stateless(const struct planner *p);
 /* See plan.primary_why. */
 const char *plan_primary_why(const struct planner *p);
 
+/* A stored function is used. False: refused. */
+bool scope_stored(struct planner *p, const struct func *f);
+
 /* ---- plan_where.c ---- */
 
 /* Learn from a condition that must hold. `only` NULL: it filters the rows of the

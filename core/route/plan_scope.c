@@ -393,8 +393,8 @@ learn_in(struct planner *p, struct scope *s, struct expr *e, struct query *q, st
 
 /* A stored function of its arguments alone runs everywhere; any other one where its database's
  * tables all are, or not at all. */
-static bool
-note_stored(struct planner *p, const struct func *f)
+bool
+scope_stored(struct planner *p, const struct func *f)
 {
     struct span schema   = f->name.schema.ptr != NULL ? f->name.schema : p->context->schema;
     uint32_t    database = routes_database(p->routes, schema);
@@ -430,7 +430,7 @@ visit_subquery(struct visitor *v, struct expr *e)
     struct walk  *w = v->context;
     struct scope *inner;
     if (e->kind == EXPR_FUNC && !function_is_builtin(e->func))
-        w->ok = w->ok && note_stored(w->p, e->func);
+        w->ok = w->ok && scope_stored(w->p, e->func);
     if (e->kind == EXPR_IN && e->n_args == 2 && e->args->next->kind == EXPR_SUBQUERY) {
         struct query *q = e->args->next->query;
         w->ok = w->ok && scope_expr(w->p, w->s, e->args);

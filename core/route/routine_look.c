@@ -213,15 +213,15 @@ head(struct look *k)
     return false;
 }
 
-enum function_class
-routine_look(struct span text, struct lex_options options, const struct routine_names *names)
+static enum function_class
+look(struct span text, struct lex_options options, const struct routine_names *names, bool create)
 {
     struct look k = { .names = names, .found = FUNCTION_HOME };
 
     lex_init(&k.l, text, options);
     step(&k);
     step(&k);
-    if (!head(&k))
+    if (create && !head(&k))
         return FUNCTION_UNKNOWN;
     for (; !at_end(&k); step(&k)) {
         if (is_name(k.t))
@@ -232,4 +232,16 @@ routine_look(struct span text, struct lex_options options, const struct routine_
     if (k.t.kind == TOK_BAD || k.l.had_exec_comment)
         unseen(&k, FUNCTION_UNKNOWN);
     return k.found;
+}
+
+enum function_class
+routine_look(struct span text, struct lex_options options, const struct routine_names *names)
+{
+    return look(text, options, names, true);
+}
+
+enum function_class
+routine_look_at(struct span text, struct lex_options options, const struct routine_names *names)
+{
+    return look(text, options, names, false);
 }

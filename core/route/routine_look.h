@@ -26,4 +26,8 @@ struct routine_names {
 enum function_class routine_look(struct span text, struct lex_options options,
                                  const struct routine_names *names);
 
+/* The same of a statement that is no CREATE, in a database: a block, or of unknown grammar. */
+enum function_class routine_look_at(struct span text, struct lex_options options,
+                                    const struct routine_names *names);
+
 #endif

@@ -184,7 +184,8 @@ USED_AT_HOME = [
     "CALL h1(2, @b)", "SELECT @b", "CALL h2(1)", "CALL h2(3)", "CALL h3()", "CALL fun.h4(3)",
     "SELECT @h", "SELECT r4(), n FROM glo ORDER BY id", "SELECT r5(70)", "CALL h1(twice(1), @b)",
     "CALL h1((SELECT MAX(id) FROM glo WHERE id < 3), @b)", "CALL h5()",
-    "SET @x = r4()", "SELECT @x", "CALL h1(1)",
+    "SET @x = r4()", "SELECT @x", "CALL h1(1)", "CALL h4((SELECT COUNT(*) - 3 FROM ref))",
+    "BEGIN NOT ATOMIC SELECT r4(), twice(3), abs(-1); INSERT INTO glo (id, n) VALUES (81, 1); END",
 ]
 NOT_AT_HOME = [
     ("EXECUTE IMMEDIATE 'DELETE FROM t'", "executes text"),
@@ -241,8 +242,10 @@ def test_a_routine_that_reaches_more_is_refused(reaching, body, why):
 
 
 @pytest.mark.parametrize("sql", [
-    "CALL h1((SELECT MAX(id) FROM t), @b)", "CALL h4((SELECT COUNT(*) FROM ref))",
-    "CALL h4(r6())", "SELECT r6()", "CALL h5()", "CALL no_such()"])
+    "CALL h1((SELECT MAX(id) FROM t), @b)",
+    "CALL h4(r6())", "SELECT r6()", "CALL h5()", "CALL no_such()",
+    "BEGIN NOT ATOMIC SET @a = r6(); END", "BEGIN NOT ATOMIC SELECT fun.`r6` (); END",
+    "IF r6() THEN SELECT 1; END IF"])
 def test_what_a_call_is_given_is_seen(reaching, sql):
     assert answer(reaching, sql)[0] == 1235
 
