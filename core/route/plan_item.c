@@ -341,9 +341,39 @@ sorts_in_two_ways(const struct item_type *t)
     return !t->known && (t->collation == 47 || t->collation == 65);
 }
 
+struct alias_search {
+    struct scatter *c;
+    bool            found;
+};
+
+static bool
+find_alias(struct visitor *v, struct expr *e)
+{
+    struct alias_search *search = v->context;
+    struct item_ref      item;
+    uint32_t             column;
+    if (e->kind == EXPR_COLUMN && scope_column(search->c->s, e->path, &column) == NULL)
+        search->found |= item_alias(search->c, e, &item);
+    return e->kind != EXPR_SUBQUERY;
+}
+
+/* ORDER BY and GROUP BY know aliases, also inside an expression, where no column has that name;
+ * a hidden column, which is one of the select list, does not. */
+static bool
+is_of_alias(struct scatter *c, const struct item_ref *item)
+{
+    struct alias_search search = { .c = c };
+    struct visitor      v      = { .expr = find_alias, .context = &search };
+    if (item->visible == MERGE_NONE)
+        visit_expr(&v, item->expr);
+    return search.found;
+}
+
 bool
 item_key(struct scatter *c, struct item_ref item, bool sorts, struct merge_key *out)
 {
+    if (is_of_alias(c, &item))
+        return unordered(c, item.expr, "is computed from an alias");
     struct item_type t = type_of(c, item.expr);
     *out               = (struct merge_key){ .column = item.visible, .weight = MERGE_NONE };
     if (t.known) {

@@ -307,6 +307,20 @@ select id from user order by null limit 4
 select id from user order by col fetch first 3 rows only
 select id, pk_ from user order by id, pk_ offset 2 rows fetch next 3 rows only
 select col from user order by col fetch first 2 rows with ties
+-- aliases inside the expressions of ORDER BY and GROUP BY
+select foo, count(*) cz from user group by foo order by cz + 1, foo
+select foo, count(*) cz from user group by foo order by -cz, foo limit 3
+select foo, sum(col) cz from user group by foo having cz + 1 > 5 order by foo
+select id, length(name) zz from user order by zz + 1, id, pk_
+select distinct name zz from user order by zz is null, zz
+select name zz, count(*) from user group by lower(zz) order by 1
+select name zz, count(*) from user group by zz is null
+select name zz, count(*) n from user group by zz order by n is null, zz
+select id zz from user order by zz + pk_ desc limit 3
+select id zz, (select count(*) from music where user_id = zz) q from user order by zz, pk_
+select id zz from user order by (select count(*) from music where user_id = zz), id, pk_
+select user_id zz, pk_ + 1 as yy from music order by yy % 3, zz, pk_
+select id, name n from user order by n is null, n desc, id, pk_
 -- conditions on keys
 select id, col from user where id = 5 or id = 7
 select id, col from user where id in (5, 7, 9) and col > 2
