@@ -137,6 +137,10 @@ def test_versions(both):
                 "SELECT COUNT(DISTINCT n), COUNT(DISTINCT id) FROM old FOR SYSTEM_TIME ALL",
                 "SELECT n, RANK() OVER (ORDER BY n) FROM old FOR SYSTEM_TIME ALL"):
         both.compare(sql, ordered=False)
+    sql = "UPDATE old SET n = n + 1"
+    ours, theirs = both.answers(sql)
+    both.check(sql, ours, theirs)
+    assert b"Inserted: " in theirs.info and ours.info == theirs.info
 
 
 def test_locked_rows_are_skipped(both):

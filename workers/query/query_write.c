@@ -16,7 +16,7 @@
 #include "workers/query/txn.h"
 #include "workers/query/write.h"
 
-enum { ERR_DEADLOCK = 1213, COUNTS = 3 };
+enum { ERR_DEADLOCK = 1213, COUNTS = 4 };
 
 struct writing {
     uint32_t first;     /* leg that goes first and alone counts, or ROUTES_NONE */
@@ -34,7 +34,8 @@ writing_of(const struct query_run *q)
     return q->local;
 }
 
-/* --- "Rows matched: 3  Changed: 2  Warnings: 0" --------------------------- */
+/* --- "Rows matched: 3  Changed: 2  Warnings: 0" ---------------------------
+ * An UPDATE of a table with system versioning: "... Changed: 2  Inserted: 2  Warnings: 0". */
 
 void
 query_add_counts(struct span info, uint64_t *counts, size_t n_counts)
@@ -88,12 +89,18 @@ add_up_info(struct query_run *q)
         return words;
     for (uint32_t i = 0; rows && i < q->n_legs; i++)
         add_one_row(q, &q->legs[i], counts);
+    bool      versions = words.len != 0 && memmem(words.ptr, words.len, "Inserted", 8) != NULL;
+    uint64_t *warnings = &counts[versions ? 3 : 2];
     if (w->first == ROUTES_NONE)
-        counts[2] -= q->n_repeated < counts[2] ? q->n_repeated : counts[2];
-    int  len    = snprintf(text, sizeof(text), "%s: %llu  %s: %llu  Warnings: %llu",
-                           insert ? "Records" : "Rows matched", (unsigned long long)counts[0],
-                           insert ? "Duplicates" : "Changed", (unsigned long long)counts[1],
-                           (unsigned long long)counts[2]);
+        *warnings -= q->n_repeated < *warnings ? q->n_repeated : *warnings;
+    int len = snprintf(text, sizeof(text), "%s: %llu  %s: %llu",
+                       insert ? "Records" : "Rows matched", (unsigned long long)counts[0],
+                       insert ? "Duplicates" : "Changed", (unsigned long long)counts[1]);
+    if (versions)
+        len += snprintf(text + len, sizeof(text) - (size_t)len, "  Inserted: %llu",
+                        (unsigned long long)counts[2]);
+    len += snprintf(text + len, sizeof(text) - (size_t)len, "  Warnings: %llu",
+                    (unsigned long long)*warnings);
     return arena_copy(&q->arena, (struct span){ (uint8_t *)text, (size_t)len });
 }
 
