@@ -8,6 +8,7 @@
 
 #include "core/route/keyhash.h"
 #include "ctl/catalog/model.h"
+#include "ctl/job/code_uses.h"
 #include "ctl/job/ddl_step.h"
 #include "ctl/job/facts.h"
 #include "ctl/job/lookup.h"
@@ -84,7 +85,7 @@ probe(struct ddl *d, struct alter *a)
     if (ok) {
         a->before = facts_read(s, a->t.database, a->t.name, NULL, d->error);
         a->after  = facts_read(s, a->t.database, a->new_name, DDL_PROBE, d->error);
-        ok        = a->before && a->after;
+        ok        = a->before && a->after && code_note_uses(d, a->new_name, a->after);
     }
     ddl_probe_close(d, s);
     return ok;

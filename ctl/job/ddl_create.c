@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "ctl/catalog/model.h"
+#include "ctl/job/code_uses.h"
 #include "ctl/job/ddl_step.h"
 #include "ctl/job/facts.h"
 #include "ctl/job/lookup.h"
@@ -20,6 +21,10 @@ probe(struct ddl *d, const struct ddl_table *t)
     if (ddl_probe_run(d, s, ddl_unqualified(d, &d->stmt->create_table->table)))
         facts = facts_read(s, t->database, t->name, DDL_PROBE, d->error);
     ddl_probe_close(d, s);
+    if (facts && !code_note_uses(d, t->name, facts)) {
+        json_decref(facts);
+        return NULL;
+    }
     return facts;
 }
 
@@ -178,8 +183,10 @@ create_like(struct ddl *d, const struct ddl_table *t)
                              "shard is not supported; use the text of SHOW CREATE TABLE");
     s     = ddl_us(d, ddl_index(d, source.home));
     facts = s ? facts_read(s, source.database, source.name, NULL, d->error) : NULL;
-    if (!facts)
+    if (!facts || !code_note_uses(d, t->name, facts)) {
+        json_decref(facts);
         return false;
+    }
     wish.kind = ddl_kind(&source);
     snprintf(wish.key, sizeof(wish.key), "%s", model_text(source.object, "key"));
     /* The copy has neither the foreign keys nor the counter. */

@@ -10,6 +10,7 @@
 
 #include "core/base/log.h"
 #include "ctl/catalog/model.h"
+#include "ctl/job/code_uses.h"
 #include "ctl/job/ddl_step.h"
 #include "ctl/job/facts.h"
 #include "ctl/job/lookup.h"
@@ -243,7 +244,8 @@ set_kind(struct ddl *d, const struct ddl_table *t, const struct wish *wish)
 
     if (!facts)
         return false;
-    if (!decide(t->database, t->name, facts, wish, false, d->tables, &how, d->error)) {
+    if (!code_note_uses(d, t->name, facts) ||
+        !decide(t->database, t->name, facts, wish, false, d->tables, &how, d->error)) {
         json_decref(facts);
         return false;
     }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "ctl/catalog/model.h"
+#include "ctl/job/code_uses.h"
 #include "ctl/job/ddl_step.h"
 
 struct renames {
@@ -92,6 +93,8 @@ plan_pair(struct ddl *d, struct renames *r, const struct table_item *item)
         return false;
     if (!r->first.database[0])
         r->first = from;
+    if (ddl_kind(&from) != TABLE_GLOBAL && !code_allows(d, &to))
+        return false;
     object = json_deep_copy(from.object);
     model_set(object, "database", to.database);
     model_set(object, "name", to.name);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "ctl/catalog/model.h"
+#include "ctl/job/code_uses.h"
 #include "ctl/job/ddl_step.h"
 #include "ctl/job/facts.h"
 #include "ctl/job/moving.h"
@@ -189,7 +190,7 @@ ddl_create_view(struct ddl *d)
     visit_query(&r.visitor, s->query);
     if (r.moving || !moving_allows_use(d->c, t.database, NULL, d->error))
         return false;
-    if (!where_to(d, &r, &t, &kind))
+    if (!where_to(d, &r, &t, &kind) || ((r.sharded || r.reference) && !code_allows(d, &t)))
         return false;
     if (s->alter && r.sharded && t.object && ddl_where(&t) != DDL_ALL) {
         kind      = TABLE_GLOBAL; /* it is where it is */
@@ -303,7 +304,7 @@ ddl_object_statement(struct ddl *d)
                ddl_function(d, &t);
     if (ddl_names_spread(d))
         return false;
-    return !ddl_names_moving(d) && ddl_find(d, &path, &t) &&
+    return !ddl_names_moving(d) && ddl_find(d, &path, &t) && code_calls_home(d) &&
            moving_allows_use(d->c, t.database, NULL, d->error) &&
            (d->stmt->object == KW_SEQUENCE || ddl_note_code(d, t.database)) &&
            ddl_run_text(d, d->request->sql, t.home, t.home, &done);

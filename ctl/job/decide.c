@@ -138,6 +138,19 @@ defaults_ok(const json_t *facts, char *reason, char *remedy, size_t room)
     return true;
 }
 
+/* A trigger or an event would write to it at its home alone. */
+static bool
+not_used(const json_t *facts, char *reason, char *remedy, size_t room)
+{
+    const char *who = model_text(facts, "used_by");
+
+    if (who[0] == '\0')
+        return true;
+    snprintf(reason, room, "the %.200s uses its name", who);
+    snprintf(remedy, room, "drop that, or give the table another name");
+    return false;
+}
+
 bool
 decide_key_ok(const json_t *facts, const char *column, char *reason, char *remedy, size_t room)
 {
@@ -166,7 +179,7 @@ decide_key_ok(const json_t *facts, const char *column, char *reason, char *remed
         snprintf(remedy, room, "choose another column as the key");
         return false;
     }
-    return defaults_ok(facts, reason, remedy, room) &&
+    return not_used(facts, reason, remedy, room) && defaults_ok(facts, reason, remedy, room) &&
            unique_keys_ok(facts, column, reason, remedy, room);
 }
 
@@ -383,6 +396,11 @@ reference_ok(struct view *v, const char *table, struct sql_error *error)
         return sql_error_set(error, SQL_NOT_SUPPORTED,
                              "shardd: %s cannot be a reference table: it has no primary key; "
                              "add one", table);
+    if (model_text(v->facts, "used_by")[0] != '\0')
+        return sql_error_set(error, SQL_NOT_SUPPORTED,
+                             "shardd: %s cannot be a reference table: the %.200s uses its name, "
+                             "and runs on one shard alone", table,
+                             model_text(v->facts, "used_by"));
     json_array_foreach(json_object_get(v->facts, "columns"), i, column)
         if (model_flag(column, "varies"))
             return sql_error_set(error, SQL_NOT_SUPPORTED,

@@ -4,19 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/sql/lex.h"
 #include "ctl/catalog/model.h"
-
-#define OWN "('mysql', 'sys', 'information_schema', 'performance_schema', 'shardd', " \
-            "'shardd_probe', '" ROUTES_MOVE_SCHEMA "')"
+#include "ctl/job/code_uses.h"
 
 static const char code_sql[] =
     "SELECT ROUTINE_TYPE, ROUTINE_SCHEMA, ROUTINE_NAME, ROUTINE_DEFINITION"
-    " FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA NOT IN " OWN
+    " FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA NOT IN " CODE_OTHERS
     " UNION ALL SELECT 'TRIGGER', TRIGGER_SCHEMA, TRIGGER_NAME, ACTION_STATEMENT"
-    " FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA NOT IN " OWN
+    " FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA NOT IN " CODE_OTHERS
     " UNION ALL SELECT 'EVENT', EVENT_SCHEMA, EVENT_NAME, EVENT_DEFINITION"
-    " FROM information_schema.EVENTS WHERE EVENT_SCHEMA NOT IN " OWN;
+    " FROM information_schema.EVENTS WHERE EVENT_SCHEMA NOT IN " CODE_OTHERS;
 
 static bool
 refuse(struct sql_error *error, const char *database, const char *table, const json_t *row)
@@ -26,33 +23,6 @@ refuse(struct sql_error *error, const char *database, const char *table, const j
                          strcasecmp(server_cell(row, 0), "VIEW") == 0 ? "view"
                              : server_cell(row, 0), server_cell(row, 1), server_cell(row, 2),
                          database, table);
-}
-
-static bool
-is_name(struct token t)
-{
-    return t.kind == TOK_IDENT || t.kind == TOK_QUOTED || t.kind == TOK_KEYWORD ||
-           t.kind == TOK_STRING;
-}
-
-/* What cannot be read may name anything. */
-static bool
-names(const char *text, const char *table)
-{
-    struct lex l;
-
-    lex_init(&l, span_of(text), (struct lex_options){ .charset = LEX_UTF8 });
-    for (struct token t = lex_next(&l); t.kind != TOK_END; t = lex_next(&l)) {
-        struct span word = token_text(&l, t);
-
-        if (t.kind == TOK_BAD)
-            return true;
-        if ((t.kind == TOK_QUOTED || t.kind == TOK_STRING) && word.len >= 2)
-            word = (struct span){ word.ptr + 1, word.len - 2 };
-        if (is_name(t) && span_equal_nocase(word, span_of(table)))
-            return true;
-    }
-    return false;
 }
 
 /* The server writes views with `database`.`table` wherever they use one. */
@@ -67,7 +37,7 @@ no_view(struct server *s, const char *database, const char *table, struct sql_er
     buf_append_byte(&full, '.');
     server_quote_name(&full, table);
     rows = server_rows(s, error, "SELECT 'VIEW', TABLE_SCHEMA, TABLE_NAME FROM"
-                       " information_schema.VIEWS WHERE TABLE_SCHEMA NOT IN " OWN
+                       " information_schema.VIEWS WHERE TABLE_SCHEMA NOT IN " CODE_OTHERS
                        " AND INSTR(VIEW_DEFINITION, %s) > 0", server_text(buf_cstr(&full)));
     ok = rows && (json_array_size(rows) == 0 ||
                   refuse(error, database, table, json_array_get(rows, 0)));
@@ -79,13 +49,15 @@ no_view(struct server *s, const char *database, const char *table, struct sql_er
 static bool
 no_code(struct server *s, const char *database, const char *table, struct sql_error *error)
 {
-    json_t *rows = server_rows(s, error, "%s", code_sql), *row;
-    bool    ok   = rows != NULL;
+    json_t *rows  = server_rows(s, error, "%s", code_sql), *row;
+    json_t *words = code_words(table);
+    bool    ok    = rows != NULL;
     size_t  i;
 
     json_array_foreach(rows, i, row)
-        if (ok && names(server_cell(row, 3), table))
+        if (ok && code_names(server_cell(row, 3), words))
             ok = refuse(error, database, table, row);
+    json_decref(words);
     json_decref(rows);
     return ok;
 }

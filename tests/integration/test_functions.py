@@ -274,6 +274,51 @@ def reaching(pair):
     answer(shardd, "DROP DATABASE elsewhere")
     shardd.close()
 
+
+def test_no_trigger_writes_to_what_is_spread_later(pair):
+    """It runs on its database's home, and rows there would be lost to everybody."""
+    both, key = pair, "COMMENT 'shardd: key(id)'"
+    shardd = both.connections[0]
+    for sql in ("CREATE TABLE origin (id INT PRIMARY KEY, tomorrow INT)",
+                "CREATE PROCEDURE c1(i INT) INSERT INTO soon VALUES (i)",
+                "CREATE PROCEDURE c2(i INT) CALL c1(i)"):
+        both.run(sql + (" COMMENT 'shardd: global'" if "TABLE" in sql else ""))
+    for sql in ("CREATE TRIGGER o1 BEFORE INSERT ON origin FOR EACH ROW CALL c2(NEW.id)",
+                "CREATE TRIGGER o2 AFTER INSERT ON origin FOR EACH ROW INSERT INTO `next` "
+                "VALUES (NEW.id, NEW.tomorrow)"):
+        both.run(sql)
+    for name in ("soon", "Next"):
+        assert answer(shardd, f"CREATE TABLE {name} (id INT PRIMARY KEY, n INT) {key}")[0] == 1235
+        assert "trigger fun.o" in str(answer(
+            shardd, f"CREATE TABLE {name} (id INT PRIMARY KEY) COMMENT 'shardd: reference'"))
+        assert answer(shardd, f"CREATE TABLE {name} LIKE t")[0] == 1235
+    both.run(f"CREATE TABLE tomorrow (id INT PRIMARY KEY) {key}")  # a column's name there
+    both.run("INSERT INTO tomorrow VALUES (9)")
+    for sql in ("RENAME TABLE tomorrow TO `next`", "ALTER TABLE tomorrow RENAME `next`",
+                "CREATE VIEW soon AS SELECT id FROM tomorrow"):
+        assert answer(shardd, sql)[0] == 1235, sql
+    # Who asks for no key gets a global one, and the rows are where they are looked for.
+    assert answer(shardd, "CREATE TABLE soon (PRIMARY KEY (id)) SELECT id FROM tomorrow")[0] == 1235
+    both.run("CREATE TABLE soon (id INT PRIMARY KEY)")
+    both.run("CREATE TABLE `next` (id INT PRIMARY KEY, n INT)")
+    assert answer(shardd, f"ALTER TABLE soon {key}")[0] == 1235
+    both.run("INSERT INTO origin VALUES (1, 2), (2, 3)")
+    for sql in ("SELECT * FROM soon WHERE id = 2", "SELECT * FROM `next` WHERE id = 1",
+                "SELECT * FROM soon JOIN `next` USING (id) ORDER BY 1"):
+        one, other = (answer(c, sql) for c in both.connections)
+        assert one == other and len(one[1]) > 0
+    # A routine that may reach more is not for triggers.
+    answer(shardd, "CREATE PROCEDURE c3() SELECT COUNT(*) FROM tomorrow2")
+    answer(shardd, f"CREATE TABLE tomorrow2 (id INT PRIMARY KEY) {key}")
+    assert answer(shardd, "CREATE TRIGGER o3 AFTER UPDATE ON origin FOR EACH ROW CALL c3()")[0] \
+        == 1235
+    for sql in ("DROP TABLE origin, soon, `next`, tomorrow", "DROP PROCEDURE c1",
+                "DROP PROCEDURE c2"):
+        both.run(sql)
+    assert "Error" not in str(answer(shardd, f"CREATE TABLE soon (id INT PRIMARY KEY) {key}"))
+    answer(shardd, "DROP TABLE soon, tomorrow2")
+
+
 def test_replaced_and_dropped(pair):
     both = pair
     use = "SELECT id, r2(n) FROM t ORDER BY id"
