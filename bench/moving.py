@@ -181,7 +181,7 @@ def half(cluster, options):
 def beside(cluster, options, rate, do):
     """Calls `do` while the 64 clients run. Returns how long a transaction of theirs took, the 99th
     percentile of a second in ms: the median of the seconds before the last four, and the most of
-    these, with the switch."""
+    these, with the switch and what transactions on two shards take behind it."""
     load = sysbench(cluster, "oltp_read_write", "run", threads=64, rows=options.rows,
                     seconds=3600, wait=False, rate=rate)
     try:
@@ -213,8 +213,8 @@ def cutover(cluster, options):
             if i == 0:
                 rates.append(half(cluster, options))
             before, then = beside(cluster, options, rates[at], do)
-            print(f"transactions took {before:.0f} ms before and {then:.0f} ms in the second of "
-                  "the switch (p99)", flush=True)
+            print(f"transactions took {before:.0f} ms before and {then:.0f} ms at most "
+                  "around the switch (p99)", flush=True)
         print(f"round {i + 1}: parked up to {seen['p99'][-2]:.0f} and {seen['p99'][-1]:.0f} ms "
               f"(p99), {seen['longest'][-2]:.0f} and {seen['longest'][-1]:.0f} ms at most; the "
               f"fence stood {seen['fences'][-2]:.0f} and {seen['fences'][-1]:.0f} ms", flush=True)
