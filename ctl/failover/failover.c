@@ -10,12 +10,15 @@
 #include "ctl/move/run.h"
 #include "ctl/provision/claim.h"
 #include "ctl/provision/failpoint.h"
+#include "ctl/provision/patience.h"
 
 enum {
     ANSWER_S    = 10,
     LOCK_S      = 2,
     CATCH_UP_S  = 60, /* before anybody waits */
     FINISH_S    = 3,  /* while statements wait */
+    CONNECT_MS  = 10000, /* for a replica to be with its primary */
+    LOOK_MS     = 200,
     DRAIN_MS    = 5000,
     MOVES_MS    = 15000, /* for a move to stop: what it asks of a server that hangs breaks off, or
                             times out */
@@ -43,30 +46,72 @@ explain_no_replica(const struct failover *f, const char *to)
                          shard);
 }
 
-/* The one that is named, or the first that replicates. */
+/* In the words of `why`, which is the last one's. */
 static bool
-choose(struct failover *f, const char *to)
+explain_not_now(const struct failover *f, const struct sql_error *why)
 {
-    json_t                   *all = cluster_replicas(f->c, model_number(f->shard, "id")), *one;
-    struct replication_status status;
-    size_t                    i;
+    return sql_error_set(f->error, SQL_UNKNOWN_ERROR, "shardd: no replica of shard %s replicates: "
+                         "%.300s; see 'shardctl replica list'", model_text(f->shard, "name"),
+                         why->message);
+}
 
+static bool
+replicates(struct failover *f, const json_t *one, struct sql_error *why)
+{
+    struct replication_status status;
+
+    f->chosen = (struct server){ .answer_s = ANSWER_S };
+    if (!server_open(&f->chosen, one, why) || !claim_possible(&f->chosen, f->c, why) ||
+        !replication_status(&f->chosen, &status, why))
+        return false;
+    f->behind_s = status.behind_s;
+    if (status.io && status.sql)
+        return true;
+    return sql_error_set(why, SQL_UNKNOWN_ERROR, "%s %s", model_text(one, "name"),
+                         status.problem[0] ? status.problem :
+                         status.sql ? "is not connected to its primary" : "applies nothing");
+}
+
+/* The first that replicates; `asked`: how many could do so. */
+static bool
+choose_now(struct failover *f, const char *to, size_t *asked, struct sql_error *why)
+{
+    json_t *all = cluster_replicas(f->c, model_number(f->shard, "id")), *one;
+    size_t  i;
+
+    *asked = 0;
     json_array_foreach(all, i, one) {
         if (f->replica || !may_be_primary(one) ||
             (to[0] && strcmp(model_text(one, "name"), to) != 0))
             continue;
-        f->chosen = (struct server){ .answer_s = ANSWER_S };
-        if (server_open(&f->chosen, one, f->error) &&
-            claim_possible(&f->chosen, f->c, f->error) &&
-            replication_status(&f->chosen, &status, f->error) && status.io && status.sql) {
-            f->replica  = json_incref(one);
-            f->behind_s = status.behind_s;
-            continue;
-        }
-        server_close(&f->chosen);
+        (*asked)++;
+        if (replicates(f, one, why))
+            f->replica = json_incref(one);
+        else
+            server_close(&f->chosen);
     }
     json_decref(all);
-    return f->replica || explain_no_replica(f, to);
+    return f->replica != NULL;
+}
+
+/* The one that is named, or any. One that was just started is about to connect to its primary, or
+ * still has to be told to: nobody else sees to that meanwhile, the roles are ours. */
+static bool
+choose(struct failover *f, const char *to)
+{
+    struct patience  wait = patience_of(f->c, CONNECT_MS, LOOK_MS);
+    struct sql_error why, ignored;
+    size_t           asked;
+
+    while (!choose_now(f, to, &asked, &why)) {
+        if (asked == 0)
+            return explain_no_replica(f, to);
+        if (!roles_keep(f->c, f->shard, &ignored))
+            log_debug("shard %s: %s", model_text(f->shard, "name"), ignored.message);
+        if (!patience_wait(&wait))
+            return explain_not_now(f, &why);
+    }
+    return true;
 }
 
 /* --- the fence --------------------------------------------------------------------- */

@@ -153,6 +153,16 @@ def test_what_is_refused(served):
         c.ctl("server enable", name)
 
 
+def test_a_replica_is_about_to_connect(served):
+    """As behind a start of its server: it is waited for."""
+    c = served
+    for replica in replicas_of(c).values():
+        with c.server_connect(replica) as root, root.cursor() as cursor:
+            cursor.execute("STOP SLAVE IO_THREAD")
+    assert c.ctl("failover", "shard-1", "--dry-run")["to"] in replicas_of(c)
+    wait_for("the others", lambda: all_replicate(c))
+
+
 def test_a_transaction_in_the_way(served):
     """It is waited for, then the primary stays; or it is cut."""
     c = served
