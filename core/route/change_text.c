@@ -72,6 +72,10 @@ change_table_init(struct arena *a, struct change_table *t, struct err *err)
     t->n_cells = t->primary->n;
     if (t->verb == CHANGE_DELETE)
         return true;
+    if (t->target->zero != ROUTES_NONE && !has_column(t->primary, t->target->zero))
+        return err_set(err, "the AUTO_INCREMENT column of table %.*s is not in its primary key, so "
+                            "ON DUPLICATE KEY UPDATE may name the table's own columns only",
+                       (int)t->table->name.len, t->table->name.ptr);
     note_written(t);
     t->n_cells += t->moves;
     for (uint32_t i = 0; i < d->n_columns; i++)
@@ -436,6 +440,24 @@ add_insert(struct change_writer *w, const struct cell *cells, struct err *err)
     return true;
 }
 
+/* The engine has taken it for a number that is given. */
+static bool
+check_zero(const struct change_table *t, const struct cell *cells, struct err *err)
+{
+    bool     inserts = t->verb == CHANGE_INSERT;
+    uint32_t n       = inserts ? t->target->n_columns : t->primary->n;
+
+    for (uint32_t i = 0; i < n && t->target->zero != ROUTES_NONE; i++) {
+        uint32_t column = inserts ? t->target->columns[i] : t->primary->columns[i];
+        if (column == t->target->zero && !cells[i].is_null && cells[i].bytes.len == 1 &&
+            cells[i].bytes.ptr[0] == '0')
+            return err_set(err, "0 in column %.*s asks for a number: say NULL instead",
+                           (int)t->table->columns[column].name.len,
+                           t->table->columns[column].name.ptr);
+    }
+    return true;
+}
+
 static bool
 is_one(struct cell cell)
 {
@@ -510,7 +532,8 @@ add_update(struct change_writer *w, const struct cell *cells, struct err *err)
     struct assigned           *list  = mem_alloc((t->table->n_columns + 1) * sizeof(*list));
     uint32_t                   n     = 0;
     bool                       moves = t->moves && !is_one(cells[t->primary->n]);
-    bool                       ok    = moves || put_set(t, cells, &set, list, &n, err);
+    bool                       ok    = check_zero(t, cells, err) &&
+              (moves || put_set(t, cells, &set, list, &n, err));
 
     if (ok && !span_equal(buf_unread(&set), buf_unread(&w->set))) {
         end_group(w);
@@ -526,7 +549,7 @@ bool
 change_row(struct change_writer *w, const struct cell *cells, struct err *err)
 {
     switch (w->t->verb) {
-    case CHANGE_INSERT: return add_insert(w, cells, err);
+    case CHANGE_INSERT: return check_zero(w->t, cells, err) && add_insert(w, cells, err);
     case CHANGE_UPDATE: return add_update(w, cells, err);
     case CHANGE_DELETE: break;
     }

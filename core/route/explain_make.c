@@ -297,7 +297,7 @@ add_change(struct maker *m, struct explain_node *parent)
     const struct change_spec *c = m->plan->change;
     for (uint32_t i = 0; i < c->n_targets; i++) {
         const struct gather_table *t = &m->plan->gather->tables[c->targets[i].at];
-        struct explain_node       *n = node_add(m, parent, verbs[c->verb],
+        struct explain_node       *n = node_add(m, parent, verbs[c->targets[i].verb],
                       SPAN("what has changed is written by primary key, in one transaction"));
         add_text(m, n, "table", t->name);
         add_names(m, n, "columns", t->table, c->targets[i].columns, c->targets[i].n_columns);

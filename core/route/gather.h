@@ -64,7 +64,7 @@ struct gather_spec {
     const struct sql_template *text;     /* for the engine; NULL: the statement as written */
     bool                       asks_defaults; /* DEFAULT(column) */
     bool                       hides;    /* fetches keep rows out that must not be seen */
-    bool                       ordered;  /* a read whose answer may depend on the order of rows:
+    bool                       ordered;  /* what becomes of it may depend on the order of rows:
                                             by primary key is what one server would have */
 };
 
@@ -74,26 +74,32 @@ struct gather_spec {
  * how many, and with which warnings.
  *
  * CHANGE_INSERT: the copy of the target takes the new rows as they would be stored; the shards
- * get them by `head` (tuples) `tail`, and look for duplicates. */
+ * get them by `head` (tuples) `tail`, and look for duplicates. With `meets` the copy has the rows
+ * that new ones may meet, and its keys: then what has become of them is written as by an UPDATE,
+ * and the new ones behind. */
 enum change_verb { CHANGE_INSERT, CHANGE_UPDATE, CHANGE_DELETE };
 
 struct change_target {
+    enum change_verb verb;
     uint32_t        at;        /* in gather_spec.tables; all columns of it are there */
     uint32_t        n_columns; /* UPDATE: that are assigned, ascending; INSERT: that get values,
                                   in their order */
     const uint32_t *columns;   /* indexes in the routes' table */
+    uint32_t        zero;      /* a column whose 0 asks for a number, which the engine does not
+                                  know; ROUTES_NONE: there is none */
 };
 
 struct change_spec {
     enum change_verb            verb;
     bool                        ignore;
     bool                        from_query; /* INSERT ... SELECT */
-    uint32_t                    n_targets; /* at least one; INSERT: one */
+    bool                        meets;     /* INSERT: see above */
+    bool                        answers;   /* INSERT: what the engine answers is the answer */
+    uint32_t                    n_targets; /* at least one; INSERT: one, or an UPDATE and it */
     const struct change_target *targets;
     struct sql_template         head, tail;
-    const struct sql_error     *duplicates; /* INSERT: what ON DUPLICATE KEY UPDATE says cannot be
-                                               done, so it is not in `tail`: the error when a shard
-                                               finds a duplicate; NULL: it is */
+    const struct sql_error     *duplicates; /* INSERT: the error when a shard finds a duplicate;
+                                               NULL: its own */
 };
 
 /* Whether this execution has to be gathered: always that of a PLAN_GATHER or PLAN_CHANGE. */

@@ -121,6 +121,27 @@ gather_before_name(const struct gather_copy *c, struct buf *out)
     buf_printf(out, ".`shardd before %u`", c->number);
 }
 
+/* A number that is not given yet is NULL, which a primary key does not take. */
+static void
+put_own_key(const struct gather_copy *c, const struct gather_key *key, struct buf *out)
+{
+    bool nulls = false;
+
+    for (uint32_t i = 0; i < key->n; i++)
+        nulls = nulls || (c->optional != NULL && c->optional[key->columns[i]]);
+    if (!nulls || !key->primary) {
+        buf_append_span(out, key->text);
+        return;
+    }
+    buf_append_text(out, "UNIQUE `shardd primary` (");
+    for (uint32_t i = 0; i < key->n; i++) {
+        if (i > 0)
+            buf_append_byte(out, ',');
+        literal_identifier(out, c->definition->columns[key->columns[i]].name);
+    }
+    buf_append_byte(out, ')');
+}
+
 /* The number, and the table's own keys. */
 static void
 put_own(const struct gather_copy *c, struct buf *out)
@@ -134,7 +155,7 @@ put_own(const struct gather_copy *c, struct buf *out)
     buf_append_byte(out, ')');
     for (uint32_t i = 0; c->unique && i < c->definition->n_keys; i++) {
         buf_append_text(out, ", ");
-        buf_append_span(out, c->definition->keys[i].text);
+        put_own_key(c, &c->definition->keys[i], out);
     }
 }
 

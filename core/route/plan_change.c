@@ -9,6 +9,8 @@
 #include "core/route/own_table.h"
 #include "core/route/plan_internal.h"
 
+enum { RECORD_CHANGED = 1020 /* ER_CHECKREAD */ };
+
 /* ---- the statement as a SELECT ---- */
 
 static struct select_item *
@@ -153,7 +155,8 @@ delete_targets(struct planner *p, struct change_maker *m, struct scope *s,
 }
 
 static bool
-insert_target(struct planner *p, struct change_maker *m, struct gathering **list)
+insert_target(struct planner *p, struct change_maker *m, struct scope *top,
+              struct gathering **list)
 {
     const struct insert *in = p->stmt->insert;
     struct scope        *s  = scope_new(p, NULL, NULL);
@@ -170,7 +173,14 @@ insert_target(struct planner *p, struct change_maker *m, struct gathering **list
     }
     if (!add_target(p, m, g, &at))
         return false;
-    g->lock_words = NULL;
+    if (m->spec->meets)
+        meet_rows(p, g, top, *list);
+    if (m->spec->meets && (g->partition.end != 0 || g->period.end != 0))
+        return NOT_YET(p, "shardd: '%.*s' is written, and partitions of it, or its history, are "
+                          "read, and there may be rows with the keys of new ones on several "
+                          "shards", SHOWN(in->table.name));
+    if (!m->spec->meets || g->empty)
+        g->lock_words = NULL;
     return true;
 }
 
@@ -185,80 +195,12 @@ lock_the_rest(struct change_maker *m, struct gathering *list)
 
 /* ---- columns ---- */
 
+/* What is said for duplicates the shards do by themselves. */
 static bool
-find_foreign(struct visitor *v, struct expr *e)
+check_repeats(struct planner *p, struct change_maker *m)
 {
-    struct change_maker      *m = v->context;
-    const struct route_table *t = m->targets[0]->table;
-    if (e->kind == EXPR_SUBQUERY || e->kind == EXPR_ASSIGN ||
-        (e->kind == EXPR_USER_VAR && m->assigns) ||
-        (e->kind == EXPR_COLUMN &&
-         (routes_column(t, e->path->name) == ROUTES_NONE ||
-          (e->path->table.ptr != NULL && !span_equal_nocase(e->path->table, t->name)))))
-        m->query = NULL;
-    return true;
-}
-
-/* key = key and key = VALUES(key) keep the row where it is. */
-static bool
-keeps_key(const struct route_table *t, struct expr *value)
-{
-    value = bare(value);
-    if (value->kind == EXPR_FUNC && value->n_args == 1 &&
-        (span_equal_nocase(value->func->name.name, SPAN("VALUES")) ||
-         span_equal_nocase(value->func->name.name, SPAN("VALUE"))))
-        value = bare(value->args);
-    return value->kind == EXPR_COLUMN && routes_column(t, value->path->name) == t->key;
-}
-
-static bool
-is_plain(struct change_maker *m, struct expr *e)
-{
-    struct query  *whole = m->query;
-    struct visitor v     = { .expr = find_foreign, .context = m };
-    visit_expr(&v, e);
-    bool plain = m->query != NULL;
-    m->query   = whole;
-    return plain;
-}
-
-/* Only a row that is there already would need it. */
-static void
-cannot_update(struct planner *p, struct change_maker *m, const char *what)
-{
-    struct sql_error *error = make(p, sizeof(*error));
-    sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: there is such a row, and ON DUPLICATE KEY "
-                  "UPDATE %s is not supported on several shards", what);
-    m->spec->duplicates = error;
-}
-
-/* What is said for duplicates, and of the rows that are answered, the shards do by themselves. */
-static bool
-check_tail(struct planner *p, struct change_maker *m)
-{
-    const struct insert      *in = p->stmt->insert;
-    const struct route_table *t  = m->targets[0]->table;
-    if (in->on_duplicate != NULL && t->kind == TABLE_REFERENCE && !write_is_repeatable(p))
-        return false;
-    for (const struct assignment *a = in->on_duplicate; a != NULL; a = a->next) {
-        if (t->key != ROUTES_NONE && routes_column(t, a->column.name) == t->key &&
-            !keeps_key(t, a->value))
-            cannot_update(p, m, "of the key, by which rows have their shard,");
-        else if (!is_plain(m, a->value))
-            cannot_update(p, m, "with other values than columns of the table, VALUES(column) and "
-                                "variables that nothing sets");
-    }
-    if (in->ignore && m->spec->duplicates != NULL) /* it would be ignored */
-        return NOT_YET(p, "shardd: INSERT IGNORE ... ON DUPLICATE KEY UPDATE of '%.*s' may set "
-                          "columns but the key, to columns of the table, VALUES(column) and "
-                          "variables that nothing sets, when its rows come from several shards",
-                       SHOWN(t->name));
-    for (const struct select_item *item = in->returning; item != NULL; item = item->next)
-        if (item->expr->kind != EXPR_STAR && !is_plain(m, item->expr))
-            return NOT_YET(p, "shardd: RETURNING may name the columns of '%.*s', and variables "
-                              "that nothing sets, when its rows come from several shards",
-                           SHOWN(t->name));
-    return true;
+    return p->stmt->insert->on_duplicate == NULL ||
+           m->targets[0]->table->kind != TABLE_REFERENCE || write_is_repeatable(p);
 }
 
 static bool
@@ -316,7 +258,7 @@ head_and_tail(struct planner *p, struct change_maker *m, const struct change_tar
     struct text               t;
     text_begin(&t, p);
     text_const(&t, in->replace ? "REPLACE INTO "
-                   : in->ignore ? "INSERT IGNORE INTO " : "INSERT INTO ");
+                   : in->ignore && !m->spec->meets ? "INSERT IGNORE INTO " : "INSERT INTO ");
     text_name(&t, p->routes->databases[table->database].name);
     text_const(&t, ".");
     text_name(&t, table->name);
@@ -328,7 +270,7 @@ head_and_tail(struct planner *p, struct change_maker *m, const struct change_tar
     m->spec->head = text_end(&t);
     text_begin(&t, p);
     const struct range clauses[] = { in->on_duplicate_range, in->returning_range };
-    for (size_t i = m->spec->duplicates != NULL; i < countof(clauses); i++)
+    for (size_t i = 0; i < countof(clauses) && !m->spec->answers; i++)
         if (clauses[i].end != 0) {
             text_const(&t, " ");
             text_source(&t, clauses[i].start, clauses[i].end);
@@ -336,23 +278,46 @@ head_and_tail(struct planner *p, struct change_maker *m, const struct change_tar
     m->spec->tail = text_end(&t);
 }
 
+/* Rows were looked for, and locked, by their keys. */
+static void
+say_met(struct planner *p, struct change_maker *m)
+{
+    struct sql_error *error = make(p, sizeof(*error));
+    sql_error_set(error, RECORD_CHANGED, "shardd: a row with the key of a new one came while the "
+                  "statement ran, or a key is written otherwise than its column stores it: try "
+                  "again, with keys as they are stored");
+    m->spec->duplicates = error;
+}
+
 static bool
 make_targets(struct planner *p, struct change_maker *m)
 {
     struct change_target *targets = make(p, m->n_targets * sizeof(*targets));
+    if (m->spec->meets) {
+        if (!meet_targets(p, m))
+            return false;
+        head_and_tail(p, m, &m->spec->targets[m->spec->n_targets - 1]);
+        if (m->targets[0]->meets != NULL || m->targets[0]->like != NULL)
+            say_met(p, m);
+        return true;
+    }
+    uint32_t zero = ROUTES_NONE;
+    if (m->spec->answers && !p->context->zero_is_number)
+        zero = m->targets[0]->table->auto_increment;
     m->spec->targets   = targets;
     m->spec->n_targets = m->n_targets;
     for (uint32_t i = 0; i < m->n_targets; i++) {
         uint32_t  n       = m->targets[i]->table->n_columns;
         uint32_t *columns = make(p, n * sizeof(*columns));
-        targets[i]        = (struct change_target){ .columns = columns };
+        targets[i]        = (struct change_target){ .verb = m->spec->verb, .columns = columns,
+                                                    .zero = zero };
         for (uint32_t at = 0; at < n; at++)
             if (m->columns[i][at])
                 columns[targets[i].n_columns++] = at;
     }
     if (m->spec->verb != CHANGE_INSERT)
         return true;
-    if (!insert_columns(p, m, &targets[0]) || !check_tail(p, m))
+    if (!insert_columns(p, m, &targets[0]) || !check_repeats(p, m))
         return false;
     head_and_tail(p, m, &targets[0]);
     return true;
@@ -366,7 +331,7 @@ change_targets(struct planner *p, struct change_maker *m, struct scope *top,
     m->targets = make(p, (p->n_instances + 1) * sizeof(*m->targets));
     m->columns = make(p, (p->n_instances + 1) * sizeof(*m->columns));
     switch (m->spec->verb) {
-    case CHANGE_INSERT: found = insert_target(p, m, list); break;
+    case CHANGE_INSERT: found = insert_target(p, m, top, list); break;
     case CHANGE_UPDATE: found = top != NULL && update_targets(p, m, top, *list); break;
     case CHANGE_DELETE: found = top != NULL && delete_targets(p, m, top, *list); break;
     }
@@ -420,6 +385,8 @@ change_cuts(const struct planner *p, struct range *cuts)
     if (p->stmt->kind != STMT_INSERT)
         return 0;
     const struct insert *in = p->stmt->insert;
+    if (p->maker != NULL && p->maker->spec->answers)
+        return 0;
     if (in->on_duplicate_range.end != 0)
         cuts[n++] = in->on_duplicate_range;
     if (in->returning_range.end != 0)

@@ -156,7 +156,7 @@ describe_change(const struct plan *plan, const struct routes *r, struct buf *out
     for (uint32_t i = 0; i < c->n_targets; i++) {
         const struct change_target *target = &c->targets[i];
         const struct gather_table  *t      = &plan->gather->tables[target->at];
-        buf_printf(out, "%s %s %.*s.%.*s", i == 0 ? "; then" : ",", verbs[c->verb],
+        buf_printf(out, "%s %s %.*s.%.*s", i == 0 ? "; then" : ",", verbs[target->verb],
                    SHOWN(t->schema), SHOWN(t->name));
         for (uint32_t k = 0; k < target->n_columns; k++)
             buf_printf(out, "%s%.*s", k == 0 ? ": " : ",",

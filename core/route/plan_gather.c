@@ -132,6 +132,15 @@ check_statement(struct planner *p)
     return !p->refused;
 }
 
+static bool
+check_tail(struct planner *p)
+{
+    struct visitor v = { check_query, check_table, check_expr, p };
+    if (p->tail != NULL)
+        visit_query(&v, p->tail);
+    return !p->refused;
+}
+
 /* ---- tables ---- */
 
 /* Names are written into the fetch as the routes have them: in utf8. */
@@ -275,8 +284,11 @@ static struct target
 sharded_target(struct planner *p, const struct gathering *g)
 {
     struct key_group *all = make(p, sizeof(*all));
-    if (g->all_rows)
+    if (g->all_rows || g->whole)
         return (struct target){ .kind = TARGET_ALL, .home = ROUTES_NONE };
+    if (g->meets != NULL)
+        return (struct target){ .kind = TARGET_KEYS, .home = ROUTES_NONE, .n_groups = 1,
+                                .groups = g->meets };
     all->table = g->index;
     for (struct instance *i = p->instances; i != NULL; i = i->next_all) {
         if (!is_base(i) || i->table_index != g->index)
@@ -381,13 +393,16 @@ gather_make(struct planner *p, struct query *q, struct change_maker *m)
     struct scope     *s;
     struct visitor    v = { .query = give_lock };
     p->whole = q;
+    p->maker = m;
     visit_query(&v, q);
-    if (!check_statement(p) || !scope_query(p, q, NULL, NULL, NULL, &s) || !add_tables(p, &list) ||
+    if (!check_statement(p) || !scope_query(p, q, NULL, NULL, NULL, &s) ||
+        (m != NULL && !meet_tail(p, m, s)) || !check_tail(p) || !add_tables(p, &list) ||
         !add_locks(p, list) || (m != NULL && !change_targets(p, m, s, &list)) || list == NULL)
         return NULL;
     where_complete(p);
     gather_columns(p, list);
     gather_filters(p, list);
+    meet_filters(p, list);
     if (p->refused || !match_check(p, q, list))
         return NULL;
     if (m != NULL)
@@ -400,15 +415,16 @@ gather_make(struct planner *p, struct query *q, struct change_maker *m)
     uint32_t             at     = 0;
     for (const struct gathering *g = list; g != NULL; g = g->next) {
         tables[at] = table_spec(p, list, g);
-        for (uint32_t i = 0; m != NULL && i < m->n_targets; i++)
-            if (m->targets[i] == g)
+        for (uint32_t i = 0; m != NULL && i < m->spec->n_targets; i++)
+            if (m->targets[m->spec->meets ? 0 : i] == g)
                 ((struct change_target *)(uintptr_t)m->spec->targets)[i].at = at;
         at++;
         out->hides |= hide_table(p, g->table);
         out->n_waves = g->wave + 1;
     }
     out->tables = tables;
-    out->ordered = m == NULL && (p->stmt->flags & STMT_HAS_PERIOD) == 0 && gather_is_ordered(p);
+    bool orders  = m == NULL ? gather_is_ordered(p) : m->spec->meets && m->spec->from_query;
+    out->ordered = orders && (p->stmt->flags & STMT_HAS_PERIOD) == 0;
     out->text    = gather_statement(p, list);
     out->asks_defaults = p->n_defaults != 0;
     return out;

@@ -228,6 +228,19 @@ see_meetings(struct joins *j)
     }
 }
 
+/* Rows that new ones may meet. */
+static void
+see_likes(struct joins *j)
+{
+    for (struct gathering *g = j->list; g != NULL; g = g->next) {
+        if (g->like == NULL)
+            continue;
+        struct edge *e = make(j->p, sizeof(*e));
+        *e             = (struct edge){ g, g->like, g->table->key, g->like_column, j->edges };
+        j->edges       = e;
+    }
+}
+
 /* ---- which of them are fetched first ---- */
 
 static bool
@@ -334,6 +347,7 @@ gather_joins(struct planner *p, struct gathering *list, const struct change_make
     for (j.c = p->conditions; j.c != NULL; j.c = j.c->next)
         see_conjunct(&j, j.c->e);
     see_meetings(&j);
+    see_likes(&j);
     if (j.edges == NULL)
         return list;
     for (struct gathering *g = list; g != NULL; g = g->next)

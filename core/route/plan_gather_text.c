@@ -208,6 +208,8 @@ find_cuts(struct planner *p, const struct gathering *list, struct cuts *c)
     uint32_t       n_more = change_cuts(p, more);
     c->n = 0;
     visit_query(&v, p->whole);
+    if (p->tail != NULL)
+        visit_query(&v, p->tail);
     cut_matches(c, list);
     for (uint32_t i = 0; i < n_more; i++)
         cut(c, more[i], "");

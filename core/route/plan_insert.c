@@ -382,6 +382,8 @@ static void
 insert_reference(struct maker *m, struct instance *target)
 {
     struct planner *p = m->p;
+    if (!check_on_duplicate(m))
+        return;
     if (p->any_sharded || p->any_global || p->any_system) {
         NOT_YET(p, "shardd: the reference table '%.*s' is written on every shard, so its rows "
                    "can be "
@@ -393,7 +395,7 @@ insert_reference(struct maker *m, struct instance *target)
                    "could choose other rows on each shard", SHOWN(m->table->name));
         return;
     }
-    if (!write_is_repeatable(p) || !check_on_duplicate(m))
+    if (!write_is_repeatable(p))
         return;
     p->out->kind            = PLAN_WRITE;
     p->out->target          = (struct target){

@@ -9,7 +9,7 @@
  * plan_text.c   templates: made from ranges of the statement, rendered
  * plan_route.c  run time: operands to shards
  * plan_select.c, plan_scatter.c, plan_item.c, plan_group.c, plan_having.c  reads
- * plan_gather*.c   reads that are gathered; plan_change.c: and writes
+ * plan_gather*.c   reads that are gathered; plan_change.c, plan_meet.c: and writes
  * plan_view.c   views as their SELECTs
  * plan_match.c  MATCH ... AGAINST
  * plan_hide.c   what must not be seen while rows move
@@ -127,6 +127,8 @@ struct planner {
     bool              gathers;    /* a plan to gather is made: what follows is noted */
     uint32_t          n_defaults; /* DEFAULT(column) in the statement */
     struct query     *whole;      /* all that is read */
+    struct query     *tail;       /* and what an INSERT's end reads, as its items; or NULL */
+    struct change_maker *maker;   /* NULL: a read */
     struct scope     *scopes;
     struct condition *conditions;
     struct meeting   *meetings;
@@ -340,6 +342,10 @@ struct gathering {
     bool                      changed;  /* the statement writes it */
     bool                      empty;    /* ... and does not read it */
     bool                      all_rows; /* whatever the conditions say */
+    bool                      whole;    /* a new row may meet any of its rows; */
+    const struct key_group   *meets;    /* ... those with these keys; */
+    struct gathering         *like;     /* ... those whose key another has in this column */
+    uint32_t                  like_column;
     const char               *lock_words; /* as the statement says nothing of locks; or NULL */
     struct range              lock, partition, period;
     const struct order_item  *order;    /* with `limit`: only the first rows matter */
@@ -396,6 +402,14 @@ struct change_maker {
 /* The tables that are written; `top` is the scope of maker.query, `list` may grow. */
 bool change_targets(struct planner *p, struct change_maker *m, struct scope *top,
                     struct gathering **list);
+/* plan_meet.c: what an INSERT says of duplicates and answers, where shards cannot: looked at like
+ * the rest of what it reads, whose scope is `source`. False: refused. */
+bool meet_tail(struct planner *p, struct change_maker *m, struct scope *source);
+/* Of the table that is written (spec.meets): which rows, their filters; the targets. */
+void meet_rows(struct planner *p, struct gathering *g, const struct scope *s,
+               struct gathering *list);
+void meet_filters(struct planner *p, struct gathering *list);
+bool meet_targets(struct planner *p, struct change_maker *m);
 /* Ranges of the statement that the engine shall not see: at most two. */
 uint32_t change_cuts(const struct planner *p, struct range *cuts);
 

@@ -14,6 +14,7 @@ TABLES = [
     "CREATE TABLE p (g INT, l INT, v INT, PRIMARY KEY (g, l), UNIQUE KEY gv (g, v))",
     "CREATE TABLE n (id BIGINT AUTO_INCREMENT PRIMARY KEY, v INT, s VARCHAR(10) NOT NULL, "
     "d INT DEFAULT 5, w INT AS (v + 1))",
+    "CREATE TABLE z (id BIGINT AUTO_INCREMENT PRIMARY KEY, v INT)",
     "CREATE TABLE r (id INT PRIMARY KEY, v INT) COMMENT 'shardd: reference'",
     "CREATE TABLE h (id INT PRIMARY KEY, v INT, UNIQUE KEY (v)) COMMENT 'shardd: global'",
 ]
@@ -24,10 +25,11 @@ ROWS = [
                                        for i in range(10, 70, 2)),
     "INSERT INTO p VALUES " + ",".join(f"({i // 4}, {i % 4}, {i})" for i in range(40)),
     "INSERT INTO n (id, v, s) VALUES (1, 1, 'x'), (2, 2, 'y'), (3, NULL, 'z')",
+    "INSERT INTO z VALUES (1, 1), (2, 2), (3, 3)",
     "INSERT INTO r VALUES " + ",".join(f"({i}, {i})" for i in range(20)),
     "INSERT INTO h VALUES " + ",".join(f"({i}, {i * 2})" for i in range(20)),
 ]
-NAMES = "abpnrh"
+NAMES = "abpnzrh"
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,8 @@ def pair(gathering, plain):
 
 
 def columns(name):
-    return {"a": "id, k, v, s, u IS NULL", "n": "v, s, d, w"}.get(name, "*")
+    return {"a": "id, k, v, s, u IS NULL", "n": "v, s, d, w",
+            "z": "IF(id BETWEEN 4 AND 800, 0, id), v"}.get(name, "*")
 
 
 def same_content(both):
@@ -158,6 +161,48 @@ WRITES = [
     "INSERT INTO b (id, v) SELECT id + 5, v FROM a ON DUPLICATE KEY UPDATE v = VALUES(v) + @none",
     "INSERT INTO b (id, v) SELECT id + 5000, v FROM a ON DUPLICATE KEY UPDATE id = 7",
     "INSERT INTO b (nosuch) SELECT id FROM a",
+    # what becomes of rows that are there needs other rows, or moves them
+    "INSERT INTO b (id, v) VALUES (10, 1), (301, 2) ON DUPLICATE KEY UPDATE v = (SELECT MAX(k) "
+    "FROM a), s = CONCAT(s, VALUES(v))",
+    "INSERT INTO b (id, v) VALUES (10, 1), (10, 2), (302, 5), (302, 6) ON DUPLICATE KEY UPDATE "
+    "v = v + (SELECT COUNT(*) FROM a WHERE a.id > b.id)",
+    "INSERT INTO b (id, v) SELECT id, k FROM a ORDER BY id ON DUPLICATE KEY UPDATE s = a.s, "
+    "v = b.v + a.v",
+    "INSERT INTO b (id, v) SELECT k + 10, id FROM a ORDER BY id ON DUPLICATE KEY UPDATE v = a.id",
+    "INSERT INTO b SELECT * FROM b o ON DUPLICATE KEY UPDATE v = o.v * 2, s = (SELECT MIN(s) "
+    "FROM a)",
+    "INSERT INTO b (id, v) SELECT DISTINCT k + 8, 1 FROM a ON DUPLICATE KEY UPDATE v = (SELECT "
+    "COUNT(*) FROM p)",
+    "INSERT INTO b (id, v) VALUES (10, 1), (12, 2) ON DUPLICATE KEY UPDATE id = id + 500",
+    "INSERT INTO b (id, v) VALUES (10, 1), (12, 2) ON DUPLICATE KEY UPDATE id = 14",
+    "INSERT IGNORE INTO b (id, v) VALUES (10, 1), (12, 2), (303, 3) ON DUPLICATE KEY UPDATE "
+    "id = 14",
+    "INSERT INTO b (id, v) VALUES (10, 1) ON DUPLICATE KEY UPDATE v = (SELECT k FROM a)",
+    "INSERT INTO b (id, v) VALUES (10, 1) ON DUPLICATE KEY UPDATE v = nosuch",
+    "INSERT INTO p (g, l, v) VALUES (1, 1, 900), (1, 9, 6), (77, 7, 7) ON DUPLICATE KEY UPDATE "
+    "v = v + (SELECT 1000 + COUNT(*) FROM a)",
+    "INSERT INTO p (g, l, v) VALUES (1, 9, 6) ON DUPLICATE KEY UPDATE v = (SELECT 4 FROM a LIMIT "
+    "1)",
+    "INSERT INTO h (id, v) VALUES (100, 4), (2, 101), (102, 103) ON DUPLICATE KEY UPDATE v = 500 + "
+    "id + (SELECT COUNT(*) FROM a)",
+    "INSERT INTO h (id, v) SELECT id, v + 600 FROM a ON DUPLICATE KEY UPDATE v = a.id + 700",
+    "INSERT INTO r (id, v) VALUES (1, 5), (30, 3) ON DUPLICATE KEY UPDATE v = (SELECT COUNT(*) "
+    "FROM a)",
+    "INSERT INTO r (id, v) SELECT id, k FROM a ON DUPLICATE KEY UPDATE v = a.v",
+    "INSERT INTO b (id, v) VALUES (10, 1), (304, 1) ON DUPLICATE KEY UPDATE v = (SELECT COUNT(*) "
+    "FROM a) RETURNING id, v, s",
+    "INSERT INTO b (id, v) VALUES (305, 1), (306, 1) RETURNING id, (SELECT COUNT(*) FROM a)",
+    "INSERT INTO b (id, v) VALUES (305, 1), (10, 1) RETURNING id, (SELECT COUNT(*) FROM a)",
+    "INSERT IGNORE INTO b (id, v) VALUES (307, 1), (10, 1) RETURNING id, (SELECT MAX(s) FROM a "
+    "WHERE a.id > b.id)",
+    "REPLACE INTO b (id, v) VALUES (308, 1), (10, 1) RETURNING id, (SELECT COUNT(*) FROM a)",
+    "INSERT INTO b (id, v) SELECT id + 400, v FROM a ORDER BY id RETURNING id, (SELECT COUNT(*) "
+    "FROM p)",
+    "INSERT INTO n (v, s) VALUES (5, 'q') RETURNING v, (SELECT COUNT(*) FROM a)",
+    "INSERT INTO z (id, v) VALUES (1, 5), (NULL, 6) ON DUPLICATE KEY UPDATE v = (SELECT COUNT(*) "
+    "FROM a)",
+    "INSERT INTO z (v) VALUES (5), (6) ON DUPLICATE KEY UPDATE v = (SELECT COUNT(*) FROM a)",
+    "INSERT INTO z (id, v) VALUES (1, 5), (2, 6) ON DUPLICATE KEY UPDATE id = id + 900",
     # a key that is not stored as it is written
     "INSERT INTO b (id, v) VALUES ('12x', 1)",
     "INSERT INTO b (id, v) VALUES (' 212 ', 1), (213.4, 2), (0x3030, 3)",

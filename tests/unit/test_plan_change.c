@@ -77,21 +77,39 @@ static const struct plan_case cases[] = {
       "into app.config: id,name; text: REPLACE INTO config (id, name) SELECT id, name FROM "
       "users " },
     /* What cannot be proved. */
+    /* The engine has the rows that new ones may meet: those with their keys, if these are known. */
     { "INSERT INTO names (name, value) SELECT name, age FROM users "
       "ON DUPLICATE KEY UPDATE value = users.age",
-      "change app.names any: SELECT name,value FROM `app`.`names` WHERE FALSE; app.users all: "
-      "SELECT name,age FROM `app`.`users` LOCK IN SHARE MODE; then INSERT into app.names: "
-      "name,value; text: INSERT INTO names (name, value) SELECT name, age FROM users " },
+      "change app.names all: SELECT name,value FROM `app`.`names` FOR UPDATE; app.users all: "
+      "SELECT name,age FROM `app`.`users` LOCK IN SHARE MODE; then UPDATE app.names: value, INSERT "
+      "into app.names: name,value" },
     { "INSERT IGNORE INTO names (name, value) SELECT name, age FROM users "
       "ON DUPLICATE KEY UPDATE value = users.age",
-      "refuse 1235: shardd: INSERT IGNORE ... ON DUPLICATE KEY UPDATE of 'names' may set columns "
-      "but the key, to columns of the table, VALUES(column) and variables that nothing sets, when "
-      "its rows come from several shards" },
+      "change app.names all: SELECT name,value FROM `app`.`names` FOR UPDATE; app.users all: "
+      "SELECT name,age FROM `app`.`users` LOCK IN SHARE MODE; then UPDATE app.names: value, INSERT "
+      "into app.names: name,value" },
     { "INSERT INTO names (name, value) SELECT name, age FROM users "
       "ON DUPLICATE KEY UPDATE name = 'x'",
-      "change app.names any: SELECT name,value FROM `app`.`names` WHERE FALSE; app.users all: "
-      "SELECT name,age FROM `app`.`users` LOCK IN SHARE MODE; then INSERT into app.names: "
-      "name,value; text: INSERT INTO names (name, value) SELECT name, age FROM users " },
+      "change app.names all: SELECT name,value FROM `app`.`names` FOR UPDATE; app.users all: "
+      "SELECT name,age FROM `app`.`users` LOCK IN SHARE MODE; then UPDATE app.names: name, INSERT "
+      "into app.names: name,value" },
+    { "INSERT INTO users (id, age) VALUES (7, 1), (9, 2) ON DUPLICATE KEY UPDATE age = (SELECT "
+      "MAX(amount) FROM orders)",
+      "change app.users keys users.id=(:0,:2): SELECT "
+      "id,name,age,score,kind,born,ratio,bio,ip,price FROM `app`.`users` WHERE (`id` IN "
+      "(:0,:2)) FOR UPDATE; app.orders all: SELECT amount FROM `app`.`orders` LOCK IN SHARE "
+      "MODE; then UPDATE app.users: age, INSERT into app.users: "
+      "id,name,age,score,kind,born,ratio,bio,ip,price" },
+    { "INSERT INTO users (id, age) VALUES (7, 1) RETURNING (SELECT MAX(amount) FROM orders)",
+      "change app.users any: SELECT id,name,age,score,kind,born,ratio,bio,ip,price FROM "
+      "`app`.`users` WHERE FALSE; app.orders all: SELECT amount FROM `app`.`orders` LOCK IN "
+      "SHARE MODE; then INSERT into app.users: id,age" },
+    { "INSERT INTO users (id, age) SELECT user_id, amount FROM orders WHERE amount > 5 ON "
+      "DUPLICATE KEY UPDATE age = orders.amount",
+      "change app.orders all: SELECT user_id,amount FROM `app`.`orders` WHERE (`amount` > :0) "
+      "LOCK IN SHARE MODE; app.users all: SELECT id,name,age,score,kind,born,ratio,bio,ip,price"
+      " FROM `app`.`users` FOR UPDATE by id of orders.user_id; then UPDATE app.users: age, "
+      "INSERT into app.users: id,name,age,score,kind,born,ratio,bio,ip,price" },
     { "UPDATE users SET age = (@a := (SELECT MAX(amount) FROM orders))",
       "change app.users all: SELECT id,name,age,score,kind,born,ratio,bio,ip,price FROM "
       "`app`.`users` FOR UPDATE; app.orders all: SELECT amount FROM `app`.`orders` LOCK IN SHARE "

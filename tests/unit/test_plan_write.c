@@ -324,13 +324,14 @@ static const struct plan_case cases[] = {
       "add an engine, which can answer it: 'shardctl engine add'" },
     { "INSERT INTO names VALUES ('a', 1) RETURNING (SELECT COUNT(*) FROM users)",
       "refuse 1235: shardd: a subquery in the VALUES for 'names', or in its RETURNING, may read "
-      "reference tables only" },
+      "reference tables only; or add an engine, which can answer it: 'shardctl engine add'" },
     { "INSERT INTO names VALUES ('a', 1) RETURNING (SELECT COUNT(*) FROM countries)",
       "insert; header: INSERT INTO names VALUES ; row (:0, :1) key=:0; tail:  RETURNING (SELECT "
       "COUNT(*) FROM countries)" },
     { "INSERT INTO config VALUES (1, 'x') RETURNING (SELECT COUNT(*) FROM users)",
       "refuse 1235: shardd: the rows of 'users' that this statement needs are on other shards than "
-      "those they are combined with; join the tables on their keys, or give the key of each" },
+      "those they are combined with; join the tables on their keys, or give the key of each; or "
+      "add an engine, which can answer it: 'shardctl engine add'" },
     { "SET TRANSACTION READ ONLY",
       "set; once access mode=READ ONLY" },
     { "SET CHARACTER SET latin1",

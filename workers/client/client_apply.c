@@ -7,47 +7,11 @@
 #include "core/route/gather.h"
 #include "core/route/lookup_text.h"
 #include "core/sql/sql_mode.h"
-#include "workers/client/apply.h"
+#include "workers/client/apply_state.h"
 #include "workers/client/client.h"
-#include "workers/query/change.h"
 #include "workers/query/diagnostics.h"
-#include "workers/query/lookup.h"
 
-enum { COUNTS = 3, ERR_DUPLICATE = 1062 /* ER_DUP_ENTRY */ };
-
-enum apply_step {
-    APPLY_BEGIN, APPLY_READ, APPLY_NOW, APPLY_BEHIND, APPLY_END, APPLY_UNDO, APPLY_STEPS,
-};
-
-/* Behind each statement that writes tables with lookups. */
-enum apply_lookups { LOOKUPS_NONE, LOOKUPS_DUE, LOOKUPS_TAKE, LOOKUPS_WRITE };
-
-struct client_apply {
-    struct client   *client;
-    struct stream   *out;        /* where the answer goes */
-    void           (*done)(struct query_run *q);
-    struct query_run *q;         /* the client's statement: to run, or done; NULL while it runs */
-    enum apply_step        step;
-    const char      *texts[APPLY_STEPS]; /* what is said around the writes; NULL: nothing */
-    struct arena     arena;
-    struct changing  changing;
-    const struct change_statement *at; /* under way */
-    bool             keeps;      /* tables with lookups are written */
-    bool             plain;      /* the client's statement runs on the shards itself */
-    enum apply_lookups       lookups;
-    struct taking            taking;
-    struct lookup_statement *lookup; /* under way */
-    struct stream    sink;       /* answers that are not for the client yet */
-    struct buf       answer;     /* what it gets: packets */
-    struct diagnostics_kept kept;
-    enum change_verb verb;
-    bool             returning, more, generates;
-    enum query_command command;
-    double           now_s;
-    uint64_t         records, affected, duplicates, insert_id;
-    bool             failed;
-    struct sql_error error;
-};
+enum { ERR_DUPLICATE = 1062 /* ER_DUP_ENTRY */ };
 
 static void go_on(struct client_apply *k);
 
@@ -88,94 +52,16 @@ client_applies(const struct query_run *q)
     return plan->keeps_lookups || changes(q);
 }
 
+/* CHANGE_INSERT: the shards have the answer, or its parts. */
+static enum change_verb
+verb_of(const struct query_run *q)
+{
+    const struct change_spec *change = changes(q) ? q->plan->plan.change : NULL;
+
+    return change == NULL || change->answers ? CHANGE_UPDATE : change->verb;
+}
+
 /* --- the answer ----------------------------------------------------------- */
-
-/* What the session is like now: the transaction may be over. */
-static void
-put_status(struct client_apply *k, struct ok *ok)
-{
-    const struct session *s = &k->client->session;
-
-    ok->status = session_status(s);
-    if (k->more)
-        ok->status |= SERVER_MORE_RESULTS_EXISTS;
-    ok->warnings = (uint16_t)(s->warnings < UINT16_MAX ? s->warnings : UINT16_MAX);
-}
-
-static void
-put_packet(struct client_apply *k, struct span payload)
-{
-    struct buf *out = stream_out(k->out);
-    size_t      at  = packet_begin(out);
-
-    buf_append_span(out, payload);
-    packet_end(out, at, &k->client->reader.next_seq);
-}
-
-static uint32_t
-packet_bytes(struct span s)
-{
-    return s.ptr[0] | (uint32_t)s.ptr[1] << 8 | (uint32_t)s.ptr[2] << 16;
-}
-
-/* The last packet tells how the session is. */
-static void
-send_rows(struct client_apply *k)
-{
-    struct client *c    = k->client;
-    struct span    rest = buf_unread(&k->answer);
-    struct ok      ok   = { 0 };
-
-    put_status(k, &ok);
-    while (rest.len > PACKET_HEADER_BYTES) {
-        uint32_t    n       = packet_bytes(rest);
-        struct span payload = { rest.ptr + PACKET_HEADER_BYTES, n };
-        rest                = span_from(rest, PACKET_HEADER_BYTES + n);
-        if (rest.len == 0)
-            reply_end_encode(stream_out(k->out), &c->reader.next_seq, c->session.capabilities,
-                             &ok);
-        else
-            put_packet(k, payload);
-    }
-    c->session.row_count = -1;
-}
-
-static struct span
-info_of(struct client_apply *k, char *text, size_t size)
-{
-    uint32_t warnings = k->client->session.warnings;
-    int      n = snprintf(text, size, "Records: %llu  Duplicates: %llu  Warnings: %u",
-                          (unsigned long long)k->records, (unsigned long long)k->duplicates,
-                          warnings);
-
-    return (struct span){ (uint8_t *)text, (size_t)n };
-}
-
-static void
-send_ok(struct client_apply *k)
-{
-    struct client          *c  = k->client;
-    struct session         *s  = &c->session;
-    const struct query_run *q  = k->q;
-    struct ok               ok = { 0 };
-    char                    text[128];
-    struct span             payload = span_from(buf_unread(&k->answer), PACKET_HEADER_BYTES);
-
-    (void)!reply_ok_decode(payload, s->capabilities, &ok);
-    ok.track = (struct span){ 0 };
-    if (k->verb == CHANGE_INSERT && !k->plain) {
-        ok.affected_rows = k->affected;
-        ok.insert_id     = k->insert_id;
-        ok.info          = (struct span){ 0 };
-        if (k->records != 1 || q->plan->plan.change->from_query)
-            ok.info = info_of(k, text, sizeof(text));
-        if (q->plan->plan.selects_into_table)
-            s->found_rows = k->records;
-    }
-    put_status(k, &ok);
-    s->row_count = (int64_t)ok.affected_rows;
-    reply_ok_encode(stream_out(k->out), &c->reader.next_seq, s->capabilities, &ok);
-}
 
 static void
 finish(struct client_apply *k)
@@ -193,9 +79,9 @@ finish(struct client_apply *k)
         bool rows = k->returning && buf_len(&k->answer) > PACKET_HEADER_BYTES &&
                     buf_unread(&k->answer).ptr[PACKET_HEADER_BYTES] != REPLY_OK;
         if (rows)
-            send_rows(k);
+            apply_send_rows(k);
         else
-            send_ok(k);
+            apply_send_ok(k);
     }
     q->seq    = c->reader.next_seq;
     q->failed = k->failed;
@@ -237,20 +123,30 @@ remarks_zeroes(const struct session *s)
            !sql_mode_has(mode, "STRICT_TRANS_TABLES") && !sql_mode_has(mode, "STRICT_ALL_TABLES");
 }
 
+static bool
+begins(struct span text, struct span word)
+{
+    return text.len > word.len && memcmp(text.ptr, word.ptr, word.len) == 0;
+}
+
 /* Rows that were locked cannot have changed, and values that were stored once need no words: else
  * it is a mistake of ours, or the shards', and nothing of it may stay. Only what is generated
  * may be remarked upon whatever is written, and zero dates. */
 static void
 check_counts(struct client_apply *k, const struct ok *ok)
 {
-    uint64_t counts[COUNTS] = { 0 };
-    bool     update         = k->at->text.len > 6 && memcmp(k->at->text.ptr, "UPDATE", 6) == 0;
+    uint64_t counts[APPLY_COUNTS] = { 0 };
+    bool     update         = begins(k->at->text, SPAN("UPDATE"));
+    bool     replace        = begins(k->at->text, SPAN("REPLACE"));
     char     text[160];
 
-    query_add_counts(ok->info, counts, COUNTS);
+    query_add_counts(ok->info, counts, APPLY_COUNTS);
     uint64_t found = update ? counts[0] : ok->affected_rows;
     bool     remarks = k->generates || remarks_zeroes(&k->client->session);
-    if (found == k->at->rows && (ok->warnings == 0 || remarks))
+    bool as_many = found == k->at->rows || (replace && found > k->at->rows);
+    if (k->insert_id == 0 && !update)
+        k->insert_id = ok->insert_id;
+    if (as_many && (ok->warnings == 0 || remarks))
         return;
     snprintf(text, sizeof(text), "of %llu rows that the statement changes the shards changed "
              "%llu, with %u warnings: it is undone", (unsigned long long)k->at->rows,
@@ -261,9 +157,9 @@ check_counts(struct client_apply *k, const struct ok *ok)
 static void
 add_inserted(struct client_apply *k, const struct ok *ok)
 {
-    uint64_t counts[COUNTS] = { 0 };
+    uint64_t counts[APPLY_COUNTS] = { 0 };
 
-    query_add_counts(ok->info, counts, COUNTS);
+    query_add_counts(ok->info, counts, APPLY_COUNTS);
     k->records += k->at->rows;
     k->affected += ok->affected_rows;
     if (ok->info.len != 0)
@@ -414,7 +310,7 @@ run_anew(struct query_run *q)
     client_plan_anew(c, q);
     if (k->step == APPLY_READ) {
         k->plain     = !changes(q);
-        k->verb      = k->plain ? CHANGE_UPDATE : q->plan->plan.change->verb;
+        k->verb      = verb_of(q);
         k->generates = change_has_generated(q);
         q->changing  = k->plain ? NULL : &k->changing;
     }
@@ -581,7 +477,7 @@ client_apply(struct client *c, struct query_run *q)
 
     *k = (struct client_apply){
         .client = c, .out = q->client, .done = q->ops->done, .q = q,
-        .verb = changes(q) ? q->plan->plan.change->verb : CHANGE_UPDATE,
+        .verb = verb_of(q),
         .plain = !changes(q), .keeps = q->plan->plan.keeps_lookups,
         .returning = q->plan->plan.returning, .more = q->more, .command = q->command,
         .now_s = q->fixed_s != 0 ? q->fixed_s : clock_wall_s(), /* as of one moment, all of it */

@@ -34,7 +34,7 @@ plan_one(struct gathering *g, uint32_t i, struct err *err)
     struct change_table      *t      = &g->changes[i];
 
     *t = (struct change_table){
-        .verb   = spec->verb,
+        .verb   = spec->targets[i].verb,
         .table  = &g->q->routes->routes->tables[source->table->table],
         .copy   = &source->copy,
         .target = &spec->targets[i],
@@ -46,8 +46,8 @@ plan_one(struct gathering *g, uint32_t i, struct err *err)
         return false;
     if (spec->verb == CHANGE_INSERT)
         source->copy.optional = optional_columns(g, t);
-    source->copy.unique = spec->verb != CHANGE_INSERT;
-    if (t->moves && spec->ignore)
+    source->copy.unique = spec->verb != CHANGE_INSERT || spec->meets;
+    if (t->moves && spec->ignore && spec->verb == CHANGE_UPDATE)
         return err_set(err, "UPDATE IGNORE of a column of a primary or unique key is not supported "
                             "on several shards: leave IGNORE out");
     if (t->moves && source->definition->referenced)
@@ -89,7 +89,9 @@ change_at(const struct gathering *g, uint32_t source)
 bool
 gather_keeps_before(const struct gathering *g, uint32_t i)
 {
-    return g->changes != NULL && spec_of(g)->verb != CHANGE_INSERT && change_at(g, i) != NULL;
+    const struct change_table *t = change_at(g, i);
+
+    return t != NULL && t->verb != CHANGE_INSERT;
 }
 
 void
@@ -235,7 +237,7 @@ read_next(struct gathering *g)
     g->writer = (struct change_writer){
         .t = t, .emit = take_statement, .context = g, .whole = g->q->changing->one_insert,
     };
-    if (spec->verb == CHANGE_INSERT) {
+    if (t->verb == CHANGE_INSERT) {
         g->writer.head = render(g, &spec->head, &g->head);
         g->writer.tail = render(g, &spec->tail, &g->tail);
     }
