@@ -76,7 +76,8 @@ struct blob_table {
     uint64_t        sequence;
     uint32_t        view_kind, n_columns, first_column, fenced;
     struct blob_ref hide, view_text;
-    uint32_t        view_collation, view_expands;
+    uint32_t        view_collation;
+    uint16_t        view_expands, view_unchecked;
     struct blob_ref lookups; /* "COLUMN FILLING TABLE\n" each; FILLING: 0 or 1 */
 };
 

@@ -357,7 +357,8 @@ wants_views(const struct planner *p)
     const struct plan *out = p->out;
     if (p->refused)
         return out->error.code == SQL_NOT_SUPPORTED;
-    return p->any_view && out->kind == PLAN_ONE && out->target.one_shard &&
+    return p->any_view && (out->kind == PLAN_ONE || out->kind == PLAN_WRITE) &&
+           out->target.one_shard &&
            out->gather == NULL && !target_certainly_one(p, &out->target);
 }
 

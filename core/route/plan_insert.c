@@ -512,7 +512,7 @@ insert_rows(struct planner *p)
         target->key    = sharded ? ROUTES_NONE : key;
         p->any_sharded |= others && !sharded;
     }
-    if (p->refused)
+    if (p->refused || view_writes_copies(p, m.table, (struct span){ 0 }))
         return;
     if (sharded && in->query == NULL && !is_placed_by_text(p))
         return;

@@ -10,7 +10,8 @@
  * plan_route.c  run time: operands to shards
  * plan_select.c, plan_scatter.c, plan_item.c, plan_group.c, plan_having.c  reads
  * plan_gather*.c   reads that are gathered; plan_change.c, plan_meet.c: and writes
- * plan_view.c   views as their SELECTs
+ * plan_view.c   views as their SELECTs; plan_view_write.c: as their tables;
+ *               plan_view_text.c
  * plan_match.c  MATCH ... AGAINST
  * plan_hide.c   what must not be seen while rows move
  * plan_write.c, plan_insert.c, insert_run.c, plan_once.c   writes
@@ -385,6 +386,18 @@ gathering_locks(const struct gathering *g)
 
 /* plan_view.c: a refused statement with views becomes a PLAN_EXPAND, if it can. */
 void plan_view(struct planner *p);
+/* Its text means the same in this session; else perhaps an error that says so. */
+bool view_is_sayable(struct planner *p, const struct route_table *view);
+/* plan_view_write.c: p->out->text has the view's table where a view is written. False: it cannot
+ * be; perhaps an error says why. */
+bool view_write(struct planner *p);
+/* plan_view_text.c: the table at a path, NULL: none is known; the view's block, NULL: it is no such
+ * thing, or not known, with ranges in view_text. */
+const struct route_table *view_table(const struct planner *p, const struct path *path);
+const struct query *view_query(struct planner *p, const struct route_table *view);
+/* Refused, as it is a view with a reference table, or that is the column's (`ptr` NULL: all of
+ * them): what no shard may write alone. */
+bool view_writes_copies(struct planner *p, const struct route_table *t, struct span column);
 
 /* plan_change.c: as plan_gather(), for the statement that is a write. */
 void plan_change(struct planner *p);

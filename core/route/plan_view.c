@@ -39,13 +39,8 @@ struct finder {
 static const struct route_table *
 find_view(const struct planner *p, const struct path *path)
 {
-    struct span schema   = path->schema.ptr != NULL ? path->schema : p->context->schema;
-    uint32_t    database = schema.len == 0 ? ROUTES_NONE : routes_database(p->routes, schema);
-    uint32_t    at = database == ROUTES_NONE ? ROUTES_NONE
-                                             : routes_table(p->routes, database, path->name);
-    if (at == ROUTES_NONE || p->routes->tables[at].kind != TABLE_VIEW)
-        return NULL;
-    return &p->routes->tables[at];
+    const struct route_table *t = view_table(p, path);
+    return t == NULL || t->kind != TABLE_VIEW ? NULL : t;
 }
 
 /* Of the joins of an UPDATE or DELETE, whose views may be what is written. */
@@ -94,8 +89,8 @@ has_byte(struct span text, uint8_t byte)
     return text.len != 0 && memchr(text.ptr, byte, text.len) != NULL;
 }
 
-static bool
-is_sayable(struct planner *p, const struct route_table *view)
+bool
+view_is_sayable(struct planner *p, const struct route_table *view)
 {
     struct span text  = view->view_text;
     bool        plain = text.len != 0 &&
@@ -264,9 +259,25 @@ find_uses(struct planner *p, struct finder *f)
     if (f->shadowed)
         return false;
     for (const struct view_use *u = f->uses; u != NULL; u = u->next)
-        if (!is_sayable(p, u->view))
+        if (!view_is_sayable(p, u->view))
             return false;
     return true;
+}
+
+static void
+become(struct planner *p, const char *reason)
+{
+    struct plan *out = p->out;
+    out->kind    = PLAN_EXPAND;
+    out->target  = (struct target){ .kind = TARGET_ANY };
+    out->merge   = NULL;
+    out->insert  = NULL;
+    out->gather  = NULL;
+    out->change  = NULL;
+    out->error   = (struct sql_error){ 0 };
+    out->reason  = reason;
+    out->is_read = out->is_write = out->reference_write = false;
+    p->refused   = false;
 }
 
 void
@@ -274,6 +285,12 @@ plan_view(struct planner *p)
 {
     struct finder f = { .p = p };
     if (p->stmt == NULL || !reads(p->stmt))
+        return;
+    if (p->stmt->kind != STMT_SELECT && view_write(p)) {
+        become(p, "a view of rows on several shards is its table");
+        return;
+    }
+    if (p->refused && p->out->error.code != SQL_NOT_SUPPORTED)
         return;
     f.written = written_by(p->stmt);
     if (!find_uses(p, &f))
@@ -290,15 +307,6 @@ plan_view(struct planner *p)
         see_titles(&f, top);
     if (f.failed)
         return;
-    struct plan *out = p->out;
-    out->text    = new_text(&f);
-    out->kind    = PLAN_EXPAND;
-    out->target  = (struct target){ .kind = TARGET_ANY };
-    out->merge   = NULL;
-    out->gather  = NULL;
-    out->change  = NULL;
-    out->error   = (struct sql_error){ 0 };
-    out->reason  = "a view of rows on several shards is its SELECT";
-    out->is_read = out->is_write = false;
-    p->refused   = false;
+    p->out->text = new_text(&f);
+    become(p, "a view of rows on several shards is its SELECT");
 }

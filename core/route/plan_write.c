@@ -7,8 +7,10 @@ struct written {
 };
 
 static void
-note_written(struct written *w, const struct instance *i)
+note_written(struct planner *p, struct written *w, const struct instance *i, struct span column)
 {
+    if (i != NULL)
+        (void)view_writes_copies(p, i->table, column);
     if (i == NULL || i->table == NULL) {
         w->global |= i != NULL;
     } else if (instance_sharded(i)) {
@@ -42,7 +44,7 @@ check_assignments(struct planner *p, struct scope *s, struct written *w)
         else if (i == NULL && p->any_sharded)
             return refuse(p, 1054, "Unknown column '%.*s' in 'field list'",
                           SHOWN(a->column.name));
-        note_written(w, i);
+        note_written(p, w, i, a->column.name);
         if (i != NULL && instance_sharded(i) && scope_column(s, &a->column, &column) == i &&
             column == i->key && !same_column(s, a->value, i, column))
             return NOT_YET(p, "shardd: '%.*s' is the key of '%.*s': changing it would move the row "
@@ -91,6 +93,8 @@ static void
 finish(struct planner *p, struct scope *s, const struct written *w, bool limited, bool returning)
 {
     struct target *t = &p->out->target;
+    if (p->refused)
+        return;
     p->out->is_write  = true;
     p->out->returning = returning;
     if (w->reference) {
@@ -203,14 +207,14 @@ delete_rows(struct planner *p)
         !scope_returning(p, s, d->returning))
         return;
     if (!d->multi)
-        note_written(&w, s->first);
+        note_written(p, &w, s->first, (struct span){ 0 });
     for (const struct table_item *t = d->multi ? d->targets : NULL; t != NULL; t = t->next) {
         struct instance *i = named(s, t);
         if (i == NULL) {
             refuse(p, 1109, "Unknown table '%.*s' in MULTI DELETE", SHOWN(t->table.name));
             return;
         }
-        note_written(&w, i);
+        note_written(p, &w, i, (struct span){ 0 });
     }
     finish(p, s, &w, d->limit != NULL, d->returning != NULL);
 }

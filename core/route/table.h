@@ -101,6 +101,8 @@ struct route_table {
     struct span                view_text; /* TABLE_VIEW: its SELECT as the server tells it, in
                                              utf8mb4, every name whole; empty: not known */
     uint16_t                   view_collation; /* collation_connection of who made it */
+    bool                       view_unchecked; /* TABLE_VIEW: it has no CHECK OPTION; false:
+                                                  it has, or that is not known */
     bool                       view_expands; /* no server has what it means: only its SELECT,
                                                 in its place, has. view_kind is TABLE_GLOBAL */
     uint32_t                   n_lookups; /* TABLE_SHARDED */

@@ -5,7 +5,7 @@
  *    "keys":    [{"name", "unique", "columns": [...], "whole": [bool, ...]}],
  *    "foreign": [{"name", "columns": [...], "database", "table", "references": [...]}],
  *    "comment", "auto_increment": next value or 0, "is_view",
- *    "view_text", "view_collation": of a view}
+ *    "view_text", "view_collation", "view_unchecked": of a view}
  *
  * "whole" is false where only a prefix of the column is in the key.
  */

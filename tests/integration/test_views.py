@@ -148,6 +148,79 @@ def test_writes_that_read_views(both, sql):
             connection.rollback()
 
 
+WRITES = [
+    "UPDATE places SET town = 'x' WHERE town = 'Rom'",
+    "UPDATE places SET years = years + 1, who = who + 100 WHERE who > 2",
+    "UPDATE places p SET p.years = (SELECT MAX(cents) FROM orders) WHERE p.town = 'Ulm'",
+    "UPDATE places JOIN orders ON orders.cents = years * 10 SET town = note",
+    "UPDATE places LEFT JOIN orders ON who = orders.id + 3 SET town = note",
+    "UPDATE places SET town = 'y' ORDER BY who DESC LIMIT 2",
+    "UPDATE places SET double_years = 5",
+    "UPDATE places SET age = 5",
+    "UPDATE some_places SET years = 7",
+    "UPDATE checked_places SET years = 35 WHERE town = 'Ulm'",
+    "UPDATE checked_places SET years = 5",
+    "UPDATE joined SET cents = age WHERE city = 'Rom'",
+    "UPDATE joined SET cents = 5, age = 5",
+    "DELETE FROM places WHERE double_years > 50 RETURNING *",
+    "DELETE FROM places WHERE town = 'Rom' ORDER BY who LIMIT 1",
+    "DELETE FROM places WHERE EXISTS (SELECT 1 FROM users WHERE users.id = who AND age > 25)",
+    "DELETE places FROM places JOIN orders ON orders.cents = years * 10",
+    "DELETE FROM some_places WHERE who > 3 RETURNING who, years + 1",
+    "INSERT INTO places (town, who) VALUES ('Prag', 50), ('Brno', 51)",
+    "INSERT INTO places (town, who) VALUES ('Prag', 50), ('Brno', 1) ON DUPLICATE KEY UPDATE "
+    "town = CONCAT(town, VALUES(town)), years = who",
+    "INSERT INTO places (town, who) SELECT note, id + 60 FROM orders",
+    "INSERT INTO places VALUES (70, 'x', 1, 2)",
+    "INSERT INTO some_places SET who = 70, years = 1",
+    "REPLACE INTO some_places VALUES (2, 'x', 1), (71, 'y', 2) RETURNING who, town",
+    "INSERT INTO some_places SELECT id + 80, note, cents FROM orders",
+    "INSERT INTO keyless VALUES ('x')",
+    "UPDATE keyless SET city = 'x' WHERE city = 'Rom'",
+    "UPDATE old_cities SET name = CONCAT(name, '!')",
+    "INSERT INTO old_cities VALUES ('Genf')",
+    "DELETE FROM old_cities WHERE name > 'R'",
+]
+WRITTEN = [
+    "CREATE VIEW places (who, town, years, double_years) AS SELECT id, city, age, age * 2 FROM "
+    "users AS u WHERE u.id > 0",
+    "CREATE VIEW some_places AS SELECT who, town, years FROM places WHERE years > 20",
+    "CREATE VIEW checked_places AS SELECT id, city AS town, age AS years FROM users WHERE age > 20 "
+    "WITH CHECK OPTION",
+    "CREATE VIEW joined AS SELECT u.id, u.city, u.age, o.cents FROM users u JOIN orders o ON "
+    "o.user_id = u.id",
+    "CREATE VIEW keyless AS SELECT city FROM users",
+    "CREATE VIEW old_cities AS SELECT name FROM cities WHERE name <> 'Bern'",
+]
+
+
+def test_writes(both):
+    """Through a view of one table, or of a join: also reference tables, in all their copies."""
+    for sql in WRITTEN:
+        both.run(sql)
+    for sql in WRITES:
+        for connection in both.connections:
+            connection.begin()
+        try:
+            both.compare(sql, ordered=False)
+            for table in ("users", "orders", "cities"):
+                both.compare(f"SELECT * FROM {table}", ordered=False)
+        finally:
+            for connection in both.connections:
+                connection.rollback()
+    for sql in ("UPDATE old_cities SET name = CONCAT(name, '!')",
+                "INSERT INTO old_cities VALUES ('Genf')"):
+        both.cluster.sql(sql, db="viewed")
+        both.cluster.fsck()
+    both.cluster.sql("DELETE FROM old_cities WHERE name = 'Genf'", db="viewed")
+    both.cluster.sql("UPDATE old_cities SET name = TRIM(TRAILING '!' FROM name)", db="viewed")
+    for sql in ("INSERT INTO checked_places VALUES (90, 'x', 1)", "INSERT INTO joined (id) "
+                "VALUES (5)"):
+        with pytest.raises(pymysql.err.MySQLError, match="shardd"):
+            both.cluster.sql(sql, db="viewed")
+    both.run("DROP VIEW " + ", ".join(sql.split()[2] for sql in WRITTEN))
+
+
 def test_own_changes_are_seen(both):
     for connection in both.connections:
         connection.begin()

@@ -19,6 +19,13 @@ static const struct route_table views[] = {
          .view_collation = 45),
     VIEW("vc", TABLE_GLOBAL, "select 'a' AS `id` from `app`.`users` limit 1",
          .view_expands = true),
+    VIEW("vd", TABLE_SHARDED, "select `app`.`users`.`id` AS `k`,`app`.`users`.`age` AS `n`,"
+         "`app`.`users`.`age` + 1 AS `m` from `app`.`users` where `app`.`users`.`age` > 5",
+         .view_unchecked = true),
+    VIEW("ve", TABLE_SHARDED, "select `app`.`users`.`id` AS `k` from `app`.`users` where "
+         "`app`.`users`.`age` > 5", .view_collation = 45),
+    VIEW("vf", TABLE_REFERENCE, "select `app`.`countries`.`id` AS `id` from `app`.`countries`",
+         .view_unchecked = true),
 };
 
 /* Behind "users", as they are sorted. */
@@ -66,7 +73,54 @@ static const struct plan_case cases[] = {
     /* What its shards can do with its name is left to them; else not. */
     { "SELECT id FROM vb", "expand; text: SELECT id FROM " VB " `vb`" },
     { "SELECT id FROM vg", "one home (s0)" },
+    /* What is written is its table. */
+    { "UPDATE vd SET n = n + 1",
+      "expand; text: UPDATE `app`.`users` AS `vd` SET `vd`.`age` = `vd`.`age` + :0 WHERE "
+      "(`vd`.`age` > 5)" },
+    { "UPDATE app.vd AS x SET x.n = m WHERE x.k IN (SELECT id FROM orders) LIMIT ?",
+      "expand; text: UPDATE `app`.`users` AS x SET `x`.`age` = (`x`.`age` + 1) WHERE (`x`.`id` "
+      "IN (SELECT id FROM orders)) AND (`x`.`age` > 5) LIMIT ?0" },
+    { "DELETE FROM vd WHERE n = 7 ORDER BY m RETURNING k, n + 1, m AS z",
+      "expand; text: DELETE FROM `app`.`users` WHERE (`users`.`age` = :0) AND (`users`.`age` > "
+      "5) ORDER BY (`users`.`age` + 1) RETURNING `users`.`id` AS `k`, `users`.`age` + :1 AS `n "
+      "+ 1`, (`users`.`age` + 1) AS z" },
+    { "DELETE vd FROM vd JOIN orders o ON o.amount = n",
+      "expand; text: DELETE vd FROM `app`.`users` AS `vd` JOIN orders o ON o.amount = "
+      "`vd`.`age` WHERE (`vd`.`age` > 5)" },
+    { "INSERT INTO vd (n, k) VALUES (1, 2) ON DUPLICATE KEY UPDATE n = VALUES(n) + k",
+      "expand; text: INSERT INTO `app`.`users` (`age`, `id`) VALUES (:0, :1) ON DUPLICATE KEY "
+      "UPDATE `users`.`age` = VALUES(`users`.`age`) + `users`.`id`" },
+    { "INSERT INTO vf VALUES (5)",
+      "expand; text: INSERT INTO `app`.`countries` (`id`) VALUES (:0)" },
+    { "DELETE FROM ve WHERE k > 5",
+      "expand; text: DELETE FROM `ve` USING `app`.`users` AS `ve` WHERE (`ve`.`id` > :0) AND "
+      "(`ve`.`age` > 5)" },
+    { "UPDATE vd SET m = 5",
+      "refuse 1348: Column 'm' is not updatable" },
+    { "UPDATE vd SET nosuch = 5",
+      "refuse 1054: Unknown column 'nosuch' in 'field list'" },
+    { "UPDATE vd SET n = age",
+      "refuse 1054: Unknown column 'age' in 'field list'" },
+    { "INSERT INTO vd VALUES (1, 2, 3)",
+      "refuse 1471: The target table vd of the INSERT is not insertable-into" },
     /* Not certain: */
+    { "UPDATE ve SET k = 5",
+      "refuse 1235: shardd: the view 've' has a CHECK OPTION (or was made before shardd kept "
+      "whether it has: make it anew), and the rows of this write may be on several shards: "
+      "write its table" },
+    { "INSERT INTO ve VALUES (5)",
+      "refuse 1235: shardd: the view 've' has a CHECK OPTION (or was made before shardd kept "
+      "whether it has: make it anew), and the rows of this write may be on several shards: "
+      "write its table" },
+    { "DELETE FROM vd WHERE EXISTS (SELECT 1 FROM users WHERE users.id = vd.k)",
+      "expand; text: DELETE FROM `vd` USING `app`.`users` AS `vd` WHERE (EXISTS (SELECT :0 FROM"
+      " users WHERE users.id = `vd`.`id`)) AND (`vd`.`age` > 5)" },
+    { "UPDATE vd SET n = 5 WHERE EXISTS (SELECT 1 FROM orders WHERE n = amount)",
+      "expand; text: UPDATE `app`.`users` AS `vd` SET `vd`.`age` = :0 WHERE (EXISTS (SELECT :1 "
+      "FROM orders WHERE `vd`.`age` = amount)) AND (`vd`.`age` > 5)" },
+    { "UPDATE orders LEFT JOIN vd ON vd.k = amount SET n = 5",
+      "refuse 1235: shardd: the rows of view 'vd' cannot be brought together with those of "
+      "other shards; use its SELECT instead" },
     { "WITH va AS (SELECT id FROM users) SELECT id FROM va WHERE id IN (SELECT n FROM app.va)",
       "refuse 1235: shardd: the rows of view 'va' cannot be brought together with those of other "
       "shards; use its SELECT instead" },
