@@ -438,6 +438,17 @@ pin(int cpu)
         log_warn("cannot stay on CPU %d: %s", cpu, strerror(errno));
 }
 
+/* Whoever has chosen a class for us, in the unit file say, has it; the niceness stays. */
+static void
+schedule(enum conf_class how)
+{
+    static const struct sched_param none;
+
+    if (how == CLASS_BATCH && sched_getscheduler(0) == SCHED_OTHER &&
+        sched_setscheduler(0, SCHED_BATCH, &none) != 0)
+        log_warn("cannot be scheduled as batch: %s", strerror(errno));
+}
+
 static bool
 worker_open(struct worker *w, struct err *err)
 {
@@ -445,6 +456,7 @@ worker_open(struct worker *w, struct err *err)
 
     name_log(w);
     pin(start->cpu);
+    schedule(w->ctx.conf.scheduling);
     /* A new master cannot see us before we have our slot, and may give it away. */
     if (getppid() != start->master || slots_epoch(start->slots) != start->master_epoch)
         return err_set(err, "the master is gone already");

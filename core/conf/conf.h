@@ -22,6 +22,12 @@ enum conf_steer {
     STEER_RANDOM, /* the kernel's choice among the listening sockets */
 };
 
+/* As in sched(7). */
+enum conf_class {
+    CLASS_BATCH,  /* SCHED_BATCH */
+    CLASS_NORMAL, /* as the master was started */
+};
+
 enum conf_access { ACCESS_ALL, ACCESS_GROUP, ACCESS_OWNER };
 
 enum conf_commit {
@@ -62,6 +68,7 @@ struct conf {
     char             server_version[64];
     uint32_t         workers; /* 0: one per CPU */
     bool             pin_cpus;
+    enum conf_class  scheduling;
     enum conf_steer  steer;
     uint32_t         backlog;
     /* clients */

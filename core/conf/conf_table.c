@@ -51,6 +51,10 @@ const struct conf_setting conf_settings[] = {
       "The number of worker processes. 0: one per CPU." },
     { BOOL(pin_cpus, "true"), CONF_RESTART,
       "Each worker runs on one CPU, when there are not more workers than CPUs." },
+    { ENUM(scheduling, "batch", "batch|normal"), CONF_RESTART,
+      "Where a worker has to share its CPU, as with servers on the same machine: with batch it "
+      "runs when the others pause, and then has the work of many clients to do at once; they "
+      "get more for less CPU time. With normal it interrupts the others for each statement." },
     { ENUM(steer, "auto", "auto|cpu|random"), CONF_RESTART,
       "Which worker gets a new connection: cpu is the one on the CPU that received it, random "
       "any, auto is cpu when there is exactly one pinned worker per CPU, else random." },

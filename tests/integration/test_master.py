@@ -29,6 +29,7 @@ class Shardd:
                          "http": f'"127.0.0.1:{self.http_port}"', "control": f'"{self.control}"',
                          "controller": f'"{self.folder}/none"', "log_format": '"human"',
                          "max_clients": 200, **settings}
+        self.command = []  # by which it is started
         self.masters = []
         self.seen = set()
 
@@ -38,8 +39,8 @@ class Shardd:
         self.log = self.folder / f"log{len(self.masters)}"
         with open(self.log, "w") as out:
             self.masters.append(subprocess.Popen(
-                [testbed.SHARDD, "-c", path], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                env={**os.environ, **(environment or {})}))
+                [*self.command, testbed.SHARDD, "-c", path], stdin=subprocess.DEVNULL,
+                stdout=out, stderr=out, env={**os.environ, **(environment or {})}))
         if wait:
             testbed.wait_for("shardd to listen or to end", lambda: self.master.poll() is not None
                              or self.said("workers listen on"))
@@ -120,6 +121,19 @@ def test_without_routes_it_serves_and_is_not_ready(shardd):
     assert status == 503 and "no routes" in why
     assert one.greeting() == NO_ROUTES
     assert 'shardd_workers{state="unready"} 2' in one.http("/metrics")[1]
+
+
+@pytest.mark.parametrize("settings, started, policy", [
+    ({}, "other", os.SCHED_BATCH), ({"scheduling": '"normal"'}, "other", os.SCHED_OTHER),
+    ({}, "idle", os.SCHED_IDLE)])
+def test_how_workers_are_scheduled(shardd, settings, started, policy):
+    """A class that was chosen for the program stays."""
+    one = shardd(**settings)
+    one.command = ["chrt", f"--{started}", "0"]
+    one.start()
+    testbed.wait_for("its workers", lambda: len(one.workers()) == 2)
+    for pid in one.workers():
+        testbed.wait_for("a worker's class", lambda pid=pid: os.sched_getscheduler(pid) == policy)
 
 
 def test_a_unix_socket(shardd):

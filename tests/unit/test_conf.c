@@ -96,7 +96,7 @@ values_are_read(void **state)
     struct buf  mistakes = { 0 };
 
     assert_true(load("instance = \"b-2\"; listen = \"[::1]:3306\"\nhttp = \"\";"
-                     "workers = 4; pin_cpus = false; steer = \"random\";"
+                     "workers = 4; pin_cpus = false; steer = \"random\"; scheduling = \"normal\";"
                      "max_packet_bytes = 1048576; merge_memory_bytes = \"5g\";"
                      "zerocopy_bytes = 0; commit = \"single\"; log_level = \"debug\";"
                      "client_out_high_water_bytes = 65536L; // a comment 99999999999999\n"
@@ -108,6 +108,7 @@ values_are_read(void **state)
     assert_int_equal(c.workers, 4);
     assert_false(c.pin_cpus);
     assert_int_equal(c.steer, STEER_RANDOM);
+    assert_int_equal(c.scheduling, CLASS_NORMAL);
     assert_int_equal(c.max_packet_bytes, 1 << 20);
     assert_int_equal(c.merge_memory_bytes, 5ULL << 30);
     assert_int_equal(c.zerocopy_bytes, 0);
