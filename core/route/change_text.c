@@ -387,9 +387,12 @@ flush_inserts(struct change_writer *w, struct buf *text, bool again)
 {
     if (w->n_moved == 0)
         return;
+    if (w->n_numbers != 0)
+        emit(w, &w->numbers, 0, again);
     buf_append_span(text, w->tail);
     emit(w, text, w->n_moved, again);
-    w->n_moved = 0;
+    w->n_moved   = 0;
+    w->n_numbers = 0;
 }
 
 static void
@@ -412,6 +415,19 @@ begin_insert(struct change_writer *w, struct buf *text)
     buf_append_text(text, ") VALUES ");
 }
 
+/* The next one of a sequence. */
+static bool
+put_number(struct change_writer *w, struct span call, struct buf *text, struct err *err)
+{
+    if (w->n_numbers == CHANGE_NUMBERS_MAX)
+        return err_set(err, "RETURNING cannot be said of more than %d numbers of a sequence",
+                       CHANGE_NUMBERS_MAX);
+    buf_append_text(&w->numbers, w->n_numbers == 0 ? "SELECT " : ", ");
+    buf_append_span(&w->numbers, call);
+    w->holes[w->n_numbers++] = (uint32_t)buf_len(text);
+    return true;
+}
+
 static bool
 add_insert(struct change_writer *w, const struct cell *cells, struct err *err)
 {
@@ -430,12 +446,18 @@ add_insert(struct change_writer *w, const struct cell *cells, struct err *err)
             continue;
         if (at > 0)
             buf_append_byte(text, ',');
-        if (!change_put_literal(t, column, cells[at++], text, err))
+        if (own && t->target->numbers != NULL && t->target->numbers[i].len != 0) {
+            if (!put_number(w, t->target->numbers[i], text, err))
+                return false;
+            at++;
+        } else if (!change_put_literal(t, column, cells[at++], text, err)) {
             return false;
+        }
     }
     buf_append_byte(text, ')');
     w->n_moved++;
-    if (!w->whole && (w->n_moved == ROWS_MAX || buf_len(text) > BYTES_MAX))
+    bool full = w->n_numbers != 0 && w->n_numbers + t->n_cells > CHANGE_NUMBERS_MAX;
+    if (!w->whole && (w->n_moved == ROWS_MAX || full || buf_len(text) > BYTES_MAX))
         flush_inserts(w, text, !own);
     return true;
 }
@@ -574,4 +596,5 @@ change_writer_fini(struct change_writer *w)
     free(w->values);
     change_cases_fini(&w->cases);
     buf_fini(&w->inserts);
+    buf_fini(&w->numbers);
 }

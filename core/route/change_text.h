@@ -41,7 +41,10 @@ const bool *change_before(struct arena *a, const struct change_table *t);
 /* For the engine. `n_before`: rows that the copy had before the statement. */
 void change_select_text(const struct change_table *t, uint64_t n_before, struct buf *out);
 
-/* A statement: it has to match so many rows. `again`: it comes behind all that is not. */
+enum { CHANGE_NUMBERS_MAX = 1000 }; /* of one statement */
+
+/* A statement: it has to match so many rows; 0: it is a SELECT of one row with numbers, and the
+ * next one has holes for them (change_writer.holes). `again`: it comes behind all that is not. */
 typedef void change_emit(void *context, struct span text, uint64_t rows, bool again);
 
 struct change_writer {
@@ -57,6 +60,9 @@ struct change_writer {
     struct buf                 names;              /* owned: what `values` name */
     struct change_cases        cases;              /* owned: small groups of rows */
     struct buf                 inserts;            /* owned: likewise */
+    struct buf                 numbers;            /* owned: what has to be said before `inserts` */
+    uint32_t                   n_numbers;          /* that it takes */
+    uint32_t                   holes[CHANGE_NUMBERS_MAX]; /* [n_numbers): where in `inserts` */
     uint32_t                   n_moved;
 };
 

@@ -85,6 +85,8 @@ struct change_target {
     uint32_t        n_columns; /* UPDATE: that are assigned, ascending; INSERT: that get values,
                                   in their order */
     const uint32_t *columns;   /* indexes in the routes' table */
+    const struct span *numbers; /* INSERT: [n_columns) of those that get a sequence's number when
+                                   the row is written: "NEXTVAL(s)", else empty; NULL: none */
     uint32_t        zero;      /* a column whose 0 asks for a number, which the engine does not
                                   know; ROUTES_NONE: there is none */
 };
@@ -94,6 +96,7 @@ struct change_spec {
     bool                        ignore;
     bool                        from_query; /* INSERT ... SELECT */
     bool                        meets;     /* INSERT: see above */
+    bool                        takes_numbers; /* INSERT: of sequences */
     bool                        answers;   /* INSERT: what the engine answers is the answer */
     uint32_t                    n_targets; /* at least one; INSERT: one, or an UPDATE and it */
     const struct change_target *targets;

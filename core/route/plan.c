@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "core/route/function_class.h"
+#include "core/route/gather.h"
 #include "core/route/plan_internal.h"
 #include "core/route/routine_look.h"
 
@@ -367,7 +368,8 @@ static void
 check_sequences(struct planner *p)
 {
     if (!p->refused && p->any_sharded && p->digest != NULL &&
-        (p->digest->flags & DIGEST_SEQUENCE) != 0 && p->out->kind != PLAN_ONCE)
+        (p->digest->flags & DIGEST_SEQUENCE) != 0 && p->out->kind != PLAN_ONCE &&
+        (p->out->kind != PLAN_CHANGE || !p->out->change->takes_numbers))
         NOT_YET(p, "shardd: a sequence is on its database's home, and rows of this statement may "
                    "be on other shards: ask for its number in a statement before");
 }

@@ -294,7 +294,7 @@ make_targets(struct planner *p, struct change_maker *m)
 {
     struct change_target *targets = make(p, m->n_targets * sizeof(*targets));
     if (m->spec->meets) {
-        if (!meet_targets(p, m))
+        if (!meet_targets(p, m) || !nextval_columns(p, m, &targets[0]))
             return false;
         head_and_tail(p, m, &m->spec->targets[m->spec->n_targets - 1]);
         if (m->targets[0]->meets != NULL || m->targets[0]->like != NULL)
@@ -317,7 +317,8 @@ make_targets(struct planner *p, struct change_maker *m)
     }
     if (m->spec->verb != CHANGE_INSERT)
         return true;
-    if (!insert_columns(p, m, &targets[0]) || !check_repeats(p, m))
+    if (!insert_columns(p, m, &targets[0]) || !check_repeats(p, m) ||
+        !nextval_columns(p, m, &targets[0]))
         return false;
     head_and_tail(p, m, &targets[0]);
     return true;
@@ -448,7 +449,9 @@ plan_change(struct planner *p)
     if (!begin(p, &m))
         return;
     gather_planner(p, &scratch, &g);
-    m.query                        = as_select(p);
+    m.query = nextval_query(p, &m);
+    if (m.query == NULL)
+        m.query = as_select(p);
     const struct gather_spec *made = gather_make(&g, m.query, &m);
     if (made != NULL && !engine) {
         gather_tell_of_engines(p);

@@ -125,6 +125,8 @@ check_statement(struct planner *p)
 {
     struct visitor v     = { check_query, check_table, check_expr, p };
     uint32_t       flags = p->digest == NULL ? 0 : p->digest->flags;
+    if (p->maker != NULL && p->maker->spec->takes_numbers)
+        flags &= ~(uint32_t)DIGEST_SEQUENCE;
     if ((flags & (DIGEST_LOCK_FUNCTION | DIGEST_SEQUENCE)) != 0)
         return NOT_YET(p, "shardd: locks and sequences in a statement on several shards are not "
                           "supported");
@@ -423,7 +425,8 @@ gather_make(struct planner *p, struct query *q, struct change_maker *m)
         out->n_waves = g->wave + 1;
     }
     out->tables = tables;
-    bool orders  = m == NULL ? gather_is_ordered(p) : m->spec->meets && m->spec->from_query;
+    bool orders  = m == NULL ? gather_is_ordered(p) : m->spec->takes_numbers ||
+                   (m->spec->meets && m->spec->from_query);
     out->ordered = orders && (p->stmt->flags & STMT_HAS_PERIOD) == 0;
     out->text    = gather_statement(p, list);
     out->asks_defaults = p->n_defaults != 0;

@@ -213,6 +213,8 @@ find_cuts(struct planner *p, const struct gathering *list, struct cuts *c)
     cut_matches(c, list);
     for (uint32_t i = 0; i < n_more; i++)
         cut(c, more[i], "");
+    for (uint32_t i = 0; p->maker != NULL && i < p->maker->n_nextvals; i++)
+        cut(c, p->maker->nextvals[i], "NULL");
 }
 
 const struct sql_template *

@@ -536,9 +536,20 @@ insert_rows(struct planner *p)
     }
 }
 
+/* Rows that are read may be on other shards than a sequence. */
+static void
+check_numbers(struct planner *p)
+{
+    if (!p->refused && p->any_sharded && p->stmt->insert->source == INSERT_QUERY &&
+        p->digest != NULL && (p->digest->flags & DIGEST_SEQUENCE) != 0)
+        NOT_YET(p, "shardd: a sequence is on its database's home, and rows of this statement may "
+                   "be on other shards: ask for its number in a statement before");
+}
+
 void
 plan_insert(struct planner *p)
 {
     insert_rows(p);
+    check_numbers(p);
     write_elsewhere(p);
 }

@@ -9,7 +9,7 @@
  * plan_text.c   templates: made from ranges of the statement, rendered
  * plan_route.c  run time: operands to shards
  * plan_select.c, plan_scatter.c, plan_item.c, plan_group.c, plan_having.c  reads
- * plan_gather*.c   reads that are gathered; plan_change.c, plan_meet.c: and writes
+ * plan_gather*.c   reads that are gathered; plan_change.c, plan_meet.c, plan_nextval.c: writes
  * plan_view.c   views as their SELECTs; plan_view_write.c: as their tables;
  *               plan_view_text.c
  * plan_match.c  MATCH ... AGAINST
@@ -107,6 +107,8 @@ struct class {
     struct instance        *exported; /* the derived table that stands for them */
     bool                    null_rejected; /* `group` comes from a WHERE over the outer join */
 };
+
+struct change_target;
 
 struct planner {
     struct arena              *arena;
@@ -410,11 +412,17 @@ struct change_maker {
     struct gathering  **targets;
     bool              **columns; /* UPDATE: [n_targets], those assigned */
     bool                assigns; /* user variables, somewhere */
+    uint32_t            n_nextvals; /* INSERT ... SELECT: NEXTVAL(), ascending */
+    struct range       *nextvals;
 };
 
 /* The tables that are written; `top` is the scope of maker.query, `list` may grow. */
 bool change_targets(struct planner *p, struct change_maker *m, struct scope *top,
                     struct gathering **list);
+/* plan_nextval.c: an INSERT ... SELECT without its NEXTVAL(s), NULL: it has none, or none that
+ * could be taken later; the columns that get them. */
+struct query *nextval_query(struct planner *p, struct change_maker *m);
+bool nextval_columns(struct planner *p, const struct change_maker *m, struct change_target *t);
 /* plan_meet.c: what an INSERT says of duplicates and answers, where shards cannot: looked at like
  * the rest of what it reads, whose scope is `source`. False: refused. */
 bool meet_tail(struct planner *p, struct change_maker *m, struct scope *source);

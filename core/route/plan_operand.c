@@ -3,7 +3,7 @@
 
 #include "core/route/plan_internal.h"
 
-enum { VARIABLES_MAX = 32 };
+enum { VARIABLES_MAX = 1000, VARIABLES_FIRST = 8 }; /* as many as plan_once() makes */
 
 uint16_t
 collation_named(struct span name)
@@ -76,6 +76,22 @@ operand_constant(struct operand *out, enum key_value_kind kind, struct span byte
     return true;
 }
 
+/* Grows when n is a power of two. */
+static struct span *
+room_for_one(struct planner *p, struct plan *plan)
+{
+    uint32_t     n     = plan->n_user_variables;
+    struct span *names = (struct span *)(uintptr_t)plan->user_variables;
+
+    if (n != 0 && (n < VARIABLES_FIRST || (n & (n - 1)) != 0))
+        return names;
+    names = make(p, (n < VARIABLES_FIRST ? VARIABLES_FIRST : 2 * n) * sizeof(*names));
+    if (n != 0)
+        memcpy(names, plan->user_variables, n * sizeof(*names));
+    plan->user_variables = names;
+    return names;
+}
+
 /* Its value is the session's, unless the statement itself changes it. */
 static bool
 operand_variable(struct planner *p, const struct expr *e, struct operand *out)
@@ -94,8 +110,7 @@ operand_variable(struct planner *p, const struct expr *e, struct operand *out)
             return true;
     if (plan->n_user_variables == VARIABLES_MAX)
         return false;
-    if (names == NULL)
-        plan->user_variables = names = make(p, VARIABLES_MAX * sizeof(*names));
+    names                           = room_for_one(p, plan);
     names[plan->n_user_variables++] = name;
     return true;
 }

@@ -49,6 +49,14 @@ def test_writes_have_one_moment(tables):
         tables, "SELECT NOW(6) FROM t WHERE id = 1") > first)
 
 
+def test_many_keys_are_computed(tables):
+    """Each row keeps its own, however many there are."""
+    for n in 40, 1050:
+        tables.run("INSERT INTO t (id, n) VALUES " +
+                   ", ".join(f"({n} * 1000 + {i}, {i})" for i in range(n)))
+        tables.compare(f"SELECT COUNT(*), SUM(id = {n} * 1000 + n) FROM t WHERE id >= {n} * 1000")
+
+
 def test_reads_have_one_moment(tables):
     tables.run("INSERT INTO t (id) VALUES " + ", ".join(f"({i})" for i in range(20)))
     c = tables.connections[0]

@@ -71,11 +71,42 @@ def test_numbers_in_sharded_rows(both):
 @pytest.mark.parametrize("sql", [
     "SELECT NEXTVAL(s), id FROM users", "UPDATE users SET v = NEXTVAL(s)",
     *(f"SELECT NEXTVAL(s) FROM users WHERE id = {i}" for i in range(1, 5)),
-    "INSERT INTO users SELECT NEXTVAL(s), 1 FROM settings",
+    "INSERT INTO users SELECT NEXTVAL(s) + 1, 1 FROM settings",
+    "INSERT INTO users SELECT id, NEXTVAL(s) FROM settings ON DUPLICATE KEY UPDATE v = "
+    "settings.v",
     "INSERT INTO users VALUES (1, 2) ON DUPLICATE KEY UPDATE v = NEXTVAL(s)"])
 def test_what_runs_where_the_rows_are(both, sql):
     with pytest.raises(pymysql.err.NotSupportedError, match="sequence"):
         both.cluster.sql(sql, db=DB)
+
+
+SELECTED = [
+    "INSERT INTO users SELECT NEXTVAL(s), id FROM settings",
+    "INSERT INTO users (v, id) SELECT id, NEXT VALUE FOR s FROM users WHERE v < 60 ORDER BY id "
+    "DESC",
+    "INSERT INTO settings SELECT NEXTVAL(s), NEXTVAL(counting.s) FROM users WHERE v < 50",
+    "INSERT INTO users SELECT NEXTVAL(s), v FROM users WHERE id < 0",
+    "INSERT INTO users SELECT NEXTVAL(s), 5 FROM users WHERE id < 100 RETURNING id",
+    "REPLACE INTO users SELECT id, NEXTVAL(s) FROM users WHERE id < 4 ORDER BY id",
+    "INSERT IGNORE INTO users SELECT id, NEXTVAL(s) FROM users WHERE id < 4 ORDER BY id",
+    "INSERT INTO users SELECT id, NEXTVAL(s) FROM users WHERE id < 6 ORDER BY id ON DUPLICATE KEY "
+    "UPDATE v = -VALUES(v)",
+    "INSERT INTO copied SELECT id, NEXTVAL(s) FROM users",
+    "DELETE FROM copied",
+    "INSERT INTO copied SELECT NEXTVAL(s), seq FROM seq_1_to_1100",
+    "SELECT COUNT(*), MIN(id), MAX(id), SUM(id), SUM(v) FROM copied",
+]
+
+
+def test_numbers_of_selected_rows(both):
+    """As many as rows are written, in their order, by one statement or several."""
+    both.run("CREATE TABLE copied (id BIGINT PRIMARY KEY, v INT)")
+    for sql in SELECTED:
+        both.compare(sql)
+        both.compare("SELECT * FROM users ORDER BY id")
+        both.compare("SELECT * FROM settings ORDER BY id")
+    both.compare("SELECT NEXTVAL(s)")
+    both.run("DROP TABLE copied")
 
 
 def test_numbers_for_sharded_rows(both):

@@ -40,6 +40,8 @@ struct client_apply {
     enum query_command command;
     double           now_s;
     uint64_t         records, affected, duplicates, insert_id;
+    uint32_t          n_numbers; /* of sequences, for the next statement */
+    const struct span *numbers;
     bool             failed;
     struct sql_error error;
 };
@@ -47,5 +49,13 @@ struct client_apply {
 /* The answer that was kept, to the client: rows of RETURNING; or the sum of what was done. */
 void apply_send_rows(struct client_apply *k);
 void apply_send_ok(struct client_apply *k);
+
+/* The statement is undone; the first error is told. */
+void apply_fail(struct client_apply *k, const struct sql_error *error);
+void apply_fail_with(struct client_apply *k, const char *text);
+
+/* Numbers of sequences: a SELECT has been answered; the statement with them in its holes. */
+void        apply_take_numbers(struct client_apply *k);
+struct span apply_fill(struct client_apply *k, const struct change_statement *s);
 
 #endif

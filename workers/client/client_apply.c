@@ -96,21 +96,21 @@ finish(struct client_apply *k)
 
 /* --- statements of ours --------------------------------------------------- */
 
-static void
-fail(struct client_apply *k, const struct sql_error *error)
+void
+apply_fail(struct client_apply *k, const struct sql_error *error)
 {
     if (!k->failed)
         k->error = *error;
     k->failed = true;
 }
 
-static void
-fail_with(struct client_apply *k, const char *text)
+void
+apply_fail_with(struct client_apply *k, const char *text)
 {
     struct sql_error error;
 
     sql_error_set(&error, SQL_UNKNOWN_ERROR, "shardd: %s", text);
-    fail(k, &error);
+    apply_fail(k, &error);
 }
 
 /* In such a sql_mode a zero date is stored, and remarked upon each time. */
@@ -151,7 +151,7 @@ check_counts(struct client_apply *k, const struct ok *ok)
     snprintf(text, sizeof(text), "of %llu rows that the statement changes the shards changed "
              "%llu, with %u warnings: it is undone", (unsigned long long)k->at->rows,
              (unsigned long long)found, ok->warnings);
-    fail_with(k, text);
+    apply_fail_with(k, text);
 }
 
 static void
@@ -180,9 +180,19 @@ keep_answer(struct client_apply *k)
     buf_append_span(&k->answer, buf_unread(&k->sink.out));
 }
 
+static bool
+asks_numbers(const struct client_apply *k)
+{
+    return (k->step == APPLY_NOW || k->step == APPLY_BEHIND) && k->at->rows == 0;
+}
+
 static void
 read_answer(struct client_apply *k)
 {
+    if (asks_numbers(k)) {
+        apply_take_numbers(k);
+        return;
+    }
     struct span      payload = span_from(buf_unread(&k->sink.out), PACKET_HEADER_BYTES);
     bool             writes  = k->step == APPLY_NOW || k->step == APPLY_BEHIND;
     bool             tells   = k->verb == CHANGE_INSERT && k->returning && writes;
@@ -192,7 +202,7 @@ read_answer(struct client_apply *k)
                                                           : NULL;
 
     if (payload.len != 0 && payload.ptr[0] == REPLY_ERR && reply_err_decode(payload, &error))
-        fail(k, error.code == ERR_DUPLICATE && refused != NULL ? refused : &error);
+        apply_fail(k, error.code == ERR_DUPLICATE && refused != NULL ? refused : &error);
     else if (payload.len != 0 && payload.ptr[0] == REPLY_OK &&
              reply_ok_decode(payload, k->client->session.capabilities, &ok)) {
         if (k->step == APPLY_READ)
@@ -204,7 +214,7 @@ read_answer(struct client_apply *k)
     } else if (payload.len != 0 && (tells || (k->step == APPLY_READ && k->returning)))
         keep_answer(k);
     else
-        fail_with(k, "a part of the statement was not answered as it should be");
+        apply_fail_with(k, "a part of the statement was not answered as it should be");
     buf_clear(&k->sink.out);
 }
 
@@ -219,7 +229,7 @@ plan_lookups(struct client_apply *k, const struct routes *r)
     k->lookups = LOOKUPS_WRITE;
     if (!k->failed && !lookup_statements(&k->arena, r, k->taking.parts, k->taking.n, &k->lookup,
                                          &err))
-        fail_with(k, err.text);
+        apply_fail_with(k, err.text);
 }
 
 static void
@@ -227,8 +237,9 @@ check_lookup(struct client_apply *k, const struct ok *ok)
 {
     if (!k->lookup->exact || ok->affected_rows == k->lookup->rows)
         return;
-    fail_with(k, "a lookup of the table lacks values that its rows have, and the statement is "
-              "undone: 'shardctl fsck' tells which, and 'shardctl fsck --repair' adds them");
+    apply_fail_with(k, "a lookup of the table lacks values that its rows have, and the statement "
+                    "is undone: 'shardctl fsck' tells which, and 'shardctl fsck --repair' adds "
+                    "them");
 }
 
 static void
@@ -239,10 +250,10 @@ read_lookup_answer(struct client_apply *k, const struct routes *r)
     struct ok        ok = { 0 };
 
     if (payload.len != 0 && payload.ptr[0] == REPLY_ERR && reply_err_decode(payload, &error))
-        fail(k, &error);
+        apply_fail(k, &error);
     else if (payload.len == 0 || payload.ptr[0] != REPLY_OK ||
              !reply_ok_decode(payload, k->client->session.capabilities, &ok))
-        fail_with(k, "a lookup was not written as it should be");
+        apply_fail_with(k, "a lookup was not written as it should be");
     buf_clear(&k->sink.out);
     if (k->lookups == LOOKUPS_TAKE) {
         plan_lookups(k, r);
@@ -287,13 +298,14 @@ part_done(struct query_run *q)
         return;
     }
     if (k->step == APPLY_READ && k->changing.error.code != 0)
-        fail(k, &k->changing.error);
-    if (k->step == APPLY_READ || k->verb == CHANGE_INSERT)
+        apply_fail(k, &k->changing.error);
+    bool numbers = asks_numbers(k);
+    if (k->step == APPLY_READ || (k->verb == CHANGE_INSERT && !numbers))
         diagnostics_keep(&c->session, &k->kept);
     else
         diagnostics_clear(&c->session);
     read_answer(k);
-    bool wrote = k->step == APPLY_NOW || k->step == APPLY_BEHIND ||
+    bool wrote = (k->step == APPLY_NOW && !numbers) || k->step == APPLY_BEHIND ||
                  (k->step == APPLY_READ && k->plain);
     if (wrote && !k->failed && k->keeps)
         k->lookups = LOOKUPS_DUE;
@@ -394,7 +406,9 @@ static void
 write_next(struct client_apply *k, const struct change_statement *next)
 {
     k->at = next;
-    say(k, next->text, k->returning && k->command == QUERY_EXECUTE ? QUERY_EXECUTE : QUERY_TEXT);
+    struct span text = next->n_holes != 0 ? apply_fill(k, next) : next->text;
+    bool answers = k->returning && k->command == QUERY_EXECUTE && next->rows != 0;
+    say(k, text, answers ? QUERY_EXECUTE : QUERY_TEXT);
 }
 
 /* True: something about lookups is under way. */

@@ -17,7 +17,10 @@ struct query_run;
 
 struct change_statement {
     struct span              text;
-    uint64_t                 rows; /* of its VALUES, or that it has to match */
+    uint64_t                 rows; /* of its VALUES, or that it has to match; 0: it asks for
+                                      numbers of sequences, which the next one has holes for: */
+    uint32_t                 n_holes;
+    const uint32_t          *holes; /* [n_holes), ascending */
     struct change_statement *next;
 };
 

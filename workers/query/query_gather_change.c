@@ -23,6 +23,9 @@ optional_columns(struct gathering *g, const struct change_table *t)
     for (uint32_t i = 0; i < copy->n; i++)
         optional[i] = copy->definition->columns[i].auto_increment ||
                       t->table->columns[i].generated;
+    for (uint32_t i = 0; t->target->numbers != NULL && i < t->target->n_columns; i++)
+        if (t->target->numbers[i].len != 0)
+            optional[t->target->columns[i]] = true;
     return optional;
 }
 
@@ -122,6 +125,12 @@ take_statement(void *context, struct span text, uint64_t rows, bool behind)
     struct change_statement *s = arena_alloc(c->arena, sizeof(*s));
 
     *s = (struct change_statement){ .text = arena_copy(c->arena, text), .rows = rows };
+    if (rows != 0 && g->writer.n_numbers != 0) {
+        struct span holes = { (const uint8_t *)g->writer.holes,
+                              g->writer.n_numbers * sizeof(uint32_t) };
+        s->n_holes = g->writer.n_numbers;
+        s->holes   = (const uint32_t *)(const void *)arena_copy(c->arena, holes).ptr;
+    }
     append(behind ? &c->behind : &c->now, s);
 }
 
