@@ -81,6 +81,7 @@ enum change_verb { CHANGE_INSERT, CHANGE_UPDATE, CHANGE_DELETE };
 
 struct change_target {
     enum change_verb verb;
+    bool            whole;     /* every row of the table is fetched */
     uint32_t        at;        /* in gather_spec.tables; all columns of it are there */
     uint32_t        n_columns; /* UPDATE: that are assigned, ascending; INSERT: that get values,
                                   in their order */

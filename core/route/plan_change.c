@@ -127,6 +127,9 @@ update_targets(struct planner *p, struct change_maker *m, struct scope *s,
             return NOT_YET(p, "shardd: '%.*s' is generated: it cannot be written",
                            SHOWN(a->column.name));
         m->columns[at][column] = true;
+        /* Which rows it leaves alone depends on all that have keys. */
+        g->whole |= p->stmt->update->ignore &&
+                    (column == g->table->key || g->table->columns[column].primary != 0);
     }
     return true;
 }
@@ -362,7 +365,7 @@ void
 change_limit(const struct planner *p, struct gathering *list, struct scope *top)
 {
     const struct query *q = p->whole;
-    if (p->stmt->kind == STMT_INSERT || list->all_rows || q->limit == NULL ||
+    if (p->stmt->kind == STMT_INSERT || list->all_rows || list->whole || q->limit == NULL ||
         q->limit->count == NULL ||
         q->limit->offset != NULL || q->limit->rows_examined != NULL || q->limit->with_ties ||
         (p->stmt->flags & STMT_HAS_SUBQUERY) != 0 || list->next != NULL ||

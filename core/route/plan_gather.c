@@ -388,6 +388,13 @@ table_spec(struct planner *p, const struct gathering *list, const struct gatheri
     return t;
 }
 
+static void
+note_place(struct change_target *t, uint32_t at, const struct gathering *g)
+{
+    t->at    = at;
+    t->whole = g->whole;
+}
+
 const struct gather_spec *
 gather_make(struct planner *p, struct query *q, struct change_maker *m)
 {
@@ -419,7 +426,7 @@ gather_make(struct planner *p, struct query *q, struct change_maker *m)
         tables[at] = table_spec(p, list, g);
         for (uint32_t i = 0; m != NULL && i < m->spec->n_targets; i++)
             if (m->targets[m->spec->meets ? 0 : i] == g)
-                ((struct change_target *)(uintptr_t)m->spec->targets)[i].at = at;
+                note_place((struct change_target *)(uintptr_t)&m->spec->targets[i], at, g);
         at++;
         out->hides |= hide_table(p, g->table);
         out->n_waves = g->wave + 1;

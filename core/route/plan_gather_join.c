@@ -82,7 +82,8 @@ static bool
 may_lack(const struct joins *j, const struct gathering *g)
 {
     bool inserts = j->m != NULL && j->m->spec->verb == CHANGE_INSERT;
-    return g->n_occurrences == 1 && !g->empty && g->limit == NULL && !(inserts && g->changed);
+    return g->n_occurrences == 1 && !g->empty && !g->whole && g->limit == NULL &&
+           !(inserts && g->changed);
 }
 
 static void

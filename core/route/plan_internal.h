@@ -345,7 +345,7 @@ struct gathering {
     bool                      changed;  /* the statement writes it */
     bool                      empty;    /* ... and does not read it */
     bool                      all_rows; /* whatever the conditions say */
-    bool                      whole;    /* a new row may meet any of its rows; */
+    bool                      whole;    /* a new row, or key, may meet any of its rows; */
     const struct key_group   *meets;    /* ... those with these keys; */
     struct gathering         *like;     /* ... those whose key another has in this column */
     uint32_t                  like_column;

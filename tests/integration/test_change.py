@@ -161,6 +161,15 @@ WRITES = [
     "INSERT INTO b (id, v) SELECT id + 5, v FROM a ON DUPLICATE KEY UPDATE v = VALUES(v) + @none",
     "INSERT INTO b (id, v) SELECT id + 5000, v FROM a ON DUPLICATE KEY UPDATE id = 7",
     "INSERT INTO b (nosuch) SELECT id FROM a",
+    # and leaves rows alone that would meet others
+    "UPDATE IGNORE a SET id = id + 1",
+    "UPDATE IGNORE a SET id = 4 WHERE k = 3",
+    "UPDATE IGNORE a SET id = id + 2, v = 1 WHERE k < 4 ORDER BY id DESC LIMIT 9",
+    "UPDATE IGNORE a JOIN b ON a.k = b.k SET a.id = 200 + b.id WHERE a.v > 5 AND b.id < 16",
+    "UPDATE IGNORE p SET g = 3",
+    "UPDATE IGNORE p SET l = 2, v = v + 1 WHERE v > 7",
+    "UPDATE IGNORE z SET id = id + 1",
+    "UPDATE IGNORE h SET id = (SELECT MAX(k) FROM a) WHERE id < 9",
     # what becomes of rows that are there needs other rows, or moves them
     "INSERT INTO b (id, v) VALUES (10, 1), (301, 2) ON DUPLICATE KEY UPDATE v = (SELECT MAX(k) "
     "FROM a), s = CONCAT(s, VALUES(v))",

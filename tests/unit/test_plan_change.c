@@ -110,6 +110,9 @@ static const struct plan_case cases[] = {
       "LOCK IN SHARE MODE; app.users all: SELECT id,name,age,score,kind,born,ratio,bio,ip,price"
       " FROM `app`.`users` FOR UPDATE by id of orders.user_id; then UPDATE app.users: age, "
       "INSERT into app.users: id,name,age,score,kind,born,ratio,bio,ip,price" },
+    { "UPDATE IGNORE users SET id = 5 WHERE name = 'x' ORDER BY id LIMIT 1",
+      "change app.users all: SELECT id,name,age,score,kind,born,ratio,bio,ip,price FROM "
+      "`app`.`users` FOR UPDATE; then UPDATE app.users: id" },
     { "UPDATE users SET age = (@a := (SELECT MAX(amount) FROM orders))",
       "change app.users all: SELECT id,name,age,score,kind,born,ratio,bio,ip,price FROM "
       "`app`.`users` FOR UPDATE; app.orders all: SELECT amount FROM `app`.`orders` LOCK IN SHARE "

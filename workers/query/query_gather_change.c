@@ -50,9 +50,9 @@ plan_one(struct gathering *g, uint32_t i, struct err *err)
     if (spec->verb == CHANGE_INSERT)
         source->copy.optional = optional_columns(g, t);
     source->copy.unique = spec->verb != CHANGE_INSERT || spec->meets;
-    if (t->moves && spec->ignore && spec->verb == CHANGE_UPDATE)
-        return err_set(err, "UPDATE IGNORE of a column of a primary or unique key is not supported "
-                            "on several shards: leave IGNORE out");
+    if (t->moves && spec->ignore && spec->verb == CHANGE_UPDATE && !t->target->whole)
+        return err_set(err, "UPDATE IGNORE of a column of a unique key that is not in the primary "
+                            "key is not supported on several shards: leave IGNORE out");
     if (t->moves && source->definition->referenced)
         return err_set(err, "foreign keys refer to table %.*s (or its name does not tell), so a "
                             "column of its primary or unique key cannot be written on several "
