@@ -63,7 +63,7 @@ check_expr(struct visitor *v, struct expr *e)
         break;
     case EXPR_DEFAULT:
         p->n_defaults++;
-        if (e->n_args == 0 || p->stmt->kind == STMT_INSERT)
+        if (e->n_args == 0)
             NOT_YET(p, "shardd: DEFAULT(column) over several shards is not supported here");
         break;
     default: break;

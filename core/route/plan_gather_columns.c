@@ -79,6 +79,19 @@ see_table(struct visitor *v, struct table_ref *ref)
     return true;
 }
 
+/* Of the table that an INSERT writes, whose columns are all wanted. Its copy has no default for
+ * numbers that are not given yet. */
+static bool
+is_of_target(const struct planner *p, const struct path *path)
+{
+    if (p->stmt->kind != STMT_INSERT || p->maker == NULL || p->maker->n_targets == 0)
+        return false;
+    const struct route_table *t  = p->maker->targets[0]->table;
+    uint32_t                  at = routes_column(t, path->name);
+    return at != ROUTES_NONE && at != t->auto_increment && !t->columns[at].generated &&
+           (path->table.ptr == NULL || span_equal_nocase(path->table, t->name));
+}
+
 /* What a column's default is computed from may be any other one. */
 static void
 want_default(struct columns *c, struct expr *e)
@@ -88,8 +101,10 @@ want_default(struct columns *c, struct expr *e)
     struct instance  *i = of != NULL && of->kind == EXPR_COLUMN
                               ? scope_column(c->s, of->path, &column) : NULL;
     struct gathering *g = i == NULL || i->ref == NULL ? NULL : gathering_of(c->list, i);
-    if (g == NULL)
+    if (g == NULL) {
+        c->n_defaults += of != NULL && of->kind == EXPR_COLUMN && is_of_target(c->p, of->path);
         return;
+    }
     c->n_defaults++;
     for (uint32_t at = 0; at < g->table->n_columns; at++)
         g->wanted[at] = true;

@@ -212,6 +212,12 @@ WRITES = [
     "FROM a)",
     "INSERT INTO z (v) VALUES (5), (6) ON DUPLICATE KEY UPDATE v = (SELECT COUNT(*) FROM a)",
     "INSERT INTO z (id, v) VALUES (1, 5), (2, 6) ON DUPLICATE KEY UPDATE id = id + 900",
+    # defaults of the table and of others
+    "INSERT INTO a (id, v, k) VALUES ((SELECT MAX(k) + 900 FROM b), DEFAULT(v), 1 + DEFAULT(a.v))",
+    "INSERT INTO a (id, v) SELECT id + 900, DEFAULT(a.v) FROM a",
+    "INSERT INTO a (id, v) VALUES (1, 2), (990, 3) ON DUPLICATE KEY UPDATE v = DEFAULT(v) + "
+    "(SELECT COUNT(*) FROM b), k = DEFAULT",
+    "INSERT INTO a (id, v) VALUES (1, DEFAULT(nosuch) + (SELECT COUNT(*) FROM b))",
     # a key that is not stored as it is written
     "INSERT INTO b (id, v) VALUES ('12x', 1)",
     "INSERT INTO b (id, v) VALUES (' 212 ', 1), (213.4, 2), (0x3030, 3)",
@@ -251,6 +257,22 @@ WRITES = [
 @pytest.mark.parametrize("sql", WRITES)
 def test_write(pair, sql):
     write(pair, sql)
+
+
+@pytest.mark.parametrize("sql", [
+    "INSERT INTO z (id, v) VALUES (431, 1), (442, 2), (453, 3), (434, 4)",
+    "INSERT IGNORE INTO z (id, v) VALUES (431, 1), (442, 2), (1, 3), (2, 4)",
+    "REPLACE INTO z (id, v) VALUES (431, 1), (1, 3), (442, 2)",
+    "INSERT INTO z (id, v) VALUES (1, 1), (2, 2), (431, 3) ON DUPLICATE KEY UPDATE v = 7",
+])
+def test_numbers_that_rows_bring_are_told(pair, sql):
+    """Of several rows the last one's."""
+    for c in pair.connections:
+        c.begin()
+    ours, theirs = pair.answers(sql)
+    for c in pair.connections:
+        c.rollback()
+    assert (ours.insert_id, ours.affected) == (theirs.insert_id, theirs.affected)
 
 
 def test_prepared(pair):

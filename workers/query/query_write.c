@@ -106,6 +106,20 @@ add_up_info(struct query_run *q)
 
 /* --- the end ------------------------------------------------------------- */
 
+/* Of rows that bring their own numbers a server tells the last one's. */
+static uint64_t
+last_number(const struct query_run *q)
+{
+    const struct insert_spec *spec = q->plan->plan.insert;
+    uint64_t                  id   = 0;
+
+    if (q->inserting == NULL || q->plan->plan.kind != PLAN_INSERT)
+        return 0;
+    for (uint32_t row = spec->n_rows; row > 0 && id == 0; row--)
+        id = q->legs[query_insert_leg(q, row - 1)].insert_id;
+    return id;
+}
+
 static void
 answer_ok(struct query_run *q)
 {
@@ -114,6 +128,8 @@ answer_ok(struct query_run *q)
     uint32_t              warnings = 0;
     uint64_t              id       = w->insert_id;
 
+    if (id == 0 && w->first == ROUTES_NONE)
+        id = last_number(q);
     for (uint32_t i = 0; i < q->n_legs; i++) {
         const struct leg *leg = &q->legs[i];
         if (w->first != ROUTES_NONE && i != w->first)
