@@ -488,6 +488,16 @@ is_placed_by_text(struct planner *p)
                       "them before");
 }
 
+/* Of its columns nothing is known, so neither is where a row belongs: its table knows. */
+static bool
+is_sharded_view(struct planner *p, const struct instance *target)
+{
+    return target->table != NULL && target->table->kind == TABLE_VIEW &&
+           target->table->view_kind == TABLE_SHARDED &&
+           !NOT_YET(p, "shardd: rows of several shards cannot be written into '%.*s', which is no "
+                       "table that is known", SHOWN(target->table->name));
+}
+
 static void
 insert_rows(struct planner *p)
 {
@@ -512,7 +522,8 @@ insert_rows(struct planner *p)
         target->key    = sharded ? ROUTES_NONE : key;
         p->any_sharded |= others && !sharded;
     }
-    if (p->refused || view_writes_copies(p, m.table, (struct span){ 0 }))
+    if (p->refused || is_sharded_view(p, target) ||
+        view_writes_copies(p, m.table, (struct span){ 0 }))
         return;
     if (sharded && in->query == NULL && !is_placed_by_text(p))
         return;

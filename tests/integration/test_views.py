@@ -176,6 +176,9 @@ WRITES = [
     "REPLACE INTO some_places VALUES (2, 'x', 1), (71, 'y', 2) RETURNING who, town",
     "INSERT INTO some_places SELECT id + 80, note, cents FROM orders",
     "INSERT INTO keyless VALUES ('x')",
+    "INSERT INTO some_words VALUES ('z', 26)",
+    "INSERT INTO some_words VALUES (NULL, 26)",
+    "REPLACE INTO some_words VALUES ('á', 1), ('b', 2), ('c', 3)",
     "UPDATE keyless SET city = 'x' WHERE city = 'Rom'",
     "UPDATE old_cities SET name = CONCAT(name, '!')",
     "INSERT INTO old_cities VALUES ('Genf')",
@@ -190,12 +193,14 @@ WRITTEN = [
     "CREATE VIEW joined AS SELECT u.id, u.city, u.age, o.cents FROM users u JOIN orders o ON "
     "o.user_id = u.id",
     "CREATE VIEW keyless AS SELECT city FROM users",
+    "CREATE VIEW some_words AS SELECT * FROM words_of",
     "CREATE VIEW old_cities AS SELECT name FROM cities WHERE name <> 'Bern'",
 ]
 
 
 def test_writes(both):
     """Through a view of one table, or of a join: also reference tables, in all their copies."""
+    both.run("CREATE TABLE words_of (w VARCHAR(30) COLLATE utf8mb4_bin PRIMARY KEY, n INT)")
     for sql in WRITTEN:
         both.run(sql)
     for sql in WRITES:
@@ -203,7 +208,7 @@ def test_writes(both):
             connection.begin()
         try:
             both.compare(sql, ordered=False)
-            for table in ("users", "orders", "cities"):
+            for table in ("users", "orders", "cities", "words_of"):
                 both.compare(f"SELECT * FROM {table}", ordered=False)
         finally:
             for connection in both.connections:
@@ -219,6 +224,7 @@ def test_writes(both):
         with pytest.raises(pymysql.err.MySQLError, match="shardd"):
             both.cluster.sql(sql, db="viewed")
     both.run("DROP VIEW " + ", ".join(sql.split()[2] for sql in WRITTEN))
+    both.run("DROP TABLE words_of")
 
 
 def test_own_changes_are_seen(both):
