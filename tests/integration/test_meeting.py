@@ -236,6 +236,42 @@ def test_locked_tables(both, elsewhere):
             "UNLOCK TABLES")
 
 
+UNDER_LOCKS = [
+    ["SELECT * FROM t", "SELECT n FROM t WHERE id = 3", "INSERT INTO t VALUES (9, 1), (10, 2)",
+     "UPDATE t SET n = 2", "DELETE FROM t WHERE id = 1", "SELECT 1", "INSERT INTO g VALUES (9, 9)",
+     "REPLACE INTO t VALUES (1, 1)", "SELECT LAST_INSERT_ID()", "EXPLAIN SELECT * FROM t"],
+    ["SET autocommit = 0", "SELECT 1", "UPDATE g SET n = n + 1", "INSERT INTO t VALUES (9, 1)",
+     "COMMIT", "INSERT INTO g VALUES (9, 9)", "SELECT FOUND_ROWS()",
+     "SAVEPOINT s", "DELETE FROM g", "ROLLBACK TO s", "SELECT * FROM g", "SELECT * FROM t",
+     "ROLLBACK", "SAVEPOINT s", "SELECT 1", "SELECT * FROM g", "COMMIT", "SELECT * FROM g"],
+]
+
+
+@pytest.mark.parametrize("statements", UNDER_LOCKS)
+def test_under_locks(both, elsewhere, statements):
+    both.run("CREATE TABLE t (id INT PRIMARY KEY, n INT) COMMENT 'shardd: key(id)'")
+    both.run("INSERT INTO t VALUES (1, 1), (2, 2), (3, 3), (4, 4)")
+    both.run("LOCK TABLES g WRITE")
+    for sql in statements:
+        both.compare(sql)
+    both.run("UNLOCK TABLES")
+    both.compare("SELECT * FROM t")
+
+
+def test_reads_elsewhere_under_locks(both, elsewhere):
+    """A server would refuse them; the connection with the locks takes part in the transaction."""
+    ours = both.connections[0]
+    for begin in "SELECT 1", "SAVEPOINT s", "COMMIT", "ROLLBACK":
+        for sql in ("SET autocommit = 0", "LOCK TABLES g WRITE", begin,
+                    f"SELECT * FROM {elsewhere}.g", "UPDATE g SET n = n + 1", "SELECT * FROM g",
+                    "COMMIT", "UNLOCK TABLES"):
+            assert testbed.Answer(ours, sql).error is None, (begin, sql)
+    assert testbed.Answer(ours, "SELECT SUM(n) FROM g").rows == [(3 + 4 * 3,)]
+    both.run("LOCK TABLES g WRITE")
+    for sql in "COMMIT AND CHAIN", "ROLLBACK AND CHAIN", "BEGIN":
+        assert "UNLOCK TABLES first" in testbed.Answer(ours, sql).error[1]
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("statement, last", [(by_name, "SELECT RELEASE_ALL_LOCKS()"),
                                              (of_tables, "UNLOCK TABLES")])

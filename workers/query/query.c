@@ -371,18 +371,14 @@ run_on_shards(struct query_run *q)
     find_variables(q);
     if (q->routes->routes->n_replicas != 0)
         replica_take(q);
-    if (!keeps_to_key(q) || waits_for_move(q) || together_joins(q))
+    if (!keeps_to_key(q) || !table_locks_allow(q) || waits_for_move(q) || together_joins(q))
         return;
     if (q->taking != NULL) {
         lookup_find(q);
         return;
     }
-    /* Without autocommit the first statement opens the transaction; what opened
-     * it over there is the statement itself. */
-    if (!s->autocommit && !s->in_txn && q->command != QUERY_PREPARE) {
-        s->in_txn    = true;
-        s->read_only = session_is_read_only(s);
-    }
+    if (q->command != QUERY_PREPARE)
+        txn_begin_by_statement(s);
     if (plan->kind == PLAN_INSERT && q->command != QUERY_PREPARE) {
         query_insert(q);
         return;

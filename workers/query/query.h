@@ -328,6 +328,10 @@ bool query_bulk_lock(struct query_run *q);
 /* table_locks.c: does the statement commit what is open before it runs? So does UNLOCK TABLES
  * when there are locked ones. */
 bool table_locks_commit(const struct query_run *q);
+/* False: it is refused, because tables are locked and its own cannot be. */
+bool table_locks_allow(struct query_run *q) must_check;
+/* Without autocommit: locked tables' connection is in the transaction that begins. */
+void table_locks_join(struct session *s);
 /* Where the statement goes when the session has locked tables; false: it is refused. */
 bool table_locks_route(struct query_run *q, struct shard_set *shards) must_check;
 /* And a BEGIN. */

@@ -133,6 +133,15 @@ begin(struct query_run *q, const struct sql_error *error)
 
 /* --- ending -------------------------------------------------------------- */
 
+static bool
+begins_another(const struct query_run *q)
+{
+    const struct session_modes *m   = q->s->modes;
+    const struct txn_spec      *txn = q->plan->plan.txn;
+
+    return txn->chain || (m != NULL && m->completion_chain && !txn->no_chain);
+}
+
 static void
 ended(struct query_run *q, const struct sql_error *error)
 {
@@ -144,7 +153,7 @@ ended(struct query_run *q, const struct sql_error *error)
     }
     const struct session_modes *m = q->s->modes;
     q->release = txn->release || (m != NULL && m->completion_release && !txn->no_release);
-    if (txn->chain || (m != NULL && m->completion_chain && !txn->no_chain)) {
+    if (begins_another(q)) {
         open_txn(q->s, txn);
         q->s->read_only = q->s->read_only || q->chain_read_only;
         if (q->chain_read_only) {
@@ -197,7 +206,7 @@ savepoint(struct query_run *q)
         ok(q);
         return;
     }
-    s->in_txn = true; /* without autocommit it is the first thing in one */
+    txn_begin_by_statement(s);
     if (session_broken(s)) {
         query_refuse(q, ERR_LOST, "shardd: a connection of the transaction is lost and its work "
                      "with it: roll back and start again");
@@ -222,10 +231,11 @@ query_txn(struct query_run *q)
     const struct txn_spec *txn = q->plan->plan.txn;
 
     slot_count(q->ctx->slot, COUNTER_STATEMENTS_TXN);
+    bool ends = txn->verb == TXN_COMMIT || txn->verb == TXN_ROLLBACK;
+    if ((txn->verb == TXN_BEGIN || (ends && begins_another(q))) && !table_locks_begin(q))
+        return;
     switch (txn->verb) {
     case TXN_BEGIN:
-        if (!table_locks_begin(q))
-            return;
         if (s->in_txn) /* the one that is open is committed first */
             txn_commit(q, begin);
         else

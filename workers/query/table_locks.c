@@ -1,6 +1,8 @@
 /* table_locks.c - LOCK TABLES is one connection's, to the shard where the tables are. What comes
- * behind it may be meant for another: UNLOCK TABLES goes where the lock is, reads go on,
- * and what a server would refuse, or answer by giving the lock back, is refused here.
+ * behind it may be meant for another: UNLOCK TABLES and what has no table go where the lock is,
+ * sharded tables are never locked and so refused, and so is what a server would answer by giving
+ * the lock back. Without autocommit the locked connection is in the transaction from its first
+ * statement on: a server begins no branch (XA START) where tables are locked.
  */
 #include "workers/query/query.h"
 
@@ -15,6 +17,34 @@ locked_shard(const struct query_run *q)
         if (r->shards[i].id == q->s->pins.locked_on)
             return i;
     return ROUTES_NONE;
+}
+
+static bool
+refuse_unlocked(struct query_run *q, const char *where)
+{
+    query_refuse(q, ERR_NOT_LOCKED, "The table was not locked with LOCK TABLES (shardd: %s)",
+                 where);
+    return false;
+}
+
+bool
+table_locks_allow(struct query_run *q)
+{
+    const struct plan *plan = &q->plan->plan;
+
+    if (!pins_has(&q->s->pins, PIN_LOCK_TABLES) || !plan->sharded || q->command == QUERY_PREPARE ||
+        plan->pin == PIN_LOCK_TABLES)
+        return true;
+    return refuse_unlocked(q, "sharded tables cannot be");
+}
+
+void
+table_locks_join(struct session *s)
+{
+    struct held *h = session_held(s, s->pins.locked_on);
+
+    if (pins_has(&s->pins, PIN_LOCK_TABLES) && h != NULL)
+        h->role = HELD_PLAIN;
 }
 
 bool
@@ -34,7 +64,7 @@ table_locks_route(struct query_run *q, struct shard_set *shards)
 
     if (!pins_has(&q->s->pins, PIN_LOCK_TABLES) || at == ROUTES_NONE)
         return true;
-    if (plan->unpin == PIN_LOCK_TABLES) {
+    if (plan->unpin == PIN_LOCK_TABLES || plan->target.kind == TARGET_ANY) {
         *shards = (struct shard_set){ 0 };
         shard_set_add(shards, at);
         shards->first = at;
@@ -47,11 +77,7 @@ table_locks_route(struct query_run *q, struct shard_set *shards)
                      "than these are on: UNLOCK TABLES first");
         return false;
     }
-    if (!plan->is_write)
-        return true;
-    query_refuse(q, ERR_NOT_LOCKED, "The table was not locked with LOCK TABLES (shardd: it is on "
-                 "another shard than those that were)");
-    return false;
+    return !plan->is_write || refuse_unlocked(q, "it is on another shard than those that were");
 }
 
 bool

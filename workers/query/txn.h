@@ -78,4 +78,8 @@ void txn_call_text(const struct session *s, const char *procedure, char out[XA_T
 /* Open one that ends with the statement: a write on several shards. */
 void txn_begin_implicit(struct session *s);
 
+/* Without autocommit the first statement opens one; what opens it over there is the statement
+ * itself. */
+void txn_begin_by_statement(struct session *s);
+
 #endif

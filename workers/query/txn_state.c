@@ -125,3 +125,13 @@ txn_begin_implicit(struct session *s)
     s->implicit = true;
     s->begin    = mem_strdup("BEGIN");
 }
+
+void
+txn_begin_by_statement(struct session *s)
+{
+    if (s->autocommit || s->in_txn)
+        return;
+    s->in_txn    = true;
+    s->read_only = session_is_read_only(s);
+    table_locks_join(s);
+}
