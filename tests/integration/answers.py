@@ -1,6 +1,6 @@
 """answers.py - random statements on shardd and on a plain server must have the same answers.
 
-    answers.py [--seed N] [--count N] [--shards N] [--wide SHARE] [--odd SHARE]
+    answers.py [--seed N] [--count N] [--shards N] [--wide SHARE] [--odd SHARE] [--meets SHARE]
 
 A case is some tables with random rows, and statements on them: SELECTs of every clause, joins,
 all DML, transactions with savepoints; views stand for some of the tables; every other case is on
@@ -23,6 +23,7 @@ from pymysql.constants import CLIENT
 import rawclient
 import testbed
 import answers_odd
+from answers_meet import Meet
 from answers_more import More
 from answers_odd import Odd
 from answers_wide import Wide
@@ -183,12 +184,12 @@ def split_list(text):
     return parts + [text[start:].strip()]
 
 
-class Generator(Wide, More, Odd):
+class Generator(Wide, More, Odd, Meet):
     """`wide`: the share of the SELECTs that one shard cannot do. `oddness`: that of the cases
-    whose values are odd."""
+    whose values are odd. `meets`: of the statements that are of answers_meet.py."""
 
-    def __init__(self, rng, wide=0.0, oddness=0.0):
-        self.rng, self.share, self.oddness = rng, wide, oddness
+    def __init__(self, rng, wide=0.0, oddness=0.0, meets=0.0):
+        self.rng, self.share, self.oddness, self.meets = rng, wide, oddness, meets
 
     statement = staticmethod(Statement)
 
@@ -421,6 +422,8 @@ class Generator(Wide, More, Odd):
                 body.append(self.transaction())
             elif self.odd and self.chance(0.6):
                 body.append(self.odd_statement(tables))
+            elif self.meets > 0 and self.chance(self.meets):
+                body.append(self.meeting_dml(tables))
             else:
                 body.append(self.dml(tables) if self.chance(0.3) else self.select(tables))
         return Case(tables, rows, body, found_rows=self.chance(0.5),
@@ -591,8 +594,9 @@ def prepared_difference(mine, other, ordered, is_read=True, odd=False):
 
 
 class Campaign:
-    def __init__(self, cluster, plain, db, seed, wide=0.0, oddness=0.0):
+    def __init__(self, cluster, plain, db, seed, wide=0.0, oddness=0.0, meets=0.0):
         self.servers, self.wide, self.oddness = (cluster, plain), wide, oddness
+        self.meets = meets
         self.mode = None
         self.db, self.seed = db, seed
         self.pairs = {found: ([s.connect(db=db, client_flag=CLIENT.FOUND_ROWS if found else 0)
@@ -790,7 +794,8 @@ class Campaign:
             assert ours.error is None and theirs.error is None, (sql, ours, theirs)
         while self.ran < count:
             rng = random.Random(f"{self.seed}/{number}")
-            case = Generator(rng, self.wide, self.oddness).case(min(per_case, count - self.ran))
+            case = Generator(rng, self.wide, self.oddness, self.meets).case(
+                min(per_case, count - self.ran))
             found = self.run_case(case)
             if found:
                 small = self.shrink(case, found[0])
@@ -818,13 +823,15 @@ def main():
     parser.add_argument("--shards", type=int, default=3)
     parser.add_argument("--wide", type=float, default=0.5)
     parser.add_argument("--odd", type=float, default=0.5)
+    parser.add_argument("--meets", type=float, default=0.2)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="shardd-answers-") as folder:
         plain = testbed.Server(pathlib.Path(folder) / "plain")
         cluster = testbed.Cluster(pathlib.Path(folder) / "c", shards=options.shards)
         try:
             plain.sql("CREATE DATABASE app")
-            campaign = Campaign(cluster, plain, "app", options.seed, options.wide, options.odd)
+            campaign = Campaign(cluster, plain, "app", options.seed, options.wide, options.odd,
+                                options.meets)
             failure = campaign.run(options.count)
             print(campaign.summary())
             for why, n in sorted(campaign.why.items(), key=lambda w: -w[1])[:20]:

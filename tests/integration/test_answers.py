@@ -17,11 +17,12 @@ def three(scratch):
     cluster.finish()
 
 
-def campaign(cluster, plain, seed, count, capsys, wide=0.0, odd=0.0):
+def campaign(cluster, plain, seed, count, capsys, wide=0.0, odd=0.0, meets=0.0):
     """The share that was refused is told even when all is well. `wide`: that of SELECTs which
-    need rows of several shards in one place; `odd`: of cases whose values are odd."""
+    need rows of several shards in one place; `odd`: of cases whose values are odd; `meets`: see
+    answers_meet.py."""
     plain.sql("CREATE OR REPLACE DATABASE app")
-    one = answers.Campaign(cluster, plain, "app", seed, wide, odd)
+    one = answers.Campaign(cluster, plain, "app", seed, wide, odd, meets)
     try:
         failure = one.run(count)
         with capsys.disabled():
@@ -35,6 +36,17 @@ def campaign(cluster, plain, seed, count, capsys, wide=0.0, odd=0.0):
 @pytest.mark.parametrize("seed, wide", [(1, 0.0), (2, 0.7)])
 def test_small(three, plain, capsys, seed, wide):
     campaign(three, plain, seed, 700, capsys, wide)
+
+
+def test_meeting(three, plain, capsys):
+    """INSERTs that meet rows, and writes through views."""
+    campaign(three, plain, 5150, 250, capsys, 0.5, meets=0.8)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", (5151, 5152, 5153))
+def test_meeting_long(three, plain, capsys, seed):
+    campaign(three, plain, seed, 4000, capsys, 0.7, 0.3, 0.8)
 
 
 def test_odd(three, plain, capsys):
