@@ -18,6 +18,7 @@ import testbed
 
 SUITE = pathlib.Path("/usr/share/mysql/mysql-test")
 LIST = pathlib.Path(__file__).with_name("mtr.list")
+TRIES = 3
 OURS = {"information_schema", "mysql", "performance_schema", "sys", "app", "shardd", "mtr"}
 
 pytestmark = [pytest.mark.long,
@@ -92,10 +93,17 @@ def transcript(where, test, folder):
 
 @pytest.mark.parametrize("test", [name for name, why in listed() if not why])
 def test_transcript(one, server, scratch, test):
-    # The same folder: its name is in what some tests print.
-    theirs = transcript(server, test, scratch / "mtr-var")
-    assert theirs[0] == 0, theirs[1][-500:]
-    assert transcript(one, test, scratch / "mtr-var") == theirs
+    """What EXPLAIN estimates of a fresh table depends on when the server counts it, some time
+    behind the writes: two transcripts of one server differ now and then (10 rows or 9)."""
+    theirs, ours = set(), set()
+    for _ in range(TRIES):
+        # The same folder: its name is in what some tests print.
+        theirs.add(transcript(server, test, scratch / "mtr-var"))
+        assert all(status == 0 for status, _ in theirs), theirs
+        ours.add(transcript(one, test, scratch / "mtr-var"))
+        if ours & theirs:
+            return
+    assert ours.pop() == theirs.pop()
 
 
 def test_nothing_is_left(one):
