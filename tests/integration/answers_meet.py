@@ -31,8 +31,9 @@ class Meet:
         same = same_type(other, column)
         name = table.name
         if same:
-            value = (f"IFNULL((SELECT {rng.choice(['MIN', 'MAX'])}(q.{rng.choice(same).name}) FROM "
-                     f"{other.name} q WHERE q.k {rng.choice(['=', '<=', '<>'])} {name}.k), {value})")
+            best, test = rng.choice(["MIN", "MAX"]), rng.choice(["=", "<=", "<>"])
+            value = (f"IFNULL((SELECT {best}(q.{rng.choice(same).name}) FROM {other.name} q "
+                     f"WHERE q.k {test} {name}.k), {value})")
         elif column.definition in ("INT", "BIGINT", "DOUBLE"):
             value = f"(SELECT COUNT(*) FROM {other.name} q WHERE q.k = {name}.k)"
         if self.chance(0.15):
