@@ -124,7 +124,7 @@ brings_numbers(const struct insert *in, const struct route_table *t)
 }
 
 static bool
-check_table(struct planner *p, const struct change_maker *m, const struct route_table *t)
+check_table(struct planner *p, const struct route_table *t)
 {
     const struct insert *in = p->stmt->insert;
     struct late          l  = { .table = t };
@@ -133,15 +133,15 @@ check_table(struct planner *p, const struct change_maker *m, const struct route_
         l.all = l.all || item->expr->kind == EXPR_STAR;
         visit_expr(&v, item->expr);
     }
+    for (const struct assignment *a = in->on_duplicate; a != NULL; a = a->next)
+        visit_expr(&v, a->value);
     if (l.number && !brings_numbers(in, t))
-        return NOT_YET(p, "shardd: RETURNING cannot name '%.*s' beside a subquery: its numbers are "
-                          "given when all else is done", SHOWN(t->columns[t->auto_increment].name));
-    for (uint32_t i = 0; i < t->n_columns; i++)
-        if (t->columns[i].generated && (m->spec->meets || l.generated))
-            return NOT_YET(p, "shardd: '%.*s' has generated columns, so ON DUPLICATE KEY UPDATE "
-                              "and RETURNING may name its own columns only, when its rows come "
-                              "from several shards", SHOWN(t->name));
-    return true;
+        return NOT_YET(p, "shardd: RETURNING and ON DUPLICATE KEY UPDATE cannot name '%.*s' beside "
+                          "a subquery: its numbers are given when all else is done",
+                       SHOWN(t->columns[t->auto_increment].name));
+    return !l.generated || NOT_YET(p, "shardd: RETURNING and ON DUPLICATE KEY UPDATE cannot name "
+                                      "generated columns of '%.*s' beside a subquery, when its "
+                                      "rows come from several shards", SHOWN(t->name));
 }
 
 /* ---- the end of the statement as a SELECT ---- */
@@ -212,7 +212,7 @@ meet_tail(struct planner *p, struct change_maker *m, struct scope *source)
         return NOT_YET(p, "shardd: ON DUPLICATE KEY UPDATE and RETURNING with other values than "
                           "columns of '%.*s' cannot stand beside := when rows of several shards "
                           "are needed", SHOWN(t->name));
-    return check_table(p, m, t) && scope_tail(p, source);
+    return check_table(p, t) && scope_tail(p, source);
 }
 
 /* ---- the rows that may be met ---- */
@@ -388,7 +388,8 @@ meet_targets(struct planner *p, struct change_maker *m)
     for (uint32_t i = 0; i < table->n_columns; i++) {
         if (assigned[i])
             set[list[0].n_columns++] = i;
-        all[n++] = i;
+        if (!table->columns[i].generated)
+            all[n++] = i;
     }
     list[1].n_columns  = n;
     bool updates       = list[0].n_columns != 0;

@@ -208,6 +208,8 @@ WRITES = [
     "INSERT INTO b (id, v) SELECT id + 400, v FROM a ORDER BY id RETURNING id, (SELECT COUNT(*) "
     "FROM p)",
     "INSERT INTO n (v, s) VALUES (5, 'q') RETURNING v, (SELECT COUNT(*) FROM a)",
+    "INSERT INTO n (id, v, s) VALUES (1, 5, 'q'), (77, 6, 'r') ON DUPLICATE KEY UPDATE v = (SELECT "
+    "COUNT(*) FROM a)",
     "INSERT INTO z (id, v) VALUES (1, 5), (NULL, 6) ON DUPLICATE KEY UPDATE v = (SELECT COUNT(*) "
     "FROM a)",
     "INSERT INTO z (v) VALUES (5), (6) ON DUPLICATE KEY UPDATE v = (SELECT COUNT(*) FROM a)",

@@ -29,6 +29,19 @@ optional_columns(struct gathering *g, const struct change_table *t)
     return optional;
 }
 
+/* Of new rows it is known on the shards only. */
+static bool
+has_generated_key(const struct change_table *t)
+{
+    const struct gather_definition *d = t->copy->definition;
+
+    for (uint32_t k = 0; k < d->n_keys; k++)
+        for (uint32_t i = 0; i < d->keys[k].n; i++)
+            if (t->table->columns[d->keys[k].columns[i]].generated)
+                return true;
+    return false;
+}
+
 static bool
 plan_one(struct gathering *g, uint32_t i, struct err *err)
 {
@@ -50,6 +63,10 @@ plan_one(struct gathering *g, uint32_t i, struct err *err)
     if (spec->verb == CHANGE_INSERT)
         source->copy.optional = optional_columns(g, t);
     source->copy.unique = spec->verb != CHANGE_INSERT || spec->meets;
+    if (spec->meets && has_generated_key(t))
+        return err_set(err, "table %.*s has a unique key of a generated column, so ON DUPLICATE "
+                            "KEY UPDATE may name its own columns only, when rows of several shards "
+                            "are needed", (int)t->table->name.len, t->table->name.ptr);
     if (t->moves && spec->ignore && spec->verb == CHANGE_UPDATE && !t->target->whole)
         return err_set(err, "UPDATE IGNORE of a column of a unique key that is not in the primary "
                             "key is not supported on several shards: leave IGNORE out");
