@@ -35,9 +35,6 @@ THEIRS = [  # nobody takes these
 OURS = [  # a server would do it
     "SELECT GET_LOCK('x', 0), id FROM users",
     "SELECT age FROM users ORDER BY age LIMIT 5 ROWS EXAMINED 100",
-    "INSERT INTO users VALUES (100, 1), (101, 1) RETURNING id, (SELECT MAX(v) FROM settings)",
-    "INSERT INTO users VALUES (100, 1) RETURNING id, (SELECT MAX(id) FROM orders)",
-    "INSERT INTO settings VALUES (100, 1) RETURNING id, (SELECT MAX(id) FROM users)",
 ]
 
 
