@@ -94,7 +94,7 @@ const struct cli_verb cli_verbs[] = {
       "As 'reshard merge', but to all others that are up, or those that --to names. The shard is\n"
       "removed when the move is complete, with its replicas. Databases that are at home there get\n"
       "another home, the first of those, with their global tables, views and sequences;\n"
-      "procedures, triggers, events and functions that are not of their arguments alone do not\n"
+      "triggers, events, and procedures and functions that do more than compute or read do not\n"
       "move, and have to be dropped before." },
     { "shard release", "SHARD", "forget", verb_shard_release,
       "Let the last server work without shardd",
@@ -260,8 +260,8 @@ const struct cli_verb cli_verbs[] = {
     { "fsck", "[DATABASE]", "repair yes", verb_fsck, "Check that every row is where it belongs",
       "It reads only, and works while applications run. Every row of a sharded table must lie\n"
       "on the shard that owns its key, the copies of reference tables must be equal, tables must\n"
-      "be there where the catalog says, no transaction may be in doubt and no job stuck,\n"
-      "and replicas must follow.\n"
+      "be there where the catalog says, routines that every shard has must be alike, no\n"
+      "transaction may be in doubt and no job stuck, and replicas must follow.\n"
       "The exit status is 1 when anything is wrong." },
     { "recover", "", "force yes", verb_recover, "Have an old copy of a home learn what it missed",
       "A controller that starts from a copy of a home stands by when servers were worked on by\n"

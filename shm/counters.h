@@ -207,7 +207,8 @@ extern const struct counter_info counter_info[COUNTERS_N];
   X(LOCAL, "statement_seconds", "route=\"local\"", "") \
   X(POOL_WAIT, "pool_wait_seconds", "", "Waiting for a connection to a server.") \
   X(CONNECT, "backend_connect_seconds", "", "Connecting to a server and logging in.") \
-  X(COMMIT, "commit_seconds", "", "Commits of transactions on several shards.") \
+  X(COMMIT, "commit_seconds", "", \
+    "Commits of what was written on several shards, but for what snapshots held them.") \
   X(COMMIT_HELD, "commit_held_seconds", "", \
     "Commits on several shards that waited for snapshots to open: how long.") \
   X(PARKED, "parked_seconds", "", "Statements that waited for rows to move: how long.") \

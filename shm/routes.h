@@ -17,7 +17,7 @@
 #include "core/base/err.h"
 #include "core/route/table.h"
 
-enum { ROUTES_BLOB_VERSION = 14 };
+enum { ROUTES_BLOB_VERSION = 17 };
 
 /* Append the blob to `out`. `index` need not be there. Arrays need not be
  * sorted: the blob has them sorted, and shards as they are. False, with `err`

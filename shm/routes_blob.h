@@ -78,6 +78,7 @@ struct blob_table {
     struct blob_ref hide, view_text;
     uint32_t        view_collation;
     uint16_t        view_expands, view_unchecked;
+    uint32_t        triggers, unused;
     struct blob_ref lookups; /* "COLUMN FILLING TABLE\n" each; FILLING: 0 or 1 */
 };
 
@@ -140,7 +141,7 @@ bool blob_lookups(struct arena *arena, struct span text, uint32_t n_columns,
 
 _Static_assert(sizeof(struct blob_header) == 104 && sizeof(struct blob_shard) == 40 &&
                sizeof(struct blob_range) == 16 && sizeof(struct blob_database) == 32 &&
-               sizeof(struct blob_table) == 80 && sizeof(struct blob_column) == 24 &&
+               sizeof(struct blob_table) == 88 && sizeof(struct blob_column) == 24 &&
                sizeof(struct blob_replica) == 40 &&
                sizeof(struct blob_user) == 48 + 8 * LIMITS_N, "no padding");
 

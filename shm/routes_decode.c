@@ -378,7 +378,8 @@ table_check(struct decoder *d, const struct blob_table *b, const struct route_ta
                 b->database < d->r->n_databases && b->n_columns <= COLUMNS_MAX &&
                 (sharded || (view && b->key != ROUTES_NONE) ? b->key < b->n_columns
                                                             : b->key == ROUTES_NONE) &&
-                (sharded || b->hide.len == 0) &&
+                (sharded || (b->hide.len == 0 && b->triggers == TRIGGERS_NONE)) &&
+                b->triggers <= TRIGGERS_CHANGING &&
                 (b->kind == TABLE_VIEW || (b->view_text.len == 0 && b->view_expands == 0 &&
                                             b->view_unchecked == 0)) &&
                 b->view_collation <= UINT16_MAX &&
@@ -444,6 +445,7 @@ table_decode(struct decoder *d, struct route_table *tables, uint32_t i,
     t->view_collation = (uint16_t)b->view_collation;
     t->view_expands   = b->view_expands != 0;
     t->view_unchecked = b->view_unchecked != 0;
+    t->triggers       = (enum route_triggers)b->triggers;
     d->r->fenced |= t->fenced;
     return blob_lookups(d->arena, lookups, b->n_columns, t, d->err) && columns_decode(d, b, t);
 }

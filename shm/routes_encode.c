@@ -198,6 +198,7 @@ encode_tables(struct encoder *e)
             .hide = ref(e, t->hide), .view_text = ref(e, t->view_text),
             .view_collation = t->view_collation, .view_expands = t->view_expands,
             .view_unchecked = t->view_unchecked,
+            .triggers = t->triggers,
             .lookups = encode_lookups(e, t),
         };
         buf_append(&e->records, &record, sizeof(record));

@@ -1,9 +1,11 @@
 /* function_class.c - see function_class.h. */
 #include "core/route/function_class.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "core/route/plan_internal.h"
+#include "core/route/routine_look.h"
 
 enum { NAMES_MAX = 64 }; /* parameters and variables; one with more is not plain */
 
@@ -15,6 +17,9 @@ struct look {
     bool               in_set;    /* SET a = 1, b = 2 */
     bool               in_signal; /* SIGNAL x SET MESSAGE_TEXT = 'y' */
     uint32_t           set_depth;
+    struct trigger_look *trigger;  /* NULL: it is a function */
+    bool               at_target; /* what SET assigns comes next */
+    bool               sets_row;  /* and that is a column of NEW */
     enum function_class found;    /* FUNCTION_PLAIN: nothing speaks against it */
 };
 
@@ -156,6 +161,66 @@ declare(struct look *k)
         k->names[k->n_names++] = name_of(k, k->t);
 }
 
+/* ---- triggers: the row ---- */
+
+static bool
+is_row(const struct look *k, struct token t)
+{
+    struct span name = is_name(t) ? name_of(k, t) : (struct span){ 0 };
+
+    return k->trigger != NULL &&
+           (span_equal_nocase(name, SPAN("NEW")) || span_equal_nocase(name, SPAN("OLD")));
+}
+
+static void
+note_column(struct look *k, struct trigger_columns *list, struct span name)
+{
+    if (list->n == countof(list->name))
+        say(k, FUNCTION_UNKNOWN);
+    else
+        list->name[list->n++] = name;
+}
+
+/* NEW.a; the column stays the current token. */
+static void
+row_column(struct look *k)
+{
+    bool is_new = span_equal_nocase(name_of(k, k->t), SPAN("NEW")), set = k->sets_row;
+
+    k->sets_row = false;
+    step(k);
+    step(k);
+    if (!is_name(k->t)) {
+        say(k, FUNCTION_UNKNOWN);
+        return;
+    }
+    if (is_new)
+        note_column(k, &k->trigger->named, name_of(k, k->t));
+    if (set)
+        note_column(k, &k->trigger->set, name_of(k, k->t));
+}
+
+static void
+ignore_name(void *context, enum routine_name what, struct span schema, struct span name)
+{
+    (void)context, (void)what, (void)schema, (void)name;
+}
+
+/* One moment for all rows of a statement, on all shards. */
+static bool
+is_clock(const struct look *k)
+{
+    static const char *const names[] = {
+        "NOW", "CURRENT_TIMESTAMP", "LOCALTIME", "LOCALTIMESTAMP", "CURDATE", "CURRENT_DATE",
+        "CURTIME", "CURRENT_TIME", "UNIX_TIMESTAMP", "UTC_DATE", "UTC_TIME", "UTC_TIMESTAMP",
+    };
+
+    for (size_t i = 0; i < countof(names); i++)
+        if (is_word(k, k->t, names[i]))
+            return true;
+    return false;
+}
+
 /* ---- words ---- */
 
 static void
@@ -190,7 +255,9 @@ word(struct look *k)
         say(k, FUNCTION_READS);
     if (is_word(k, k->t, "TYPE") && is_word(k, k->next, "OF"))
         say(k, FUNCTION_READS);
-    for (size_t i = 0; i < countof(telling); i++)
+    if (k->trigger != NULL && is_word(k, k->t, "MYSQL_ERRNO"))
+        say(k, FUNCTION_ENDS); /* some numbers say that the transaction has ended */
+    for (size_t i = 0; i < countof(telling) && !(k->trigger != NULL && is_clock(k)); i++)
         if ((telling[i].place == ANYWHERE || (telling[i].place == CALLED) == called) &&
             is_word(k, k->t, telling[i].word))
             say(k, telling[i].class);
@@ -204,6 +271,10 @@ set_target(struct look *k)
 {
     k->in_set    = true;
     k->set_depth = k->depth;
+    k->at_target = true;
+    k->sets_row  = is_row(k, k->next);
+    if (k->sets_row)
+        return;
     if (!is_name(k->next) || !is_declared(k, k->next))
         say(k, FUNCTION_VARIABLES);
 }
@@ -214,15 +285,28 @@ declaration(struct look *k)
     do {
         step(k);
         declare(k);
+        if (is_row(k, k->t))
+            say(k, FUNCTION_UNKNOWN);
         if (!token_is_op(k->next, ','))
             return;
         step(k);
     } while (k->t.kind != TOK_END && k->t.kind != TOK_BAD);
 }
 
+/* SET SESSION x: a variable of that name may be declared as well. */
+static void
+check_target(struct look *k)
+{
+    if (k->at_target && k->trigger != NULL && !token_is_op(k->next, '=') &&
+        !token_is_op(k->next, OP_ASSIGN) && !token_is_op(k->next, '.'))
+        say(k, FUNCTION_VARIABLES);
+    k->at_target = false;
+}
+
 static void
 see(struct look *k)
 {
+    check_target(k);
     bool charset = is_word(k, k->before, "CHARACTER") || is_word(k, k->before, "CHAR");
 
     if (token_is_op(k->t, '('))
@@ -237,13 +321,16 @@ see(struct look *k)
         say(k, FUNCTION_VARIABLES);
     else if (k->t.kind == TOK_PARAM || k->t.kind == TOK_BAD)
         say(k, FUNCTION_UNKNOWN);
-    else if (is_word(k, k->t, "SIGNAL") || is_word(k, k->t, "RESIGNAL"))
+    else if (k->t.kind == TOK_KEYWORD && /* not row.signal, in an IF before a SET */
+             (is_word(k, k->t, "SIGNAL") || is_word(k, k->t, "RESIGNAL")))
         k->in_signal = true;
     else if (token_is_keyword(k->t, KW_SET) && !charset && !token_is_op(k->next, '(') &&
-             !k->in_signal)
+             (!k->in_signal || is_row(k, k->next)))
         set_target(k);
     else if (token_is_keyword(k->t, KW_DECLARE))
         declaration(k);
+    else if (is_row(k, k->t) && token_is_op(k->next, '.'))
+        row_column(k);
     else if (is_name(k->t))
         word(k);
 }
@@ -307,115 +394,107 @@ function_classify(struct span text, struct lex_options options, uint32_t *tail)
     return k.found;
 }
 
-/* ---- names of classes, lists of functions ---- */
-
-static const struct {
-    const char *name, *why;
-} classes[] = {
-    [FUNCTION_UNKNOWN] = { "unknown", "what it does is not known; CREATE OR REPLACE FUNCTION makes "
-                           "it known" },
-    [FUNCTION_PLAIN]   = { "plain", "" },
-    [FUNCTION_READS]   = { "reads", "it reads tables, calls other routines or runs statements, "
-                           "which it would do on one shard alone" },
-    [FUNCTION_VARIES]  = { "varies", "its value depends on more than its arguments, such as the "
-                           "clock, chance or the session; give that as an argument" },
-    [FUNCTION_VARIABLES] = { "variables", "it reads or sets variables of the session; give their "
-                             "values as arguments" },
-    [FUNCTION_HOME]    = { "home", "" },
-    [FUNCTION_SPREAD]  = { "spread", "it names, or may reach, sharded or reference tables, views, "
-                           "tables of another home, or routines that do or are not known" },
-    [FUNCTION_TEXT]    = { "text", "it executes text that it makes, and what that does cannot be "
-                           "seen" },
-    [FUNCTION_ENDS]    = { "ends", "it may begin or end a transaction, which may be on several "
-                           "shards" },
-    [FUNCTION_DEFINES] = { "defines", "it defines or locks tables, or asks or tells the server "
-                           "about itself" },
-    [FUNCTION_LOCKS]   = { "locks", "it uses locks by name, which are kept on another server" },
-};
-
-const char *
-function_class_name(enum function_class class)
-{
-    return classes[class].name;
-}
-
-enum function_class
-function_class_named(struct span name)
-{
-    for (size_t i = 0; i < countof(classes); i++)
-        if (span_equal(name, span_of(classes[i].name)))
-            return (enum function_class)i;
-    return FUNCTION_UNKNOWN;
-}
-
-const char *
-function_class_why(enum function_class class)
-{
-    return classes[class].why;
-}
-
-/* Each: a letter of the class, a capital one when all it uses is at home, the name, a byte 0. */
-void
-function_list_add(struct buf *list, struct span name, enum function_class class, bool at_home)
-{
-    buf_append_byte(list, (uint8_t)((at_home ? 'A' : 'a') + class));
-    buf_append_span(list, name);
-    buf_append_byte(list, '\0');
-}
-
-struct one {
-    enum function_class class;
-    bool                at_home;
-    struct span         name;
-};
+/* ---- triggers: the whole ---- */
 
 static bool
-next_one(struct span *list, struct one *one)
+take_word(struct look *k, const char *word)
 {
-    const uint8_t *end = list->len < 3 ? NULL : memchr(list->ptr, '\0', list->len);
+    bool is = is_word(k, k->t, word);
 
-    if (end == NULL || end - list->ptr < 2)
-        return false;
-    one->at_home = list->ptr[0] < 'a';
-    int letter   = list->ptr[0] - (one->at_home ? 'A' : 'a');
-    if (letter < 0 || letter >= (int)countof(classes))
-        return false;
-    one->class = (enum function_class)letter;
-    one->name  = (struct span){ list->ptr + 1, (size_t)(end - list->ptr) - 1 };
-    *list      = span_from(*list, one->name.len + 2);
-    return true;
+    if (is)
+        step(k);
+    return is;
 }
 
-bool
-function_list_ok(struct span list)
+/* a, a.b */
+static bool
+take_path(struct look *k, struct span *schema, struct span *name)
 {
-    struct one one;
+    if (!is_name(k->t))
+        return false;
+    *schema = (struct span){ 0 };
+    *name   = name_of(k, k->t);
+    step(k);
+    if (!token_is_op(k->t, '.'))
+        return true;
+    step(k);
+    *schema = *name;
+    *name   = name_of(k, k->t);
+    bool is = is_name(k->t);
+    step(k);
+    return is;
+}
 
-    while (list.len != 0)
-        if (!next_one(&list, &one))
+/* Behind TRIGGER, up to the body. */
+static bool
+trigger_head(struct look *k)
+{
+    struct trigger_look *out = k->trigger;
+    struct span          ignored, other;
+    bool                 known;
+
+    if (is_word(k, k->t, "IF") && is_word(k, k->next, "NOT")) {
+        step(k);
+        step(k);
+        if (!take_word(k, "EXISTS"))
             return false;
+    }
+    if (!take_path(k, &ignored, &other))
+        return false;
+    out->before = is_word(k, k->t, "BEFORE");
+    if (!take_word(k, "BEFORE") && !take_word(k, "AFTER"))
+        return false;
+    out->insert = is_word(k, k->t, "INSERT");
+    known = take_word(k, "INSERT") || take_word(k, "UPDATE") || take_word(k, "DELETE");
+    if (!known || !take_word(k, "ON") || !take_path(k, &out->schema, &out->table) ||
+        !take_word(k, "FOR") || !take_word(k, "EACH") || !take_word(k, "ROW"))
+        return false;
+    if (take_word(k, "FOLLOWS") || take_word(k, "PRECEDES"))
+        return take_path(k, &ignored, &other);
     return true;
 }
 
-static struct one
-find(struct span list, struct span name)
+/* Dumps have CREATE TRIGGER in comments, which the server reads, as all of such an old version. */
+static bool
+comments_are_read(struct span text)
 {
-    struct one one;
+    for (size_t i = 0; i + 3 < text.len; i++) {
+        const uint8_t *at = text.ptr + i;
 
-    while (next_one(&list, &one))
-        if (span_equal_nocase(one.name, name))
-            return one;
-    return (struct one){ .class = FUNCTION_UNKNOWN };
+        if (memcmp(at, "/*M!", 4) == 0)
+            return false;
+        if (memcmp(at, "/*!", 3) == 0 &&
+            (text.len - i < 9 || memcmp(at + 3, "500", 3) != 0 || !isdigit(at[6]) ||
+             !isdigit(at[7]) || isdigit(at[8])))
+            return false;
+    }
+    return true;
 }
 
 enum function_class
-function_list_find(struct span list, struct span name)
+trigger_classify(struct span text, struct lex_options options, struct trigger_look *out)
 {
-    return find(list, name).class;
-}
+    struct look          k     = { .found = FUNCTION_PLAIN, .trigger = out };
+    struct routine_names names = { .found = ignore_name };
 
-bool
-function_list_at_home(struct span list, struct span name)
-{
-    return find(list, name).at_home;
+    *out = (struct trigger_look){ .set = { .n = 0 } };
+    lex_init(&k.l, text, options);
+    step(&k);
+    step(&k);
+    while (k.t.kind != TOK_END && k.t.kind != TOK_BAD &&
+           !(token_is_keyword(k.t, KW_TRIGGER) && !token_is_op(k.before, '=') &&
+             !token_is_op(k.before, '@')))
+        step(&k);
+    step(&k);
+    if (!trigger_head(&k))
+        return FUNCTION_UNKNOWN;
+    struct span body = span_from(text, k.t.start);
+    for (; k.t.kind != TOK_END && k.t.kind != TOK_BAD; step(&k))
+        see(&k);
+    if (k.t.kind == TOK_BAD || !comments_are_read(text))
+        return FUNCTION_UNKNOWN;
+    enum function_class other = routine_look_at(body, options, &names);
+    if (k.found != FUNCTION_PLAIN || other == FUNCTION_HOME)
+        return k.found;
+    return other;
 }

@@ -15,6 +15,7 @@
  * - what a fetch's WHERE says, the statement says of that table's rows as well, and it gives one
  *   answer for a row wherever it is asked: columns of the table, constants of the statement and
  *   functions of these alone;
+ * - of what a routine reads there every row and column of each table that it may name is here;
  * - nothing in the statement depends on which server runs it, but for the session's settings and
  *   user variables, which the engine's connection has to have.
  *
@@ -63,6 +64,8 @@ struct gather_spec {
     uint32_t                   n_waves;  /* at least one */
     const struct sql_template *text;     /* for the engine; NULL: the statement as written */
     bool                       asks_defaults; /* DEFAULT(column) */
+    bool                       calls;    /* a routine that only reads runs on the engine, and may
+                                            look for its tables' names anywhere */
     bool                       hides;    /* fetches keep rows out that must not be seen */
     bool                       ordered;  /* what becomes of it may depend on the order of rows:
                                             by primary key is what one server would have */

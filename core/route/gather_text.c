@@ -272,6 +272,7 @@ gather_neutral(void)
 {
     return "SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', "
            "time_zone='+00:00', check_constraint_checks=0, max_statement_time=0, "
+           "net_read_timeout=31536000, " /* the rows of a slow shard are waited for */
            "character_set_client=utf8mb4, collation_connection=utf8mb4_general_ci, "
            "max_heap_table_size=4294967296";
 }
@@ -285,8 +286,8 @@ gather_restore_text(uint16_t collation, struct buf *out)
 
     buf_printf(out, "SET SESSION sql_mode=DEFAULT, time_zone=DEFAULT, "
                "check_constraint_checks=DEFAULT, max_statement_time=DEFAULT, "
-               "max_heap_table_size=DEFAULT, collation_connection=%u, character_set_client=",
-               collation);
+               "net_read_timeout=DEFAULT, max_heap_table_size=DEFAULT, "
+               "collation_connection=%u, character_set_client=", collation);
     if (charset != NULL)
         buf_append_text(out, charset);
     else

@@ -94,6 +94,10 @@ note_called(void *context, enum routine_name what, struct span schema, struct sp
     uint32_t        database = routes_database(p->routes, in);
     struct func    *f        = make(p, sizeof(*f));
     f->name                  = (struct path){ .schema = schema, .name = name };
+    if (what == ROUTINE_PROCEDURE && database != ROUTES_NONE &&
+        function_list_find(p->routes->databases[database].procedures, name) == FUNCTION_FAR)
+        NOT_YET(p, "shardd: CALL of '%.*s' is not possible inside of a block: %s", SHOWN(name),
+                function_class_why(FUNCTION_FAR));
     if (what == ROUTINE_FUNCTION && database != ROUTES_NONE &&
         (function_class_of(p, f) != FUNCTION_UNKNOWN || p->routes->databases[database].has_code))
         (void)scope_stored(p, f);
@@ -193,6 +197,13 @@ keeps_diagnostics(const struct planner *p)
     }
 }
 
+static bool
+only_looks(const struct stmt *s)
+{
+    return s != NULL && (s->kind == STMT_SHOW || s->kind == STMT_HELP ||
+                         (s->kind == STMT_HANDLER && s->word != KW_READ));
+}
+
 /* Only a SELECT's rows are counted, also by ANALYZE and INSERT, which do not send them. */
 static void
 note_found_rows(struct planner *p)
@@ -209,6 +220,9 @@ note_found_rows(struct planner *p)
         out->asks_found_rows = s->explain->analyze && s->explain->statement != NULL &&
                                s->explain->statement->kind == STMT_SELECT;
         out->keeps_found_rows = !out->asks_found_rows;
+        break;
+    case STMT_DO: /* of the last one among its values */
+        out->asks_found_rows = p->instances != NULL;
         break;
     case STMT_SELECT:
         out->keeps_found_rows = s->query != NULL && s->query->kind == QUERY_VALUES;
@@ -227,6 +241,31 @@ note_found_rows(struct planner *p)
     }
 }
 
+/* What it calls in its turn is not looked at. */
+static void
+note_procedure(void *context, enum routine_name what, struct span schema, struct span name)
+{
+    (void)schema, (void)name;
+    *(bool *)context |= what == ROUTINE_PROCEDURE;
+}
+
+/* Of a procedure it is known when it was made. */
+static bool
+keeps_transaction(struct planner *p)
+{
+    bool                       calls = false;
+    const struct routine_names names = { .found = note_procedure, .context = &calls };
+    if (p->stmt == NULL || p->stmt->kind != STMT_CALL)
+        return routine_look_at(p->text, p->context->lex, &names) == FUNCTION_HOME && !calls;
+    const struct path *path   = &p->stmt->path;
+    uint32_t           number = routes_database(p->routes, path->schema.ptr != NULL
+                                                               ? path->schema
+                                                               : p->context->schema);
+    return p->reads.ptr != NULL ||
+           (number != ROUTES_NONE &&
+            function_list_at_home(p->routes->databases[number].procedures, path->name));
+}
+
 static void
 note_variables(struct planner *p)
 {
@@ -238,6 +277,8 @@ note_variables(struct planner *p)
         code |= p->routes->databases[i].has_code;
     out->runs_code = out->opaque || p->any_stored || (code && p->any_view) ||
                      (p->any_code && !out->is_read);
+    out->runs_block  = out->opaque && out->is_write;
+    out->may_end_txn = out->runs_block && !keeps_transaction(p);
     /* What a routine did to the session beyond its variables is undone by a reset. */
     out->opaque |= out->runs_code;
     out->assigns = (flags & (DIGEST_ASSIGN | DIGEST_INTO)) != 0 ||
@@ -295,6 +336,15 @@ note_time(struct planner *p)
     if (!found)
         visit_statement(&v, (struct stmt *)(uintptr_t)p->stmt);
     out->same_time = found;
+}
+
+/* Code, views and the server's own tables may look at any. */
+static bool
+sees_settings(const struct planner *p)
+{
+    return p->stmt == NULL || p->digest == NULL || (p->digest->flags & DIGEST_SYSTEM_VAR) != 0 ||
+           p->stmt->kind == STMT_SHOW || p->out->opaque || p->out->runs_code || p->any_stored ||
+           p->any_view || p->any_system;
 }
 
 const char *
@@ -359,7 +409,7 @@ wants_views(const struct planner *p)
     if (p->refused)
         return out->error.code == SQL_NOT_SUPPORTED;
     return p->any_view && (out->kind == PLAN_ONE || out->kind == PLAN_WRITE) &&
-           out->target.one_shard &&
+           out->target.one_shard && out->target.kind != TARGET_HOME &&
            out->gather == NULL && !target_certainly_one(p, &out->target);
 }
 
@@ -374,14 +424,61 @@ check_sequences(struct planner *p)
                    "be on other shards: ask for its number in a statement before");
 }
 
+/* It would read the rows of one shard. */
+static void
+note_spread(void *context, enum routine_name what, struct span schema, struct span name)
+{
+    struct planner *p        = context;
+    struct span     in       = schema.ptr != NULL ? schema : p->context->schema;
+    uint32_t        database = what != ROUTINE_FUNCTION ? ROUTES_NONE
+                                                        : routes_database(p->routes, in);
+    struct span     tables;
+    if (database == ROUTES_NONE)
+        return;
+    struct span list = p->routes->databases[database].functions;
+    if (function_list_find(list, name) != FUNCTION_FAR && all_global(p->routes, database))
+        return;
+    bool at_home = function_list_at_home(list, name) && !p->any_sharded && !p->any_reference;
+    if (function_list_reads(list, name, &tables) && !at_home)
+        NOT_YET(p, "shardd: the stored function '%.*s' reads tables that are not where this "
+                   "statement runs: ask for its value in a SELECT before", SHOWN(name));
+}
+
+/* One that only reads is on every shard. Where nobody has looked at what is called, words tell. */
+static void
+check_readers(struct planner *p)
+{
+    const struct routine_names called = { .found = note_spread, .context = p };
+    bool any = false;
+    for (uint32_t i = 0; i < p->routes->n_databases; i++)
+        any |= function_list_any_reads(p->routes->databases[i].functions);
+    if (!any) /* most texts need not be read once more */
+        return;
+    bool elsewhere = (p->out->gather != NULL && p->out->gather->calls) ||
+                     (p->routes->n_shards == 1 && !hide_routes(p->routes));
+    switch (p->out->kind) {
+    case PLAN_GATHER: case PLAN_ONE: case PLAN_SCATTER: case PLAN_CHANGE: case PLAN_WRITE:
+    case PLAN_INSERT: case PLAN_LOAD: case PLAN_SET:
+        if (!p->refused && !elsewhere && !p->hinted)
+            (void)routine_look_at(p->text, p->context->lex, &called);
+        break;
+    case PLAN_ONCE: case PLAN_TXN: case PLAN_USE: case PLAN_DDL: case PLAN_SHARDD: case PLAN_KILL:
+    case PLAN_NAMED: case PLAN_EXPAND: case PLAN_REFUSE:
+        break;
+    }
+}
+
 /* Beside tables that are on several shards, or written there, it would run on another one. */
 static void
 check_functions(struct planner *p)
 {
-    if (!p->refused && p->at_home != NULL && (p->any_sharded || p->any_reference))
-        NOT_YET(p, "shardd: the stored function '%.*s' cannot be used here, beside sharded or "
-                   "reference tables: %s; ask for its value in a statement before",
-                SHOWN(p->at_home->name.name), function_class_why(function_class_of(p, p->at_home)));
+    if (p->refused || p->at_home == NULL || (!p->any_sharded && !p->any_reference))
+        return;
+    NOT_YET(p, "shardd: the stored function '%.*s' cannot be used here, beside sharded or "
+               "reference tables: %s; ask for its value in a statement before",
+            SHOWN(p->at_home->name.name), function_class_why(function_class_of(p, p->at_home)));
+    if (p->stmt->kind == STMT_SELECT)
+        plan_gather(p, p->stmt->query);
 }
 
 void
@@ -414,15 +511,16 @@ plan_make(struct arena *arena, const struct plan_context *context, struct span t
         return;
     check_sequences(&p);
     check_functions(&p);
+    check_readers(&p);
     place_locks(&p);
     plan_information_finish(&p);
     out->keeps_diagnostics = keeps_diagnostics(&p);
-    out->begins_nothing    = (out->keeps_diagnostics && !out->runs_code) ||
-                          (p.stmt != NULL && p.stmt->kind == STMT_SHOW);
+    out->begins_nothing    = (out->keeps_diagnostics && !out->runs_code) || only_looks(p.stmt);
     note_found_rows(&p);
     note_variables(&p);
     note_time(&p);
     plan_note_fence(&p);
+    out->sees_settings = sees_settings(&p);
     out->stateless = statement != NULL && !p.refused && out->kind != PLAN_GATHER &&
                      !out->hides && plan_is_stateless(&p);
     out->primary_why = out->stateless ? NULL : plan_primary_why(&p);

@@ -370,11 +370,14 @@ struct plan {
     bool                       sees_variables; /* reads or sets user variables */
     bool                       assigns;      /* may set those that its text names */
     bool                       runs_code;    /* routines or triggers: may set any of them */
+    bool                       runs_block;   /* CALL and the like: the last answer is an OK */
+    bool                       may_end_txn;  /* ... and for all we know it begins or ends one */
     uint32_t                   n_user_variables; /* that are operands; in small letters */
     const struct span         *user_variables;
     bool                       opaque;       /* may do more to the server's session than we
                                                 can see: CALL, what we cannot parse */
     bool                       diagnostics;  /* SHOW WARNINGS and the like */
+    bool                       sees_settings; /* perhaps: system variables of its connection */
     bool                       returning;    /* a write that answers rows: ... RETURNING */
     bool                       unmergeable; /* found when it ran: the types of a PLAN_SCATTER's
                                                columns; it is gathered from then on */

@@ -88,6 +88,12 @@ static bool
 add_target(struct planner *p, struct change_maker *m, struct gathering *g, uint32_t *at)
 {
     const struct route_database *d = &p->routes->databases[g->table->database];
+    m->triggered |= g->table->triggers != TRIGGERS_NONE;
+    if (g->table->triggers != TRIGGERS_NONE)
+        return NOT_YET(p, "shardd: the table '%.*s' has triggers, and the rows of this write are "
+                          "found or computed elsewhere, or change their shard, so that these would "
+                          "fire for other values or other rows: give the key and its values",
+                       SHOWN(g->table->name));
     for (*at = 0; *at < m->n_targets; (*at)++)
         if (m->targets[*at] == g)
             return true;
@@ -465,7 +471,7 @@ plan_change(struct planner *p)
         p->out->user_variables   = scratch.user_variables;
         if (never)
             become(p, &g, made);
-    } else if (p->refused && g.refused && engine) {
+    } else if ((p->refused || m.triggered) && g.refused && engine) {
         p->out->error = scratch.error;
     }
 }

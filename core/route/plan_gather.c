@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "core/route/gather.h"
-#include "core/route/plan_internal.h"
+#include "core/route/plan_call.h"
 
 /* ---- what cannot be the same on the engine ---- */
 
@@ -178,18 +178,37 @@ is_base(const struct instance *i)
     return i->ref != NULL;
 }
 
-struct gathering *
-gathering_add(struct planner *p, struct gathering **list, const struct instance *i)
+static struct gathering *
+add_table(struct planner *p, struct gathering **list, uint32_t index)
 {
-    struct gathering *g = gathering_of(*list, i);
+    const struct route_table *t = &p->routes->tables[index];
+    struct gathering         *g = *list;
+    while (g != NULL && g->index != index)
+        g = g->next;
     if (g != NULL)
         return g;
     g  = make(p, sizeof(*g));
-    *g = (struct gathering){ .index = i->table_index, .table = i->table, .next = *list,
-                             .wanted = make(p, i->table->n_columns * sizeof(bool)),
-                             .keys = make(p, i->table->n_columns * sizeof(bool)) };
+    *g = (struct gathering){ .index = index, .table = t, .next = *list,
+                             .wanted = make(p, t->n_columns * sizeof(bool)),
+                             .keys = make(p, t->n_columns * sizeof(bool)) };
     *list = g;
     return g;
+}
+
+struct gathering *
+gathering_add(struct planner *p, struct gathering **list, const struct instance *i)
+{
+    return add_table(p, list, i->table_index);
+}
+
+bool
+gathering_add_whole(struct planner *p, struct gathering **list, uint32_t table)
+{
+    struct gathering *g = add_table(p, list, table);
+    g->all_rows         = true;
+    for (uint32_t at = 0; at < g->table->n_columns; at++)
+        g->wanted[at] = true;
+    return check_names(p, g->table);
 }
 
 static bool
@@ -226,6 +245,21 @@ add_tables(struct planner *p, struct gathering **list)
         if (is_base(i) && !numbers_is(i) && (!check_instance(p, i) ||
                            !add_occurrence(p, gathering_add(p, list, i), i)))
             return false;
+    for (const struct reader *r = p->readers; r != NULL; r = r->next)
+        if (!gathering_add_read(p, list, r->tables))
+            return false;
+    return true;
+}
+
+/* What a stored function reads of a table is no part of it. */
+static bool
+check_whole(struct planner *p, const struct gathering *list)
+{
+    for (const struct gathering *g = list; g != NULL; g = g->next)
+        if (g->all_rows && (g->partition.end != 0 || g->period.end != 0 || gathering_locks(g)))
+            return NOT_YET(p, "shardd: a stored function reads '%.*s', of which the statement "
+                              "reads a partition, another time, or FOR UPDATE: ask for the "
+                              "function's value in a statement before", SHOWN(g->table->name));
     return true;
 }
 
@@ -388,6 +422,27 @@ table_spec(struct planner *p, const struct gathering *list, const struct gatheri
     return t;
 }
 
+const struct gather_spec *
+gather_spec_of_whole(struct planner *p, struct gathering *list)
+{
+    struct gather_spec  *out = make(p, sizeof(*out));
+    struct gather_table *tables;
+    if (p->refused)
+        return NULL;
+    for (const struct gathering *g = list; g != NULL; g = g->next)
+        out->n_tables++;
+    tables = make(p, out->n_tables * sizeof(*tables));
+    for (const struct gathering *g = list; g != NULL; g = g->next) {
+        tables[place_of(list, g)] = table_spec(p, list, g);
+        out->hides |= hide_table(p, g->table);
+    }
+    out->tables  = tables;
+    out->n_waves = 1;
+    out->calls   = true;
+    out->ordered = true; /* who knows what it does with them */
+    return out;
+}
+
 static void
 note_place(struct change_target *t, uint32_t at, const struct gathering *g)
 {
@@ -406,7 +461,8 @@ gather_make(struct planner *p, struct query *q, struct change_maker *m)
     visit_query(&v, q);
     if (!check_statement(p) || !scope_query(p, q, NULL, NULL, NULL, &s) ||
         (m != NULL && !meet_tail(p, m, s)) || !check_tail(p) || !add_tables(p, &list) ||
-        !add_locks(p, list) || (m != NULL && !change_targets(p, m, s, &list)) || list == NULL)
+        !add_locks(p, list) || !check_whole(p, list) ||
+        (m != NULL && !change_targets(p, m, s, &list)) || list == NULL)
         return NULL;
     where_complete(p);
     gather_columns(p, list);
@@ -434,7 +490,8 @@ gather_make(struct planner *p, struct query *q, struct change_maker *m)
     out->tables = tables;
     bool orders  = m == NULL ? gather_is_ordered(p) : m->spec->takes_numbers ||
                    (m->spec->meets && m->spec->from_query);
-    out->ordered = orders && (p->stmt->flags & STMT_HAS_PERIOD) == 0;
+    out->calls   = p->readers != NULL;
+    out->ordered = (orders || out->calls) && (p->stmt->flags & STMT_HAS_PERIOD) == 0;
     out->text    = gather_statement(p, list);
     out->asks_defaults = p->n_defaults != 0;
     return out;
@@ -486,7 +543,9 @@ gather_become(struct planner *p, const struct planner *g, const struct gather_sp
     out->error     = (struct sql_error){ 0 };
     p->refused     = false;
     p->instances   = g->instances;
-    p->any_stored  = false;
+    p->any_stored  = made->calls;
+    p->any_sharded |= g->any_sharded;
+    p->at_home     = NULL;
     p->home_database = g->home_database;
 }
 

@@ -424,6 +424,9 @@ gather_filters(struct planner *p, struct gathering *list)
     w.forbids = true;
     for (w.s = p->scopes; w.s != NULL; w.s = w.s->next_all)
         visit_query(&v, w.s->query);
+    for (struct gathering *g = list; g != NULL; g = g->next)
+        if (g->all_rows)
+            g->filters = NULL;
 }
 
 bool

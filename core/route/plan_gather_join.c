@@ -82,7 +82,7 @@ static bool
 may_lack(const struct joins *j, const struct gathering *g)
 {
     bool inserts = j->m != NULL && j->m->spec->verb == CHANGE_INSERT;
-    return g->n_occurrences == 1 && !g->empty && !g->whole && g->limit == NULL &&
+    return g->n_occurrences == 1 && !g->all_rows && !g->empty && !g->whole && g->limit == NULL &&
            !(inserts && g->changed);
 }
 

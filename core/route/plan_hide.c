@@ -63,17 +63,21 @@ may_show(const struct route_table *view, const struct route_table *t)
                         keyhash_colocated(&view->columns[view->key], &t->columns[t->key]));
 }
 
+bool
+hide_table_moves(const struct planner *p, const struct route_table *t)
+{
+    if (!is_view(t))
+        return has_set(t);
+    for (uint32_t at = 0; at < p->routes->n_tables; at++)
+        if (may_show(t, &p->routes->tables[at]))
+            return true;
+    return false;
+}
+
 static bool
 instance_moves(const struct planner *p, const struct instance *i)
 {
-    if (i->ref == NULL || i->table == NULL)
-        return false;
-    if (!is_view(i->table))
-        return has_set(i->table);
-    for (uint32_t at = 0; at < p->routes->n_tables; at++)
-        if (may_show(i->table, &p->routes->tables[at]))
-            return true;
-    return false;
+    return i->ref != NULL && i->table != NULL && hide_table_moves(p, i->table);
 }
 
 static bool

@@ -7,7 +7,7 @@
  * The comment is part of the normalised text: a plan is for one hint only.
  */
 #include "core/route/gather.h"
-#include "core/route/plan_internal.h"
+#include "core/route/plan_call.h"
 
 enum { ERR_WRONG_VALUE = 1231 };
 
@@ -85,13 +85,18 @@ to_shard(struct planner *p, struct span name)
         wrong(p, "shard", "a shard's name, as SHOW SHARDD SHARDS has them", name);
         return;
     }
-    if (!is_read(p) || hide_moving(p)) {
+    bool call = p->stmt != NULL && p->stmt->kind == STMT_CALL;
+    if (call ? !call_may_go(p) : !is_read(p) || hide_moving(p)) {
         p->refused = false;
-        NOT_YET(p, "shardd: shard=%.*s in a comment is for plain reads, and not for tables whose "
+        NOT_YET(p, "shardd: shard=%.*s in a comment is for plain reads, and CALL of procedures "
+                   "that only read, with constants and user variables, and not for tables whose "
                    "rows move", SHOWN(name));
         return;
     }
+    out->is_write |= call; /* as any CALL: its words say that it only reads */
+    out->opaque |= call;
     p->any_stored |= p->refused;
+    p->hinted        = true;
     p->refused       = false;
     p->home_database = ROUTES_NONE;
     out->kind        = PLAN_ONE;

@@ -7,6 +7,7 @@ struct maker {
     const struct route_table *table;
     struct scope             *scope;
     uint32_t                  key_at, auto_at; /* positions in the rows, ROUTES_NONE: not listed */
+    uint32_t                  values_at; /* in the text: where a list may be put in */
 };
 
 uint32_t
@@ -76,9 +77,7 @@ static void
 auto_name(struct maker *m, struct text *t, const char *before, const char *behind)
 {
     text_const(t, before);
-    text_const(t, "`");
-    text_span(t, m->table->columns[m->table->auto_increment].name);
-    text_const(t, "`");
+    text_name(t, m->table->columns[m->table->auto_increment].name);
     text_const(t, behind);
 }
 
@@ -117,7 +116,7 @@ row_text(struct maker *m, struct insert_row *row, struct expr *auto_expr, uint32
         auto_piece(&t, row, SPAN("DEFAULT"));
     } else {
         text_source(&t, start, end - 1);
-        if (m->in->n_columns > 0)
+        if (m->in->n_columns > 0 || m->in->columns_range.end == 0)
             text_const(&t, ", ");
         auto_piece(&t, row, SPAN("DEFAULT"));
         text_const(&t, ")");
@@ -178,13 +177,31 @@ make_set_row(struct maker *m, struct insert_row *out, uint32_t *start)
     return true;
 }
 
+/* The columns that an INSERT without a list means, and the AUTO_INCREMENT one, an invisible one. */
+static void
+whole_list(struct maker *m, struct text *t)
+{
+    text_const(t, "(");
+    for (uint32_t i = 0; i < m->table->n_columns; i++)
+        if (!m->table->columns[i].invisible) {
+            text_name(t, m->table->columns[i].name);
+            text_const(t, ", ");
+        }
+    text_name(t, m->table->columns[m->table->auto_increment].name);
+    text_const(t, ") ");
+}
+
 /* The statement up to `end`, with the AUTO_INCREMENT column in its list. */
 static void
 head_text(struct maker *m, struct text *t, bool add, uint32_t end)
 {
     const struct insert *in = m->in;
     text_begin(t, m->p);
-    if (add) {
+    if (add && in->columns_range.end == 0) {
+        text_source(t, m->p->stmt->range.start, m->values_at);
+        whole_list(m, t);
+        text_source(t, m->values_at, end);
+    } else if (add) {
         text_source(t, m->p->stmt->range.start, in->columns_range.end - 1);
         auto_name(m, t, in->n_columns > 0 ? ", " : "", ")");
         text_source(t, in->columns_range.end, end);
@@ -244,6 +261,12 @@ make_spec(struct maker *m, uint32_t table_index)
     for (const struct row *row = in->rows; row != NULL; row = row->next)
         if (!make_row(m, row, &rows[at++]))
             return NULL;
+    if (spec->numbered && m->auto_at == ROUTES_NONE && in->columns_range.end == 0 &&
+        !alone_values_word(m->p, in->values_range.start, &m->values_at)) {
+        NOT_YET(m->p, "shardd: name the columns of '%.*s', whose AUTO_INCREMENT column is "
+                      "invisible, in INSERT", SHOWN(m->table->name));
+        return NULL;
+    }
     header_and_tail(m, spec, in->values_range.start, in->values_range.end);
     return spec;
 }
@@ -293,6 +316,10 @@ insert_sharded(struct maker *m, struct instance *target)
     struct insert_spec *spec = make_spec(m, target->table_index);
     if (spec == NULL || !check_on_duplicate(m))
         return;
+    if (spec->n_rows > 1 && (p->stmt->flags & STMT_HAS_ROWNUM) != 0) {
+        NOT_YET(p, "shardd: ROWNUM() counts the rows of one server: INSERT row by row");
+        return;
+    }
     if (reads_elsewhere(p, target)) {
         NOT_YET(p, "shardd: a subquery in the VALUES for '%.*s', or in its RETURNING, may read "
                    "reference tables only",
@@ -330,7 +357,7 @@ insert_query_sharded(struct maker *m, struct scope *source)
         (q->order_by != NULL && m->in->returning != NULL) ||
         (q->group_by != NULL ? !where_groups_by_key(p, source, q)
                              : query_aggregates(q)) ||
-        (p->stmt->flags & STMT_HAS_WINDOW) != 0) {
+        (p->stmt->flags & (STMT_HAS_WINDOW | STMT_HAS_ROWNUM)) != 0) {
         NOT_YET(p, "shardd: INSERT ... SELECT into the sharded table '%.*s' is possible only where "
                    "its key '%.*s' is copied from the key of a sharded table, as it is, so that "
                    "rows stay on their shard; read the rows and insert them instead",
@@ -342,40 +369,6 @@ insert_query_sharded(struct maker *m, struct scope *source)
     p->out->kind   = PLAN_WRITE;
     p->out->reason = "rows are copied within each shard";
     hide_write(p);
-}
-
-bool
-function_differs(const struct func *f)
-{
-    static const char *const names[] = {
-        "CONNECTION_ID", "LAST_INSERT_ID", "ROW_COUNT", "FOUND_ROWS", "SYSDATE", "NEXTVAL",
-        "GET_LOCK", "VERSION", "SYS_GUID", "RANDOM_BYTES", "ENCRYPT",
-    };
-    for (size_t i = 0; i < countof(names); i++)
-        if (span_equal_nocase(f->name.name, span_of(names[i])))
-            return true;
-    return false;
-}
-
-static bool
-find_unsafe(struct visitor *v, struct expr *e)
-{
-    if (e->kind == EXPR_SYSTEM_VAR || e->kind == EXPR_ASSIGN ||
-        (e->kind == EXPR_FUNC && function_differs(e->func)))
-        *(bool *)v->context = true;
-    return true;
-}
-
-bool
-write_is_repeatable(struct planner *p)
-{
-    bool           unsafe = p->digest != NULL && (p->digest->flags & DIGEST_NOT_DETERMINED) != 0;
-    struct visitor v      = { .expr = find_unsafe, .context = &unsafe };
-    visit_statement(&v, (struct stmt *)(uintptr_t)p->stmt);
-    if (unsafe)
-        NOT_YET(p, "shardd: a reference table is written on every shard, so its values cannot come "
-                   "from functions such as RAND, UUID or USER; compute the value first");
-    return !unsafe;
 }
 
 static void
@@ -414,17 +407,27 @@ insert_reference(struct maker *m, struct instance *target)
         p->out->insert = make_spec(m, target->table_index);
 }
 
-static void
-insert_global(struct planner *p)
+/* A SELECT may bring the numbers, or NULLs: the OK tells one in any case. */
+static bool
+may_bring_numbers(const struct maker *m)
 {
-    struct target *t = &p->out->target;
+    return m->in->source == INSERT_QUERY && m->table != NULL &&
+           m->table->auto_increment != ROUTES_NONE &&
+           position(m, m->table->auto_increment) != ROUTES_NONE;
+}
+
+static void
+insert_global(struct maker *m)
+{
+    struct planner *p = m->p;
+    struct target  *t = &p->out->target;
     if (!where_target(p, NULL, t))
         return;
     p->out->kind   = PLAN_ONE;
     t->one_shard   = true;
     p->out->reason = "a global table";
     /* The first number given, and none when the rows bring theirs: insert_brings_numbers(). */
-    p->out->asks_insert_id = p->out->returning;
+    p->out->asks_insert_id = p->out->returning || may_bring_numbers(m);
     sql_error_set(&p->out->error, SQL_NOT_SUPPORTED,
                   "shardd: INSERT ... SELECT into a global table from rows of other shards is not "
                   "supported; read the rows and insert them");
@@ -543,7 +546,7 @@ insert_rows(struct planner *p)
         insert_sharded(&m, target);
     } else {
         if (scope_values(&m) && check_on_duplicate(&m))
-            insert_global(p);
+            insert_global(&m);
     }
 }
 

@@ -19,6 +19,7 @@
  * plan_load.c, load_run.c                       LOAD DATA
  * plan_fence.c, fence.c                         what waits while rows move
  * plan_refused.c   whom to ask about a statement that is refused
+ * plan_call.c                                   CALL
  * plan_session.c, plan_show.c, plan_admin.c, plan_information.c, plan_named.c  everything else
  */
 #ifndef CORE_ROUTE_PLAN_INTERNAL_H
@@ -125,7 +126,7 @@ struct planner {
     struct instance *instances; /* all of the statement, linked by next_all */
     uint32_t         n_instances;
     struct node     *nodes;
-    bool             refused;
+    bool             refused, hinted; /* hinted: a comment names the shard */
 
     bool              gathers;    /* a plan to gather is made: what follows is noted */
     uint32_t          n_defaults; /* DEFAULT(column) in the statement */
@@ -144,6 +145,8 @@ struct planner {
     bool     any_sharded, any_reference, any_global, any_unknown, any_system;
     bool     any_view, any_stored; /* stored functions */
     const struct func *at_home;    /* a stored function that uses its home's tables alone */
+    struct span    reads;          /* CALL: tables of one that only reads, or ptr NULL */
+    struct reader *readers;        /* gathers: such stored functions; plan_call.h */
     bool     any_code;             /* a table of a database with routines or triggers */
     uint32_t home;     /* of the global tables, ROUTES_NONE: none yet */
     uint32_t home_database;
@@ -289,6 +292,8 @@ const struct sql_template *text_keep(struct text *t);
 
 /* A table of the statement has rows that must not be seen unless keys fix it. */
 bool hide_table(const struct planner *p, const struct route_table *t);
+/* There is a set for it, or for a table that the view may show. */
+bool hide_table_moves(const struct planner *p, const struct route_table *t);
 /* There are sets for tables of the statement, also if the shards it asks have no keys in them. */
 bool hide_moving(const struct planner *p);
 /* From now on text_source() says the conditions that keep them out, when there are any:
@@ -411,9 +416,9 @@ struct change_maker {
     uint32_t            n_targets;
     struct gathering  **targets;
     bool              **columns; /* UPDATE: [n_targets], those assigned */
-    bool                assigns; /* user variables, somewhere */
-    uint32_t            n_nextvals; /* INSERT ... SELECT: NEXTVAL(), ascending */
-    struct range       *nextvals;
+    bool                assigns, triggered; /* user variables; refused: a table has triggers */
+    uint32_t            n_nextvals;
+    struct range       *nextvals;  /* INSERT ... SELECT: NEXTVAL(), ascending */
 };
 
 /* The tables that are written; `top` is the scope of maker.query, `list` may grow. */
@@ -556,6 +561,7 @@ void write_elsewhere(struct planner *p);
 void plan_update(struct planner *p);
 void plan_delete(struct planner *p);
 void plan_load(struct planner *p);
+void plan_call(struct planner *p); /* plan_call.c */
 void plan_session(struct planner *p);
 /* plan_session.c: to the one home of the statement's tables, or refused. */
 void one_home(struct planner *p, const char *what, bool reference_too, const char *reason);

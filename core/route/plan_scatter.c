@@ -36,6 +36,9 @@ no_scatter(struct scatter *c)
         return NOT_YET(p, "shardd: window functions over several shards are not supported yet; "
                           "give "
                           "the key in the WHERE clause");
+    if ((p->stmt->flags & STMT_HAS_ROWNUM) != 0)
+        return NOT_YET(p, "shardd: ROWNUM() counts the rows of one server; give the key in the "
+                          "WHERE clause");
     if (!q->calc_found_rows && (flags & DIGEST_CALC_FOUND_ROWS) != 0)
         return NOT_YET(p, "shardd: SQL_CALC_FOUND_ROWS over several shards is supported only "
                           "behind the first SELECT; use SELECT COUNT(*)");

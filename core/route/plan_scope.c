@@ -1,6 +1,7 @@
 /* plan_scope.c - see plan_internal.h: tables, and what column names mean. */
 #include "core/route/function_class.h"
-#include "core/route/plan_internal.h"
+#include "core/route/plan_call.h"
+#include "core/route/plan_trigger.h"
 
 enum { ACCESS_DENIED = 1044 /* ER_DBACCESS_DENIED_ERROR */ };
 
@@ -104,6 +105,7 @@ scope_add_path(struct planner *p, struct scope *s, const struct path *path, stru
     if (i->table_index != ROUTES_NONE) {
         i->table = &p->routes->tables[i->table_index];
         note_table(p, i);
+        plan_note_triggers(p, i->table);
     } else if (database != ROUTES_NONE) {
         /* Not there: the home's server says so. (Or it is a temporary table.) */
         p->any_unknown = true;
@@ -403,13 +405,19 @@ scope_stored(struct planner *p, const struct func *f)
     if (class == FUNCTION_PLAIN)
         return true;
     p->any_stored = true;
-    bool spread = database != ROUTES_NONE && !all_global(p->routes, database);
-    if (spread && function_list_at_home(p->routes->databases[database].functions, f->name.name))
+    struct span list = { 0 };
+    if (database != ROUTES_NONE)
+        list = p->routes->databases[database].functions;
+    bool spread = database != ROUTES_NONE &&
+                  (class == FUNCTION_FAR || !all_global(p->routes, database));
+    if (p->gathers && call_note_reader(p, list, f))
+        return true;
+    if (spread && function_list_at_home(list, f->name.name))
         p->at_home = f;
     else if (spread)
-        return NOT_YET(p, "shardd: the stored function '%.*s' cannot be used here, as its database "
-                          "has sharded or reference tables: %s",
-                       SHOWN(f->name.name), function_class_why(class));
+        return NOT_YET(p, "shardd: the stored function '%.*s' cannot be used here%s: %s",
+                       SHOWN(f->name.name), class == FUNCTION_FAR ? "" : ", as its database has "
+                       "sharded or reference tables", function_class_why(class));
     if (p->gathers)
         return NOT_YET(p, "shardd: the stored function '%.*s' is not on the engine, where rows of "
                           "several shards are brought together: %s",

@@ -1,7 +1,6 @@
 /* plan_session.c - see plan_internal.h: transactions, SET, USE, DDL, the rest. */
 #include <ctype.h>
 
-#include "core/route/function_class.h"
 #include "core/route/plan_internal.h"
 
 static struct span
@@ -273,6 +272,36 @@ ddl_names_known_table(struct planner *p)
     return false;
 }
 
+/* A global table of another home than the target's. */
+static bool
+is_away(struct planner *p, const struct path *path)
+{
+    struct span schema   = path->schema.ptr != NULL ? path->schema : p->context->schema;
+    uint32_t    database = routes_database(p->routes, schema);
+    if (path->name.ptr == NULL || database == ROUTES_NONE)
+        return false;
+    uint32_t table = routes_table(p->routes, database, path->name);
+    return table != ROUTES_NONE && p->routes->tables[table].kind == TABLE_GLOBAL &&
+           p->routes->databases[database].home != p->out->target.home;
+}
+
+/* That of the database which is named, where it will be looked for. */
+static void
+to_own_home(struct planner *p)
+{
+    const struct stmt       *s    = p->stmt;
+    const struct table_item *item = s->kind == STMT_CREATE_TABLE ? NULL : s->tables;
+    const struct path       *path = item != NULL ? &item->table
+                                    : s->kind == STMT_CREATE_TABLE ? &s->create_table->table
+                                                                   : NULL;
+    if (path != NULL && path->schema.ptr != NULL)
+        to_home(p, home_of(p, path->schema, &p->home_database),
+                "a temporary table lives on one backend");
+    if (s->kind == STMT_CREATE_TABLE && is_away(p, &s->create_table->like))
+        NOT_YET(p, "shardd: a temporary table is on its database's home, and '%.*s' is on "
+                   "another one: give the columns", SHOWN(s->create_table->like.name));
+}
+
 static void
 plan_temporary(struct planner *p)
 {
@@ -281,6 +310,8 @@ plan_temporary(struct planner *p)
     bool               one = q == NULL || scope_query(p, q, NULL, NULL, NULL, NULL);
     if (one && !p->any_sharded)
         one_home(p, "CREATE TEMPORARY TABLE", true, "a temporary table lives on one backend");
+    if (one && !p->any_sharded && !p->any_global && !p->refused)
+        to_own_home(p);
     if (q != NULL && (p->any_sharded || p->refused))
         plan_fill(p);
     if (s->kind == STMT_DROP_TABLE) {
@@ -420,47 +451,6 @@ all_global(const struct routes *r, uint32_t database)
             return false;
     }
     return true;
-}
-
-/* What the procedure does in a database that has tables on several shards. */
-static bool
-may_call(struct planner *p, uint32_t database)
-{
-    struct span         name  = p->stmt->path.name, list = { 0 };
-    enum function_class class;
-    if (database != ROUTES_NONE)
-        list = p->routes->databases[database].procedures;
-    if (function_list_at_home(list, name))
-        return true;
-    class = function_list_find(list, name);
-    return NOT_YET(p, "shardd: CALL of '%.*s' is not possible, as its database has sharded or "
-                      "reference tables: %s", SHOWN(name),
-                   class == FUNCTION_UNKNOWN
-                       ? "what it does is not known; CREATE OR REPLACE PROCEDURE makes it known, "
-                         "if it can be read" : function_class_why(class));
-}
-
-static void
-plan_call(struct planner *p)
-{
-    struct span schema = p->stmt->path.schema.ptr != NULL ? p->stmt->path.schema
-                                                          : p->context->schema;
-    uint32_t database, home = home_of(p, schema, &database);
-    if (!all_global(p->routes, database) && !may_call(p, database))
-        return;
-    struct scope *s = scope_new(p, NULL, NULL);
-    for (struct expr *e = p->stmt->args; e != NULL; e = e->next)
-        if (!scope_expr(p, s, e))
-            return;
-    if (p->any_sharded || (p->any_global && p->home != home)) {
-        NOT_YET(p, "shardd: the arguments of CALL can use global tables of the procedure's home "
-                   "and reference tables only: SET a user variable before");
-        return;
-    }
-    to_home(p, home, "routines run on their database's home");
-    p->home_database = database;
-    p->out->is_write = true;
-    p->out->opaque   = true;
 }
 
 static void

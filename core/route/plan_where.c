@@ -449,7 +449,8 @@ struct instance *
 where_export(struct planner *p, struct scope *s, struct query *q)
 {
     struct instance *key = NULL;
-    if (q->limit != NULL || (p->stmt->flags & STMT_HAS_WINDOW) != 0 || q->with_rollup)
+    if (q->limit != NULL || q->with_rollup ||
+        (p->stmt->flags & (STMT_HAS_WINDOW | STMT_HAS_ROWNUM)) != 0)
         return NULL;
     if (q->group_by != NULL ? !where_groups_by_key(p, s, q)
                             : query_aggregates(q))

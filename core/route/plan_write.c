@@ -64,6 +64,42 @@ only_one_shard(struct planner *p, const char *what)
                       "clause, or leave it out", what);
 }
 
+bool
+function_differs(const struct func *f)
+{
+    static const char *const names[] = {
+        "CONNECTION_ID", "LAST_INSERT_ID", "ROW_COUNT", "FOUND_ROWS", "SYSDATE", "NEXTVAL",
+        "GET_LOCK", "VERSION", "SYS_GUID", "RANDOM_BYTES", "ENCRYPT",
+    };
+    for (size_t i = 0; i < countof(names); i++)
+        if (span_equal_nocase(f->name.name, span_of(names[i])))
+            return true;
+    return false;
+}
+
+static bool
+find_unsafe(struct visitor *v, struct expr *e)
+{
+    if (e->kind == EXPR_SYSTEM_VAR || e->kind == EXPR_ASSIGN ||
+        (e->kind == EXPR_FUNC && function_differs(e->func)))
+        *(bool *)v->context = true;
+    return true;
+}
+
+bool
+write_is_repeatable(struct planner *p)
+{
+    bool           unsafe = p->digest != NULL && (p->digest->flags & DIGEST_NOT_DETERMINED) != 0;
+    struct visitor v      = { .expr = find_unsafe, .context = &unsafe };
+    if ((p->stmt->flags & STMT_HAS_ROWNUM) != 0)
+        unsafe = p->stmt->kind != STMT_INSERT || p->stmt->insert->query != NULL;
+    visit_statement(&v, (struct stmt *)(uintptr_t)p->stmt);
+    if (unsafe)
+        NOT_YET(p, "shardd: a reference table is written on every shard, so its values cannot come "
+                   "from functions such as RAND, UUID or USER; compute the value first");
+    return !unsafe;
+}
+
 static void
 write_reference(struct planner *p, const struct written *w, bool limited)
 {
@@ -116,6 +152,8 @@ finish(struct planner *p, struct scope *s, const struct written *w, bool limited
         only_one_shard(p, "UPDATE or DELETE with LIMIT");
     if (p->digest == NULL || (p->digest->flags & DIGEST_ASSIGN) != 0)
         only_one_shard(p, "a write that assigns user variables");
+    if ((p->stmt->flags & STMT_HAS_ROWNUM) != 0)
+        only_one_shard(p, "a write that uses ROWNUM()");
     hide_write(p);
 }
 

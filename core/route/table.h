@@ -83,6 +83,13 @@ struct route_lookup {
 
 enum { ROUTES_LOOKUPS_MAX = 16 }; /* of one table */
 
+/* Triggers of a sharded table's own, which are on every shard; not those of lookups. */
+enum route_triggers {
+    TRIGGERS_NONE,
+    TRIGGERS_OWN_ROW,  /* they use nothing but their row: function_class.h */
+    TRIGGERS_CHANGING, /* shards may have different ones: nothing may be written */
+};
+
 struct route_table {
     struct span                name;     /* as created; compared per routes.lower_case */
     uint32_t                   database; /* index */
@@ -105,6 +112,7 @@ struct route_table {
                                                   it has, or that is not known */
     bool                       view_expands; /* no server has what it means: only its SELECT,
                                                 in its place, has. view_kind is TABLE_GLOBAL */
+    enum route_triggers        triggers;  /* TABLE_SHARDED */
     uint32_t                   n_lookups; /* TABLE_SHARDED */
     const struct route_lookup *lookups;
     uint32_t                   n_columns;
@@ -132,6 +140,8 @@ enum function_class {
     FUNCTION_HOME,
     FUNCTION_SPREAD,    /* it is not */
     FUNCTION_TEXT, FUNCTION_ENDS, FUNCTION_DEFINES, FUNCTION_LOCKS, /* see routine_look.h */
+    FUNCTION_FAR, /* of the routes only: it names, or reaches by what it calls, sharded or
+                     reference tables, of whatever database */
 };
 
 struct route_database {

@@ -133,6 +133,9 @@ token_text(const struct lex *l, struct token t)
  * like, BEGIN NOT ATOMIC, IF, LOOP ...? It reaches to the end of the text. */
 bool lex_compound(const struct lex *l);
 
+/* No token is in it: blanks and comments. */
+bool lex_is_blank(struct span text, struct lex_options options);
+
 /* Length of the first statement of `text` without its ';'; `*rest` is where
  * the next one begins (text.len when there is none). A text that does not lex,
  * and a compound statement, is one statement as a whole. */

@@ -45,6 +45,15 @@ lex_compound(const struct lex *at)
     }
 }
 
+bool
+lex_is_blank(struct span text, struct lex_options options)
+{
+    struct lex l;
+
+    lex_init(&l, text, options);
+    return lex_next(&l).kind == TOK_END;
+}
+
 size_t
 lex_split(struct span text, struct lex_options options, size_t *rest)
 {

@@ -281,6 +281,8 @@ parser_function(struct parser *p, struct path name, enum keyword k, uint32_t sta
         p->flags |= STMT_HAS_AGGREGATE;
     else if (f->klass == FUNC_PLAIN)
         p->flags |= STMT_HAS_FUNCTION;
+    if (span_equal_nocase(name.name, SPAN("ROWNUM")))
+        p->flags |= STMT_HAS_ROWNUM;
     return e;
 }
 

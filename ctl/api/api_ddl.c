@@ -39,6 +39,8 @@ say(struct request *r, bool ok, struct ddl_answer *a, const struct sql_error *er
         add_text(r->answer, "insert", &a->insert);
         add_text(r->answer, "name", &a->name);
         add_text(r->answer, "undo", &a->undo);
+        if (buf_len(&a->drop) != 0)
+            add_text(r->answer, "drop", &a->drop);
     }
     return 200;
 }

@@ -53,6 +53,28 @@ model_kind(const char *name, enum table_kind fallback)
     return fallback;
 }
 
+static const char *const triggers_names[] = {
+    [TRIGGERS_NONE] = NULL, [TRIGGERS_OWN_ROW] = "own row", [TRIGGERS_CHANGING] = "changing",
+};
+
+const char *
+model_triggers_name(enum route_triggers triggers)
+{
+    return triggers_names[triggers];
+}
+
+/* What a later shardd wrote is for nobody to write to. */
+enum route_triggers
+model_triggers(const json_t *table)
+{
+    const char *name = model_text(table, "triggers");
+
+    if (name[0] == '\0')
+        return TRIGGERS_NONE;
+    return strcmp(name, triggers_names[TRIGGERS_OWN_ROW]) == 0 ? TRIGGERS_OWN_ROW
+                                                               : TRIGGERS_CHANGING;
+}
+
 enum function_class
 model_function_class(const json_t *function)
 {
@@ -98,6 +120,17 @@ model_column(const json_t *object, struct route_column *out)
         .length         = (uint32_t)model_number(object, "length"),
         .scale          = (uint8_t)model_number(object, "scale"),
     };
+}
+
+/* What would write to a table behind a fence waits, and is not refused. */
+enum route_triggers
+model_triggers_routed(const json_t *table, bool fenced)
+{
+    enum route_triggers now = model_triggers(table);
+
+    if (strcmp(model_text(table, "kind"), "sharded") != 0)
+        return TRIGGERS_NONE;
+    return fenced && now == TRIGGERS_CHANGING ? TRIGGERS_OWN_ROW : now;
 }
 
 json_t *

@@ -24,11 +24,13 @@
  *   database/NAME  name, consistency ("": not set), policy (auto|global), home (shard id),
  *                  collation, collation_id, code (has, or once had, routines or triggers),
  *                  functions: {name in small letters: {class (function_class_name()); of a plain
- *                  one also text (from its parameters on), sql_mode, charset, collation: see
- *                  ctl/job/ddl_function.c; of any other that could be read uses, functions,
- *                  procedures: see model_routine.h}}, procedures: {the same}
+ *                  one, and of one with reads (it only reads), also text (from its parameters
+ *                  on), sql_mode, charset, collation: see ctl/job/ddl_function.c; of any other
+ *                  than a plain one that could be read uses, functions, procedures: see
+ *                  model_routine.h}}, procedures: {the same}
  *   table/NAME     database, name, kind (global|sharded|reference|view), key, sequence,
- *                  reason, remedy, view_kind, state (ok|stuck), columns: [...]; of a view
+ *                  reason, remedy, view_kind, state (ok|stuck), columns: [...], triggers
+ *                  ("own row" or "changing", see route_triggers; absent: none); of a view
  *                  view_text (its SELECT as the server has it), view_collation (id; absent:
  *                  neither is known), expands (see route_table.view_expands), view_unchecked (it
  *                  has no CHECK OPTION; false: it has, or that is not known)
@@ -93,6 +95,11 @@ enum table_kind model_kind(const char *name, enum table_kind fallback);
 
 /* Of one of a database's functions; FUNCTION_UNKNOWN for NULL. */
 enum function_class model_function_class(const json_t *function);
+
+/* Of a table's object. */
+enum route_triggers model_triggers(const json_t *table);
+enum route_triggers model_triggers_routed(const json_t *table, bool fenced);
+const char         *model_triggers_name(enum route_triggers triggers); /* NULL: none */
 
 /* How a user proves who it is. */
 enum auth_plugin model_plugin(const json_t *user);

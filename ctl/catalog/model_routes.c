@@ -266,20 +266,46 @@ consistency_of(const json_t *object)
     return (uint8_t)(c < CONSISTENCIES ? c : CONSISTENCY_UNSET);
 }
 
-/* {name: {class, home}}: see model_routines() */
+/* False: no list can have these. */
+static bool
+add_reads(const json_t *reads, struct buf *tables)
+{
+    json_t *one;
+    size_t  i;
+
+    json_array_foreach(reads, i, one) {
+        const char *database = json_string_value(json_array_get(one, 0));
+        const char *name     = json_string_value(json_array_get(one, 1));
+
+        if (!database || !name || !function_table_sayable(span_of(database)) ||
+            !function_table_sayable(span_of(name)))
+            return false;
+        function_table_add(tables, span_of(database), span_of(name));
+    }
+    return reads != NULL;
+}
+
+/* {name: {class, home, reads}}: see model_routines() */
 static struct span
 build_routines(struct builder *b, json_t *all)
 {
     json_t     *one;
-    struct buf  list = { 0 };
+    struct buf  list = { 0 }, tables = { 0 };
     struct span kept;
     const char *name;
 
-    json_object_foreach(all, name, one)
-        if (name[0])
+    json_object_foreach(all, name, one) {
+        struct span reads = { 0 };
+
+        buf_clear(&tables);
+        if (add_reads(json_object_get(one, "reads"), &tables))
+            reads = buf_len(&tables) == 0 ? SPAN("") : buf_unread(&tables);
+        if (function_table_sayable(span_of(name)))
             function_list_add(&list, span_of(name),
                               (enum function_class)model_number(one, "class"),
-                              model_flag(one, "home"));
+                              model_flag(one, "home"), reads);
+    }
+    buf_fini(&tables);
     kept = arena_copy(b->arena, buf_unread(&list));
     buf_fini(&list);
     return kept;
@@ -406,6 +432,7 @@ build_table(struct builder *b, const char *name, const json_t *object, struct ro
                        model_text(object, "name"), database);
     build_columns(b, object, table);
     build_lookups(b, object, table);
+    table->triggers = model_triggers_routed(object, table->fenced);
     if (table->kind == TABLE_SHARDED && table->key == ROUTES_NONE)
         return err_set(b->err, "table %s.%s has no column '%s' for its key", database,
                        model_text(object, "name"), model_text(object, "key"));

@@ -67,7 +67,7 @@ model_routine_see(struct span text, struct lex_options options, json_t *what)
 
         json_object_foreach(seen.sets[i], name, one)
             json_array_append_new(list, json_string(name));
-        if (class == FUNCTION_HOME)
+        if (class == FUNCTION_HOME || i != ROUTINE_TABLE)
             json_object_set(what, lists[i], list);
         json_decref(list);
         json_decref(seen.sets[i]);
@@ -79,8 +79,10 @@ model_routine_see(struct span text, struct lex_options options, json_t *what)
 
 struct world {
     json_t *databases; /* borrowed: of the catalog */
+    json_t *named;     /* owned: {"database.table" in small letters: [[database, table], ...]} */
     json_t *homes;     /* owned: {database in small letters: its home} */
     json_t *spread;    /* owned: {"database.table" in small letters: true}: no global table */
+    json_t *wide;      /* owned: those of these that have rows on several shards */
     json_t *all;       /* owned: what model_routines() gives */
     bool    changed;
 };
@@ -95,6 +97,16 @@ note_home(struct world *w, const char *database, const json_t *object)
     json_object_set(w->homes, text, json_object_get(object, "home"));
 }
 
+static bool
+is_wide(const json_t *table)
+{
+    enum table_kind kind = model_kind(model_text(table, "kind"), TABLE_VIEW);
+
+    if (kind == TABLE_VIEW)
+        kind = model_kind(model_text(table, "view_kind"), TABLE_GLOBAL);
+    return kind != TABLE_GLOBAL || model_flag(table, "expands");
+}
+
 static void
 note_tables(struct world *w, json_t *tables)
 {
@@ -103,12 +115,18 @@ note_tables(struct world *w, json_t *tables)
     char        text[2 * USE_MAX];
 
     json_object_foreach(tables, key, table) {
-        if (model_kind(model_text(table, "kind"), TABLE_VIEW) == TABLE_GLOBAL)
-            continue;
+        json_t *whose = json_object_get(table, "database"), *name = json_object_get(table, "name");
+
         snprintf(text, sizeof(text), "%s.%s", model_text(table, "database"),
                  model_text(table, "name"));
         lower(text);
-        json_object_set_new(w->spread, text, json_true());
+        if (!json_object_get(w->named, text))
+            json_object_set_new(w->named, text, json_array());
+        json_array_append_new(json_object_get(w->named, text), json_pack("[O, O]", whose, name));
+        if (model_kind(model_text(table, "kind"), TABLE_VIEW) != TABLE_GLOBAL)
+            json_object_set_new(w->spread, text, json_true());
+        if (is_wide(table))
+            json_object_set_new(w->wide, text, json_true());
     }
 }
 
@@ -140,18 +158,23 @@ table_at_home(const struct world *w, const char *database, const char *use)
                                                      "home"));
 }
 
+/* What is called so; NULL: it is none of ours. */
+static json_t *
+called(const struct world *w, const char *database, const char *kind, const char *use)
+{
+    char schema[USE_MAX], name[USE_MAX];
+
+    parts(database, use, schema, name);
+    return json_object_get(json_object_get(json_object_get(w->all, schema), kind), name);
+}
+
 static bool
 routine_at_home(const struct world *w, const char *database, const char *kind, const char *use)
 {
-    char    schema[USE_MAX], name[USE_MAX];
-    json_t *known, *one;
+    json_t *one = called(w, database, kind, use);
 
-    if (!table_at_home(w, database, use))
-        return false;
-    parts(database, use, schema, name);
-    known = json_object_get(json_object_get(w->all, schema), kind);
-    one   = json_object_get(known, name);
-    return model_flag(one, "home") || model_number(one, "class") == FUNCTION_PLAIN;
+    return table_at_home(w, database, use) &&
+           (model_flag(one, "home") || model_number(one, "class") == FUNCTION_PLAIN);
 }
 
 static bool
@@ -172,6 +195,89 @@ is_home(const struct world *w, const char *database, const json_t *routine)
     return true;
 }
 
+/* ---- what it reads ---- */
+
+/* Tables of `from` that `to` has not. */
+static bool
+add_tables(json_t *to, const json_t *from)
+{
+    json_t *one, *had;
+    size_t  i, k;
+    bool    more = false;
+
+    json_array_foreach(from, i, one) {
+        bool there = false;
+
+        json_array_foreach(to, k, had)
+            there = there || json_equal(one, had);
+        if (!there)
+            json_array_append(to, one);
+        more = more || !there;
+    }
+    return more;
+}
+
+/* Every word that may be a table's name is one. */
+static json_t *
+tables_of(const struct world *w, const char *database, const json_t *routine)
+{
+    json_t *tables = json_array(), *one;
+    size_t  i;
+    char    schema[USE_MAX], name[USE_MAX], text[2 * USE_MAX];
+
+    json_array_foreach(json_object_get(routine, lists[ROUTINE_TABLE]), i, one) {
+        parts(database, json_string_value(one) ? json_string_value(one) : "", schema, name);
+        snprintf(text, sizeof(text), "%s.%s", schema, name);
+        add_tables(tables, json_object_get(w->named, text));
+    }
+    return tables;
+}
+
+/* Takes what the routines that it calls read; of one that does more it is another one. */
+static bool
+take_reads(struct world *w, const char *database, const json_t *routine, json_t *one)
+{
+    json_t *tables = json_object_get(one, "reads");
+    bool    more   = false;
+
+    for (size_t k = ROUTINE_FUNCTION; tables && k < countof(lists); k++) {
+        json_t *use;
+        size_t  i;
+
+        json_array_foreach(json_object_get(routine, lists[k]), i, use) {
+            const char *name = json_string_value(use) ? json_string_value(use) : "";
+            json_t     *what = called(w, database, lists[k], name);
+
+            if (json_object_get(what, "reads")) {
+                more |= add_tables(tables, json_object_get(what, "reads"));
+            } else if (model_number(what, "class") != FUNCTION_PLAIN) {
+                json_object_del(one, "reads");
+                return true;
+            }
+        }
+    }
+    return more;
+}
+
+bool
+model_routine_everywhere(const json_t *routine)
+{
+    return model_function_class(routine) == FUNCTION_PLAIN || model_flag(routine, "reads");
+}
+
+/* ---- all of them ---- */
+
+static json_t *
+begin_one(const struct world *w, const char *database, const json_t *routine)
+{
+    json_t *one = json_pack("{s:i, s:b}", "class", (int)model_function_class(routine), "home",
+                            json_is_array(json_object_get(routine, lists[ROUTINE_TABLE])));
+
+    if (model_flag(routine, "reads"))
+        json_object_set_new(one, "reads", tables_of(w, database, routine));
+    return one;
+}
+
 static void
 begin(struct world *w, const char *database, const json_t *object)
 {
@@ -183,13 +289,34 @@ begin(struct world *w, const char *database, const json_t *object)
 
         /* As if what is called were at home: what is not is found out by and by. */
         json_object_foreach(json_object_get(object, lists[k]), name, routine)
-            json_object_set_new(all, name, json_pack("{s:i, s:b}", "class",
-                                                     (int)model_function_class(routine), "home",
-                                                     json_is_array(json_object_get(routine,
-                                                                                   lists[0]))));
+            json_object_set_new(all, name, begin_one(w, database, routine));
         json_object_set_new(of, lists[k], all);
     }
     json_object_set_new(w->all, database, of);
+}
+
+/* Also of one that was not seen as a whole: what is known of it is enough. */
+static bool
+is_far(const struct world *w, const char *database, const json_t *routine)
+{
+    char schema[USE_MAX], name[USE_MAX], text[2 * USE_MAX];
+
+    for (size_t k = 0; k < countof(lists); k++) {
+        json_t *one;
+        size_t  i;
+
+        json_array_foreach(json_object_get(routine, lists[k]), i, one) {
+            const char *use = json_string_value(one) ? json_string_value(one) : "";
+
+            parts(database, use, schema, name);
+            snprintf(text, sizeof(text), "%s.%s", schema, name);
+            if (k == ROUTINE_TABLE ? json_object_get(w->wide, text) != NULL
+                                   : model_number(called(w, database, lists[k], use), "class") ==
+                                         FUNCTION_FAR)
+                return true;
+        }
+    }
+    return false;
 }
 
 static void
@@ -202,6 +329,12 @@ go_on(struct world *w, const char *database, const json_t *object)
         json_object_foreach(json_object_get(object, lists[k]), name, routine) {
             json_t *one = json_object_get(all, name);
 
+            w->changed |= take_reads(w, database, routine, one);
+            if (model_number(one, "class") != FUNCTION_FAR &&
+                model_number(one, "class") != FUNCTION_PLAIN && is_far(w, database, routine)) {
+                json_object_set_new(one, "class", json_integer(FUNCTION_FAR));
+                w->changed = true;
+            }
             if (!model_flag(one, "home") || is_home(w, database, routine))
                 continue;
             json_object_set_new(one, "home", json_false());
@@ -215,8 +348,8 @@ go_on(struct world *w, const char *database, const json_t *object)
 json_t *
 model_routines(json_t *databases, json_t *tables)
 {
-    struct world w = { .databases = databases, .homes = json_object(), .spread = json_object(),
-                       .all = json_object() };
+    struct world w = { .databases = databases, .named = json_object(), .homes = json_object(),
+                       .spread = json_object(), .wide = json_object(), .all = json_object() };
     const char  *name;
     json_t      *object;
 
@@ -230,7 +363,9 @@ model_routines(json_t *databases, json_t *tables)
         json_object_foreach(databases, name, object)
             go_on(&w, name, object);
     } while (w.changed);
+    json_decref(w.named);
     json_decref(w.homes);
     json_decref(w.spread);
+    json_decref(w.wide);
     return w.all;
 }

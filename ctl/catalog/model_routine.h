@@ -3,7 +3,9 @@
  *
  *   text --model_routine_see()--> what it names, in the catalog --model_routines()--> routes
  *
- * The names are kept, not what they mean: a table may come later.
+ * The names are kept, not what they mean: a table may come later. One that by its words only reads
+ * (core/route/routine_reads.h) is on every shard and engine; with all that it calls it can be run
+ * wherever the rows are.
  */
 #ifndef CTL_CATALOG_MODEL_ROUTINE_H
 #define CTL_CATALOG_MODEL_ROUTINE_H
@@ -13,11 +15,15 @@
 
 /* What CREATE PROCEDURE's or FUNCTION's text names, into `what`: uses, a list of "NAME" or
  * "SCHEMA.NAME" in small letters; functions, procedures: those it calls. FUNCTION_HOME, or why
- * nothing was put there. */
+ * uses was not put there, and the others may lack some. */
 enum function_class model_routine_see(struct span text, struct lex_options options, json_t *what);
 
-/* {database: {"procedures": {name: {class, home}}, "functions": ...}} as in the routes: the class
- * as a number, home: it uses nothing else. Owned by the caller. */
+/* {database: {"procedures": {name: {class, home, reads}}, "functions": ...}} as in the routes: the
+ * class as a number, home: it uses nothing else, reads: [[database, table], ...] that it, or what
+ * it calls, may name; absent: it is not known to only read. Owned by the caller. */
 json_t *model_routines(json_t *databases, json_t *tables);
+
+/* Whether it is on every shard and engine: of its arguments alone, or it only reads. */
+bool model_routine_everywhere(const json_t *routine);
 
 #endif

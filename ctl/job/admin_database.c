@@ -209,6 +209,21 @@ admin_database_create(struct cluster *c, const char *who, const char *name,
     return ok;
 }
 
+/* They are known by their words alone: no engine has them with the collation that they keep. */
+static void
+keep_procedures(json_t *fresh, json_t *procedures)
+{
+    json_t     *all = json_deep_copy(procedures), *one;
+    const char *name;
+
+    json_object_foreach(all, name, one) {
+        json_object_del(one, "reads");
+        json_object_del(one, "text");
+    }
+    if (all)
+        json_object_set_new(fresh, "procedures", all);
+}
+
 static bool
 alter(struct job *job, const char *who, json_t *object, const struct database_options *o,
       struct sql_error *error)
@@ -231,7 +246,7 @@ alter(struct job *job, const char *who, json_t *object, const struct database_op
          * they are of a class that is not known, until they are made again. */
         json_object_set(fresh, "code", json_object_get(object, "code"));
         json_object_set(fresh, "consistency", json_object_get(object, "consistency"));
-        json_object_set(fresh, "procedures", json_object_get(object, "procedures"));
+        keep_procedures(fresh, json_object_get(object, "procedures"));
         if (json_object_size(json_object_get(object, "functions")) > 0)
             json_object_set_new(fresh, "code", json_true());
         change = catalog_begin(c->catalog, who);

@@ -63,6 +63,28 @@ code_names(const char *text, const json_t *words)
     return false;
 }
 
+/* As a stored function: `app`.`f`(...) */
+static bool
+calls_word(const char *text, const json_t *words)
+{
+    struct lex   l;
+    struct token t, next, before = { .kind = TOK_END };
+
+    lex_init(&l, span_of(text), (struct lex_options){ .charset = LEX_UTF8 });
+    for (t = lex_next(&l); t.kind != TOK_END && t.kind != TOK_BAD; t = next) {
+        struct span word = token_text(&l, t);
+
+        next = lex_next(&l);
+        if (t.kind == TOK_QUOTED && word.len >= 2)
+            word = (struct span){ word.ptr + 1, word.len - 2 };
+        if (is_name(t) && token_is_op(before, '.') && token_is_op(next, '(') &&
+            has_word(words, word))
+            return true;
+        before = t;
+    }
+    return false;
+}
+
 json_t *
 code_words(const char *name)
 {
@@ -137,6 +159,20 @@ look_on(struct ddl *d, int64_t home, const json_t *words, char *who, size_t room
     return rows != NULL;
 }
 
+/* A view is answered by its database's home too, and a routine in it runs there. */
+static void
+look_at_views(struct ddl *d, const json_t *words, char *who, size_t room)
+{
+    json_t     *view;
+    const char *key;
+
+    json_object_foreach(d->tables, key, view)
+        if (who[0] == '\0' && model_text(view, "view_text")[0] != '\0' &&
+            calls_word(model_text(view, "view_text"), words))
+            snprintf(who, room, "view %s.%s", model_text(view, "database"),
+                     model_text(view, "name"));
+}
+
 /* `who` stays "" when there is none. */
 static bool
 find(struct ddl *d, const char *table, char *who, size_t room)
@@ -156,6 +192,7 @@ find(struct ddl *d, const char *table, char *who, size_t room)
         json_object_set_new(homes, home, json_true());
         ok = look_on(d, model_number(database, "home"), words, who, room);
     }
+    look_at_views(d, words, who, room);
     json_decref(homes);
     json_decref(words);
     json_decref(databases);
@@ -195,6 +232,14 @@ is_safe(const json_t *routine)
     return model_number(routine, "class") == FUNCTION_PLAIN || model_flag(routine, "home");
 }
 
+/* What a routine's name meant before says nothing of the one that is made. */
+static bool
+is_own_name(const struct stmt *s, struct span word)
+{
+    return (s->object == KW_PROCEDURE || s->object == KW_FUNCTION) &&
+           span_equal_nocase(word, s->path.name);
+}
+
 bool
 code_calls_home(struct ddl *d)
 {
@@ -206,6 +251,8 @@ code_calls_home(struct ddl *d)
     for (struct path_item *at = d->stmt->names; at; at = at->next) {
         struct span word = at->path.name;
 
+        if (is_own_name(d->stmt, word))
+            continue;
         json_object_foreach(meanings, name, database)
             for (size_t i = 0; ok && i < countof(lists); i++)
                 json_object_foreach(json_object_get(database, lists[i]), key, routine)
@@ -217,4 +264,14 @@ code_calls_home(struct ddl *d)
     json_decref(meanings);
     json_decref(databases);
     return ok;
+}
+
+bool
+code_may_spread(struct ddl *d, const struct ddl_table *t)
+{
+    struct sql_error kept   = *d->error;
+    bool             spread = ddl_names_spread(d) || !code_calls_home(d);
+
+    *d->error = kept;
+    return !spread || code_allows(d, t);
 }

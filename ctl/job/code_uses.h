@@ -24,11 +24,16 @@ json_t *code_words(const char *name);
  * keeps it global. False with the error set: it could not be found out. */
 bool code_note_uses(struct ddl *d, const char *table, json_t *facts) must_check;
 
-/* False with the error set when there is such a one: the name is for what is spread. */
+/* False with the error set when there is such a one, or a view that calls a routine of that name:
+ * it is for what is spread. */
 bool code_allows(struct ddl *d, const struct ddl_table *t) must_check;
 
 /* The same of a statement that makes a trigger or an event: no routine that it names may use what
  * is spread. */
 bool code_calls_home(struct ddl *d) must_check;
+
+/* The same of one that makes a routine: where it may use what is spread, no trigger, event or view
+ * calls one of its name, also by way of others. */
+bool code_may_spread(struct ddl *d, const struct ddl_table *t) must_check;
 
 #endif

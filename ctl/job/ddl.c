@@ -86,8 +86,12 @@ database_create(struct ddl *d, const char *who, const char *name,
 {
     unsigned warnings = 0;
     bool     replaces = false, ok;
-    json_t  *there    = catalog_get(d->c->catalog, CATALOG_DATABASE, name, NULL);
+    json_t  *there;
 
+    if (d->stmt->database->or_replace && d->stmt->database->if_exists)
+        return sql_error_set(d->error, DDL_WRONG_USAGE,
+                             "Incorrect usage of OR REPLACE and IF NOT EXISTS");
+    there = catalog_get(d->c->catalog, CATALOG_DATABASE, name, NULL);
     if (d->stmt->database->or_replace && there) {
         replaces = true;
         ok       = server_reads(d) && admin_database_drop(d->c, who, name, true, NULL, d->error);
@@ -166,6 +170,8 @@ names_of(struct ddl *d, const char **database, const char **table)
         path = &d->stmt->alter_table->table;
     else if (d->stmt->tables)
         path = &d->stmt->tables->table;
+    else if (d->stmt->object == KW_TRIGGER)
+        path = &d->stmt->path;
     *table    = path ? arena_cstr(&d->arena, path->name) : "";
     *database = path && path->schema.ptr ? arena_cstr(&d->arena, path->schema)
                                          : d->request->database;
@@ -328,6 +334,7 @@ ddl_answer_fini(struct ddl_answer *a)
     json_decref(a->rows);
     buf_fini(&a->make);
     buf_fini(&a->insert);
+    buf_fini(&a->drop);
     buf_fini(&a->name);
     buf_fini(&a->undo);
 }

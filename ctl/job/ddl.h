@@ -37,8 +37,8 @@ struct ddl_answer {
                        tells them, as many as a server keeps */
     json_t  *columns, *rows; /* owned by the caller; NULL: no rows. [[name, "text" or "number"],
                        ...] and [[text or null, ...], ...] */
-    struct buf make, insert, name, undo; /* owned by the caller: what is still to be done, in the
-                       character set of the request; empty: nothing */
+    struct buf make, insert, drop, name, undo; /* owned by the caller: what is still to be done,
+                       in the character set of the request; empty: nothing */
 };
 
 void ddl_answer_fini(struct ddl_answer *a);

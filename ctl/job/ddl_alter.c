@@ -13,6 +13,7 @@
 #include "ctl/job/facts.h"
 #include "ctl/job/lookup.h"
 #include "ctl/job/moving.h"
+#include "ctl/job/trigger.h"
 
 /* What one ALTER is about to do. */
 struct alter {
@@ -54,19 +55,40 @@ read_actions(struct ddl *d, struct alter *a)
     return true;
 }
 
+/* Triggers say names of columns, which must go on to mean what was looked at. */
+static bool
+triggers_stay(struct ddl *d, const struct alter *a)
+{
+    for (struct alter_action *at = d->stmt->alter_table->actions; at; at = at->next)
+        if (at->kind != ALTER_ADD_COLUMN && at->kind != ALTER_ADD_KEY &&
+            at->kind != ALTER_DROP_KEY && at->kind != ALTER_KEY_VISIBILITY &&
+            at->kind != ALTER_RENAME_KEY && at->kind != ALTER_ALGORITHM &&
+            at->kind != ALTER_LOCK && at->kind != ALTER_FORCE &&
+            trigger_forbids(a->t.object, "this change of the table", d->error))
+            return false;
+    return true;
+}
+
+/* A number that a trigger would see. */
+static bool
+number_stays(struct ddl *d, const struct alter *a)
+{
+    return strcmp(facts_auto_increment(a->before), facts_auto_increment(a->after)) == 0 ||
+           !trigger_forbids(a->t.object, "another AUTO_INCREMENT column", d->error);
+}
+
 static bool
 copy_empty(struct ddl *d, struct server *s, const struct ddl_table *t)
 {
-    json_t *rows = server_rows(s, d->error, "SHOW CREATE TABLE %s.%s", server_name(t->database),
-                               server_name(t->name));
+    json_t *rows = NULL;
     bool    ok;
 
-    if (!rows)
-        return false;
-    /* Its text is for the default sql_mode; the client's comes back after it. */
-    ok = server_run(s, d->error, "SET @shardd_mode = @@SESSION.sql_mode") &&
-         server_run(s, d->error, "SET SESSION sql_mode = ''") &&
-         server_run_text(s, span_of(server_cell(json_array_get(rows, 0), 1)), d->error) &&
+    /* Its text is told and read by one sql_mode; the client's comes back after it. */
+    if (server_run(s, d->error, "SET @shardd_mode = @@SESSION.sql_mode") &&
+        server_run(s, d->error, "SET SESSION sql_mode = ''"))
+        rows = server_rows(s, d->error, "SHOW CREATE TABLE %s.%s", server_name(t->database),
+                           server_name(t->name));
+    ok = rows && server_run_text(s, span_of(server_cell(json_array_get(rows, 0), 1)), d->error) &&
          server_run(s, d->error, "SET SESSION sql_mode = @shardd_mode");
     json_decref(rows);
     return ok;
@@ -273,6 +295,7 @@ record(struct ddl *d, struct alter *a)
     free(name);
     snprintf(t.name, sizeof(t.name), "%s", a->new_name);
     object = ddl_object(&t, a->after, &a->how);
+    json_object_set(object, "triggers", json_object_get(a->t.object, "triggers"));
     if (json_object_get(a->t.object, "lookups"))
         json_object_set(object, "lookups", json_object_get(a->t.object, "lookups"));
     if (a->how.kind == TABLE_GLOBAL && !a->how.reason[0] && a->how.kind == ddl_kind(&a->t)) {
@@ -312,7 +335,9 @@ alter(struct ddl *d, struct alter *a)
 {
     struct wish wish;
 
-    if (!comment_wish(d, a, &wish))
+    if (!number_stays(d, a) || !comment_wish(d, a, &wish))
+        return false;
+    if (wish.given && !ddl_no_triggers(d, &a->t))
         return false;
     if (wish.given && lookup_forbids(a->t.object, "another kind", d->error))
         return false;
@@ -366,7 +391,7 @@ ddl_alter_table(struct ddl *d)
     if (strcmp(model_text(a.t.object, "kind"), "view") == 0)
         return sql_error_set(d->error, 1347, "'%s.%s' is not of type 'BASE TABLE'",
                              a.t.database, a.t.name);
-    ok = read_actions(d, &a) && probe(d, &a) && alter(d, &a);
+    ok = read_actions(d, &a) && triggers_stay(d, &a) && probe(d, &a) && alter(d, &a);
     json_decref(a.before);
     json_decref(a.after);
     decision_fini(&a.how);

@@ -177,6 +177,8 @@ create_like(struct ddl *d, const struct ddl_table *t)
     if (!source.object)
         return sql_error_set(d->error, DDL_NO_SUCH_TABLE, "Table '%s.%s' doesn't exist",
                              source.database, source.name);
+    if (source.object == t->object)
+        return sql_error_set(d->error, DDL_NOT_UNIQUE, "Not unique table/alias: '%s'", t->name);
     if (ddl_kind(&source) == TABLE_GLOBAL && source.home != t->home)
         return sql_error_set(d->error, SQL_NOT_SUPPORTED,
                              "shardd: CREATE TABLE ... LIKE a global table that lies on another "
@@ -193,9 +195,9 @@ create_like(struct ddl *d, const struct ddl_table *t)
     json_object_set_new(facts, "foreign", json_array());
     json_object_set_new(facts, "auto_increment", json_integer(1));
     lookup_takes_known(facts, source.object);
-    ok = make(d, t, facts, &wish);
+    ok = (t->object ? may_replace : make)(d, t, facts, &wish);
     json_decref(facts);
-    return ok && finish(d, t, source.object, NULL);
+    return ok && (t->object || finish(d, t, source.object, NULL));
 }
 
 static bool
@@ -215,6 +217,19 @@ create_plain(struct ddl *d, const struct ddl_table *t)
 }
 
 bool
+ddl_may_replace(struct ddl *d, const struct create_table *s, struct ddl_table *t)
+{
+    if (s->or_replace && s->if_not_exists)
+        return sql_error_set(d->error, DDL_WRONG_USAGE,
+                             "Incorrect usage of OR REPLACE and IF NOT EXISTS");
+    if (!ddl_find(d, &s->table, t))
+        return false;
+    if (t->object && s->or_replace && strcmp(model_text(t->object, "kind"), "view") == 0)
+        return sql_error_set(d->error, DDL_IS_A_VIEW, "'%s.%s' is a view", t->database, t->name);
+    return true;
+}
+
+bool
 ddl_create_table(struct ddl *d)
 {
     struct create_table *s = d->stmt->create_table;
@@ -224,19 +239,10 @@ ddl_create_table(struct ddl *d)
         return sql_error_set(d->error, SQL_NOT_SUPPORTED,
                              "shardd: a temporary table belongs to one connection and is no job "
                              "of the controller");
-    if (s->or_replace && s->if_not_exists)
-        return sql_error_set(d->error, DDL_WRONG_USAGE,
-                             "Incorrect usage of OR REPLACE and IF NOT EXISTS");
-    if (!ddl_find(d, &s->table, &t))
+    if (!ddl_may_replace(d, s, &t))
         return false;
     if (t.object && s->if_not_exists)
         return ddl_note(d, DDL_TABLE_EXISTS, "Table '%s' already exists", t.name);
-    if (t.object && s->or_replace && s->like.name.ptr)
-        return sql_error_set(d->error, SQL_NOT_SUPPORTED,
-                             "shardd: CREATE OR REPLACE TABLE ... LIKE of an existing table is not "
-                             "supported; use DROP TABLE, then CREATE TABLE ... LIKE");
-    if (t.object && s->or_replace && strcmp(model_text(t.object, "kind"), "view") == 0)
-        return sql_error_set(d->error, DDL_IS_A_VIEW, "'%s.%s' is a view", t.database, t.name);
     if (t.object && !s->or_replace)
         return sql_error_set(d->error, DDL_TABLE_EXISTS, "Table '%s' already exists", t.name);
     if (s->like.name.ptr)

@@ -1,8 +1,8 @@
 /* ddl_function.c - stored functions and procedures.
  *
- * One of its arguments alone (core/route/function_class.h) is made on every shard and on the
- * engines, and workers use it wherever rows are. Any other one, and every procedure, is on its
- * database's home.
+ * One of its arguments alone (core/route/function_class.h), and one that by its words only reads
+ * (core/route/routine_reads.h), is made on every shard and on the engines, and workers use it
+ * wherever rows are. Any other one is on its database's home.
  *
  *   forgotten by the routes --> drained --> changed on the shards --> engines, then routes
  *
@@ -15,9 +15,12 @@
 
 #include "core/base/log.h"
 #include "core/route/function_class.h"
+#include "core/route/routine_reads.h"
 #include "ctl/catalog/model_routine.h"
+#include "ctl/job/code_uses.h"
 #include "ctl/job/ddl_step.h"
 #include "ctl/job/moving.h"
+#include "ctl/provision/engines.h"
 
 enum { DRAIN_MS = 5000 };
 
@@ -32,7 +35,7 @@ struct function {
 static bool
 was_everywhere(const struct function *f)
 {
-    return model_function_class(f->before) == FUNCTION_PLAIN;
+    return model_routine_everywhere(f->before);
 }
 
 /* ---- the catalog ---- */
@@ -41,6 +44,24 @@ static json_t *
 database_of(const struct function *f)
 {
     return catalog_get(f->d->c->catalog, CATALOG_DATABASE, f->t->database, NULL);
+}
+
+static bool put(const struct function *f, json_t *what);
+
+/* Before workers use it there: an engine that was away has the one of before. */
+static bool
+told_engines(const struct function *f, const json_t *what)
+{
+    struct ddl *d = f->d;
+    char        who[64];
+
+    if (!model_routine_everywhere(what) || engines_agree(d->c, who))
+        return true;
+    (void)put(f, NULL);
+    return sql_error_set(d->error, SQL_UNKNOWN_ERROR, "shardd: the engine %s does not answer, and "
+                         "may have another %s %.64s: it is on the shards now, and refused until it "
+                         "is made again (CREATE OR REPLACE) when the engine is back or removed",
+                         who, f->word, f->t->name);
 }
 
 /* What is known of it from now on; NULL: nothing. */
@@ -65,7 +86,7 @@ put(const struct function *f, json_t *what)
     catalog_put(change, CATALOG_DATABASE, f->t->database, object, CATALOG_ANY);
     cluster_bump(d->c, change, "generation");
     json_decref(object);
-    if (!job_commit(change, d->error))
+    if (!job_commit(change, d->error) || (what && !told_engines(f, what)))
         return false;
     return cluster_publish(d->c, &err) || job_fail(d->error, &err);
 }
@@ -127,45 +148,56 @@ may_be_seen(const struct function *f)
            !strcasestr(r->sql_mode ? r->sql_mode : "", "ORACLE");
 }
 
-static json_t *
-describe_procedure(const struct function *f, enum function_class *class)
+/* As the engines make it anew. */
+static bool
+set_text(const struct function *f, uint32_t tail, json_t *what)
 {
     const struct ddl_request *r    = f->d->request;
-    json_t                   *what = json_object();
+    struct span               body = span_from(r->sql, tail);
+    json_t                   *text = json_stringn((const char *)body.ptr, body.len);
 
-    *class = FUNCTION_UNKNOWN;
-    if (may_be_seen(f))
-        *class = model_routine_see(r->sql, ddl_lex_options(r), what);
-    model_set(what, "class", function_class_name(*class));
-    return what;
+    if (!text)
+        return false;
+    json_object_set_new(what, "text", text);
+    model_set(what, "sql_mode", r->sql_mode);
+    model_set(what, "charset", r->charset);
+    model_set(what, "collation", r->collation);
+    return true;
 }
 
-static json_t *
-describe(const struct function *f, enum function_class *class)
+/* What it names, and whether it only reads. */
+static enum function_class
+see_words(const struct function *f, json_t *what)
 {
     const struct ddl_request *r    = f->d->request;
     struct lex_options        lex  = ddl_lex_options(r);
-    json_t                   *what = json_object(), *text;
     uint32_t                  tail = 0;
+    enum function_class       class;
 
-    *class = function_classify(r->sql, lex, &tail);
-    if (*class == FUNCTION_PLAIN) {
-        struct span body = span_from(r->sql, tail);
+    if (!may_be_seen(f))
+        return FUNCTION_UNKNOWN;
+    class = model_routine_see(r->sql, lex, what);
+    if (class == FUNCTION_HOME && routine_reads(r->sql, lex, &tail) && set_text(f, tail, what))
+        json_object_set_new(what, "reads", json_true());
+    return class;
+}
 
-        text = json_stringn((const char *)body.ptr, body.len);
-        if (text && may_be_plain(f)) {
-            json_object_set(what, "text", text);
-            model_set(what, "sql_mode", r->sql_mode);
-            model_set(what, "charset", r->charset);
-            model_set(what, "collation", r->collation);
-        } else {
-            *class = FUNCTION_UNKNOWN;
-        }
-        json_decref(text);
-    }
-    if (*class != FUNCTION_PLAIN && may_be_seen(f))
-        (void)model_routine_see(r->sql, lex, what);
-    model_set(what, "class", function_class_name(*class));
+static json_t *
+describe(const struct function *f)
+{
+    const struct ddl_request *r    = f->d->request;
+    json_t                   *what = json_object();
+    uint32_t                  tail = 0;
+    enum function_class       class, seen = FUNCTION_UNKNOWN;
+
+    class = function_classify(r->sql, ddl_lex_options(r), &tail);
+    if (class == FUNCTION_PLAIN && (!may_be_plain(f) || !set_text(f, tail, what)))
+        class = FUNCTION_UNKNOWN;
+    if (class != FUNCTION_PLAIN)
+        seen = see_words(f, what);
+    if (f->d->stmt->object == KW_PROCEDURE)
+        class = seen;
+    model_set(what, "class", function_class_name(class));
     return what;
 }
 
@@ -202,54 +234,52 @@ drop_others(const struct function *f)
     for (size_t i = 0; i < d->n_shards; i++) {
         struct server *s = i == ddl_index(d, f->t->home) ? NULL : ddl_us(d, i);
 
-        if (s && !server_run(s, &ignored, "DROP FUNCTION IF EXISTS %s.%s",
+        if (s && !server_run(s, &ignored, "DROP %s IF EXISTS %s.%s", f->word,
                              server_name(f->t->database), server_name(f->t->name)))
-            job_note(&d->job, "the function stays on %s", s->name);
+            job_note(&d->job, "the routine stays on %s", s->name);
     }
 }
 
 static bool
-make(const struct function *f, enum function_class class, json_t *what)
+make(const struct function *f, json_t *what)
 {
-    struct ddl *d     = f->d;
-    bool        plain = class == FUNCTION_PLAIN;
-    size_t      done  = 0;
+    struct ddl *d          = f->d;
+    bool        everywhere = model_routine_everywhere(what);
+    size_t      done       = 0;
 
-    if (plain)
-        drop_others(f); /* what a controller left that died */
-    if (!run(f, plain ? DDL_ALL : f->t->home, &done)) {
+    bool ok = run(f, f->t->home, &done);
+    if (ok)
+        drop_others(f); /* what a controller left that died, or of before */
+    if (!ok || (everywhere && !ddl_run_others(d, d->request->sql, f->t->home, &done))) {
         if (done > 0)
-            ddl_undo(d, DDL_ALL, "DROP FUNCTION IF EXISTS %s.%s", server_name(f->t->database),
+            ddl_undo(d, DDL_ALL, "DROP %s IF EXISTS %s.%s", f->word, server_name(f->t->database),
                      server_name(f->t->name));
         else
             remember(f);
         return false;
     }
     d->end = JOB_STUCK;
-    if (!plain && was_everywhere(f))
-        drop_others(f);
     return put(f, what);
 }
 
 static bool
 create(const struct function *f)
 {
-    struct ddl         *d = f->d;
-    enum function_class class;
-    json_t             *what = f->d->stmt->object == KW_PROCEDURE ? describe_procedure(f, &class)
-                                                                  : describe(f, &class);
-    bool                there = false, ok;
-    size_t              done;
+    struct ddl *d     = f->d;
+    json_t     *what  = describe(f);
+    bool        there = false, ok;
+    size_t      done;
 
     ok = is_there(f, &there);
     if (ok && there && !d->stmt->or_replace) { /* an error, or with IF NOT EXISTS a note */
         json_decref(what);
         return run(f, f->t->home, &done);
     }
-    if (class != FUNCTION_PLAIN)
-        ok = ok && !ddl_names_spread(d) && !ddl_names_moving(d) &&
-             ddl_note_code(d, f->t->database);
-    ok = ok && forget(f) && make(f, class, what);
+    if (model_function_class(what) != FUNCTION_PLAIN)
+        ok = ok && (model_routine_everywhere(what) || !ddl_names_spread(d)) &&
+             (model_function_class(what) != FUNCTION_UNKNOWN || code_calls_home(d)) &&
+             code_may_spread(d, f->t) && !ddl_names_moving(d) && ddl_note_code(d, f->t->database);
+    ok = ok && forget(f) && make(f, what);
     json_decref(what);
     return ok;
 }
@@ -265,8 +295,7 @@ drop(const struct function *f)
         remember(f);
         return false;
     }
-    if (was_everywhere(f))
-        drop_others(f);
+    drop_others(f); /* it may have been there before ALTER DATABASE, too */
     return true;
 }
 

@@ -14,6 +14,7 @@
 #include "ctl/job/ddl_step.h"
 #include "ctl/job/facts.h"
 #include "ctl/job/lookup.h"
+#include "ctl/job/trigger.h"
 
 enum { LOCK_WAIT_S = 10, DRAIN_MS = 5000 };
 
@@ -161,6 +162,7 @@ ddl_bring_home(struct ddl *d, const json_t *names, const char *why)
     json_object_foreach(set, name, ignored)
         ok = ok && ddl_find_named(d, name, &t) &&
              !lookup_forbids(t.object, "another kind", d->error) &&
+             !trigger_forbids(t.object, "another kind", d->error) &&
              ddl_require_empty(d, &t, false, why);
     json_object_foreach(set, name, ignored) {
         ok = ok && bring_one(d, name, why);
@@ -267,6 +269,20 @@ set_kind(struct ddl *d, const struct ddl_table *t, const struct wish *wish)
     return ok;
 }
 
+/* Those of a global table are at its home alone. */
+bool
+ddl_no_triggers(struct ddl *d, const struct ddl_table *t)
+{
+    struct server *s   = ddl_us(d, ddl_index(d, t->home));
+    json_t        *all = s ? trigger_read(s, t->database, t->name, d->error) : NULL;
+    size_t         n   = json_array_size(all);
+
+    json_decref(all);
+    return all && (n == 0 || sql_error_set(d->error, SQL_NOT_SUPPORTED, "shardd: %.64s has "
+                                           "triggers, which do not go with another kind: drop "
+                                           "them first, and make them again afterwards", t->name));
+}
+
 bool
 ddl_change_kind(struct ddl *d, const char *database, const char *table, const struct wish *wish)
 {
@@ -284,5 +300,7 @@ ddl_change_kind(struct ddl *d, const char *database, const char *table, const st
     if (ddl_kind(&t) == wish->kind &&
         (wish->kind != TABLE_SHARDED || strcasecmp(model_text(t.object, "key"), wish->key) == 0))
         return ddl_restore_older(d, database, table);
-    return !lookup_forbids(t.object, "another kind", d->error) && set_kind(d, &t, wish);
+    return !lookup_forbids(t.object, "another kind", d->error) &&
+           !trigger_forbids(t.object, "another kind", d->error) && ddl_no_triggers(d, &t) &&
+           set_kind(d, &t, wish);
 }

@@ -57,10 +57,8 @@ ddl_there(struct ddl *d, size_t shard, const char *database, const char *name, b
     return true;
 }
 
-/* A statement of the killed controller may still run over there: it has ended when the
- * table can be locked. */
-static bool
-wait_quiet(struct ddl *d, size_t shard, const struct ddl_table *t)
+bool
+ddl_wait_quiet(struct ddl *d, size_t shard, const struct ddl_table *t)
 {
     struct server *s = ddl_us(d, shard);
 
@@ -115,6 +113,7 @@ refresh(struct ddl *d, const struct ddl_table *t)
         object = ddl_object(t, facts, &how);
         json_object_set(object, "reason", json_object_get(t->object, "reason"));
         json_object_set(object, "remedy", json_object_get(t->object, "remedy"));
+        json_object_set(object, "triggers", json_object_get(t->object, "triggers"));
         if (json_object_get(t->object, "sequence"))
             json_object_set(object, "sequence", json_object_get(t->object, "sequence"));
         else if (how.kind == TABLE_SHARDED && facts_auto_increment(facts)[0])
@@ -138,7 +137,7 @@ resume_alter(struct ddl *d)
     if (!ddl_find(d, &d->stmt->alter_table->table, &t) || !t.object)
         return nothing(d, "there is no such table");
     for (size_t i = 0; i < d->n_shards; i++)
-        if ((ddl_where(&t) == DDL_ALL || i == ddl_index(d, t.home)) && !wait_quiet(d, i, &t))
+        if ((ddl_where(&t) == DDL_ALL || i == ddl_index(d, t.home)) && !ddl_wait_quiet(d, i, &t))
             return stuck(d, &t);
     if (!compare(d, &t, same, &all))
         return stuck(d, &t);
@@ -339,6 +338,8 @@ resume_create(struct ddl *d)
 enum job_state
 ddl_resume(struct ddl *d)
 {
+    if (d->stmt->object == KW_TRIGGER)
+        return ddl_trigger_resume(d);
     if (d->stmt->kind == STMT_CREATE_TABLE)
         return resume_create(d);
     if (d->stmt->kind == STMT_ALTER_TABLE || d->stmt->kind == STMT_CREATE_INDEX ||

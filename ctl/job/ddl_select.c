@@ -3,10 +3,12 @@
  *   worker --statement--> here: what would the table look like, and where would it be?
  *          <---- "make": CREATE TABLE `db`.`shardd making 7-1` (...)
  *                "insert": INSERT INTO `db`.`shardd making 7-1` (a, b) SELECT ...
+ *                "drop": DROP TABLE ..., where CREATE OR REPLACE finds one
  *                "name":  RENAME TABLE ..., "undo": DROP TABLE ...
  *
  * The worker runs these one after the other; the rows are read and written in the client's own
- * session. So nobody sees the table before it is complete, and a statement that fails leaves none.
+ * session. So nobody sees the table before it is complete, and a statement that fails leaves none,
+ * or the one that it would have replaced.
  * Names of this form whose worker is gone are dropped by the next such statement.
  */
 #include <errno.h>
@@ -25,6 +27,8 @@ struct reach {
     struct visitor visitor;
     struct ddl    *ddl;
     int64_t        home;
+    const json_t  *replaced; /* a table; NULL: none */
+    bool           itself;   /* that one is read */
     char           away[2 * DDL_NAME_MAX]; /* a global table that lies elsewhere */
 };
 
@@ -41,9 +45,11 @@ reach_table(struct visitor *v, struct table_ref *ref)
     struct ddl_table t;
     struct sql_error kept = *r->ddl->error;
 
-    if (ref->kind == TABLE_REF_TABLE && ddl_find(r->ddl, &ref->table, &t) && t.object &&
-        ddl_kind(&t) == TABLE_GLOBAL && t.home != r->home)
-        snprintf(r->away, sizeof(r->away), "%s.%s", t.database, t.name);
+    if (ref->kind == TABLE_REF_TABLE && ddl_find(r->ddl, &ref->table, &t) && t.object) {
+        r->itself = r->itself || t.object == r->replaced;
+        if (ddl_kind(&t) == TABLE_GLOBAL && t.home != r->home)
+            snprintf(r->away, sizeof(r->away), "%s.%s", t.database, t.name);
+    }
     *r->ddl->error = kept;
     return true;
 }
@@ -52,10 +58,15 @@ reach_table(struct visitor *v, struct table_ref *ref)
 static bool
 can_ask(struct ddl *d, const struct ddl_table *t)
 {
-    struct reach r = { .visitor = { .table_ref = reach_table }, .ddl = d, .home = t->home };
+    struct reach r = { .visitor = { .table_ref = reach_table }, .ddl = d, .home = t->home,
+                       .replaced = t->object };
 
     r.visitor.context = &r;
     visit_query(&r.visitor, d->stmt->create_table->query);
+    if (r.itself)
+        return sql_error_set(d->error, DDL_USED_TWICE,
+                             "Table '%s' is specified twice, both as a target for 'CREATE' and as "
+                             "a separate source for data", t->name);
     if (r.away[0] == '\0')
         return true;
     return sql_error_set(d->error, SQL_NOT_SUPPORTED,
@@ -237,6 +248,10 @@ end_texts(struct ddl *d, const struct ddl_table *t)
     append_path(&a->name, t->database, d->request->making);
     buf_append_text(&a->name, " TO ");
     append_path(&a->name, t->database, t->name);
+    if (t->object) {
+        buf_append_text(&a->drop, "DROP TABLE ");
+        append_path(&a->drop, t->database, t->name);
+    }
     buf_append_text(&a->undo, "DROP TABLE IF EXISTS ");
     append_path(&a->undo, t->database, d->request->making);
 }
@@ -302,15 +317,11 @@ ddl_create_select(struct ddl *d)
     struct create_table *s = d->stmt->create_table;
     struct ddl_table     t;
 
-    if (!ddl_find(d, &s->table, &t))
+    if (!ddl_may_replace(d, s, &t))
         return false;
     if (t.object && s->if_not_exists)
         return ddl_note(d, DDL_TABLE_EXISTS, "Table '%s' already exists", t.name);
-    if (t.object && s->or_replace)
-        return sql_error_set(d->error, SQL_NOT_SUPPORTED,
-                             "shardd: CREATE OR REPLACE ... SELECT of an existing table is not "
-                             "supported; use DROP TABLE, then CREATE TABLE ... SELECT");
-    if (t.object)
+    if (t.object && !s->or_replace)
         return sql_error_set(d->error, DDL_TABLE_EXISTS, "Table '%s' already exists", t.name);
     if (!d->request->making || strncmp(d->request->making, MAKING, strlen(MAKING)) != 0)
         return sql_error_set(d->error, SQL_NOT_SUPPORTED,

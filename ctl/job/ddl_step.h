@@ -19,6 +19,8 @@ enum {
     DDL_TABLE_EXISTS     = 1050,
     DDL_IS_A_VIEW        = 1965,
     DDL_WRONG_USAGE      = 1221,
+    DDL_USED_TWICE       = 1093,
+    DDL_NOT_UNIQUE       = 1066,
     DDL_BAD_TABLE        = 1051,
     DDL_NO_SUCH_TABLE    = 1146,
     DDL_NAME_MAX         = 200,
@@ -62,6 +64,9 @@ void ddl_add_note(struct ddl *d, const char *level, int code, const char *messag
 
 /* The warnings of the statement that the server has just run. */
 void ddl_take_warnings(struct ddl *d, struct server *s);
+
+/* Finds its table. False where OR REPLACE cannot be meant so. */
+bool ddl_may_replace(struct ddl *d, const struct create_table *s, struct ddl_table *t) must_check;
 
 /* The table that d->replaces is about is dropped, and the statement runs anew. */
 bool ddl_replace(struct ddl *d) must_check;
@@ -158,6 +163,10 @@ bool ddl_there(struct ddl *d, size_t shard, const char *database, const char *na
 bool ddl_has_rows(struct ddl *d, struct server *s, const struct ddl_table *t, bool lock,
                   bool *rows) must_check;
 
+/* The table has no triggers on its home, but for lookups': false with the error, which says what to
+ * do, when it has. */
+bool ddl_no_triggers(struct ddl *d, const struct ddl_table *t) must_check;
+
 /* Makes an empty table what the wish says. */
 bool ddl_change_kind(struct ddl *d, const char *database, const char *table,
                      const struct wish *wish) must_check;
@@ -184,6 +193,15 @@ bool ddl_rename_resume(struct ddl *d, struct ddl_table *first, bool *renamed) mu
 bool ddl_create_view(struct ddl *d) must_check;
 bool ddl_object_statement(struct ddl *d) must_check;
 bool ddl_function(struct ddl *d, const struct ddl_table *t) must_check;
+
+/* CREATE or DROP TRIGGER of this name, where it is, or would be, a sharded table's; else `*mine` is
+ * false, and nothing has been done. */
+bool           ddl_trigger(struct ddl *d, const struct path *path, bool *mine) must_check;
+enum job_state ddl_trigger_resume(struct ddl *d) must_check;
+
+/* A statement of a killed controller may still run on that shard: it has ended when the table can
+ * be locked. */
+bool ddl_wait_quiet(struct ddl *d, size_t shard, const struct ddl_table *t) must_check;
 
 /* Parts of these: the statement names a table that is no global one, or that is being moved, with
  * the error set; a routine or trigger of the database may be there from now on. */

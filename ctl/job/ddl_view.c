@@ -62,7 +62,7 @@ is_union_of_shards(const struct ddl *d, const struct reach *r)
 {
     const struct query *q       = d->stmt->create_view->query;
     uint32_t            unsafe  = STMT_HAS_SUBQUERY | STMT_HAS_AGGREGATE | STMT_HAS_WINDOW |
-                      STMT_HAS_UNION | STMT_HAS_CTE | STMT_HAS_DERIVED;
+                      STMT_HAS_UNION | STMT_HAS_CTE | STMT_HAS_DERIVED | STMT_HAS_ROWNUM;
 
     return q->kind == QUERY_BLOCK && (d->stmt->flags & unsafe) == 0 && !q->distinct &&
            !q->group_by && !q->having && !q->limit && r->sharded == 1 && !r->outer;
@@ -289,7 +289,7 @@ ddl_object_statement(struct ddl *d)
     struct ddl_table t;
     struct path      path = d->stmt->path;
     size_t           done;
-    bool             known = false;
+    bool             known = false, mine = false;
 
     for (size_t i = 0; i < countof(whole); i++)
         known = known || d->stmt->object == whole[i];
@@ -302,6 +302,12 @@ ddl_object_statement(struct ddl *d)
     if (d->stmt->object == KW_FUNCTION || d->stmt->object == KW_PROCEDURE)
         return ddl_find(d, &path, &t) && moving_allows_use(d->c, t.database, NULL, d->error) &&
                ddl_function(d, &t);
+    if (d->stmt->object == KW_TRIGGER) {
+        bool ok = ddl_trigger(d, &path, &mine);
+
+        if (!ok || mine)
+            return ok;
+    }
     if (ddl_names_spread(d))
         return false;
     return !ddl_names_moving(d) && ddl_find(d, &path, &t) && code_calls_home(d) &&

@@ -154,6 +154,7 @@ check_all(struct fsck *f, const char *database)
         if (f->server[i].mysql)
             check_strangers(f, &f->server[i], database);
     }
+    fsck_routines(f, database);
     fsck_moves(f);
     fsck_servers(f);
     fsck_replicas(f);

@@ -177,6 +177,8 @@ repair_one(struct fsck *f, const json_t *one, struct err *err)
     struct server   *s = server_of(f, model_text(one, "shard"));
     struct sql_error error;
 
+    if (json_object_get(one, "routine"))
+        return fsck_make_routine(f, one, err);
     if (!json_object_get(one, "sql"))
         return fsck_remove_server(f, one, err);
     if (!s)

@@ -12,8 +12,8 @@ struct fsck {
     json_t         *shards, *tables;
     struct server   server[ROUTES_SHARDS_MAX]; /* by index in the routes; may be closed */
     json_t         *problems;
-    json_t         *repairs; /* what could be done: [{"shard", "what", and "sql" or "made": see
-                                fsck_servers()}] */
+    json_t         *repairs; /* what could be done: [{"shard", "what", and "sql", or "made": see
+                                fsck_servers(), or "routine": see fsck_routines()}] */
     json_t         *moving;  /* {catalog name: true}: tables of the move that runs */
     uint64_t        n_tables, n_rows;
     uint64_t        n_moving; /* rows that are there for a move, and that nobody sees */
@@ -45,6 +45,11 @@ bool fsck_remove_server(struct fsck *f, const json_t *repair, struct err *err) m
 
 /* Replicas follow, and are read_only. */
 void fsck_replicas(struct fsck *f);
+
+/* Routines that every shard has; NULL: of all databases. A repair with "routine": where it is as it
+ * should be, FUNCTION or PROCEDURE, its database, its name. */
+void fsck_routines(struct fsck *f, const char *database);
+bool fsck_make_routine(struct fsck *f, const json_t *repair, struct err *err) must_check;
 
 /* Branches of ours that stay in doubt. */
 void fsck_branches(struct fsck *f);

@@ -7,6 +7,7 @@
 #include "ctl/catalog/model.h"
 #include "ctl/job/facts.h"
 #include "ctl/job/fsck_step.h"
+#include "ctl/job/trigger.h"
 
 enum { UTF8MB4_GENERAL_CI = 45, SHOWN_MAX = 5, COPIES_TRIES = 10 };
 
@@ -163,6 +164,31 @@ sequence_at(struct fsck *f, const json_t *table, uint32_t home)
     return next[0] ? strtoull(next, NULL, 10) : 0;
 }
 
+/* As on its home. */
+static void
+check_triggers(struct fsck *f, const char *name, const json_t *table, uint32_t home)
+{
+    const char      *database = model_text(table, "database"), *own = model_text(table, "name");
+    struct sql_error error;
+    json_t          *wanted = home < f->routes->n_shards && f->server[home].mysql
+                                  ? trigger_read(&f->server[home], database, own, &error) : NULL;
+
+    if (model_triggers(table) == TRIGGERS_CHANGING)
+        fsck_problem(f, name, "", "a change of its triggers was interrupted, and nothing can be "
+                     "written to it: repeat the CREATE or DROP TRIGGER");
+    for (uint32_t i = 0; wanted && i < f->routes->n_shards; i++) {
+        json_t *there = f->server[i].mysql ? trigger_read(&f->server[i], database, own, &error)
+                                           : NULL;
+
+        if (there && !json_equal(there, wanted))
+            fsck_problem(f, name, f->server[i].name, "its triggers are not those of its home");
+        json_decref(there);
+    }
+    if (wanted && json_array_size(wanted) != 0 && model_triggers(table) == TRIGGERS_NONE)
+        fsck_problem(f, name, "", "it has triggers that were not made by way of shardd");
+    json_decref(wanted);
+}
+
 static void
 check_sharded(struct fsck *f, const char *name, const json_t *table, uint32_t home)
 {
@@ -178,6 +204,7 @@ check_sharded(struct fsck *f, const char *name, const json_t *table, uint32_t ho
             scan_shard(&scan, table);
     if (json_object_size(f->moving) == 0)
         fsck_lookups(f, name, table, scan.table);
+    check_triggers(f, name, table, home);
     if (model_number(table, "sequence") == 0)
         return;
     next = sequence_at(f, table, home);

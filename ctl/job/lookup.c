@@ -13,6 +13,7 @@
 #include "ctl/job/facts.h"
 #include "ctl/job/lookup_step.h"
 #include "ctl/job/moving.h"
+#include "ctl/job/trigger.h"
 
 enum { DRAIN_MS = 5000, NAME_PART = 40 };
 
@@ -300,7 +301,8 @@ may_be(struct lookup_work *w, const json_t *facts, const char *column)
                       model_text(w->table, "kind"));
     if (json_array_size(json_object_get(w->table, "lookups")) >= ROUTES_LOOKUPS_MAX)
         return refuse(w, "it has %d of them already", ROUTES_LOOKUPS_MAX);
-    return moving_allows(w->c, w->database, w->name, w->error) && column_ok(w, facts, column) &&
+    return moving_allows(w->c, w->database, w->name, w->error) &&
+           !trigger_forbids(w->table, "lookups", w->error) && column_ok(w, facts, column) &&
            !changes_by_itself(w);
 }
 

@@ -95,9 +95,15 @@ bool shard_fill(struct cluster *c, const json_t *shard, void *fill,
                 struct sql_error *error) must_check;
 void shard_fill_done(struct shard_fill *fill);
 
-/* A part of it: shard_functions.c. */
+/* shard_functions.c: a stored function or procedure ("FUNCTION", "PROCEDURE") as it is on `from`;
+ * one of that name must not be there. Then a part of shard_fill(). */
+bool shard_copy_routine(struct server *from, struct server *to, const char *word,
+                        const char *database, const char *name,
+                        struct sql_error *error) must_check;
 bool shard_fill_functions(struct cluster *c, const json_t *shard, json_t *shards,
                           struct sql_error *error) must_check;
+bool shard_fill_triggers(struct cluster *c, const json_t *shard, json_t *shards, json_t *tables,
+                         struct sql_error *error) must_check;
 
 /* The copies of reference tables on a shard of the catalog once more, locked as above: the
  * first ones may be too old. */

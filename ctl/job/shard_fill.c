@@ -252,6 +252,7 @@ shard_fill(struct cluster *c, const json_t *shard, void *context, struct sql_err
               server_run(&to, error, "SET NAMES utf8mb4") &&
               fill_tables(c, fill, &to, shards, tables, false, error) &&
               fill_tables(c, fill, &to, shards, tables, true, error) &&
+              shard_fill_triggers(c, shard, shards, tables, error) &&
               server_run(&to, error, "SET NAMES binary") &&
               fill_references(c, fill, &to, shards, tables, error);
 

@@ -1,14 +1,18 @@
-/* shard_functions.c - a new shard gets the stored functions that every shard has. */
+/* shard_functions.c - a new shard gets the stored functions, procedures and triggers
+ * that every shard has.
+ */
 #include "ctl/catalog/model.h"
+#include "ctl/catalog/model_routine.h"
 #include "ctl/job/shard.h"
+#include "ctl/job/trigger.h"
 
 /* As SHOW CREATE FUNCTION tells it: name, sql_mode, text, character_set_client,
  * collation_connection. */
-static bool
-copy(struct server *from, struct server *to, const char *database, const char *name,
-     struct sql_error *error)
+bool
+shard_copy_routine(struct server *from, struct server *to, const char *word, const char *database,
+                   const char *name, struct sql_error *error)
 {
-    json_t *rows = server_rows(from, error, "SHOW CREATE FUNCTION %s.%s", server_name(database),
+    json_t *rows = server_rows(from, error, "SHOW CREATE %s %s.%s", word, server_name(database),
                                server_name(name)), *row;
     bool    ok;
 
@@ -29,15 +33,19 @@ copy(struct server *from, struct server *to, const char *database, const char *n
 static bool
 copy_all(const json_t *database, const json_t *home, struct server *to, struct sql_error *error)
 {
+    static const char *const lists[][2] = { { "functions", "FUNCTION" },
+                                            { "procedures", "PROCEDURE" } };
     struct server from = { .mysql = NULL };
     const char   *name;
-    json_t       *function;
+    json_t       *routine;
     bool          ok = true;
 
-    json_object_foreach(json_object_get(database, "functions"), name, function)
-        if (model_function_class(function) == FUNCTION_PLAIN)
-            ok = ok && (from.mysql || server_open(&from, home, error)) &&
-                 copy(&from, to, model_text(database, "name"), name, error);
+    for (size_t i = 0; i < countof(lists); i++)
+        json_object_foreach(json_object_get(database, lists[i][0]), name, routine)
+            if (model_routine_everywhere(routine))
+                ok = ok && (from.mysql || server_open(&from, home, error)) &&
+                     shard_copy_routine(&from, to, lists[i][1], model_text(database, "name"),
+                                        name, error);
     server_close(&from);
     return ok;
 }
@@ -57,5 +65,46 @@ shard_fill_functions(struct cluster *c, const json_t *shard, json_t *shards,
                 ok = ok && copy_all(database, home, &to, error);
     server_close(&to);
     json_decref(databases);
+    return ok;
+}
+
+static const json_t *
+home_of(json_t *shards, const json_t *table, struct cluster *c, int64_t *id)
+{
+    json_t     *database = catalog_get(c->catalog, CATALOG_DATABASE,
+                                       model_text(table, "database"), NULL), *shard;
+    const char *key;
+
+    *id = model_number(database, "home");
+    json_decref(database);
+    json_object_foreach(shards, key, shard)
+        if (model_number(shard, "id") == *id)
+            return shard;
+    return NULL;
+}
+
+bool
+shard_fill_triggers(struct cluster *c, const json_t *shard, json_t *shards, json_t *tables,
+                    struct sql_error *error)
+{
+    const char *name;
+    json_t     *table;
+    bool        ok = true;
+
+    json_object_foreach(tables, name, table) {
+        struct server from = { .mysql = NULL }, to = { .mysql = NULL };
+        int64_t       id;
+        const json_t *home;
+
+        if (!ok || model_triggers(table) == TRIGGERS_NONE)
+            continue;
+        home = home_of(shards, table, c, &id);
+        ok   = (home || sql_error_set(error, SQL_UNKNOWN_ERROR, "shardd: there is no shard %lld",
+                                      (long long)id)) &&
+               server_open(&from, home, error) && server_open(&to, shard, error) &&
+               trigger_copy(&from, &to, table, error);
+        server_close(&from);
+        server_close(&to);
+    }
     return ok;
 }

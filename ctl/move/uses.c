@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "ctl/catalog/model.h"
+#include "ctl/catalog/model_routine.h"
 #include "ctl/job/code_uses.h"
 
 static const char code_sql[] =
@@ -82,15 +83,17 @@ uses_none(struct cluster *c, const char *database, const char *table, struct sql
 
 /* It has come, or comes, to every shard. */
 static bool
-is_everywhere(const json_t *functions, const json_t *row)
+is_everywhere(const json_t *database, const json_t *row)
 {
+    bool        procedure = strcasecmp(server_cell(row, 0), "PROCEDURE") == 0;
+    bool        function  = strcasecmp(server_cell(row, 0), "FUNCTION") == 0;
     const char *name;
     json_t     *one;
 
-    json_object_foreach((json_t *)(uintptr_t)functions, name, one)
-        if (strcmp(server_cell(row, 0), "FUNCTION") == 0 &&
-            strcasecmp(server_cell(row, 2), name) == 0)
-            return model_function_class(one) == FUNCTION_PLAIN;
+    json_object_foreach(json_object_get(database, procedure ? "procedures" : "functions"), name,
+                        one)
+        if ((procedure || function) && strcasecmp(server_cell(row, 2), name) == 0)
+            return model_routine_everywhere(one);
     return false;
 }
 
@@ -105,7 +108,7 @@ uses_no_code(struct cluster *c, struct server *home, const char *database,
     size_t  i;
 
     json_array_foreach(rows, i, row)
-        if (ok && !is_everywhere(json_object_get(object, "functions"), row))
+        if (ok && !is_everywhere(object, row))
             ok = sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: the %s %s.%s lives on shard %s, "
                                "the home of its database, and does not move with it; drop it "
                                "first, and make it again afterwards", server_cell(row, 0),

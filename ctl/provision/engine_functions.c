@@ -1,12 +1,15 @@
-/* engine_functions.c - see engine_sync.h: stored functions of their arguments alone.
+/* engine_functions.c - see engine_sync.h: stored functions of their arguments alone, and
+ * functions and procedures that only read.
  *
- * A function has the comment "shardd HASH" of all that it was made from; without it it is not
- * finished, or not ours. Its definer is our account: such a function needs no rights.
+ * One has the comment "shardd HASH" of all that it was made from; without it it is not finished,
+ * or not ours. The definer of a plain one is our account: such a function needs no rights. One
+ * that reads has those of who calls it, and so sees nothing but the caller's copies.
  */
 #include <stdlib.h>
 #include <xxhash.h>
 
 #include "ctl/catalog/model.h"
+#include "ctl/catalog/model_routine.h"
 #include "ctl/provision/engine_sync.h"
 #include "ctl/provision/schema.h"
 
@@ -53,30 +56,45 @@ rights_of(const json_t *user)
     return rights;
 }
 
+static const struct kind {
+    const char *list, *word;
+} kinds[] = { { "functions", "FUNCTION" }, { "procedures", "PROCEDURE" } };
+
+/* {database: {name: as in the catalog}} */
+static json_t *
+wanted_of(json_t *databases, const struct kind *kind)
+{
+    json_t     *wanted = json_object(), *object, *one;
+    const char *name, *routine;
+
+    json_object_foreach(databases, name, object) {
+        json_t *list = json_object();
+
+        json_object_foreach(json_object_get(object, kind->list), routine, one)
+            if (model_routine_everywhere(one))
+                json_object_set(list, routine, one);
+        if (json_object_size(list) > 0)
+            json_object_set(wanted, name, list);
+        json_decref(list);
+    }
+    return wanted;
+}
+
 void
 engine_wanted_functions(struct cluster *c, json_t *wanted)
 {
-    json_t     *all = catalog_all(c->catalog, CATALOG_DATABASE), *object, *one;
-    json_t     *functions = json_object(), *execute = json_object();
-    const char *name, *function;
+    json_t     *all = catalog_all(c->catalog, CATALOG_DATABASE), *object;
+    json_t     *execute = json_object();
+    const char *name;
 
-    json_object_foreach(all, name, object) {
-        json_t *plain = json_object();
-
-        json_object_foreach(json_object_get(object, "functions"), function, one)
-            if (model_function_class(one) == FUNCTION_PLAIN)
-                json_object_set(plain, function, one);
-        if (json_object_size(plain) > 0)
-            json_object_set(functions, name, plain);
-        json_decref(plain);
-    }
+    for (size_t i = 0; i < countof(kinds); i++)
+        json_object_set_new(wanted, kinds[i].list, wanted_of(all, &kinds[i]));
     json_decref(all);
     /* Before there is any function: a connection that is open does not see what comes later. */
     all = catalog_all(c->catalog, CATALOG_USER);
     json_object_foreach(all, name, object)
         json_object_set_new(execute, name, rights_of(object));
     json_decref(all);
-    json_object_set_new(wanted, "functions", functions);
     json_object_set_new(wanted, "execute", execute);
 }
 
@@ -107,31 +125,33 @@ set_session(struct server *s, const json_t *function, struct sql_error *error)
 }
 
 static bool
-make(struct server *s, const char *database, const char *name, const json_t *function,
-     struct sql_error *error)
+make(struct server *s, const struct kind *kind, const char *database, const char *name,
+     const json_t *function, struct sql_error *error)
 {
-    struct buf text = { 0 };
-    char       comment[40];
-    bool       ok;
+    bool        reads = model_flag(function, "reads");
+    struct buf  text  = { 0 };
+    char        comment[40];
+    bool        ok;
 
     comment_of(function, comment);
-    buf_printf(&text, "CREATE OR REPLACE FUNCTION %s %s", server_name(name),
+    buf_printf(&text, "CREATE OR REPLACE %s %s %s", kind->word, server_name(name),
                model_text(function, "text"));
     ok = server_run(s, error, "USE %s", server_name(database)) &&
          set_session(s, function, error) && server_run_text(s, buf_unread(&text), error);
     buf_fini(&text);
     return server_run(s, ok ? error : &(struct sql_error){ 0 },
                       "SET SESSION sql_mode = DEFAULT, NAMES utf8mb4") && ok &&
-           server_run(s, error, "ALTER FUNCTION %s COMMENT '%s'", server_name(name), comment);
+           server_run(s, error, "ALTER %s %s%s COMMENT '%s'", kind->word, server_name(name),
+                      reads ? " SQL SECURITY INVOKER" : "", comment);
 }
 
 /* {database: {name: comment}}, names in small letters. */
 static json_t *
-there(struct server *s, struct sql_error *error)
+there(struct server *s, const struct kind *kind, struct sql_error *error)
 {
     json_t *rows = server_rows(s, error, "SELECT ROUTINE_SCHEMA, LOWER(ROUTINE_NAME),"
                                " ROUTINE_COMMENT FROM information_schema.ROUTINES"
-                               " WHERE ROUTINE_TYPE = 'FUNCTION'"), *row, *have;
+                               " WHERE ROUTINE_TYPE = '%s'", kind->word), *row, *have;
     size_t  i;
 
     if (!rows)
@@ -150,7 +170,8 @@ there(struct server *s, struct sql_error *error)
 }
 
 static bool
-drop_others(struct server *s, const json_t *have, const json_t *wanted, struct sql_error *error)
+drop_others(struct server *s, const struct kind *kind, const json_t *have, const json_t *wanted,
+            struct sql_error *error)
 {
     const char      *database, *name;
     json_t          *list, *comment;
@@ -161,26 +182,27 @@ drop_others(struct server *s, const json_t *have, const json_t *wanted, struct s
         json_object_foreach(list, name, comment)
             if (strncmp(json_string_value(comment), COMMENT, strlen(COMMENT)) == 0 &&
                 !json_object_get(json_object_get(wanted, database), name))
-                engine_part(server_run(s, &why, "DROP FUNCTION IF EXISTS %s.%s",
+                engine_part(server_run(s, &why, "DROP %s IF EXISTS %s.%s", kind->word,
                                        server_name(database), server_name(name)), &ok, &why,
                             error);
     return ok;
 }
 
 static bool
-sync_functions(struct server *s, const json_t *wanted, struct sql_error *error)
+sync_kind(struct server *s, const struct kind *kind, const json_t *wanted,
+          struct sql_error *error)
 {
-    json_t          *have = there(s, error), *list, *function;
+    json_t          *have = there(s, kind, error), *list, *function;
     const char      *database, *name;
     char             comment[40];
     struct sql_error why;
-    bool             ok = have && drop_others(s, have, wanted, error);
+    bool             ok = have && drop_others(s, kind, have, wanted, error);
 
     json_object_foreach((json_t *)(uintptr_t)(have ? wanted : NULL), database, list)
         json_object_foreach(list, name, function) {
             comment_of(function, comment);
             if (strcmp(model_text(json_object_get(have, database), name), comment) != 0)
-                engine_part(make(s, database, name, function, &why), &ok, &why, error);
+                engine_part(make(s, kind, database, name, function, &why), &ok, &why, error);
         }
     json_decref(have);
     return ok;
@@ -267,6 +289,8 @@ engine_sync_functions(struct server *s, const json_t *wanted, struct sql_error *
     struct sql_error why;
     bool             ok = sync_rights(s, json_object_get(wanted, "execute"), error);
 
-    engine_part(sync_functions(s, json_object_get(wanted, "functions"), &why), &ok, &why, error);
+    for (size_t i = 0; i < countof(kinds); i++)
+        engine_part(sync_kind(s, &kinds[i], json_object_get(wanted, kinds[i].list), &why), &ok,
+                    &why, error);
     return ok;
 }

@@ -4,8 +4,8 @@
  *   accounts    the users', with the secrets that workers know; they may make temporary tables
  *               and do what they want with these, read what is in databases of ours (nothing,
  *               but what the server makes up, such as seq_1_to_9), and nothing else
- *   functions   stored ones of their arguments alone, which the users may run that may do so
- *               on the shards (engine_functions.c)
+ *   functions   stored ones of their arguments alone, and functions and procedures that only
+ *               read; the users may run them that may do so on the shards (engine_functions.c)
  *   shardd's    the service account, for KILL
  *
  * What is not in the catalog any more goes, as far as it was made here: accounts of ours have
@@ -21,7 +21,7 @@
 
 /* What all engines must have now, owned by the caller: {"databases": {name: collation},
  * "users": {name: secret}, "service": secret, "functions": {database: {name: as in the catalog}},
- * "execute": {user: {database or "*": true}}}. */
+ * "procedures": the same, "execute": {user: {database or "*": true}}}. */
 json_t *engine_wanted(struct cluster *c);
 
 /* A number that differs when what is wanted does; never 0. */

@@ -14,6 +14,7 @@
 #include "ctl/catalog/model.h"
 #include "ctl/provision/engine_sync.h"
 #include "ctl/provision/engines.h"
+#include "ctl/provision/patience.h"
 #include "ctl/provision/spawn.h"
 #include "ctl/provision/ticker.h"
 
@@ -26,6 +27,7 @@ enum {
     TELL_AT       = 50,    /* of failures: it had its time */
     CHECK_MS      = 60000, /* a server that somebody else set up anew is found by then */
     READY_MS      = 60000,
+    AGREE_MS      = 5000,
 };
 
 /* What is known of an engine of the catalog. */
@@ -157,6 +159,51 @@ engines_follow(struct cluster *c)
     }
     follow(c->engines, false);
     pthread_mutex_unlock(&c->engines->lock);
+}
+
+/* One look at all; `who` gets one that has not got it. */
+static bool
+agree(struct engines *e, char who[64])
+{
+    json_t     *all    = catalog_all(e->c->catalog, CATALOG_ENGINE), *object;
+    json_t     *wanted = json_object_size(all) > 0 ? engine_wanted(e->c) : NULL;
+    uint64_t    hash   = wanted ? engine_wanted_hash(wanted) : 0;
+    bool        yes    = true;
+    const char *id;
+
+    adjust(e, all);
+    json_object_foreach(all, id, object) {
+        struct engine *g    = find(e, model_number(object, "id"));
+        bool           ours = strcmp(model_text(object, "provisioner"), "local") == 0;
+
+        if (!g || (ours && cluster_local_pid(e->c, g->id) <= 0))
+            continue;
+        if (g->synced != hash)
+            sync_one(e, g, object, wanted, hash);
+        if (g->synced != hash) {
+            snprintf(who, 64, "%.60s", model_text(object, "name"));
+            yes = false;
+        }
+    }
+    json_decref(all);
+    json_decref(wanted);
+    return yes;
+}
+
+bool
+engines_agree(struct cluster *c, char who[64])
+{
+    struct patience wait = patience_of(NULL, AGREE_MS, LOOK_MS);
+    bool            yes  = !c->engines;
+
+    while (!yes) {
+        pthread_mutex_lock(&c->engines->lock);
+        yes = agree(c->engines, who);
+        pthread_mutex_unlock(&c->engines->lock);
+        if (!yes && !patience_wait(&wait))
+            break;
+    }
+    return yes;
 }
 
 void

@@ -24,6 +24,11 @@ bool engines_pending(struct cluster *c);
 /* Brings those that answered last time up to date. Called by any thread. */
 void engines_follow(struct cluster *c);
 
+/* Every engine of the catalog has what it says now: none would run a routine of before. One that
+ * is starting is waited for; a process of ours that has ended starts from nothing. False: `who`
+ * does not answer, or refuses. */
+bool engines_agree(struct cluster *c, char who[64]) must_check;
+
 /* Makes an engine of ours, waits until it can be used, and puts it into catalog and routes.
  * The caller holds the change lock. */
 bool engines_make(struct cluster *c, const char *who, const char *name,

@@ -31,7 +31,7 @@ class Later(threading.Thread):
             self.error = error
 
     def result(self, seconds=testbed.PATIENCE_S):
-        self.join(seconds)
+        self.join(seconds * testbed.slowness())
         assert not self.is_alive(), f"still at it: {self.args}"
         if self.error is not None:
             raise self.error
@@ -78,8 +78,9 @@ class Fencing:
         at = hashes(keys)
         return ([f"{x:016x}" for h in at for x in (h, h + 1)], [f"{h:016x}" for h in at])
 
-    def up(self, keys=None, shards=(0, 1), wait_ms=30000, **more):
+    def up(self, keys=None, shards=(0, 1), wait_ms=None, **more):
         """Raise it; how long that took, in us."""
+        wait_ms = wait_ms or int(min(50000, 30000 * testbed.slowness()))
         split, ranges = self.ranges([self.key] if keys is None else keys)
         status, answer = self.call("POST", {
             "split": split, "ranges": ranges, "wait_ms": wait_ms,
@@ -94,6 +95,8 @@ class Fencing:
         up = Later(lambda: self.up(**more))
 
         def there():
+            if up.error is not None:  # else nobody would hear of it
+                raise up.error
             answer = self.call("GET")[1]
             used = self.cluster.metric("shardd_worker_routes_generation")
             return "fenced" in answer["move"] and used == answer["generation"] * self.workers

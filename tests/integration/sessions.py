@@ -24,9 +24,8 @@ from test_track import change_user, entries
 # In a transaction, autocommit, more results, cursor, last row, no backslash escapes, OUT
 # parameters, read only, ANSI_QUOTES. What is told of a changed session is test_track.py's.
 STATUS = 0x1 | 0x2 | 0x8 | 0x40 | 0x80 | 0x200 | 0x1000 | 0x2000 | 0x8000
-KILLED, NOT_PREPARED, IN_XA, NO_LOCK, READ_ONLY = 1927, 1295, 1399, 1100, 1792
-# SET with parameters by the binary protocol; a procedure that begins a transaction inside of one.
-REFUSED = NOT_PREPARED, IN_XA
+KILLED, IN_XA, NO_LOCK, READ_ONLY = 1927, 1399, 1100, 1792
+REFUSED = (IN_XA,)  # a procedure that begins a transaction inside of one
 RESET_CONNECTION, STMT_FETCH = 31, 28
 
 def shown(status):

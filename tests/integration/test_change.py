@@ -208,6 +208,10 @@ WRITES = [
     "INSERT INTO b (id, v) SELECT id + 400, v FROM a ORDER BY id RETURNING id, (SELECT COUNT(*) "
     "FROM p)",
     "INSERT INTO n (v, s) VALUES (5, 'q') RETURNING v, (SELECT COUNT(*) FROM a)",
+    # What fails behind the first packets of an answer.
+    "INSERT INTO b (id, v) VALUES (309, 1) RETURNING (SELECT id FROM a)",
+    "REPLACE INTO b (id, v) VALUES (309, 1), (310, 1) RETURNING id, (SELECT id FROM a WHERE id > "
+    "9)",
     "INSERT INTO n (id, v, s) VALUES (1, 5, 'q'), (77, 6, 'r') ON DUPLICATE KEY UPDATE v = (SELECT "
     "COUNT(*) FROM a)",
     "INSERT INTO z (id, v) VALUES (1, 5), (NULL, 6) ON DUPLICATE KEY UPDATE v = (SELECT COUNT(*) "

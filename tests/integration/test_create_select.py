@@ -352,3 +352,43 @@ def contextless(connection, sql):
             c.execute(sql)
     except pymysql.err.MySQLError:
         pass
+
+
+REPLACING = [
+    "CREATE OR REPLACE TABLE {t} SELECT id, k FROM a WHERE id < 30",
+    "CREATE OR REPLACE TABLE {t} (PRIMARY KEY (id)) SELECT * FROM a",
+    "CREATE OR REPLACE TABLE {t} LIKE b",
+    "CREATE OR REPLACE TABLE {t} SELECT id FROM {t}",
+    "CREATE OR REPLACE TABLE {t} SELECT id FROM a WHERE k IN (SELECT MAX(id) FROM {t})",
+    "CREATE OR REPLACE TABLE {t} LIKE {t}",
+    "CREATE OR REPLACE TABLE {t} SELECT id FROM nosuch",
+    "CREATE OR REPLACE TABLE {t} LIKE nosuch",
+    "CREATE OR REPLACE TABLE IF NOT EXISTS {t} SELECT 1",
+    "CREATE OR REPLACE TABLE seen SELECT id FROM a",
+    "CREATE OR REPLACE TABLE seen LIKE a",
+    "CREATE OR REPLACE TABLE parent SELECT id FROM a",
+    "CREATE OR REPLACE TABLE parent LIKE a",
+]
+
+
+def test_one_takes_the_place_of_another(pair):
+    """What was there is seen until all rows are in the new one, and stays where that fails."""
+    pair.run("CREATE VIEW seen AS SELECT id FROM a")
+    pair.run("CREATE TABLE parent (id INT PRIMARY KEY)")
+    pair.run("CREATE TABLE child (id INT PRIMARY KEY, FOREIGN KEY (id) REFERENCES parent (id))")
+    for old in ("(id INT PRIMARY KEY, x INT)", "(id INT) COMMENT 'shardd: global'",
+                "(id INT PRIMARY KEY) COMMENT 'shardd: reference'"):
+        pair.run(f"CREATE TABLE n {old}")
+        for sql in REPLACING:
+            compare(pair, sql.format(t="n"), messages=True)
+        pair.run("DROP TABLE n")
+    pair.run("CREATE TABLE n SELECT 5 AS id")
+    twice = "CREATE OR REPLACE TABLE n (PRIMARY KEY (k)) SELECT k FROM a"
+    assert [a.error[0] for a in pair.answers(twice)] == [1062, 1062]
+    with pair.connections[0].cursor() as c:
+        c.execute("SELECT * FROM n")
+        assert c.fetchall() == ((5,),)
+    pair.answers("DROP TABLE IF EXISTS n")
+    for table in "child", "parent":
+        pair.run(f"DROP TABLE {table}")
+    pair.run("DROP VIEW seen")

@@ -4,6 +4,7 @@ import itertools
 import json
 import random
 import subprocess
+import threading
 
 import pytest
 
@@ -135,6 +136,41 @@ def test_it_really_is_killed(c):
     c.ctl("table", "set", "app.w", "--global")
     assert c.fsck() == [] and "w" not in c.tables_on(1)
     c.ddl("DROP TABLE w")
+
+
+def triggers_on(c, shard):
+    return c.on(shard, "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS"
+                " WHERE EVENT_OBJECT_TABLE = 'trg' ORDER BY 1")
+
+
+@pytest.mark.parametrize("shard", [0, 1])
+def test_triggers_are_the_same_everywhere(c, shard):
+    """Its table is locked on one of the shards, and the controller waits for that."""
+    c.ddl("CREATE TABLE trg (id INT PRIMARY KEY, v INT)")
+    for sql in ("CREATE TRIGGER tr1 BEFORE INSERT ON trg FOR EACH ROW SET NEW.v = 1",
+                "CREATE OR REPLACE TRIGGER tr1 BEFORE INSERT ON trg FOR EACH ROW SET NEW.v = 2",
+                "DROP TRIGGER tr1"):
+        def run():
+            with pytest.raises(OSError):
+                c.ddl(sql)
+
+        with c.connect(shard, "app") as other, other.cursor() as cursor:
+            cursor.execute("LOCK TABLES trg READ")
+            thread = threading.Thread(target=run)
+            thread.start()
+            wait_for("the job to wait", lambda: "Waiting for table metadata lock" in str(
+                c.on(shard, "SELECT STATE FROM information_schema.PROCESSLIST")))
+            c.kill()
+            thread.join()
+        c.start()
+        assert latest(c)["state"] == "done" and c.fsck() == [], sql
+        assert triggers_on(c, 0) == triggers_on(c, 1), sql
+        if shard == 1:  # the home had it
+            assert triggers_on(c, 0) == (() if "DROP" in sql else (("tr1",),)), sql
+        c.ddl("CREATE TRIGGER IF NOT EXISTS tr1 BEFORE INSERT ON trg FOR EACH ROW SET NEW.v = 1"
+              if "DROP" not in sql else "DROP TRIGGER IF EXISTS tr1")
+        assert triggers_on(c, 1) == (() if "DROP" in sql else (("tr1",),)), sql
+    c.ddl("DROP TABLE trg")
 
 
 # --- shards -------------------------------------------------------------------

@@ -144,6 +144,10 @@ SETTINGS = [
     "SET default_storage_engine = DEFAULT, old_mode = ''",
     "CREATE TABLE z (id INT PRIMARY KEY, s VARCHAR(9) CHARACTER SET utf8)",
     "SHOW CREATE TABLE z",
+    "SET sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT'", "ALTER TABLE \"t\" ADD COLUMN \"h i\" INT",
+    "ALTER TABLE t MODIFY \"h i\" VARCHAR(9) DEFAULT ('a' || 'b')",
+    "INSERT INTO t (id) VALUES (90)",
+    "SELECT \"h i\" FROM t ORDER BY id", "ALTER TABLE t DROP COLUMN \"h i\"", "SHOW CREATE TABLE t",
 ]
 
 

@@ -53,11 +53,8 @@ def wait_ended(cluster, before, n):
 
 
 def wait_waiting(cluster, n):
-    """So many transactions wait for locks, on all shards together. (INNODB_TRX shows an old list
-    while it is read often.)"""
-    testbed.wait_for(f"{n} waits", lambda: n == sum(
-        int(cluster.on_shard(s, "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'")[0][1])
-        for s in cluster.shard_list()))
+    """So many transactions wait for locks, on all shards together."""
+    testbed.wait_for(f"{n} waits", lambda: cluster.lock_waits() == n)
 
 
 def ids_per_shard(cluster, db, n):

@@ -38,7 +38,7 @@ def fill(cluster):
 @contextlib.contextmanager
 def made(scratch, name, *settings):
     cluster = testbed.Cluster(scratch / name, shards=3, workers=2, settings=[
-        w for s in ("http_query = true", "fence_wait_ms = 60000", *settings)
+        w for s in ("http_query = true", "fence_wait_ms = 600000", *settings)
         for w in ("--set", s)])
     try:
         fill(cluster)
@@ -309,7 +309,8 @@ def test_transactions_begin_a_few_at_a_time_before_a_fence(f):
         ready = [c for c, x in zip(many, later) if not x.is_alive()]
         for c in ready:
             run(c, "COMMIT")
-        testbed.wait_for("others", lambda: begun(f, later) > n)
+        if n < len(many):  # else all have, as it took so long
+            testbed.wait_for("others", lambda: begun(f, later) > n)
         up = f.rise()  # who waited for a turn waits for the fence, and who began does not
         n = begun(f, later)
         assert up.is_alive()
@@ -418,11 +419,11 @@ def test_a_statement_under_way_is_waited_for(f):
 
 # --- the end of waiting ---------------------------------------------------------------
 
-def waits(h, c, sql, *args):
-    """A statement that is parked."""
-    before = h.parked()
-    later = Later(run, c, sql, *args)
-    h.wait_parked(before + 1)
+def waits(h, c, sql, n=1):
+    """A statement that is parked, as the n-th. (What waits for a fence is not parked for a moment
+    when the next one comes: how many are must not be asked then.)"""
+    later = Later(run, c, sql)
+    h.wait_parked(n)
     return later
 
 
@@ -459,7 +460,8 @@ def test_kill_and_disconnect_while_parked(f):
     with open_all(f.cluster, 4) as (one, two, three, other):
         run(one, "BEGIN", f"UPDATE t SET n = n + 1 WHERE id = {f.far}")
         f.up()
-        query, connection, gone = waits(f, one, sql), waits(f, two, sql), waits(f, three, sql)
+        query, connection, gone = (
+            waits(f, c, sql, n) for n, c in enumerate((one, two, three), 1))
         run(other, f"KILL QUERY {one.thread_id()}")
         refused(query, INTERRUPTED)
         run(one, f"UPDATE t SET n = n + 1 WHERE id = {f.far}", "COMMIT")
@@ -490,7 +492,7 @@ def test_two_fences_in_a_row(f):
         f.up()
         first = waits(f, one, f"SELECT n FROM t WHERE id = {f.key}")
         f.up(keys=[f.key, f.far], shards=(0, 1, 2))
-        second = waits(f, two, f"SELECT n FROM t WHERE id = {f.far}")
+        second = waits(f, two, f"SELECT n FROM t WHERE id = {f.far}", 2)
         assert first.is_alive()
         f.up(keys=[f.far], shards=(2, 1))
         first.result()
@@ -518,7 +520,8 @@ def test_what_waited_arrives_at_the_new_owner(f):
                      "UPDATE t SET n = n + 1 WHERE n >= 0 AND id > 0",
                      "SELECT COUNT(*) FROM t", "EXECUTE s USING @k",
                      f"SELECT COUNT(*) FROM t JOIN u ON u.id = t.id + 0 WHERE t.id = {k}"]
-            later = [waits(f, c, sql) for c, sql in zip(connections, texts)]
+            later = [waits(f, c, sql, n) for n, (c, sql) in
+                     enumerate(zip(connections, texts), 1)]
             binary = Later(raw.execute, statement, (k,))
             f.wait_parked(len(texts) + 1)
             f.move(k, source, target)

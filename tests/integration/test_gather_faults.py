@@ -1,9 +1,11 @@
 """test_gather_faults.py - gathering that does not go well: limits, slow and lost clients, shards
 and engines. Each is one clear error (or a wait), and afterwards all is as before."""
+import concurrent.futures
 import os
 import re
 import signal
 import threading
+import time
 
 import pymysql
 import pytest
@@ -367,3 +369,54 @@ def test_the_engine_is_killed_while_it_answers(c):
             pass
     drop(db, cursor)
     wait_for("another engine process", lambda: engine_pid(c) not in (None, pid))
+
+
+# Each waits for one shard, whose row 5 (or 2) is locked, while others wait to go on.
+PATIENT = [
+    "SELECT id, v FROM wide", "SELECT id, v FROM wide ORDER BY LENGTH(v), id",
+    "SELECT COUNT(DISTINCT a.n, LENGTH(b.v)) FROM few a JOIN wide b ON a.n = b.id",
+    "SELECT COUNT(*), SUM(LENGTH(b.v)) FROM few a JOIN wide b ON a.n <> b.id WHERE a.id < 4",
+    "LOAD DATA LOCAL INFILE '{file}' INTO TABLE loaded",
+]
+
+
+def test_who_waits_for_another_shard_is_not_taken_for_dead(c, tmp_path):
+    """A server that cannot send its rows, or gets none of a file, ends the connection after
+    net_write_timeout and net_read_timeout."""
+    path = tmp_path / "rows"
+    path.write_text("".join(f"{i}\t{'y' * 2000}\n" for i in range(20000)))
+    c.sql("CREATE TABLE loaded (id INT PRIMARY KEY, v TEXT)")
+    c.sql("CREATE USER patient IDENTIFIED BY 'app'")  # whose connections are new
+    c.sql("GRANT ALL ON app.* TO patient")
+
+    def run(sql):
+        with c.connect(user="patient", local_infile=True) as db, db.cursor() as cursor:
+            assert cursor.execute("SET SESSION tx_isolation = 'SERIALIZABLE', autocommit = 0") == 0
+            cursor.execute(sql.format(file=path))
+            cursor.fetchall()
+            cursor.execute("COMMIT")
+            cursor.execute("SELECT @@net_read_timeout, @@net_write_timeout")
+            return cursor.fetchall()
+
+    everywhere = [lambda sql, s=s: c.on_shard(s, sql) for s in c.shard_list()]
+    everywhere.append(lambda sql: on_engine(c, sql))
+    try:
+        for said in everywhere:
+            said("SET GLOBAL net_read_timeout = 1, net_write_timeout = 1")
+        with c.connect(autocommit=False) as db, db.cursor() as cursor, \
+                concurrent.futures.ThreadPoolExecutor() as pool:
+            for sql in ("UPDATE wide SET v = v WHERE id = 5", "UPDATE few SET n = n WHERE id = 2",
+                        "INSERT INTO loaded VALUES (7, '')"):
+                cursor.execute(sql)
+            runs = [pool.submit(run, sql) for sql in PATIENT]
+            # Others cannot send what is before the locked row.
+            wait_for("most to wait", lambda: c.lock_waits() >= len(PATIENT) // 2)
+            time.sleep(3)
+            db.rollback()
+            for sql, one in zip(PATIENT, runs):
+                assert one.result() == ((1, 1),), sql
+    finally:
+        for said in everywhere:
+            said("SET GLOBAL net_read_timeout = DEFAULT, net_write_timeout = DEFAULT")
+    c.sql("DROP TABLE loaded")
+    c.sql("DROP USER patient")

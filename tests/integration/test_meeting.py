@@ -259,14 +259,22 @@ def test_under_locks(both, elsewhere, statements):
 
 
 def test_reads_elsewhere_under_locks(both, elsewhere):
-    """A server would refuse them; the connection with the locks takes part in the transaction."""
+    """Whatever was not locked is refused, on other shards too, and with a temporary table alone."""
     ours = both.connections[0]
+    reads = [f"SELECT * FROM {elsewhere}.g", f"SELECT g.n FROM g JOIN {elsewhere}.g x",
+             f"SET @a = (SELECT COUNT(*) FROM {elsewhere}.g)",
+             f"EXPLAIN SELECT * FROM {elsewhere}.g", f"INSERT INTO g SELECT * FROM {elsewhere}.g",
+             "SELECT 1", "SHOW TABLES"]
     for begin in "SELECT 1", "SAVEPOINT s", "COMMIT", "ROLLBACK":
-        for sql in ("SET autocommit = 0", "LOCK TABLES g WRITE", begin,
-                    f"SELECT * FROM {elsewhere}.g", "UPDATE g SET n = n + 1", "SELECT * FROM g",
-                    "COMMIT", "UNLOCK TABLES"):
-            assert testbed.Answer(ours, sql).error is None, (begin, sql)
+        for sql in ("SET autocommit = 0", "LOCK TABLES g WRITE", begin, *reads,
+                    "UPDATE g SET n = n + 1", "SELECT * FROM g", "COMMIT", "UNLOCK TABLES"):
+            both.compare(sql)
     assert testbed.Answer(ours, "SELECT SUM(n) FROM g").rows == [(3 + 4 * 3,)]
+    both.run("CREATE TEMPORARY TABLE only (id INT)")
+    both.run("LOCK TABLES only WRITE")
+    for sql in "SELECT * FROM g", "SELECT * FROM only", f"SELECT * FROM {elsewhere}.g":
+        both.compare(sql)
+    both.run("UNLOCK TABLES")
     both.run("LOCK TABLES g WRITE")
     for sql in "COMMIT AND CHAIN", "ROLLBACK AND CHAIN", "BEGIN":
         assert "UNLOCK TABLES first" in testbed.Answer(ours, sql).error[1]

@@ -169,6 +169,27 @@ SCRIPTS = {
     "one after the other": (
         "PREPARE a FROM 'SELECT ?'", "PREPARE b FROM 'SELECT ?, ?'", "EXECUTE b USING 1, 2",
         "EXECUTE a USING 1", "EXECUTE a USING 'x'", "EXECUTE a USING 1.5", "EXECUTE a USING NULL"),
+    "gathered": (
+        "SET @i = 2, @d = 2.50, @e = 0.25e1, @s = '2', @n = NULL, @h = x'32', @x = 'ROW 3'",
+        "PREPARE s FROM 'SELECT t.id, ?, ? + 1, x.id FROM t JOIN t x ON x.n = t.n + 1 AND x.id < ? "
+        "WHERE t.id <> ? ORDER BY 1, 4'", "EXECUTE s USING @i, @d, 9, @i",
+        "EXECUTE s USING @d, @e, @d, @s", "EXECUTE s USING @s, @n, @e, @h",
+        "EXECUTE s USING @n, @h, 5.5, @n", "EXECUTE s USING 'a', @i * 2, @i + @d, DATE'2020-01-01'",
+        "PREPARE s FROM 'SELECT ? UNION SELECT n FROM t ORDER BY 1'", "EXECUTE s USING @i",
+        "EXECUTE s USING @d", "EXECUTE s USING @s", "EXECUTE s USING @n",
+        "PREPARE s FROM 'SELECT GROUP_CONCAT(?, s ORDER BY id), COUNT(DISTINCT n, s) FROM t'",
+        "EXECUTE s USING @d", "EXECUTE s USING @x",
+        "PREPARE s FROM 'SELECT t.s, COUNT(DISTINCT x.n, x.s) FROM t JOIN t x ON t.s = x.s "
+        "WHERE x.s = ? GROUP BY t.s'", "EXECUTE s USING @x",
+        "SET @x = _utf8mb4'ROW 3' COLLATE utf8mb4_bin", "EXECUTE s USING @x",
+        "SET @x = _latin1'ROW 3' COLLATE latin1_german1_ci", "EXECUTE s USING @x",
+        "SET @x = _utf8mb4'ROW 3' COLLATE utf8mb4_unicode_ci", "EXECUTE s USING @x",
+        "PREPARE s FROM 'SELECT t.id, x.id FROM t JOIN t x ON x.n = t.n + 1 ORDER BY 1, 2 "
+        "LIMIT ? OFFSET ?'", "EXECUTE s USING 3, 4", "EXECUTE s USING @i, @i",
+        "PREPARE s FROM 'SELECT SUM(x.d * ?), AVG(x.n / ?) INTO @p, @q FROM t JOIN t x ON "
+        "x.n = t.n + 1'", "EXECUTE s USING @d, @i", "SELECT @p, @q",
+        "PREPARE s FROM 'UPDATE t JOIN t x ON x.id = t.n + 1 SET t.n = x.n + ? WHERE t.s = ?'",
+        "BEGIN", "EXECUTE s USING @i, @x", "SELECT id, n FROM t ORDER BY id", "ROLLBACK"),
     "defaults": (
         "PREPARE s FROM 'INSERT INTO t (id, n) VALUES (?, ?)'", "EXECUTE s USING 601, DEFAULT",
         "SELECT id, n FROM t WHERE id = 601"),

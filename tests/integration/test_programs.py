@@ -109,6 +109,37 @@ def test_a_packet_that_ends_in_a_program(both):
     assert seen[0] == seen[1]
 
 
+PARTS = [
+    ";", "", " ", ";SELECT 1", "SELECT 1;", "SELECT 1;;", "SELECT 1; ; ", "SELECT 1;;SELECT 2",
+    "SELECT 1;\n;\nSELECT 2", "SELECT 1; /* x */; SELECT 2", "SELECT 1; /* x */", "/* x */",
+    "SELECT 1; -- x\n", "/* x */; SELECT 1", "; /* x */", "SELECT 1;;\n/* y */", "SELECT 1; ;-- x",
+    "SELECT 1; # x", "SELECT 1; /*! */", "SELECT 1; /*!50000 SELECT 2 */", "SELECT 1; /* x */;",
+]
+
+
+@pytest.mark.parametrize("several", [rawclient.MULTI_STATEMENTS, 0])
+def test_parts_that_are_empty(both, several):
+    """Byte by byte; an error's text tells where, or that the connection takes one alone."""
+    seen = []
+    for server in both.cluster, both.plain:
+        with rawclient.RawClient(server.port) as c:
+            c.login(db=both.db, more=several)
+            answers = []
+            for packet in PARTS:
+                c.command(rawclient.QUERY, packet.encode())
+                try:
+                    answers.append((packet, *c.result()))
+                    while c.last[-4 if c.last[:1] == b"\0" else 3] & 8:
+                        answers.append((packet, *c.result()))
+                except rawclient.ServerError as e:
+                    answers.append((packet, e.code, several and e.text))
+                if several:
+                    answers.append(c.query("SHOW WARNINGS")[1])
+            seen.append(answers)
+    for ours, theirs in zip(*seen):
+        assert ours == theirs
+
+
 CHARSETS = [
     "CHARACTER SET latin1 CHARACTER SET latin1", "CHARACTER SET latin1 CHARSET utf8mb4",
     "COLLATE latin1_bin CHARACTER SET latin1", "COLLATE latin1_bin COLLATE utf8mb4_bin",

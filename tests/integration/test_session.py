@@ -105,7 +105,11 @@ def test_ids_and_counts(both):
                 "SELECT LAST_INSERT_ID()", "UPDATE t SET n = 5 WHERE id = 1",
                 "SELECT ROW_COUNT()", "SELECT SQL_CALC_FOUND_ROWS n FROM t ORDER BY id LIMIT 1",
                 "SELECT FOUND_ROWS()", "SELECT LAST_INSERT_ID(9)", "SELECT LAST_INSERT_ID()",
-                "SELECT CAST('x' AS INT)", "SHOW WARNINGS", "SHOW COUNT(*) WARNINGS"):
+                "SELECT CAST('x' AS INT)", "SHOW WARNINGS", "SHOW COUNT(*) WARNINGS",
+                "INSERT INTO t SELECT id + 10, n FROM t", "SELECT LAST_INSERT_ID()",
+                "INSERT INTO t (id, n) SELECT 50, n FROM t LIMIT 1", "SELECT LAST_INSERT_ID()",
+                "INSERT INTO t (id, n) SELECT NULL, n FROM t", "SELECT LAST_INSERT_ID()",
+                "INSERT INTO t (n) SELECT n FROM t", "SELECT LAST_INSERT_ID()"):
         both.compare(sql)
 
 
@@ -276,7 +280,8 @@ def test_settings_that_depend_on_others(both):
 # What begins no transaction; the first few were left to whoever got the connection next.
 NOTHING = ["SELECT SLEEP(0)", "SELECT NOW()", "DO 1", "SELECT nosuch()", "SELEC", "SHOW TABLES",
            "SELECT * FROM nosuch", "SELECT @a := 5", "SELECT 1 UNION SELECT 2", "SHOW WARNINGS",
-           "SET @a = 3", "SET time_zone = '+01:00'", "SHOW COLUMNS FROM t"]
+           "SET @a = 3", "SET time_zone = '+01:00'", "SHOW COLUMNS FROM t", "HELP 'select'",
+           "BEGIN NOT ATOMIC SELECT 1; END", "DO (SELECT 1)"]
 
 
 def test_what_was_said_for_the_next_transaction(both):
@@ -295,6 +300,149 @@ def test_what_was_said_for_the_next_transaction(both):
         both.compare("COMMIT")
         both.compare("UPDATE t SET v = v + 1")
     other.close()
+
+
+# What routines do to the transactions of their caller; e.g lies whole on its database's home.
+ROUTINES = [
+    "PROCEDURE next() SET TRANSACTION READ ONLY",
+    "PROCEDURE again() BEGIN COMMIT; SET TRANSACTION READ ONLY, ISOLATION LEVEL SERIALIZABLE; END",
+    "PROCEDURE next_and_fail() BEGIN SET TRANSACTION READ ONLY; SIGNAL SQLSTATE '45000'; END",
+    "PROCEDURE open_and_fail() BEGIN START TRANSACTION; INSERT INTO g VALUES (7); "
+    "SIGNAL SQLSTATE '45000'; END",
+    "PROCEDURE end_and_fail() BEGIN INSERT INTO g VALUES (8); COMMIT; SIGNAL SQLSTATE '45000'; END",
+    "PROCEDURE look() BEGIN START TRANSACTION READ ONLY; SELECT COUNT(*) FROM g; END",
+    "PROCEDURE all_in_one() BEGIN START TRANSACTION; INSERT INTO g VALUES (9); COMMIT; END",
+    "PROCEDURE one_more() INSERT INTO g VALUES (6)",
+    "PROCEDURE one_open() BEGIN START TRANSACTION; INSERT INTO g VALUES (4); END",
+]
+# What is between two of these is a session's; behind each READ ONLY may be in force.
+ENDS = [
+    ["CALL next()"], ["CALL next()", "SELECT 1"], ["CALL next_and_fail()"], ["CALL again()"],
+    ["BEGIN", "INSERT INTO g VALUES (1)", "CALL again()"],
+    ["CALL look()", "SELECT COUNT(*) FROM {db}.t"],
+    ["BEGIN NOT ATOMIC SET TRANSACTION READ ONLY; END"], ["CALL open_and_fail()"],
+    ["SET TRANSACTION READ ONLY", "CALL look()"], ["SET TRANSACTION READ ONLY", "CALL one_more()"],
+    ["SET TRANSACTION READ ONLY", "BEGIN NOT ATOMIC SELECT COUNT(*) FROM g; END"],
+    ["SET TRANSACTION READ ONLY", "HANDLER g OPEN"], ["BEGIN", "CALL end_and_fail()"],
+    ["BEGIN", "CALL one_more()", "SELECT COUNT(*) FROM {db}.t", "CALL all_in_one()"],
+    ["BEGIN", "CALL one_more()", "SELECT COUNT(*) FROM {db}.t", "CALL end_and_fail()"],
+    ["BEGIN", "CALL one_more()", "{write}", "CALL one_more()"],
+    ["START TRANSACTION READ ONLY", "CALL one_open()"], ["CALL one_open()", "CALL look()"],
+]
+
+
+def test_routines_and_transactions(both):
+    """What a routine leaves open, ends, or says of the next transaction is its caller's."""
+    other = both.db + "_e"
+    both.run("CREATE TABLE t (id INT PRIMARY KEY, v INT)")
+    both.run("INSERT INTO t VALUES (1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6)")
+    both.run(f"CREATE DATABASE {other}")
+    both.run(f"CREATE TABLE {other}.g (id INT)")
+    both.run(f"USE {other}")
+    for sql in ROUTINES:
+        both.run("CREATE " + sql)
+    write = f"UPDATE {both.db}.t SET v = v + 1"
+    for steps in ENDS:
+        for end in "ROLLBACK", "COMMIT":
+            for sql in steps:
+                both.compare(sql.format(db=both.db, write=write))
+            both.compare(write)
+            both.compare(end)
+            for sql in (write, "HANDLER g CLOSE", f"SELECT * FROM {both.db}.t",
+                        "SELECT * FROM g"):
+                both.compare(sql)
+    for sql in ("ALTER TABLE nosuch ADD z INT", "DROP TABLE nosuch", "TRUNCATE nosuch",
+                "SET @a = (SELECT COUNT(*) FROM g)"):
+        both.run("SET TRANSACTION READ ONLY")
+        both.compare(sql)  # it commits before it fails
+        both.compare(write)
+    # What would commit one part of it, and leave the others, is refused.
+    for sql in "CALL all_in_one()", "CALL look()", "BEGIN NOT ATOMIC COMMIT; END":
+        for end in "COMMIT", "ROLLBACK":
+            with both.cluster.connect(db=other) as c, c.cursor() as cursor:
+                cursor.execute("BEGIN")
+                cursor.execute("INSERT INTO g VALUES (10)")
+                cursor.execute(write)
+                assert testbed.Answer(c, sql).error[0] == 1235
+                cursor.execute(end)
+            if end == "COMMIT":
+                both.plain.sql("INSERT INTO g VALUES (10)", db=other)
+                both.plain.sql(write, db=other)
+            for seen in f"SELECT * FROM {both.db}.t", "SELECT * FROM g":
+                both.compare(seen)
+    for sql in (f"CREATE TEMPORARY TABLE {both.db}.tmp (id INT)",
+                f"INSERT INTO {both.db}.tmp VALUES (1)", f"USE {both.db}",
+                "SELECT tmp.id FROM tmp JOIN t USING (id)"):
+        both.compare(sql)
+    both.run(f"DROP DATABASE {other}")
+
+
+def test_views_of_global_tables_with_a_check(both):
+    for sql in ("CREATE TABLE g (id INT)", "CREATE VIEW w AS SELECT id FROM g WHERE id < 5 "
+                "WITH CHECK OPTION"):
+        both.run(sql)
+    for sql in ("REPLACE INTO w VALUES (7)", "INSERT INTO w VALUES (1)", "INSERT INTO w VALUES (9)",
+                "UPDATE w SET id = 8", "INSERT INTO w SELECT id + 1 FROM g", "SELECT * FROM g"):
+        both.compare(sql)
+
+
+def test_commands_that_run_nothing_end_nothing(both):
+    """Not every answer says whether a transaction is open: that of a PREPARE without parameters
+    and columns does not."""
+    both.run("CREATE TABLE t (id INT PRIMARY KEY, v INT)")
+    both.run("INSERT INTO t VALUES (1, 0)")
+    for command in (lambda c: c.prepare("DELETE FROM t WHERE id = 7"),
+                    lambda c: c.prepare("SET @a = 1"), lambda c: c.prepare("SELECT 1"),
+                    lambda c: (c.command(rawclient.STATISTICS), c.read()),
+                    lambda c: (c.command(rawclient.FIELD_LIST, b"t\0"), c._until_eof()),
+                    lambda c: (c.command(rawclient.PING), c.ok())):
+        for end in "COMMIT", "ROLLBACK":
+            for port in both.cluster.port, both.plain.port:
+                with rawclient.RawClient(port) as c:
+                    c.login(db=both.db)
+                    c.query("BEGIN")
+                    c.query("UPDATE t SET v = v + 1 WHERE id = 1")
+                    command(c)
+                    c.query(end)
+            both.compare("SELECT v FROM t")
+            both.compare("UPDATE t SET v = v + 100 WHERE id = 1")
+
+
+SETS = [
+    ("SET @a = ?", (5,)), ("SET @a = ?", ("x'y\"z\\",)), ("SET @a = ?", (None,)),
+    ("SET @a = ?, time_zone = ?, @b = ? + 1", (5, "+03:00", 1.5)), ("SET sql_mode = ?", ("ANSI",)),
+    ("SET sql_mode = ?", ("nonsense",)), ("SET autocommit = ?", (0,)), ("SET NAMES ?", ()),
+    ("SET autocommit = ?", (1,)), ("SET @a = (SELECT v FROM g WHERE id = ?)", (2,)),
+    ("SET @a = (SELECT v FROM t WHERE id = ?)", (3,)), ("SET nosuch = ?", ()),
+    ("SET sql_mode = 'nonsense'", ()), ("SET max_connections = ?", (7,)),
+    ("SET sql_select_limit = ?", ("x",)), ("SET TRANSACTION READ WRITE", ()),
+    ("SET SESSION transaction_isolation = ?", ("SERIALIZABLE",)),
+]
+
+
+def test_prepared_settings(both):
+    """Go's driver prepares whatever has arguments."""
+    for sql in ("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE g (id INT, v INT)",
+                "INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)", "INSERT INTO g VALUES (2, 2)"):
+        both.run(sql)
+    asked = ("SELECT @a, COLLATION(@a), @b, @@time_zone, @@sql_mode, @@autocommit, @@tx_isolation, "
+             "COUNT(*) FROM g")
+
+    def seen(server):
+        with rawclient.RawClient(server.port) as c:
+            c.login(db=both.db)
+            for sql, values in SETS:
+                try:
+                    number, params, columns = c.prepare(sql)
+                    yield sql, params, columns
+                    ok = c.execute(number, values)[1]
+                    yield ok[:3], ok[5:]  # its status tells of indexes too
+                except rawclient.ServerError as e:
+                    yield sql, e.code, e.state
+                yield c.query(asked)[1]
+
+    for ours, theirs in zip(seen(both.cluster), seen(both.plain)):
+        assert ours == theirs
 
 
 def test_a_kill_that_comes_when_all_is_told(both):
@@ -332,6 +480,7 @@ FOUND = [
     "INSERT INTO t VALUES (60, 1) RETURNING id", "DELETE FROM g WHERE id = 2 RETURNING id",
     "REPLACE INTO t VALUES (60, 2), (61, 3) RETURNING v", "ANALYZE TABLE g", "CHECK TABLE t",
     "CHECKSUM TABLE g", "VALUES (1), (2), (3), (4)", "HELP 'select'", "SHOW PROFILES",
+    "DO (SELECT COUNT(*) FROM g)", "DO @b := (SELECT v FROM t WHERE id = 1)",
 ]
 
 
@@ -348,3 +497,7 @@ def test_rows_that_were_found(both, before):
         for answer in both.answers(sql.format(db=both.db)):
             assert answer.error is None or answer.error[0] == 1172, (sql, answer)
         both.compare(f"SELECT FOUND_ROWS(), {sql!r}")
+    both.run("SET sql_select_limit = 1")  # each shard would count its part to there
+    for count, counts in ("SQL_CALC_FOUND_ROWS", 1235), ("", None):
+        ours, theirs = both.answers(f"SELECT {count} id FROM t ORDER BY id LIMIT 2")
+        assert counts == (ours.error and ours.error[0]) and (counts or ours.rows == theirs.rows)

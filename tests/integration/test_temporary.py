@@ -174,7 +174,8 @@ def test_what_is_held_for_them_alone_has_no_part_in_a_transaction(both):
                 client, "BEGIN", "UPDATE s SET n = n + 1", "COMMIT", "BEGIN",
                 "INSERT INTO ends.log VALUES (2)", "CALL ends.now()", f"USE {DB}", "ROLLBACK",
                 "SET autocommit = 0", "INSERT INTO ends.log VALUES (3)", "CALL ends.all()",
-                f"USE {DB}")))
+                f"USE {DB}", "BEGIN", "UPDATE s SET n = n + 1", "SET autocommit = 0",
+                *(f"UPDATE s SET n = 5 WHERE id = {i}" for i in range(5)), "ROLLBACK")))
     assert seen[0] == seen[1]
     both.compare("SELECT * FROM ends.log ORDER BY n")
     both.run("DROP DATABASE ends")

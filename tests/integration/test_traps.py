@@ -162,3 +162,41 @@ def test_not_in_of_values_of_another_type(both, kind):
                  "f.v + 1 NOT IN (SELECT o.v FROM other o WHERE o.v <> f.id)",
                  "f.v NOT IN (SELECT o.v FROM other o JOIN other q ON q.v = o.v)"):
         both.compare(f"SELECT f.id, f.v FROM few f WHERE {test} ORDER BY f.id")
+
+
+ROWNUM = [
+    "INSERT INTO counted VALUES (11, ROWNUM()), (12, ROWNUM()), (13, ROWNUM())",
+    "SELECT * FROM counted ORDER BY id",
+    "INSERT INTO counted SELECT id + 100, ROWNUM() FROM counted",
+    "SELECT n FROM counted WHERE id > 100 ORDER BY n",
+    "SELECT COUNT(*) FROM counted WHERE ROWNUM() < 3", "SELECT ROWNUM() FROM counted ORDER BY 1",
+    "SELECT COUNT(*) FROM (SELECT id, ROWNUM() r FROM counted) x WHERE r < 3",
+    "CREATE VIEW two AS SELECT id FROM counted WHERE ROWNUM() <= 2", "SELECT COUNT(*) FROM two",
+    "SELECT id, ROWNUM() FROM counted WHERE id = 12", "UPDATE counted SET n = 50 + ROWNUM()",
+    "SELECT n FROM counted ORDER BY n", "DELETE FROM counted WHERE ROWNUM() < 3",
+    "SELECT COUNT(*) FROM counted", "DROP VIEW two",
+]
+
+
+def test_rownum_counts_the_rows_of_all_shards(both):
+    both.run("CREATE TABLE counted (id INT PRIMARY KEY, n INT) COMMENT 'shardd: key(id)'")
+    for sql in ROWNUM:
+        assert both.compare(sql).error is None, sql
+    both.run("DROP TABLE counted")
+
+
+HIDDEN = [
+    "INSERT INTO hidden VALUES (1)", "INSERT INTO hidden VALUES (2), (3)",
+    "INSERT INTO hidden SELECT n + 5 FROM hidden", "REPLACE INTO hidden VALUES (9)",
+    "INSERT INTO hidden VALUES (77) ON DUPLICATE KEY UPDATE n = 8",
+    "INSERT INTO hidden VALUES (78), (79) RETURNING n", "INSERT INTO hidden () VALUES ()",
+    "SELECT * FROM hidden ORDER BY n", "SELECT COUNT(*), COUNT(DISTINCT id) FROM hidden",
+]
+
+
+def test_numbers_of_an_invisible_column(both):
+    """A worker died of the first."""
+    both.run("CREATE TABLE hidden (`i``d` INT INVISIBLE PRIMARY KEY AUTO_INCREMENT, n INT)")
+    for sql in HIDDEN:
+        assert both.compare(sql.replace("DISTINCT id", "DISTINCT `i``d`")).error is None, sql
+    both.run("DROP TABLE hidden")

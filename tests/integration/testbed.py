@@ -455,6 +455,12 @@ class Cluster:
             cursor.execute(text)
             return cursor.fetchall()
 
+    def lock_waits(self):
+        """So many transactions wait for locks, on all shards together. (INNODB_TRX shows an old
+        list while it is read often.)"""
+        asked = "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'"
+        return sum(int(self.on_shard(s, asked)[0][1]) for s in self.shard_list())
+
     def shard_connect(self, shard, db=None, **more):
         """As root: known by its user id, or by the password in the file that sets it."""
         init = pathlib.Path(shard.get("directory", "/nowhere"), "init.sql")

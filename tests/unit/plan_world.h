@@ -59,8 +59,9 @@ static const struct route_table world_tables[] = {
 };
 static const struct route_database world_databases[] = {
     { .name = N("app"), .home = 0, .collation = 45,
-      .functions = N("bplain\0clooks\0Csums\0"),
-      .procedures = N("Ffills\0gspread\0hmakes\0") },
+      .functions = N("bplain\0clooks\0Csums\0ccounts\1\2app\3users\0"),
+      .procedures = N("Ffills\0gspread\0hmakes\0gsees\1\2app\3users\2app\3config\0"
+                      "gviews\1\2app\3vs\0") },
     { .name = N("other"), .home = 1, .collation = 45 },
 };
 static const struct route_shard world_shards[] = {

@@ -119,6 +119,77 @@ test_names(void **state)
     assert_int_equal(function_class_named(SPAN("else")), FUNCTION_UNKNOWN);
 }
 
+#define T(body) "CREATE TRIGGER a BEFORE INSERT ON d.t FOR EACH ROW " body
+
+static const struct {
+    const char         *text;
+    enum function_class class;
+    const char         *set, *named; /* the last one; NULL: none */
+} triggers[] = {
+    { T("SET NEW.a = 1"), FUNCTION_PLAIN, "a", "a" },
+    { T("SET NEW.a = OLD.c, `new`.`B` := NEW.c"), FUNCTION_PLAIN, "B", "c" },
+    { "CREATE OR REPLACE DEFINER = trigger@`x` TRIGGER IF NOT EXISTS d.a BEFORE INSERT ON d.t"
+      " FOR EACH ROW PRECEDES b SET NEW.a = NOW(6)", FUNCTION_PLAIN, "a", "a" },
+    { T("BEGIN DECLARE x INT DEFAULT NEW.time; IF x THEN SET x = f.g(1); END IF; END"),
+      FUNCTION_READS, NULL, "time" },
+    { T("BEGIN DECLARE x INT; SET x = GREATEST(1, NEW.select), NEW.k = x; END"), FUNCTION_PLAIN,
+      "k", "k" },
+    { T("IF NEW.a THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no'; END IF"), FUNCTION_PLAIN,
+      NULL, "a" },
+    { T("BEGIN DECLARE session INT; SET session sql_mode = ''; END"), FUNCTION_VARIABLES, NULL,
+      NULL },
+    { T("SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 1213"), FUNCTION_ENDS, NULL, NULL },
+    { "/*!50003 CREATE*/ /*!50017 DEFINER=`a`@`%`*/ /*!50003 TRIGGER a BEFORE INSERT ON d.t FOR"
+      " EACH ROW BEGIN SET NEW.b = 1; END */", FUNCTION_PLAIN, "b", "b" },
+    { T("SET NEW.a = 1 /*!99999 ( */ , NEW.k = 5 /*!99999 ) */"), FUNCTION_UNKNOWN, "k", "k" },
+    { T("SET sql_mode = ''"), FUNCTION_VARIABLES, NULL, NULL },
+    { T("SET @a = NEW.b"), FUNCTION_VARIABLES, NULL, "b" },
+    { T("SET NEW.a = SYSDATE()"), FUNCTION_VARIES, "a", "a" },
+    { T("SET NEW.a = UUID()"), FUNCTION_VARIES, "a", "a" },
+    { T("BEGIN DECLARE new INT; SET new = 1; END"), FUNCTION_UNKNOWN, NULL, NULL },
+    { T("INSERT INTO t VALUES (NEW.a)"), FUNCTION_READS, NULL, "a" },
+    { T("SELECT 1 INTO NEW.a"), FUNCTION_READS, NULL, "a" },
+    { T("KILL 5"), FUNCTION_DEFINES, NULL, NULL },
+    { T("BEGIN /*M!50000 SET NEW.a = 1; */ END"), FUNCTION_UNKNOWN, "a", "a" },
+    { T("SET NEW.`a``b` = 1"), FUNCTION_UNKNOWN, "a``b", "a``b" },
+    { T("SET NEW.\xc3\xa4 = 1"), FUNCTION_UNKNOWN, "\xc3\xa4", "\xc3\xa4" },
+    { "CREATE TRIGGER a", FUNCTION_UNKNOWN, NULL, NULL },
+    { "CREATE TRIGGER a BEFORE LOAD ON t FOR EACH ROW SET NEW.a = 1", FUNCTION_UNKNOWN, NULL,
+      NULL },
+    { "DROP TABLE t", FUNCTION_UNKNOWN, NULL, NULL },
+};
+
+static void
+check_last(const struct trigger_columns *list, const char *name, const char *text)
+{
+    if (name == NULL ? list->n != 0
+                     : list->n == 0 || !span_equal(list->name[list->n - 1], span_of(name)))
+        fail_msg("%s: %u columns, not %s", text, list->n, name ? name : "none");
+}
+
+static void
+test_triggers(void **state)
+{
+    const struct lex_options utf8 = { .charset = LEX_UTF8 };
+
+    (void)state;
+    for (size_t i = 0; i < countof(triggers); i++) {
+        struct trigger_look out;
+        enum function_class class = trigger_classify(span_of(triggers[i].text), utf8, &out);
+
+        if (class != triggers[i].class)
+            fail_msg("%s: %s", triggers[i].text, function_class_name(class));
+        check_last(&out.set, triggers[i].set, triggers[i].text);
+        check_last(&out.named, triggers[i].named, triggers[i].text);
+        if (class == FUNCTION_PLAIN)
+            assert_true(out.before && out.insert && span_equal(out.schema, SPAN("d")) &&
+                        span_equal(out.table, SPAN("t")));
+        for (size_t len = 0; len < strlen(triggers[i].text); len++)
+            (void)trigger_classify((struct span){ (const uint8_t *)triggers[i].text, len }, utf8,
+                                   &out);
+    }
+}
+
 static void
 test_lists(void **state)
 {
@@ -126,8 +197,8 @@ test_lists(void **state)
 
     (void)state;
     assert_true(function_list_ok(SPAN("")));
-    function_list_add(&list, SPAN("one"), FUNCTION_PLAIN, false);
-    function_list_add(&list, SPAN("two"), FUNCTION_READS, true);
+    function_list_add(&list, SPAN("one"), FUNCTION_PLAIN, false, (struct span){ 0 });
+    function_list_add(&list, SPAN("two"), FUNCTION_READS, true, (struct span){ 0 });
     struct span s = buf_unread(&list);
     assert_true(function_list_ok(s));
     assert_int_equal(function_list_find(s, SPAN("ONE")), FUNCTION_PLAIN);
@@ -142,12 +213,60 @@ test_lists(void **state)
     buf_fini(&list);
 }
 
+static void
+test_tables(void **state)
+{
+    struct buf  list = { 0 }, tables = { 0 };
+    struct span database, name, left = { 0 };
+
+    (void)state;
+    function_table_add(&tables, SPAN("a"), SPAN("t"));
+    function_table_add(&tables, SPAN("bb"), SPAN("uu"));
+    function_list_add(&list, SPAN("none"), FUNCTION_HOME, true, SPAN(""));
+    function_list_add(&list, SPAN("reads"), FUNCTION_SPREAD, false, buf_unread(&tables));
+    function_list_add(&list, SPAN("else"), FUNCTION_SPREAD, false, (struct span){ 0 });
+    struct span s = buf_unread(&list);
+    assert_true(function_list_ok(s));
+    assert_false(function_list_reads(s, SPAN("else"), &left));
+    assert_false(function_list_reads(s, SPAN("read"), &left));
+    assert_null(left.ptr);
+    assert_true(function_list_reads(s, SPAN("none"), &left));
+    assert_non_null(left.ptr);
+    assert_false(function_table_next(&left, &database, &name));
+    assert_true(function_list_at_home(s, SPAN("none")));
+    assert_true(function_list_reads(s, SPAN("Reads"), &left));
+    assert_int_equal(function_list_find(s, SPAN("reads")), FUNCTION_SPREAD);
+    assert_true(function_table_next(&left, &database, &name));
+    assert_true(span_equal(database, SPAN("a")) && span_equal(name, SPAN("t")));
+    assert_true(function_table_next(&left, &database, &name));
+    assert_true(span_equal(database, SPAN("bb")) && span_equal(name, SPAN("uu")));
+    assert_false(function_table_next(&left, &database, &name));
+    assert_true(function_list_any_reads(s));
+    assert_false(function_list_any_reads(SPAN("")) || function_list_any_reads(SPAN("bone\0")));
+    assert_false(function_table_sayable(SPAN("a\2b")) || function_table_sayable(SPAN("")));
+    assert_true(function_table_sayable(SPAN("a b")));
+    for (size_t at = 1; at + 1 < s.len; at++) { /* damaged */
+        uint8_t copy[64];
+        memcpy(copy, s.ptr, s.len);
+        copy[at] ^= 2;
+        (void)function_list_ok((struct span){ copy, s.len });
+    }
+    assert_false(function_list_ok((struct span){ (const uint8_t *)"bx\1\2a", 6 }));
+    assert_false(function_list_ok((struct span){ (const uint8_t *)"bx\1\2a\3", 7 }));
+    assert_false(function_list_ok((struct span){ (const uint8_t *)"bx\1y\3z", 7 }));
+    assert_false(function_list_ok((struct span){ (const uint8_t *)"b\1\2a\3z", 7 }));
+    buf_fini(&list);
+    buf_fini(&tables);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_classes), cmocka_unit_test(test_cut_off),
         cmocka_unit_test(test_names), cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_triggers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

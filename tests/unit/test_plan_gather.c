@@ -322,6 +322,40 @@ static const struct plan_case cases[] = {
       "is examined is not what one server would" },
     { "SELECT u.id FROM users u ORDER BY 99",
       "refuse 1054: Unknown column '99' in 'ORDER BY'" },
+    /* routines that only read */
+    { "CALL sees(1, @a)",
+      "gather app.config home (s0): SELECT id,name FROM `app`.`config`; app.users all: "
+      "SELECT id,name,age,score,kind,born,ratio,bio,ip,price FROM `app`.`users`" },
+    { "CALL app.sees(?)",
+      "gather app.config home (s0): SELECT id,name FROM `app`.`config`; app.users all: "
+      "SELECT id,name,age,score,kind,born,ratio,bio,ip,price FROM `app`.`users`" },
+    { "CALL sees(NOW())",
+      "refuse 1235: shardd: the arguments of CALL can be constants and user variables only, "
+      "where the procedure reads sharded or reference tables: SET a user variable before" },
+    { "/* shardd: gather=off */ CALL sees(1)",
+      "refuse 1235: shardd: a comment says that the statement is not to be gathered, and no "
+      "shard can do it alone" },
+    { "SELECT counts(id) FROM users WHERE id = 5",
+      "gather app.users all: SELECT id,name,age,score,kind,born,ratio,bio,ip,price FROM "
+      "`app`.`users`" },
+    { "SELECT counts(1)",
+      "gather app.users all: SELECT id,name,age,score,kind,born,ratio,bio,ip,price FROM "
+      "`app`.`users`" },
+    { "SELECT u.id FROM users u JOIN orders o ON o.amount = u.age WHERE u.id > 3 AND counts(u.id)",
+      "gather app.users all, key age: SELECT id,name,age,score,kind,born,ratio,bio,ip,price "
+      "FROM `app`.`users`; app.orders all, key amount: SELECT amount FROM `app`.`orders`" },
+    { "SELECT sums(id) FROM users WHERE id = 1",
+      "refuse 1235: shardd: the stored function 'sums' is not on the engine, where rows of "
+      "several shards are brought together: it reads tables, calls other routines or runs "
+      "statements, which it would do on one shard alone" },
+    { "SELECT counts(id) FROM users FOR UPDATE",
+      "refuse 1235: shardd: a stored function reads 'users', of which the statement reads a "
+      "partition, another time, or FOR UPDATE: ask for the function's value in a statement "
+      "before" },
+    { "UPDATE orders SET amount = counts(id)",
+      "refuse 1235: shardd: the stored function 'counts' cannot be used here, as its "
+      "database has sharded or reference tables: it reads tables, calls other routines or "
+      "runs statements, which it would do on one shard alone" },
     /* as it was */
     { "SELECT COUNT(*) FROM users",
       "scatter all; merge: 1=count one group; text: SELECT COUNT(*) FROM users" },

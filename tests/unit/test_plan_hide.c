@@ -38,6 +38,12 @@ static const struct plan_case cases[] = {
       "users WHERE [users.id] AND ( age = :0 OR age = :1) ORDER BY name LIMIT {limit}" },
     { "SELECT name FROM users WHERE id = 5",
       "one keys users.id=(:0) one shard" },
+    { "CALL sees(1)",
+      "gather app.config home (s0): SELECT id,name FROM `app`.`config`; app.users all: SELECT "
+      "id,name,age,score,kind,born,ratio,bio,ip,price FROM `app`.`users` WHERE [users.id]" },
+    { "/* shardd: shard=s1 */ CALL sees(1)",
+      "refuse 1235: shardd: shard=s1 in a comment is for plain reads, and CALL of procedures that "
+      "only read, with constants and user variables, and not for tables whose rows move" },
     { "SELECT name FROM users WHERE id IN (5, 6)",
       "scatter keys users.id=(:0,:1); merge: concatenate; text: SELECT name FROM users "
       "WHERE [users.id] AND ( id IN (:0, :1))" },

@@ -131,31 +131,6 @@ static const struct plan_case cases[] = {
       "refuse 1235: shardd: LOCK TABLES is possible for global tables only" },
     { "LOCK TABLES config WRITE",
       "one home (s0) pins lock_tables" },
-    { "CALL p(1)",
-      "refuse 1235: shardd: CALL of 'p' is not possible, as its database has sharded or reference "
-      "tables: what it does is not known; CREATE OR REPLACE PROCEDURE makes it known, if it can be "
-      "read" },
-    { "CALL makes",
-      "refuse 1235: shardd: CALL of 'makes' is not possible, as its database has sharded or "
-      "reference tables: it executes text that it makes, and what that does cannot be seen" },
-    { "CALL app.Fills((SELECT MAX(id) FROM config), sums(1))",
-      "one home (s0)" },
-    { "CALL fills((SELECT MAX(id) FROM users))",
-      "refuse 1235: shardd: the arguments of CALL can use global tables of the procedure's "
-      "home and reference tables only: SET a user variable before" },
-    { "CALL fills((SELECT MAX(id) FROM tags))",
-      "one home (s0)" },
-    { "CALL fills((SELECT MAX(id) FROM other.things))",
-      "refuse 1235: shardd: the arguments of CALL can use global tables of the procedure's "
-      "home and reference tables only: SET a user variable before" },
-    { "CALL fills(looks(1))",
-      "refuse 1235: shardd: the stored function 'looks' cannot be used here, as its database "
-      "has sharded or reference tables: it reads tables, calls other routines or runs "
-      "statements, which it would do on one shard alone" },
-    { "CALL other.fills()",
-      "refuse 1235: shardd: CALL of 'fills' is not possible, as its database has sharded or "
-      "reference tables: what it does is not known; CREATE OR REPLACE PROCEDURE makes it "
-      "known, if it can be read" },
     { "DO sums(1)",
       "one home (s0) one shard" },
     { "SELECT sums(1)",

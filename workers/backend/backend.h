@@ -99,7 +99,9 @@ struct backend {
     bool              unclean;    /* may have state that we cannot see: the next holder resets */
     bool              next_is_set; /* SET TRANSACTION was said; who knows for whom it will be */
     bool              fixed_time; /* SET timestamp is in force */
-    bool              tells_changes; /* its answers say when a statement has run SET */
+    bool              patient;    /* SET net_write_timeout, net_read_timeout are */
+    bool              tells_changes; /* its answers say when a statement has run SET, */
+    bool              tells_transaction; /* and what is in force for the next transaction */
     enum backend_role role;
     struct statements statements;
     uint32_t          n_private; /* statements of one execution each: not among these */

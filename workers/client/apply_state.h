@@ -46,6 +46,9 @@ struct client_apply {
     struct sql_error error;
 };
 
+/* The payload of the last of whole packets. */
+struct span apply_last_packet(struct span packets);
+
 /* The answer that was kept, to the client: rows of RETURNING; or the sum of what was done. */
 void apply_send_rows(struct client_apply *k);
 void apply_send_ok(struct client_apply *k);

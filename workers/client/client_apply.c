@@ -172,10 +172,17 @@ add_inserted(struct client_apply *k, const struct ok *ok)
         k->insert_id = ok->insert_id;
 }
 
-/* RETURNING: what was written answers. */
+/* RETURNING: what was written answers, or fails behind rows that it has answered. */
 static void
 keep_answer(struct client_apply *k)
 {
+    struct span      payload = apply_last_packet(buf_unread(&k->sink.out));
+    struct sql_error error;
+
+    if (payload.len != 0 && payload.ptr[0] == REPLY_ERR && reply_err_decode(payload, &error)) {
+        apply_fail(k, &error);
+        return;
+    }
     buf_clear(&k->answer);
     buf_append_span(&k->answer, buf_unread(&k->sink.out));
 }

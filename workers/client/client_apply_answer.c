@@ -31,6 +31,19 @@ packet_bytes(struct span s)
     return s.ptr[0] | (uint32_t)s.ptr[1] << 8 | (uint32_t)s.ptr[2] << 16;
 }
 
+struct span
+apply_last_packet(struct span packets)
+{
+    struct span last = { 0 };
+
+    while (packets.len > PACKET_HEADER_BYTES) {
+        uint32_t n = packet_bytes(packets);
+        last       = (struct span){ packets.ptr + PACKET_HEADER_BYTES, n };
+        packets    = span_from(packets, PACKET_HEADER_BYTES + n);
+    }
+    return last;
+}
+
 /* The last packet tells how the session is. */
 void
 apply_send_rows(struct client_apply *k)

@@ -233,8 +233,17 @@ client_leave_statement(struct client *c)
 static struct span
 trimmed(struct span text)
 {
-    while (text.len != 0 && (text.ptr[0] <= ' ' || text.ptr[0] == ';'))
+    while (text.len != 0 && text.ptr[0] <= ' ')
         text = span_from(text, 1);
+    return text;
+}
+
+/* As a server takes a packet: what ends it says nothing. */
+static struct span
+stripped(struct span text)
+{
+    while (text.len != 0 && (text.ptr[text.len - 1] <= ' ' || text.ptr[text.len - 1] == ';'))
+        text.len--;
     return text;
 }
 
@@ -246,13 +255,15 @@ client_run_text(struct client *c, struct query_run *q, struct span text)
     q->text        = text;
     q->values.text = text;
     q->plan        = client_find_plan(c, q, text, false);
-    if (q->plan == NULL) {
+    if (q->plan == NULL && trimmed(text).len == 0) {
+        struct sql_error error;
+        sql_error_set(&error, ERR_EMPTY, "Query was empty");
+        client_take(c, q);
+        query_fail(q, &error);
+    } else if (q->plan == NULL) {
         query_free(q);
         client_leave_statement(c);
-        if (trimmed(text).len == 0)
-            client_fail(c, ERR_EMPTY, "Query was empty");
-        else
-            client_reply_ok(c); /* nothing but a comment */
+        client_reply_ok(c); /* nothing but a comment */
     } else if (client_for_allows(c, q)) {
         if (q->plan->plan.kind == PLAN_NAMED)
             client_named(c, q);
@@ -271,6 +282,24 @@ split(const struct client *c, struct span text, size_t *rest)
                  : lex_split(text, c->session.lex, rest);
 }
 
+/* Nothing stands before the ';', which is no statement by itself. */
+static void
+fail_at(struct client *c, struct query_run *q, struct span text, size_t at)
+{
+    struct sql_error error;
+    struct span      near = span_from(text, at);
+    unsigned         line = 1;
+
+    for (size_t i = 0; i < at; i++)
+        line += text.ptr[i] == '\n';
+    sql_error_set(&error, ERR_SYNTAX, "You have an error in your SQL syntax; check the manual that "
+                  "corresponds to your MariaDB server version for the right syntax to use near "
+                  "'%.*s' at line %u", (int)(near.len < 80 ? near.len : 80), near.ptr, line);
+    slot_count(c->ctx->slot, COUNTER_ERRORS_SHARDD);
+    client_take(c, q);
+    query_fail(q, &error);
+}
+
 static void
 run_text(struct client *c, struct span text)
 {
@@ -279,6 +308,12 @@ run_text(struct client *c, struct span text)
     struct span   more = trimmed(span_from(text, rest));
     struct query_run *q    = client_query(c, QUERY_TEXT);
 
+    if (rest != len && lex_is_blank((struct span){ text.ptr, len }, c->session.lex)) {
+        fail_at(c, q, text, len);
+        return;
+    }
+    if (!c->multi_statements && lex_is_blank(more, c->session.lex))
+        more.len = 0; /* "SELECT 1; -- so far" */
     if (more.len != 0 && !c->multi_statements) {
         query_free(q);
         client_fail(c, ERR_SYNTAX, "You have an error in your SQL syntax: several statements in "
@@ -358,7 +393,7 @@ client_run_rest(struct client *c)
 static void
 query_text(struct client *c, struct span payload)
 {
-    run_text(c, command_text(payload));
+    run_text(c, stripped(command_text(payload)));
 }
 
 /* --- everything else ----------------------------------------------------- */

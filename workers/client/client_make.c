@@ -10,7 +10,7 @@
 #include "workers/query/diagnostics.h"
 
 /* The last one is for what has failed. */
-enum make_step { MAKE_ASK, MAKE_TABLE, MAKE_ROWS, MAKE_NAME, MAKE_UNDO };
+enum make_step { MAKE_ASK, MAKE_TABLE, MAKE_ROWS, MAKE_DROP, MAKE_NAME, MAKE_UNDO };
 
 struct client_make {
     struct client      *client;
@@ -43,8 +43,7 @@ client_makes(const struct query_run *q)
 static bool
 leaves_table(const struct client_make *k)
 {
-    return !k->temporary && (k->step == MAKE_TABLE || k->step == MAKE_ROWS ||
-                             k->step == MAKE_NAME || k->step == MAKE_UNDO);
+    return !k->temporary && k->step != MAKE_ASK;
 }
 
 void
@@ -247,7 +246,7 @@ go_on(struct client_make *k)
         go_on_temporary(k);
         return;
     }
-    if (k->failed && (k->step == MAKE_TABLE || k->step == MAKE_ROWS || k->step == MAKE_NAME)) {
+    if (k->failed && k->step != MAKE_ASK && k->step != MAKE_UNDO) {
         say(k, MAKE_UNDO, k->making.undo);
         return;
     }
@@ -259,7 +258,13 @@ go_on(struct client_make *k)
             say(k, MAKE_TABLE, k->making.make);
         return;
     case MAKE_TABLE: say(k, MAKE_ROWS, k->making.insert); return;
-    case MAKE_ROWS:  say(k, MAKE_NAME, k->making.rename); return;
+    case MAKE_ROWS:
+        if (k->making.drop.len != 0)
+            say(k, MAKE_DROP, k->making.drop);
+        else
+            say(k, MAKE_NAME, k->making.rename);
+        return;
+    case MAKE_DROP:  say(k, MAKE_NAME, k->making.rename); return;
     case MAKE_NAME:
     case MAKE_UNDO:  finish(k); return;
     }

@@ -183,9 +183,9 @@ take_values(struct client *c)
     }
 }
 
-/* The text with the values in the place of its parameters. */
+/* CALL with the variables in the place of its parameters; empty: it is no CALL. */
 static struct span
-filled_text(struct client *c)
+call_text(struct client *c)
 {
     struct named_run *r    = c->named;
     struct buf        text = { 0 };
@@ -194,12 +194,13 @@ filled_text(struct client *c)
     struct token      t;
 
     lex_init(&l, r->text, c->session.lex);
+    if (!token_is_keyword(lex_next(&l), KW_CALL))
+        return (struct span){ 0 };
     while ((t = lex_next(&l)).kind != TOK_END && t.kind != TOK_BAD) {
         if (t.kind != TOK_PARAM || n == r->n_params)
             continue;
-        const struct key_value *v = &r->values[n];
         buf_append(&text, r->text.ptr + at, t.start - at);
-        buf_append_span(&text, v->kind == KEY_VALUE_INT ? v->bytes : r->params[n].bytes);
+        buf_append_span(&text, r->params[n].bytes);
         at = t.end;
         n++;
     }
@@ -209,17 +210,22 @@ filled_text(struct client *c)
     return copy;
 }
 
-/* What is gathered is written anew for the engine, with values and not with names. */
+/* A procedure on the engine sets the variables, not values of theirs. */
 void
 client_named_fit(struct client *c, struct query_run *q)
 {
+    struct span text;
+
     if (!gather_needed(&q->plan->plan, q->routes->routes, &q->values))
+        return;
+    text = call_text(c);
+    if (text.len == 0)
         return;
     plan_ref_release(q->plan);
     q->command  = QUERY_TEXT;
     q->params   = NULL;
     q->n_params = 0;
-    q->text     = filled_text(c);
+    q->text     = text;
     q->values   = (struct plan_values){ .text = q->text };
     q->plan     = client_find_plan(c, q, q->text, false);
 }
@@ -302,18 +308,6 @@ checked(struct client *c)
         execute(c);
 }
 
-/* What the proxy carries out itself a server need not know. */
-static bool
-is_own(const struct plan *plan)
-{
-    if (plan->kind != PLAN_SET)
-        return false;
-    for (uint32_t i = 0; i < plan->set->n; i++)
-        if (own_find(plan->set->items[i].name) == OWN_VARS_N)
-            return false;
-    return true;
-}
-
 static bool
 is_blank(struct span s)
 {
@@ -342,7 +336,7 @@ check(struct client *c)
 
     const struct plan *plan = q->plan != NULL ? &q->plan->plan : NULL;
     if (plan != NULL && plan->kind != PLAN_NAMED && plan->kind != PLAN_SHARDD &&
-        (plan->kind != PLAN_REFUSE || plan->asks) && !is_own(plan)) {
+        (plan->kind != PLAN_REFUSE || plan->asks) && !own_alone(plan)) {
         client_start(c, q);
         return;
     }
@@ -353,7 +347,7 @@ check(struct client *c)
         r->n_params = 0; /* a comment: a server keeps it as a statement that does nothing */
     else if (plan->kind == PLAN_REFUSE)
         error = plan->error;
-    else if (!is_own(plan))
+    else if (!own_alone(plan))
         sql_error_set(&error, ERR_UNSUPPORTED_PS,
                       "This command is not supported in the prepared statement protocol yet");
     query_free(q);

@@ -5,6 +5,7 @@
 #include "workers/client/client.h"
 #include "workers/client/reading.h"
 #include "workers/query/limits.h"
+#include "workers/query/own_vars.h"
 #include "workers/query/row_cursor.h"
 
 enum {
@@ -12,9 +13,12 @@ enum {
     ERR_ARGUMENTS       = 1210, /* ER_WRONG_ARGUMENTS */
     ERR_UNKNOWN_STMT    = 1243, /* ER_UNKNOWN_STMT_HANDLER */
     ERR_UNSUPPORTED_PS  = 1295, /* ER_UNSUPPORTED_PS */
+    ERR_CURSOR_INTO     = 1323, /* ER_SP_BAD_CURSOR_SELECT */
     ERR_NO_CURSOR       = 1421, /* ER_STMT_HAS_NO_OPEN_CURSOR */
     ERR_TOO_MANY_STMTS  = 1461, /* ER_MAX_PREPARED_STMT_COUNT_REACHED */
 };
+
+enum { FLAGS_AT = 5 }; /* behind the command and the statement's number */
 
 /* The answer of a statement that the proxy itself carries out: no columns. */
 static void
@@ -27,10 +31,12 @@ reply_prepared(struct client *c, const struct prepared *p)
     client_command_done(c);
 }
 
+/* Of SET a server knows whether it can be. */
 static bool
-runs_here(enum plan_kind kind)
+runs_here(const struct plan *plan)
 {
-    return kind == PLAN_TXN || kind == PLAN_SET || kind == PLAN_USE || kind == PLAN_DDL;
+    return plan->kind == PLAN_TXN || plan->kind == PLAN_USE || plan->kind == PLAN_DDL ||
+           own_alone(plan);
 }
 
 static struct prepared *
@@ -76,7 +82,7 @@ client_prepare(struct client *c, struct span payload)
     enum plan_kind kind     = q->plan->plan.kind;
     uint32_t       n_params = q->values.n_params;
     bool           made     = kind == PLAN_DDL && q->plan->plan.ddl->from_query;
-    bool           here     = runs_here(kind) && !(made && n_params != 0);
+    bool           here     = runs_here(&q->plan->plan) && !(made && n_params != 0);
     if (kind == PLAN_SHARDD || kind == PLAN_KILL || kind == PLAN_NAMED ||
         (here && n_params != 0)) {
         query_free(q);
@@ -185,6 +191,55 @@ client_execute(struct client *c, struct span payload)
         client_run_prepared(c, p, payload);
 }
 
+/* What SET has set is said to every backend to come, by its text: with the values in it. */
+static bool
+fill_params(struct client *c, struct query_run *q, struct sql_error *error)
+{
+    struct buf   text = { 0 };
+    uint32_t     at = 0, n = 0;
+    struct lex   l;
+    struct token t;
+
+    lex_init(&l, q->text, c->session.lex);
+    while ((t = lex_next(&l)).kind != TOK_END && t.kind != TOK_BAD && n < q->n_params) {
+        if (t.kind != TOK_PARAM)
+            continue;
+        buf_append(&text, q->text.ptr + at, t.start - at);
+        if (!query_param_literal(q, &q->params[n++], &text)) {
+            buf_fini(&text);
+            return sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: parameter %u has a value that "
+                                 "cannot be written as a literal, and SET is sent on as text", n);
+        }
+        at = t.end;
+    }
+    buf_append_span(&text, span_from(q->text, at));
+    plan_ref_release(q->plan);
+    q->command  = QUERY_TEXT;
+    q->params   = NULL;
+    q->n_params = 0;
+    q->text     = arena_copy(&q->arena, buf_unread(&text));
+    q->values   = (struct plan_values){ .text = q->text };
+    q->plan     = client_find_plan(c, q, q->text, false);
+    buf_fini(&text);
+    return true;
+}
+
+/* A cursor is asked for, and its SELECT keeps the row. */
+static bool
+has_cursor_into(const struct query_run *q, struct span payload)
+{
+    return payload.len > FLAGS_AT && (payload.ptr[FLAGS_AT] & CURSOR_TYPE_READ_ONLY) != 0 &&
+           (q->digest_flags & DIGEST_INTO) != 0 && !q->plan->plan.is_write;
+}
+
+static void
+refuse_prepared(struct client *c, struct query_run *q, const struct sql_error *error)
+{
+    slot_count(c->ctx->slot, COUNTER_ERRORS_SHARDD);
+    client_take(c, q);
+    query_fail(q, error);
+}
+
 void
 client_run_prepared(struct client *c, struct prepared *p, struct span payload)
 {
@@ -209,7 +264,12 @@ client_run_prepared(struct client *c, struct prepared *p, struct span payload)
         return;
     }
     c->executing = p;
-    if (client_for_allows(c, q))
+    if (has_cursor_into(q, payload)) {
+        sql_error_set(&error, ERR_CURSOR_INTO, "Cursor SELECT must not have INTO");
+        refuse_prepared(c, q, &error);
+    } else if (q->plan->plan.kind == PLAN_SET && q->n_params != 0 && !fill_params(c, q, &error))
+        refuse_prepared(c, q, &error);
+    else if (client_for_allows(c, q))
         client_begin(c, q);
 }
 

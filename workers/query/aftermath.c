@@ -8,12 +8,14 @@
 #include "core/mysql/wire.h"
 #include "workers/query/diagnostics.h"
 #include "workers/query/leg.h"
+#include "workers/query/set_transaction.h"
 #include "workers/query/settings.h"
+#include "workers/query/track.h"
 
 /* In this order: what comes later would overwrite what comes earlier. */
 enum after {
-    AFTER_WARNINGS, AFTER_FOUND_ROWS, AFTER_INSERT_ID, AFTER_SETTINGS, AFTER_MEANING, AFTER_NAMES,
-    AFTER_VALUES, AFTER_LOCKS, AFTER_DONE,
+    AFTER_WARNINGS, AFTER_FOUND_ROWS, AFTER_INSERT_ID, AFTER_TRANSACTION, AFTER_SETTINGS,
+    AFTER_MEANING, AFTER_NAMES, AFTER_VALUES, AFTER_LOCKS, AFTER_DONE,
 };
 
 enum { USERVAR_BYTES_MAX = 1 << 20 };
@@ -56,9 +58,9 @@ ask_found_rows(struct aftermath *a, struct buf *text)
     bool unknown = (a->leg->q->digest_flags & DIGEST_CALC_FOUND_ROWS) || plan->asks_found_rows ||
                    (plan->has_offset && a->leg->x.reader.n_rows == 0);
     /* INTO tells nothing, ANALYZE what it did; what fails leaves the number as it was. */
+    bool keeps = (a->leg->q->digest_flags & DIGEST_INTO) != 0 || plan->asks_found_rows; /* DO */
     return (unknown && a->leg->x.reader.had_rows) ||
-           (!plan->is_write && (a->leg->q->digest_flags & DIGEST_INTO) != 0 &&
-            a->leg->x.reader.error == 0);
+           (!plan->is_write && keeps && a->leg->x.reader.error == 0);
 }
 
 static bool
@@ -68,8 +70,18 @@ ask_insert_id(struct aftermath *a, struct buf *text)
 
     buf_append_text(text, "SELECT LAST_INSERT_ID() LIMIT 1");
     return q->plan->plan.runs_code ||
-           (a->leg->x.reader.error == 0 && a->leg->x.reader.insert_id == 0 &&
+           (a->leg->x.reader.error == 0 &&
+            (a->leg->x.reader.insert_id == 0 || q->plan->plan.selects_into_table) &&
             query_sets_insert_id(q));
+}
+
+/* Behind its error a block has told nothing: what is said again is told again. */
+static bool
+ask_transaction(const struct aftermath *a, struct buf *text)
+{
+    buf_append_text(text, "SET session_track_transaction_info = CHARACTERISTICS");
+    return a->leg->backend->tells_transaction && a->leg->x.reader.error != 0 &&
+           set_next_by_code(a->leg);
 }
 
 static bool
@@ -222,10 +234,27 @@ take_row(struct aftermath *a, struct span payload)
     }
 }
 
+/* Whether a transaction is open, and what the next one is to be. */
+static void
+take_transaction(struct aftermath *a, struct span payload)
+{
+    struct leg *leg = a->leg;
+    struct ok   ok  = { 0 };
+
+    if (a->step != AFTER_TRANSACTION)
+        return;
+    a->failed = !reply_ok_decode(payload, leg->q->s->capabilities | CLIENT_SESSION_TRACK, &ok);
+    track_note(leg->q, ok.track);
+    leg->x.reader.status = ok.status;
+    query_relay_txn(leg);
+    set_next_heard(leg);
+}
+
 static void
 take(struct aftermath *a, const struct result_message *m)
 {
     switch ((int)m->kind) {
+    case RESULT_IS_OK: take_transaction(a, m->message.payload); return;
     case RESULT_IS_COUNT:
         a->n_columns = a->leg->begin.reader.n_columns;
         a->n_seen    = 0;
@@ -342,6 +371,7 @@ asks(struct aftermath *a, struct buf *text)
     case AFTER_WARNINGS:   return ask_warnings(a, text);
     case AFTER_FOUND_ROWS: return ask_found_rows(a, text);
     case AFTER_INSERT_ID:  return ask_insert_id(a, text);
+    case AFTER_TRANSACTION: return ask_transaction(a, text);
     case AFTER_SETTINGS:   return ask_settings(a, text);
     case AFTER_MEANING:    return ask_meaning(a, text);
     case AFTER_NAMES:      return ask_names(a, text);

@@ -11,6 +11,7 @@ struct query_making {
     char          name[64]; /* of the table until it is complete */
     struct span   wanted;   /* the client's name for it, for error messages */
     struct span   make, insert, rename, undo;
+    struct span   drop;     /* before `rename`: what is replaced; empty: nothing */
 };
 
 /* The controller is to run it, as itself, for nobody who waits: tried again until it answers. */

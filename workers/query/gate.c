@@ -170,10 +170,10 @@ let_all_in(struct gate *g)
         struct gate_passage *p = container_of(go.next, struct gate_passage, node);
         list_remove(&p->node);
         list_init(&p->node);
-        p->parked = false;
+        p->parked  = false;
+        p->held_us = clock_us() - p->since_us;
         slot_count(g->ctx->slot, COUNTER_COMMITS_HELD);
-        histogram_record(&g->ctx->slot->latency[LATENCY_COMMIT_HELD],
-                         (clock_us() - p->since_us) * 1000);
+        histogram_record(&g->ctx->slot->latency[LATENCY_COMMIT_HELD], p->held_us * 1000);
         p->opened(p);
     }
 }

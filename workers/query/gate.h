@@ -29,7 +29,8 @@ struct gate;
 struct gate_passage {
     struct list node; /* of the parked */
     void      (*opened)(struct gate_passage *p); /* it was parked and is inside now */
-    uint64_t    since_us;
+    uint64_t    since_us; /* it is parked */
+    uint64_t    held_us;  /* it was, for so long */
     uint32_t    said; /* 1 + where our slot says that it is undecided; 0: nowhere */
     bool        parked, inside;
 };

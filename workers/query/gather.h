@@ -73,6 +73,7 @@ struct source {
     bool                       begun; /* its wave has */
     const struct param_value  *params;
     uint32_t                   n_params;
+    bool                       prepared; /* by the binary protocol: so come its rows */
     uint32_t                   n_open; /* fetches whose answer is not complete */
     enum gather_engine         engine;
     enum gather_engine         large;  /* what it is made when it is not small any more */

@@ -100,14 +100,15 @@ static bool
 is_alone(const struct leg *leg)
 {
     return leg->state == LEG_RUNNING && leg->x.armed && !leg->begin.armed &&
-           !leg->prepare.armed && !leg->time.armed && !leg->role.armed &&
+           !leg->prepare.armed && !leg->time.armed && !leg->role.armed && !leg->patience.armed &&
            leg->backend->fifo.next == &leg->x.node && leg->x.node.next == &leg->backend->fifo;
 }
 
 static void
 close_at_once(struct leg *leg)
 {
-    struct exchange *all[] = { &leg->x, &leg->begin, &leg->prepare, &leg->time, &leg->role };
+    struct exchange *all[] = { &leg->x, &leg->begin, &leg->prepare, &leg->time, &leg->role,
+                                &leg->patience };
     struct backend  *b     = leg->backend;
 
     for (size_t i = 0; i < countof(all); i++)

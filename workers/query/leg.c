@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/route/gather.h"
 #include "workers/query/hedge.h"
 #include "workers/query/own_vars.h"
 #include "workers/query/park.h"
@@ -162,30 +161,6 @@ say(struct leg *leg, uint8_t command, struct span text)
     backend_send(leg->backend, command, text, &leg->x, &step_ops);
 }
 
-static void
-begin_lost(struct exchange *x, struct backend *b, const struct sql_error *why)
-{
-    /* The statement behind it hears the same. */
-    (void)x, (void)b, (void)why;
-}
-
-static void
-begin_answered(struct exchange *x, struct backend *b, struct span bytes, bool last)
-{
-    struct sql_error why;
-
-    (void)bytes;
-    /* What travels behind it must not run outside of the transaction: the server
-     * would have to refuse BEGIN for that, and then the connection ends. */
-    if (last && result_error(&x->reader, &why))
-        backend_close(b, &why);
-}
-
-static const struct exchange_ops begin_ops = {
-    .on_bytes = begin_answered,
-    .on_lost  = begin_lost,
-};
-
 /* Will somebody look at the backend's user variables, now or as long as it is held? */
 static bool
 sees_variables(const struct leg *leg)
@@ -236,7 +211,7 @@ step_reset(struct leg *leg)
         return false;
     b->vars_hash  = 0;
     b->user_owner = b->user_version = 0;
-    b->fixed_time = b->tells_changes = false;
+    b->fixed_time = b->tells_changes = b->tells_transaction = b->patient = false;
     b->role       = b->role == ROLE_NONE ? ROLE_NONE : ROLE_UNKNOWN;
     backend_forget_statements(b);
     command_encode(backend_out(b), COM_RESET_CONNECTION);
@@ -246,7 +221,7 @@ step_reset(struct leg *leg)
         return true;
     }
     /* The server keeps the schema, and forgets its character set: it is chosen again. */
-    backend_expect(b, &leg->time, &begin_ops, RESULT_SIMPLE);
+    backend_expect(b, &leg->time, &leg_along_ops, RESULT_SIMPLE);
     backend_set_schema(b, span_of(s->schema));
     say(leg, COM_INIT_DB, span_of(s->schema));
     return true;
@@ -318,20 +293,6 @@ step_schema(struct leg *leg)
     return true;
 }
 
-/* Of code nobody knows what it will SET: the answer says whether it did, see settings.h. */
-static bool
-step_changes(struct leg *leg)
-{
-    struct backend *b    = leg->backend;
-    bool            want = settings_may_change(leg);
-
-    if (b->tells_changes == want || (!want && !settings_may_forget(leg)))
-        return false;
-    b->tells_changes = want;
-    backend_send(b, COM_QUERY, settings_say_changes(want), &leg->changes, &begin_ops);
-    return false; /* it travels with what follows */
-}
-
 static bool
 step_insert_id(struct leg *leg)
 {
@@ -348,46 +309,6 @@ step_insert_id(struct leg *leg)
              (unsigned long long)s->last_insert_id);
     say(leg, COM_QUERY, span_of(text));
     return true;
-}
-
-/* NOW() is one moment on all shards. */
-static bool
-step_time(struct leg *leg)
-{
-    const struct query_run *q    = leg->q;
-    struct backend         *b    = leg->backend;
-    bool                    same = q->plan != NULL && q->plan->plan.same_time &&
-                (q->n_legs > 1 || q->gathering != NULL);
-    bool                    want = (same || q->fixed_s != 0) && !vars_set_time(&q->s->vars);
-    char                    text[64] = "SET timestamp = DEFAULT";
-
-    if (!want && !b->fixed_time)
-        return false;
-    b->fixed_time = want;
-    if (want)
-        snprintf(text, sizeof(text), "SET timestamp = %.6f", q->now_s);
-    backend_send(b, COM_QUERY, span_of(text), &leg->time, &begin_ops);
-    return false; /* it travels with what follows */
-}
-
-/* What says which rows must not be seen is read with a role of ours: by a right of its own an
- * account would see our schema between its own. */
-static bool
-step_role(struct leg *leg)
-{
-    const struct query_run *q    = leg->q;
-    struct backend         *b    = leg->backend;
-    const struct plan      *plan = q->plan == NULL ? NULL : &q->plan->plan;
-    bool want = plan != NULL && !leg->is_engine && q->command != QUERY_PREPARE &&
-                (plan->hides || q->ours || (q->gathering != NULL && plan->gather->hides));
-    bool keep = plan != NULL && plan->diagnostics; /* SET would clear them */
-
-    if (b->role == (want ? ROLE_OURS : ROLE_NONE) || (keep && !want))
-        return false;
-    b->role = want ? ROLE_OURS : ROLE_NONE;
-    backend_send(b, COM_QUERY, want ? SPAN("SET ROLE " ROLE_OURS_NAME) : SPAN("SET ROLE NONE"),
-                 &leg->role, &begin_ops);
-    return false; /* as above */
 }
 
 /* The first shard is the commit point and runs a plain transaction. */
@@ -430,7 +351,7 @@ step_begin(struct leg *leg)
         if (s->begin == NULL)
             return false;
         command_text_encode(backend_out(b), COM_QUERY, span_of(s->begin));
-        backend_expect(b, &leg->begin, &begin_ops, RESULT_QUERY);
+        backend_expect(b, &leg->begin, &leg_along_ops, RESULT_QUERY);
         return false; /* it travels with what follows */
     }
     if (s->gtrid[0] == 0) {
@@ -504,12 +425,11 @@ do_step(struct leg *leg)
     switch (leg->step) {
     case STEP_RESET:               return step_reset(leg);
     case STEP_FILL:                return leg->fill != NULL && (leg->fill(leg), true);
-    case STEP_TIME:                return step_time(leg);
-    case STEP_ROLE:                return step_role(leg);
+    case STEP_ALONG:               return leg_tell_along(leg), false;
     case STEP_VARS:                return step_vars(leg);
     case STEP_USER_VARS:           return step_user_vars(leg);
     case STEP_SCHEMA:              return step_schema(leg);
-    case STEP_CHANGES:             return step_changes(leg);
+    case STEP_CHANGES:             return leg_tell_changes(leg), false;
     case STEP_INSERT_ID:           return step_insert_id(leg);
     case STEP_NEXT_TRANSACTION:    return step_next_transaction(leg);
     case STEP_BEGIN:               return step_begin(leg);

@@ -61,6 +61,17 @@ void leg_send(struct leg *leg, const struct exchange_ops *ops);
 /* lookup.c: the last step before the statement; it has nothing to wait for. */
 bool lookup_arm(struct leg *leg);
 
+/* --- leg_along.c: said before the statement, and not waited for --- */
+
+/* For such exchanges: a refusal closes the connection. */
+extern const struct exchange_ops leg_along_ops;
+
+/* The moment that NOW() is, the role, how long it waits for others. */
+void leg_tell_along(struct leg *leg);
+
+/* Whether answers are to say that code has SET something. */
+void leg_tell_changes(struct leg *leg);
+
 /* --- leg_time.c --- */
 
 /* The statement goes to leg->backend, and its answer is complete: what the shard's load is
@@ -78,6 +89,10 @@ bool leg_may_prepare_again(struct leg *leg, uint16_t error) must_check;
 
 /* QUERY_PREPARE was answered: what the server has prepared is kept for executions. */
 void leg_keep_prepared(struct leg *leg);
+
+/* A text whose parameters are SQL, as one statement. */
+void leg_named_text(struct buf *out, struct span text, const struct param_value *params,
+                    uint32_t n);
 
 /* leg_send() of a QUERY_NAMED. */
 void leg_send_named(struct leg *leg, const struct exchange_ops *ops);

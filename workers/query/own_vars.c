@@ -169,6 +169,17 @@ own_is_set(const struct set_spec *spec)
 }
 
 bool
+own_alone(const struct plan *plan)
+{
+    if (plan->kind != PLAN_SET)
+        return false;
+    for (uint32_t i = 0; i < plan->set->n; i++)
+        if (!is_ours(&plan->set->items[i]))
+            return false;
+    return true;
+}
+
+bool
 own_set(struct query_run *q)
 {
     const struct set_spec *spec = q->plan->plan.set;

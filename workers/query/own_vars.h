@@ -31,6 +31,9 @@ bool             session_snapshot_reads(const struct session *s);
 /* Whether some of the variables are ours. */
 bool own_is_set(const struct set_spec *spec);
 
+/* A SET of ours and of nothing else, which no server need know. */
+bool own_alone(const struct plan *plan);
+
 /* True when the SET was of ours, and is answered. */
 bool own_set(struct query_run *q);
 

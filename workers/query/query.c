@@ -20,6 +20,7 @@
 #include "workers/query/processlist.h"
 #include "workers/query/replica.h"
 #include "workers/query/row_cursor.h"
+#include "workers/query/set_transaction.h"
 #include "workers/query/snapshot.h"
 #include "workers/query/statement_time.h"
 #include "workers/query/together.h"
@@ -27,8 +28,6 @@
 #include "workers/query/txn.h"
 
 enum { ERR_LOST = 1927 /* ER_CONNECTION_KILLED */,
-       ERR_READ_ONLY = 1792, /* ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION: did not begin */
-       ERR_NO_SUCH_TABLE = 1146 /* ER_NO_SUCH_TABLE */, ERR_PARSE = 1064 /* ER_PARSE_ERROR */,
        ERR_CHANGED = 1412 /* ER_TABLE_DEF_CHANGED */,
        ERR_BAD_DB = 1049 /* ER_BAD_DB_ERROR */ };
 
@@ -67,24 +66,6 @@ query_resume(struct query_run *q)
             backend_resume(q->legs[i].backend);
 }
 
-/* A statement without tables, or with one that is not there, leaves SET TRANSACTION for the next
- * one, and so do savepoints. */
-static bool
-uses_next_transaction(const struct query_run *q)
-{
-    const struct plan *plan = q->plan != NULL ? &q->plan->plan : NULL;
-
-    uint16_t code = q->error.code != 0 || q->n_legs == 0 ? q->error.code
-                                                         : q->legs[0].x.reader.error;
-
-    if (plan == NULL || q->command == QUERY_PREPARE || plan->kind == PLAN_SET ||
-        code == ERR_READ_ONLY || code == ERR_NO_SUCH_TABLE || code == ERR_PARSE)
-        return false;
-    if (plan->kind == PLAN_TXN)
-        return plan->txn->verb == TXN_COMMIT || plan->txn->verb == TXN_ROLLBACK;
-    return !plan->begins_nothing;
-}
-
 void
 query_done(struct query_run *q)
 {
@@ -97,10 +78,7 @@ query_done(struct query_run *q)
     if (q->plan != NULL && q->plan->plan.kind == PLAN_DDL)
         replica_changed(s); /* by the controller, on any shard */
     together_done(q);
-    if (!s->in_txn && uses_next_transaction(q)) {
-        free(s->next_transaction);
-        s->next_transaction = NULL;
-    }
+    set_next_over(q);
     if (s->n_held != 0 && s->pins.set == 0 && !s->in_txn)
         session_unpinned(s);
     q->ops->done(q);
@@ -260,9 +238,11 @@ run_on(struct query_run *q, const struct shard_set *shards)
             return;
         information_relay(q, shards->first);
     } else if (plan->kind == PLAN_SCATTER) {
-        if (q->s->modes != NULL && q->s->modes->select_limit && !plan->has_limit) {
+        bool counts = !plan->has_limit || (q->digest_flags & DIGEST_CALC_FOUND_ROWS) != 0;
+        if (q->s->modes != NULL && q->s->modes->select_limit && counts) {
             query_refuse(q, SQL_NOT_SUPPORTED, "shardd: sql_select_limit is set, and each of "
-                         "several shards would apply it to its part: write LIMIT instead");
+                         "several shards would apply it to its part: write LIMIT instead%s",
+                         plan->has_limit ? " of SQL_CALC_FOUND_ROWS" : "");
             return;
         }
         slot_count(q->ctx->slot, COUNTER_ROUTE_SCATTER);
@@ -392,7 +372,8 @@ run_on_shards(struct query_run *q)
         return;
     }
     if (q->gathers_small || gather_needed(plan, q->routes->routes, &q->values)) {
-        query_gather(q, query_any_shard(q));
+        if (table_locks_gather(q))
+            query_gather(q, query_any_shard(q));
         return;
     }
     struct sql_error error;

@@ -54,7 +54,7 @@ enum leg_state { LEG_NEW, LEG_WAITING, LEG_SYNC, LEG_RUNNING, LEG_ASKING, LEG_OV
 
 /* What has to be said before the statement; one at a time. */
 enum leg_step {
-    STEP_RESET, STEP_FILL, STEP_TIME, STEP_ROLE, STEP_VARS, STEP_USER_VARS, STEP_SCHEMA,
+    STEP_RESET, STEP_FILL, STEP_ALONG, STEP_VARS, STEP_USER_VARS, STEP_SCHEMA,
     STEP_CHANGES, STEP_INSERT_ID, STEP_NEXT_TRANSACTION,
     STEP_BEGIN, STEP_SAVEPOINTS, STEP_STATEMENT_SAVEPOINT, STEP_LOOKUP, STEP_READY,
 };
@@ -96,6 +96,7 @@ struct leg {
     bool               yielded;  /* other statements were closed for it */
     struct exchange    time;     /* SET timestamp travels as well, */
     struct exchange    role;     /* and SET ROLE, */
+    struct exchange    patience; /* and SET net_write_timeout, */
     struct exchange    changes;  /* and SET session_track_state_change, */
     struct exchange    arm;      /* and the beginning of what lookups are told */
     struct buf         text;     /* owned: this shard's own text; empty: q->text */
@@ -230,6 +231,11 @@ struct query_run {
     struct shard_set  found;      /* a lookup's answer: no other shards matter. Empty: none asked */
     struct changing  *changing;   /* the caller's: see change.h; NULL: such a write is refused */
     struct prepare_ok prepared; /* QUERY_PREPARE: what the server said */
+    bool        told_change; /* by entries of its answers: of the session, */
+    bool        told_next;   /* and of what is in force for the next transaction: */
+    struct span next_words;  /* as SET says it */
+    bool        knows_next;  /* the session has it by now */
+    bool        ended;       /* by its answer the transaction is over: where others read, too */
 
     void      (*settled)(struct query_run *q); /* txn_settle()'s */
     uint32_t    at; /* a local statement's own counter */
@@ -334,6 +340,7 @@ bool table_locks_allow(struct query_run *q) must_check;
 void table_locks_join(struct session *s);
 /* Where the statement goes when the session has locked tables; false: it is refused. */
 bool table_locks_route(struct query_run *q, struct shard_set *shards) must_check;
+bool table_locks_gather(struct query_run *q) must_check;
 /* And a BEGIN. */
 bool table_locks_begin(struct query_run *q) must_check;
 
@@ -350,6 +357,9 @@ void query_relay_take(struct leg *leg);
 
 /* Between two rows: the error is the end of the answer. */
 void query_cut_answer(struct query_run *q, const struct sql_error *why);
+
+/* By the status of the leg's answer: a routine may have begun a transaction or ended one. */
+void query_relay_txn(struct leg *leg);
 
 /* What the answer of a relayed statement did to the session. */
 void query_relay_remember(struct leg *leg);

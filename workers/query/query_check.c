@@ -43,21 +43,6 @@ ready(struct leg *leg)
     leg_send(leg, &ops);
 }
 
-static void
-answered(struct query_run *q)
-{
-    if (q->failed)
-        query_fail(q, &q->error);
-    else
-        query_done(q);
-}
-
-static void
-all_over(struct query_run *q)
-{
-    txn_settle(q, q->failed ? q->error.code : 0, answered);
-}
-
 /* What a server says of any parameter. */
 static const struct column parameter = {
     .name = { (const uint8_t *)"?", 1 }, .type = MYSQL_TYPE_NULL, .charset = CHARSET_BINARY,
@@ -84,6 +69,23 @@ answer_without_columns(struct query_run *q)
     query_done(q);
 }
 
+static void
+answered(struct query_run *q)
+{
+    if (q->failed)
+        query_fail(q, &q->error);
+    else if (!q->quiet)
+        answer_without_columns(q);
+    else
+        query_done(q);
+}
+
+static void
+all_over(struct query_run *q)
+{
+    txn_settle(q, q->failed ? q->error.code : 0, answered);
+}
+
 /* Only what it needs and answers is wanted: any shard that has the tables knows. */
 void
 query_prepare(struct query_run *q, uint32_t any)
@@ -97,7 +99,7 @@ query_prepare(struct query_run *q, uint32_t any)
         answer_without_columns(q);
         return;
     }
-    if (!q->quiet) {
+    if (!q->quiet && plan->kind != PLAN_SET) { /* which is run by its text: query_set.c */
         query_relay(q, shard);
         return;
     }

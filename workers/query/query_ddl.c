@@ -148,6 +148,7 @@ take_making(struct query_run *q, const json_t *answer)
         m->insert = text_base64(m->arena, json_object_get(answer, "insert"));
         m->rename = text_base64(m->arena, json_object_get(answer, "name"));
         m->undo   = text_base64(m->arena, json_object_get(answer, "undo"));
+        m->drop   = text_base64(m->arena, json_object_get(answer, "drop"));
     }
     if (m == NULL || m->make.len == 0 || m->insert.len == 0 || m->rename.len == 0 ||
         m->undo.len == 0)

@@ -341,6 +341,12 @@ refuse(struct query_run *q)
     }
     if (is_hidden(q))
         return true;
+    if (q->plan->plan.gather->calls && pins_has(&s->pins, PIN_TEMPORARY_TABLE)) {
+        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: a routine that reads rows of several shards "
+                     "runs on an engine, where the session's temporary tables are not: drop them "
+                     "before");
+        return true;
+    }
     if (pins_has(&s->pins, PIN_USER_VARIABLE) && q->plan->plan.sees_variables) {
         query_refuse(q, SQL_NOT_SUPPORTED, "shardd: a user variable of the session has a character "
                      "set or a size that ties it to one shard, and this statement runs elsewhere: "

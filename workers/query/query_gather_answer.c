@@ -136,6 +136,9 @@ answered(struct gathering *g)
     }
     if (g->changes != NULL)
         leg->x.reader.insert_id = 0; /* it numbered our copies' rows */
+    /* What the connection knows of a routine's tables is not true of the next copies: 10.11 does
+     * not look again. */
+    leg->backend->unclean |= g->spec->calls;
     query_relay_remember(leg);
     aftermath_take_then(leg, remembered);
 }
@@ -212,8 +215,8 @@ render(struct gathering *g)
 
     if (g->spec->text == NULL)
         return;
-    plan_render(&q->plan->plan, g->spec->text, &q->values,
-                q->command == QUERY_EXECUTE ? RENDER_PREPARE : RENDER_TEXT, &leg->text, &binds);
+    plan_render(&q->plan->plan, g->spec->text, &q->values, query_render_mode(q), &leg->text,
+                &binds);
     query_bind(q, &binds, 0, &leg->params, &leg->n_params);
     free(binds.items);
     query_fill_leg(leg);

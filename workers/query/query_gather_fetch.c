@@ -85,7 +85,7 @@ render_source(struct gathering *g, struct source *source, uint64_t limit)
     struct bind_list           binds = { 0 };
     struct sql_template        begin = { t->conditions_end, t->from.pieces };
     struct sql_template        end   = { t->from.n - begin.n, t->from.pieces + begin.n };
-    enum render_mode           mode  = q->command == QUERY_EXECUTE ? RENDER_PREPARE : RENDER_TEXT;
+    enum render_mode           mode  = query_render_mode(q);
 
     source->width  = gather_width(&source->copy);
     bool narrow    = source->width != 0 && source->width <= NARROW_BYTES;
@@ -99,6 +99,7 @@ render_source(struct gathering *g, struct source *source, uint64_t limit)
     plan_render(&q->plan->plan, &end, &q->values, mode, &text, &binds);
     source->text_end = arena_copy(&q->arena, buf_unread(&text));
     query_bind(q, &binds, limit, &source->params, &source->n_params);
+    source->prepared = source->n_params != 0 && q->command == QUERY_EXECUTE;
     buf_fini(&text);
     free(binds.items);
 }
@@ -195,8 +196,8 @@ take_row(struct fetch *f, struct span row)
     struct source    *source = f->source;
     size_t            before = buf_len(&source->lines);
     bool ok = f->n_got == f->line.n &&
-              (source->n_params != 0 ? load_line_binary(&f->line, row, &source->lines)
-                                     : load_line_text(&f->line, row, &source->lines));
+              (source->prepared ? load_line_binary(&f->line, row, &source->lines)
+                                : load_line_text(&f->line, row, &source->lines));
     ok = ok && (source->n_told == 0 || gather_note(f, row));
 
     if (!ok) {
@@ -351,13 +352,19 @@ send_fetch(struct fetch *f)
 {
     struct backend      *b      = f->leg->backend;
     const struct source *source = f->source;
+    struct buf           named  = { 0 };
     struct span          text   = f->text;
 
     slot_shard_add(b->counters, SHARD_COUNTER_STATEMENTS, 1);
     if (!f->prepared) {
+        if (source->n_params != 0) {
+            leg_named_text(&named, text, source->params, source->n_params);
+            text = buf_unread(&named);
+        }
         command_text_encode(backend_out(b), COM_QUERY, text);
         backend_expect(b, &f->x, &fetch_ops, RESULT_QUERY);
         backend_long(&f->x, text.len + 1);
+        buf_fini(&named);
         return;
     }
     size_t before = buf_len(backend_out(b));
@@ -454,7 +461,7 @@ leg_ready(struct leg *leg)
     gather_enter(g);
     leg->heard = true; /* of here the leg does not begin anew alone */
     for (uint32_t i = 0; i < way->n && !g->failed; i++)
-        if (way->fetches[i].source->n_params != 0) {
+        if (way->fetches[i].source->prepared) {
             way->n_preparing++;
             send_prepare(&way->fetches[i]);
         }

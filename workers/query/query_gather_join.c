@@ -76,7 +76,7 @@ note(struct fetch *f, struct told *told)
 
     if (cell->is_null)
         return;
-    if (f->source->n_params == 0 || type_size(column->type) == TYPE_LENENC)
+    if (!f->source->prepared || type_size(column->type) == TYPE_LENENC)
         join_values_add(&told->values, cell->bytes);
     else if (cell_to_text(&text, column, *cell))
         join_values_add(&told->values, buf_unread(&text));
@@ -96,7 +96,7 @@ bool
 gather_note(struct fetch *f, struct span row)
 {
     struct source *source = f->source;
-    bool           binary = source->n_params != 0;
+    bool           binary = source->prepared;
 
     if (!wants_more(source))
         return true;

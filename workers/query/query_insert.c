@@ -71,7 +71,8 @@ query_is_numbered(const struct query_run *q, uint64_t id, uint64_t affected, boo
         return false;
     if (plan == NULL || from_sequence || plan->needs_last_insert_id)
         return true;
-    if (plan->kind == PLAN_INSERT || (plan->upserts_one && affected != 1))
+    if (plan->kind == PLAN_INSERT || (plan->upserts_one && affected != 1) ||
+        (plan->asks_insert_id && plan->selects_into_table)) /* its server is asked */
         return false;
     return !insert_brings_numbers(plan, &q->values);
 }

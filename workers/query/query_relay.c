@@ -15,6 +15,7 @@
 #include "workers/backend/reaper.h"
 #include "workers/query/leg.h"
 #include "workers/query/replica.h"
+#include "workers/query/set_transaction.h"
 #include "workers/query/limits.h"
 #include "workers/query/track.h"
 #include "workers/query/txn.h"
@@ -26,59 +27,6 @@ leg_of(struct exchange *x)
 }
 
 /* --- what the answer did to the session ---------------------------------- */
-
-/* A routine has begun one: from here on it is the session's. */
-static void
-adopt_txn(struct leg *leg)
-{
-    struct session *s = leg->q->s;
-    struct held    *h = session_held(s, leg->shard_id);
-
-    if (h == NULL)
-        h = leg_hold(leg, HELD_PLAIN);
-    h->role      = HELD_PLAIN;
-    h->wrote     = true;
-    s->in_txn    = true;
-    s->read_only = (leg->x.reader.status & SERVER_STATUS_IN_TRANS_READONLY) != 0;
-}
-
-/* What is held for a pin alone has no part in the transaction. */
-static bool
-is_alone(const struct session *s)
-{
-    uint32_t n_plain = 0, n_pins = 0;
-
-    for (uint32_t i = 0; i < s->n_held; i++) {
-        n_plain += s->held[i].role == HELD_PLAIN;
-        n_pins += s->held[i].role == HELD_PIN;
-    }
-    return n_plain == 1 && n_pins + 1 == s->n_held;
-}
-
-/* The only participant of a transaction says itself whether one is open: a
- * statement may have ended it (an implicit commit inside a routine) or, without
- * autocommit, never have begun one. */
-static void
-follow_txn(struct leg *leg)
-{
-    struct session             *s = leg->q->s;
-    const struct result_reader *r = &leg->x.reader;
-
-    if (!s->in_txn && r->error == 0 && (r->status & SERVER_STATUS_IN_TRANS)) {
-        adopt_txn(leg);
-        return;
-    }
-    if (!s->in_txn || s->n_held == 0)
-        return;
-    const struct held *h = session_held(s, leg->shard_id);
-    if (r->error == 0 && h != NULL && h->role == HELD_PLAIN && is_alone(s) &&
-        !(r->status & SERVER_STATUS_IN_TRANS)) {
-        /* The leg still needs the backend, and gives it back. */
-        if (s->pins.set == 0)
-            session_take_back(s, leg->shard_id);
-        session_end_txn(s);
-    }
-}
 
 static void
 note_write(struct leg *leg)
@@ -174,7 +122,12 @@ finish(struct leg *leg)
         /* Behind an error nobody says whether it has left a transaction open. */
         leg->backend->dirty |= q->plan->plan.opaque && leg->x.reader.error != 0;
     }
-    follow_txn(leg);
+    bool ran = q->command != QUERY_OTHER && q->command != QUERY_PREPARE;
+    /* Else the answer may have no status; and behind an error nobody says it: see aftermath.c. */
+    if (ran && leg->x.reader.error == 0) {
+        query_relay_txn(leg);
+        set_next_heard(leg);
+    }
     aftermath_take(leg);
 }
 
@@ -352,9 +305,13 @@ told_status(const struct leg *leg, unsigned status)
 
     if (leg->is_engine)
         status = (status & ~own) | session_status(leg->q->s);
+    else if (session_is_spread(leg->q->s)) /* in a branch the server still has it as before */
+        status = leg->q->s->autocommit ? status | SERVER_STATUS_AUTOCOMMIT
+                                       : status & ~(unsigned)SERVER_STATUS_AUTOCOMMIT;
     if (leg->q->more)
         status |= SERVER_MORE_RESULTS_EXISTS;
-    if (leg->backend->tells_changes) /* where the client is to hear it, it has entries */
+    if (leg->backend->tells_changes || leg->backend->tells_transaction)
+        /* where the client is to hear it, it has entries */
         status &= ~(unsigned)SERVER_SESSION_STATE_CHANGED;
     return (uint16_t)status;
 }
@@ -373,6 +330,7 @@ relay_tracked(struct leg *leg, const struct result_message *m)
     if ((m->kind != RESULT_IS_OK && !(end && q->s->capabilities & CLIENT_DEPRECATE_EOF)) ||
         !reply_ok_decode(payload, theirs, &ok) || ok.track.len == 0)
         return false;
+    track_note(q, ok.track);
     ok.status = told_status(leg, ok.status);
     ok.track  = track_filter(&q->arena, q->s, ok.track);
     if (end)
@@ -448,7 +406,8 @@ finish_stopped(struct leg *leg)
 {
     struct sql_error why = leg->error;
 
-    follow_txn(leg);
+    if (leg->x.reader.error == 0)
+        query_relay_txn(leg);
     leg_over(leg, &why);
 }
 
@@ -539,12 +498,23 @@ answered(struct query_run *q)
 }
 
 static void
+ended(struct query_run *q, const struct sql_error *error)
+{
+    q->cut |= error != NULL; /* its answer is with the client */
+    answered(q);
+}
+
+static void
 all_over(struct query_run *q)
 {
     struct leg *leg = &q->legs[0];
 
     histogram_record(&q->ctx->slot->latency[LATENCY_ONE],
                      (ring_now_us(q->ctx->ring) - q->started_us) * 1000);
+    if (q->ended && q->s->in_txn && !session_broken(q->s)) {
+        txn_commit(q, ended);
+        return;
+    }
     txn_settle(q, leg->ok ? leg->x.reader.error : leg->error.code, answered);
 }
 
@@ -556,6 +526,12 @@ query_relay(struct query_run *q, uint32_t shard)
     if (txn_is_second_writer(q, q->routes->routes->shards[shard].id)) {
         query_refuse(q, SQL_NOT_SUPPORTED, "shardd: the transaction has written on another shard "
                      "and the commit mode \"single\" allows one");
+        return;
+    }
+    if (txn_may_end_in_part(q, q->routes->routes->shards[shard].id)) {
+        query_refuse(q, SQL_NOT_SUPPORTED, "shardd: the transaction has written on several shards, "
+                     "and what is called may end it, or begin another, on one of them alone: "
+                     "COMMIT first, or make it a procedure that leaves transactions to its caller");
         return;
     }
     shard_set_add(&one, shard);

@@ -476,7 +476,7 @@ run(struct query_run *q)
         query_fail(q, &why);
         return;
     }
-    if (park_if_fenced(q, &one, any))
+    if (!table_locks_route(q, &one) || park_if_fenced(q, &one, any))
         return;
     q->leg_ready = ready;
     q->all_over  = all_over;

@@ -34,7 +34,7 @@ query_may_share(const struct query_run *q)
     const struct session *s = q->s;
 
     if (q->ctx->conf.pipeline < 2 || q->plan == NULL || !q->plan->plan.stateless ||
-        !pace_is_quick(&q->plan->pace))
+        q->plan->plan.sees_settings || !pace_is_quick(&q->plan->pace))
         return false;
     if (q->command != QUERY_TEXT && (q->command != QUERY_EXECUTE || q->cursor_flags != 0))
         return false;

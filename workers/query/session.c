@@ -246,6 +246,7 @@ session_was_reset(struct session *s)
         b->vars_hash  = 0;
         b->user_owner = b->user_version = 0;
         b->fixed_time = b->unclean = b->tells_changes = b->next_is_set = false;
+        b->patient    = b->tells_transaction = false;
         b->role       = b->role == ROLE_NONE ? ROLE_NONE : ROLE_UNKNOWN;
         /* A reset leaves the schema, of which sessions without one must not hear. */
         b->dirty = !b->pool->key.has_schema && b->schema != NULL;

@@ -7,7 +7,12 @@
 #include "core/base/memory.h"
 #include "workers/query/leg.h"
 
-enum { ERR_IN_TRANSACTION = 1568 };
+enum {
+    ERR_PARSE          = 1064, /* ER_PARSE_ERROR */
+    ERR_NO_SUCH_TABLE  = 1146, /* ER_NO_SUCH_TABLE */
+    ERR_IN_TRANSACTION = 1568,
+    ERR_READ_ONLY      = 1792, /* ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION: did not begin */
+};
 
 static void
 say_next(struct session *s)
@@ -113,6 +118,86 @@ set_next_for(struct leg *leg)
     b->next_is_set = false;
     return SPAN("SET SESSION tx_isolation = @@SESSION.tx_isolation, "
                 "SESSION tx_read_only = @@SESSION.tx_read_only");
+}
+
+/* A statement without tables, or with one that is not there, leaves SET TRANSACTION for the next
+ * one, and so do savepoints. */
+static bool
+is_used(const struct query_run *q)
+{
+    const struct plan *plan = q->plan != NULL ? &q->plan->plan : NULL;
+
+    uint16_t code = q->error.code != 0 || q->n_legs == 0 ? q->error.code
+                                                         : q->legs[0].x.reader.error;
+
+    if (plan == NULL || q->command == QUERY_PREPARE ||
+        (plan->kind == PLAN_SET && plan->keeps_diagnostics) || /* no subquery */
+        code == ERR_READ_ONLY || code == ERR_PARSE ||
+        (code == ERR_NO_SUCH_TABLE && !plan->implicit_commit)) /* which comes first */
+        return false;
+    if (plan->kind == PLAN_TXN)
+        return plan->txn->verb == TXN_COMMIT || plan->txn->verb == TXN_ROLLBACK;
+    return !plan->begins_nothing;
+}
+
+void
+set_next_over(struct query_run *q)
+{
+    struct session *s = q->s;
+
+    if (s->in_txn || q->knows_next || !is_used(q))
+        return;
+    free(s->next_transaction);
+    s->next_transaction = NULL;
+}
+
+/* ---- what a routine says ---- */
+
+bool
+set_next_by_code(const struct leg *leg)
+{
+    const struct query_run *q = leg->q;
+
+    return q->plan != NULL && q->plan->plan.runs_block && !leg->is_engine &&
+           q->command != QUERY_PREPARE;
+}
+
+/* What stands between the words and the next ';'. */
+static struct span
+behind(struct span text, struct span words)
+{
+    const uint8_t *at = memmem(text.ptr, text.len, words.ptr, words.len);
+
+    if (at == NULL)
+        return (struct span){ 0 };
+    struct span    rest = span_from(text, (size_t)(at - text.ptr) + words.len);
+    const uint8_t *end  = memchr(rest.ptr, ';', rest.len);
+    rest.len            = end == NULL ? rest.len : (size_t)(end - rest.ptr);
+    return rest;
+}
+
+/* "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; START TRANSACTION READ ONLY;". What an open
+ * transaction has is what it has on the shards that it comes to. */
+void
+set_next_heard(struct leg *leg)
+{
+    struct query_run *q = leg->q;
+    struct session   *s = q->s;
+
+    if (leg->backend == NULL || !leg->backend->tells_transaction)
+        return;
+    q->knows_next = true;
+    if (!q->told_next)
+        return;
+    struct span text  = q->next_words;
+    struct span level = behind(text, SPAN("ISOLATION LEVEL "));
+    const char *access =
+        memmem(text.ptr, text.len, "READ ONLY", 9) != NULL    ? "READ ONLY"
+        : memmem(text.ptr, text.len, "READ WRITE", 10) != NULL ? "READ WRITE" : "";
+    snprintf(s->next_level, sizeof(s->next_level), "%.*s", (int)level.len, level.ptr);
+    snprintf(s->next_access, sizeof(s->next_access), "%s", access);
+    say_next(s);
+    leg->backend->next_is_set |= s->next_transaction != NULL && !s->in_txn;
 }
 
 void

@@ -17,4 +17,14 @@ struct span set_next_for(struct leg *leg);
 /* A SET for the session is in force: what was set for the next transaction before is not. */
 void set_overrides_next(struct session *s, const struct set_spec *spec);
 
+/* The statement is over: what was said for the next transaction was for it, where it began one. */
+void set_next_over(struct query_run *q);
+
+/* Whether the leg's statement may say something for the next transaction, or use it up, in code
+ * that we do not see: its answer has to tell. */
+bool set_next_by_code(const struct leg *leg);
+
+/* The answer is complete, and its transaction the session's: the next one's words too. */
+void set_next_heard(struct leg *leg);
+
 #endif

@@ -50,7 +50,10 @@ settings_may_have_changed(const struct leg *leg)
     if (!plan->runs_code || leg->is_engine || q->s->before != NULL)
         return false;
     /* A SET tells of itself too; and with an error nobody says so. */
-    return plan->kind == PLAN_SET || leg->x.reader.session_changed || leg->x.reader.error != 0;
+    if (plan->kind == PLAN_SET || leg->x.reader.error != 0)
+        return true;
+    /* What is told of a transaction changes nothing. */
+    return leg->backend->tells_transaction ? q->told_change : leg->x.reader.session_changed;
 }
 
 /* --- the questions ------------------------------------------------------- */
@@ -126,7 +129,9 @@ settings_ask(struct leg *leg, struct buf *text, struct settings **out)
         " ('rand_seed1', 'rand_seed2', 'pseudo_thread_id', 'last_insert_id', 'identity',"
         " 'gtid_seq_no', 'wsrep_gtid_seq_no'");
     if (leg->backend->tells_changes)
-        buf_append_text(text, ", 'session_track_state_change'"); /* that is only for us */
+        buf_append_text(text, ", 'session_track_state_change'"); /* that is only for us, */
+    if (leg->backend->tells_transaction)
+        buf_append_text(text, ", 'session_track_transaction_info'"); /* and this */
     buf_append_text(text,
         ") AND (NOT SESSION_VALUE <=> IFNULL(GLOBAL_VALUE, DEFAULT_VALUE) OR VARIABLE_NAME IN"
         " ('character_set_client', 'character_set_results', 'character_set_connection',"

@@ -19,14 +19,6 @@ struct settings;
 bool settings_may_change(const struct leg *leg);
 bool settings_may_forget(const struct leg *leg);
 
-/* What it hears. */
-static inline struct span
-settings_say_changes(bool want)
-{
-    return want ? SPAN("SET session_track_state_change = 1")
-                : SPAN("SET session_track_state_change = 0");
-}
-
 /* Whether the leg's statement, whose answer is complete, may have SET something. */
 bool settings_may_have_changed(const struct leg *leg);
 

@@ -8,6 +8,8 @@
 
 enum { ERR_NOT_LOCKED = 1100 /* ER_TABLE_NOT_LOCKED */ };
 
+#define ELSEWHERE "it is on another shard than those that were"
+
 static uint32_t
 locked_shard(const struct query_run *q)
 {
@@ -25,6 +27,13 @@ refuse_unlocked(struct query_run *q, const char *where)
     query_refuse(q, ERR_NOT_LOCKED, "The table was not locked with LOCK TABLES (shardd: %s)",
                  where);
     return false;
+}
+
+/* Rows of tables: SHOW, functions and the like may look elsewhere. */
+static bool
+names_tables(const struct plan *plan)
+{
+    return plan->is_write || (!plan->keeps_diagnostics && !plan->begins_nothing);
 }
 
 bool
@@ -77,7 +86,17 @@ table_locks_route(struct query_run *q, struct shard_set *shards)
                      "than these are on: UNLOCK TABLES first");
         return false;
     }
-    return !plan->is_write || refuse_unlocked(q, "it is on another shard than those that were");
+    return !names_tables(plan) || refuse_unlocked(q, ELSEWHERE);
+}
+
+/* What can be locked is on one shard, and needs no gathering. */
+bool
+table_locks_gather(struct query_run *q)
+{
+    const struct plan *plan = &q->plan->plan;
+
+    return !pins_has(&q->s->pins, PIN_LOCK_TABLES) || plan->information != 0 ||
+           !names_tables(plan) || refuse_unlocked(q, ELSEWHERE);
 }
 
 bool

@@ -43,6 +43,30 @@ track_read(struct span answer)
     return ok.track;
 }
 
+/* They are asked for by us only, see track_refuses(). */
+static bool
+is_of_transaction(uint8_t kind)
+{
+    return kind == SESSION_TRACK_TRANSACTION_CHARACTERISTICS ||
+           kind == SESSION_TRACK_TRANSACTION_STATE;
+}
+
+void
+track_note(struct query_run *q, struct span track)
+{
+    struct span data;
+    uint8_t     kind;
+
+    while (track_next(&track, &kind, &data)) {
+        q->told_change |= !is_of_transaction(kind);
+        if (kind != SESSION_TRACK_TRANSACTION_CHARACTERISTICS)
+            continue;
+        struct cursor c = cursor_of(data);
+        q->told_next    = true;
+        q->next_words   = arena_copy(&q->arena, wire_lenenc_bytes(&c));
+    }
+}
+
 struct span
 track_filter(struct arena *a, const struct session *s, struct span track)
 {
@@ -52,7 +76,7 @@ track_filter(struct arena *a, const struct session *s, struct span track)
     uint8_t     kind;
 
     while (track_next(&rest, &kind, &data)) {
-        if (kind == SESSION_TRACK_STATE_CHANGE && !changes)
+        if ((kind == SESSION_TRACK_STATE_CHANGE && !changes) || is_of_transaction(kind))
             continue;
         wire_put_u8(&kept, kind);
         wire_put_lenenc_bytes(&kept, data);

@@ -19,6 +19,9 @@ struct span track_change(const struct session *s);
 /* What a server's answer, an OK packet with its header, told; may be empty. */
 struct span track_read(struct span answer);
 
+/* What it told of the session, and of its next transaction, for q->told_change and the like. */
+void track_note(struct query_run *q, struct span track);
+
 /* Of what a server's answer told those entries that the client wants to hear; may be empty. */
 struct span track_filter(struct arena *a, const struct session *s, struct span track);
 

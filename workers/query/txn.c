@@ -362,12 +362,13 @@ count(const struct commit *c, uint32_t n_shards)
 {
     struct slot *slot = c->q->ctx->slot;
     bool         ok   = !c->failed && c->phase < PHASE_ROLLBACK;
+    uint64_t     us   = ring_now_us(c->q->ctx->ring) - c->started_us;
 
-    if (n_shards > 1) {
+    if (ok && c->prepared && us > c->passage.held_us)
+        histogram_record(&slot->latency[LATENCY_COMMIT], (us - c->passage.held_us) * 1000);
+    if (n_shards > 1)
         slot_count(slot, ok ? COUNTER_TXN_MULTI_COMMIT : COUNTER_TXN_MULTI_ABORT);
-        histogram_record(&slot->latency[LATENCY_COMMIT],
-                         (ring_now_us(c->q->ctx->ring) - c->started_us) * 1000);
-    } else if (n_shards == 1)
+    else if (n_shards == 1)
         slot_count(slot, ok ? COUNTER_TXN_SINGLE_COMMIT : COUNTER_TXN_SINGLE_ABORT);
     if (c->in_doubt)
         slot_count(slot, COUNTER_TXN_MULTI_IN_DOUBT);

@@ -63,6 +63,10 @@ void txn_abandon(struct query_run *q);
  * written on another. */
 bool txn_is_second_writer(const struct query_run *q, uint32_t shard_id);
 
+/* The statement may end the transaction, or begin another, on a shard where that is no branch but
+ * its commit point, and others have been written to: they would be left behind. */
+bool txn_may_end_in_part(const struct query_run *q, uint32_t shard_id);
+
 /* Gives it the name of its branches; the commit point is session.held[0]. */
 void txn_name(struct session *s);
 

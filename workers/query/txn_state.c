@@ -118,6 +118,22 @@ txn_is_second_writer(const struct query_run *q, uint32_t shard_id)
     return false;
 }
 
+bool
+txn_may_end_in_part(const struct query_run *q, uint32_t shard_id)
+{
+    const struct session *s = q->s;
+    const struct held    *h = session_held(s, shard_id);
+
+    if (!s->in_txn || q->plan == NULL || !q->plan->plan.may_end_txn || q->command == QUERY_PREPARE)
+        return false;
+    if (h != NULL && h->role != HELD_PIN ? h->role == HELD_XA : session_commit(s) == COMMIT_ATOMIC)
+        return false; /* a server refuses it in a branch */
+    for (uint32_t i = 0; i < s->n_held; i++)
+        if (s->held[i].wrote && s->held[i].shard_id != shard_id)
+            return true;
+    return false;
+}
+
 void
 txn_begin_implicit(struct session *s)
 {

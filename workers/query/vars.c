@@ -155,6 +155,13 @@ vars_set_time(const struct vars *v)
 }
 
 bool
+vars_set_net_timeout(const struct vars *v)
+{
+    return are_mentioned(v, "net_write_timeout", NULL) ||
+           are_mentioned(v, "net_read_timeout", NULL);
+}
+
+bool
 vars_set_insert_id(const struct vars *v)
 {
     return are_mentioned(v, "insert_id", "insert_id = 0");

@@ -42,6 +42,9 @@ uint32_t vars_prefix(const struct vars *v, uint64_t hash);
 /* Whether a statement has the word in it, in capital or small letters. */
 bool vars_mentions(struct span text, const char *word);
 
+/* Has the client set net_read_timeout or net_write_timeout? */
+bool vars_set_net_timeout(const struct vars *v);
+
 /* Has the client set a clock of its own? */
 bool vars_set_time(const struct vars *v);
 
