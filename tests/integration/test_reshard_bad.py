@@ -164,7 +164,7 @@ def test_a_server_without_a_log(c, scratch):
 
 
 @pytest.mark.parametrize("kind, make, drop", [
-    ("PROCEDURE", "CREATE PROCEDURE lone() SELECT 1", "DROP PROCEDURE lone"),
+    ("PROCEDURE", "CREATE PROCEDURE lone() DO GET_LOCK('a', 0)", "DROP PROCEDURE lone"),
     ("EVENT", "CREATE EVENT lone ON SCHEDULE EVERY 1 DAY DO SELECT 1", "DROP EVENT lone")])
 def test_what_lives_at_home_and_does_not_move(c, kind, make, drop):
     """The home of its database goes nowhere as long as it is there."""

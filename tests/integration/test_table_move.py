@@ -356,7 +356,8 @@ def test_a_home_is_drained(scratch):
                     " g (id)) COMMENT 'shardd: global'")
         cluster.sql("CREATE VIEW under AS SELECT * FROM g")
         cluster.sql("CREATE VIEW seen AS SELECT COUNT(*) AS n FROM under")
-        cluster.sql("CREATE PROCEDURE p() SELECT 1")
+        cluster.sql("CREATE PROCEDURE counts() SELECT n FROM seen")  # it is on every shard
+        cluster.sql("CREATE PROCEDURE p() INSERT INTO g (v) VALUES (1)")
         done = cluster.ctl_raw("shard drain", "shard-1")
         assert done.returncode == 1 and "PROCEDURE app.p lives on" in done.stderr, done
         cluster.sql("DROP PROCEDURE p")
@@ -376,6 +377,7 @@ def test_a_home_is_drained(scratch):
             guest.join(60)
         assert guest.wrong == []
         assert [s["name"] for s in cluster.shard_list()] == ["shard-3"]
+        assert cluster.sql("CALL counts()") == cluster.sql("SELECT COUNT(*) FROM g")
         cluster.sql("INSERT INTO child VALUES (1, 1)")
         with pytest.raises(pymysql.err.IntegrityError):
             cluster.sql("INSERT INTO child VALUES (2, 987654321)")
