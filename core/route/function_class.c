@@ -6,33 +6,23 @@
 
 #include "core/route/plan_internal.h"
 #include "core/route/routine_look.h"
-
-enum { NAMES_MAX = 64 }; /* parameters and variables; one with more is not plain */
+#include "core/route/routine_text.h"
 
 struct look {
-    struct lex         l;
-    struct token       before, t, next;
-    struct span        names[NAMES_MAX];
-    uint32_t           n_names, depth;
-    bool               in_set;    /* SET a = 1, b = 2 */
-    bool               in_signal; /* SIGNAL x SET MESSAGE_TEXT = 'y' */
-    uint32_t           set_depth;
-    struct trigger_look *trigger;  /* NULL: it is a function */
-    bool               at_target; /* what SET assigns comes next */
-    bool               sets_row;  /* and that is a column of NEW */
-    enum function_class found;    /* FUNCTION_PLAIN: nothing speaks against it */
-};
-
-/* Where a word says something: */
-enum place {
-    ANYWHERE,
-    BARE,   /* without '(' behind it: a statement of that name, not the function */
-    CALLED, /* with it */
+    struct routine_text  r;
+    uint32_t             depth;
+    bool                 in_set;    /* SET a = 1, b = 2 */
+    bool                 in_signal; /* SIGNAL x SET MESSAGE_TEXT = 'y' */
+    uint32_t             set_depth;
+    struct trigger_look *trigger;   /* NULL: it is a function */
+    bool                 at_target; /* what SET assigns comes next */
+    bool                 sets_row;  /* and that is a column of NEW */
+    enum function_class  found;     /* FUNCTION_PLAIN: nothing speaks against it */
 };
 
 static const struct telling {
     const char         *word;
-    enum place          place;
+    enum routine_place  place;
     enum function_class class;
 } telling[] = {
     { "AGAINST", ANYWHERE, FUNCTION_READS },         { "ALTER", ANYWHERE, FUNCTION_READS },
@@ -101,29 +91,6 @@ static const char *const before_parens[] = {
     "WHEN", "WHILE", "XOR",
 };
 
-static bool
-is_name(struct token t)
-{
-    return t.kind == TOK_IDENT || t.kind == TOK_QUOTED || t.kind == TOK_KEYWORD;
-}
-
-static bool
-is_word(const struct look *k, struct token t, const char *word)
-{
-    return (t.kind == TOK_IDENT || t.kind == TOK_KEYWORD) &&
-           span_equal_nocase(token_text(&k->l, t), span_of(word));
-}
-
-static struct span
-name_of(const struct look *k, struct token t)
-{
-    struct span s = token_text(&k->l, t);
-
-    if (t.kind == TOK_QUOTED && s.len >= 2)
-        s = (struct span){ s.ptr + 1, s.len - 2 };
-    return s;
-}
-
 static void
 say(struct look *k, enum function_class class)
 {
@@ -131,42 +98,12 @@ say(struct look *k, enum function_class class)
         k->found = class;
 }
 
-static void
-step(struct look *k)
-{
-    k->before = k->t;
-    k->t      = k->next;
-    k->next   = lex_next(&k->l);
-}
-
-static bool
-is_declared(const struct look *k, struct token t)
-{
-    struct span name = name_of(k, t);
-
-    for (uint32_t i = 0; i < k->n_names; i++)
-        if (span_equal_nocase(k->names[i], name))
-            return true;
-    return false;
-}
-
-static void
-declare(struct look *k)
-{
-    if (!is_name(k->t))
-        return;
-    if (k->n_names == NAMES_MAX)
-        say(k, FUNCTION_UNKNOWN);
-    else
-        k->names[k->n_names++] = name_of(k, k->t);
-}
-
 /* ---- triggers: the row ---- */
 
 static bool
 is_row(const struct look *k, struct token t)
 {
-    struct span name = is_name(t) ? name_of(k, t) : (struct span){ 0 };
+    struct span name = token_is_name(t) ? routine_name(&k->r, t) : (struct span){ 0 };
 
     return k->trigger != NULL &&
            (span_equal_nocase(name, SPAN("NEW")) || span_equal_nocase(name, SPAN("OLD")));
@@ -185,19 +122,19 @@ note_column(struct look *k, struct trigger_columns *list, struct span name)
 static void
 row_column(struct look *k)
 {
-    bool is_new = span_equal_nocase(name_of(k, k->t), SPAN("NEW")), set = k->sets_row;
+    bool is_new = span_equal_nocase(routine_name(&k->r, k->r.t), SPAN("NEW")), set = k->sets_row;
 
     k->sets_row = false;
-    step(k);
-    step(k);
-    if (!is_name(k->t)) {
+    routine_step(&k->r);
+    routine_step(&k->r);
+    if (!token_is_name(k->r.t)) {
         say(k, FUNCTION_UNKNOWN);
         return;
     }
     if (is_new)
-        note_column(k, &k->trigger->named, name_of(k, k->t));
+        note_column(k, &k->trigger->named, routine_name(&k->r, k->r.t));
     if (set)
-        note_column(k, &k->trigger->set, name_of(k, k->t));
+        note_column(k, &k->trigger->set, routine_name(&k->r, k->r.t));
 }
 
 static void
@@ -216,7 +153,7 @@ is_clock(const struct look *k)
     };
 
     for (size_t i = 0; i < countof(names); i++)
-        if (is_word(k, k->t, names[i]))
+        if (routine_at(&k->r, names[i]))
             return true;
     return false;
 }
@@ -226,20 +163,20 @@ is_clock(const struct look *k)
 static void
 call(struct look *k)
 {
-    bool keyword = k->t.kind == TOK_KEYWORD, typed;
+    bool keyword = k->r.t.kind == TOK_KEYWORD, typed;
 
-    if (token_is_op(k->before, '.') || k->t.kind == TOK_QUOTED) {
+    if (token_is_op(k->r.before, '.') || k->r.t.kind == TOK_QUOTED) {
         say(k, FUNCTION_READS);
         return;
     }
-    if (function_name_is_builtin(token_text(&k->l, k->t)))
+    if (function_name_is_builtin(token_text(&k->r.l, k->r.t)))
         return;
-    typed = k->before.kind == TOK_IDENT || k->before.kind == TOK_QUOTED ||
-            (is_name(k->before) && is_declared(k, k->before)) ||
-            is_word(k, k->before, "RETURNS") || is_word(k, k->before, "AS");
+    typed = k->r.before.kind == TOK_IDENT || k->r.before.kind == TOK_QUOTED ||
+            (token_is_name(k->r.before) && routine_has_declared(&k->r, k->r.before)) ||
+            routine_behind(&k->r, "RETURNS") || routine_behind(&k->r, "AS");
     for (size_t i = 0; i < countof(before_parens); i++)
-        if (keyword && is_word(k, k->t, before_parens[i]) &&
-            (keyword_reserved(k->t.keyword) || typed || is_word(k, k->t, "DO")))
+        if (keyword && routine_at(&k->r, before_parens[i]) &&
+            (keyword_reserved(k->r.t.keyword) || typed || routine_at(&k->r, "DO")))
             return;
     say(k, FUNCTION_READS);
 }
@@ -247,19 +184,18 @@ call(struct look *k)
 static void
 word(struct look *k)
 {
-    bool called = token_is_op(k->next, '(');
+    bool called = token_is_op(k->r.next, '(');
 
-    if (!called && is_declared(k, k->t))
+    if (!called && routine_has_declared(&k->r, k->r.t))
         return;
-    if (is_word(k, k->t, "VALUE") && is_word(k, k->next, "FOR"))
+    if (routine_at(&k->r, "VALUE") && routine_then(&k->r, "FOR"))
         say(k, FUNCTION_READS);
-    if (is_word(k, k->t, "TYPE") && is_word(k, k->next, "OF"))
+    if (routine_at(&k->r, "TYPE") && routine_then(&k->r, "OF"))
         say(k, FUNCTION_READS);
-    if (k->trigger != NULL && is_word(k, k->t, "MYSQL_ERRNO"))
+    if (k->trigger != NULL && routine_at(&k->r, "MYSQL_ERRNO"))
         say(k, FUNCTION_ENDS); /* some numbers say that the transaction has ended */
     for (size_t i = 0; i < countof(telling) && !(k->trigger != NULL && is_clock(k)); i++)
-        if ((telling[i].place == ANYWHERE || (telling[i].place == CALLED) == called) &&
-            is_word(k, k->t, telling[i].word))
+        if (routine_says(&k->r, telling[i].word, telling[i].place))
             say(k, telling[i].class);
     if (called)
         call(k);
@@ -272,10 +208,10 @@ set_target(struct look *k)
     k->in_set    = true;
     k->set_depth = k->depth;
     k->at_target = true;
-    k->sets_row  = is_row(k, k->next);
+    k->sets_row  = is_row(k, k->r.next);
     if (k->sets_row)
         return;
-    if (!is_name(k->next) || !is_declared(k, k->next))
+    if (!token_is_name(k->r.next) || !routine_has_declared(&k->r, k->r.next))
         say(k, FUNCTION_VARIABLES);
 }
 
@@ -283,22 +219,22 @@ static void
 declaration(struct look *k)
 {
     do {
-        step(k);
-        declare(k);
-        if (is_row(k, k->t))
+        routine_step(&k->r);
+        routine_declare(&k->r);
+        if (is_row(k, k->r.t))
             say(k, FUNCTION_UNKNOWN);
-        if (!token_is_op(k->next, ','))
+        if (!token_is_op(k->r.next, ','))
             return;
-        step(k);
-    } while (k->t.kind != TOK_END && k->t.kind != TOK_BAD);
+        routine_step(&k->r);
+    } while (!routine_at_end(&k->r));
 }
 
 /* SET SESSION x: a variable of that name may be declared as well. */
 static void
 check_target(struct look *k)
 {
-    if (k->at_target && k->trigger != NULL && !token_is_op(k->next, '=') &&
-        !token_is_op(k->next, OP_ASSIGN) && !token_is_op(k->next, '.'))
+    if (k->at_target && k->trigger != NULL && !token_is_op(k->r.next, '=') &&
+        !token_is_op(k->r.next, OP_ASSIGN) && !token_is_op(k->r.next, '.'))
         say(k, FUNCTION_VARIABLES);
     k->at_target = false;
 }
@@ -307,51 +243,32 @@ static void
 see(struct look *k)
 {
     check_target(k);
-    bool charset = is_word(k, k->before, "CHARACTER") || is_word(k, k->before, "CHAR");
-
-    if (token_is_op(k->t, '('))
+    if (token_is_op(k->r.t, '('))
         k->depth++;
-    else if (token_is_op(k->t, ')') && k->depth > 0)
+    else if (token_is_op(k->r.t, ')') && k->depth > 0)
         k->depth--;
-    else if (token_is_op(k->t, ';'))
+    else if (token_is_op(k->r.t, ';'))
         k->in_set = k->in_signal = false;
-    else if (token_is_op(k->t, ',') && k->in_set && k->depth == k->set_depth)
+    else if (token_is_op(k->r.t, ',') && k->in_set && k->depth == k->set_depth)
         set_target(k);
-    else if (k->t.kind == TOK_USER_VAR || token_is_op(k->t, OP_SYSTEM_VAR))
+    else if (k->r.t.kind == TOK_USER_VAR || token_is_op(k->r.t, OP_SYSTEM_VAR))
         say(k, FUNCTION_VARIABLES);
-    else if (k->t.kind == TOK_PARAM || k->t.kind == TOK_BAD)
+    else if (k->r.t.kind == TOK_PARAM || k->r.t.kind == TOK_BAD)
         say(k, FUNCTION_UNKNOWN);
-    else if (k->t.kind == TOK_KEYWORD && /* not row.signal, in an IF before a SET */
-             (is_word(k, k->t, "SIGNAL") || is_word(k, k->t, "RESIGNAL")))
+    else if (k->r.t.kind == TOK_KEYWORD && /* not row.signal, in an IF before a SET */
+             (routine_at(&k->r, "SIGNAL") || routine_at(&k->r, "RESIGNAL")))
         k->in_signal = true;
-    else if (token_is_keyword(k->t, KW_SET) && !charset && !token_is_op(k->next, '(') &&
-             (!k->in_signal || is_row(k, k->next)))
+    else if (routine_at_set(&k->r) && (!k->in_signal || is_row(k, k->r.next)))
         set_target(k);
-    else if (token_is_keyword(k->t, KW_DECLARE))
+    else if (token_is_keyword(k->r.t, KW_DECLARE))
         declaration(k);
-    else if (is_row(k, k->t) && token_is_op(k->next, '.'))
+    else if (is_row(k, k->r.t) && token_is_op(k->r.next, '.'))
         row_column(k);
-    else if (is_name(k->t))
+    else if (token_is_name(k->r.t))
         word(k);
 }
 
 /* ---- the whole ---- */
-
-/* CREATE ... FUNCTION ... up to its '(' */
-static bool
-head(struct look *k)
-{
-    bool function = false, plain = true;
-
-    while (k->t.kind != TOK_END && k->t.kind != TOK_BAD) {
-        if (function && token_is_op(k->t, '('))
-            return plain;
-        plain    = plain && !is_word(k, k->t, "AGGREGATE") && !is_word(k, k->t, "SONAME");
-        function = function || token_is_keyword(k->t, KW_FUNCTION);
-        step(k);
-    }
-    return false;
-}
 
 /* (IN a INT, b VARCHAR(20)) */
 static void
@@ -360,18 +277,18 @@ parameters(struct look *k)
     bool at_name = true;
 
     k->depth = 1;
-    for (step(k); k->depth > 0 && k->t.kind != TOK_END && k->t.kind != TOK_BAD; step(k)) {
-        if (at_name && is_word(k, k->t, "IN"))
+    for (routine_step(&k->r); k->depth > 0 && !routine_at_end(&k->r); routine_step(&k->r)) {
+        if (at_name && routine_at(&k->r, "IN"))
             continue;
-        if (at_name && (is_word(k, k->t, "OUT") || is_word(k, k->t, "INOUT")))
+        if (at_name && (routine_at(&k->r, "OUT") || routine_at(&k->r, "INOUT")))
             say(k, FUNCTION_UNKNOWN);
         if (at_name)
-            declare(k);
+            routine_declare(&k->r);
         else
             see(k);
-        if (at_name && token_is_op(k->t, ')'))
+        if (at_name && token_is_op(k->r.t, ')'))
             k->depth--;
-        at_name = k->depth == 1 && token_is_op(k->t, ',');
+        at_name = k->depth == 1 && token_is_op(k->r.t, ',');
     }
 }
 
@@ -380,16 +297,14 @@ function_classify(struct span text, struct lex_options options, uint32_t *tail)
 {
     struct look k = { .found = FUNCTION_PLAIN };
 
-    lex_init(&k.l, text, options);
-    step(&k);
-    step(&k);
-    if (!head(&k))
+    routine_begin(&k.r, text, options);
+    if (!routine_head(&k.r) || k.r.is_procedure || k.r.is_aggregate)
         return FUNCTION_UNKNOWN;
-    *tail = k.t.start;
+    *tail = k.r.t.start;
     parameters(&k);
-    for (; k.t.kind != TOK_END && k.t.kind != TOK_BAD; step(&k))
+    for (; !routine_at_end(&k.r); routine_step(&k.r))
         see(&k);
-    if (k.t.kind == TOK_BAD)
+    if (k.r.t.kind == TOK_BAD || k.r.too_many)
         return FUNCTION_UNKNOWN;
     return k.found;
 }
@@ -399,10 +314,10 @@ function_classify(struct span text, struct lex_options options, uint32_t *tail)
 static bool
 take_word(struct look *k, const char *word)
 {
-    bool is = is_word(k, k->t, word);
+    bool is = routine_at(&k->r, word);
 
     if (is)
-        step(k);
+        routine_step(&k->r);
     return is;
 }
 
@@ -410,18 +325,18 @@ take_word(struct look *k, const char *word)
 static bool
 take_path(struct look *k, struct span *schema, struct span *name)
 {
-    if (!is_name(k->t))
+    if (!token_is_name(k->r.t))
         return false;
     *schema = (struct span){ 0 };
-    *name   = name_of(k, k->t);
-    step(k);
-    if (!token_is_op(k->t, '.'))
+    *name   = routine_name(&k->r, k->r.t);
+    routine_step(&k->r);
+    if (!token_is_op(k->r.t, '.'))
         return true;
-    step(k);
+    routine_step(&k->r);
     *schema = *name;
-    *name   = name_of(k, k->t);
-    bool is = is_name(k->t);
-    step(k);
+    *name   = routine_name(&k->r, k->r.t);
+    bool is = token_is_name(k->r.t);
+    routine_step(&k->r);
     return is;
 }
 
@@ -433,18 +348,18 @@ trigger_head(struct look *k)
     struct span          ignored, other;
     bool                 known;
 
-    if (is_word(k, k->t, "IF") && is_word(k, k->next, "NOT")) {
-        step(k);
-        step(k);
+    if (routine_at(&k->r, "IF") && routine_then(&k->r, "NOT")) {
+        routine_step(&k->r);
+        routine_step(&k->r);
         if (!take_word(k, "EXISTS"))
             return false;
     }
     if (!take_path(k, &ignored, &other))
         return false;
-    out->before = is_word(k, k->t, "BEFORE");
+    out->before = routine_at(&k->r, "BEFORE");
     if (!take_word(k, "BEFORE") && !take_word(k, "AFTER"))
         return false;
-    out->insert = is_word(k, k->t, "INSERT");
+    out->insert = routine_at(&k->r, "INSERT");
     known = take_word(k, "INSERT") || take_word(k, "UPDATE") || take_word(k, "DELETE");
     if (!known || !take_word(k, "ON") || !take_path(k, &out->schema, &out->table) ||
         !take_word(k, "FOR") || !take_word(k, "EACH") || !take_word(k, "ROW"))
@@ -478,20 +393,18 @@ trigger_classify(struct span text, struct lex_options options, struct trigger_lo
     struct routine_names names = { .found = ignore_name };
 
     *out = (struct trigger_look){ .set = { .n = 0 } };
-    lex_init(&k.l, text, options);
-    step(&k);
-    step(&k);
-    while (k.t.kind != TOK_END && k.t.kind != TOK_BAD &&
-           !(token_is_keyword(k.t, KW_TRIGGER) && !token_is_op(k.before, '=') &&
-             !token_is_op(k.before, '@')))
-        step(&k);
-    step(&k);
+    routine_begin(&k.r, text, options);
+    while (!routine_at_end(&k.r) &&
+           !(token_is_keyword(k.r.t, KW_TRIGGER) && !token_is_op(k.r.before, '=') &&
+             !token_is_op(k.r.before, '@')))
+        routine_step(&k.r);
+    routine_step(&k.r);
     if (!trigger_head(&k))
         return FUNCTION_UNKNOWN;
-    struct span body = span_from(text, k.t.start);
-    for (; k.t.kind != TOK_END && k.t.kind != TOK_BAD; step(&k))
+    struct span body = span_from(text, k.r.t.start);
+    for (; !routine_at_end(&k.r); routine_step(&k.r))
         see(&k);
-    if (k.t.kind == TOK_BAD || !comments_are_read(text))
+    if (k.r.t.kind == TOK_BAD || k.r.too_many || !comments_are_read(text))
         return FUNCTION_UNKNOWN;
     enum function_class other = routine_look_at(body, options, &names);
     if (k.found != FUNCTION_PLAIN || other == FUNCTION_HOME)

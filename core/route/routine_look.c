@@ -4,20 +4,17 @@
 #include <string.h>
 
 #include "core/route/function_class.h"
+#include "core/route/routine_text.h"
 
 struct look {
-    struct lex                  l;
-    struct token                before, t, next;
+    struct routine_text         r;
     const struct routine_names *names;
     enum function_class         found; /* FUNCTION_HOME: all is seen */
 };
 
-/* Where a word says something: */
-enum place { ANYWHERE, BARE /* without '(' behind it: not the function of that name */ };
-
 static const struct telling {
     const char         *word;
-    enum place          place;
+    enum routine_place  place;
     const char         *unless; /* behind it */
     enum function_class class;
 } telling[] = {
@@ -79,45 +76,16 @@ unseen(struct look *k, enum function_class class)
         k->found = class;
 }
 
-static bool
-is_name(struct token t)
-{
-    return t.kind == TOK_IDENT || t.kind == TOK_QUOTED || t.kind == TOK_KEYWORD;
-}
-
-static bool
-is_word(const struct look *k, struct token t, const char *word)
-{
-    return (t.kind == TOK_IDENT || t.kind == TOK_KEYWORD) &&
-           span_equal_nocase(token_text(&k->l, t), span_of(word));
-}
-
 /* Quotes and dots inside of a name could make two names look alike. */
 static struct span
 name_of(struct look *k, struct token t)
 {
-    struct span s = token_text(&k->l, t);
+    struct span s = routine_name(&k->r, t);
 
-    if (t.kind == TOK_QUOTED && s.len >= 2)
-        s = (struct span){ s.ptr + 1, s.len - 2 };
     if (!span_is_ascii(s) || memchr(s.ptr, '.', s.len) != NULL ||
         memchr(s.ptr, '`', s.len) != NULL || memchr(s.ptr, '"', s.len) != NULL)
         unseen(k, FUNCTION_UNKNOWN);
     return s;
-}
-
-static void
-step(struct look *k)
-{
-    k->before = k->t;
-    k->t      = k->next;
-    k->next   = lex_next(&k->l);
-}
-
-static bool
-at_end(const struct look *k)
-{
-    return k->t.kind == TOK_END || k->t.kind == TOK_BAD;
 }
 
 static void
@@ -130,7 +98,7 @@ static bool
 names_table(const struct look *k, struct token before)
 {
     for (size_t i = 0; i < countof(before_table); i++)
-        if (is_word(k, before, before_table[i]))
+        if (routine_is(&k->r, before, before_table[i]))
             return true;
     return false;
 }
@@ -142,20 +110,21 @@ is_grammar(const struct look *k, struct token before, struct token t)
     if (t.kind != TOK_KEYWORD)
         return false;
     return keyword_reserved(t.keyword) || before.kind == TOK_IDENT ||
-           before.kind == TOK_QUOTED || is_word(k, before, "AS") || is_word(k, before, "RETURNS");
+           before.kind == TOK_QUOTED || routine_is(&k->r, before, "AS") ||
+           routine_is(&k->r, before, "RETURNS");
 }
 
 static void
 telling_words(struct look *k)
 {
-    bool called = token_is_op(k->next, '(');
-    bool set    = is_word(k, k->before, "SET") || is_word(k, k->before, "DEFAULT");
+    bool called = token_is_op(k->r.next, '(');
+    bool set    = routine_behind(&k->r, "SET") || routine_behind(&k->r, "DEFAULT");
 
-    if (set && (is_word(k, k->t, "ROLE") || is_word(k, k->t, "PASSWORD")))
+    if (set && (routine_at(&k->r, "ROLE") || routine_at(&k->r, "PASSWORD")))
         unseen(k, FUNCTION_DEFINES);
     for (size_t i = 0; i < countof(telling); i++)
-        if (is_word(k, k->t, telling[i].word) && (telling[i].place == ANYWHERE || !called) &&
-            (telling[i].unless == NULL || !is_word(k, k->next, telling[i].unless)))
+        if (routine_at(&k->r, telling[i].word) && (telling[i].place == ANYWHERE || !called) &&
+            (telling[i].unless == NULL || !routine_then(&k->r, telling[i].unless)))
             unseen(k, telling[i].class);
 }
 
@@ -163,18 +132,18 @@ telling_words(struct look *k)
 static void
 path(struct look *k)
 {
-    struct token before = k->before, first = k->t;
+    struct token before = k->r.before, first = k->r.t;
     struct span  parts[3] = { name_of(k, first) };
     uint32_t     n        = 1;
 
     if (!token_is_op(before, '.'))
         telling_words(k);
-    while (n < 3 && token_is_op(k->next, '.')) {
-        step(k);
-        if (!is_name(k->next))
+    while (n < 3 && token_is_op(k->r.next, '.')) {
+        routine_step(&k->r);
+        if (!token_is_name(k->r.next))
             break; /* t.* */
-        step(k);
-        parts[n++] = name_of(k, k->t);
+        routine_step(&k->r);
+        parts[n++] = name_of(k, k->r.t);
     }
     for (uint32_t i = 0; i < n; i++)
         if (span_equal_nocase(parts[i], SPAN("autocommit")))
@@ -188,29 +157,12 @@ path(struct look *k)
     struct span schema = n > 1 ? parts[0] : (struct span){ 0 };
     if (token_is_keyword(before, KW_CALL))
         tell(k, ROUTINE_PROCEDURE, schema, parts[n - 1]);
-    else if (n > 2 && token_is_op(k->next, '(') && !names_table(k, before))
+    else if (n > 2 && token_is_op(k->r.next, '(') && !names_table(k, before))
         unseen(k, FUNCTION_UNKNOWN);
-    else if (token_is_op(k->next, '(') && !names_table(k, before) &&
+    else if (token_is_op(k->r.next, '(') && !names_table(k, before) &&
              (n > 1 || (!is_grammar(k, before, first) &&
                         (first.kind == TOK_QUOTED || !function_name_is_builtin(parts[0])))))
         tell(k, ROUTINE_FUNCTION, schema, parts[n - 1]);
-}
-
-/* Up to the '(' of the parameters: before it is the routine's own name. */
-static bool
-head(struct look *k)
-{
-    bool routine = false;
-
-    for (; !at_end(k); step(k)) {
-        if (routine && token_is_op(k->t, '('))
-            return true;
-        if (is_word(k, k->t, "SONAME") || is_word(k, k->t, "PACKAGE"))
-            return false;
-        routine = routine || token_is_keyword(k->t, KW_PROCEDURE) ||
-                  token_is_keyword(k->t, KW_FUNCTION);
-    }
-    return false;
 }
 
 static enum function_class
@@ -218,18 +170,16 @@ look(struct span text, struct lex_options options, const struct routine_names *n
 {
     struct look k = { .names = names, .found = FUNCTION_HOME };
 
-    lex_init(&k.l, text, options);
-    step(&k);
-    step(&k);
-    if (create && !head(&k))
+    routine_begin(&k.r, text, options);
+    if (create && !routine_head(&k.r))
         return FUNCTION_UNKNOWN;
-    for (; !at_end(&k); step(&k)) {
-        if (is_name(k.t))
+    for (; !routine_at_end(&k.r); routine_step(&k.r)) {
+        if (token_is_name(k.r.t))
             path(&k);
-        else if (k.t.kind == TOK_PARAM)
+        else if (k.r.t.kind == TOK_PARAM)
             unseen(&k, FUNCTION_UNKNOWN);
     }
-    if (k.t.kind == TOK_BAD || k.l.had_exec_comment)
+    if (k.r.t.kind == TOK_BAD || k.r.l.had_exec_comment)
         unseen(&k, FUNCTION_UNKNOWN);
     return k.found;
 }

@@ -1,30 +1,21 @@
 /* routine_reads.c - see routine_reads.h. */
 #include "core/route/routine_reads.h"
 
-enum { NAMES_MAX = 100 }; /* parameters and variables; one with more is not looked at */
+#include "core/route/routine_text.h"
 
 struct reads {
-    struct lex   l;
-    struct token before, t, next;
-    struct span  names[NAMES_MAX];
-    uint32_t     n_names, depth;
-    bool         in_set;    /* SET a = 1, b = 2 */
-    bool         in_signal; /* SIGNAL x SET MESSAGE_TEXT = 'y' */
-    uint32_t     set_depth;
-    bool         no;
-};
-
-/* Where a word says something: */
-enum place {
-    ANYWHERE,
-    BARE,   /* without '(' behind it: not the function of that name */
-    CALLED, /* with it */
+    struct routine_text r;
+    uint32_t            depth;
+    bool                in_set;    /* SET a = 1, b = 2 */
+    bool                in_signal; /* SIGNAL x SET MESSAGE_TEXT = 'y' */
+    uint32_t            set_depth;
+    bool                no;
 };
 
 /* What routine_look() has as unseen is not here: it says no to these as well. */
 static const struct telling {
-    const char *word;
-    enum place  place;
+    const char        *word;
+    enum routine_place place;
 } telling[] = {
     /* Writes, locks, files, tables of its own. */
     { "BINLOG", BARE },         { "DELETE", ANYWHERE },      { "DUMPFILE", ANYWHERE },
@@ -63,65 +54,6 @@ static const char *const behind_desc[] = {
     "SEPARATOR", "UNION", "WITH",
 };
 
-static bool
-is_name(struct token t)
-{
-    return t.kind == TOK_IDENT || t.kind == TOK_QUOTED || t.kind == TOK_KEYWORD;
-}
-
-static bool
-is_word(const struct reads *k, struct token t, const char *word)
-{
-    return (t.kind == TOK_IDENT || t.kind == TOK_KEYWORD) &&
-           span_equal_nocase(token_text(&k->l, t), span_of(word));
-}
-
-static struct span
-name_of(const struct reads *k, struct token t)
-{
-    struct span s = token_text(&k->l, t);
-
-    if (t.kind == TOK_QUOTED && s.len >= 2)
-        s = (struct span){ s.ptr + 1, s.len - 2 };
-    return s;
-}
-
-static void
-step(struct reads *k)
-{
-    k->before = k->t;
-    k->t      = k->next;
-    k->next   = lex_next(&k->l);
-}
-
-static bool
-at_end(const struct reads *k)
-{
-    return k->t.kind == TOK_END || k->t.kind == TOK_BAD;
-}
-
-static bool
-is_declared(const struct reads *k, struct token t)
-{
-    struct span name = name_of(k, t);
-
-    for (uint32_t i = 0; is_name(t) && i < k->n_names; i++)
-        if (span_equal_nocase(k->names[i], name))
-            return true;
-    return false;
-}
-
-static void
-declare(struct reads *k)
-{
-    if (!is_name(k->t))
-        return;
-    if (k->n_names == NAMES_MAX)
-        k->no = true;
-    else
-        k->names[k->n_names++] = name_of(k, k->t);
-}
-
 /* ---- SET ---- */
 
 /* Behind SET, or a comma of it: a name that is no variable of the routine's is one of the
@@ -129,13 +61,13 @@ declare(struct reads *k)
 static void
 set_target(struct reads *k)
 {
-    bool own = k->next.kind == TOK_USER_VAR || is_declared(k, k->next);
+    bool own = k->r.next.kind == TOK_USER_VAR || routine_has_declared(&k->r, k->r.next);
 
-    step(k);
+    routine_step(&k->r);
     k->in_set    = true;
     k->set_depth = k->depth;
-    if (!own || (!token_is_op(k->next, '=') && !token_is_op(k->next, OP_ASSIGN) &&
-                 !token_is_op(k->next, '.')))
+    if (!own || (!token_is_op(k->r.next, '=') && !token_is_op(k->r.next, OP_ASSIGN) &&
+                 !token_is_op(k->r.next, '.')))
         k->no = true;
 }
 
@@ -144,7 +76,7 @@ set_target(struct reads *k)
 static bool
 is_state(const struct reads *k, struct token t)
 {
-    struct span s = token_text(&k->l, t);
+    struct span s = token_text(&k->r.l, t);
 
     return t.kind == TOK_STRING && s.len == 7 &&
            (span_equal((struct span){ s.ptr + 1, 5 }, SPAN("02000")) ||
@@ -156,23 +88,23 @@ is_state(const struct reads *k, struct token t)
 static void
 handler(struct reads *k)
 {
-    step(k);
+    routine_step(&k->r);
     do {
-        step(k);
-        if (is_word(k, k->t, "NOT") && is_word(k, k->next, "FOUND")) {
-            step(k);
-        } else if (is_word(k, k->t, "SQLSTATE")) {
-            step(k);
-            if (is_word(k, k->t, "VALUE"))
-                step(k);
-            k->no = k->no || !is_state(k, k->t);
+        routine_step(&k->r);
+        if (routine_at(&k->r, "NOT") && routine_then(&k->r, "FOUND")) {
+            routine_step(&k->r);
+        } else if (routine_at(&k->r, "SQLSTATE")) {
+            routine_step(&k->r);
+            if (routine_at(&k->r, "VALUE"))
+                routine_step(&k->r);
+            k->no = k->no || !is_state(k, k->r.t);
         } else {
             k->no = true;
         }
-        if (!token_is_op(k->next, ','))
+        if (!token_is_op(k->r.next, ','))
             return;
-        step(k);
-    } while (!at_end(k));
+        routine_step(&k->r);
+    } while (!routine_at_end(&k->r));
 }
 
 /* ---- words ---- */
@@ -180,10 +112,10 @@ handler(struct reads *k)
 static bool
 describes(const struct reads *k)
 {
-    if (!is_word(k, k->t, "DESC") || token_is_op(k->before, '.') || !is_name(k->next))
+    if (!routine_at(&k->r, "DESC") || token_is_op(k->r.before, '.') || !token_is_name(k->r.next))
         return false;
     for (size_t i = 0; i < countof(behind_desc); i++)
-        if (k->next.kind == TOK_KEYWORD && is_word(k, k->next, behind_desc[i]))
+        if (k->r.next.kind == TOK_KEYWORD && routine_then(&k->r, behind_desc[i]))
             return false;
     return true;
 }
@@ -191,19 +123,18 @@ describes(const struct reads *k)
 static void
 word(struct reads *k)
 {
-    bool called = token_is_op(k->next, '(');
+    bool called = token_is_op(k->r.next, '(');
 
-    if (token_is_op(k->before, '.')) /* t.update */
+    if (token_is_op(k->r.before, '.')) /* t.update */
         return;
     for (size_t i = 0; i < countof(telling); i++)
-        if ((telling[i].place == ANYWHERE || (telling[i].place == CALLED) == called) &&
-            is_word(k, k->t, telling[i].word))
+        if (routine_says(&k->r, telling[i].word, telling[i].place))
             k->no = true;
     for (size_t i = 0; i < countof(pairs); i++)
-        if (is_word(k, k->t, pairs[i].word) && is_word(k, k->next, pairs[i].next))
+        if (routine_at(&k->r, pairs[i].word) && routine_then(&k->r, pairs[i].next))
             k->no = true;
-    if ((is_word(k, k->t, "DEFAULT") && called) || describes(k) ||
-        (is_word(k, k->t, "PARTITION") && !is_word(k, k->next, "BY")))
+    if ((routine_at(&k->r, "DEFAULT") && called) || describes(k) ||
+        (routine_at(&k->r, "PARTITION") && !routine_then(&k->r, "BY")))
         k->no = true;
 }
 
@@ -211,62 +142,41 @@ static void
 declaration(struct reads *k)
 {
     do {
-        step(k);
-        declare(k);
-        if (!token_is_op(k->next, ','))
+        routine_step(&k->r);
+        routine_declare(&k->r);
+        if (!token_is_op(k->r.next, ','))
             return;
-        step(k);
-    } while (!at_end(k));
+        routine_step(&k->r);
+    } while (!routine_at_end(&k->r));
 }
 
 static void
 see(struct reads *k)
 {
-    bool charset = is_word(k, k->before, "CHARACTER") || is_word(k, k->before, "CHAR");
-
-    if (token_is_op(k->t, '('))
+    if (token_is_op(k->r.t, '('))
         k->depth++;
-    else if (token_is_op(k->t, ')') && k->depth > 0)
+    else if (token_is_op(k->r.t, ')') && k->depth > 0)
         k->depth--;
-    else if (token_is_op(k->t, ';'))
+    else if (token_is_op(k->r.t, ';'))
         k->in_set = k->in_signal = false;
-    else if (token_is_op(k->t, ',') && k->in_set && k->depth == k->set_depth)
+    else if (token_is_op(k->r.t, ',') && k->in_set && k->depth == k->set_depth)
         set_target(k);
-    else if (token_is_op(k->t, OP_SYSTEM_VAR) || k->t.kind == TOK_PARAM)
+    else if (token_is_op(k->r.t, OP_SYSTEM_VAR) || k->r.t.kind == TOK_PARAM)
         k->no = true;
-    else if (k->t.kind == TOK_KEYWORD &&
-             (is_word(k, k->t, "SIGNAL") || is_word(k, k->t, "RESIGNAL")))
+    else if (k->r.t.kind == TOK_KEYWORD &&
+             (routine_at(&k->r, "SIGNAL") || routine_at(&k->r, "RESIGNAL")))
         k->in_signal = true;
-    else if (token_is_keyword(k->t, KW_SET) && !charset && !token_is_op(k->next, '(') &&
-             !k->in_signal)
+    else if (routine_at_set(&k->r) && !k->in_signal)
         set_target(k);
-    else if (is_word(k, k->t, "HANDLER") && is_word(k, k->next, "FOR"))
+    else if (routine_at(&k->r, "HANDLER") && routine_then(&k->r, "FOR"))
         handler(k);
-    else if (token_is_keyword(k->t, KW_DECLARE))
+    else if (token_is_keyword(k->r.t, KW_DECLARE))
         declaration(k);
-    else if (k->t.kind == TOK_IDENT || k->t.kind == TOK_KEYWORD)
+    else if (k->r.t.kind == TOK_IDENT || k->r.t.kind == TOK_KEYWORD)
         word(k);
 }
 
 /* ---- the whole ---- */
-
-/* CREATE ... PROCEDURE ... up to its '(' */
-static bool
-head(struct reads *k)
-{
-    bool routine = false;
-
-    for (; !at_end(k); step(k)) {
-        if (routine && token_is_op(k->t, '('))
-            return true;
-        if (is_word(k, k->t, "AGGREGATE") || is_word(k, k->t, "SONAME") ||
-            is_word(k, k->t, "PACKAGE"))
-            return false;
-        routine = routine || token_is_keyword(k->t, KW_PROCEDURE) ||
-                  token_is_keyword(k->t, KW_FUNCTION);
-    }
-    return false;
-}
 
 /* (IN a INT, b VARCHAR(20)) */
 static void
@@ -275,17 +185,17 @@ parameters(struct reads *k)
     bool at_name = true;
 
     k->depth = 1;
-    for (step(k); k->depth > 0 && !at_end(k); step(k)) {
-        if (at_name && (is_word(k, k->t, "IN") || is_word(k, k->t, "OUT") ||
-                        is_word(k, k->t, "INOUT")))
+    for (routine_step(&k->r); k->depth > 0 && !routine_at_end(&k->r); routine_step(&k->r)) {
+        if (at_name && (routine_at(&k->r, "IN") || routine_at(&k->r, "OUT") ||
+                        routine_at(&k->r, "INOUT")))
             continue;
         if (at_name)
-            declare(k);
+            routine_declare(&k->r);
         else
             see(k);
-        if (at_name && token_is_op(k->t, ')'))
+        if (at_name && token_is_op(k->r.t, ')'))
             k->depth--;
-        at_name = k->depth == 1 && token_is_op(k->t, ',');
+        at_name = k->depth == 1 && token_is_op(k->r.t, ',');
     }
 }
 
@@ -295,16 +205,14 @@ routine_reads(struct span text, struct lex_options options, uint32_t *tail)
     struct reads k = { .no = false };
     uint32_t     at;
 
-    lex_init(&k.l, text, options);
-    step(&k);
-    step(&k);
-    if (!head(&k))
+    routine_begin(&k.r, text, options);
+    if (!routine_head(&k.r) || k.r.is_aggregate)
         return false;
-    at = k.t.start;
+    at = k.r.t.start;
     parameters(&k);
-    for (; !at_end(&k); step(&k))
+    for (; !routine_at_end(&k.r); routine_step(&k.r))
         see(&k);
-    if (k.t.kind == TOK_BAD || k.l.had_exec_comment || k.no)
+    if (k.r.t.kind == TOK_BAD || k.r.l.had_exec_comment || k.r.too_many || k.no)
         return false;
     *tail = at;
     return true;
