@@ -57,12 +57,17 @@ def answers(connect, questions):
         yield repr(error)
 
 
-def log_of(cluster):
+def log_of(cluster, name):
     try:
-        lines = (cluster.home / "shardctl.log").read_text(errors="replace").splitlines()
+        lines = (cluster.home / name).read_text(errors="replace").splitlines()
     except OSError as error:
         return [repr(error)]
-    return [line[:600] for line in lines[-LOG_LINES:]]
+    return [f"--- {name}", *(line[:600] for line in lines[-LOG_LINES:])]
+
+
+def processes(cluster):
+    return [f"master {cluster.master()}, workers {cluster.worker_pids()}, " +
+            ("ready" if cluster.ready() else "not ready")]
 
 
 def servers(cluster):
@@ -75,10 +80,10 @@ def servers(cluster):
 
 def report(cluster):
     limit = {"connect_timeout": 5, "read_timeout": 10}
-    lines = [f"=== {cluster.home} ===", *jobs(cluster), "--- shardd"]
+    lines = [f"=== {cluster.home} ===", *jobs(cluster), "--- shardd", *processes(cluster)]
     lines += answers(lambda: cluster.connect(db=None, **limit),
                      ["SHOW SHARDD TRANSACTIONS", "SHOW SHARDD CLIENTS"])
     for name, server in servers(cluster):
         lines += [f"--- {name}",
                   *answers(lambda server=server: cluster.shard_connect(server, **limit), QUESTIONS)]
-    return "\n".join([*lines, "--- shardctl.log", *log_of(cluster)])
+    return "\n".join([*lines, *log_of(cluster, "shardctl.log"), *log_of(cluster, "shardd.log")])
