@@ -89,7 +89,8 @@ def stopped_at(c, point, verb, *args):
     time.sleep(0.5)
     os.kill(pid, signal.SIGCONT)
     text = "did not take place, at the step 'journal'"
-    wait_for("the switch to be undone", lambda: any(text in line for line in whatnow.log_of(c)))
+    wait_for("the switch to be undone",
+             lambda: any(text in line for line in whatnow.log_of(c, "shardctl.log")))
 
 
 def rests(c, want):
