@@ -67,7 +67,6 @@ struct worker {
     bool                       orphan, poked, late; /* late: drain_s has passed */
     uint64_t                   mails[SLOTS_WORKERS_MAX]; /* cursors, by sender */
     uint64_t                   turns, cpu_ns, evicted;   /* counted so far */
-    uint64_t                   ticks;
     struct mem_rest            memory;
 };
 
@@ -350,7 +349,9 @@ on_tick(struct timer *timer)
     follow_tick(&w->follow);
     count(w);
     statement_time_tick(&w->ctx);
-    if (++w->ticks % GIVE_TICKS == 0)
+    ring_expect(w->ctx.ring, w->ctx.n_active);
+    w->ctx.n_active = 0;
+    if (++w->ctx.ticks % GIVE_TICKS == 0)
         mem_give_back(&w->memory);
     w->poked = true;
     if (w->ctx.n_clients < w->ctx.conf.max_clients + FLOOD / 2)
@@ -394,6 +395,7 @@ open_ring(struct worker *w, struct err *err)
         .sqpoll_idle_ms    = conf->sqpoll_ms,
         .napi_busy_poll_us = conf->napi_us,
         .spin_us           = conf->spin_us,
+        .coalesce_us       = conf->coalesce_us,
         .silent_s          = conf->tcp_silent_s,
         .woke              = look,
         .woke_context      = &w->follow,

@@ -143,6 +143,7 @@ struct conf {
     uint32_t         sqpoll_ms;      /* 0: off */
     uint32_t         napi_us;        /* 0: off */
     uint32_t         spin_us;        /* 0: off */
+    uint32_t         coalesce_us;    /* 0: off */
     uint64_t         zerocopy_bytes; /* 0: never */
     /* logs */
     enum log_level       log_level;

@@ -264,6 +264,10 @@ const struct conf_setting conf_settings[] = {
       "A worker with nothing to do looks for new work so long before it sleeps, and ever less "
       "often while that is in vain. It makes statements of few clients quicker and costs CPU "
       "time; try 50 where there are more CPUs than work. 0: off." },
+    { INT(coalesce_us, "500", 0, 10000, "us"), CONF_RESTART,
+      "A worker with 32 busy clients or more waits until there is something to do for several of "
+      "them, for up to one in 8, but no longer than this. It sleeps and wakes less often then, "
+      "and many clients get more done. 0: off." },
     { INT(zerocopy_bytes, "256K", 0, GIB, "bytes"), CONF_RESTART,
       "Sends at least this long are not copied into the kernel, where it can. 0: never." },
 

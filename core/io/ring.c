@@ -198,8 +198,9 @@ ring_open(struct ring **out, const struct ring_config *config, struct err *err)
 {
     struct ring *ring = mem_alloc(sizeof(*ring));
 
-    ring->config = with_defaults(config);
-    ring->spin   = (struct spin){ .us = ring->config.spin_us };
+    ring->config   = with_defaults(config);
+    ring->spin     = (struct spin){ .us = ring->config.spin_us };
+    ring->coalesce = (struct coalesce){ .us = ring->config.coalesce_us };
     list_init(&ring->tasks);
     list_init(&ring->flushes);
     read_clock(ring);
@@ -282,26 +283,49 @@ spin(struct ring *ring, int *error)
     return spin_ended(&ring->spin, io_uring_cq_ready(&ring->uring) > 0) || *error < 0;
 }
 
-/* The one system call of a turn. */
+static int
+submit_and_wait_for(struct ring *ring, unsigned n, uint64_t us)
+{
+    struct io_uring_cqe     *cqe;
+    struct __kernel_timespec ts = { .tv_sec  = (long long)(us / 1000000),
+                                    .tv_nsec = (long long)(us % 1000000) * 1000 };
+
+    return io_uring_submit_and_wait_timeout(&ring->uring, &cqe, n, &ts, NULL);
+}
+
+/* As spin(), asleep and until `n` have come. */
+static bool
+coalesce(struct ring *ring, unsigned n, int *error)
+{
+    *error = submit_and_wait_for(ring, n, ring->coalesce.us);
+    unsigned came = io_uring_cq_ready(&ring->uring);
+
+    coalesce_ended(&ring->coalesce, n, came);
+    return came > 0 || (*error < 0 && *error != -ETIME);
+}
+
+/* The one system call of a turn; there are two where coalescing brought nothing. */
 static int
 submit_and_wait(struct ring *ring, uint64_t ms)
 {
-    struct io_uring_cqe *cqe;
-    int                  error;
+    unsigned n;
+    int      error;
 
     ring->stats.enters++;
     if (ms == 0)
         return io_uring_submit_and_get_events(&ring->uring);
-    if (spin_wanted(&ring->spin) && spin(ring, &error))
+    if (ms > ring->coalesce.us / 1000 && (n = coalesce_for(&ring->coalesce)) > 1) {
+        if (coalesce(ring, n, &error))
+            return error;
+    } else if (spin_wanted(&ring->spin) && spin(ring, &error)) {
         return error;
+    }
     if (ms == UINT64_MAX)
         return io_uring_submit_and_wait(&ring->uring, 1);
 
     /* The clock was read when the turn before woke up: a timer never fires
      * early, and late by no more than the work of a turn. */
-    struct __kernel_timespec ts = { .tv_sec  = (long long)(ms / 1000),
-                                    .tv_nsec = (long long)(ms % 1000) * 1000000 };
-    return io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, &ts, NULL);
+    return submit_and_wait_for(ring, 1, ms * 1000);
 }
 
 static void
@@ -365,6 +389,12 @@ ring_post_flush(struct ring *ring, struct task *task)
 {
     if (list_empty(&task->node))
         list_append(&ring->flushes, &task->node);
+}
+
+void
+ring_expect(struct ring *ring, uint32_t clients)
+{
+    ring->coalesce.clients = clients;
 }
 
 uint64_t

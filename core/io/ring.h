@@ -48,6 +48,8 @@ struct ring_config {
                                    real NICs from some 10 KiB on, costs on loopback */
     unsigned sqpoll_idle_ms;    /* > 0: a kernel thread submits, and naps after this */
     unsigned spin_us;           /* > 0: look for completions so long before sleeping; spin.h */
+    unsigned coalesce_us;       /* > 0: where much is under way, see ring_expect(), wait so long
+                                   for several completions at once; coalesce.h */
     unsigned silent_s;          /* of stream_connect()'s sockets: sock_limit_silence() */
     unsigned napi_busy_poll_us; /* > 0: busy-poll the NIC; ignored before Linux 6.9 */
     void   (*woke)(void *context); /* in each turn, behind the sleep and before anything that has
@@ -86,6 +88,9 @@ void ring_close(struct ring *ring);
  * the number of completions handled, or -errno when the ring itself is broken
  * (which is fatal). A signal ends the sleep and is no error. */
 int ring_turn(struct ring *ring, int timeout_ms) must_check;
+
+/* So many clients are busy, each of which will complete something soon. */
+void ring_expect(struct ring *ring, uint32_t clients);
 
 /* CLOCK_MONOTONIC as it was when this turn woke up. */
 uint64_t ring_now_ms(const struct ring *ring);

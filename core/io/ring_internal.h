@@ -5,6 +5,7 @@
 
 #include <liburing.h>
 
+#include "core/io/coalesce.h"
 #include "core/io/ring.h"
 #include "core/io/spin.h"
 
@@ -26,8 +27,9 @@ struct ring {
     size_t                    buf_ring_bytes;
     uint8_t                  *buffers; /* n_recv_buffers x recv_buffer_bytes */
 
-    struct spares spares;
-    struct spin   spin;
+    struct spares   spares;
+    struct spin     spin;
+    struct coalesce coalesce;
 };
 
 #endif

@@ -1,4 +1,5 @@
 /* test_ring.c - turns, tasks, timers, watches; and what a turn costs. */
+#include "core/io/coalesce.h"
 #include "core/io/spin.h"
 #include "tests/unit/stream_rig.h"
 
@@ -307,6 +308,79 @@ an_idle_ring_spins_little(void **state)
     assert_false(spin_wanted(&s));
 }
 
+/* For as many as come in time, where many clients are busy. */
+static void
+a_ring_coalesces_where_much_is_expected(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t us, clients, known, wanted;
+    } cases[] = {
+        { 500, 0, 9, 1 },   { 500, 31, 9, 1 },  { 500, 32, 9, 4 }, { 500, 256, 0, 4 },
+        { 500, 256, 9, 9 }, { 500, 48, 9, 6 },  { 0, 100000, 9, 1 },
+    };
+
+    for (size_t i = 0; i < countof(cases); i++) {
+        struct coalesce c = { .us      = cases[i].us,
+                              .clients = cases[i].clients,
+                              .wanted  = cases[i].known };
+        assert_int_equal(coalesce_for(&c), cases[i].wanted);
+    }
+
+    struct coalesce c = { .us = 500, .clients = 100000 };
+    for (int i = 0; i < 100; i++)
+        coalesce_ended(&c, coalesce_for(&c), 100);
+    assert_int_equal(coalesce_for(&c), COALESCE_MAX);
+    coalesce_ended(&c, COALESCE_MAX, 12); /* the time was over */
+    assert_int_equal(coalesce_for(&c), 9);
+    coalesce_ended(&c, 9, 11);
+    assert_int_equal(coalesce_for(&c), 10);
+}
+
+/* Ever less often while it is in vain. */
+static void
+a_ring_coalesces_little_where_all_is_slow(void **state)
+{
+    (void)state;
+    struct coalesce c     = { .us = 500, .clients = 128 };
+    int             times = 0;
+
+    for (int i = 0; i < 10000; i++)
+        if (coalesce_for(&c) > 1) {
+            times++;
+            coalesce_ended(&c, 4, 3);
+        }
+    assert_in_range(times, COALESCE_MISSED_MAX, 2 * COALESCE_MISSED_MAX);
+    while (coalesce_for(&c) == 1)
+        ;
+    coalesce_ended(&c, 4, 4);
+    assert_int_equal(coalesce_for(&c), 5);
+}
+
+/* Those that come alone are not left lying; nor is a timer late by more than the wait. */
+static void
+what_comes_alone_is_handled(void **state)
+{
+    (void)state;
+    struct ring_watch watch;
+    int      fd  = eventfd(0, EFD_CLOEXEC);
+    uint64_t one = 1;
+
+    fired = 0;
+    rig_open((struct ring_config){ .coalesce_us = 2000 });
+    ring_watch_fd(ring, &watch, fd, note_fired);
+    ring_expect(ring, 1000);
+    for (int i = 1; i <= 5; i++) {
+        assert_int_equal(write(fd, &one, 8), 8);
+        UNTIL(fired == i);
+        turns(2);
+        assert_int_equal(fired, i);
+    }
+    UNTIL(!watch.op.armed);
+    close(fd);
+    rig_close();
+}
+
 /* Each worker makes its own after the fork. */
 static void
 a_ring_works_in_a_child(void **state)
@@ -348,6 +422,9 @@ main(void)
         cmocka_unit_test(a_refusing_kernel_is_explained),
         cmocka_unit_test(a_turn_is_one_system_call),
         cmocka_unit_test(an_idle_ring_spins_little),
+        cmocka_unit_test(a_ring_coalesces_where_much_is_expected),
+        cmocka_unit_test(a_ring_coalesces_little_where_all_is_slow),
+        cmocka_unit_test(what_comes_alone_is_handled),
         cmocka_unit_test(a_ring_works_in_a_child),
         cmocka_unit_test(an_idle_stream_is_small),
     };

@@ -53,6 +53,8 @@ struct context {
     struct list        closing; /* backends whose operations have not all ended */
     struct list        clients;
     uint32_t           n_clients;
+    uint32_t           n_active; /* of them have sent a command since the last tick */
+    uint32_t           ticks;
     uint32_t          *free_rows;   /* of the slot's process list; room for all of them */
     uint32_t           n_free_rows;
     const int         *pokes;       /* [conf.workers] eventfds, one per worker */

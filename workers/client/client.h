@@ -102,6 +102,7 @@ struct client {
     uint64_t             claimed; /* capabilities that the client and we have */
     struct prepared     *preparing, *executing, *fetching; /* of `stmts` */
     uint64_t             active_ms; /* when the last command came, or was answered */
+    uint32_t             active_tick; /* context.ticks when the last command came */
     uint64_t             started_ms; /* when the statement under way began */
     uint64_t             user_key; /* counted as one of the user's; 0: not */
     bool                 grace;   /* the server may end the statement, which is late */

@@ -525,6 +525,10 @@ client_dispatch(struct client *c, struct span payload)
     uint64_t now = ring_now_ms(c->ctx->ring);
 
     c->active_ms = now;
+    if (c->active_tick != c->ctx->ticks) {
+        c->active_tick = c->ctx->ticks;
+        c->ctx->n_active++;
+    }
     client_command(c->ctx->slot, c->row, payload.ptr[0], c->session.pins.set,
                    shown_text(c, payload), now);
     for (size_t i = 0; i < countof(commands); i++)
