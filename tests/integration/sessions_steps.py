@@ -227,7 +227,7 @@ class Maker:
         ])
 
     def for_one(self):
-        """What SET STATEMENT may set, without warnings: those are not told (README)."""
+        """What SET STATEMENT may set, without warnings: those are not told (shardd-sql(7))."""
         name = self.any(*sorted(SETTINGS.keys() - NOT_FOR_ONE))
         return f"{name} = {self.any(*SETTINGS[name])}"
 

@@ -65,7 +65,7 @@ def test_who_what_before_after_result(c):
 
 
 def test_anybody_can_check_the_chain(c):
-    """As the README says: with sha256sum, without any of our code."""
+    """As the manual says: with sha256sum, without any of our code."""
     prev, n = "0" * 64, 0
     for line in "".join(f.read_text() for f in files(c)).splitlines():
         own, _, rest = line.rpartition(',"hash":"')

@@ -168,7 +168,7 @@ class Client:
     def step(self):
         sql = self.statement()
         if sql == "SELECT FOUND_ROWS()" and (self.called or self.nothing):
-            return False  # what a routine reads, and whether it reads, is not known (README)
+            return False  # what a routine reads, and whether it reads, is not known (shardd-sql(7))
         self.called = sql.startswith("CALL") or self.called and not sql.startswith("SELECT")
         self.history.append(sql)
         ours, theirs = (Seen(c, sql) for c in self.pair)
@@ -251,7 +251,7 @@ def stage(scratch):
 
 def test_found_rows_of_nothing(stage):
     """What FOUND_ROWS() is after an aggregate of no rows is the optimizer's: after equal answers
-    of one table a server says 1, or what it was before. Here it is 1 (README)."""
+    of one table a server says 1, or what it was before. Here it is 1 (shardd-sql(7))."""
     cluster, plain = stage
     for where, at_once in (cluster, 1), (plain, 8):
         with where.connect(db="many") as c, c.cursor() as cursor:

@@ -165,6 +165,7 @@ def test_install_and_uninstall(tmp_path):
     assert files == {
         "usr/sbin/shardd", "usr/sbin/shardctl", "usr/share/man/man8/shardd.8",
         "usr/share/man/man8/shardctl.8", "usr/share/man/man5/shardd.conf.5",
+        "usr/share/man/man7/shardd-operations.7", "usr/share/man/man7/shardd-sql.7",
         "usr/lib/systemd/system/shardd.service", "usr/lib/systemd/system/shardctl.service",
         "usr/lib/systemd/system/shardd-mariadb@.service",
         "usr/share/polkit-1/rules.d/shardd.rules",
