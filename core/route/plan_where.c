@@ -427,6 +427,14 @@ where_groups_by_key(struct planner *p, struct scope *s, struct query *q)
     return false;
 }
 
+/* Is the key one of the columns that `*` stands for? */
+static bool
+star_has_key(const struct instance *i)
+{
+    return i->derived != NULL ? i->key < i->derived->n_items
+                              : i->table == NULL || !i->table->columns[i->key].invisible;
+}
+
 bool
 where_items_have_key(struct planner *p, struct scope *s, struct query *q)
 {
@@ -434,8 +442,7 @@ where_items_have_key(struct planner *p, struct scope *s, struct query *q)
         struct expr *e = bare(item->expr);
         if (e->kind == EXPR_STAR)
             for (struct instance *i = s->first; i != NULL; i = i->next)
-                if (instance_sharded(i) && i->region == s->region &&
-                    (i->derived == NULL || i->key < i->derived->n_items) &&
+                if (instance_sharded(i) && i->region == s->region && star_has_key(i) &&
                     (e->path == NULL || e->path->table.ptr == NULL ||
                      span_equal_nocase(e->path->table, i->alias)))
                     return true;

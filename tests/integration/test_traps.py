@@ -200,3 +200,24 @@ def test_numbers_of_an_invisible_column(both):
     for sql in HIDDEN:
         assert both.compare(sql.replace("DISTINCT id", "DISTINCT `i``d`")).error is None, sql
     both.run("DROP TABLE hidden")
+
+
+UNSEEN = [
+    "SELECT DISTINCT * FROM unseen", "SELECT DISTINCT u.* FROM unseen u",
+    "SELECT DISTINCT * FROM unseen LIMIT 5", "SELECT DISTINCT *, n + 1 FROM unseen",
+    "SELECT DISTINCT a.* FROM unseen a JOIN unseen b ON a.id = b.id",
+    "SELECT DISTINCT a.*, b.n FROM unseen a JOIN unseen b USING (id)",
+    "SELECT DISTINCT * FROM (SELECT * FROM unseen) d",
+    "SELECT * FROM unseen UNION SELECT * FROM unseen",
+    "SELECT DISTINCT *, id FROM unseen", "SELECT COUNT(*) FROM (SELECT DISTINCT * FROM unseen) d",
+]
+
+
+def test_a_star_leaves_an_invisible_key_out(both):
+    """Rows that are alike but for the key were not made one."""
+    both.run("CREATE TABLE unseen (id INT INVISIBLE PRIMARY KEY AUTO_INCREMENT, n INT)")
+    both.run("INSERT INTO unseen (n) VALUES (1), (2), (1), (2), (1), (NULL), (NULL), (NULL)")
+    for sql in UNSEEN:
+        got = both.compare(sql)
+        assert got.error is None, (sql, got.error)
+    both.run("DROP TABLE unseen")
