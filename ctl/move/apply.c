@@ -99,6 +99,26 @@ open_one(struct apply *a, struct server *s, uint32_t shard, int *fd, struct sql_
     return true;
 }
 
+/* Asked of each new connection: another server may have become the primary. */
+static bool
+fires_none(const struct apply *a, struct server *s, struct sql_error *error)
+{
+    char run[16];
+    bool any = false;
+
+    for (unsigned i = 0; i < a->move->n_tables; i++)
+        any = any || a->move->tables[i].before->triggers != TRIGGERS_NONE;
+    if (!any)
+        return true;
+    if (!server_value(s, run, sizeof(run), error, "SELECT @@GLOBAL.slave_run_triggers_for_rbr"))
+        return false;
+    return strcmp(run, "NO") == 0 ||
+           sql_error_set(error, APPLY_FATAL, "shardd: shard %s has slave_run_triggers_for_rbr = "
+                         "%s, by which moved rows would fire triggers once more; SET GLOBAL "
+                         "slave_run_triggers_for_rbr = 'NO' there, and put it into my.cnf",
+                         s->name, run);
+}
+
 bool
 apply_origin(struct apply *a, struct sql_error *error)
 {
@@ -187,7 +207,8 @@ connect_all(struct apply *a, struct sql_error *error)
     if (a->server.mysql)
         return true;
     a->described = false;
-    if (open_one(a, &a->server, a->target, &a->fd_target, error) && refresh(a, error))
+    if (open_one(a, &a->server, a->target, &a->fd_target, error) &&
+        fires_none(a, &a->server, error) && refresh(a, error))
         return true;
     close_all(a);
     return false;

@@ -3,7 +3,9 @@
  *   primary key         a row of the binlog is found by it
  *   InnoDB              snapshots and transactions
  *   cascades            rows that a foreign key changes are not in the binlog
- *   triggers            copied rows would fire them once more
+ *   triggers            copied rows would fire them once more, and removed ones too; those of
+ *                       UPDATE alone, on every shard, meet no row of the mover: apply.c writes
+ *                       row events, for which the servers must run none
  *   system versioning   history has no place in a copy
  *   ROW, FULL images    the binlog has whole rows
  *   same definition     an image of a row fits into the target's table
@@ -150,13 +152,43 @@ static const char cascades_sql[] =
     " WHERE UPDATE_RULE NOT IN ('RESTRICT', 'NO ACTION')"
     " OR DELETE_RULE NOT IN ('RESTRICT', 'NO ACTION')";
 static const char triggers_sql[] =
-    "SELECT EVENT_OBJECT_SCHEMA, EVENT_OBJECT_TABLE, TRIGGER_NAME"
+    "SELECT EVENT_OBJECT_SCHEMA, EVENT_OBJECT_TABLE, TRIGGER_NAME, EVENT_MANIPULATION"
     " FROM information_schema.TRIGGERS"
-    " WHERE TRIGGER_NAME NOT LIKE 'shardd lookup %'"; /* do nothing unasked: lookup.h */
+    " WHERE TRIGGER_NAME NOT LIKE 'shardd lookup %'" /* do nothing unasked: lookup.h */
+    " ORDER BY EVENT_MANIPULATION <> 'UPDATE'"; /* by_table() keeps a table's last */
 
 struct seen {
     json_t *tables, *keys, *cascades, *triggers;
 };
+
+/* The rows of a sharded table that stays what it is, and `bad` is one of its triggers: one of
+ * INSERT or DELETE, if there is any. */
+static bool
+check_triggers(struct check *k, const json_t *object, const json_t *bad)
+{
+    const char *db = model_text(object, "database"), *table = model_text(object, "name");
+    char        run[16];
+
+    if (model_triggers(object) != TRIGGERS_OWN_ROW ||
+        strcmp(model_text(k->spec, "verb"), "table") == 0)
+        return refuse(k, "%s.%s has the trigger %s, which copied rows would fire again; keep its "
+                      "text (SHOW CREATE TRIGGER), drop it for the time of the move, and create "
+                      "it again afterwards", db, table, server_cell(bad, 2));
+    if (strcmp(server_cell(bad, 3), "UPDATE") != 0)
+        return refuse(k, "%s.%s has the %s trigger %s, which rows would fire again as they are "
+                      "%s; keep its text (SHOW CREATE TRIGGER), drop it for the time of the move, "
+                      "and create it again afterwards (triggers of UPDATE may stay)", db, table,
+                      server_cell(bad, 3), server_cell(bad, 2),
+                      strcmp(server_cell(bad, 3), "INSERT") == 0 ? "copied" : "removed where they "
+                      "were");
+    if (!server_value(&k->s, run, sizeof(run), k->error,
+                      "SELECT @@GLOBAL.slave_run_triggers_for_rbr"))
+        return false;
+    return strcmp(run, "NO") == 0 ||
+           refuse(k, "%s.%s has triggers, and %s has slave_run_triggers_for_rbr = %s, by which "
+                  "moved rows would fire them again; SET GLOBAL slave_run_triggers_for_rbr = 'NO' "
+                  "there, and put it into my.cnf", db, table, k->s.name, run);
+}
 
 static bool
 check_table(struct check *k, const struct seen *seen, const char *name, const json_t *object)
@@ -181,10 +213,8 @@ check_table(struct check *k, const struct seen *seen, const char *name, const js
         return refuse(k, "the foreign key %s of %s.%s changes rows by itself (ON UPDATE %s ON "
                       "DELETE %s), which the binlog does not have; use RESTRICT",
                       server_cell(bad, 2), db, table, server_cell(bad, 3), server_cell(bad, 4));
-    if ((bad = json_object_get(seen->triggers, name)))
-        return refuse(k, "%s.%s has the trigger %s, which copied rows would fire again; drop it "
-                      "for the time of the move", db, table, server_cell(bad, 2));
-    return true;
+    bad = json_object_get(seen->triggers, name);
+    return !bad || check_triggers(k, object, bad);
 }
 
 /* A definition without the number that AUTO_INCREMENT is at, which differs. */

@@ -7,13 +7,15 @@
 #include "ctl/catalog/model.h"
 #include "ctl/catalog/model_routine.h"
 #include "ctl/job/code_uses.h"
+#include "ctl/job/lookup.h"
 
 static const char code_sql[] =
-    "SELECT ROUTINE_TYPE, ROUTINE_SCHEMA, ROUTINE_NAME, ROUTINE_DEFINITION"
+    "SELECT ROUTINE_TYPE, ROUTINE_SCHEMA, ROUTINE_NAME, ROUTINE_DEFINITION, '' AS of_table"
     " FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA NOT IN " CODE_OTHERS
-    " UNION ALL SELECT 'TRIGGER', TRIGGER_SCHEMA, TRIGGER_NAME, ACTION_STATEMENT"
+    " UNION ALL SELECT 'TRIGGER', TRIGGER_SCHEMA, TRIGGER_NAME, ACTION_STATEMENT,"
+    " EVENT_OBJECT_TABLE"
     " FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA NOT IN " CODE_OTHERS
-    " UNION ALL SELECT 'EVENT', EVENT_SCHEMA, EVENT_NAME, EVENT_DEFINITION"
+    " UNION ALL SELECT 'EVENT', EVENT_SCHEMA, EVENT_NAME, EVENT_DEFINITION, ''"
     " FROM information_schema.EVENTS WHERE EVENT_SCHEMA NOT IN " CODE_OTHERS;
 
 static bool
@@ -81,9 +83,24 @@ uses_none(struct cluster *c, const char *database, const char *table, struct sql
     return ok;
 }
 
+/* Those of sharded tables are: what prepare.c says of them is another matter. */
+static bool
+trigger_everywhere(struct cluster *c, const char *database, const json_t *row)
+{
+    char   *name  = catalog_table_name(database, server_cell(row, 4));
+    json_t *table = catalog_get(c->catalog, CATALOG_TABLE, name, NULL);
+    bool    is    = strcmp(model_text(table, "kind"), "sharded") == 0 &&
+              (model_triggers(table) == TRIGGERS_OWN_ROW ||
+               lookup_is_trigger(server_cell(row, 2)));
+
+    json_decref(table);
+    free(name);
+    return is;
+}
+
 /* It has come, or comes, to every shard. */
 static bool
-is_everywhere(const json_t *database, const json_t *row)
+routine_everywhere(const json_t *database, const json_t *row)
 {
     bool        procedure = strcasecmp(server_cell(row, 0), "PROCEDURE") == 0;
     bool        function  = strcasecmp(server_cell(row, 0), "FUNCTION") == 0;
@@ -108,7 +125,9 @@ uses_no_code(struct cluster *c, struct server *home, const char *database,
     size_t  i;
 
     json_array_foreach(rows, i, row)
-        if (ok && !is_everywhere(object, row))
+        if (ok && !routine_everywhere(object, row) &&
+            !(strcmp(server_cell(row, 0), "TRIGGER") == 0 &&
+              trigger_everywhere(c, database, row)))
             ok = sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: the %s %s.%s lives on shard %s, "
                                "the home of its database, and does not move with it; drop it "
                                "first, and make it again afterwards", server_cell(row, 0),

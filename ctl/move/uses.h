@@ -14,8 +14,8 @@
 bool uses_none(struct cluster *c, const char *database, const char *table,
                struct sql_error *error) must_check;
 
-/* False with a sentence: the database has code at its home, other than functions that are on
- * every shard. */
+/* False with a sentence: the database has code at its home, other than functions and triggers that
+ * are on every shard. */
 bool uses_no_code(struct cluster *c, struct server *home, const char *database,
                   struct sql_error *error) must_check;
 

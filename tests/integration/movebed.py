@@ -5,6 +5,9 @@
     Mover     carries money between accounts of several shards, two to a transaction
     Watcher   reads sums and counts over all shards: they never change
 
+With UPDATE_TRIGGERS each UPDATE leaves another number than it would if one of them fired once more
+or not at all.
+
 Any error that an application sees is a failure, but those that it asks for itself.
 """
 import contextlib
@@ -21,6 +24,13 @@ from testbed import alive, programs, wait_for
 
 ACCOUNTS, START = 300, 1000
 ROWS = 400  # of each writer
+UPDATE_TRIGGERS = (
+    "CREATE TRIGGER kv_u1 BEFORE UPDATE ON kv FOR EACH ROW SET NEW.n = NEW.n + 100",
+    "CREATE TRIGGER kv_u2 BEFORE UPDATE ON kv FOR EACH ROW FOLLOWS kv_u1"
+    " SET NEW.n = NEW.n % 9973 * 3",
+    "CREATE TRIGGER kv_u3 AFTER UPDATE ON kv FOR EACH ROW IF NEW.n % 3 <> 0 THEN"
+    " SIGNAL SQLSTATE '45000'; END IF",
+)
 NEW_SHARD = 1412  # a shard came after the snapshot was opened: to be opened again
 
 
@@ -135,12 +145,14 @@ class Watcher(Load):
 
 
 class Bed:
-    def __init__(self, cluster, plain, writers=3, movers=2, watchers=1, pause=0.002):
+    def __init__(self, cluster, plain, writers=3, movers=2, watchers=1, pause=0.002, triggers=()):
         self.cluster, self.plain, self.pause = cluster, plain, pause
         self.stop, self.hold = threading.Event(), threading.Event()
         for server in cluster, plain:
             for sql in ("CREATE TABLE kv (id BIGINT PRIMARY KEY, v VARCHAR(200), n INT)",
                         "CREATE TABLE `lines` (id BIGINT PRIMARY KEY, v VARCHAR(50))"):
+                server.sql(sql, db="app")
+            for sql in triggers:
                 server.sql(sql, db="app")
         cluster.sql("CREATE TABLE accounts (id BIGINT PRIMARY KEY, n BIGINT NOT NULL)")
         cluster.sql("INSERT INTO accounts VALUES " +

@@ -53,7 +53,7 @@ def leftovers(c):
 
 
 def test_everything_under_load(c, mirror):
-    bed = movebed.Bed(c, mirror)
+    bed = movebed.Bed(c, mirror, triggers=movebed.UPDATE_TRIGGERS)
     bed.start()
     try:
         first = reshard(c, "reshard split", "shard-1")
