@@ -78,7 +78,7 @@ struct blob_table {
     struct blob_ref hide, view_text;
     uint32_t        view_collation;
     uint16_t        view_expands, view_unchecked;
-    uint32_t        triggers, unused;
+    uint32_t        triggers, view_materialized;
     struct blob_ref lookups; /* "COLUMN FILLING TABLE\n" each; FILLING: 0 or 1 */
 };
 

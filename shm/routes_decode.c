@@ -381,7 +381,8 @@ table_check(struct decoder *d, const struct blob_table *b, const struct route_ta
                 (sharded || (b->hide.len == 0 && b->triggers == TRIGGERS_NONE)) &&
                 b->triggers <= TRIGGERS_CHANGING &&
                 (b->kind == TABLE_VIEW || (b->view_text.len == 0 && b->view_expands == 0 &&
-                                            b->view_unchecked == 0)) &&
+                                            b->view_unchecked == 0 &&
+                                            b->view_materialized == 0)) &&
                 b->view_collation <= UINT16_MAX &&
                 (b->auto_increment < b->n_columns || b->auto_increment == ROUTES_NONE);
 
@@ -445,6 +446,7 @@ table_decode(struct decoder *d, struct route_table *tables, uint32_t i,
     t->view_collation = (uint16_t)b->view_collation;
     t->view_expands   = b->view_expands != 0;
     t->view_unchecked = b->view_unchecked != 0;
+    t->view_materialized = b->view_materialized != 0;
     t->triggers       = (enum route_triggers)b->triggers;
     d->r->fenced |= t->fenced;
     return blob_lookups(d->arena, lookups, b->n_columns, t, d->err) && columns_decode(d, b, t);

@@ -197,7 +197,7 @@ encode_tables(struct encoder *e)
             .n_columns = t->n_columns, .first_column = columns, .fenced = t->fenced,
             .hide = ref(e, t->hide), .view_text = ref(e, t->view_text),
             .view_collation = t->view_collation, .view_expands = t->view_expands,
-            .view_unchecked = t->view_unchecked,
+            .view_unchecked = t->view_unchecked, .view_materialized = t->view_materialized,
             .triggers = t->triggers,
             .lookups = encode_lookups(e, t),
         };

@@ -4,7 +4,6 @@
 
 enum {
     ERR_UNKNOWN_COLUMN = 1054, ERR_NOT_UPDATABLE = 1348, ERR_SEVERAL_TABLES = 1393,
-    ERR_NOT_INSERTABLE = 1471,
 };
 
 /* ---- columns of the view ---- */

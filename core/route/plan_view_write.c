@@ -432,6 +432,40 @@ call_it(struct view_writer *w)
            names_clear(w, w->alias, s->kind != STMT_INSERT);
 }
 
+/* It is what the statement changes, and not only read beside that. */
+static bool
+is_target(const struct view_writer *w)
+{
+    const struct stmt *s = w->p->stmt;
+    if (s->kind == STMT_INSERT || w->single)
+        return true;
+    const struct assignment *a = s->kind == STMT_UPDATE ? s->update->set : NULL;
+    const struct table_item *t = s->kind == STMT_DELETE ? s->delete->targets : NULL;
+    for (; a != NULL; a = a->next)
+        if (span_equal_nocase(a->column.table, w->alias))
+            return true;
+    for (; t != NULL; t = t->next)
+        if (span_equal_nocase(t->table.name, w->alias))
+            return true;
+    return false;
+}
+
+/* As a server says it. */
+static bool
+is_merged(struct planner *p, const struct view_writer *w)
+{
+    enum stmt_kind kind = p->stmt->kind;
+    const char    *verb = kind == STMT_INSERT ? "INSERT" : kind == STMT_UPDATE ? "UPDATE" : "DELETE";
+
+    if (!w->view->view_materialized || !is_target(w))
+        return true;
+    p->refused    = false;
+    p->out->error = (struct sql_error){ 0 };
+    return refuse(p, kind == STMT_INSERT ? ERR_NOT_INSERTABLE : ERR_NOT_UPDATABLE_TABLE,
+                  "The target table %.*s of the %s is not %s", SHOWN(w->alias), verb,
+                  kind == STMT_INSERT ? "insertable-into" : "updatable");
+}
+
 static bool
 is_unchecked(struct planner *p, const struct view_writer *w)
 {
@@ -450,7 +484,7 @@ view_write(struct planner *p)
 {
     struct view_writer      w    = { .p = p };
     const struct path *path = find_path(&w);
-    if (path == NULL || !view_is_sayable(p, w.view) || !open_view(&w))
+    if (path == NULL || !is_merged(p, &w) || !view_is_sayable(p, w.view) || !open_view(&w))
         return false;
     find_blocks(&w);
     if (!call_it(&w) || may_lack(w.tree, w.ref) || !is_unchecked(p, &w))

@@ -110,6 +110,8 @@ struct route_table {
     uint16_t                   view_collation; /* collation_connection of who made it */
     bool                       view_unchecked; /* TABLE_VIEW: it has no CHECK OPTION; false:
                                                   it has, or that is not known */
+    bool                       view_materialized; /* TABLE_VIEW: ALGORITHM = TEMPTABLE, so it is
+                                                     not written */
     bool                       view_expands; /* no server has what it means: only its SELECT,
                                                 in its place, has. view_kind is TABLE_GLOBAL */
     enum route_triggers        triggers;  /* TABLE_SHARDED */

@@ -5,6 +5,8 @@
 
 #include "core/route/plan_internal.h"
 
+enum { ERR_NOT_UPDATABLE_TABLE = 1288, ERR_NOT_INSERTABLE = 1471 };
+
 struct view_edit_at {
     struct range range; /* of the statement */
     struct span  words; /* in its place */

@@ -33,7 +33,8 @@
  *                  ("own row" or "changing", see route_triggers; absent: none); of a view
  *                  view_text (its SELECT as the server has it), view_collation (id; absent:
  *                  neither is known), expands (see route_table.view_expands), view_unchecked (it
- *                  has no CHECK OPTION; false: it has, or that is not known)
+ *                  has no CHECK OPTION; false: it has, or that is not known), view_materialized
+ *                  (it has ALGORITHM = TEMPTABLE; false: not, or that is not known)
  *   user/NAME      name, plugin (absent: mysql_native_password), verifier (hex digits),
  *                  old_verifier (also good; "" or absent: none), has_password, admin, secret,
  *                  commit, consistency, token, the limits of user.h, locked (nobody logs in),

@@ -424,6 +424,7 @@ build_table(struct builder *b, const char *name, const json_t *object, struct ro
         .view_collation = (uint16_t)model_number(object, "view_collation"),
         .view_expands   = model_flag(object, "expands"),
         .view_unchecked = model_flag(object, "view_unchecked"),
+        .view_materialized = model_flag(object, "view_materialized"),
     };
     if (b->move)
         build_move(b, name, table);

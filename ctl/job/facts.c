@@ -242,6 +242,8 @@ facts_view(const json_t *facts, json_t *object)
     model_set(object, "view_text", model_text(facts, "view_text"));
     json_object_set_new(object, "view_unchecked",
                         json_boolean(model_flag(facts, "view_unchecked")));
+    json_object_set_new(object, "view_materialized",
+                        json_boolean(model_flag(facts, "view_materialized")));
     json_object_set_new(object, "view_collation",
                         json_integer(model_number(facts, "view_collation")));
 }

@@ -125,8 +125,8 @@ bool
 view_text_read(struct server *s, const char *database, const char *view, json_t *facts,
                struct sql_error *error)
 {
-    json_t *rows = server_rows(s, error, "SELECT VIEW_DEFINITION, %s, CHECK_OPTION FROM (SELECT"
-                               " VIEW_DEFINITION, CHECK_OPTION,"
+    json_t *rows = server_rows(s, error, "SELECT VIEW_DEFINITION, %s, CHECK_OPTION, ALGORITHM"
+                               " FROM (SELECT VIEW_DEFINITION, CHECK_OPTION, ALGORITHM,"
                                " COLLATION_CONNECTION AS COLLATION_NAME"
                                " FROM information_schema.VIEWS WHERE TABLE_SCHEMA = %s"
                                " AND TABLE_NAME = %s) c", facts_collation_id(s),
@@ -139,6 +139,8 @@ view_text_read(struct server *s, const char *database, const char *view, json_t 
                             json_integer(strtoll(server_cell(row, 1), NULL, 10)));
         json_object_set_new(facts, "view_unchecked",
                             json_boolean(strcmp(server_cell(row, 2), "NONE") == 0));
+        json_object_set_new(facts, "view_materialized",
+                            json_boolean(strcmp(server_cell(row, 3), "TEMPTABLE") == 0));
     }
     json_decref(rows);
     const char *text = model_text(facts, "view_text");

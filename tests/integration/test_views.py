@@ -183,6 +183,19 @@ WRITES = [
     "UPDATE old_cities SET name = CONCAT(name, '!')",
     "INSERT INTO old_cities VALUES ('Genf')",
     "DELETE FROM old_cities WHERE name > 'R'",
+    "UPDATE temporaries SET id = id + 100",
+    "UPDATE temporaries SET age = 5 WHERE id = 1",
+    "UPDATE temporaries t, orders o SET t.age = 5 WHERE o.user_id = t.id",
+    "UPDATE temporaries t, orders o SET o.cents = 5 WHERE o.user_id = t.id",
+    "INSERT INTO temporaries VALUES (90, 5)",
+    "REPLACE INTO temporaries VALUES (90, 5), (91, 6)",
+    "INSERT INTO temporaries SELECT id + 90, age FROM users",
+    "INSERT INTO above_temporaries (id) VALUES (90)",
+    "DELETE FROM temporaries",
+    "DELETE t FROM temporaries t, orders o WHERE o.user_id = t.id",
+    "DELETE o FROM temporaries t, orders o WHERE o.user_id = t.id",
+    "UPDATE temporary_cities SET name = 'x'",
+    "INSERT INTO temporary_cities VALUES ('Genf')",
 ]
 WRITTEN = [
     "CREATE VIEW places (who, town, years, double_years) AS SELECT id, city, age, age * 2 FROM "
@@ -195,6 +208,9 @@ WRITTEN = [
     "CREATE VIEW keyless AS SELECT city FROM users",
     "CREATE VIEW some_words AS SELECT * FROM words_of",
     "CREATE VIEW old_cities AS SELECT name FROM cities WHERE name <> 'Bern'",
+    "CREATE ALGORITHM=TEMPTABLE VIEW temporaries AS SELECT id, age FROM users",
+    "CREATE VIEW above_temporaries AS SELECT id, age FROM temporaries",
+    "CREATE ALGORITHM=TEMPTABLE VIEW temporary_cities AS SELECT name FROM cities",
 ]
 
 
@@ -223,7 +239,8 @@ def test_writes(both):
                 "VALUES (5)"):
         with pytest.raises(pymysql.err.MySQLError, match="shardd"):
             both.cluster.sql(sql, db="viewed")
-    both.run("DROP VIEW " + ", ".join(sql.split()[2] for sql in WRITTEN))
+    both.run("DROP VIEW " + ", ".join(
+        sql[:sql.index(" AS ")].split("VIEW ")[1].split()[0] for sql in WRITTEN))
     both.run("DROP TABLE words_of")
 
 
