@@ -141,9 +141,10 @@ scope_of(const struct planner *p, const struct query *q)
 
 /* Rows of it are rows of its tables, all that its WHERE leaves. */
 static bool
-is_simple(const struct query *q)
+is_simple(const struct scope *s)
 {
-    return q->kind == QUERY_BLOCK && q->group_by == NULL && q->having == NULL &&
+    const struct query *q = s->query;
+    return !s->aggregated && q->kind == QUERY_BLOCK && q->group_by == NULL && q->having == NULL &&
            q->limit == NULL && q->order_by == NULL && !query_aggregates(q);
 }
 
@@ -177,7 +178,7 @@ see_in(struct joins *j, const struct expr *e)
         return;
     if (x->region == j->c->region)
         add_edge(j, x, x_column, y, y_column);
-    if (y->region == s->region && is_simple(q))
+    if (y->region == s->region && is_simple(s))
         add_edge(j, y, y_column, x, x_column);
 }
 
@@ -198,7 +199,7 @@ see_exists(struct joins *j, const struct expr *e)
 {
     const struct query *q = e->args->kind == EXPR_SUBQUERY ? e->args->query : NULL;
     const struct scope *s = q == NULL ? NULL : scope_of(j->p, q);
-    if (s != NULL && is_simple(q) && q->where != NULL)
+    if (s != NULL && is_simple(s) && q->where != NULL)
         see_exists_equal(j, s, q->where);
 }
 

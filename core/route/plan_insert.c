@@ -356,7 +356,7 @@ insert_query_sharded(struct maker *m, struct scope *source)
         !where_is_key(p, from, column) || q->limit != NULL ||
         (q->order_by != NULL && m->in->returning != NULL) ||
         (q->group_by != NULL ? !where_groups_by_key(p, source, q)
-                             : query_aggregates(q)) ||
+                             : query_aggregates(q) || source->aggregated) ||
         (p->stmt->flags & (STMT_HAS_WINDOW | STMT_HAS_ROWNUM)) != 0) {
         NOT_YET(p, "shardd: INSERT ... SELECT into the sharded table '%.*s' is possible only where "
                    "its key '%.*s' is copied from the key of a sharded table, as it is, so that "

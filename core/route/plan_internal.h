@@ -2,7 +2,8 @@
  *
  * plan.c        dispatch, refusals, names
  * plan_scope.c  which tables a statement uses, what its column names mean
- * plan_function.c  which functions are the server's own
+ * plan_function.h  which functions are the server's own
+ * plan_outer.c  aggregate functions of rows further out
  * plan_numbers.c  tables that every server makes up: seq_1_to_9
  * plan_stateless.c  which reads need nothing of their connection
  * plan_where.c  which equalities hold: keys fixed, tables joined on the key
@@ -27,6 +28,7 @@
 
 #include "core/route/information.h"
 #include "core/route/plan.h"
+#include "core/route/plan_function.h"
 #include "core/sql/digest.h"
 #include "core/sql/parse.h"
 
@@ -49,6 +51,7 @@ struct scope {
                                      have is that of which one? */
     struct instance *first, *last;
     struct cte_scope *ctes;
+    bool             aggregated; /* by a subquery's aggregate function of its columns, perhaps */
     bool             hidden;   /* hide_make() has told it */
     struct scope    *next_all; /* planner.scopes */
 };
@@ -193,6 +196,12 @@ bool scope_from(struct planner *p, struct scope *s, struct table_ref *ref, struc
 bool scope_expr(struct planner *p, struct scope *s, struct expr *e);
 void scope_cte(struct planner *p, struct scope *s, const struct cte *list, bool recursive);
 
+/* Of this block? */
+bool scope_has(const struct scope *s, const struct instance *i);
+
+/* plan_outer.c: an expression of the block that may be an aggregate function of others' rows. */
+void scope_see_aggregate(struct scope *s, const struct expr *e);
+
 /* The column a name means, or NULL when that is not known for sure. `index`: its
  * number in the table (or in the derived table's items). */
 struct instance *scope_column(const struct scope *s, const struct path *path, uint32_t *index);
@@ -211,18 +220,6 @@ instance_sharded(const struct instance *i)
 {
     return i->key != ROUTES_NONE;
 }
-
-/* plan_function.c: not a stored function, which may read any table. */
-bool function_is_builtin(const struct func *f);
-
-/* What is known of a stored function, by the name that the statement has for it. */
-enum function_class function_class_of(const struct planner *p, const struct func *f);
-
-/* One of the server's own, or a stored one of its arguments alone. */
-bool function_is_plain(const struct planner *p, const struct func *f);
-
-/* NEXTVAL(), LASTVAL(), SETVAL() */
-bool function_is_of_sequence(const struct func *f);
 
 /* plan_stateless.c: see plan.stateless. */
 bool plan_is_stateless(const struct planner *p);

@@ -292,6 +292,9 @@ plan_scatter(struct planner *p, struct query *q, struct scope *s)
         if (item->expr->kind == EXPR_STAR && c.star_at == UINT32_MAX)
             c.star_at = at;
     bool local   = q->group_by != NULL && where_groups_by_key(p, s, q);
+    if (s->aggregated && !local)
+        return NOT_YET(p, "shardd: an aggregate function in a subquery that is one of the rows "
+                          "around it is not supported over several shards yet; give the key");
     bool grouped = !local && (q->group_by != NULL || query_aggregates(q));
     bool distinct = q->distinct && (grouped || local || !where_items_have_key(p, s, q));
     if ((grouped && !group_plan(&c)) || !order_keys(&c, grouped))

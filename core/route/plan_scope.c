@@ -375,7 +375,8 @@ learn_in(struct planner *p, struct scope *s, struct expr *e, struct query *q, st
     struct expr *x = bare(e->args);
     if (q->kind != QUERY_BLOCK || q->items == NULL || q->items->next != NULL || q->limit != NULL)
         return;
-    if (q->group_by != NULL ? !where_groups_by_key(p, inner, q) : query_aggregates(q))
+    if (q->group_by != NULL ? !where_groups_by_key(p, inner, q)
+                            : query_aggregates(q) || inner->aggregated)
         return;
     struct expr *y = bare(q->items->expr);
     uint32_t     x_column, y_column;
@@ -437,6 +438,7 @@ visit_subquery(struct visitor *v, struct expr *e)
 {
     struct walk  *w = v->context;
     struct scope *inner;
+    scope_see_aggregate(w->s, e);
     if (e->kind == EXPR_FUNC && !function_is_builtin(e->func))
         w->ok = w->ok && scope_stored(w->p, e->func);
     if (e->kind == EXPR_IN && e->n_args == 2 && e->args->next->kind == EXPR_SUBQUERY) {

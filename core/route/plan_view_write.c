@@ -455,7 +455,8 @@ static bool
 is_merged(struct planner *p, const struct view_writer *w)
 {
     enum stmt_kind kind = p->stmt->kind;
-    const char    *verb = kind == STMT_INSERT ? "INSERT" : kind == STMT_UPDATE ? "UPDATE" : "DELETE";
+    const char    *verb = kind == STMT_INSERT ? "INSERT"
+                          : kind == STMT_UPDATE ? "UPDATE" : "DELETE";
 
     if (!w->view->view_materialized || !is_target(w))
         return true;

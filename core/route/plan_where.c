@@ -48,8 +48,8 @@ inside(const struct region *r, const struct region *of)
     return false;
 }
 
-static bool
-in_scope(const struct scope *s, const struct instance *i)
+bool
+scope_has(const struct scope *s, const struct instance *i)
 {
     for (const struct instance *at = s->first; at != NULL; at = at->next)
         if (at == i)
@@ -255,7 +255,7 @@ learn_pair(struct planner *p, struct scope *s, struct expr *a, struct expr *b,
     struct instance *x = a->kind == EXPR_COLUMN ? scope_column(s, a->path, &a_column) : NULL;
     struct instance *y = b->kind == EXPR_COLUMN ? scope_column(s, b->path, &b_column) : NULL;
     if (x != NULL && y != NULL) {
-        bool x_here = in_scope(s, x), y_here = in_scope(s, y);
+        bool x_here = scope_has(s, x), y_here = scope_has(s, y);
         if (x_here && y_here)
             where_equal(p, x, a_column, y, b_column, only);
         else if (x_here)
@@ -267,7 +267,7 @@ learn_pair(struct planner *p, struct scope *s, struct expr *a, struct expr *b,
     /* Not only keys: t.other = 5 AND t.other = u.key fixes u. */
     struct instance *column = x != NULL ? x : y;
     struct operand   o;
-    if (only != NULL || column == NULL || !in_scope(s, column) ||
+    if (only != NULL || column == NULL || !scope_has(s, column) ||
         !operand_make(p, x != NULL ? b : a, &o))
         return;
     struct class *c = class_of(node_of(p, column, x != NULL ? a_column : b_column));
@@ -411,7 +411,7 @@ expr_is_key(struct planner *p, struct scope *s, struct query *q, struct expr *e)
     if (e->kind != EXPR_COLUMN)
         return false;
     struct instance *i = scope_column(s, e->path, &column);
-    if (i != NULL && in_scope(s, i))
+    if (i != NULL && scope_has(s, i))
         return i->region == s->region && where_is_key(p, i, column);
     return false;
 }
@@ -460,7 +460,7 @@ where_export(struct planner *p, struct scope *s, struct query *q)
         (p->stmt->flags & (STMT_HAS_WINDOW | STMT_HAS_ROWNUM)) != 0)
         return NULL;
     if (q->group_by != NULL ? !where_groups_by_key(p, s, q)
-                            : query_aggregates(q))
+                            : query_aggregates(q) || s->aggregated)
         return NULL;
     for (struct instance *i = s->first; i != NULL; i = i->next) {
         if (!instance_sharded(i) || i->region != s->region)
