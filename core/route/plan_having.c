@@ -93,6 +93,31 @@ extreme_number(const struct scatter *c, uint32_t column)
     return column;
 }
 
+static bool
+is_column(struct expr *e, struct span name)
+{
+    e = bare(e);
+    return e->kind == EXPR_COLUMN && span_equal_nocase(e->path->name, name);
+}
+
+/* HAVING has the columns of the items and of GROUP BY, and no others. */
+static bool
+is_known(struct scatter *c, const struct expr *column)
+{
+    struct span name = column->path->name;
+    if (c->star_at != UINT32_MAX)
+        return true;
+    for (const struct select_item *item = c->q->items; item != NULL; item = item->next)
+        if (is_column(item->expr, name))
+            return true;
+    for (const struct order_item *o = c->q->group_by; o != NULL; o = o->next)
+        if (is_column(o->expr, name))
+            return true;
+    return refuse(c->p, 1054, "Unknown column '%.*s' in 'HAVING'",
+                  SHOWN(((struct span){ c->p->text.ptr + column->start,
+                                        column->end - column->start })));
+}
+
 static const struct merge_expr *
 column_node(struct scatter *c, struct expr *e, bool any_type)
 {
@@ -114,6 +139,8 @@ column_node(struct scatter *c, struct expr *e, bool any_type)
     uint32_t         column;
     struct expr     *x = bare(item.expr);
     struct instance *i = x->kind == EXPR_COLUMN ? scope_column(c->s, x->path, &column) : NULL;
+    if (i != NULL && !is_known(c, x))
+        return NULL;
     if (i == NULL || (!any_type && !is_numeric(instance_column(i, column))))
         return not_having(c, e);
     if (instance_column(i, column)->type == COLUMN_FLOAT) /* its text has fewer digits */
