@@ -41,16 +41,32 @@ charset_words(struct ddl *d)
     return out;
 }
 
+/* As a server counts them when they go, but for sequences, which the catalog does not know. */
+static uint64_t
+tables_in(struct cluster *c, const char *database)
+{
+    json_t     *all = catalog_all(c->catalog, CATALOG_TABLE), *table;
+    const char *name;
+    uint64_t    n = 0;
+
+    json_object_foreach(all, name, table)
+        n += strcmp(model_text(table, "database"), database) == 0;
+    json_decref(all);
+    return n;
+}
+
 /* CREATE, DROP, ALTER DATABASE have jobs of their own. */
 static bool
 database_drop(struct ddl *d, const char *who, const char *name)
 {
     unsigned warnings = 0;
+    uint64_t n        = tables_in(d->c, name);
     bool     ok = admin_database_drop(d->c, who, name, d->stmt->database->if_exists, &warnings,
                                       d->error);
 
     if (ok && warnings != 0)
         ddl_note(d, 1008, "Can't drop database '%s'; database doesn't exist", name);
+    d->answer->affected = ok ? n : 0;
     return ok;
 }
 

@@ -88,6 +88,7 @@ NUMBERS = ("int", "dec", "float")
 class Column:
     odd = 0         # how often a literal of it is one from answers_odd
     default = None  # a literal
+    invisible = ""
 
     def __init__(self, name, type_, null):
         self.name, self.null = name, null
@@ -104,7 +105,13 @@ class Column:
 
     def sql(self):
         default = "" if self.default is None else f" DEFAULT {self.default}"
-        return f"{self.name} {self.definition} {'NULL' if self.null else 'NOT NULL'}{default}"
+        return (f"{self.name} {self.definition} {'NULL' if self.null else 'NOT NULL'}{default}"
+                f"{self.invisible}")
+
+    def hide(self, rng):
+        """`*` does not mean it; it wants a value for rows that have none."""
+        if self.definition not in ("TEXT", "BLOB", "JSON"):
+            self.default, self.invisible = rng.choice(self.values), " INVISIBLE"
 
 
 class Table:
@@ -126,6 +133,16 @@ class Table:
                   if c.definition not in ("TEXT", "BLOB", "JSON")]
             if ok:
                 self.unique = rng.choice(ok).name
+
+    @property
+    def names(self):
+        return ", ".join(c.name for c in self.columns)
+
+    @property
+    def into(self):
+        """As the target of rows that have all columns."""
+        hidden = any(c.invisible for c in self.columns)
+        return f"{self.name} ({self.names})" if hidden else self.name
 
     def create(self):
         parts = [c.sql() for c in self.columns]
@@ -186,10 +203,13 @@ def split_list(text):
 
 class Generator(Wide, More, Odd, Meet):
     """`wide`: the share of the SELECTs that one shard cannot do. `oddness`: that of the cases
-    whose values are odd. `meets`: of the statements that are of answers_meet.py."""
+    whose values are odd. `meets`: of the statements that are of answers_meet.py. `unseen`: of the
+    tables with an invisible column; where it is not 0 there is also what `*` may hide, and
+    aggregate functions of a subquery that are of the rows around it."""
 
-    def __init__(self, rng, wide=0.0, oddness=0.0, meets=0.0):
+    def __init__(self, rng, wide=0.0, oddness=0.0, meets=0.0, unseen=0.0):
         self.rng, self.share, self.oddness, self.meets = rng, wide, oddness, meets
+        self.unseen = unseen
 
     statement = staticmethod(Statement)
 
@@ -253,6 +273,8 @@ class Generator(Wide, More, Odd, Meet):
         forms = ["COUNT(*)", f"COUNT({name})", f"MIN({name})", f"MAX({name})"]
         if column.kind in NUMBERS:
             forms += [f"SUM({name})", f"AVG({name})", f"SUM({name} + {step(column)})"] * 2
+        if self.unseen and self.chance(0.1):
+            return f"(SELECT {rng.choice(forms[1:])})"
         return rng.choice(forms)
 
     # --- statements -------------------------------------------------------------
@@ -289,10 +311,12 @@ class Generator(Wide, More, Odd, Meet):
                     clauses.append(("limit", self.limit()))
         elif form < 0.55:  # distinct
             items = [n for n, _ in rng.sample(columns, min(len(columns), rng.randrange(1, 3)))]
+            if self.unseen and not aliased and self.chance(0.4):
+                items = ["*"]
             clauses += [("distinct", "DISTINCT"), ("items", ", ".join(items)), ("from", source)]
             clauses += [where] if where else []
             folded = True
-            if self.chance(0.5):
+            if items != ["*"] and self.chance(0.5):
                 clauses.append(("order", "ORDER BY " + ", ".join(items)))
                 ordered = True
         else:  # aggregates
@@ -372,7 +396,7 @@ class Generator(Wide, More, Odd, Meet):
         if form < 0.45:
             rows = ", ".join(table.row(rng) for _ in range(rng.randrange(1, 5)))
             verb = rng.choice(["INSERT INTO", "INSERT INTO", "INSERT IGNORE INTO", "REPLACE INTO"])
-            clauses = [("verb", f"{verb} {table.name} VALUES"), ("rows", rows)]
+            clauses = [("verb", f"{verb} {table.into} VALUES"), ("rows", rows)]
             if verb == "INSERT INTO" and self.chance(0.4):
                 c = rng.choice(payload)
                 clauses.append(("upsert", f"ON DUPLICATE KEY UPDATE {c.name} = "
@@ -411,6 +435,9 @@ class Generator(Wide, More, Odd, Meet):
         key_type = rng.choice(KEYS + answers_odd.KEYS if odd else KEYS)
         tables = [Table(rng, f"t{i}", key_type, "sharded", types) for i in range(2)]
         tables.append(Table(rng, "r", key_type, rng.choice(["reference", "global"]), types))
+        for table in tables if self.unseen else []:
+            if self.chance(self.unseen):
+                rng.choice(table.columns).hide(rng)
         if odd:
             self.odd_case(tables)
         rows = [(t, [t.row(rng) for _ in range(rng.choice([0, 1, 3, 10, 25]))]) for t in tables]
@@ -454,7 +481,7 @@ class Case:
             yield f"DROP TABLE IF EXISTS {table.name}"
             yield table.create()
             if rows:
-                yield f"INSERT IGNORE INTO {table.name} VALUES {', '.join(rows)}"
+                yield f"INSERT IGNORE INTO {table.into} VALUES {', '.join(rows)}"
         yield from self.views
 
     def without(self, *, rows=None, body=None):
@@ -594,9 +621,9 @@ def prepared_difference(mine, other, ordered, is_read=True, odd=False):
 
 
 class Campaign:
-    def __init__(self, cluster, plain, db, seed, wide=0.0, oddness=0.0, meets=0.0):
+    def __init__(self, cluster, plain, db, seed, wide=0.0, oddness=0.0, meets=0.0, unseen=0.0):
         self.servers, self.wide, self.oddness = (cluster, plain), wide, oddness
-        self.meets = meets
+        self.meets, self.unseen = meets, unseen
         self.mode = None
         self.db, self.seed = db, seed
         self.pairs = {found: ([s.connect(db=db, client_flag=CLIENT.FOUND_ROWS if found else 0)
@@ -743,7 +770,7 @@ class Campaign:
 
     def compare_tables(self, case):
         for table in case.tables:
-            whole = Statement([("all", f"SELECT * FROM {table.name} ORDER BY "
+            whole = Statement([("all", f"SELECT {table.names} FROM {table.name} ORDER BY "
                                 + ", ".join(table.primary))], ordered=True)
             how = difference(whole, *self.ask(whole.sql()))
             if how:
@@ -794,7 +821,7 @@ class Campaign:
             assert ours.error is None and theirs.error is None, (sql, ours, theirs)
         while self.ran < count:
             rng = random.Random(f"{self.seed}/{number}")
-            case = Generator(rng, self.wide, self.oddness, self.meets).case(
+            case = Generator(rng, self.wide, self.oddness, self.meets, self.unseen).case(
                 min(per_case, count - self.ran))
             found = self.run_case(case)
             if found:
@@ -824,6 +851,7 @@ def main():
     parser.add_argument("--wide", type=float, default=0.5)
     parser.add_argument("--odd", type=float, default=0.5)
     parser.add_argument("--meets", type=float, default=0.2)
+    parser.add_argument("--unseen", type=float, default=0.2)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="shardd-answers-") as folder:
         plain = testbed.Server(pathlib.Path(folder) / "plain")
@@ -831,7 +859,7 @@ def main():
         try:
             plain.sql("CREATE DATABASE app")
             campaign = Campaign(cluster, plain, "app", options.seed, options.wide, options.odd,
-                                options.meets)
+                                options.meets, options.unseen)
             failure = campaign.run(options.count)
             print(campaign.summary())
             for why, n in sorted(campaign.why.items(), key=lambda w: -w[1])[:20]:

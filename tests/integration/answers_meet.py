@@ -38,7 +38,7 @@ class Meet:
             value = f"(SELECT COUNT(*) FROM {other.name} q WHERE q.k = {name}.k)"
         if self.chance(0.15):
             column, value = table.columns[0], table.columns[0].literal(rng)
-        return self.write(("verb", f"INSERT INTO {name} VALUES"), ("rows", rows),
+        return self.write(("verb", f"INSERT INTO {table.into} VALUES"), ("rows", rows),
                           ("upsert", f"ON DUPLICATE KEY UPDATE {column.name} = {value}"))
 
     def select_meeting(self, table, other, column):

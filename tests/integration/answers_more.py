@@ -80,7 +80,7 @@ class More:
             if self.chance(0.7) else ""
         self.strict = False
         table.view = name
-        return f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM {table.name}{where}"
+        return f"CREATE OR REPLACE VIEW {name} AS SELECT {table.names} FROM {table.name}{where}"
 
     def read_name(self, table):
         """Of the table, or of its view."""

@@ -180,7 +180,7 @@ class Odd:
                 self.odd_value(c) if self.chance(0.25) else c.literal(rng)
                 for c in table.columns) + ")")
         verb = rng.choice(["INSERT INTO", "INSERT INTO", "INSERT IGNORE INTO", "REPLACE INTO"])
-        return self.write(("verb", f"{verb} {table.name} VALUES"), ("rows", ", ".join(rows)))
+        return self.write(("verb", f"{verb} {table.into} VALUES"), ("rows", ", ".join(rows)))
 
     def odd_set(self, tables):
         rng = self.rng
@@ -202,7 +202,7 @@ class Odd:
         items = ", ".join(self.odd_value(c) for c in table.columns)
         if "DEFAULT(" in items:
             return self.odd_rows(tables)
-        return self.write(("verb", f"{rng.choice(['INSERT INTO', 'REPLACE INTO'])} {table.name} "
+        return self.write(("verb", f"{rng.choice(['INSERT INTO', 'REPLACE INTO'])} {table.into} "
                                    f"SELECT {items}"))
 
     def odd_select(self, tables):

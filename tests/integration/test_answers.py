@@ -17,12 +17,12 @@ def three(scratch):
     cluster.finish()
 
 
-def campaign(cluster, plain, seed, count, capsys, wide=0.0, odd=0.0, meets=0.0):
+def campaign(cluster, plain, seed, count, capsys, wide=0.0, odd=0.0, meets=0.0, unseen=0.0):
     """The share that was refused is told even when all is well. `wide`: that of SELECTs which
     need rows of several shards in one place; `odd`: of cases whose values are odd; `meets`: see
-    answers_meet.py."""
+    answers_meet.py; `unseen`: of tables with an invisible column."""
     plain.sql("CREATE OR REPLACE DATABASE app")
-    one = answers.Campaign(cluster, plain, "app", seed, wide, odd, meets)
+    one = answers.Campaign(cluster, plain, "app", seed, wide, odd, meets, unseen)
     try:
         failure = one.run(count)
         with capsys.disabled():
@@ -41,6 +41,17 @@ def test_small(three, plain, capsys, seed, wide):
 def test_meeting(three, plain, capsys):
     """INSERTs that meet rows, and writes through views."""
     campaign(three, plain, 5150, 250, capsys, 0.5, meets=0.8)
+
+
+def test_unseen(three, plain, capsys):
+    """What `*` leaves out, and what a subquery has of the rows around it."""
+    campaign(three, plain, 77, 400, capsys, 0.3, unseen=0.5)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", (78, 79))
+def test_unseen_long(three, plain, capsys, seed):
+    campaign(three, plain, seed, 4000, capsys, 0.5, 0.3, 0.2, 0.5)
 
 
 @pytest.mark.long

@@ -162,6 +162,17 @@ def test_databases_are_in_the_sessions_character_set(both):
             both.run(f"DROP DATABASE {name}")
 
 
+def test_what_goes_with_a_database_is_counted(both):
+    name = both.db + "_full"
+    both.run(f"CREATE DATABASE {name}")
+    both.run(f"CREATE TABLE {name}.a (id INT PRIMARY KEY)")
+    both.run(f"CREATE TABLE {name}.b (id INT PRIMARY KEY) COMMENT 'shardd: reference'")
+    both.run(f"CREATE TABLE {name}.c (n INT)")
+    both.run(f"CREATE VIEW {name}.v AS SELECT * FROM {name}.a")
+    assert both.compare(f"DROP DATABASE {name}").affected == 4
+    assert both.compare(f"DROP DATABASE IF EXISTS {name}").affected == 0
+
+
 def test_a_session_that_only_reads(both):
     both.run("CREATE TABLE t (id BIGINT PRIMARY KEY, a INT)")
     for sql in ("SET SESSION TRANSACTION READ ONLY", "CREATE TABLE u (id INT PRIMARY KEY)",
