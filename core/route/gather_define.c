@@ -167,6 +167,16 @@ is_json(struct span create, const struct column_def *c)
     return check.len > 11 && span_equal_nocase((struct span){ check.ptr, 11 }, SPAN("json_valid("));
 }
 
+/* SHOW CREATE TABLE says a constant in utf8mb3, with '?' for each letter beyond U+FFFF. */
+static bool
+is_doubtful(struct span create, const struct column_def *c)
+{
+    const struct expr *e = c->default_value;
+
+    return e != NULL && e->kind == EXPR_LITERAL &&
+           memchr(create.ptr + e->start, '?', e->end - e->start) != NULL;
+}
+
 static bool
 read_column(struct arena *a, struct span create, const struct column_def *c,
             struct gather_column *out, struct err *err)
@@ -189,6 +199,7 @@ read_column(struct arena *a, struct span create, const struct column_def *c,
         .width     = width_of(t, &c->type),
         .auto_increment = c->auto_increment,
         .on_update      = c->on_update != NULL,
+        .doubtful       = is_doubtful(create, c),
     };
     if (c->generated == NULL) {
         out->ending   = ending_of(a, create, c);

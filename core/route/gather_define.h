@@ -40,6 +40,7 @@ struct gather_column {
     uint32_t         n_bytes;   /* GATHER_BYTES */
     struct span      computed;  /* DEFAULT (an expression), which `ending` lacks; often empty */
     bool             not_null, invisible, json;
+    bool             doubtful; /* its default may have letters for which a server says '?' */
     bool             auto_increment, on_update;
     bool             is_blob;   /* no MEMORY table has it */
     bool             is_bits;   /* BIT: no Aria table should have it */

@@ -415,10 +415,13 @@ begin(struct planner *p, struct change_maker *m)
         c->verb   = CHANGE_INSERT;
         c->ignore = p->stmt->insert->ignore;
         c->from_query = p->stmt->insert->source == INSERT_QUERY;
+        c->takes_defaults = true;
         break;
     case STMT_UPDATE:
         c->verb   = CHANGE_UPDATE;
         c->ignore = p->stmt->update->ignore;
+        for (const struct assignment *a = p->stmt->update->set; a != NULL; a = a->next)
+            c->takes_defaults |= bare(a->value)->kind == EXPR_DEFAULT;
         break;
     default:
         c->verb   = CHANGE_DELETE;

@@ -72,5 +72,8 @@ gather_is_ordered(struct planner *p)
     bool           depends = false;
     struct visitor v       = { .query = see_query, .expr = see_expr, .context = &depends };
     visit_query(&v, p->whole);
+    /* A server's COUNT of no rows is NULL there where the table is one of Aria or MEMORY. */
+    for (const struct scope *s = p->scopes; s != NULL; s = s->next_all)
+        depends |= s->aggregated;
     return depends;
 }

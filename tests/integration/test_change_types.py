@@ -1,5 +1,6 @@
 """test_change_types.py - values that a write takes to another shard, or from one table to another:
 of every type, they are what one server stores."""
+import pymysql
 import pytest
 
 import test_gather
@@ -77,3 +78,26 @@ def test_columns_by_default(pair):
     written(pair, "UPDATE t JOIN t x ON t.id + 1 = x.id SET t.tu = DEFAULT, t.i = DEFAULT, "
                   "t.t3 = '2020-01-01'")
 
+
+UNTOLD = [
+    "UPDATE untold SET w = DEFAULT, id = id + 1000",
+    "INSERT INTO untold SELECT id + 50, 'x' FROM t",
+    "REPLACE INTO untold VALUES (1, DEFAULT(w)), (2, (SELECT MAX(id) FROM t))",
+    "UPDATE untold SET w = DEFAULT(w) ORDER BY id LIMIT 1",
+]
+
+
+@pytest.mark.parametrize("sql", UNTOLD)
+def test_defaults_that_servers_do_not_tell(pair, sql):
+    """The engine would have '?' for it."""
+    pair.run("CREATE TABLE untold (id INT PRIMARY KEY, w VARCHAR(9) DEFAULT '\U0001f600')"
+             " CHARSET=utf8mb4")
+    try:
+        pair.compare("INSERT INTO untold (id) VALUES (1), (2), (3)")
+        pair.compare("UPDATE untold SET w = DEFAULT WHERE id = 2")
+        with pytest.raises(pymysql.err.MySQLError, match="default of column w has a '\\?'"):
+            pair.cluster.sql(sql, db="ct")
+        pair.compare("UPDATE untold SET id = id + 1000 ORDER BY id LIMIT 1")
+        pair.compare("SELECT id, HEX(w) FROM untold ORDER BY id")
+    finally:
+        pair.run("DROP TABLE untold")

@@ -43,6 +43,19 @@ has_generated_key(const struct change_table *t)
 }
 
 static bool
+knows_defaults(const struct gather_copy *copy, struct err *err)
+{
+    for (uint32_t i = 0; i < copy->n; i++) {
+        const struct gather_column *c = &copy->definition->columns[copy->columns[i]];
+        if (c->doubtful)
+            return err_set(err, "the default of column %.*s has a '?', and servers say so for "
+                                "letters beyond U+FFFF as well: give the values, with no subquery "
+                                "beside them", (int)c->name.len, c->name.ptr);
+    }
+    return true;
+}
+
+static bool
 plan_one(struct gathering *g, uint32_t i, struct err *err)
 {
     const struct change_spec *spec   = spec_of(g);
@@ -59,6 +72,9 @@ plan_one(struct gathering *g, uint32_t i, struct err *err)
     if (source->copy.n != source->definition->d.n_columns)
         return err_set(err, "its columns are not those in the routes");
     if (!change_table_init(&g->q->arena, t, err))
+        return false;
+    if ((spec->takes_defaults || g->spec->asks_defaults) &&
+        !knows_defaults(&source->copy, err))
         return false;
     if (spec->verb == CHANGE_INSERT)
         source->copy.optional = optional_columns(g, t);
