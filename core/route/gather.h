@@ -101,7 +101,7 @@ struct change_spec {
     bool                        from_query; /* INSERT ... SELECT */
     bool                        meets;     /* INSERT: see above */
     bool                        takes_numbers; /* INSERT: of sequences */
-    bool                        takes_defaults; /* INSERT, perhaps; UPDATE: = DEFAULT */
+    bool                        takes_defaults; /* a value that goes to a shard is DEFAULT */
     bool                        answers;   /* INSERT: what the engine answers is the answer */
     uint32_t                    n_targets; /* at least one; INSERT: one, or an UPDATE and it */
     const struct change_target *targets;

@@ -29,6 +29,14 @@ is_default(struct expr *e)
     return e->kind == EXPR_DEFAULT && e->n_args == 0;
 }
 
+static bool
+assigns_default(const struct assignment *a)
+{
+    while (a != NULL && !is_default(a->value))
+        a = a->next;
+    return a != NULL;
+}
+
 static void
 add_values(struct planner *p, struct query *q, struct expr *values)
 {
@@ -415,13 +423,16 @@ begin(struct planner *p, struct change_maker *m)
         c->verb   = CHANGE_INSERT;
         c->ignore = p->stmt->insert->ignore;
         c->from_query = p->stmt->insert->source == INSERT_QUERY;
-        c->takes_defaults = true;
+        for (const struct row *row = p->stmt->insert->rows; row != NULL; row = row->next)
+            for (struct expr *value = row->values; value != NULL; value = value->next)
+                c->takes_defaults |= is_default(value);
+        c->takes_defaults |= assigns_default(p->stmt->insert->set) ||
+                             assigns_default(p->stmt->insert->on_duplicate);
         break;
     case STMT_UPDATE:
         c->verb   = CHANGE_UPDATE;
         c->ignore = p->stmt->update->ignore;
-        for (const struct assignment *a = p->stmt->update->set; a != NULL; a = a->next)
-            c->takes_defaults |= bare(a->value)->kind == EXPR_DEFAULT;
+        c->takes_defaults = assigns_default(p->stmt->update->set);
         break;
     default:
         c->verb   = CHANGE_DELETE;

@@ -388,8 +388,10 @@ meet_targets(struct planner *p, struct change_maker *m)
     for (uint32_t i = 0; i < table->n_columns; i++) {
         if (assigned[i])
             set[list[0].n_columns++] = i;
-        if (!table->columns[i].generated)
-            all[n++] = i;
+        if (table->columns[i].generated)
+            continue;
+        all[n++] = i;
+        m->spec->takes_defaults |= insert_position(in, table, i) == ROUTES_NONE;
     }
     list[1].n_columns  = n;
     bool updates       = list[0].n_columns != 0;

@@ -81,7 +81,10 @@ def test_columns_by_default(pair):
 
 UNTOLD = [
     "UPDATE untold SET w = DEFAULT, id = id + 1000",
-    "INSERT INTO untold SELECT id + 50, 'x' FROM t",
+    "INSERT INTO untold VALUES (50, DEFAULT), (51, (SELECT MAX(id) FROM t))",
+    "INSERT INTO untold SELECT id + 50, DEFAULT(w) FROM untold",
+    "INSERT INTO untold (id) VALUES (3), (9) ON DUPLICATE KEY UPDATE w = (SELECT 'x' FROM t "
+    "LIMIT 1)",
     "REPLACE INTO untold VALUES (1, DEFAULT(w)), (2, (SELECT MAX(id) FROM t))",
     "UPDATE untold SET w = DEFAULT(w) ORDER BY id LIMIT 1",
 ]
@@ -98,6 +101,10 @@ def test_defaults_that_servers_do_not_tell(pair, sql):
         with pytest.raises(pymysql.err.MySQLError, match="default of column w has a '\\?'"):
             pair.cluster.sql(sql, db="ct")
         pair.compare("UPDATE untold SET id = id + 1000 ORDER BY id LIMIT 1")
+        pair.compare("INSERT INTO untold (id) SELECT id + 50 FROM t")
+        pair.compare("INSERT INTO untold SELECT id + 500, 'x' FROM t")
+        pair.compare("INSERT INTO untold VALUES (3, 'y'), (900, 'z') ON DUPLICATE KEY UPDATE "
+                     "w = (SELECT MAX(id) FROM t)")
         pair.compare("SELECT id, HEX(w) FROM untold ORDER BY id")
     finally:
         pair.run("DROP TABLE untold")
