@@ -496,9 +496,9 @@ class Case:
 
 
 def fold(value):
-    """Equal for texts that a collation without case and accents calls equal."""
+    """Equal for texts that a collation without case, accents and NULs calls equal."""
     if isinstance(value, str):
-        text = unicodedata.normalize("NFD", value.rstrip(" "))
+        text = unicodedata.normalize("NFD", value.replace("\0", "").rstrip(" "))
         return "".join(c for c in text if not unicodedata.combining(c)).casefold()
     return value
 
