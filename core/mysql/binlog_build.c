@@ -191,7 +191,9 @@ open_event(struct binlog_batch *b, uint32_t table, enum binlog_change change)
     put_id(&b->rows, table);
     wire_put_u16(&b->rows, b->flags);
     wire_put_lenenc(&b->rows, n);
-    for (int bitmaps = change == BINLOG_UPDATE ? 2 : 1; bitmaps > 0; bitmaps--)
+    buf_append_span(&b->rows, b->present);
+    for (int bitmaps = b->present.len > 0 ? 0 : change == BINLOG_UPDATE ? 2 : 1; bitmaps > 0;
+         bitmaps--)
         for (uint64_t left = n; left > 0; left -= left < 8 ? left : 8)
             wire_put_u8(&b->rows, (uint8_t)(left < 8 ? (1u << left) - 1 : 0xff));
 }

@@ -29,6 +29,7 @@ struct binlog_batch {
     const struct binlog_format *format; /* borrowed */
     size_t      limit;                  /* of the statement's text */
     uint16_t    flags;     /* of rows events; may be changed after init */
+    struct span present;   /* a bit a column that images have; empty: all, else of the one table */
     uint32_t    timestamp; /* of the events that are made; may be changed at any time */
     uint32_t    server_id;
     struct buf  maps, rows;             /* whole events, but for the last one of rows */

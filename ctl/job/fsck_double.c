@@ -105,7 +105,7 @@ same_primary(const struct search *s, const json_t *a, const json_t *b)
     return true;
 }
 
-/* No trigger fires and no other table's rows go with it: they are on the right shard as well. */
+/* No other table's rows go with it: they are on the right shard as well. */
 static void
 offer(struct search *s, uint32_t shard, const json_t *row)
 {

@@ -14,6 +14,7 @@
 #include "core/base/wake.h"
 #include "ctl/catalog/model.h"
 #include "ctl/move/apply_internal.h"
+#include "ctl/move/image.h"
 #include "ctl/move/lost.h"
 
 enum {
@@ -103,20 +104,11 @@ open_one(struct apply *a, struct server *s, uint32_t shard, int *fd, struct sql_
 static bool
 fires_none(const struct apply *a, struct server *s, struct sql_error *error)
 {
-    char run[16];
     bool any = false;
 
     for (unsigned i = 0; i < a->move->n_tables; i++)
         any = any || a->move->tables[i].before->triggers != TRIGGERS_NONE;
-    if (!any)
-        return true;
-    if (!server_value(s, run, sizeof(run), error, "SELECT @@GLOBAL.slave_run_triggers_for_rbr"))
-        return false;
-    return strcmp(run, "NO") == 0 ||
-           sql_error_set(error, APPLY_FATAL, "shardd: shard %s has slave_run_triggers_for_rbr = "
-                         "%s, by which moved rows would fire triggers once more; SET GLOBAL "
-                         "slave_run_triggers_for_rbr = 'NO' there, and put it into my.cnf",
-                         s->name, run);
+    return !any || image_fires_none(s, error);
 }
 
 bool

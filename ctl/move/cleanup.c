@@ -20,6 +20,7 @@
 #include "core/route/keyhash.h"
 #include "ctl/catalog/model.h"
 #include "ctl/move/cleanup.h"
+#include "ctl/move/image.h"
 #include "ctl/move/parcel.h"
 #include "ctl/move/purge.h"
 #include "ctl/move/sets.h"
@@ -49,6 +50,9 @@ struct cleaner {
     struct server            reader, writer;
     const struct move_table *t;
     const struct route_table *rt;    /* of t, in `routes` */
+    bool                     images; /* it has triggers of DELETE, which are not to fire */
+    struct image             image;  /* of its primary key; owned */
+    struct image_session     session; /* the writer's */
     struct buf               sql;
     unsigned                 n;      /* rows in `sql` */
     uint64_t                 began_us, done; /* for the throttle */
@@ -236,15 +240,27 @@ throttle(struct cleaner *c, uint64_t removed)
 }
 
 static bool
+remove_now(struct cleaner *c, uint64_t *removed)
+{
+    if (c->images)
+        return image_delete(&c->session, &c->writer, &c->image, buf_unread(&c->sql), removed,
+                            c->error);
+    if (!server_run_text(&c->writer, buf_unread(&c->sql), c->error))
+        return false;
+    *removed = c->writer.affected;
+    return true;
+}
+
+static bool
 remove_batch(struct cleaner *c)
 {
     if (c->n == 0)
         return true;
-    if (stopped(c) || !server_run_text(&c->writer, buf_unread(&c->sql), c->error))
+    uint64_t removed;
+
+    if (stopped(c) || !remove_now(c, &removed))
         return false;
     failpoint("cleanup-batch");
-
-    uint64_t removed = c->writer.affected;
     c->how->removed += removed;
     c->done         += c->n;
     c->n             = 0;
@@ -258,7 +274,7 @@ remove_row(struct cleaner *c, const char *const *row, const unsigned long *lengt
     const struct route_table *t = c->rt;
     unsigned                  n = c->t->n_primary;
 
-    if (c->n == 0)
+    if (c->n == 0 && !c->images)
         buf_printf(&c->sql, "DELETE FROM %s.%s WHERE ", server_name(c->t->database),
                    server_name(c->t->name));
     buf_append_text(&c->sql, c->n++ ? " OR (" : "(");
@@ -351,6 +367,21 @@ remove_noted(struct cleaner *c)
 }
 
 static bool
+avoid_triggers(struct cleaner *c)
+{
+    const struct move_table *t = c->t;
+    char                     name[256] = "";
+
+    image_fini(&c->image);
+    if (t->before->triggers != TRIGGERS_NONE &&
+        !image_trigger(&c->writer, t->database, t->name, IMAGE_DELETE, name, c->error))
+        return false;
+    c->images = name[0] != '\0';
+    return !c->images || image_init(&c->image, &c->writer, t->database, t->name, t->primary,
+                                    t->n_primary, c->error);
+}
+
+static bool
 clean_rows(struct cleaner *c)
 {
     struct buf sql = { 0 };
@@ -359,7 +390,7 @@ clean_rows(struct cleaner *c)
 
     c->n = 0;
     buf_clear(&c->sql);
-    if (!write_query(c, &sql)) {
+    if (!avoid_triggers(c) || !write_query(c, &sql)) {
         buf_fini(&sql);
         return false;
     }
@@ -422,6 +453,7 @@ static bool
 open_sessions(struct cleaner *c)
 {
     c->reader = c->writer = (struct server){ .answer_s = ANSWER_S };
+    c->session = (struct image_session){ .begun = false };
     return move_session(&c->writer, c->m, c->shard, LOCK_S, c->error) &&
            move_session(&c->reader, c->m, c->shard, LOCK_S, c->error) &&
            server_run(&c->reader, c->error,
@@ -505,6 +537,7 @@ clean_all(struct move *m, struct cleanup *how, bool in, struct sql_error *error)
         c.shard = c.routes->shards[i].id;
         ok      = !on[i] || clean_shard(&c);
     }
+    image_fini(&c.image);
     buf_fini(&c.sql);
     buf_fini(&c.cells);
     log_info("move: %llu rows of job %lld removed%s", (unsigned long long)how->removed,
@@ -536,6 +569,7 @@ cleanup_copied(const struct move *m, const struct move_table *t, uint32_t source
 
     server_close(&c.reader);
     server_close(&c.writer);
+    image_fini(&c.image);
     buf_fini(&c.sql);
     buf_fini(&c.cells);
     return ok;

@@ -47,7 +47,19 @@ make_tables(struct copy *c, struct sql_error *error)
     return true;
 }
 
-/* LOAD DATA would run them for rows that were inserted long ago. */
+/* LOAD DATA would run them for rows that were inserted long ago; images do not. */
+static bool
+avoid_triggers(struct copy_table *t, struct server *s, struct sql_error *error)
+{
+    char name[256] = "";
+
+    if (t->t->before->triggers != TRIGGERS_NONE &&
+        !image_trigger(s, t->t->database, t->t->name, IMAGE_INSERT, name, error))
+        return false;
+    return !name[0] || copy_table_images(t, s, error);
+}
+
+/* Those that the source has not. */
 static bool
 refuse_triggers(const struct copy *c, struct server *s, struct sql_error *error)
 {
@@ -60,7 +72,7 @@ refuse_triggers(const struct copy *c, struct server *s, struct sql_error *error)
 
     json_array_foreach(rows, i, row)
         for (unsigned k = 0; ok && k < c->n_tables; k++)
-            if (c->tables[k].leaves &&
+            if (c->tables[k].leaves && !c->tables[k].image &&
                 strcmp(c->tables[k].t->database, server_cell(row, 0)) == 0 &&
                 strcmp(c->tables[k].t->name, server_cell(row, 1)) == 0)
                 ok = sql_error_set(error, SQL_NOT_SUPPORTED, "shardd: table %s.%s cannot be "
@@ -155,7 +167,7 @@ ask_source(struct copy *c, struct sql_error *error)
                            "TABLE_NAME = %s", server_text(t->t->database),
                            server_text(t->t->name));
         row  = json_array_get(rows, 0);
-        ok   = rows && check_table(t, row, error);
+        ok   = rows && check_table(t, row, error) && avoid_triggers(t, &s, error);
         t->estimate = strtoull(server_cell(row, 0), NULL, 10);
         atomic_fetch_add(&c->rows_total, t->estimate);
         json_decref(rows);

@@ -16,6 +16,7 @@
 
 #include "ctl/move/copy.h"
 #include "ctl/move/copy_key.h"
+#include "ctl/move/image.h"
 #include "ctl/move/sets.h"
 
 /* --- copy_table.c: one table's statements --- */
@@ -40,6 +41,8 @@ struct copy_table {
     uint32_t    primary[MOVE_PRIMARY_MAX]; /* fields */
     uint32_t    key_before, key_after;     /* fields or ROUTES_NONE */
     struct buf  select, load, load_in, load_out; /* texts with a NUL behind */
+    struct image *image; /* rows are written as such; NULL: by LOAD DATA; owned */
+    uint32_t   *cells;   /* by column of the image: the field of the SELECT; owned */
     uint64_t    estimate;
     struct copy_target *targets; /* by the index of the target in struct copy; owned */
 };
@@ -48,6 +51,10 @@ struct copy_table {
 bool copy_table_init(struct copy_table *out, const struct move *m, const struct move_table *t,
                      size_t n_targets, struct sql_error *error) must_check;
 void copy_table_fini(struct copy_table *t, size_t n_targets);
+
+/* Its rows are to fire no trigger: from now on they are written as images. `s`: a session of the
+ * source, which describes the columns. False: that is not possible. */
+bool copy_table_images(struct copy_table *t, struct server *s, struct sql_error *error) must_check;
 
 /* The SELECT of rows behind `last` (empty: all), at most `limit` (0: all). False: `last` is not
  * such a key. */
@@ -73,7 +80,7 @@ enum {
 
 struct copy_part { /* of a step, for one writer */
     bool       active;
-    struct buf rows; /* as LOAD DATA reads them; unused for the source's */
+    struct buf rows; /* as LOAD DATA reads them, or images; unused for the source's */
     struct buf keys; /* the same for in_ or out_ */
     size_t     key_at; /* where the last of them begins */
     uint64_t   n_rows;
@@ -100,6 +107,7 @@ struct copy_writer {
     bool              in_transaction; /* of several steps, with so many rows: */
     uint64_t          open_rows;
     struct server     server;
+    struct image_session images;
     int               fd; /* a duplicate of its socket, for others to end it; 0: none */
 };
 

@@ -33,6 +33,8 @@ struct reader {
     const unsigned long *lengths;
     struct copy_part    *written; /* has the row already */
     size_t               line_len;
+    uint32_t             odd; /* a column whose value no image can have; ROUTES_NONE */
+    struct span         *cells; /* for an image; owned */
     bool                 out;     /* its key is in the source's set */
 };
 
@@ -88,6 +90,21 @@ put_line(struct reader *r, struct buf *out)
     buf_commit(out, r->line_len);
 }
 
+static void
+put_image(struct reader *r, struct buf *out)
+{
+    const struct copy_table *t     = r->table;
+    size_t                   start = buf_len(out);
+
+    for (uint32_t k = 0; k < t->image->n; k++) {
+        uint32_t field = t->cells[k];
+
+        r->cells[k] = (struct span){ (const uint8_t *)r->row[field], r->lengths[field] };
+    }
+    (void)!image_row(t->image, r->cells, out, &r->odd);
+    r->line_len = buf_len(out) - start;
+}
+
 /* The key goes into the set, unless it is the one before. */
 static void
 put_key(struct reader *r, uint32_t field, struct copy_part *part)
@@ -134,6 +151,8 @@ to_target(void *context, uint32_t id)
     if (r->written)
         buf_append(&part->rows, r->written->rows.bytes + r->written->rows.end - r->line_len,
                    r->line_len);
+    else if (t->image)
+        put_image(r, &part->rows);
     else
         put_line(r, &part->rows);
     r->written = part;
@@ -187,7 +206,13 @@ route_row(struct reader *r, struct sql_error *error)
                              "be read as a value of its column: 'shardctl fsck' says where",
                              t->t->database, t->t->name);
     move_targets(r->copy->m, t->t, r->copy->source, before, after, to_target, r);
-    return true;
+    return r->odd == ROUTES_NONE ||
+           sql_error_set(error, COPY_FATAL, "shardd: table %s.%s has triggers, and a row whose "
+                         "column %.*s cannot be moved without firing them; keep their texts (SHOW "
+                         "CREATE TRIGGER), drop them for the time of the move, and create them "
+                         "again afterwards", t->t->database, t->t->name,
+                         (int)t->t->before->columns[r->odd].name.len,
+                         t->t->before->columns[r->odd].name.ptr);
 }
 
 /* Targets that are behind this row now take it. */
@@ -410,17 +435,19 @@ remove_torn(struct copy_lane *lane, struct copy_table *t, struct sql_error *erro
 static bool
 copy_one(struct copy_lane *lane, struct copy_table *t, struct sql_error *error)
 {
-    struct reader r  = { .lane = lane, .copy = lane->copy, .table = t };
+    struct reader r  = { .lane = lane, .copy = lane->copy, .table = t, .odd = ROUTES_NONE };
     bool          ok;
 
     if (!remove_torn(lane, t, error))
         return false;
     r.ahead = mem_alloc((r.copy->n_targets + 1) * sizeof(*r.ahead));
+    r.cells = mem_alloc((t->image ? t->image->n + 1 : 1) * sizeof(*r.cells));
     find_start(&r);
     ok = begin_step(&r) && read_table(&r, error) && copy_lane_settle(lane);
     buf_fini(&r.last);
     buf_fini(&r.key);
     free(r.ahead);
+    free(r.cells);
     return ok;
 }
 

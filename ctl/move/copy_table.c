@@ -180,24 +180,36 @@ choose_keys(struct copy_table *out)
     out->torn_fine = !out->ordered && t->before->kind == TABLE_SHARDED;
 }
 
+/* Behind the fields, what images have another form of. */
 static void
-make_statements(struct copy_table *out, const struct move *m)
+make_select(struct copy_table *out)
 {
-    struct buf names = { 0 }, sets = { 0 };
-
+    buf_clear(&out->select);
     for (uint32_t i = 0; i < out->n_fields; i++) {
-        const struct route_column *column = &out->t->before->columns[out->columns[i]];
-
         buf_append_text(&out->select, i ? "," : "SELECT ");
-        append_read(&out->select, column);
-        if (out->sent[i])
-            append_write(&names, &sets, column, i);
+        append_read(&out->select, &out->t->before->columns[out->columns[i]]);
     }
+    for (uint32_t k = 0; out->image && k < out->image->n; k++)
+        if (out->cells[k] >= out->n_fields) {
+            buf_append_byte(&out->select, ',');
+            image_read(out->image, k, &out->select);
+        }
     buf_append_text(&out->select, " FROM ");
     server_quote_name(&out->select, out->t->database);
     buf_append_byte(&out->select, '.');
     server_quote_name(&out->select, out->t->name);
     buf_append_text(&out->select, " FORCE INDEX (PRIMARY)");
+}
+
+static void
+make_statements(struct copy_table *out, const struct move *m)
+{
+    struct buf names = { 0 }, sets = { 0 };
+
+    make_select(out);
+    for (uint32_t i = 0; i < out->n_fields; i++)
+        if (out->sent[i])
+            append_write(&names, &sets, &out->t->before->columns[out->columns[i]], i);
     make_load(&out->load, "", out->t->database, out->t->name, &names, &sets);
     make_load_set(out, m, true);
     make_load_set(out, m, false);
@@ -219,6 +231,31 @@ copy_table_init(struct copy_table *out, const struct move *m, const struct move_
     return true;
 }
 
+bool
+copy_table_images(struct copy_table *t, struct server *s, struct sql_error *error)
+{
+    const struct route_table *table = t->t->before;
+    uint32_t                  more  = 0;
+
+    t->image = mem_alloc(sizeof(*t->image));
+    if (!image_init(t->image, s, t->t->database, t->t->name, NULL, 0, error))
+        return false;
+    t->cells = mem_alloc((t->image->n + 1) * sizeof(*t->cells));
+    for (uint32_t k = 0; k < t->image->n; k++) {
+        uint32_t field = field_of(t, k);
+
+        if (k >= table->n_columns || !image_column_is(t->image, k, table->columns[k].name))
+            return sql_error_set(error, COPY_FATAL, "shardd: the columns of table %s.%s on shard "
+                                 "%s are not those of the catalog; see 'shardctl fsck'",
+                                 t->t->database, t->t->name, s->name);
+        if (field == ROUTES_NONE || image_reads_apart(t->image, k))
+            field = t->n_fields + more++;
+        t->cells[k] = field;
+    }
+    make_select(t);
+    return true;
+}
+
 void
 copy_table_fini(struct copy_table *t, size_t n_targets)
 {
@@ -228,6 +265,10 @@ copy_table_fini(struct copy_table *t, size_t n_targets)
     buf_fini(&t->load);
     buf_fini(&t->load_in);
     buf_fini(&t->load_out);
+    if (t->image)
+        image_fini(t->image);
+    free(t->image);
+    free(t->cells);
     free(t->columns);
     free(t->plain);
     free(t->sent);

@@ -15,6 +15,7 @@ enum {
     DEADLOCK  = 1213,
     TIMED_OUT = 1205,
     TRUNCATED = 1265,
+    DUPLICATE = 1062,
 };
 
 static bool
@@ -121,11 +122,26 @@ check_warnings(struct copy_writer *w, const struct copy_table *t, struct sql_err
 }
 
 static bool
+write_images(struct copy_writer *w, const struct copy_table *t, const struct copy_part *part,
+             struct sql_error *error)
+{
+    if (image_write(&w->images, &w->server, t->image, IMAGE_INSERT, buf_unread(&part->rows),
+                    error))
+        return true;
+    return error->code == DUPLICATE &&
+           sql_error_set(error, COPY_FATAL, "shardd: table %s.%s: shard %s has a row already that "
+                         "is moved to it, and must have none of these: see 'shardctl fsck', then "
+                         "start the move again", t->t->database, t->t->name, w->server.name);
+}
+
+static bool
 load_rows(struct copy_writer *w, const struct copy_table *t, const struct copy_part *part,
           struct sql_error *error)
 {
     if (part->n_rows == 0)
         return true;
+    if (t->image)
+        return write_images(w, t, part, error);
     if (!load(w, &t->load, &part->rows, error))
         return false;
     if (w->server.affected != part->n_rows)

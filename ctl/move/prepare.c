@@ -4,8 +4,8 @@
  *   InnoDB              snapshots and transactions
  *   cascades            rows that a foreign key changes are not in the binlog
  *   triggers            copied rows would fire them once more, and removed ones too; those of
- *                       UPDATE alone, on every shard, meet no row of the mover: apply.c writes
- *                       row events, for which the servers must run none
+ *                       sharded tables, on every shard, meet no row of the mover: it writes row
+ *                       images, for which the servers must run none
  *   system versioning   history has no place in a copy
  *   ROW, FULL images    the binlog has whole rows
  *   same definition     an image of a row fits into the target's table
@@ -21,6 +21,7 @@
 
 #include "core/base/log.h"
 #include "ctl/catalog/model.h"
+#include "ctl/move/image.h"
 #include "ctl/move/layout.h"
 #include "ctl/move/place.h"
 #include "ctl/move/sets.h"
@@ -152,42 +153,38 @@ static const char cascades_sql[] =
     " WHERE UPDATE_RULE NOT IN ('RESTRICT', 'NO ACTION')"
     " OR DELETE_RULE NOT IN ('RESTRICT', 'NO ACTION')";
 static const char triggers_sql[] =
-    "SELECT EVENT_OBJECT_SCHEMA, EVENT_OBJECT_TABLE, TRIGGER_NAME, EVENT_MANIPULATION"
+    "SELECT EVENT_OBJECT_SCHEMA, EVENT_OBJECT_TABLE, TRIGGER_NAME"
     " FROM information_schema.TRIGGERS"
-    " WHERE TRIGGER_NAME NOT LIKE 'shardd lookup %'" /* do nothing unasked: lookup.h */
-    " ORDER BY EVENT_MANIPULATION <> 'UPDATE'"; /* by_table() keeps a table's last */
+    " WHERE TRIGGER_NAME NOT LIKE 'shardd lookup %'"; /* do nothing unasked: lookup.h */
 
 struct seen {
     json_t *tables, *keys, *cascades, *triggers;
 };
 
-/* The rows of a sharded table that stays what it is, and `bad` is one of its triggers: one of
- * INSERT or DELETE, if there is any. */
+/* Images can be made of its rows, and servers fire nothing for these. */
+static bool
+check_images(struct check *k, const char *database, const char *table)
+{
+    struct image i  = { 0 };
+    bool         ok = image_fires_none(&k->s, k->error) &&
+              image_init(&i, &k->s, database, table, NULL, 0, k->error);
+
+    image_fini(&i);
+    return ok;
+}
+
+/* The rows of a sharded table that stays what it is; `bad` is one of its triggers. */
 static bool
 check_triggers(struct check *k, const json_t *object, const json_t *bad)
 {
     const char *db = model_text(object, "database"), *table = model_text(object, "name");
-    char        run[16];
 
     if (model_triggers(object) != TRIGGERS_OWN_ROW ||
         strcmp(model_text(k->spec, "verb"), "table") == 0)
         return refuse(k, "%s.%s has the trigger %s, which copied rows would fire again; keep its "
                       "text (SHOW CREATE TRIGGER), drop it for the time of the move, and create "
                       "it again afterwards", db, table, server_cell(bad, 2));
-    if (strcmp(server_cell(bad, 3), "UPDATE") != 0)
-        return refuse(k, "%s.%s has the %s trigger %s, which rows would fire again as they are "
-                      "%s; keep its text (SHOW CREATE TRIGGER), drop it for the time of the move, "
-                      "and create it again afterwards (triggers of UPDATE may stay)", db, table,
-                      server_cell(bad, 3), server_cell(bad, 2),
-                      strcmp(server_cell(bad, 3), "INSERT") == 0 ? "copied" : "removed where they "
-                      "were");
-    if (!server_value(&k->s, run, sizeof(run), k->error,
-                      "SELECT @@GLOBAL.slave_run_triggers_for_rbr"))
-        return false;
-    return strcmp(run, "NO") == 0 ||
-           refuse(k, "%s.%s has triggers, and %s has slave_run_triggers_for_rbr = %s, by which "
-                  "moved rows would fire them again; SET GLOBAL slave_run_triggers_for_rbr = 'NO' "
-                  "there, and put it into my.cnf", db, table, k->s.name, run);
+    return check_images(k, db, table);
 }
 
 static bool

@@ -5,8 +5,9 @@
     Mover     carries money between accounts of several shards, two to a transaction
     Watcher   reads sums and counts over all shards: they never change
 
-With UPDATE_TRIGGERS each UPDATE leaves another number than it would if one of them fired once more
-or not at all.
+With TRIGGERS each INSERT and UPDATE leaves another number than it would if one of them fired once
+more or not at all, and rows of accounts, which applications neither insert nor delete, fail where
+anybody fires theirs.
 
 Any error that an application sees is a failure, but those that it asks for itself.
 """
@@ -24,7 +25,8 @@ from testbed import alive, programs, wait_for
 
 ACCOUNTS, START = 300, 1000
 ROWS = 400  # of each writer
-UPDATE_TRIGGERS = (
+TRIGGERS = (
+    "CREATE TRIGGER kv_i BEFORE INSERT ON kv FOR EACH ROW SET NEW.n = NEW.n + 1000",
     "CREATE TRIGGER kv_u1 BEFORE UPDATE ON kv FOR EACH ROW SET NEW.n = NEW.n + 100",
     "CREATE TRIGGER kv_u2 BEFORE UPDATE ON kv FOR EACH ROW FOLLOWS kv_u1"
     " SET NEW.n = NEW.n % 9973 * 3",
@@ -157,6 +159,9 @@ class Bed:
         cluster.sql("CREATE TABLE accounts (id BIGINT PRIMARY KEY, n BIGINT NOT NULL)")
         cluster.sql("INSERT INTO accounts VALUES " +
                     ",".join(f"({i}, {START})" for i in range(ACCOUNTS)))
+        for event in ("INSERT", "DELETE") if triggers else ():
+            cluster.sql(f"CREATE TRIGGER accounts_{event} AFTER {event} ON accounts FOR EACH ROW"
+                        " SIGNAL SQLSTATE '45000'")
         self.threads = [kind(self, i + 1) for kind, n in
                         ((Writer, writers), (Mover, movers), (Watcher, watchers))
                         for i in range(n)]

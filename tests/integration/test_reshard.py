@@ -53,7 +53,7 @@ def leftovers(c):
 
 
 def test_everything_under_load(c, mirror):
-    bed = movebed.Bed(c, mirror, triggers=movebed.UPDATE_TRIGGERS)
+    bed = movebed.Bed(c, mirror, triggers=movebed.TRIGGERS)
     bed.start()
     try:
         first = reshard(c, "reshard split", "shard-1")
@@ -121,7 +121,7 @@ BAD = [
     ("cascades", "CREATE TABLE bad (a INT PRIMARY KEY)",
      "ALTER TABLE bad ADD b INT, ADD INDEX (b), ADD FOREIGN KEY (b) REFERENCES bad (a)"
      " ON DELETE CASCADE", None, "changes rows by itself"),
-    ("a trigger", "CREATE TABLE bad (a INT PRIMARY KEY)",
+    ("a trigger of whom shardd knows nothing", "CREATE TABLE bad (a INT PRIMARY KEY)",
      "CREATE TRIGGER bt BEFORE INSERT ON bad FOR EACH ROW SET NEW.a = NEW.a", None,
      "has the trigger bt"),
     ("history", "CREATE TABLE bad (a INT PRIMARY KEY)", "ALTER TABLE bad ADD SYSTEM VERSIONING",

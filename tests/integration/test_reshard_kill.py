@@ -28,7 +28,7 @@ def c(scratch):
 @pytest.fixture(scope="module")
 def bed(c, plain):
     with movebed.running(c, plain, writers=2, movers=1, watchers=1, pause=0.01,
-                         triggers=movebed.UPDATE_TRIGGERS) as bed:
+                         triggers=movebed.TRIGGERS) as bed:
         yield bed
 
 

@@ -12,7 +12,9 @@
 
 #include "core/base/memory.h"
 #include "core/mysql/binlog_build.h"
+#include "core/mysql/binlog_encode.h"
 #include "core/mysql/binlog_value.h"
+#include "core/mysql/protocol.h"
 #include "core/mysql/wire.h"
 
 enum { TABLES = 256, ROWS = 256 };
@@ -186,6 +188,150 @@ test_values(void **state)
         compare_values(i != 1); /* "packed" was recorded without the types' signs */
         unload();
     }
+}
+
+/* --- encoding ----------------------------------------------------------------------------- */
+
+/* As a DOUBLE's digits. */
+static void
+text_of(struct buf *out, const struct binlog_value *v)
+{
+    float f;
+
+    buf_clear(out);
+    if (v->column->type != MYSQL_TYPE_FLOAT) {
+        assert_true(binlog_value_text(out, v, v->column->is_unsigned));
+        return;
+    }
+    memcpy(&f, v->data.ptr, sizeof(f));
+    buf_printf(out, "%.17g", (double)f);
+}
+
+static bool
+is_packed(const struct binlog_column *c)
+{
+    return c->type == BINLOG_TYPE_BLOB_COMPRESSED || c->type == BINLOG_TYPE_VARCHAR_COMPRESSED;
+}
+
+static size_t
+encode_row(const struct binlog_table *t, struct span image)
+{
+    struct binlog_image it;
+    struct binlog_value v;
+    struct buf          text = { 0 }, bytes = { 0 };
+    size_t              n = 0;
+
+    binlog_image_init(&it, t, image);
+    while (binlog_image_next(&it, &v)) {
+        if (v.is_null)
+            continue;
+        if (is_packed(v.column)) {
+            assert_false(binlog_value_put(&bytes, v.column, v.data));
+            continue;
+        }
+        text_of(&text, &v);
+        buf_clear(&bytes);
+        if (!binlog_value_put(&bytes, v.column, buf_unread(&text)) ||
+            !span_equal(buf_unread(&bytes), v.bytes))
+            fail_msg("%.*s, column %u: '%.*s'", (int)t->name.len, t->name.ptr, (unsigned)v.index,
+                     (int)buf_len(&text), text.bytes);
+        n++;
+    }
+    buf_fini(&text);
+    buf_fini(&bytes);
+    return n;
+}
+
+static void
+encode_table(const struct binlog_table *t)
+{
+    struct binlog_table *made   = binlog_table_make(t->columns, t->n_columns);
+    bool                 packed = false;
+
+    for (uint32_t i = 0; i < t->n_columns; i++)
+        packed = packed || is_packed(&t->columns[i]);
+    assert_int_equal(made == NULL, packed);
+    assert_true(packed || binlog_table_alike(made, t));
+    binlog_table_free(made);
+}
+
+static void
+test_encoding(void **state)
+{
+    static const char *const names[] = { "plain", "packed", "none" };
+    size_t                   n       = 0;
+
+    (void)state;
+    for (size_t i = 0; i < countof(names); i++) {
+        load(names[i]);
+        for (size_t k = 0; k < log_.n_tables; k++)
+            encode_table(log_.tables[k]);
+        for (size_t k = 0; k < log_.n_rows; k++)
+            if (log_.rows[k].change == BINLOG_INSERT)
+                n += encode_row(log_.rows[k].table, log_.rows[k].row.after);
+        unload();
+    }
+    assert_true(n > 1500);
+}
+
+static const struct refused {
+    uint8_t     type, size;
+    uint16_t    meta;
+    uint8_t     scale;
+    const char *text;
+} refused[] = {
+    { MYSQL_TYPE_TINY, 1, 0, 0, "256" }, { MYSQL_TYPE_TINY, 1, 0, 0, "-129" },
+    { MYSQL_TYPE_TINY, 1, 0, 0, "" }, { MYSQL_TYPE_TINY, 1, 0, 0, "-" },
+    { MYSQL_TYPE_TINY, 1, 0, 0, "1x" }, { MYSQL_TYPE_INT24, 3, 0, 0, "16777216" },
+    { MYSQL_TYPE_LONGLONG, 8, 0, 0, "18446744073709551616" },
+    { MYSQL_TYPE_LONGLONG, 8, 0, 0, "-9223372036854775809" },
+    { MYSQL_TYPE_YEAR, 1, 0, 0, "70" }, { MYSQL_TYPE_YEAR, 1, 0, 0, "1900" },
+    { MYSQL_TYPE_DOUBLE, 8, 8, 0, "1e999" }, { MYSQL_TYPE_FLOAT, 4, 4, 0, "1e40" },
+    { MYSQL_TYPE_DOUBLE, 8, 8, 0, "1,5" },
+    { MYSQL_TYPE_NEWDECIMAL, 2, 4, 2, "123.4" }, { MYSQL_TYPE_NEWDECIMAL, 2, 4, 2, "1.234" },
+    { MYSQL_TYPE_NEWDECIMAL, 2, 4, 2, "1e1" }, { MYSQL_TYPE_NEWDECIMAL, 2, 4, 2, "-" },
+    { MYSQL_TYPE_DATETIME2, 5, 0, 0, "2024-01-01 00:00:00.5" },
+    { MYSQL_TYPE_DATETIME2, 6, 1, 0, "2024-01-01 00:00:00.55" },
+    { MYSQL_TYPE_DATE, 3, 0, 0, "20240101x" }, { MYSQL_TYPE_TIME2, 3, 0, 0, "noon" },
+    { MYSQL_TYPE_TIMESTAMP2, 4, 0, 0, "1969-12-31 23:59:59" },
+    { MYSQL_TYPE_TIMESTAMP2, 4, 0, 0, "2107-01-01 00:00:00" },
+    { MYSQL_TYPE_TIMESTAMP, 4, 0, 0, "2024-01-01 00:00:00" }, { MYSQL_TYPE_BIT, 1, 8, 0, "ab" },
+    { MYSQL_TYPE_VARCHAR, 1, 3, 0, "abcd" }, { MYSQL_TYPE_STRING, 1, 3, 0, "abcd" },
+    { MYSQL_TYPE_ENUM, 1, 1, 0, "256" }, { MYSQL_TYPE_SET, 1, 1, 0, "a" },
+};
+
+static void
+test_what_does_not_fit_is_refused(void **state)
+{
+    struct buf out = { 0 };
+
+    (void)state;
+    for (size_t i = 0; i < countof(refused); i++) {
+        const struct refused *r = &refused[i];
+        struct binlog_column  c = { .type = r->type, .size = r->size, .meta = r->meta,
+                                    .scale = r->scale };
+
+        if (binlog_value_put(&out, &c, span_of(r->text)) || buf_len(&out) != 0)
+            fail_msg("type %d: '%s'", r->type, r->text);
+    }
+    buf_fini(&out);
+}
+
+static void
+test_describing(void **state)
+{
+    struct buf           out = { 0 };
+    struct binlog_format f;
+    struct binlog_event  e;
+    struct binlog_batch  b;
+
+    (void)state;
+    binlog_format_init(&f, false);
+    binlog_describe(&out);
+    assert_int_equal(binlog_read(&f, buf_unread(&out), &e), BINLOG_GOOD);
+    assert_true(f.known && f.checksums && binlog_batch_init(&b, &f, 0));
+    binlog_batch_fini(&b);
+    buf_fini(&out);
 }
 
 /* --- building ----------------------------------------------------------------------------- */
@@ -376,6 +522,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),
+        cmocka_unit_test(test_encoding),
+        cmocka_unit_test(test_what_does_not_fit_is_refused),
+        cmocka_unit_test(test_describing),
         cmocka_unit_test(test_building),
         cmocka_unit_test(test_halves_of_an_update),
         cmocka_unit_test(test_a_format_that_we_cannot_write),
