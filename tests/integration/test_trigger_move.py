@@ -130,8 +130,9 @@ def test_rows_of_all_types(c, mirror):
         for run in c.sql, lambda sql: mirror.sql(sql, db="app"):
             run(f"CREATE TABLE {name} (id INT PRIMARY KEY, " + ", ".join(
                 f"v_{c} {definition}" for c, definition, _, _ in of) + ")")
-            run(f"SET STATEMENT sql_mode = '' FOR INSERT INTO {name} VALUES " + ", ".join(f"({i}, " + ", ".join(
-                literals[i % len(literals)] for _, _, literals, _ in of) + ")" for i in range(40)))
+            run(f"SET STATEMENT sql_mode = '' FOR INSERT INTO {name} VALUES " + ", ".join(
+                f"({i}, " + ", ".join(literals[i % len(literals)] for _, _, literals, _ in of)
+                + ")" for i in range(40)))
     moved_and_alike(c, mirror, tables)
 
 
@@ -139,7 +140,8 @@ KEYS = [("VARCHAR(20)", "CONCAT('K', {})"), ("VARCHAR(20) CHARACTER SET latin1",
         ("DECIMAL(20,3)", "{} - 50.125"), ("DATE", "'2020-01-01' + INTERVAL {} DAY"),
         ("UUID", "CONCAT('00112233-4455-4677-8899-aabbccdd0', LPAD({}, 3, '0'))"),
         ("DATETIME(3)", "'2020-01-01 00:00:00.125' + INTERVAL {} HOUR"),
-        ("INET6", "CONCAT('fe80::', {})"), ("BINARY(20)", "CONCAT({}, x'0061')"), ("VARBINARY(20)", "CONCAT({}, x'00')"),
+        ("INET6", "CONCAT('fe80::', {})"), ("BINARY(20)", "CONCAT({}, x'0061')"),
+        ("VARBINARY(20)", "CONCAT({}, x'00')"),
         ("BIGINT UNSIGNED", "18446744073709551615 - {}")]
 
 
