@@ -48,9 +48,9 @@ const char *function_class_why(enum function_class class);
 /* A list as route_database.functions has it: one more; is it such a list; the class of the
  * function of this name in it, without regard to case. FUNCTION_UNKNOWN: it is not there.
  * `tables` is kept for one that only reads, with all that it calls: those that it may name;
- * ptr NULL: it is not known to only read. */
+ * ptr NULL: it is not known to only read. `body`: as routine_body.h has it; empty: not known. */
 void function_list_add(struct buf *list, struct span name, enum function_class class,
-                       bool at_home, struct span tables);
+                       bool at_home, struct span tables, struct span body);
 bool function_list_ok(struct span list);
 enum function_class function_list_find(struct span list, struct span name);
 
@@ -60,6 +60,9 @@ bool function_list_at_home(struct span list, struct span name);
 /* It only reads: it is on every shard and engine. `*tables` is what it was added with, ptr not
  * NULL. */
 bool function_list_reads(struct span list, struct span name, struct span *tables);
+
+/* What it was added with; empty. */
+struct span function_list_body(struct span list, struct span name);
 
 bool function_list_any_reads(struct span list);
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "core/route/routine_body.h"
+
 static const struct {
     const char *name, *why;
 } classes[] = {
@@ -51,12 +53,12 @@ function_class_why(enum function_class class)
 
 /* Each: a letter of the class, a capital one when all it uses is at home, the name, a byte 0.
  * Before that of one that only reads a byte 1, and then of each table a byte 2, its database, a
- * byte 3, its name. */
-enum { ENDS, READS, TABLE, NAME };
+ * byte 3, its name; then the body, of bytes 4 to 6 and others: see routine_body.h. */
+enum { ENDS, READS, TABLE, NAME, MARKS = 6 };
 
 void
 function_list_add(struct buf *list, struct span name, enum function_class class, bool at_home,
-                  struct span tables)
+                  struct span tables, struct span body)
 {
     buf_append_byte(list, (uint8_t)((at_home ? 'A' : 'a') + class));
     buf_append_span(list, name);
@@ -64,6 +66,7 @@ function_list_add(struct buf *list, struct span name, enum function_class class,
         buf_append_byte(list, READS);
         buf_append_span(list, tables);
     }
+    buf_append_span(list, body);
     buf_append_byte(list, ENDS);
 }
 
@@ -71,7 +74,7 @@ bool
 function_table_sayable(struct span name)
 {
     for (size_t i = 0; i < name.len; i++)
-        if (name.ptr[i] <= NAME)
+        if (name.ptr[i] <= MARKS)
             return false;
     return name.len > 0;
 }
@@ -125,6 +128,7 @@ struct one {
     bool                at_home;
     struct span         name;
     struct span         tables; /* ptr NULL: it is not known to only read */
+    struct span         body;
 };
 
 static bool
@@ -140,12 +144,14 @@ next_one(struct span *list, struct one *one)
     if (letter < 0 || letter >= (int)countof(classes))
         return false;
     text        = (struct span){ list->ptr + 1, (size_t)(end - list->ptr) - 1 };
+    *list       = span_from(*list, text.len + 2);
     one->class  = (enum function_class)letter;
+    one->body   = span_from(text, routine_body_at(text));
+    text.len   -= one->body.len;
     one->name   = up_to(text, READS);
     one->tables = (struct span){ 0 };
     if (one->name.len < text.len)
         one->tables = span_from(text, one->name.len + 1);
-    *list       = span_from(*list, text.len + 2);
     return one->name.len > 0 && tables_ok(one->tables);
 }
 
@@ -191,6 +197,12 @@ function_list_reads(struct span list, struct span name, struct span *tables)
     if (one.tables.ptr != NULL)
         *tables = one.tables;
     return one.tables.ptr != NULL;
+}
+
+struct span
+function_list_body(struct span list, struct span name)
+{
+    return find(list, name).body;
 }
 
 bool

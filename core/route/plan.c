@@ -261,7 +261,7 @@ keeps_transaction(struct planner *p)
     uint32_t           number = routes_database(p->routes, path->schema.ptr != NULL
                                                                ? path->schema
                                                                : p->context->schema);
-    return p->reads.ptr != NULL ||
+    return p->reads.ptr != NULL || p->keeps_to_txn ||
            (number != ROUTES_NONE &&
             function_list_at_home(p->routes->databases[number].procedures, path->name));
 }

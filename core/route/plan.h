@@ -104,6 +104,8 @@ struct target {
     bool                    one_shard; /* must come down to one shard, else plan.error */
     bool                    first;     /* plan_route() gives one of them only (EXPLAIN) */
     bool                    at_home;   /* KEYS: and that one must be `home` */
+    const struct route_column *through; /* KEYS: what this one or the keys' columns would not store
+                                          as it is is an error, NULL too; NULL: nothing is */
     uint32_t                n_groups;  /* KEYS; with several each must be the same one shard */
     const struct key_group *groups;
 };

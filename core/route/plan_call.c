@@ -1,6 +1,8 @@
 /* plan_call.c - see plan_internal.h: CALL, and functions that only read.
  *
  *   all it uses is on its database's home      it runs there
+ *   all statements keep to the key of one of
+ *   its parameters (plan_call_key.c)           it runs where that key is
  *   it only reads, with all that it calls:
  *     a comment names a shard                  it runs there, and reads what is there
  *     else                                     every table that it may name is gathered whole,
@@ -168,6 +170,7 @@ void
 plan_call(struct planner *p)
 {
     const struct path *path   = &p->stmt->path;
+    struct plan       *out    = p->out;
     struct span        schema = path->schema.ptr != NULL ? path->schema : p->context->schema;
     struct span        list   = { 0 };
     uint32_t           database, home = home_of(p, schema, &database);
@@ -179,9 +182,15 @@ plan_call(struct planner *p)
     bool alone = reads && p->routes->n_shards == 1 && !hide_routes(p->routes);
     if (!alone && (far || !all_global(p->routes, database)) &&
         !function_list_at_home(list, path->name)) {
-        if (!reads)
+        if (call_by_key(p, list, schema))
+            return;
+        if (!reads && !p->refused)
             refuse_call(p, list, path->name);
-        else if (!arguments_are_plain(p))
+        if (!reads)
+            return;
+        p->refused = false;
+        out->error = (struct sql_error){ .code = 0 };
+        if (!arguments_are_plain(p))
             refuse_arguments(p);
         else
             on_engine(p);
@@ -198,6 +207,6 @@ plan_call(struct planner *p)
     }
     to_home(p, home, "routines run on their database's home");
     p->home_database = database;
-    p->out->is_write = true;
-    p->out->opaque   = true;
+    out->is_write    = true;
+    out->opaque      = true;
 }

@@ -21,6 +21,10 @@ bool call_note_reader(struct planner *p, struct span list, const struct func *f)
 /* Whether a comment may name the shard that the CALL goes to. */
 bool call_may_go(struct planner *p);
 
+/* plan_call_key.c: runs where the key of all its rows is, as a parameter gives it. False: it does
+ * not keep to one, or nobody knows; where that is so it is refused with the reason. */
+bool call_by_key(struct planner *p, struct span list, struct span schema);
+
 /* plan_gather.c: a table of the routes with all columns and rows; the spec of such ones. False,
  * NULL: refused. */
 bool gathering_add_whole(struct planner *p, struct gathering **list, uint32_t table);

@@ -130,6 +130,7 @@ struct planner {
     uint32_t         n_instances;
     struct node     *nodes;
     bool             refused, hinted; /* hinted: a comment names the shard */
+    bool             keeps_to_txn;    /* CALL: it neither begins nor ends one */
 
     bool              gathers;    /* a plan to gather is made: what follows is noted */
     uint32_t          n_defaults; /* DEFAULT(column) in the statement */

@@ -187,6 +187,32 @@ spread(const struct plan *plan, struct sql_error *error)
                          "key of each table with the same value");
 }
 
+/* Of what is no text of its own: a procedure's statements, say. */
+static bool
+all_stored(const struct plan *plan, const struct routes *r, const struct target *t,
+           const struct plan_values *values, struct sql_error *error)
+{
+    bool good = true;
+
+    for (uint32_t i = 0; t->through != NULL && good && i < t->n_groups; i++) {
+        const struct route_table *table = &r->tables[t->groups[i].table];
+        struct value_room         room;
+        struct key_value          value;
+        uint64_t                  hash;
+
+        room.bytes = (struct buf){ 0 };
+        operand_value(plan, &t->groups[i].keys[0], values, &room, &value);
+        good = value.kind != KEY_VALUE_NULL &&
+               keyhash_stored(t->through, &value, false, &hash) == KEY_HASH &&
+               keyhash_stored(&table->columns[table->key], &value, false, &hash) == KEY_HASH;
+        room_fini(&room);
+    }
+    return good || sql_error_set(error, SQL_NOT_SUPPORTED,
+                                 "shardd: the argument of CALL that is the key of its rows has to "
+                                 "be a value that the key's column and the parameter store as it "
+                                 "is");
+}
+
 /* All groups, and the home when it takes part, must be one shard. */
 static bool
 route_agreeing(const struct plan *plan, const struct routes *r, const struct target *t,
@@ -216,6 +242,8 @@ route(const struct plan *plan, const struct routes *r, const struct target *t,
     case TARGET_ALL:  add_all(r, false, out); break;
     case TARGET_EVERY: add_all(r, true, out); break;
     case TARGET_KEYS:
+        if (!all_stored(plan, r, t, values, error))
+            return false;
         if (t->n_groups > 1 || t->at_home) {
             if (!route_agreeing(plan, r, t, values, out, error))
                 return false;

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/route/function_class.h"
 #include "ctl/catalog/model_routine.h"
 #include "ctl/catalog/user.h"
 
@@ -17,6 +16,7 @@ struct builder {
     struct place  *places; /* of the shards, in the order of their ids */
     struct arena  *arena;
     struct routes *routes;
+    size_t         bodies; /* see model_routine_list() */
     struct err    *err;
 };
 
@@ -266,46 +266,13 @@ consistency_of(const json_t *object)
     return (uint8_t)(c < CONSISTENCIES ? c : CONSISTENCY_UNSET);
 }
 
-/* False: no list can have these. */
-static bool
-add_reads(const json_t *reads, struct buf *tables)
-{
-    json_t *one;
-    size_t  i;
-
-    json_array_foreach(reads, i, one) {
-        const char *database = json_string_value(json_array_get(one, 0));
-        const char *name     = json_string_value(json_array_get(one, 1));
-
-        if (!database || !name || !function_table_sayable(span_of(database)) ||
-            !function_table_sayable(span_of(name)))
-            return false;
-        function_table_add(tables, span_of(database), span_of(name));
-    }
-    return reads != NULL;
-}
-
-/* {name: {class, home, reads}}: see model_routines() */
 static struct span
 build_routines(struct builder *b, json_t *all)
 {
-    json_t     *one;
-    struct buf  list = { 0 }, tables = { 0 };
+    struct buf  list = { 0 };
     struct span kept;
-    const char *name;
 
-    json_object_foreach(all, name, one) {
-        struct span reads = { 0 };
-
-        buf_clear(&tables);
-        if (add_reads(json_object_get(one, "reads"), &tables))
-            reads = buf_len(&tables) == 0 ? SPAN("") : buf_unread(&tables);
-        if (function_table_sayable(span_of(name)))
-            function_list_add(&list, span_of(name),
-                              (enum function_class)model_number(one, "class"),
-                              model_flag(one, "home"), reads);
-    }
-    buf_fini(&tables);
+    model_routine_list(all, &b->bodies, &list);
     kept = arena_copy(b->arena, buf_unread(&list));
     buf_fini(&list);
     return kept;

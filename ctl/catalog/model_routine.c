@@ -5,13 +5,17 @@
 #include <stdio.h>
 
 #include "core/route/function_class.h"
+#include "core/route/routine_body.h"
 #include "core/route/routine_look.h"
 
-enum { USES_MAX = 2000, USE_MAX = 200 };
+enum { USES_MAX = 2000, USE_MAX = 200, BODIES_MAX = 16 << 20 };
 
 static const char *const lists[] = {
     [ROUTINE_TABLE] = "uses", [ROUTINE_FUNCTION] = "functions", [ROUTINE_PROCEDURE] = "procedures",
 };
+
+/* What is known of its statements, as it is in the catalog. */
+static const char *const of_body[] = { "body", "kept", "parameters" };
 
 /* ---- what it names ---- */
 
@@ -260,9 +264,15 @@ take_reads(struct world *w, const char *database, const json_t *routine, json_t 
 }
 
 bool
-model_routine_everywhere(const json_t *routine)
+model_routine_on_engines(const json_t *routine)
 {
     return model_function_class(routine) == FUNCTION_PLAIN || model_flag(routine, "reads");
+}
+
+bool
+model_routine_everywhere(const json_t *routine)
+{
+    return model_routine_on_engines(routine) || json_object_get(routine, "body") != NULL;
 }
 
 /* ---- all of them ---- */
@@ -275,6 +285,9 @@ begin_one(const struct world *w, const char *database, const json_t *routine)
 
     if (model_flag(routine, "reads"))
         json_object_set_new(one, "reads", tables_of(w, database, routine));
+    for (size_t i = 0; i < countof(of_body); i++)
+        if (json_object_get(routine, of_body[i]))
+            json_object_set(one, of_body[i], json_object_get(routine, of_body[i]));
     return one;
 }
 
@@ -368,4 +381,68 @@ model_routines(json_t *databases, json_t *tables)
     json_decref(w.spread);
     json_decref(w.wide);
     return w.all;
+}
+
+/* ---- as the routes have them ---- */
+
+/* False: no list can have these. */
+static bool
+add_reads(const json_t *reads, struct buf *tables)
+{
+    json_t *one;
+    size_t  i;
+
+    json_array_foreach(reads, i, one) {
+        const char *database = json_string_value(json_array_get(one, 0));
+        const char *name     = json_string_value(json_array_get(one, 1));
+
+        if (!database || !name || !function_table_sayable(span_of(database)) ||
+            !function_table_sayable(span_of(name)))
+            return false;
+        function_table_add(tables, span_of(database), span_of(name));
+    }
+    return reads != NULL;
+}
+
+/* Only where it is asked for: of one that names sharded tables, or may do so. */
+static void
+add_body(const json_t *one, size_t *bodies, struct buf *out)
+{
+    json_t *kept = json_object_get(one, "kept"), *parameter;
+    size_t  i, len = strlen(model_text(one, "body"));
+    int64_t class = model_number(one, "class");
+
+    if ((class != FUNCTION_FAR && class != FUNCTION_ENDS) || *bodies + len > BODIES_MAX)
+        return;
+    *bodies += len;
+    json_array_foreach(json_object_get(one, "parameters"), i, parameter) {
+        struct route_column type;
+
+        model_column(parameter, &type);
+        routine_body_parameter(out, &type, json_is_true(json_array_get(kept, i)));
+    }
+    buf_append_text(out, model_text(one, "body"));
+}
+
+void
+model_routine_list(json_t *all, size_t *bodies, struct buf *list)
+{
+    struct buf  tables = { 0 }, body = { 0 };
+    const char *name;
+    json_t     *one;
+
+    json_object_foreach(all, name, one) {
+        struct span reads = { 0 };
+
+        buf_clear(&tables);
+        buf_clear(&body);
+        if (add_reads(json_object_get(one, "reads"), &tables))
+            reads = buf_len(&tables) == 0 ? SPAN("") : buf_unread(&tables);
+        add_body(one, bodies, &body);
+        if (function_table_sayable(span_of(name)))
+            function_list_add(list, span_of(name), (enum function_class)model_number(one, "class"),
+                              model_flag(one, "home"), reads, buf_unread(&body));
+    }
+    buf_fini(&body);
+    buf_fini(&tables);
 }

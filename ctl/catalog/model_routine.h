@@ -10,6 +10,7 @@
 #ifndef CTL_CATALOG_MODEL_ROUTINE_H
 #define CTL_CATALOG_MODEL_ROUTINE_H
 
+#include "core/base/buf.h"
 #include "core/sql/lex.h"
 #include "ctl/catalog/model.h"
 
@@ -18,12 +19,21 @@
  * uses was not put there, and the others may lack some. */
 enum function_class model_routine_see(struct span text, struct lex_options options, json_t *what);
 
-/* {database: {"procedures": {name: {class, home, reads}}, "functions": ...}} as in the routes: the
- * class as a number, home: it uses nothing else, reads: [[database, table], ...] that it, or what
- * it calls, may name; absent: it is not known to only read. Owned by the caller. */
+/* {database: {"procedures": {name: {class, home, reads, body ...}}, "functions": ...}} as in the
+ * routes: the class as a number, home: it uses nothing else, reads: [[database, table], ...] that
+ * it, or what it calls, may name; absent: it is not known to only read. Of a procedure whose
+ * statements are known (core/route/routine_body.h) body: these, kept: [bool, ...] and parameters:
+ * [model_column_new(), ...]. Owned by the caller. */
 json_t *model_routines(json_t *databases, json_t *tables);
 
-/* Whether it is on every shard and engine: of its arguments alone, or it only reads. */
+/* Appends a database's routines of model_routines() as a list of core/route/function_class.h.
+ * `*bodies`: bytes of statements in all of them so far; what is too much is left out, and such a
+ * procedure is not called by its key. */
+void model_routine_list(json_t *all, size_t *bodies, struct buf *list);
+
+/* Whether it is on every shard and engine: of its arguments alone, or it only reads; on every
+ * shard, also when its statements are known. */
+bool model_routine_on_engines(const json_t *routine);
 bool model_routine_everywhere(const json_t *routine);
 
 #endif

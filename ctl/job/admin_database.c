@@ -219,6 +219,7 @@ keep_procedures(json_t *fresh, json_t *procedures)
     json_object_foreach(all, name, one) {
         json_object_del(one, "reads");
         json_object_del(one, "text");
+        json_object_del(one, "body");
     }
     if (all)
         json_object_set_new(fresh, "procedures", all);

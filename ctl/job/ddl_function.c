@@ -2,7 +2,9 @@
  *
  * One of its arguments alone (core/route/function_class.h), and one that by its words only reads
  * (core/route/routine_reads.h), is made on every shard and on the engines, and workers use it
- * wherever rows are. Any other one is on its database's home.
+ * wherever rows are. A procedure whose statements are known (core/route/routine_body.h) is on
+ * every shard as well: perhaps all of them keep to the key that a CALL gives. Any other one is on
+ * its database's home.
  *
  *   forgotten by the routes --> drained --> changed on the shards --> engines, then routes
  *
@@ -15,14 +17,19 @@
 
 #include "core/base/log.h"
 #include "core/route/function_class.h"
+#include "core/route/routine_body.h"
 #include "core/route/routine_reads.h"
 #include "ctl/catalog/model_routine.h"
 #include "ctl/job/code_uses.h"
 #include "ctl/job/ddl_step.h"
+#include "ctl/job/facts.h"
 #include "ctl/job/moving.h"
 #include "ctl/provision/engines.h"
 
-enum { DRAIN_MS = 5000 };
+enum {
+    DRAIN_MS = 5000,
+    BODY_MAX = 65536, /* bytes of statements that the routes have; no longer ones */
+};
 
 struct function {
     struct ddl             *d;
@@ -55,7 +62,7 @@ told_engines(const struct function *f, const json_t *what)
     struct ddl *d = f->d;
     char        who[64];
 
-    if (!model_routine_everywhere(what) || engines_agree(d->c, who))
+    if (!model_routine_on_engines(what) || engines_agree(d->c, who))
         return true;
     (void)put(f, NULL);
     return sql_error_set(d->error, SQL_UNKNOWN_ERROR, "shardd: the engine %s does not answer, and "
@@ -165,7 +172,44 @@ set_text(const struct function *f, uint32_t tail, json_t *what)
     return true;
 }
 
-/* What it names, and whether it only reads. */
+/* Its statements, where they read the same under every sql_mode that a session may have. */
+static void
+set_body(struct span sql, struct lex_options lex, json_t *what)
+{
+    bool       kept[ROUTINE_PARAMETERS_MAX];
+    struct buf body = { 0 };
+    uint32_t   n;
+
+    if (!lex.ansi_quotes && !lex.no_backslash_escapes && !lex.pipes_as_concat &&
+        !lex.high_not_precedence && routine_body(sql, lex, kept, &n, &body) &&
+        buf_len(&body) <= BODY_MAX) {
+        json_t *text = json_stringn((const char *)buf_unread(&body).ptr, buf_len(&body));
+        json_t *list = json_array();
+
+        for (uint32_t i = 0; i < n; i++)
+            json_array_append_new(list, json_boolean(kept[i]));
+        if (text)
+            json_object_set_new(what, "body", text);
+        json_object_set_new(what, "kept", list);
+    }
+    buf_fini(&body);
+}
+
+/* As its home has them, now that it is made. */
+static bool
+set_parameters(const struct function *f, json_t *what)
+{
+    struct server *s    = ddl_us(f->d, ddl_index(f->d, f->t->home));
+    json_t        *list = !json_object_get(what, "body") ? NULL
+                          : s ? facts_parameters(s, f->t->database, f->t->name, f->d->error)
+                              : NULL;
+
+    if (list)
+        json_object_set_new(what, "parameters", list);
+    return list || !json_object_get(what, "body");
+}
+
+/* What it names, whether it only reads, and its statements. */
 static enum function_class
 see_words(const struct function *f, json_t *what)
 {
@@ -179,6 +223,8 @@ see_words(const struct function *f, json_t *what)
     class = model_routine_see(r->sql, lex, what);
     if (class == FUNCTION_HOME && routine_reads(r->sql, lex, &tail) && set_text(f, tail, what))
         json_object_set_new(what, "reads", json_true());
+    if (class == FUNCTION_HOME || class == FUNCTION_ENDS)
+        set_body(r->sql, lex, what);
     return class;
 }
 
@@ -250,7 +296,8 @@ make(const struct function *f, json_t *what)
     bool ok = run(f, f->t->home, &done);
     if (ok)
         drop_others(f); /* what a controller left that died, or of before */
-    if (!ok || (everywhere && !ddl_run_others(d, d->request->sql, f->t->home, &done))) {
+    if (!ok || (everywhere && !ddl_run_others(d, d->request->sql, f->t->home, &done)) ||
+        !set_parameters(f, what)) {
         if (done > 0)
             ddl_undo(d, DDL_ALL, "DROP %s IF EXISTS %s.%s", f->word, server_name(f->t->database),
                      server_name(f->t->name));

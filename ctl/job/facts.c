@@ -124,6 +124,35 @@ facts_collation_id(const struct server *s)
            " WHERE a.COLLATION_NAME = c.COLLATION_NAME)";
 }
 
+/* Takes the rows. */
+static json_t *
+columns_of(json_t *rows)
+{
+    json_t *columns = rows ? json_array() : NULL;
+    json_t *row;
+    size_t  i;
+
+    json_array_foreach(rows, i, row)
+        json_array_append_new(columns, column_of(row));
+    json_decref(rows);
+    return columns;
+}
+
+json_t *
+facts_parameters(struct server *s, const char *database, const char *procedure,
+                 struct sql_error *error)
+{
+    json_t *rows = server_rows(s, error,
+            "SELECT PARAMETER_NAME, DATA_TYPE, DTD_IDENTIFIER, 'YES', '', NULL,"
+            " %s, CHARACTER_MAXIMUM_LENGTH, NUMERIC_PRECISION, NUMERIC_SCALE,"
+            " DATETIME_PRECISION, 'NEVER' FROM information_schema.PARAMETERS c"
+            " WHERE SPECIFIC_SCHEMA = %s AND SPECIFIC_NAME = %s AND ROUTINE_TYPE = 'PROCEDURE'"
+            " ORDER BY ORDINAL_POSITION",
+            facts_collation_id(s), server_text(database), server_text(procedure));
+
+    return columns_of(rows);
+}
+
 static json_t *
 read_columns(struct server *s, const char *database, const char *table, struct sql_error *error)
 {
@@ -133,14 +162,8 @@ read_columns(struct server *s, const char *database, const char *table, struct s
             " DATETIME_PRECISION, IS_GENERATED FROM information_schema.COLUMNS c"
             " WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s ORDER BY ORDINAL_POSITION",
             facts_collation_id(s), server_text(database), server_text(table));
-    json_t *columns = rows ? json_array() : NULL;
-    json_t *row;
-    size_t  i;
 
-    json_array_foreach(rows, i, row)
-        json_array_append_new(columns, column_of(row));
-    json_decref(rows);
-    return columns;
+    return columns_of(rows);
 }
 
 /* The last object of `list` when its name is this one, else a new one. */

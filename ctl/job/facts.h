@@ -20,6 +20,11 @@
 json_t *facts_read(struct server *s, const char *database, const char *table, const char *probe,
                    struct sql_error *error);
 
+/* A procedure's parameters, as columns: [model_column_new() ..., ...], in their order. NULL with
+ * `error`. */
+json_t *facts_parameters(struct server *s, const char *database, const char *procedure,
+                         struct sql_error *error);
+
 /* SQL: the id of the collation c.COLLATION_NAME. Newer servers have collations whose full name is
  * only in another table, and whose short name is there once per character set. */
 const char *facts_collation_id(const struct server *s);

@@ -71,7 +71,7 @@ wanted_of(json_t *databases, const struct kind *kind)
         json_t *list = json_object();
 
         json_object_foreach(json_object_get(object, kind->list), routine, one)
-            if (model_routine_everywhere(one))
+            if (model_routine_on_engines(one))
                 json_object_set(list, routine, one);
         if (json_object_size(list) > 0)
             json_object_set(wanted, name, list);

@@ -357,7 +357,8 @@ def test_a_home_is_drained(scratch):
         cluster.sql("CREATE VIEW under AS SELECT * FROM g")
         cluster.sql("CREATE VIEW seen AS SELECT COUNT(*) AS n FROM under")
         cluster.sql("CREATE PROCEDURE counts() SELECT n FROM seen")  # it is on every shard
-        cluster.sql("CREATE PROCEDURE p() INSERT INTO g (v) VALUES (1)")
+        cluster.sql("CREATE PROCEDURE p() FOR i IN 1..2 DO INSERT INTO g (v) VALUES (1);"
+                    " END FOR")
         done = cluster.ctl_raw("shard drain", "shard-1")
         assert done.returncode == 1 and "PROCEDURE app.p lives on" in done.stderr, done
         cluster.sql("DROP PROCEDURE p")

@@ -197,8 +197,10 @@ test_lists(void **state)
 
     (void)state;
     assert_true(function_list_ok(SPAN("")));
-    function_list_add(&list, SPAN("one"), FUNCTION_PLAIN, false, (struct span){ 0 });
-    function_list_add(&list, SPAN("two"), FUNCTION_READS, true, (struct span){ 0 });
+    function_list_add(&list, SPAN("one"), FUNCTION_PLAIN, false, (struct span){ 0 },
+                      (struct span){ 0 });
+    function_list_add(&list, SPAN("two"), FUNCTION_READS, true, (struct span){ 0 },
+                      (struct span){ 0 });
     struct span s = buf_unread(&list);
     assert_true(function_list_ok(s));
     assert_int_equal(function_list_find(s, SPAN("ONE")), FUNCTION_PLAIN);
@@ -222,12 +224,17 @@ test_tables(void **state)
     (void)state;
     function_table_add(&tables, SPAN("a"), SPAN("t"));
     function_table_add(&tables, SPAN("bb"), SPAN("uu"));
-    function_list_add(&list, SPAN("none"), FUNCTION_HOME, true, SPAN(""));
-    function_list_add(&list, SPAN("reads"), FUNCTION_SPREAD, false, buf_unread(&tables));
-    function_list_add(&list, SPAN("else"), FUNCTION_SPREAD, false, (struct span){ 0 });
+    function_list_add(&list, SPAN("none"), FUNCTION_HOME, true, SPAN(""), (struct span){ 0 });
+    function_list_add(&list, SPAN("reads"), FUNCTION_SPREAD, false, buf_unread(&tables),
+                      SPAN("\4p\5s"));
+    function_list_add(&list, SPAN("else"), FUNCTION_SPREAD, false, (struct span){ 0 },
+                      SPAN("\5SELECT 1"));
     struct span s = buf_unread(&list);
     assert_true(function_list_ok(s));
     assert_false(function_list_reads(s, SPAN("else"), &left));
+    assert_true(span_equal(function_list_body(s, SPAN("else")), SPAN("\5SELECT 1")));
+    assert_true(span_equal(function_list_body(s, SPAN("reads")), SPAN("\4p\5s")));
+    assert_int_equal(function_list_body(s, SPAN("none")).len, 0);
     assert_false(function_list_reads(s, SPAN("read"), &left));
     assert_null(left.ptr);
     assert_true(function_list_reads(s, SPAN("none"), &left));
@@ -246,7 +253,7 @@ test_tables(void **state)
     assert_false(function_table_sayable(SPAN("a\2b")) || function_table_sayable(SPAN("")));
     assert_true(function_table_sayable(SPAN("a b")));
     for (size_t at = 1; at + 1 < s.len; at++) { /* damaged */
-        uint8_t copy[64];
+        uint8_t copy[128];
         memcpy(copy, s.ptr, s.len);
         copy[at] ^= 2;
         (void)function_list_ok((struct span){ copy, s.len });
