@@ -81,8 +81,7 @@ struct operand {
     struct key_value    constant;
 };
 
-/* Which shards. KEYS: the owners of the values; a value that cannot be decided
- * (plan_route() says so) widens to ALL for reads, UPDATE and DELETE. */
+/* Which shards. A value of KEYS that cannot be decided widens to ALL for reads, UPDATE, DELETE. */
 enum target_kind {
     TARGET_ANY,  /* any one shard: reference tables, or no table at all */
     TARGET_HOME, /* the shard `home` */
@@ -104,8 +103,8 @@ struct target {
     bool                    one_shard; /* must come down to one shard, else plan.error */
     bool                    first;     /* plan_route() gives one of them only (EXPLAIN) */
     bool                    at_home;   /* KEYS: and that one must be `home` */
-    const struct route_column *through; /* KEYS: what this one or the keys' columns would not store
-                                          as it is is an error, NULL too; NULL: nothing is */
+    uint32_t                n_through; /* KEYS: what one of these or a key's column */
+    const struct route_column *through; /* does not store as it is is an error, NULL too */
     uint32_t                n_groups;  /* KEYS; with several each must be the same one shard */
     const struct key_group *groups;
 };
@@ -461,6 +460,7 @@ struct plan_context {
     uint16_t             collation;   /* collation_connection's id; 0 when character_set_client is
                                          another character set than the connection's */
     bool                 prepared;    /* COM_STMT_PREPARE: '?' are parameters */
+    uint8_t              calls;       /* procedures around it that call one another */
     bool                 elsewhere;   /* INSERT: values are not stored as they are written */
 };
 

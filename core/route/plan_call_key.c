@@ -16,7 +16,7 @@
 #include "core/sql/digest.h"
 #include "core/sql/parse.h"
 
-enum { TABLES_MAX = 32, TEXT_MAX = 1 << 20, SHOWN_MAX = 60 };
+enum { TABLES_MAX = 32, THROUGH_MAX = 32, CALLS_MAX = 4, TEXT_MAX = 1 << 20, SHOWN_MAX = 60 };
 
 struct keyed {
     struct planner *p;
@@ -26,8 +26,11 @@ struct keyed {
     bool            far;       /* it names sharded tables, say */
     bool            ends;      /* it begins or ends transactions */
     uint32_t        which;     /* the parameter; ROUTINE_OTHER: none so far */
+    uint64_t        given;     /* bits of the parameters that a CALL in it may change */
     uint32_t        tables[TABLES_MAX];
     uint32_t        n_tables;
+    struct route_column through[THROUGH_MAX]; /* parameters that the key goes through */
+    uint32_t        n_through;
     struct sql_error why;      /* code 0: the statement does not keep to the key of one parameter */
 };
 
@@ -69,6 +72,16 @@ insert_keeps(struct keyed *k, const struct plan *plan)
 }
 
 static bool
+note_through(struct keyed *k, const struct route_column *columns, uint32_t n)
+{
+    if (n > THROUGH_MAX - k->n_through)
+        return false;
+    for (uint32_t i = 0; i < n; i++)
+        k->through[k->n_through++] = columns[i];
+    return true;
+}
+
+static bool
 target_keeps(struct keyed *k, const struct plan *plan)
 {
     const struct target *t = &plan->target;
@@ -80,7 +93,7 @@ target_keeps(struct keyed *k, const struct plan *plan)
     for (uint32_t i = 0; i < t->n_groups; i++)
         if (t->groups[i].n_keys != 1 || !takes(k, t->groups[i].table, t->groups[i].keys))
             return false;
-    return true;
+    return note_through(k, t->through, t->n_through);
 }
 
 static bool
@@ -105,6 +118,29 @@ plan_keeps(struct keyed *k, const struct plan *plan)
            target_keeps(k, plan);
 }
 
+/* What CALL gives for OUT and INOUT is another value behind it. */
+static void
+note_given(struct keyed *k, const struct plan_context *context, const struct stmt *statement)
+{
+    const struct routes     *r      = k->p->routes;
+    const struct path       *path   = &statement->path;
+    struct span              schema = path->schema.ptr != NULL ? path->schema : context->schema;
+    uint32_t                 at     = routes_database(r, schema);
+    struct routine_parameter one;
+
+    if (at == ROUTES_NONE)
+        return;
+    struct span body = function_list_body(r->databases[at].procedures, path->name);
+    for (struct expr *e = statement->args; e != NULL && routine_parameter(&body, &one);
+         e = e->next) {
+        const struct expr *x = bare(e);
+
+        if (one.use == ROUTINE_GIVES && x->kind == EXPR_PARAM && x->ordinal < k->n_variables &&
+            k->variables[x->ordinal] != ROUTINE_OTHER)
+            k->given |= UINT64_C(1) << k->variables[x->ordinal];
+    }
+}
+
 static bool
 statement_keeps(struct keyed *k, const struct plan_context *context, struct span text)
 {
@@ -117,6 +153,10 @@ statement_keeps(struct keyed *k, const struct plan_context *context, struct span
     if (known && parse_statement(p->arena, text, context->lex, &d, &statement) == PARSE_OK) {
         plan_make(p->arena, context, text, &d, statement, &plan);
         ok = plan_keeps(k, &plan);
+        if (statement->kind == STMT_CALL) {
+            note_given(k, context, statement);
+            k->ends |= plan.may_end_txn;
+        }
     } else {
         sql_error_set(&k->why, SQL_NOT_SUPPORTED, "it is not understood (a column has the name of "
                       "a variable, perhaps)");
@@ -135,6 +175,7 @@ context_of(const struct planner *p, struct span schema)
 
     c.schema   = schema;
     c.prepared = true;
+    c.calls++;
     c.lex      = (struct lex_options){ .charset = LEX_UTF8,
                                        .server_version = p->context->lex.server_version };
     return c;
@@ -184,13 +225,15 @@ all_keep(struct keyed *k, struct span schema, struct span name)
 static bool
 parameter_holds(struct keyed *k, const struct routine_parameter *parameter, struct span name)
 {
+    bool kept = parameter->use == ROUTINE_KEEPS && (k->given >> k->which & 1) == 0;
+
     for (uint32_t i = 0; i < k->n_tables; i++) {
         const struct route_table *t = &k->p->routes->tables[k->tables[i]];
 
-        if (!parameter->kept || !keyhash_colocated(&t->columns[t->key], &parameter->type))
+        if (!kept || !keyhash_colocated(&t->columns[t->key], &parameter->type))
             return NOT_YET(k->p, "shardd: CALL of '%.*s' is not possible: its parameter %u, the "
                                  "key of rows of '%.*s', %s", SHOWN(name), (unsigned)k->which + 1,
-                           SHOWN(t->name), !parameter->kept
+                           SHOWN(t->name), !kept
                                ? "gets other values in it"
                                : "has another type or collation than the key's column");
     }
@@ -212,19 +255,20 @@ arguments_fit(struct planner *p)
 }
 
 static void
-to_key(struct keyed *k, const struct operand *key, const struct routine_parameter *parameter)
+to_key(struct keyed *k, const struct operand *key)
 {
     struct plan      *out    = k->p->out;
     struct key_group *groups = make(k->p, k->n_tables * sizeof(*groups));
     struct operand   *one    = make(k->p, sizeof(*one));
-    struct route_column *through = make(k->p, sizeof(*through));
+    struct route_column *through = make(k->p, k->n_through * sizeof(*through));
 
-    *one     = *key;
-    *through = parameter->type;
+    *one = *key;
+    memcpy(through, k->through, k->n_through * sizeof(*through));
     for (uint32_t i = 0; i < k->n_tables; i++)
         groups[i] = (struct key_group){ .table = k->tables[i], .n_keys = 1, .keys = one };
     out->kind   = PLAN_ONE;
-    out->target = (struct target){ .kind = TARGET_KEYS, .one_shard = true, .through = through,
+    out->target = (struct target){ .kind = TARGET_KEYS, .one_shard = true,
+                                   .n_through = k->n_through, .through = through,
                                    .n_groups = k->n_tables, .groups = groups };
     out->is_write = out->opaque = true;
     out->reason   = "all statements of the procedure keep to the key that a parameter gives";
@@ -242,7 +286,7 @@ call_by_key(struct planner *p, struct span list, struct span schema)
     struct operand           key;
     uint32_t                 n = 0, n_arguments = 0;
 
-    if (body.len == 0)
+    if (body.len == 0 || p->context->calls == CALLS_MAX)
         return false;
     while (n < ROUTINE_PARAMETERS_MAX && routine_parameter(&body, &one))
         parameters[n++] = one;
@@ -251,7 +295,8 @@ call_by_key(struct planner *p, struct span list, struct span schema)
     k.body = body;
     k.far  = function_list_find(list, name) == FUNCTION_FAR;
     if (n != n_arguments || !all_keep(&k, schema, name) || k.which >= n ||
-        !parameter_holds(&k, &parameters[k.which], name))
+        !parameter_holds(&k, &parameters[k.which], name) ||
+        !note_through(&k, &parameters[k.which].type, 1))
         return false;
     for (uint32_t i = 0; i < k.which; i++)
         argument = argument->next;
@@ -260,6 +305,6 @@ call_by_key(struct planner *p, struct span list, struct span schema)
                           "constant or a user variable: SET a user variable before");
     if (!arguments_fit(p))
         return false;
-    to_key(&k, &key, &parameters[k.which]);
+    to_key(&k, &key);
     return true;
 }

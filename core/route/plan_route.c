@@ -187,6 +187,15 @@ spread(const struct plan *plan, struct sql_error *error)
                          "key of each table with the same value");
 }
 
+static bool
+stores(const struct route_column *column, const struct key_value *value)
+{
+    uint64_t hash;
+
+    return value->kind != KEY_VALUE_NULL &&
+           keyhash_stored(column, value, false, &hash) == KEY_HASH;
+}
+
 /* Of what is no text of its own: a procedure's statements, say. */
 static bool
 all_stored(const struct plan *plan, const struct routes *r, const struct target *t,
@@ -194,17 +203,16 @@ all_stored(const struct plan *plan, const struct routes *r, const struct target 
 {
     bool good = true;
 
-    for (uint32_t i = 0; t->through != NULL && good && i < t->n_groups; i++) {
+    for (uint32_t i = 0; t->n_through > 0 && good && i < t->n_groups; i++) {
         const struct route_table *table = &r->tables[t->groups[i].table];
         struct value_room         room;
         struct key_value          value;
-        uint64_t                  hash;
 
         room.bytes = (struct buf){ 0 };
         operand_value(plan, &t->groups[i].keys[0], values, &room, &value);
-        good = value.kind != KEY_VALUE_NULL &&
-               keyhash_stored(t->through, &value, false, &hash) == KEY_HASH &&
-               keyhash_stored(&table->columns[table->key], &value, false, &hash) == KEY_HASH;
+        good = stores(&table->columns[table->key], &value);
+        for (uint32_t k = 0; k < t->n_through; k++)
+            good = good && stores(&t->through[k], &value);
         room_fini(&room);
     }
     return good || sql_error_set(error, SQL_NOT_SUPPORTED,

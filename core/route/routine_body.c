@@ -400,6 +400,7 @@ static const struct {
     { "UPDATE", as_written, true },
     { "DELETE", as_written, true },
     { "REPLACE", as_written, true },
+    { "CALL", as_written, true },
     { "START", as_written, true },
     { "COMMIT", as_written, true },
     { "ROLLBACK", as_written, true },
@@ -485,8 +486,9 @@ characteristics(struct body *b)
 }
 
 bool
-routine_body(struct span text, struct lex_options options, bool kept[ROUTINE_PARAMETERS_MAX],
-             uint32_t *n, struct buf *statements_out)
+routine_body(struct span text, struct lex_options options,
+             enum routine_use uses[ROUTINE_PARAMETERS_MAX], uint32_t *n,
+             struct buf *statements_out)
 {
     struct body b = { .out = statements_out };
     bool        out[ROUTINE_PARAMETERS_MAX] = { false };
@@ -501,7 +503,7 @@ routine_body(struct span text, struct lex_options options, bool kept[ROUTINE_PAR
     if (b.no || b.r.t.kind != TOK_END || b.r.l.had_exec_comment || b.r.too_many)
         return false;
     for (uint32_t i = 0; i < b.n_params; i++)
-        kept[i] = !out[i] && !b.changed[i];
+        uses[i] = out[i] ? ROUTINE_GIVES : b.changed[i] ? ROUTINE_CHANGES : ROUTINE_KEEPS;
     *n = b.n_params;
     return true;
 }
@@ -509,10 +511,11 @@ routine_body(struct span text, struct lex_options options, bool kept[ROUTINE_PAR
 /* ---- in a list ---- */
 
 void
-routine_body_parameter(struct buf *body, const struct route_column *type, bool kept)
+routine_body_parameter(struct buf *body, const struct route_column *type,
+                       enum routine_use use)
 {
     buf_append_byte(body, PARAMETER);
-    buf_printf(body, "%d %d %d %u %u %u", kept, (int)type->type, type->is_unsigned,
+    buf_printf(body, "%d %d %d %u %u %u", (int)use, (int)type->type, type->is_unsigned,
                (unsigned)type->collation, (unsigned)type->length, (unsigned)type->scale);
 }
 
@@ -543,17 +546,18 @@ routine_parameter(struct span *body, struct routine_parameter *out)
 {
     struct span part;
     char        text[100];
-    int         kept, type, is_unsigned;
+    int         use, type, is_unsigned;
     unsigned    collation, length, scale;
 
     if (!next_part(body, PARAMETER, &part))
         return false;
     snprintf(text, sizeof(text), "%.*s", (int)part.len, (const char *)part.ptr);
-    if (sscanf(text, "%d %d %d %u %u %u", &kept, &type, &is_unsigned, &collation, &length,
+    if (sscanf(text, "%d %d %d %u %u %u", &use, &type, &is_unsigned, &collation, &length,
                &scale) != 6 || type < 0 || type > COLUMN_GEOMETRY)
-        kept = type = is_unsigned = 0, collation = length = scale = 0;
+        use = ROUTINE_GIVES, type = is_unsigned = 0, collation = length = scale = 0;
     *out = (struct routine_parameter){
-        .kept = kept != 0,
+        .use  = use == ROUTINE_KEEPS || use == ROUTINE_CHANGES ? (enum routine_use)use
+                                                               : ROUTINE_GIVES,
         .type = { .type = (enum column_type)type, .is_unsigned = is_unsigned != 0,
                   .nullable = true, .collation = (uint16_t)collation, .length = length,
                   .scale = (uint8_t)scale },

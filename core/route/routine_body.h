@@ -23,20 +23,28 @@
 
 enum { ROUTINE_PARAMETERS_MAX = 64, ROUTINE_OTHER = UINT8_MAX };
 
-/* CREATE PROCEDURE's text, of ASCII or UTF-8. False: it has a statement of another kind (CALL,
- * FOR, PREPARE ...), sets more than its variables, or cannot be read. `kept`: parameters, in their
- * order, that have the CALL's value from beginning to end. `statements` are appended, for
- * routine_statement(). */
-bool routine_body(struct span text, struct lex_options options, bool kept[ROUTINE_PARAMETERS_MAX],
-                  uint32_t *n, struct buf *statements) must_check;
+/* What becomes of a parameter's value. What a CALL in the body does to it is not looked at. */
+enum routine_use {
+    ROUTINE_KEEPS = 1, /* it is the caller's from beginning to end */
+    ROUTINE_CHANGES,   /* others are set */
+    ROUTINE_GIVES,     /* OUT and INOUT: the caller gets another one */
+};
+
+/* CREATE PROCEDURE's text, of ASCII or UTF-8. False: it has a statement of another kind (FOR,
+ * PREPARE ...), sets more than its variables, or cannot be read. `uses`: of the parameters, in
+ * their order. `statements` are appended, for routine_statement(). */
+bool routine_body(struct span text, struct lex_options options,
+                  enum routine_use uses[ROUTINE_PARAMETERS_MAX], uint32_t *n,
+                  struct buf *statements) must_check;
 
 /* A body as lists of routines have it: parameters, then statements. No byte of it is below 4, so
  * that it can stand in such a list. */
-void routine_body_parameter(struct buf *body, const struct route_column *type, bool kept);
+void routine_body_parameter(struct buf *body, const struct route_column *type,
+                            enum routine_use use);
 
 struct routine_parameter {
     struct route_column type; /* no name */
-    bool                kept;
+    enum routine_use    use;
 };
 
 /* The next parameter; behind the last one, false, and the next statements, each as a text with '?'

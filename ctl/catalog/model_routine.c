@@ -15,7 +15,7 @@ static const char *const lists[] = {
 };
 
 /* What is known of its statements, as it is in the catalog. */
-static const char *const of_body[] = { "body", "kept", "parameters" };
+static const char *const of_body[] = { "body", "uses_of", "parameters" };
 
 /* ---- what it names ---- */
 
@@ -408,18 +408,20 @@ add_reads(const json_t *reads, struct buf *tables)
 static void
 add_body(const json_t *one, size_t *bodies, struct buf *out)
 {
-    json_t *kept = json_object_get(one, "kept"), *parameter;
+    json_t *uses = json_object_get(one, "uses_of"), *parameter;
     size_t  i, len = strlen(model_text(one, "body"));
     int64_t class = model_number(one, "class");
 
-    if ((class != FUNCTION_FAR && class != FUNCTION_ENDS) || *bodies + len > BODIES_MAX)
+    if ((class != FUNCTION_FAR && class != FUNCTION_SPREAD && class != FUNCTION_ENDS) ||
+        *bodies + len > BODIES_MAX)
         return;
     *bodies += len;
     json_array_foreach(json_object_get(one, "parameters"), i, parameter) {
         struct route_column type;
 
         model_column(parameter, &type);
-        routine_body_parameter(out, &type, json_is_true(json_array_get(kept, i)));
+        routine_body_parameter(out, &type, (enum routine_use)json_integer_value(
+                                               json_array_get(uses, i)));
     }
     buf_append_text(out, model_text(one, "body"));
 }

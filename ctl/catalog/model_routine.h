@@ -22,8 +22,8 @@ enum function_class model_routine_see(struct span text, struct lex_options optio
 /* {database: {"procedures": {name: {class, home, reads, body ...}}, "functions": ...}} as in the
  * routes: the class as a number, home: it uses nothing else, reads: [[database, table], ...] that
  * it, or what it calls, may name; absent: it is not known to only read. Of a procedure whose
- * statements are known (core/route/routine_body.h) body: these, kept: [bool, ...] and parameters:
- * [model_column_new(), ...]. Owned by the caller. */
+ * statements are known (core/route/routine_body.h) body: these, uses_of: [enum routine_use, ...]
+ * and parameters: [model_column_new(), ...]. Owned by the caller. */
 json_t *model_routines(json_t *databases, json_t *tables);
 
 /* Appends a database's routines of model_routines() as a list of core/route/function_class.h.

@@ -176,21 +176,21 @@ set_text(const struct function *f, uint32_t tail, json_t *what)
 static void
 set_body(struct span sql, struct lex_options lex, json_t *what)
 {
-    bool       kept[ROUTINE_PARAMETERS_MAX];
-    struct buf body = { 0 };
-    uint32_t   n;
+    enum routine_use uses[ROUTINE_PARAMETERS_MAX];
+    struct buf       body = { 0 };
+    uint32_t         n;
 
     if (!lex.ansi_quotes && !lex.no_backslash_escapes && !lex.pipes_as_concat &&
-        !lex.high_not_precedence && routine_body(sql, lex, kept, &n, &body) &&
+        !lex.high_not_precedence && routine_body(sql, lex, uses, &n, &body) &&
         buf_len(&body) <= BODY_MAX) {
         json_t *text = json_stringn((const char *)buf_unread(&body).ptr, buf_len(&body));
         json_t *list = json_array();
 
         for (uint32_t i = 0; i < n; i++)
-            json_array_append_new(list, json_boolean(kept[i]));
+            json_array_append_new(list, json_integer(uses[i]));
         if (text)
             json_object_set_new(what, "body", text);
-        json_object_set_new(what, "kept", list);
+        json_object_set_new(what, "uses_of", list);
     }
     buf_fini(&body);
 }

@@ -74,6 +74,20 @@ PROCEDURES = [
       IF fails THEN INSERT INTO users (id) VALUES (u); END IF;
       COMMIT;
     END""",
+    """PROCEDURE bonus(w SMALLINT, OUT many INT)
+    BEGIN
+      DECLARE next INT;
+      SELECT COALESCE(MAX(no), 0) + 1 INTO next FROM orders WHERE user_id = w;
+      INSERT INTO orders (user_id, no, what) VALUES (w, next, 'bonus');
+      SELECT COUNT(*) INTO many FROM orders WHERE user_id = w;
+    END""",
+    """PROCEDURE outer_one(u INT)
+    BEGIN
+      DECLARE many INT DEFAULT 0;
+      WHILE many < 3 DO CALL bonus(u, many); CALL bonus((u), @many); END WHILE;
+      CALL safe(u, many > 5);
+      SELECT many, @many;
+    END""",
     """PROCEDURE viewed(u INT)
     BEGIN
       UPDATE users SET n = n + 1 WHERE id = u;
@@ -140,7 +154,7 @@ def call(r):
         f"SET @u = {user}, @s = {r.randrange(5)}", "CALL listed(@u, 0)", "CALL summed(@u, @s)",
         "SELECT @u, @s", f"CALL copied({user}, {r.randrange(300)})",
         f"CALL tagged('T{user}', {r.randrange(4)})", f"CALL tagged('t{user}', {r.randrange(4)})",
-        f"CALL viewed({user})", f"CALL safe({user}, {r.randrange(2)})",
+        f"CALL viewed({user})", f"CALL outer_one({user})", f"CALL safe({user}, {r.randrange(2)})",
         f"CALL listed({user + 1000}, 0)",
         "CALL listed(1)", "CALL place(1, 'much too long for a parameter', 1, @t)",
     ])
@@ -169,8 +183,9 @@ def test_one_that_ends_transactions_does_not_end_half_of_one(both):
     for sql in "BEGIN", "UPDATE users SET n = 7":
         results(shardd, sql)
     assert results(shardd, "CALL safe(25, 0)")[-1] in (1235, 1399)
+    assert results(shardd, "CALL outer_one(25)")[-1] in (1235, 1399, 1402)
     results(shardd, "ROLLBACK")
-    for sql in "BEGIN", "CALL safe(25, 0)", "ROLLBACK":
+    for sql in "BEGIN", "CALL safe(25, 0)", "ROLLBACK", "CALL outer_one(25)":
         alike(both, sql)
     tables(both)
 
@@ -228,8 +243,13 @@ REFUSED = [
     ("u INT", "BEGIN DELETE FROM users WHERE id = u; IF EXISTS (SELECT 1 FROM seen) THEN SELECT 1;"
      " END IF; END", "does not find"),
     ("u INT", "BEGIN DELETE FROM users WHERE id = u; DO GET_LOCK('a', 0); END", "by name"),
-    ("u INT", "BEGIN DELETE FROM users WHERE id = u; CALL place(u, 'a', 1, @t); END",
-     "names, or may reach"),
+    ("u INT", "BEGIN DELETE FROM users WHERE id = u; CALL listed(5, 1); END", "does not find"),
+    ("u INT, v INT", "BEGIN CALL viewed(u); CALL viewed(v); END", "does not find"),
+    ("u INT", "BEGIN CALL bonus(u, u); DELETE FROM users WHERE id = u; END", "other values"),
+    ("u INT", "BEGIN CALL none_such(u); DELETE FROM users WHERE id = u; END", "not possible"),
+    ("u INT", "BEGIN DELETE FROM users WHERE id = u; CALL bad(u); END", "not possible"),
+    ("u INT", "BEGIN DELETE FROM users WHERE id = u; CALL viewed((SELECT u FROM kinds)); END",
+     "constant or a user variable"),
     ("u INT", "FOR i IN 1..2 DO DELETE FROM users WHERE id = u; END FOR", "names, or may reach"),
 ]
 

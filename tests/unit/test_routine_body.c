@@ -8,8 +8,9 @@
 
 #include "core/route/routine_body.h"
 
-/* Behind CREATE PROCEDURE; `told`: the parameters' values that stay ('k') or not ('-'), and the
- * statements, with {n} for a parameter and {} for other variables. NULL: not understood. */
+/* Behind CREATE PROCEDURE; `told`: the parameters' values that stay ('k'), change ('c'), or are
+ * given back ('-'), and the statements, with {n} for a parameter and {} for other variables. NULL:
+ * not understood. */
 static const struct {
     const char *text, *told;
 } rows[] = {
@@ -24,11 +25,11 @@ static const struct {
     { "p(u INT) SELECT a /* shardd: shard=x */ , b -- c\n FROM t", "k | SELECT a , b FROM t" },
     { "p(u INT, n INT) BEGIN DECLARE x, y INT DEFAULT u + 1; DECLARE u2 INT; SET x = (SELECT"
       " MAX(a) FROM t WHERE id = u), n := 3, @v = x, y = CASE WHEN x THEN 1 ELSE 2 END; END",
-      "k- | SELECT {0} + 1 | SELECT (SELECT MAX(a) FROM t WHERE id = {0}) | SELECT 3 | SELECT {}"
+      "kc | SELECT {0} + 1 | SELECT (SELECT MAX(a) FROM t WHERE id = {0}) | SELECT 3 | SELECT {}"
       " | SELECT CASE WHEN {} THEN 1 ELSE 2 END" },
     { "p(u INT, n INT) BEGIN SELECT a, b INTO n, @x FROM t WHERE id = u FOR UPDATE; SELECT 1 FROM t"
-      " INTO u; END", "-- | SELECT a, b  FROM t WHERE id = {0} FOR UPDATE | SELECT 1 FROM t " },
-    { "p(u INT) BEGIN BEGIN DECLARE u INT; END; END", "-" },
+      " INTO u; END", "cc | SELECT a, b  FROM t WHERE id = {0} FOR UPDATE | SELECT 1 FROM t " },
+    { "p(u INT) BEGIN BEGIN DECLARE u INT; END; END", "c" },
     { "p(u INT) l: BEGIN IF u > 1 THEN SELECT 1; ELSEIF (SELECT 2) THEN SELECT 3; SELECT 4; ELSE"
       " LEAVE l; END IF; END l", "k | SELECT {0} > 1 | SELECT 1 | SELECT (SELECT 2) | SELECT 3"
       " | SELECT 4" },
@@ -41,7 +42,7 @@ static const struct {
       " SELECT a FROM t WHERE id = u; DECLARE CONTINUE HANDLER FOR NOT FOUND, k, 1062, SQLSTATE"
       " VALUE '23000', SQLEXCEPTION SET d = 1; DECLARE EXIT HANDLER FOR SQLWARNING BEGIN ROLLBACK;"
       " RESIGNAL; END; OPEN c; FETCH NEXT FROM c INTO d; FETCH c INTO u; CLOSE c; SIGNAL k SET"
-      " MESSAGE_TEXT = d; END", "- | SELECT a FROM t WHERE id = {0} | SELECT 1 | ROLLBACK" },
+      " MESSAGE_TEXT = d; END", "c | SELECT a FROM t WHERE id = {0} | SELECT 1 | ROLLBACK" },
     { "p(u INT) BEGIN START TRANSACTION READ WRITE; SAVEPOINT s; COMMIT; END",
       "k | START TRANSACTION READ WRITE | SAVEPOINT s | COMMIT" },
     { "p(u INT) BEGIN (SELECT 1) UNION (SELECT u); WITH c AS (SELECT 1) SELECT * FROM c; VALUES"
@@ -49,7 +50,9 @@ static const struct {
       "k | (SELECT 1) UNION (SELECT {0}) | WITH c AS (SELECT 1) SELECT * FROM c | VALUES (1)"
       " | REPLACE INTO t VALUES ({0}) | UPDATE t SET a = {0}" },
 
-    { "p() CALL q()", NULL }, { "p() EXECUTE IMMEDIATE 'x'", NULL }, { "p() TRUNCATE t", NULL },
+    { "p(u INT, OUT x INT) CALL d.q(u, (x), @v)", "k- | CALL d.q({0}, ({1}), @v)" },
+    { "p() FOR i IN 1..2 DO CALL q(); END FOR", NULL }, { "p() EXECUTE IMMEDIATE 'x'", NULL },
+    { "p() TRUNCATE t", NULL },
     { "p() CREATE TEMPORARY TABLE x (a INT)", NULL }, { "p() SET sql_mode = ''", NULL },
     { "p() SET @@sql_mode = ''", NULL }, { "p(a INT) SET a = 1, NAMES utf8", NULL },
     { "p() SELECT 1 INTO OUTFILE 'x'", NULL }, { "p() GET DIAGNOSTICS @a = ROW_COUNT", NULL },
@@ -65,12 +68,12 @@ static const struct {
 };
 
 static void
-tell(struct span statements, const bool *kept, uint32_t n, struct buf *told)
+tell(struct span statements, const enum routine_use *uses, uint32_t n, struct buf *told)
 {
     struct buf text = { 0 }, variables = { 0 };
 
     for (uint32_t i = 0; i < n; i++)
-        buf_append_byte(told, kept[i] ? 'k' : '-');
+        buf_append_byte(told, (uint8_t)"?kc-"[uses[i]]);
     while (routine_statement(&statements, &text, &variables)) {
         const uint8_t *which = buf_unread(&variables).ptr;
 
@@ -100,14 +103,14 @@ test_bodies(void **state)
     (void)state;
     for (size_t i = 0; i < countof(rows); i++) {
         struct buf text = { 0 }, statements = { 0 }, told = { 0 };
-        bool       kept[ROUTINE_PARAMETERS_MAX];
-        uint32_t   n;
+        enum routine_use uses[ROUTINE_PARAMETERS_MAX];
+        uint32_t         n;
 
         buf_printf(&text, "CREATE OR REPLACE DEFINER = a@b PROCEDURE s.%s", rows[i].text);
-        bool good = routine_body(buf_unread(&text), (struct lex_options){ 0 }, kept, &n,
+        bool good = routine_body(buf_unread(&text), (struct lex_options){ 0 }, uses, &n,
                                  &statements);
         if (good)
-            tell(buf_unread(&statements), kept, n, &told);
+            tell(buf_unread(&statements), uses, n, &told);
         if (good != (rows[i].told != NULL))
             fail_msg("%s: %s", rows[i].text, good ? buf_cstr(&told) : "not understood");
         if (good)
@@ -115,7 +118,7 @@ test_bodies(void **state)
         for (size_t len = 0; len < buf_len(&text); len++) { /* cut off anywhere */
             buf_clear(&statements);
             (void)!routine_body((struct span){ buf_unread(&text).ptr, len },
-                                (struct lex_options){ 0 }, kept, &n, &statements);
+                                (struct lex_options){ 0 }, uses, &n, &statements);
         }
         buf_fini(&text);
         buf_fini(&statements);
@@ -127,21 +130,21 @@ static void
 test_depth(void **state)
 {
     struct buf text = { 0 }, statements = { 0 };
-    bool       kept[ROUTINE_PARAMETERS_MAX];
-    uint32_t   n;
+    enum routine_use uses[ROUTINE_PARAMETERS_MAX];
+    uint32_t         n;
 
     (void)state;
     buf_append_text(&text, "CREATE PROCEDURE p() ");
     for (int i = 0; i < 100000; i++)
         buf_append_text(&text, "IF 1 THEN ");
-    assert_false(routine_body(buf_unread(&text), (struct lex_options){ 0 }, kept, &n,
+    assert_false(routine_body(buf_unread(&text), (struct lex_options){ 0 }, uses, &n,
                               &statements));
     buf_clear(&text);
     buf_append_text(&text, "CREATE PROCEDURE p(p0 INT");
     for (int i = 1; i <= ROUTINE_PARAMETERS_MAX; i++)
         buf_printf(&text, ", p%d INT", i);
     buf_append_text(&text, ") SELECT 1");
-    assert_false(routine_body(buf_unread(&text), (struct lex_options){ 0 }, kept, &n,
+    assert_false(routine_body(buf_unread(&text), (struct lex_options){ 0 }, uses, &n,
                               &statements));
     buf_fini(&text);
     buf_fini(&statements);
@@ -156,20 +159,22 @@ test_lists(void **state)
     struct buf               body = { 0 }, text = { 0 }, variables = { 0 };
 
     (void)state;
-    routine_body_parameter(&body, &type, true);
-    routine_body_parameter(&body, &other, false);
+    routine_body_parameter(&body, &type, ROUTINE_KEEPS);
+    routine_body_parameter(&body, &other, ROUTINE_CHANGES);
     buf_append_text(&body, "\5SELECT \6 ");
     struct span at = buf_unread(&body);
-    assert_true(routine_parameter(&at, &p) && p.kept && p.type.type == COLUMN_VARCHAR);
+    assert_true(routine_parameter(&at, &p) && p.use == ROUTINE_KEEPS);
+    assert_int_equal(p.type.type, COLUMN_VARCHAR);
     assert_true(p.type.collation == 45 && p.type.length == 20 && !p.type.is_unsigned);
-    assert_true(routine_parameter(&at, &p) && !p.kept && p.type.is_unsigned);
+    assert_true(routine_parameter(&at, &p) && p.use == ROUTINE_CHANGES && p.type.is_unsigned);
     assert_false(routine_parameter(&at, &p));
     assert_true(routine_statement(&at, &text, &variables));
     assert_true(span_equal(buf_unread(&text), SPAN("SELECT ?")));
     assert_false(routine_statement(&at, &text, &variables));
     at = SPAN("\4" "99 1\4x\5\6");
-    assert_true(routine_parameter(&at, &p) && !p.kept && p.type.type == COLUMN_OTHER);
-    assert_true(routine_parameter(&at, &p) && !p.kept);
+    assert_true(routine_parameter(&at, &p) && p.use == ROUTINE_GIVES);
+    assert_int_equal(p.type.type, COLUMN_OTHER);
+    assert_true(routine_parameter(&at, &p) && p.use == ROUTINE_GIVES);
     assert_true(routine_statement(&at, &text, &variables) && at.len == 0);
     assert_int_equal(routine_body_at(SPAN("name")), 4);
     assert_int_equal(routine_body_at(SPAN("n\1\2a\3b\5x")), 6);
