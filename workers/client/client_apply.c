@@ -481,7 +481,7 @@ void
 client_apply(struct client *c, struct query_run *q)
 {
     static const char *const own[APPLY_STEPS] = {
-        [APPLY_BEGIN] = "BEGIN", [APPLY_END] = "COMMIT AND NO CHAIN NO RELEASE",
+        [APPLY_BEGIN] = "START TRANSACTION", [APPLY_END] = "COMMIT AND NO CHAIN NO RELEASE",
         [APPLY_UNDO] = "ROLLBACK AND NO CHAIN NO RELEASE",
     };
     static const char *const fresh[APPLY_STEPS] = {

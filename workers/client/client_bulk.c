@@ -359,7 +359,7 @@ step(struct client_bulk *k)
 static void
 begin(struct client_bulk *k)
 {
-    static const char *const own[]    = { "BEGIN", NULL, "COMMIT", "ROLLBACK" };
+    static const char *const own[]    = { "START TRANSACTION", NULL, "COMMIT", "ROLLBACK" };
     static const char *const fresh[]  = { NULL, NULL, NULL, "ROLLBACK" };
     static const char *const within[] = { "SAVEPOINT `shardd bulk`", NULL,
                                           "RELEASE SAVEPOINT `shardd bulk`",

@@ -350,6 +350,10 @@ step_begin(struct leg *leg)
         session_joined(s);
         if (s->begin == NULL)
             return false;
+        if (s->implicit) { /* the others say XA START and wait, too */
+            say(leg, COM_QUERY, span_of(s->begin));
+            return true;
+        }
         command_text_encode(backend_out(b), COM_QUERY, span_of(s->begin));
         backend_expect(b, &leg->begin, &leg_along_ops, RESULT_QUERY);
         return false; /* it travels with what follows */

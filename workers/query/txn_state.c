@@ -139,7 +139,7 @@ txn_begin_implicit(struct session *s)
 {
     s->in_txn   = true;
     s->implicit = true;
-    s->begin    = mem_strdup("BEGIN");
+    s->begin    = mem_strdup("START TRANSACTION"); /* BEGIN is a block's to ORACLE */
 }
 
 void

@@ -1,0 +1,89 @@
+"""test_dialects.py - every kind of plan under every sql_mode: what shardd says to servers beside
+the client's own words means the same to them in each."""
+import pytest
+
+import testbed
+
+DB = "dialects"
+MODES = ["ORACLE", "MSSQL", "DB2", "MAXDB", "POSTGRESQL", "ANSI", "TRADITIONAL", "MYSQL40",
+         "NO_BACKSLASH_ESCAPES", "ANSI_QUOTES,PAD_CHAR_TO_FULL_LENGTH,NO_BACKSLASH_ESCAPES",
+         "EMPTY_STRING_IS_NULL", "SIMULTANEOUS_ASSIGNMENT,NO_AUTO_VALUE_ON_ZERO",
+         "PIPES_AS_CONCAT,HIGH_NOT_PRECEDENCE,IGNORE_SPACE", "NO_ZERO_IN_DATE,NO_ZERO_DATE",
+         "ONLY_FULL_GROUP_BY,STRICT_ALL_TABLES", "NO_UNSIGNED_SUBTRACTION,TIME_ROUND_FRACTIONAL",
+         "ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO", ""]
+SETUP = [
+    "CREATE TABLE t (id INT PRIMARY KEY, n INT, w VARCHAR(20), c CHAR(5), d DATETIME)",
+    "CREATE TABLE u (id INT PRIMARY KEY, n INT) COMMENT 'shardd: reference'",
+    "CREATE TABLE g (id INT PRIMARY KEY, n INT) COMMENT 'shardd: global'",
+    "CREATE TABLE l (id INT PRIMARY KEY, mail VARCHAR(20), UNIQUE (mail))"
+    " COMMENT 'shardd: key(id) lookup(mail)'",
+    "CREATE TABLE num (id INT AUTO_INCREMENT PRIMARY KEY, w VARCHAR(20))",
+    "INSERT INTO u VALUES (1, 1), (2, 2)",
+    "INSERT INTO g VALUES (1, 10), (2, 20)",
+]
+T = "INSERT INTO t VALUES "
+STATEMENTS = [
+    T + "(1, 1, 'a', 'x', '2020-01-01'), (2, 2, 'b', 'y', '2020-02-02'), (3, 3, 'c', 'z', NULL),"
+    " (4, 4, 'd', '', '2020-04-04'), (5, 5, 'it''s', NULL, '2020-05-05 05:05:05')",
+    T + "(6, 1, 'f', 'f', NULL), (1, 1, 'again', 'x', NULL), (7, 1, 'f', 'f', NULL)",
+    T + "(8, 8, 'h', 'h', NULL)",
+    "REPLACE INTO t VALUES (8, 9, 'i', 'i', NULL), (9, 9, '', 'j', NULL)",
+    T + "(1, 0, 'o', 'o', NULL), (10, 0, 'o', 'o', NULL) ON DUPLICATE KEY UPDATE n = n + 100",
+    "INSERT INTO num (w) VALUES ('a'), ('b'), ('c'), ('d')", "SELECT COUNT(*) FROM num",
+    "SELECT id, n, w, c, d FROM t ORDER BY id",
+    "SELECT w, c FROM t WHERE id IN (1, 4, 5) ORDER BY w",
+    "SELECT COUNT(*), SUM(n), MIN(w), MAX(d), AVG(n) FROM t",
+    "SELECT n, COUNT(*), GROUP_CONCAT(w ORDER BY w) FROM t GROUP BY n ORDER BY n",
+    "SELECT DISTINCT n FROM t ORDER BY n",
+    "SELECT t.id, u.n FROM t JOIN u ON u.id = t.n ORDER BY 1",
+    "SELECT a.id, b.id FROM t a JOIN t b ON a.n = b.n AND a.id <> b.id ORDER BY a.id, b.id",
+    "SELECT id, n, ROW_NUMBER() OVER (ORDER BY n, id) AS r FROM t ORDER BY id",
+    "SELECT g.id, t.w FROM g JOIN t ON t.n = g.id ORDER BY g.id, t.id",
+    "SELECT id FROM t WHERE n > (SELECT AVG(n) FROM t) ORDER BY id",
+    "SELECT id, '1' || '0' FROM t ORDER BY id",
+    "SELECT id, NOT n BETWEEN 1 AND 3 FROM t ORDER BY id",
+    "SELECT id FROM t UNION SELECT n FROM g ORDER BY 1", "SELECT id, n - 5 FROM t ORDER BY 2, 1",
+    "UPDATE t SET n = n + 1 WHERE n < 5", "UPDATE t SET n = id, id = id + 100 WHERE id = 9",
+    "UPDATE t SET n = (SELECT MAX(n) FROM g) WHERE w = 'b'",
+    "UPDATE t SET w = 'q' ORDER BY id LIMIT 2",
+    "UPDATE t JOIN g ON g.id = t.id SET t.n = g.n, t.c = 'joi'", "UPDATE u SET n = n * 2",
+    "INSERT INTO u VALUES (3, 3), (4, 4)", "DELETE FROM u WHERE n > 5",
+    "INSERT INTO t (id, n, w) SELECT id + 50, n, w FROM t WHERE id < 4",
+    "INSERT INTO g SELECT id + 60, n FROM t WHERE id < 4",
+    "DELETE FROM t WHERE id IN (SELECT id FROM g)",
+    "INSERT INTO l VALUES (1, 'a@x'), (2, 'b@x'), (3, 'c@x')", "INSERT INTO l VALUES (4, 'a@x')",
+    "SELECT id FROM l WHERE mail = 'b@x'", "UPDATE l SET mail = 'z@x' WHERE id = 2",
+    "START TRANSACTION", "UPDATE t SET n = 7 WHERE id IN (3, 4, 5)", "SAVEPOINT a", "DELETE FROM t",
+    "ROLLBACK TO SAVEPOINT a", "COMMIT", "SELECT id, n, w, c FROM t ORDER BY id",
+    "SET @v = 'x', @w = 3", "SELECT id, @v FROM t WHERE n > @w ORDER BY id",
+    "PREPARE s FROM 'SELECT id, w FROM t WHERE n > ? ORDER BY id'", "EXECUTE s USING @w",
+    "PREPARE s FROM 'UPDATE t SET n = n + ?'", "EXECUTE s USING @w",
+    "CREATE TEMPORARY TABLE tmp (a INT PRIMARY KEY, b VARCHAR(9))",
+    "INSERT INTO tmp VALUES (3, 'x')",
+    "SELECT t.id, tmp.b FROM t JOIN tmp ON tmp.a = t.n ORDER BY t.id", "DROP TEMPORARY TABLE tmp",
+    "SELECT id, n, w, c FROM t ORDER BY id", "SELECT id, mail FROM l ORDER BY id",
+    "SELECT id, n FROM u ORDER BY id", "SELECT id, n FROM g ORDER BY id",
+]
+
+
+@pytest.fixture(scope="module")
+def c(scratch):
+    cluster = testbed.Cluster(scratch / "dialects", shards=3)
+    yield cluster
+    cluster.finish()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_all_kinds_of_plans(c, plain, mode):
+    for server in c, plain:
+        server.sql(f"CREATE DATABASE {DB}", db=None)
+    both = testbed.Both(c, plain, DB)
+    try:
+        for sql in SETUP + [f"SET sql_mode = '{mode}'"]:
+            both.run(sql)
+        for sql in STATEMENTS:
+            both.compare(sql)
+    finally:
+        both.close()
+        for server in c, plain:
+            server.sql(f"DROP DATABASE {DB}", db=None)
