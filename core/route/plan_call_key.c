@@ -282,7 +282,7 @@ call_by_key(struct planner *p, struct span list, struct span schema)
     struct span              name = p->stmt->path.name, body = function_list_body(list, name);
     struct keyed             k = { .p = p, .which = ROUTINE_OTHER };
     struct routine_parameter parameters[ROUTINE_PARAMETERS_MAX], one;
-    struct expr             *argument = p->stmt->args;
+    struct expr             *arguments = p->stmt->args, *argument = arguments;
     struct operand           key;
     uint32_t                 n = 0, n_arguments = 0;
 
@@ -300,6 +300,8 @@ call_by_key(struct planner *p, struct span list, struct span schema)
         return false;
     for (uint32_t i = 0; i < k.which; i++)
         argument = argument->next;
+    if (plan_once_arguments(p, arguments, argument))
+        return true;
     if (!operand_make(p, argument, &key))
         return NOT_YET(p, "shardd: the argument of CALL that is the key of its rows has to be a "
                           "constant or a user variable: SET a user variable before");

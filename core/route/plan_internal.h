@@ -538,6 +538,10 @@ bool plan_once_global(struct planner *p, const struct set *set);
 /* The number of a KILL; false: it cannot be computed first. */
 bool plan_once_kill(struct planner *p, const struct expr *id);
 
+/* Arguments of a CALL with subqueries, and the one that is the key of its rows; false: all are known,
+ * or nothing can be done. */
+bool plan_once_arguments(struct planner *p, struct expr *arguments, const struct expr *key);
+
 /* Values of SET or DO that are of several shards; false: they are not, or nothing can be done. */
 /* A SELECT of other shards' rows asks who has a lock. True: that is known first. */
 bool plan_once_locks(struct planner *p);

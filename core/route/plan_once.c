@@ -5,7 +5,7 @@
  * values become user variables, and what then is planned is an INSERT of plain values. SET GLOBAL
  * gives every shard the same literal, whatever it was computed from. What SET and DO read of
  * several shards is asked for by a SELECT. Who has a lock is known on one server, and may be told
- * beside rows of others.
+ * beside rows of others. A CALL whose argument is a key has a shard when that is known.
  */
 #include "core/route/plan_internal.h"
 
@@ -246,6 +246,36 @@ plan_once_asked(struct planner *p, struct expr *const *values, uint32_t n)
     if (ordered && p->stmt->kind != STMT_DO)
         NOT_YET(p, "shardd: values of SET that read rows of several shards cannot stand beside "
                    "others that use :=; set one variable at a time");
+    return true;
+}
+
+bool
+plan_once_arguments(struct planner *p, struct expr *arguments, const struct expr *key)
+{
+    const struct once once   = { .p = p };
+    struct range     *ranges = make(p, ONCE_MAX * sizeof(*ranges));
+    uint32_t          n      = 0;
+    bool              asked  = false;
+    struct operand    operand;
+
+    for (struct expr *e = arguments; e != NULL; e = e->next) {
+        bool query = expr_has_query(e);
+
+        if (!query && (e != key || operand_make(p, e, &operand)))
+            continue;
+        if (n == ONCE_MAX || (!query && !stands_alone(&once, e)))
+            return false;
+        ranges[n++] = (struct range){ e->start, e->end };
+        asked       = asked || query;
+    }
+    if (n == 0 || p->n_params != 0)
+        return false;
+    p->refused               = false;
+    p->out->error            = (struct sql_error){ 0 };
+    p->out->target           = (struct target){ .kind = TARGET_ANY, .home = ROUTES_NONE };
+    p->out->n_user_variables = 0;
+    once_planned(p, ranges, n);
+    p->out->once_asked = asked;
     return true;
 }
 
