@@ -153,20 +153,26 @@ is_limit(const struct expr *e)
            (e->kind == EXPR_LITERAL && e->literal == TOK_INT && e->n_args == 0);
 }
 
+static struct operand
+number_operand(struct span digits)
+{
+    return (struct operand){ .kind = OPERAND_CONST, .as = KEY_VALUE_OTHER,
+                             .constant = { .kind = KEY_VALUE_INT, .bytes = digits } };
+}
+
 static bool
 limit_operands(struct scatter *c)
 {
     struct plan        *out = c->p->out;
     const struct limit *l   = c->q->limit;
-    out->has_limit          = l != NULL && l->count != NULL;
+    out->has_limit          = l != NULL;
     if (!out->has_limit)
         return true;
     if (!is_limit(l->count) || !is_limit(l->offset))
         return refuse(c->p, 1064, "shardd: LIMIT takes whole numbers, and parameters");
-    out->limit_offset = (struct operand){
-        .kind = OPERAND_CONST, .as = KEY_VALUE_OTHER,
-        .constant = { .kind = KEY_VALUE_INT, .bytes = SPAN("0") } };
-    if (operand_make(c->p, l->count, &out->limit_count) &&
+    out->limit_count  = number_operand(l->one_row ? SPAN("1") : SPAN("18446744073709551615"));
+    out->limit_offset = number_operand(SPAN("0"));
+    if ((l->count == NULL || operand_make(c->p, l->count, &out->limit_count)) &&
         (l->offset == NULL || operand_make(c->p, l->offset, &out->limit_offset)))
         return true;
     return NOT_YET(c->p, "shardd: LIMIT over several shards takes numbers and parameters only");

@@ -143,7 +143,8 @@ struct order_item {
 };
 
 struct limit {
-    struct expr *count;         /* NULL: only ROWS EXAMINED */
+    struct expr *count;         /* NULL: one row where `one_row`, else as many as there are */
+    bool         one_row;       /* FETCH FIRST ROW, without a number */
     struct expr *offset;        /* NULL: none */
     struct expr *rows_examined; /* LIMIT ROWS EXAMINED n */
     bool         with_ties;     /* FETCH FIRST n ROWS WITH TIES */

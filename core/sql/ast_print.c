@@ -68,7 +68,7 @@ put_limit(struct buf *out, struct span text, const struct limit *l)
 {
     if (l == NULL)
         return;
-    buf_append_text(out, " (limit");
+    buf_append_text(out, l->one_row ? " (limit row" : " (limit");
     put_args(out, text, l->count);
     if (l->offset != NULL) {
         buf_append_text(out, " offset");

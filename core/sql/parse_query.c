@@ -258,7 +258,8 @@ fetch(struct parser *p, struct limit *l)
 {
     if (!parser_accept(p, KW_FIRST))
         parser_expect(p, KW_NEXT);
-    if (!parser_at(p, KW_ROW) && !parser_at(p, KW_ROWS))
+    l->one_row = parser_at(p, KW_ROW) || parser_at(p, KW_ROWS);
+    if (!l->one_row)
         l->count = parser_simple_expr(p);
     accept_rows(p);
     if (parser_accept(p, KW_WITH)) {
