@@ -444,6 +444,8 @@ add_insert(struct change_writer *w, const struct cell *cells, struct err *err)
         uint32_t column = own ? t->target->columns[i] : i;
         if (!own && !is_sent(t, column))
             continue;
+        if (!own && !change_check_moved(t, column, cells[at], err))
+            return false;
         if (at > 0)
             buf_append_byte(text, ',');
         if (own && t->target->numbers != NULL && t->target->numbers[i].len != 0) {
@@ -462,20 +464,16 @@ add_insert(struct change_writer *w, const struct cell *cells, struct err *err)
     return true;
 }
 
-/* The engine has taken it for a number that is given. */
 static bool
 check_zero(const struct change_table *t, const struct cell *cells, struct err *err)
 {
     bool     inserts = t->verb == CHANGE_INSERT;
     uint32_t n       = inserts ? t->target->n_columns : t->primary->n;
 
-    for (uint32_t i = 0; i < n && t->target->zero != ROUTES_NONE; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         uint32_t column = inserts ? t->target->columns[i] : t->primary->columns[i];
-        if (column == t->target->zero && !cells[i].is_null && cells[i].bytes.len == 1 &&
-            cells[i].bytes.ptr[0] == '0')
-            return err_set(err, "0 in column %.*s asks for a number: say NULL instead",
-                           (int)t->table->columns[column].name.len,
-                           t->table->columns[column].name.ptr);
+        if (!change_check_zero(t, column, cells[i], err))
+            return false;
     }
     return true;
 }

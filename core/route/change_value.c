@@ -194,3 +194,33 @@ change_put_literal(const struct change_table *t, uint32_t column, struct cell ce
                            kind == VALUE_EPOCH ? ": in the session's time zone there are two such "
                                                  "times; SET time_zone = '+00:00'" : "");
 }
+
+/* As servers print it, ZEROFILL or not. */
+static bool
+is_zero(struct cell cell)
+{
+    size_t i = 0;
+
+    while (!cell.is_null && i < cell.bytes.len && cell.bytes.ptr[i] == '0')
+        i++;
+    return i > 0 && i == cell.bytes.len;
+}
+
+bool
+change_check_zero(const struct change_table *t, uint32_t column, struct cell cell, struct err *err)
+{
+    if (column != t->target->zero || !is_zero(cell))
+        return true;
+    return err_set(err, "0 in column %.*s asks for a number: say NULL instead",
+                   (int)t->table->columns[column].name.len, t->table->columns[column].name.ptr);
+}
+
+bool
+change_check_moved(const struct change_table *t, uint32_t column, struct cell cell, struct err *err)
+{
+    if (column != t->target->moved_zero || !is_zero(cell))
+        return true;
+    return err_set(err, "a row with 0 in the AUTO_INCREMENT column %.*s is written anew, with a "
+                        "number, unless sql_mode has NO_AUTO_VALUE_ON_ZERO: set it before",
+                   (int)t->table->columns[column].name.len, t->table->columns[column].name.ptr);
+}

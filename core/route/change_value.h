@@ -21,4 +21,11 @@ void change_put_value(const struct change_table *t, const char *alias, uint32_t 
 bool change_put_literal(const struct change_table *t, uint32_t column, struct cell cell,
                         struct buf *out, struct err *err) must_check;
 
+/* False and `err`: it is a 0 that the shards take otherwise than the engine has; one of a row that
+ * is inserted anew. */
+bool change_check_zero(const struct change_table *t, uint32_t column, struct cell cell,
+                       struct err *err) must_check;
+bool change_check_moved(const struct change_table *t, uint32_t column, struct cell cell,
+                        struct err *err) must_check;
+
 #endif

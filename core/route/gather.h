@@ -93,6 +93,7 @@ struct change_target {
                                    the row is written: "NEXTVAL(s)", else empty; NULL: none */
     uint32_t        zero;      /* a column whose 0 asks for a number, which the engine does not
                                   know; ROUTES_NONE: there is none */
+    uint32_t        moved_zero; /* UPDATE: likewise, of a row that is inserted anew as it is */
 };
 
 struct change_spec {

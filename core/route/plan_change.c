@@ -306,6 +306,12 @@ say_met(struct planner *p, struct change_maker *m)
     m->spec->duplicates = error;
 }
 
+uint32_t
+change_zero(const struct planner *p, const struct route_table *table)
+{
+    return p->context->zero_is_number ? ROUTES_NONE : table->auto_increment;
+}
+
 static bool
 make_targets(struct planner *p, struct change_maker *m)
 {
@@ -318,16 +324,15 @@ make_targets(struct planner *p, struct change_maker *m)
             say_met(p, m);
         return true;
     }
-    uint32_t zero = ROUTES_NONE;
-    if (m->spec->answers && !p->context->zero_is_number)
-        zero = m->targets[0]->table->auto_increment;
+    uint32_t zero = m->spec->answers ? change_zero(p, m->targets[0]->table) : ROUTES_NONE;
     m->spec->targets   = targets;
     m->spec->n_targets = m->n_targets;
     for (uint32_t i = 0; i < m->n_targets; i++) {
         uint32_t  n       = m->targets[i]->table->n_columns;
         uint32_t *columns = make(p, n * sizeof(*columns));
-        targets[i]        = (struct change_target){ .verb = m->spec->verb, .columns = columns,
-                                                    .zero = zero };
+        targets[i]        = (struct change_target){
+            .verb = m->spec->verb, .columns = columns, .zero = zero,
+            .moved_zero = change_zero(p, m->targets[i]->table) };
         for (uint32_t at = 0; at < n; at++)
             if (m->columns[i][at])
                 columns[targets[i].n_columns++] = at;

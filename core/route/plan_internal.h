@@ -422,6 +422,8 @@ struct change_maker {
 /* The tables that are written; `top` is the scope of maker.query, `list` may grow. */
 bool change_targets(struct planner *p, struct change_maker *m, struct scope *top,
                     struct gathering **list);
+/* The column where a 0 asks for a number; ROUTES_NONE: there is none. */
+uint32_t change_zero(const struct planner *p, const struct route_table *table);
 /* plan_nextval.c: an INSERT ... SELECT without its NEXTVAL(s), NULL: it has none, or none that
  * could be taken later; the columns that get them. */
 struct query *nextval_query(struct planner *p, struct change_maker *m);

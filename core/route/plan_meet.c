@@ -372,18 +372,17 @@ meet_targets(struct planner *p, struct change_maker *m)
     struct change_target     *list  = make(p, 2 * sizeof(*list));
     uint32_t                 *set   = make(p, table->n_columns * sizeof(*set));
     uint32_t                 *all   = make(p, table->n_columns * sizeof(*all));
-    uint32_t                  n = 0, zero = ROUTES_NONE;
+    uint32_t                  n = 0, zero = change_zero(p, table);
     bool                     *assigned = m->columns[0];
 
-    if (table->auto_increment != ROUTES_NONE && !p->context->zero_is_number)
-        zero = table->auto_increment;
     for (const struct assignment *a = in->on_duplicate; a != NULL; a = a->next) {
         uint32_t column = routes_column(table, a->column.name);
         if (column == ROUTES_NONE)
             return refuse(p, 1054, "Unknown column '%.*s' in 'field list'", SHOWN(a->column.name));
         assigned[column] = true;
     }
-    list[0] = (struct change_target){ .verb = CHANGE_UPDATE, .columns = set, .zero = zero };
+    list[0] = (struct change_target){ .verb = CHANGE_UPDATE, .columns = set, .zero = zero,
+                                      .moved_zero = zero };
     list[1] = (struct change_target){ .verb = CHANGE_INSERT, .columns = all, .zero = zero };
     for (uint32_t i = 0; i < table->n_columns; i++) {
         if (assigned[i])

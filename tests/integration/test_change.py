@@ -305,6 +305,34 @@ def test_prepared(pair):
         client.close()
 
 
+@pytest.mark.parametrize("kind", ["BIGINT", "INT(6) ZEROFILL"])
+def test_a_row_whose_number_is_0_moves(pair, kind):
+    """Written anew it would be given another one."""
+    pair.run(f"CREATE TABLE zero (id {kind} AUTO_INCREMENT PRIMARY KEY, v INT, UNIQUE (id, v))")
+    pair.run("INSERT INTO zero VALUES (1, 1), (2, 2), (3, 3)")
+    for first, sql in [("", "UPDATE zero SET id = 0 WHERE id = 2"),
+                       ("", "UPDATE zero SET id = id - 1 ORDER BY id"),
+                       ("INSERT INTO zero VALUES (0, 5)", "UPDATE zero SET v = v + 1 ORDER BY id"),
+                       ("INSERT INTO zero VALUES (0, 5)", "UPDATE zero SET id = 7 WHERE v = 5")]:
+        for mode in "''", "'NO_AUTO_VALUE_ON_ZERO'":
+            pair.run("BEGIN")
+            if first:
+                pair.run("SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO'")
+                pair.run(first)
+            pair.run(f"SET sql_mode = {mode}")
+            ours, theirs = pair.answers(sql)
+            assert theirs.error is None
+            if ours.error is not None:
+                assert ours.error[0] == 1235 and "NO_AUTO_VALUE_ON_ZERO" in ours.error[1]
+                assert mode == "''"
+            else:
+                pair.check(sql, ours, theirs)
+                pair.compare("SELECT * FROM zero ORDER BY id")
+            pair.run("ROLLBACK")
+    pair.run("SET sql_mode = DEFAULT")
+    pair.run("DROP TABLE zero")
+
+
 def test_a_read_only_transaction_refuses(pair):
     """Also where no row is to be changed, and no shard would have said so."""
     for words in ("START TRANSACTION READ ONLY", "SET SESSION TRANSACTION READ ONLY"):
