@@ -39,6 +39,7 @@ BAD_ROWS = "(1,1,'dup'),(2,2,'dup'),(20,20,'aaaaaaaaaaaaaaa'),(21,21,'x'),(22,'x
     "INSERT INTO t VALUES (31,1,'a'),(32,2,'b'),(3,3,'c')",
     "SELECT k/0 FROM t",
     "SELECT COUNT(*) FROM t WHERE s = 1",
+    "SELECT k AS a, COUNT(*) FROM t GROUP BY a",
     "SELECT k FROM t WHERE k = '1x'",
     "SELECT k FROM t WHERE 1 IN ('aa', 'bb') ORDER BY k",
     "SELECT COUNT(*) FROM t WHERE a = 'abc'",
@@ -68,6 +69,18 @@ def test_warnings(filled, statement, where):
     assert limited[0] == limited[1] == min(3, max(0, len(shown.rows) - 1))
     filled.compare("SELECT k FROM t WHERE k = 1")
     filled.compare("SHOW WARNINGS")
+
+
+@pytest.mark.parametrize("table", ["t", "r"])
+def test_a_warning_for_each_row(filled, table):
+    """Their texts have the numbers of a shard's rows."""
+    for statement in (f"UPDATE IGNORE {table} SET a = 'x'", f"UPDATE IGNORE {table} SET a = '1y'",
+                      f"UPDATE IGNORE {table} SET s = REPEAT('long', k) WHERE k > 2"):
+        ours, theirs = filled.answers(statement)
+        filled.check(statement, ours, theirs)
+        assert theirs.warnings and ours.info[1:] == theirs.info[1:]
+        filled.compare("SHOW COUNT(*) WARNINGS")
+        filled.compare(f"SELECT * FROM {table} ORDER BY k")
 
 
 @pytest.mark.parametrize("statement", [

@@ -179,25 +179,36 @@ is_param(const struct query_run *q, struct span text)
     return false;
 }
 
-/* "... value: 'abc'" about a literal of the statement: every shard says it, one server would
- * say it once. */
+/* "... value: 'abc'" about a literal of the statement, or about its names: every shard says it,
+ * one server would say it once. Of rows ("... at row 1") each shard tells its own. */
 static bool
-is_repeated(const struct leg *leg, const struct span cells[N_CELLS])
+is_of_statement(const struct leg *leg, const struct span cells[N_CELLS])
 {
-    struct span        rest = buf_unread(&leg->q->s->diagnostics), text = leg_text(leg);
+    struct span        text = leg_text(leg);
     const struct span *said = &cells[2];
     const uint8_t     *from = memchr(said->ptr, '\'', said->len);
     const uint8_t     *to   = memrchr(said->ptr, '\'', said->len);
-    struct kept        head;
-    struct span        other[N_CELLS];
 
-    if (from == NULL || from == to)
+    if (span_equal(cells[1], SPAN("1052"))) /* ER_NON_UNIQ_ERROR */
+        return true;
+    if (from == NULL || from == to || memmem(to, said->len - (size_t)(to - said->ptr), " at row ",
+                                             8) != NULL)
         return false;
     struct span value    = { from + 1, (size_t)(to - from) - 1 };
     bool        literal  = memmem(text.ptr, text.len, from, value.len + 2) != NULL;
     bool        variable = (leg->q->digest_flags & DIGEST_USER_VAR) != 0 &&
                     uservars_has_value(&leg->q->s->uservars, value);
-    if (!literal && !variable && !is_param(leg->q, value))
+    return literal || variable || is_param(leg->q, value);
+}
+
+static bool
+is_repeated(const struct leg *leg, const struct span cells[N_CELLS])
+{
+    struct span rest = buf_unread(&leg->q->s->diagnostics);
+    struct kept head;
+    struct span other[N_CELLS];
+
+    if (!is_of_statement(leg, cells))
         return false;
     while (next_kept(&rest, &head, other))
         if (head.leg != leg->number && span_equal(other[1], cells[1]) &&
