@@ -138,6 +138,8 @@ parser_insert(struct parser *p, struct stmt *s)
     i->partition = partition(p);
     insert_columns(p, i);
     insert_source(p, i);
+    if (i->n_columns == 0 && (i->query != NULL || (i->rows != NULL && i->rows->n_values > 0)))
+        i->columns_range = (struct range){ 0 }; /* t () VALUES (1): as if it had no list */
     on_duplicate(p, i);
     i->returning = returning(p, &i->returning_range);
 }

@@ -82,7 +82,7 @@ struct insert {
     struct range        partition;
     struct name_item   *columns;        /* INSERT_VALUES, INSERT_QUERY: (a, b); NULL: not given */
     uint32_t            n_columns;
-    struct range        columns_range;  /* with the parentheses; also of an empty () */
+    struct range        columns_range;  /* with the parentheses; also of () before VALUES () */
     enum insert_source  source;
     struct row         *rows;           /* INSERT_VALUES. A value DEFAULT is EXPR_DEFAULT */
     uint32_t            n_rows;

@@ -110,6 +110,8 @@ STATEMENTS = [
     # Writes.
     "REPLACE INTO t (id, n) VALUES (1, 9), (2, 8), (200, 7)",
     "REPLACE INTO t (id, n) SELECT b, a FROM u WHERE b < 5",
+    "REPLACE INTO u () VALUES (1, 9, 3), (2, 9, 3)", "INSERT INTO t () VALUES (900, 1, 'x', NULL)",
+    "INSERT INTO t () SELECT id + 900, n, w, j FROM t WHERE n < 3", "INSERT INTO t () VALUES (1)",
     "UPDATE t SET id = id + 1000 WHERE n = 2", "UPDATE t SET id = id + 1 ORDER BY id DESC",
     "UPDATE t SET n = (SELECT MAX(b) FROM u WHERE u.a = t.n)",
     "UPDATE t SET n = 50 ORDER BY n DESC, id LIMIT 3", "DELETE FROM t ORDER BY n, id LIMIT 4",

@@ -263,6 +263,8 @@ static const struct parse_row rows[] = {
       "(load local 'x' t)" },
     { "LOAD DATA INFILE 'x' INTO TABLE t",
       "(load 'x' t)" },
+    { "INSERT INTO t () VALUES (1, 2)", "(insert t (values (row 1#0 2#1)))" },
+    { "INSERT INTO t () SELECT 1", "(insert t (select (items 1#0)))" },
     { "ANALYZE TABLE a, b",
       "(admin-table ANALYZE (tables a b))" },
     { "CHECK TABLE t FAST",
