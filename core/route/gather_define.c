@@ -278,7 +278,8 @@ gather_define(struct arena *a, struct span create, struct gather_definition *out
         if (!read_column(a, create, c, &columns[n++], err))
             return false;
     *out = (struct gather_definition){ .n_columns = n, .columns = columns,
-                                       .charset   = charset_of(a, create, t) };
+                                       .charset   = charset_of(a, create, t),
+                                       .versioned = t->system_versioning };
     read_keys(a, create, t, out);
     return true;
 }

@@ -61,6 +61,7 @@ struct gather_definition {
     uint32_t                    n_keys;
     const struct gather_key    *keys;
     struct span                 charset; /* DEFAULT CHARSET=... COLLATE=..., for the columns */
+    bool                        versioned; /* WITH SYSTEM VERSIONING, which the copy has not */
 };
 
 /* Reads what SHOW CREATE TABLE says (in utf8mb4, under sql_mode ''). What `out` points to is

@@ -447,7 +447,8 @@ begin(struct planner *p, struct change_maker *m)
     bool portion = (c->verb == CHANGE_UPDATE && p->stmt->update->portion.end != 0) ||
                    (c->verb == CHANGE_DELETE && p->stmt->delete->portion.end != 0);
     bool partition = c->verb == CHANGE_INSERT && p->stmt->insert->partition.end != 0;
-    return !portion && !partition;
+    bool history   = c->verb == CHANGE_DELETE && p->stmt->delete->history;
+    return !portion && !partition && !history;
 }
 
 static void

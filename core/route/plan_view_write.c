@@ -385,7 +385,8 @@ find_path(struct view_writer *w)
         ref         = find_ref(w->p, tree);
         if (ref == NULL || ref->system_time || ref->partition.end != 0 || ref->hints.end != 0 ||
             (update ? s->update->portion.end : s->delete->portion.end) != 0 ||
-            (update ? s->update->with : s->delete->with) != NULL)
+            (update ? s->update->with : s->delete->with) != NULL ||
+            (!update && s->delete->history))
             return NULL;
         path = &ref->table;
     }

@@ -242,7 +242,8 @@ delete_rows(struct planner *p)
     struct scope        *s = scope_new(p, NULL, NULL);
     struct written       w = { 0 };
     if (!scope_written(p, s, d->with, d->tables, d->where, d->order_by) ||
-        !scope_returning(p, s, d->returning))
+        !scope_returning(p, s, d->returning) ||
+        (d->before != NULL && !scope_expr(p, s, d->before)))
         return;
     if (!d->multi)
         note_written(p, &w, s->first, (struct span){ 0 });

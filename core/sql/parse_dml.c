@@ -256,6 +256,26 @@ delete_single(struct parser *p, struct delete *d, struct table_item *target)
     d->tables = t;
 }
 
+/* HISTORY FROM t [PARTITION (...)] [BEFORE SYSTEM_TIME [TIMESTAMP] x] */
+static void
+delete_history(struct parser *p, struct delete *d)
+{
+    parser_take(p);
+    parser_expect(p, KW_FROM);
+    d->history            = true;
+    struct table_ref *t   = parser_new(p, sizeof(*t));
+    uint32_t          start = p->t.start;
+    t->table     = parser_path(p);
+    t->partition = partition(p);
+    t->range     = parser_range(p, start);
+    d->tables    = t;
+    if (!parser_accept(p, KW_BEFORE))
+        return;
+    parser_expect(p, KW_SYSTEM_TIME);
+    p->flags |= STMT_HAS_PERIOD;
+    d->before = parser_bit_expr(p);
+}
+
 void
 parser_delete(struct parser *p, struct stmt *s)
 {
@@ -264,6 +284,10 @@ parser_delete(struct parser *p, struct stmt *s)
     s->kind   = STMT_DELETE;
     s->delete = d;
     parser_take(p);
+    if (parser_at(p, KW_HISTORY) && parser_peek_keyword(p) == KW_FROM) {
+        delete_history(p, d);
+        return;
+    }
     for (;;) {
         if (parser_accept(p, KW_LOW_PRIORITY))
             d->low_priority = true;

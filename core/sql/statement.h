@@ -116,6 +116,8 @@ struct delete {
     struct table_item  *targets;    /* multi: names (or aliases) of what is deleted from; t.* too */
     struct table_ref   *tables;     /* multi: the join; else the table */
     struct range        portion;
+    bool                history;    /* DELETE HISTORY FROM t; without what is below but: */
+    struct expr        *before;     /* BEFORE SYSTEM_TIME before; NULL: all of it */
     struct expr        *where;
     struct range        where_range;
     struct order_item  *order_by;

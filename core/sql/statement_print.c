@@ -113,11 +113,16 @@ put_update(struct buf *out, struct span text, const struct update *u)
 static void
 put_delete(struct buf *out, struct span text, const struct delete *d)
 {
-    buf_printf(out, "delete%s", d->multi ? " multi" : "");
+    buf_printf(out, "delete%s", d->multi ? " multi" : d->history ? " history" : "");
     put_tables(out, "targets", d->targets);
     put_part(out, text, (struct query){ .from = d->tables, .where = d->where,
                                         .order_by = d->order_by, .limit = d->limit,
                                         .items = d->returning });
+    if (d->before != NULL) {
+        buf_append_text(out, " (before ");
+        ast_print_expr(out, text, d->before);
+        buf_append_byte(out, ')');
+    }
 }
 
 static void

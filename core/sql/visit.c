@@ -138,6 +138,7 @@ visit_delete(struct visitor *v, struct delete *d)
 {
     visit_ctes(v, d->with);
     visit_table_ref(v, d->tables);
+    visit_expr(v, d->before);
     visit_expr(v, d->where);
     visit_order(v, d->order_by);
     visit_limit(v, d->limit);

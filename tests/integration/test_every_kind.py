@@ -153,6 +153,43 @@ def test_statement(both, sql):
         both.run("ROLLBACK")
 
 
+HISTORY = [
+    "UPDATE hist SET v = v + 10 WHERE id < 7", "UPDATE hist SET id = id + 100 WHERE id > 8",
+    "UPDATE hist SET v = 50 ORDER BY id LIMIT 3",
+    "UPDATE hist JOIN t ON t.n = hist.v SET hist.v = t.id + 1000 WHERE t.id < 7",
+    "DELETE FROM hist ORDER BY id DESC LIMIT 2", "REPLACE INTO hist VALUES (1, 1), (70, 7)",
+    "INSERT INTO hist VALUES (2, 9), (3, 9) ON DUPLICATE KEY UPDATE v = v",
+    "DELETE HISTORY FROM hist BEFORE SYSTEM_TIME '2001-01-01'",
+    "DELETE HISTORY FROM hist BEFORE SYSTEM_TIME NOW() - INTERVAL 5 YEAR",
+    "DELETE HISTORY FROM hist WHERE id = 1", "DELETE HISTORY FROM t", "DELETE HISTORY FROM nosuch",
+    "DELETE HISTORY FROM hist, t", "DELETE HISTORY FROM hist BEFORE SYSTEM_TIME '2037-01-01'",
+    "UPDATE hist SET v = 1", "DELETE HISTORY FROM kinds.hist",
+]
+KEEPS_VALUES = ["UPDATE hist SET v = 2 ORDER BY id LIMIT 3", "UPDATE hist SET id = 5 WHERE id = 5",
+                "UPDATE hist JOIN t ON t.n = hist.v SET hist.v = t.n",
+                "INSERT INTO hist VALUES (2, 9) ON DUPLICATE KEY UPDATE v = (SELECT MAX(n) FROM t)"]
+
+
+def test_history(both):
+    """Each row that is written leaves its former version, and nobody writes that."""
+    both.run("CREATE TABLE hist (id INT PRIMARY KEY, v INT) WITH SYSTEM VERSIONING"
+             " COMMENT 'shardd: key(id)'")
+    both.run("INSERT INTO hist VALUES " + ",".join(f"({i}, {i % 5})" for i in range(1, 13)))
+    try:
+        for sql in HISTORY:
+            ours, theirs = both.answers(sql)
+            both.check(sql, ours, theirs, messages=True)
+            both.compare("SELECT id, v FROM hist FOR SYSTEM_TIME ALL")
+            both.compare("SELECT * FROM hist")
+        both.run("UPDATE hist SET v = v + 1")
+        for sql in KEEPS_VALUES:
+            error = testbed.Answer(both.connections[0], sql).error
+            assert error is not None and error[0] == 1235 and "versioning" in error[1], sql
+        both.compare("SELECT id, v FROM hist FOR SYSTEM_TIME ALL")
+    finally:
+        both.run("DROP TABLE hist")
+
+
 def test_a_lock_behind_a_union_is_the_last_tables(both):
     """As on one server, others may lock what its first SELECT reads."""
     for pair in ((both.cluster, "SELECT id FROM t WHERE id = 3 FOR UPDATE"),

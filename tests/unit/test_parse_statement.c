@@ -263,6 +263,11 @@ static const struct parse_row rows[] = {
       "(load local 'x' t)" },
     { "LOAD DATA INFILE 'x' INTO TABLE t",
       "(load 'x' t)" },
+    { "DELETE HISTORY FROM s.t PARTITION (p0) BEFORE SYSTEM_TIME NOW() - INTERVAL 1 DAY",
+      "(delete history (select (items) (from s.t)) (before (- (NOW) (interval DAY 1#0))))" },
+    { "DELETE HISTORY FROM t", "(delete history (select (items) (from t)))" },
+    { "DELETE history, b FROM history JOIN b", "(delete multi (targets history b) "
+      "(select (items) (from (join history b))))" },
     { "INSERT INTO t () VALUES (1, 2)", "(insert t (values (row 1#0 2#1)))" },
     { "INSERT INTO t () SELECT 1", "(insert t (select (items 1#0)))" },
     { "ANALYZE TABLE a, b",

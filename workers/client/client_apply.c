@@ -172,6 +172,23 @@ add_inserted(struct client_apply *k, const struct ok *ok)
         k->insert_id = ok->insert_id;
 }
 
+/* A server keeps a version of each row that it has found; the engine has not told which ones get
+ * the values that they have. */
+static void
+check_versions(struct client_apply *k, const struct ok *ok)
+{
+    uint64_t         counts[APPLY_COUNTS] = { 0 };
+    struct sql_error error;
+
+    query_add_counts(ok->info, counts, APPLY_COUNTS);
+    if (!k->changing.versions || counts[0] == counts[1])
+        return;
+    sql_error_set(&error, SQL_NOT_SUPPORTED, "shardd: the table has system versioning, and rows "
+                  "that get the values they have would get a version too, which cannot be made for "
+                  "them on several shards: leave them out by a condition");
+    apply_fail(k, &error);
+}
+
 /* RETURNING: what was written answers, or fails behind rows that it has answered. */
 static void
 keep_answer(struct client_apply *k)
@@ -212,9 +229,10 @@ read_answer(struct client_apply *k)
         apply_fail(k, error.code == ERR_DUPLICATE && refused != NULL ? refused : &error);
     else if (payload.len != 0 && payload.ptr[0] == REPLY_OK &&
              reply_ok_decode(payload, k->client->session.capabilities, &ok)) {
-        if (k->step == APPLY_READ)
+        if (k->step == APPLY_READ) {
+            check_versions(k, &ok);
             keep_answer(k);
-        else if (writes && k->verb == CHANGE_INSERT)
+        } else if (writes && k->verb == CHANGE_INSERT)
             add_inserted(k, &ok);
         else if (writes)
             check_counts(k, &ok);

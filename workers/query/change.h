@@ -32,6 +32,7 @@ struct change_list {
 struct changing {
     struct arena      *arena;       /* of what follows */
     bool               one_insert;  /* the new rows are wanted as one statement */
+    bool               versions;    /* UPDATE: rows that stay as they are get a version, too */
     uint64_t           n_rows;
     struct change_list now, behind; /* those come when all of these are done */
     struct sql_error   error;       /* the answer is worth nothing */

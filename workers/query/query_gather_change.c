@@ -69,6 +69,7 @@ plan_one(struct gathering *g, uint32_t i, struct err *err)
         .target = &spec->targets[i],
     };
     source->copy.computes = true;
+    g->q->changing->versions |= t->verb == CHANGE_UPDATE && source->definition->d.versioned;
     if (source->copy.n != source->definition->d.n_columns)
         return err_set(err, "its columns are not those in the routes");
     if (!change_table_init(&g->q->arena, t, err))
@@ -83,6 +84,10 @@ plan_one(struct gathering *g, uint32_t i, struct err *err)
         return err_set(err, "table %.*s has a unique key of a generated column, so ON DUPLICATE "
                             "KEY UPDATE may name its own columns only, when rows of several shards "
                             "are needed", (int)t->table->name.len, t->table->name.ptr);
+    if (spec->meets && source->definition->d.versioned)
+        return err_set(err, "table %.*s has system versioning, so ON DUPLICATE KEY UPDATE may name "
+                            "its own columns only, when rows of several shards are needed",
+                       (int)t->table->name.len, t->table->name.ptr);
     if (t->moves && spec->ignore && spec->verb == CHANGE_UPDATE && !t->target->whole)
         return err_set(err, "UPDATE IGNORE of a column of a unique key that is not in the primary "
                             "key is not supported on several shards: leave IGNORE out");
