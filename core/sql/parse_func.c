@@ -119,6 +119,17 @@ over(struct parser *p, struct func *f)
 
 /* Arguments. */
 
+/* COLUMN_CREATE('a', x AS INT), COLUMN_GET(x, 'a' AS CHAR(9)) */
+static void
+dynamic_type(struct parser *p, enum keyword k)
+{
+    bool             dynamic = k == KW_COLUMN_CREATE || k == KW_COLUMN_ADD || k == KW_COLUMN_GET;
+    struct data_type type    = { 0 };
+
+    if (dynamic && parser_accept(p, KW_AS))
+        parser_data_type(p, &type);
+}
+
 static void
 add_args(struct parser *p, struct expr *e)
 {
@@ -133,6 +144,7 @@ add_args(struct parser *p, struct expr *e)
         e->n_args++;
         if (e->height <= arg->height)
             e->height = (uint16_t)(arg->height + 1);
+        dynamic_type(p, e->func->keyword);
     } while (parser_accept_op(p, ','));
     if (e->height > PARSE_DEPTH_MAX)
         parser_fail(p);

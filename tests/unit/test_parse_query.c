@@ -132,6 +132,10 @@ static const struct parse_row rows[] = {
       "(select (items a) (from t) (order a) (limit row ties))" },
     { "SELECT a FROM t OFFSET 2 ROWS FETCH NEXT ROW ONLY",
       "(select (items a) (from t) (limit row offset 2#0))" },
+    { "SELECT COLUMN_GET(COLUMN_CREATE('a', b AS INT, 'c', d), 'a' AS DECIMAL(9, 2)), "
+      "COLUMN_ADD(a, 'b', c AS CHAR(3) CHARACTER SET utf8)",
+      "(select (items (COLUMN_GET (COLUMN_CREATE 'a'#0 b 'c'#1 d) 'a'#2) "
+      "(COLUMN_ADD a 'b'#5 c)))" },
     { "SELECT a FROM t OFFSET 2 ROWS", "(select (items a) (from t) (limit offset 2#0))" },
     { "SELECT a FROM t FOR UPDATE",
       "(select (items a) (from t) update)" },
@@ -237,8 +241,6 @@ static const struct parse_row rows[] = {
       "(row 3#2 4#3)))))" },
     { "SELECT x.y.z FROM x.y",
       "(select (items x.y.z) (from x.y))" },
-    { "SELECT COLUMN_GET(a, 'b' AS CHAR) FROM t",
-      "(unknown COLUMN_GET a t)" },
     { "SELECT UUID(), RAND(), LAST_INSERT_ID(), FOUND_ROWS(), ROW_COUNT(), GET_LOCK('a', 1)",
       "(select (items (UUID) (RAND) (LAST_INSERT_ID) (FOUND_ROWS) (ROW_COUNT) (GET_LOCK "
       "'a'#0 1#1)))" },
