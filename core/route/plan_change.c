@@ -486,6 +486,7 @@ plan_change(struct planner *p)
         gather_tell_of_engines(p);
     } else if (made != NULL) {
         p->out->gather           = made;
+        p->out->cacheable        = scratch.cacheable;
         p->out->change           = spec;
         p->out->n_user_variables = scratch.n_user_variables;
         p->out->user_variables   = scratch.user_variables;

@@ -585,6 +585,7 @@ plan_gather(struct planner *p, struct query *q)
         gather_tell_of_engines(p);
     } else if (made != NULL) {
         p->out->gather           = made;
+        p->out->cacheable        = scratch.cacheable;
         p->out->n_user_variables = scratch.n_user_variables;
         p->out->user_variables   = scratch.user_variables;
         if (p->refused)

@@ -145,14 +145,19 @@ gather_from(struct planner *p, const struct gathering *g, uint32_t *conditions_e
 
 /* ---- the statement ---- */
 
+enum { TITLE_MAX = 255 };
+
 struct cut {
     struct range range;
     const char  *words; /* in its place */
+    struct span  title; /* or: the name of a column of the answer, which would be another one */
 };
 
 struct cuts {
     struct cut *items; /* NULL: count them */
     uint32_t    n;
+    uint32_t    n_words; /* those before the titles */
+    bool        literals; /* a title has some: it is this statement's alone */
 };
 
 static void
@@ -161,7 +166,7 @@ cut(struct cuts *c, struct range r, const char *words)
     if (r.end == 0)
         return;
     if (c->items != NULL)
-        c->items[c->n] = (struct cut){ r, words };
+        c->items[c->n] = (struct cut){ .range = r, .words = words };
     c->n++;
 }
 
@@ -193,6 +198,45 @@ cut_matches(struct cuts *c, const struct gathering *list)
                     cut(c, (struct range){ f->parts[i]->start, f->parts[i]->end }, "TRUE");
 }
 
+static bool
+is_cut(const struct cuts *c, const struct expr *e)
+{
+    bool found = c->items == NULL; /* none is forgotten where they are counted */
+    for (uint32_t i = 0; i < c->n_words && !found; i++)
+        found = c->items[i].range.start >= e->start && c->items[i].range.end <= e->end;
+    return found;
+}
+
+static void
+title(struct planner *p, struct cuts *c, const struct select_item *item)
+{
+    const struct expr *e = item->expr;
+    if (item->alias.ptr != NULL || e->kind == EXPR_STAR || e->end - e->start > TITLE_MAX ||
+        !is_cut(c, e))
+        return;
+    for (uint32_t i = 0; p->digest != NULL && i < p->digest->n_literals; i++)
+        c->literals |= c->items != NULL && p->digest->literals[i].start >= e->start &&
+                       p->digest->literals[i].end <= e->end;
+    if (c->items != NULL)
+        c->items[c->n] = (struct cut){
+            .range = { e->end, e->end }, .title = { p->text.ptr + e->start, e->end - e->start } };
+    c->n++;
+}
+
+struct titler {
+    struct planner *p;
+    struct cuts    *cuts;
+};
+
+static bool
+title_query(struct visitor *v, struct query *q)
+{
+    struct titler *t = v->context;
+    for (const struct select_item *item = q->items; item != NULL; item = item->next)
+        title(t->p, t->cuts, item);
+    return true;
+}
+
 static int
 by_range(const void *a, const void *b)
 {
@@ -215,6 +259,12 @@ find_cuts(struct planner *p, const struct gathering *list, struct cuts *c)
         cut(c, more[i], "");
     for (uint32_t i = 0; p->maker != NULL && i < p->maker->n_nextvals; i++)
         cut(c, p->maker->nextvals[i], "NULL");
+    c->n_words = c->n;
+    if (p->maker == NULL && c->n > 0) {
+        struct titler  t      = { p, c };
+        struct visitor titles = { .query = title_query, .context = &t };
+        visit_query(&titles, p->whole);
+    }
 }
 
 const struct sql_template *
@@ -229,12 +279,18 @@ gather_statement(struct planner *p, struct gathering *list)
     c.items = make(p, c.n * sizeof(*c.items));
     find_cuts(p, list, &c);
     qsort(c.items, c.n, sizeof(*c.items), by_range);
+    p->out->cacheable &= !c.literals;
     text_begin(&t, p);
     for (uint32_t i = 0; i < c.n; i++) {
         if (c.items[i].range.start < at)
             continue;
         text_source(&t, at, c.items[i].range.start);
-        text_const(&t, c.items[i].words);
+        if (c.items[i].title.ptr != NULL) {
+            text_const(&t, " AS ");
+            text_name(&t, c.items[i].title);
+        } else {
+            text_const(&t, c.items[i].words);
+        }
         at = c.items[i].range.end;
     }
     text_source(&t, at, (uint32_t)p->text.len);

@@ -107,6 +107,14 @@ STATEMENTS = [
     "SELECT COUNT(*) FROM t JOIN u USING (id)",
     "SELECT t.id FROM t USE INDEX (PRIMARY) IGNORE INDEX FOR ORDER BY (PRIMARY) ORDER BY id",
     "SELECT t.id FROM t FORCE INDEX (nosuch)",
+    # The columns' names are what was written, whatever an engine is told.
+    "SELECT id, (SELECT MAX(b) + 1 FROM u USE INDEX (PRIMARY) WHERE a = t.n) FROM t ORDER BY id",
+    "SELECT id, (SELECT MAX(b) + 2 FROM u USE INDEX (PRIMARY) WHERE a = t.n) FROM t ORDER BY id",
+    "SELECT * FROM (SELECT EXISTS (SELECT 1 FROM u WHERE b = t.n FOR UPDATE) FROM t) x",
+    # Values with names.
+    "SELECT COLUMN_GET(COLUMN_CREATE('a', n AS INT, 'b', w), 'b' AS CHAR(9)) FROM t ORDER BY id",
+    "SELECT COLUMN_JSON(COLUMN_ADD(COLUMN_CREATE('a', id), 'b', n AS DECIMAL(5, 2))), COUNT(*)"
+    " FROM t GROUP BY 1 ORDER BY 1",
     # Writes.
     "REPLACE INTO t (id, n) VALUES (1, 9), (2, 8), (200, 7)",
     "REPLACE INTO t (id, n) SELECT b, a FROM u WHERE b < 5",
