@@ -2,7 +2,7 @@
 #ifndef CORE_ROUTE_PLAN_CALL_H
 #define CORE_ROUTE_PLAN_CALL_H
 
-#include "core/route/plan_internal.h"
+#include "core/route/plan_gather.h"
 
 /* A stored function of the statement: the tables that it may read. */
 struct reader {

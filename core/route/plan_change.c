@@ -7,7 +7,7 @@
  */
 #include "core/route/gather.h"
 #include "core/route/own_table.h"
-#include "core/route/plan_internal.h"
+#include "core/route/plan_gather.h"
 
 enum { RECORD_CHANGED = 1020 /* ER_CHECKREAD */ };
 

@@ -4,7 +4,7 @@
  * a column gives it: so what is ambiguous to a server is so on the engine. A * means all that
  * can be seen, NATURAL JOIN and what it compares likewise.
  */
-#include "core/route/plan_internal.h"
+#include "core/route/plan_gather.h"
 
 struct columns {
     struct planner   *p;

@@ -6,7 +6,7 @@
  * region, not those that an outer join below it would fill with NULL. With several occurrences
  * a row is fetched when one of them wants it.
  */
-#include "core/route/plan_internal.h"
+#include "core/route/plan_gather.h"
 
 enum {
     FILTERS_MAX = 8, /* occurrences with conditions of their own */

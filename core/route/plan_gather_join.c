@@ -21,7 +21,7 @@
  */
 #include "core/route/collation.h"
 #include "core/route/gather.h"
-#include "core/route/plan_internal.h"
+#include "core/route/plan_gather.h"
 #include "core/sql/charset.h"
 
 enum {

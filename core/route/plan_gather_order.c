@@ -5,7 +5,7 @@
  * the rows as they come, which is by primary key mostly, and applications have got used to that.
  * So copies for such statements have that order, as long as they are small.
  */
-#include "core/route/plan_internal.h"
+#include "core/route/plan_gather.h"
 
 static bool
 see_expr(struct visitor *v, struct expr *e)

@@ -4,7 +4,7 @@
  */
 #include <stdlib.h>
 
-#include "core/route/plan_internal.h"
+#include "core/route/plan_gather.h"
 
 /* ---- conditions ---- */
 

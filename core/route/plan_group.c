@@ -1,5 +1,5 @@
 /* plan_group.c - see plan_internal.h: groups that span shards, and their aggregates. */
-#include "core/route/plan_internal.h"
+#include "core/route/plan_scatter.h"
 
 static struct merge_output *
 output_add(struct scatter *c, uint32_t column, enum merge_function function)

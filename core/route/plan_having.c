@@ -1,5 +1,5 @@
 /* plan_having.c - see plan_internal.h: HAVING over merged groups, on exact numbers. */
-#include "core/route/plan_internal.h"
+#include "core/route/plan_scatter.h"
 
 static const struct merge_expr *
 not_having(struct scatter *c, const struct expr *e)

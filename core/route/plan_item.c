@@ -5,8 +5,8 @@
  * too few digits), INET4 and INET6 by their bytes; everything else by its own
  * value, which is selected again, hidden, when it is not an item.
  */
-#include "core/route/plan_internal.h"
 #include "core/route/merge_field.h"
+#include "core/route/plan_scatter.h"
 
 struct hidden_column {
     const char           *before;

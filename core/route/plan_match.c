@@ -6,7 +6,7 @@
  * condition, by itself or below AND, OR and NOT, and nothing else; and it is the shards that look,
  * because copies of their rows have no such index.
  */
-#include "core/route/plan_internal.h"
+#include "core/route/plan_gather.h"
 
 static bool
 is_condition(struct expr *where, const struct expr *match)

@@ -12,7 +12,7 @@
  * where a lookup keeps another column unique, all rows are.
  */
 #include "core/route/gather.h"
-#include "core/route/plan_internal.h"
+#include "core/route/plan_gather.h"
 
 enum { KEYS_MAX = 500 };
 

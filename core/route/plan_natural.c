@@ -5,7 +5,7 @@
  * out first. No shard sorts for it: where they find rows by another way, they come in that way's
  * order from each, and in the same one every time.
  */
-#include "core/route/plan_internal.h"
+#include "core/route/plan_scatter.h"
 
 /* Compared by value, whatever its text is. */
 static bool

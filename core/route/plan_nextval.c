@@ -7,7 +7,7 @@
  * many numbers as there are rows are taken when these are written.
  */
 #include "core/route/gather.h"
-#include "core/route/plan_internal.h"
+#include "core/route/plan_gather.h"
 
 static bool
 is_nextval(const struct expr *e)

@@ -1,5 +1,6 @@
 /* plan_scatter.c - see plan_internal.h: a SELECT for every shard, and its merge. */
-#include "core/route/plan_internal.h"
+#include "core/route/plan_gather.h"
+#include "core/route/plan_scatter.h"
 
 /* LAST_INSERT_ID(x): the last row's x is the session's. */
 static bool
