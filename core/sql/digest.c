@@ -25,6 +25,7 @@ struct work {
     enum keyword   before;     /* the keyword before, if the token before was one */
     bool           begun;      /* the statement's class is known */
     bool           compound;   /* holds ';' of its own */
+    bool           after_dot;
     bool           after_name; /* a string here is an alias: a 'b', a AS 'b', f(x) 'b' */
 };
 
@@ -132,8 +133,6 @@ flags_of(enum keyword k)
         return DIGEST_CALC_FOUND_ROWS;
     case KW_TEMPORARY:
         return DIGEST_TEMPORARY;
-    case KW_NEXTVAL: case KW_LASTVAL: case KW_SETVAL:
-        return DIGEST_SEQUENCE;
     case KW_RAND: case KW_UUID: case KW_UUID_SHORT: case KW_SLEEP: case KW_BENCHMARK:
     case KW_LOAD_FILE: case KW_SYSDATE: case KW_CONNECTION_ID:
         return DIGEST_NOT_DETERMINED;
@@ -173,6 +172,8 @@ see_op(struct work *w, uint32_t op)
         w->depth++;
         if (w->before == KW_USER || w->before == KW_SESSION_USER || w->before == KW_SYSTEM_USER)
             w->d->flags |= DIGEST_USER;
+        if (w->before == KW_NEXTVAL || w->before == KW_LASTVAL || w->before == KW_SETVAL)
+            w->d->flags |= DIGEST_SEQUENCE;
         break;
     case ')':
         w->depth--;
@@ -266,6 +267,13 @@ append_token(struct work *w, struct token t)
     return true;
 }
 
+/* s.NEXTVAL, in which no word is a keyword. */
+static bool
+is_sequence_word(struct span text)
+{
+    return span_equal_nocase(text, SPAN("NEXTVAL")) || span_equal_nocase(text, SPAN("CURRVAL"));
+}
+
 static void
 see(struct work *w, struct token t)
 {
@@ -284,7 +292,11 @@ see(struct work *w, struct token t)
     case TOK_PARAM:
         w->d->n_params++;
         break;
-    case TOK_END: case TOK_BAD: case TOK_IDENT: case TOK_QUOTED: case TOK_INTRODUCER: case TOK_INT:
+    case TOK_IDENT:
+        if (w->lex.options.oracle && w->after_dot && is_sequence_word(token_text(&w->lex, t)))
+            w->d->flags |= DIGEST_SEQUENCE;
+        break;
+    case TOK_END: case TOK_BAD: case TOK_QUOTED: case TOK_INTRODUCER: case TOK_INT:
     case TOK_DECIMAL: case TOK_FLOAT: case TOK_STRING: case TOK_NSTRING: case TOK_HEX:
     case TOK_HEX_STRING: case TOK_BIT:
         break;
@@ -326,6 +338,7 @@ run(struct work *w)
         see(w, t);
         if (!append_token(w, t))
             return DIGEST_TOO_LONG;
+        w->after_dot  = token_is_op(t, '.');
         w->after_name = t.kind == TOK_IDENT || t.kind == TOK_QUOTED || token_is_op(t, ')') ||
                         token_is_keyword(t, KW_AS);
     }

@@ -38,6 +38,7 @@ struct lex_options {
     bool             no_backslash_escapes; /* sql_mode */
     bool             pipes_as_concat;      /* sql_mode: for the parser, || binds tighter than * */
     bool             high_not_precedence;  /* sql_mode: for the parser */
+    bool             oracle;               /* sql_mode: for the parser: ROWNUM, MINUS ... */
     uint32_t         server_version;       /* 101119 is 10.11.19: which executable comments run.
                                               0: not known; then those for versions up to
                                               101100 run, and up to 120000 are TOK_BAD */

@@ -315,6 +315,26 @@ parser_expr_or_default(struct parser *p)
     return parser_expr(p); /* DEFAULT(a) + 1 is one, too */
 }
 
+/* s.NEXTVAL, s.CURRVAL: NEXTVAL(s), LASTVAL(s). */
+static struct expr *
+oracle_sequence(struct parser *p, struct path path, uint32_t start, bool next)
+{
+    struct path  name = { .name = next ? SPAN("NEXTVAL") : SPAN("LASTVAL"), .range = path.range };
+    struct expr *e    = parser_expr_new(p, EXPR_FUNC, start);
+    struct expr *arg  = parser_expr_new(p, EXPR_COLUMN, start);
+
+    e->func       = parser_new(p, sizeof(*e->func));
+    e->func->name = name;
+    arg->path     = parser_new(p, sizeof(*arg->path));
+    *arg->path    = (struct path){ .name = path.table, .table = path.schema,
+                                   .range = path.range };
+    arg->end      = p->last_end;
+    p->flags |= STMT_HAS_FUNCTION;
+    parser_expr_add(p, e, arg);
+    e->end = p->last_end;
+    return e;
+}
+
 /* Names: a column, or a function when a parenthesis follows. */
 static struct expr *
 name_or_function(struct parser *p)
@@ -341,6 +361,13 @@ name_or_function(struct parser *p)
         }
         return parser_function(p, path, k, start);
     }
+    if (p->lex.options.oracle && path.table.ptr != NULL) {
+        bool next = span_equal_nocase(path.name, SPAN("NEXTVAL"));
+        if (next || span_equal_nocase(path.name, SPAN("CURRVAL")))
+            return oracle_sequence(p, path, start, next);
+    }
+    if (p->lex.options.oracle && k == KW_ROWNUM)
+        return parser_function(p, path, k, start);
     struct expr *e = parser_expr_new(p, EXPR_COLUMN, start);
     e->path        = parser_new(p, sizeof(*e->path));
     *e->path       = path;

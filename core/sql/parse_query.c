@@ -13,11 +13,19 @@ parser_at_query(const struct parser *p)
     return parser_at(p, KW_SELECT) || parser_at(p, KW_WITH);
 }
 
+/* But INTERSECT, which binds tighter. */
+static bool
+at_set_op(const struct parser *p)
+{
+    return parser_at(p, KW_UNION) || parser_at(p, KW_EXCEPT) ||
+           (p->lex.options.oracle && parser_at(p, KW_MINUS));
+}
+
 bool
 parser_at_query_rest(const struct parser *p)
 {
-    return parser_at(p, KW_UNION) || parser_at(p, KW_EXCEPT) || parser_at(p, KW_INTERSECT) ||
-           parser_at(p, KW_ORDER) || parser_at(p, KW_LIMIT);
+    return at_set_op(p) || parser_at(p, KW_INTERSECT) || parser_at(p, KW_ORDER) ||
+           parser_at(p, KW_LIMIT);
 }
 
 /* Select list. */
@@ -413,9 +421,8 @@ chain(struct parser *p, struct query *first, bool intersect)
 {
     struct query *u = NULL, *last = first;
 
-    while (intersect ? parser_at(p, KW_INTERSECT)
-                     : parser_at(p, KW_UNION) || parser_at(p, KW_EXCEPT)) {
-        enum keyword op = p->t.keyword;
+    while (intersect ? parser_at(p, KW_INTERSECT) : at_set_op(p)) {
+        enum keyword op = parser_at(p, KW_MINUS) ? KW_EXCEPT : p->t.keyword;
         parser_take(p);
         bool all = parser_accept(p, KW_ALL);
         if (!all)

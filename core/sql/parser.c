@@ -81,7 +81,7 @@ is_name(struct token t)
 bool
 parser_at_name(const struct parser *p)
 {
-    return is_name(p->t);
+    return is_name(p->t) && !(p->lex.options.oracle && parser_at(p, KW_MINUS));
 }
 
 struct span

@@ -12,6 +12,7 @@ reading_options(struct lex_options options, uint16_t words)
     options.no_backslash_escapes = (words & SQL_MODE_NO_BACKSLASH_ESCAPES) != 0;
     options.pipes_as_concat      = (words & (SQL_MODE_PIPES_AS_CONCAT | SQL_MODE_ANSI)) != 0;
     options.high_not_precedence  = (words & SQL_MODE_HIGH_NOT_PRECEDENCE) != 0;
+    options.oracle               = (words & SQL_MODE_ORACLE) != 0;
     return options;
 }
 

@@ -81,6 +81,8 @@ sql_mode_reading(struct span list)
                 bits |= 1u << i;
         if (is_one_of(word, dialects, countof(dialects)))
             bits |= SQL_MODE_ANY_DIALECT;
+        if (span_equal_nocase(word, span_of(dialects[0])))
+            bits |= SQL_MODE_ORACLE;
     }
     return (uint16_t)bits;
 }

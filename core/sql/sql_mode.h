@@ -16,6 +16,7 @@ enum {
     SQL_MODE_EMPTY_STRING_IS_NULL = 1 << 6,
     SQL_MODE_ANSI                 = 1 << 7,
     SQL_MODE_ANY_DIALECT          = 1 << 8, /* ORACLE and the like: another grammar */
+    SQL_MODE_ORACLE               = 1 << 9, /* beside it */
 };
 
 /* Those in the list. */

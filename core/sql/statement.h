@@ -413,7 +413,7 @@ enum stmt_flags {
     STMT_HAS_PERIOD       = 1 << 10, /* FOR SYSTEM_TIME, FOR PORTION OF */
     STMT_HAS_INTO         = 1 << 11,
     STMT_HAS_LOCK         = 1 << 12, /* FOR UPDATE, LOCK IN SHARE MODE */
-    STMT_HAS_ROWNUM       = 1 << 13, /* ROWNUM() */
+    STMT_HAS_ROWNUM       = 1 << 13, /* ROWNUM(), ROWNUM in ORACLE's dialect */
 };
 
 /* Called for every node, parents before their parts; false skips the parts.

@@ -87,3 +87,47 @@ def test_all_kinds_of_plans(c, plain, mode):
         both.close()
         for server in c, plain:
             server.sql(f"DROP DATABASE {DB}", db=None)
+
+
+ORACLE = [
+    "INSERT INTO t (id, n, w) VALUES " + ",".join(f"({i}, {i % 4}, 'w{i % 3}')" for i in range(30)),
+    "INSERT INTO g VALUES (5, 0), (6, 0)", "CREATE SEQUENCE s",
+    "CREATE TABLE r (id INT PRIMARY KEY, ROWNUM INT, nextval INT)",
+    "INSERT INTO r VALUES (1, 5, 1), (2, 1, 2), (3, 1, 3), (4, 2, 4)", "SET sql_mode = 'ORACLE'",
+    "SELECT COUNT(*) FROM t WHERE ROWNUM < 4", "SELECT MAX(rownum) FROM t",
+    "SELECT COUNT(*) FROM (SELECT id FROM t WHERE RowNum <= 7) x",
+    "SELECT id FROM (SELECT id FROM t ORDER BY id DESC) x WHERE ROWNUM <= 3 ORDER BY id",
+    "SELECT n, COUNT(*) FROM t WHERE ROWNUM > 0 GROUP BY n ORDER BY n", "SELECT t.ROWNUM FROM t",
+    "PREPARE p FROM 'SELECT COUNT(*) FROM t WHERE ROWNUM < ?'", "EXECUTE p USING 6",
+    "SELECT id FROM r WHERE r.rownum < 2 ORDER BY id", "SELECT COUNT(*) FROM r WHERE rownum < 2",
+    'SELECT id FROM r WHERE "ROWNUM" < 2 ORDER BY id', "SELECT r.nextval FROM r",
+    "SELECT id FROM t MINUS SELECT n FROM t ORDER BY id LIMIT 3",
+    "SELECT n FROM t MINUS ALL SELECT id FROM g ORDER BY n",
+    "SELECT COUNT(*) FROM t WHERE n IN (SELECT n FROM t MINUS SELECT n FROM g)",
+    "CREATE VIEW two AS SELECT id FROM t WHERE ROWNUM <= 2", "SELECT COUNT(*) FROM two",
+    "CREATE VIEW rest AS SELECT id FROM t MINUS SELECT n FROM t", "SELECT COUNT(*) FROM rest",
+    "UPDATE t SET c = 'x' WHERE ROWNUM < 6", "SELECT COUNT(*) FROM t WHERE c = 'x'",
+    "DELETE FROM t WHERE ROWNUM < 3", "SELECT COUNT(*) FROM t",
+    "SELECT s.NEXTVAL FROM DUAL", "SELECT s.nextval, s.CURRVAL", "SELECT dialects.s.currval",
+    "INSERT INTO r (id, nextval) VALUES (9, s.NEXTVAL)", "SELECT id, nextval FROM r",
+    "SET sql_mode = ''", "SELECT COUNT(*) FROM two", "SELECT COUNT(*) FROM rest",
+    "SELECT COUNT(*) FROM r WHERE ROWNUM < 2", "SELECT nextval FROM r rownum ORDER BY 1",
+    "SELECT COUNT(*) FROM r minus", "SELECT ROWNUM FROM t",
+]
+
+
+def test_words_of_oracle(c, plain):
+    """ROWNUM without parentheses counted the rows of each shard."""
+    for server in c, plain:
+        server.sql(f"CREATE DATABASE {DB}", db=None)
+    both = testbed.Both(c, plain, DB)
+    try:
+        for sql in SETUP + ORACLE:
+            both.compare(sql)
+        both.run("SET sql_mode = 'ORACLE'")
+        for sql in ("SELECT s.NEXTVAL, id FROM t", "UPDATE t SET n = s.NEXTVAL"):
+            assert testbed.Answer(both.connections[0], sql).error[0] == 1235, sql
+    finally:
+        both.close()
+        for server in c, plain:
+            server.sql(f"DROP DATABASE {DB}", db=None)

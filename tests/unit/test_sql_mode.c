@@ -71,7 +71,8 @@ bits_are_words(void **state)
     assert_int_equal(sql_mode_reading(SPAN("ansi_quotes,STRICT_ALL_TABLES,IGNORE_SPACE")),
                      SQL_MODE_ANSI_QUOTES | SQL_MODE_IGNORE_SPACE);
     assert_int_equal(sql_mode_reading(SPAN("PIPES_AS_CONCAT,ORACLE")),
-                     SQL_MODE_PIPES_AS_CONCAT | SQL_MODE_ANY_DIALECT);
+                     SQL_MODE_PIPES_AS_CONCAT | SQL_MODE_ANY_DIALECT | SQL_MODE_ORACLE);
+    assert_int_equal(sql_mode_reading(SPAN("MSSQL")), SQL_MODE_ANY_DIALECT);
     sql_mode_read_as(SPAN("STRICT_ALL_TABLES,ANSI_QUOTES"),
                      SQL_MODE_PIPES_AS_CONCAT | SQL_MODE_EMPTY_STRING_IS_NULL, &out);
     assert_string_equal(buf_cstr(&out), "STRICT_ALL_TABLES,PIPES_AS_CONCAT,EMPTY_STRING_IS_NULL");

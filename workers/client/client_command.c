@@ -20,7 +20,7 @@ enum {
     ERR_EMPTY           = 1065, /* ER_EMPTY_QUERY */
     ERR_NO_SUCH_THREAD  = 1094, /* ER_NO_SUCH_THREAD */
     MODE_ANSI_QUOTES = 1, MODE_NO_BACKSLASH = 2, MODE_PIPES = 4, MODE_HIGH_NOT = 8,
-    MODE_ZERO_IS_NUMBER = 16,
+    MODE_ZERO_IS_NUMBER = 16, MODE_ORACLE = 32,
     FLAG_PREPARED = 1,
 };
 
@@ -70,6 +70,7 @@ cache_key_of(const struct session *s, const struct routes *r, const struct diges
                     (s->lex.pipes_as_concat ? MODE_PIPES : 0u) |
                     (s->lex.high_not_precedence ? MODE_HIGH_NOT : 0u) |
                     (s->zero_is_number ? MODE_ZERO_IS_NUMBER : 0u) |
+                    (s->lex.oracle ? MODE_ORACLE : 0u) |
                     (uint32_t)s->lex.charset << 8,
         .collation = s->collation,
         .flags     = prepared ? FLAG_PREPARED : 0,
