@@ -131,7 +131,8 @@ token_text(const struct lex *l, struct token t)
 }
 
 /* Does a compound statement begin at `l`, one that holds ';' of its own: CREATE PROCEDURE and the
- * like, BEGIN NOT ATOMIC, IF, LOOP ...? It reaches to the end of the text. */
+ * like, BEGIN NOT ATOMIC, IF, LOOP ..., ORACLE's BEGIN and DECLARE? It reaches to the end of the
+ * text. */
 bool lex_compound(const struct lex *l);
 
 /* No token is in it: blanks and comments. */
@@ -143,7 +144,7 @@ bool lex_is_blank(struct span text, struct lex_options options);
 size_t lex_split(struct span text, struct lex_options options, size_t *rest);
 
 /* The same for a connection that may send several statements in one text: a compound statement
- * ends where its last block does (lex_program.c). */
+ * ends where its last block does (lex_program.c), in ORACLE's dialect with the text. */
 size_t lex_split_programs(struct span text, struct lex_options options, size_t *rest);
 
 /* Copy `text` to `out` (text.len bytes), same length, with the delimiters of

@@ -176,7 +176,7 @@ lex_split_programs(struct span text, struct lex_options options, size_t *rest)
     struct program p = { .start = true };
 
     lex_init(&p.l, text, options);
-    if (!lex_compound(&p.l))
+    if (!lex_compound(&p.l) || options.oracle) /* whose declarations stand before BEGIN */
         return lex_split(text, options, rest);
     struct lex   first = p.l;
     struct token word  = lex_next(&first);

@@ -37,7 +37,9 @@ lex_compound(const struct lex *at)
     case KW_CREATE: case KW_ALTER:
         return is_program(&l);
     case KW_BEGIN:
-        return token_is_keyword(lex_next(&l), KW_NOT);
+        return at->options.oracle || token_is_keyword(lex_next(&l), KW_NOT);
+    case KW_DECLARE:
+        return at->options.oracle;
     case KW_IF: case KW_CASE: case KW_LOOP: case KW_WHILE: case KW_REPEAT: case KW_FOR:
         return true;
     default:

@@ -108,6 +108,8 @@ parser_txn(struct parser *p, struct stmt *s)
 {
     switch ((unsigned)p->t.keyword) {
     case KW_BEGIN:
+        if (p->compound)
+            return false;
         s->kind = STMT_BEGIN;
         parser_take(p);
         parser_accept(p, KW_WORK);

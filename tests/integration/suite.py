@@ -118,6 +118,15 @@ class Recorder:
             self.steps.append(Step(number, kind, payload[1:]))
 
 
+def test_file(test):
+    """Of "name" in the main suite, "json/name", or "compat/oracle/name" in another."""
+    folder, _, name = test.rpartition("/")
+    if not folder:
+        return SUITE / "main" / f"{name}.test"
+    inner = SUITE / "suite" / folder / "t" / f"{name}.test"
+    return inner if inner.exists() else SUITE / "suite" / folder / f"{name}.test"
+
+
 def recorded(test, server, folder):
     """The steps of a test on a plain server, as far as it comes there; none: it does not suit."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -136,7 +145,7 @@ def recorded(test, server, folder):
              f"--port={recorder.port}", "--user=root", "--database=test",
              f"--tmpdir={folder}/tmp", f"--logdir={folder}/log", f"--basedir={SUITE}/",
              "--protocol=tcp", f"--timer-file={folder}/log/timer",
-             f"--test-file={SUITE}/main/{test}.test"],
+             f"--test-file={test_file(test)}"],
             cwd=SUITE, capture_output=True, timeout=60,
             env={**os.environ, "MYSQL_TEST_DIR": str(SUITE), "MYSQLTEST_VARDIR": str(folder),
                  "MYSQL_TMP_DIR": f"{folder}/tmp", "MASTER_MYPORT": str(recorder.port),

@@ -110,6 +110,12 @@ ORACLE = [
     "DELETE FROM t WHERE ROWNUM < 3", "SELECT COUNT(*) FROM t",
     "SELECT s.NEXTVAL FROM DUAL", "SELECT s.nextval, s.CURRVAL", "SELECT dialects.s.currval",
     "INSERT INTO r (id, nextval) VALUES (9, s.NEXTVAL)", "SELECT id, nextval FROM r",
+    "BEGIN SELECT 1 AS a; END", "BEGIN", "BEGIN WORK", "DECLARE x INT := 3; BEGIN SELECT x; END;",
+    "BEGIN INSERT INTO g VALUES (20, 1); INSERT INTO g VALUES (20, 1);"
+    " EXCEPTION WHEN DUP_VAL_ON_INDEX THEN NULL; END", "SELECT * FROM g ORDER BY 1",
+    "START TRANSACTION", "BEGIN INSERT INTO g VALUES (21, 1); ROLLBACK; END",
+    "SELECT * FROM g ORDER BY 1",
+    "CREATE PROCEDURE p AS x INT := 7; BEGIN SELECT x, COUNT(*) FROM g; END;",
     "SET sql_mode = ''", "SELECT COUNT(*) FROM two", "SELECT COUNT(*) FROM rest",
     "SELECT COUNT(*) FROM r WHERE ROWNUM < 2", "SELECT nextval FROM r rownum ORDER BY 1",
     "SELECT COUNT(*) FROM r minus", "SELECT ROWNUM FROM t",
@@ -125,7 +131,8 @@ def test_words_of_oracle(c, plain):
         for sql in SETUP + ORACLE:
             both.compare(sql)
         both.run("SET sql_mode = 'ORACLE'")
-        for sql in ("SELECT s.NEXTVAL, id FROM t", "UPDATE t SET n = s.NEXTVAL"):
+        for sql in ("SELECT s.NEXTVAL, id FROM t", "UPDATE t SET n = s.NEXTVAL",
+                    "BEGIN INSERT INTO t (id) VALUES (1); END", "CALL p"):
             assert testbed.Answer(both.connections[0], sql).error[0] == 1235, sql
     finally:
         both.close()

@@ -212,6 +212,26 @@ statements_are_split(void **state)
 }
 
 /* The first statement ends at the '#', which stands for a ';'. */
+/* Declarations with a ';' stand before BEGIN there: the text is one. */
+static void
+blocks_of_oracle_are_one(void **state)
+{
+    static const char *const texts[] = { "BEGIN SELECT 1; END; SELECT 2",
+                                         "DECLARE a INT; BEGIN SELECT a; END",
+                                         "CREATE PROCEDURE p AS a INT; BEGIN NULL; END" };
+    struct lex_options oracle = { .oracle = true };
+    size_t             rest;
+
+    (void)state;
+    for (size_t i = 0; i < countof(texts); i++) {
+        struct span text = span_of(texts[i]);
+        assert_int_equal(lex_split(text, oracle, &rest), text.len);
+        assert_int_equal(lex_split_programs(text, oracle, &rest), text.len);
+        assert_int_equal(rest, text.len);
+    }
+    assert_int_equal(lex_split(SPAN("SELECT 1; BEGIN NULL; END"), oracle, &rest), 8);
+}
+
 static void
 programs_are_split(void **state)
 {
@@ -350,6 +370,7 @@ main(void)
         cmocka_unit_test(tokens_are_the_servers),
         cmocka_unit_test(every_keyword_is_found),
         cmocka_unit_test(statements_are_split),
+        cmocka_unit_test(blocks_of_oracle_are_one),
         cmocka_unit_test(programs_are_split),
         cmocka_unit_test(comments_are_blanked),
         cmocka_unit_test(literals_are_decoded),
