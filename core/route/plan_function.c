@@ -118,12 +118,21 @@ function_name_is_builtin(struct span name)
     return bsearch(&name, names, countof(names), sizeof(names[0]), compare) != NULL;
 }
 
+/* oracle_schema.RPAD(): as it is in that sql_mode, or is not in it. */
+static bool
+is_dialect(struct span schema)
+{
+    return span_equal_nocase(schema, SPAN("mariadb_schema")) ||
+           span_equal_nocase(schema, SPAN("oracle_schema"));
+}
+
 bool
 function_is_builtin(const struct func *f)
 {
     if (f->klass != FUNC_PLAIN)
         return true;
-    return f->name.schema.ptr == NULL && function_name_is_builtin(f->name.name);
+    return (f->name.schema.ptr == NULL || is_dialect(f->name.schema)) &&
+           function_name_is_builtin(f->name.name);
 }
 
 enum function_class

@@ -89,7 +89,7 @@ select_option(struct parser *p, struct query *q)
     if (p->t.kind != TOK_KEYWORD)
         return false;
     switch ((unsigned)p->t.keyword) {
-    case KW_DISTINCT: case KW_DISTINCTROW: q->distinct = true; break;
+    case KW_DISTINCT: case KW_DISTINCTROW: case KW_UNIQUE: q->distinct = true; break;
     case KW_STRAIGHT_JOIN: q->straight_join = true; break;
     case KW_SQL_CALC_FOUND_ROWS: q->calc_found_rows = true; break;
     case KW_HIGH_PRIORITY: q->high_priority = true; break;

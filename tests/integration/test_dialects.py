@@ -110,6 +110,12 @@ ORACLE = [
     "DELETE FROM t WHERE ROWNUM < 3", "SELECT COUNT(*) FROM t",
     "SELECT s.NEXTVAL FROM DUAL", "SELECT s.nextval, s.CURRVAL", "SELECT dialects.s.currval",
     "INSERT INTO r (id, nextval) VALUES (9, s.NEXTVAL)", "SELECT id, nextval FROM r",
+    "SELECT UNIQUE n FROM t ORDER BY n", "SELECT UNIQUE w, n FROM t ORDER BY 1, 2",
+    "SELECT COUNT(*) FROM t WHERE oracle_schema.CONCAT(w, NULL) = w",
+    "SELECT n, MAX(mariadb_schema.CONCAT(w, NULL)) m FROM t GROUP BY n ORDER BY n",
+    "SELECT oracle_schema.RPAD('a', 3)", "SELECT COUNT(*) FROM t WHERE w || NULL = w",
+    "CREATE VIEW padded AS SELECT id, RPAD(w, 4) w, n || NULL n FROM t",
+    "SELECT * FROM padded ORDER BY id LIMIT 3",
     "BEGIN SELECT 1 AS a; END", "BEGIN", "BEGIN WORK", "DECLARE x INT := 3; BEGIN SELECT x; END;",
     "BEGIN INSERT INTO g VALUES (20, 1); INSERT INTO g VALUES (20, 1);"
     " EXCEPTION WHEN DUP_VAL_ON_INDEX THEN NULL; END", "SELECT * FROM g ORDER BY 1",
@@ -117,6 +123,7 @@ ORACLE = [
     "SELECT * FROM g ORDER BY 1",
     "CREATE PROCEDURE p AS x INT := 7; BEGIN SELECT x, COUNT(*) FROM g; END;",
     "SET sql_mode = ''", "SELECT COUNT(*) FROM two", "SELECT COUNT(*) FROM rest",
+    "SELECT * FROM padded ORDER BY id LIMIT 3", "SELECT UNIQUE n FROM t ORDER BY n",
     "SELECT COUNT(*) FROM r WHERE ROWNUM < 2", "SELECT nextval FROM r rownum ORDER BY 1",
     "SELECT COUNT(*) FROM r minus", "SELECT ROWNUM FROM t",
 ]
