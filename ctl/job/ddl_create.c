@@ -162,6 +162,22 @@ finish(struct ddl *d, const struct ddl_table *t, const json_t *like, const struc
     return false;
 }
 
+/* One that is no table of the catalog may be a sequence of its home. */
+static bool
+sequence_like(struct ddl *d, const struct ddl_table *t, const struct ddl_table *source)
+{
+    size_t done;
+    bool   there;
+
+    if (!ddl_sequence_there(d, source, &there))
+        return false;
+    if (!there || source->home != t->home || t->object)
+        return sql_error_set(d->error, DDL_NO_SUCH_TABLE, "Table '%s.%s' doesn't exist",
+                             source->database, source->name);
+    return moving_allows_use(d->c, t->database, NULL, d->error) &&
+           ddl_run_text(d, d->request->sql, t->home, t->home, &done);
+}
+
 /* CREATE TABLE t LIKE s: spread as s is. The wish in s's comment came with it. */
 static bool
 create_like(struct ddl *d, const struct ddl_table *t)
@@ -175,8 +191,7 @@ create_like(struct ddl *d, const struct ddl_table *t)
     if (!ddl_find(d, &d->stmt->create_table->like, &source))
         return false;
     if (!source.object)
-        return sql_error_set(d->error, DDL_NO_SUCH_TABLE, "Table '%s.%s' doesn't exist",
-                             source.database, source.name);
+        return sequence_like(d, t, &source);
     if (source.object == t->object)
         return sql_error_set(d->error, DDL_NOT_UNIQUE, "Not unique table/alias: '%s'", t->name);
     if (ddl_kind(&source) == TABLE_GLOBAL && source.home != t->home)

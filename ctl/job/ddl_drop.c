@@ -5,6 +5,7 @@
 #include "ctl/catalog/model.h"
 #include "ctl/job/ddl_step.h"
 #include "ctl/job/lookup.h"
+#include "ctl/job/moving.h"
 
 enum { ITEMS_MAX = 1024 };
 
@@ -14,6 +15,8 @@ struct items {
     size_t            n;
     struct buf        missing; /* "db.a,db.b" */
     struct buf        view;    /* "db.v": the first that DROP TABLE names */
+    struct ddl_table *sequence; /* which DROP TABLE may name, too */
+    size_t            n_sequences;
 };
 
 static bool
@@ -47,14 +50,20 @@ collect(struct ddl *d, struct items *items)
     if (n > ITEMS_MAX)
         return sql_error_set(d->error, SQL_NOT_SUPPORTED,
                              "shardd: more than %d tables in one statement", ITEMS_MAX);
-    items->table = arena_alloc(&d->arena, (n + 1) * sizeof(*items->table));
+    items->table    = arena_alloc(&d->arena, (n + 1) * sizeof(*items->table));
+    items->sequence = arena_alloc(&d->arena, (n + 1) * sizeof(*items->sequence));
     for (struct table_item *at = d->stmt->tables; at; at = at->next) {
-        struct ddl_table *t = &items->table[items->n];
+        struct ddl_table *t        = &items->table[items->n];
+        bool              sequence = false;
 
         if (!ddl_find(d, &at->table, t))
             return false;
         if (t->object && is_view(t) == views)
             items->n++;
+        else if (!t->object && !views && !ddl_sequence_there(d, t, &sequence))
+            return false;
+        else if (sequence)
+            items->sequence[items->n_sequences++] = *t;
         else
             leave_out(d, items, t);
     }
@@ -164,6 +173,21 @@ drop(struct ddl *d, const struct items *items)
     return ok;
 }
 
+static bool
+drop_objects(struct ddl *d, const struct items *items)
+{
+    for (size_t i = 0; i < items->n_sequences; i++) {
+        const struct ddl_table *t = &items->sequence[i];
+        struct server          *s = ddl_user(d, ddl_index(d, t->home));
+
+        if (!s || !moving_allows_use(d->c, t->database, NULL, d->error) ||
+            !server_run(s, d->error, "DROP SEQUENCE %s.%s", server_name(t->database),
+                        server_name(t->name)))
+            return false;
+    }
+    return true;
+}
+
 /* A note for each, and the error of the server: a view's goes before. */
 static bool
 say_left_out(struct ddl *d, struct items *items)
@@ -197,7 +221,7 @@ ddl_drop_tables(struct ddl *d)
     ok = collect(d, &items);
     if (ok && items.n > 0)
         ok = drop(d, &items);
-    ok = ok && say_left_out(d, &items);
+    ok = ok && drop_objects(d, &items) && say_left_out(d, &items);
     buf_fini(&items.missing);
     buf_fini(&items.view);
     return ok;

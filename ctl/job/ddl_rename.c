@@ -12,6 +12,7 @@
 #include "ctl/catalog/model.h"
 #include "ctl/job/code_uses.h"
 #include "ctl/job/ddl_step.h"
+#include "ctl/job/moving.h"
 
 struct renames {
     json_t          *objects; /* owned */
@@ -134,13 +135,33 @@ plan_renames(struct ddl *d, struct renames *r)
     return sort_names(d, r);
 }
 
+/* Sequences, and what procedures have made: their server knows them. */
+static bool
+is_of_home(struct ddl *d, struct ddl_table *first)
+{
+    struct ddl_table from, to;
+
+    if (!ddl_find(d, &d->stmt->tables->table, first))
+        return false;
+    for (struct table_item *at = d->stmt->tables; at; at = at->next)
+        if (!ddl_find(d, &at->table, &from) || !ddl_find(d, &at->renamed, &to) || from.object ||
+            from.home != first->home || to.home != first->home)
+            return false;
+    return true;
+}
+
 bool
 ddl_rename_tables(struct ddl *d)
 {
-    struct renames r;
-    size_t         done = 0;
-    bool           ok   = plan_renames(d, &r);
+    struct renames   r;
+    struct ddl_table first;
+    size_t           done = 0;
+    bool             ok;
 
+    if (is_of_home(d, &first))
+        return moving_allows_use(d->c, first.database, NULL, d->error) &&
+               ddl_run_text(d, d->request->sql, first.home, first.home, &done);
+    ok = plan_renames(d, &r);
     if (ok && !r.made.database[0])
         ok = sql_error_set(d->error, SQL_NOT_SUPPORTED,
                            "shardd: RENAME TABLE that only exchanges names is not supported, as "

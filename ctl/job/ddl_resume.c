@@ -43,18 +43,32 @@ stuck(struct ddl *d, const struct ddl_table *t)
     return JOB_STUCK;
 }
 
-bool
-ddl_there(struct ddl *d, size_t shard, const char *database, const char *name, bool *yes)
+static bool
+is_there(struct ddl *d, size_t shard, const char *database, const char *name, const char *more,
+         bool *yes)
 {
     struct server *s = ddl_us(d, shard);
     char           n[24];
 
     if (!s || !server_value(s, n, sizeof(n), d->error, "SELECT COUNT(*) FROM "
                             "information_schema.TABLES WHERE TABLE_SCHEMA = %s AND "
-                            "TABLE_NAME = %s", server_text(database), server_text(name)))
+                            "TABLE_NAME = %s%s", server_text(database), server_text(name), more))
         return false;
     *yes = strcmp(n, "0") != 0;
     return true;
+}
+
+bool
+ddl_there(struct ddl *d, size_t shard, const char *database, const char *name, bool *yes)
+{
+    return is_there(d, shard, database, name, "", yes);
+}
+
+bool
+ddl_sequence_there(struct ddl *d, const struct ddl_table *t, bool *yes)
+{
+    return is_there(d, ddl_index(d, t->home), t->database, t->name,
+                    " AND TABLE_TYPE = 'SEQUENCE'", yes);
 }
 
 bool

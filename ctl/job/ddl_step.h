@@ -154,12 +154,13 @@ bool ddl_restore(struct ddl *d) must_check;
 bool ddl_restore_older(struct ddl *d, const char *database, const char *table) must_check;
 
 /* Parts of these. A table of `d->tables` by its catalog name; a copy on the shard at this
- * index; is it there; has it rows, asked under a lock where `lock`. */
+ * index; is it there, or a sequence of its name; has it rows, asked under a lock where `lock`. */
 bool ddl_find_named(struct ddl *d, const char *name, struct ddl_table *t) must_check;
 bool ddl_create_copy(struct ddl *d, size_t index, const struct ddl_table *t,
                      const char *text) must_check;
 bool ddl_there(struct ddl *d, size_t shard, const char *database, const char *name,
                bool *yes) must_check;
+bool ddl_sequence_there(struct ddl *d, const struct ddl_table *t, bool *yes) must_check;
 bool ddl_has_rows(struct ddl *d, struct server *s, const struct ddl_table *t, bool lock,
                   bool *rows) must_check;
 

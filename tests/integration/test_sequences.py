@@ -34,6 +34,16 @@ STATEMENTS = [
     "INSERT INTO made (v) VALUES (10)", "SELECT * FROM made ORDER BY id",
     "CREATE TABLE bad (id INT PRIMARY KEY DEFAULT NEXTVAL(nosuch))", "SELECT COUNT(*) FROM bad",
     "DROP TABLE made",
+    # by the words of tables
+    "CREATE SEQUENCE u START WITH 3 NOCACHE", "CREATE TABLE plain (id INT PRIMARY KEY)",
+    "RENAME TABLE u TO v", "SELECT NEXTVAL(u)", "SELECT NEXTVAL(v)", "RENAME TABLE v TO plain",
+    "RENAME TABLE v TO u, nosuch TO v", "RENAME TABLE v TO w, w TO u",
+    "ALTER TABLE u COMMENT = 'x'", "SHOW CREATE SEQUENCE u", "ALTER TABLE u RENAME v",
+    "CREATE TABLE w LIKE v",
+    "SHOW CREATE SEQUENCE w", "SELECT NEXTVAL(w), NEXTVAL(v)", "CREATE TABLE plain LIKE v",
+    "CREATE TABLE more LIKE nosuch", "DROP TABLE plain, nosuch, w", "SHOW TABLES",
+    "SELECT NEXTVAL(w)", "CREATE TABLE plain (id INT PRIMARY KEY)",
+    "DROP TABLE IF EXISTS nosuch, v, plain", "SHOW WARNINGS", "SHOW TABLES",
 ]
 
 
