@@ -60,7 +60,7 @@ add(struct parser *p, struct alter_action *a)
     } else if (parser_at(p, KW_SYSTEM) && next == KW_VERSIONING) {
         a->kind = ALTER_SYSTEM_VERSIONING;
         skip_action(p);
-    } else if (parser_at(p, KW_PERIOD) && next == KW_FOR) {
+    } else if (parser_at(p, KW_PERIOD) && (next == KW_FOR || next == KW_IF)) {
         a->kind = ALTER_PERIOD;
         skip_action(p);
     } else if (parser_at_key_def(p)) {
@@ -100,8 +100,8 @@ drop(struct parser *p, struct alter_action *a)
         parser_skip_rest(p);
         return;
     } else if ((parser_at(p, KW_SYSTEM) && next == KW_VERSIONING) ||
-               (parser_at(p, KW_PERIOD) && next == KW_FOR)) {
-        a->kind = next == KW_FOR ? ALTER_PERIOD : ALTER_SYSTEM_VERSIONING;
+               (parser_at(p, KW_PERIOD) && (next == KW_FOR || next == KW_IF))) {
+        a->kind = next == KW_VERSIONING ? ALTER_SYSTEM_VERSIONING : ALTER_PERIOD;
         skip_action(p);
         return;
     } else {

@@ -95,6 +95,8 @@ static const struct parse_row rows[] = {
       "(alter t (partition))" },
     { "ALTER TABLE t DROP PARTITION p0",
       "(alter t (partition))" },
+    { "ALTER TABLE t ADD PERIOD IF NOT EXISTS FOR p (a, b), DROP PERIOD IF EXISTS FOR q",
+      "(alter t (period) (period))" },
     { "ALTER TABLE t ADD SYSTEM VERSIONING",
       "(alter t (versioning))" },
     { "ALTER TABLE t IMPORT TABLESPACE",
