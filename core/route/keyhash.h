@@ -118,4 +118,7 @@ bool keyhash_colocated(const struct route_column *a,
  * whether 0 and NULL are numbered. */
 bool keyhash_copies(const struct route_column *from, const struct route_column *to) must_check;
 
+/* The greatest value of an integer column; 0: it is none. */
+uint64_t keyhash_int_max(const struct route_column *column);
+
 #endif

@@ -96,6 +96,14 @@ int_bits(const struct route_column *c)
     }
 }
 
+uint64_t
+keyhash_int_max(const struct route_column *c)
+{
+    if (types[c->type].class != CLASS_INT)
+        return 0;
+    return UINT64_MAX >> (64 - int_bits(c) + !c->is_unsigned);
+}
+
 static bool
 int_copies(const struct route_column *from, const struct route_column *to)
 {

@@ -125,6 +125,115 @@ position(const json_t *facts, const char *column)
     return SIZE_MAX;
 }
 
+/* Some row on some shard meets the condition, a printf's. */
+static bool
+any_row(struct ddl *d, const struct ddl_table *t, const char *condition, bool *found)
+{
+    int64_t where = ddl_where(t);
+
+    *found = false;
+    for (size_t i = 0; i < d->n_shards && !*found; i++) {
+        struct server *s;
+        char           yes[8];
+
+        if (where != DDL_ALL && i != ddl_index(d, where))
+            continue;
+        s = ddl_us(d, i);
+        if (!s || !server_value(s, yes, sizeof(yes), d->error,
+                                "SELECT EXISTS (SELECT 1 FROM %s.%s WHERE %s)",
+                                server_name(t->database), server_name(t->name), condition))
+            return false;
+        *found = strcmp(yes, "1") == 0;
+    }
+    return true;
+}
+
+/* A condition that is true of all rows whose values the narrower column could change. */
+static void
+say_unfit(const struct route_column *to, const char *key, char *out, size_t room)
+{
+    uint64_t most = keyhash_int_max(to);
+
+    if (most != 0 && to->is_unsigned)
+        snprintf(out, room, "%s < 0 OR %s > %llu", key, key, (unsigned long long)most);
+    else if (most != 0)
+        snprintf(out, room, "%s < -%llu - 1 OR %s > %llu", key, (unsigned long long)most, key,
+                 (unsigned long long)most);
+    else if (to->type == COLUMN_CHAR || to->type == COLUMN_VARCHAR)
+        snprintf(out, room, "CHAR_LENGTH(%s) > %u", key, to->length);
+    else if (to->type == COLUMN_VARBINARY)
+        snprintf(out, room, "LENGTH(%s) > %u", key, to->length);
+    else
+        snprintf(out, room, "TRUE");
+}
+
+/* The key becomes narrower, or of another character set. A server that is not strict would give
+ * rows other values, and leave them on the shards of the old ones. */
+static bool
+values_fit(struct ddl *d, const struct alter *a, const struct route_column *to)
+{
+    const char *key = model_text(a->t.object, "key");
+    char        condition[2 * DDL_NAME_MAX + 100];
+    bool        found;
+
+    say_unfit(to, server_name(key), condition, sizeof(condition));
+    if (!any_row(d, &a->t, condition, &found))
+        return false;
+    if (found || d->stmt->alter_table->ignore)
+        return sql_error_set(d->error, SQL_NOT_SUPPORTED,
+                             "shardd: the column %s decides on which shard the rows of %s lie, and "
+                             "the new type%s could give some of them other values; change those "
+                             "rows first, or make a new table", key, a->t.name,
+                             found ? "" : ", with IGNORE,");
+    for (size_t i = 0; i < d->n_shards; i++) {
+        struct server *s = ddl_user(d, i);
+
+        if (!s || !server_run(s, d->error, "SET SESSION sql_mode ="
+                              " CONCAT(@@SESSION.sql_mode, ',STRICT_ALL_TABLES')"))
+            return false;
+    }
+    return true;
+}
+
+/* What the column was called before. */
+static const char *
+name_before(struct ddl *d, const char *column)
+{
+    for (struct alter_action *at = d->stmt->alter_table->actions; at; at = at->next) {
+        struct span now = at->kind == ALTER_CHANGE_COLUMN && at->column ? at->column->name
+                          : at->kind == ALTER_RENAME_COLUMN             ? at->new_name
+                                                                        : (struct span){ 0 };
+        if (now.ptr && span_equal_nocase(now, span_of(column)))
+            return arena_cstr(&d->arena, at->name);
+    }
+    return column;
+}
+
+/* A column that becomes AUTO_INCREMENT, with rows for which each shard would find numbers. */
+static bool
+numbers_stay(struct ddl *d, const struct alter *a)
+{
+    const char *column = facts_auto_increment(a->after), *old;
+    char        condition[2 * DDL_NAME_MAX + 100];
+    bool        found;
+
+    if (ddl_kind(&a->t) != TABLE_SHARDED || !column[0])
+        return true;
+    old = name_before(d, column);
+    if (strcasecmp(old, facts_auto_increment(a->before)) == 0)
+        return true;
+    snprintf(condition, sizeof(condition), "TRUE");
+    if (facts_column(a->before, old))
+        snprintf(condition, sizeof(condition), "%s IS NULL OR %s = 0", server_name(old),
+                 server_name(old));
+    if (!any_row(d, &a->t, condition, &found))
+        return false;
+    return !found || sql_error_set(d->error, SQL_NOT_SUPPORTED,
+                                   "shardd: with AUTO_INCREMENT each shard would number rows of "
+                                   "%s by itself, those without a value (or with 0) in %s; give "
+                                   "them values first", a->t.name, column);
+}
+
 /* Whether stored rows keep their hash, and statements on their way their meaning. */
 static bool
 key_stays(struct ddl *d, const struct alter *a)
@@ -145,6 +254,8 @@ key_stays(struct ddl *d, const struct alter *a)
         return sql_error_set(d->error, SQL_NOT_SUPPORTED,
                              "shardd: the column %s decides on which shard the rows of %s lie; "
                              "with the new type they would lie elsewhere", old, a->t.name);
+    if (!keyhash_copies(&x, &y) && !values_fit(d, a, &y))
+        return false;
     if (n == json_array_size(json_object_get(a->after, "columns")) &&
         position(a->before, old) != position(a->after, a->key))
         return sql_error_set(d->error, SQL_NOT_SUPPORTED,
@@ -261,24 +372,49 @@ run(struct ddl *d, struct alter *a)
     return ok;
 }
 
-/* AUTO_INCREMENT came, went, or was raised by AUTO_INCREMENT = n. */
+/* Its rows have numbers already, which others than a sequence gave. */
+static bool
+behind_all(struct ddl *d, const struct alter *a, int64_t *first)
+{
+    const char *column = server_name(facts_auto_increment(a->after));
+
+    for (size_t i = 0; i < d->n_shards; i++) {
+        struct server *s = ddl_us(d, i);
+        char           next[32];
+
+        if (!s || !server_value(s, next, sizeof(next), d->error,
+                                "SELECT GREATEST(COALESCE(MAX(%s), 0), 0) + 1 FROM %s.%s", column,
+                                server_name(a->t.database), server_name(a->new_name)))
+            return false;
+        *first = *first > atoll(next) ? *first : atoll(next);
+    }
+    return true;
+}
+
+/* AUTO_INCREMENT came, went, or has AUTO_INCREMENT = n: then in a new sequence, as the workers'
+ * blocks are of the old one. What these may have given out is never given again. */
 static bool
 keep_sequence(struct ddl *d, const struct alter *a, json_t *object)
 {
     int64_t        id    = model_number(a->t.object, "sequence");
-    int64_t        first = model_number(a->after, "auto_increment");
+    int64_t        first = model_number(a->after, "auto_increment"); /* 1: not given */
     struct server *s;
+    char           next[24];
 
     if (a->how.kind != TABLE_SHARDED || !facts_auto_increment(a->after)[0])
         return true;
-    if (id != 0) {
-        json_object_set_new(object, "sequence", json_integer(id));
+    if (id != 0 && first > 1) {
         s = ddl_us(d, ddl_index(d, a->t.home));
-        return s && server_run(s, d->error, "UPDATE shardd.sequence SET next_value ="
-                               " GREATEST(next_value, %lld) WHERE id = %lld",
-                               (long long)(first > 0 ? first : 1), (long long)id);
+        if (!s || !server_value(s, next, sizeof(next), d->error, "SELECT next_value FROM "
+                                "shardd.sequence WHERE id = %lld", (long long)id))
+            return false;
+        first = first > atoll(next) ? first : atoll(next);
+        id    = 0;
+    } else if (id == 0 && !behind_all(d, a, &first)) {
+        return false;
     }
-    id = ddl_sequence_new(d, a->t.home, first);
+    if (id == 0)
+        id = ddl_sequence_new(d, a->t.home, first);
     json_object_set_new(object, "sequence", json_integer(id));
     return id != 0;
 }
@@ -289,6 +425,7 @@ record(struct ddl *d, struct alter *a)
     struct ddl_table t       = a->t;
     json_t          *objects = json_object(), *object;
     char            *name    = catalog_table_name(t.database, t.name);
+    int64_t          was     = model_number(t.object, "sequence");
     bool             ok;
 
     json_object_set_new_nocheck(objects, name, json_null());
@@ -307,6 +444,8 @@ record(struct ddl *d, struct alter *a)
     json_object_set_new_nocheck(objects, name, object);
     free(name);
     ok = ok && ddl_record(d, objects);
+    if (ok && was != 0 && was != model_number(object, "sequence"))
+        ddl_undo(d, t.home, "DELETE FROM shardd.sequence WHERE id = %lld", (long long)was);
     json_decref(objects);
     return ok;
 }
@@ -347,6 +486,8 @@ alter(struct ddl *d, struct alter *a)
         return false;
     if (!wish.given && a->how.kind == TABLE_GLOBAL && ddl_kind(&a->t) == TABLE_SHARDED)
         return go_home(d, a);
+    if (!numbers_stay(d, a))
+        return false;
     if (!ddl_bring_home(d, a->how.also_global,
                         "a foreign key joins rows of different shards") ||
         !run(d, a))
