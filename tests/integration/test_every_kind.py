@@ -198,6 +198,42 @@ def test_history(both):
         both.run("DROP TABLE hist")
 
 
+PAST = ["SELECT id, v FROM hist ORDER BY id", "SELECT COUNT(*), MAX(v) FROM hist",
+        "SELECT hist.id, t.n FROM hist JOIN t ON t.n = hist.v WHERE t.id < 9",
+        "SELECT id, RANK() OVER (ORDER BY v, id) FROM hist", "SELECT v FROM hist WHERE id = 3",
+        "INSERT INTO t (id, n) VALUES (100, 1)", "UPDATE t SET n = n + 1 WHERE id = 100",
+        "DELETE FROM t WHERE id = 100"]
+NOT_OF_THE_PAST = ["INSERT INTO t (id, n) SELECT id + 200, v FROM hist",
+                   "REPLACE INTO t (id, n) SELECT id + 200, v FROM hist",
+                   "UPDATE t JOIN hist ON t.n = hist.v SET t.n = 77",
+                   "INSERT INTO t (id) VALUES ((SELECT MAX(v) + 300 FROM hist))",
+                   "CREATE TABLE past AS SELECT * FROM hist", "SET @x = (SELECT MAX(v) FROM hist)"]
+
+
+def test_reading_the_past(both):
+    """system_versioning_asof is for SELECT; what a write reads is as it is."""
+    both.run("CREATE TABLE hist (id INT PRIMARY KEY, v INT) WITH SYSTEM VERSIONING"
+             " COMMENT 'shardd: key(id)'")
+    both.run("SET timestamp = UNIX_TIMESTAMP('2020-01-01 00:00:00')")
+    both.run("INSERT INTO hist VALUES " + ",".join(f"({i}, {i % 5})" for i in range(1, 13)))
+    both.run("SET timestamp = UNIX_TIMESTAMP('2021-01-01 00:00:00')")
+    both.run("UPDATE hist SET v = v + 10")
+    both.run("SET timestamp = DEFAULT")
+    try:
+        for past in "'2019-06-01'", "'2020-06-01'", "NOW()", "DEFAULT":
+            both.run(f"SET system_versioning_asof = {past}")
+            for sql in PAST:
+                both.compare(sql)
+            for sql in NOT_OF_THE_PAST if past != "DEFAULT" else ():
+                error = testbed.Answer(both.connections[0], sql).error
+                assert error is not None and "_asof is set" in error[1], (sql, error)
+        for table in "t", "hist":
+            both.compare(f"SELECT * FROM {table} ORDER BY id")
+    finally:
+        both.run("SET system_versioning_asof = DEFAULT")
+        both.run("DROP TABLE hist")
+
+
 def test_a_lock_behind_a_union_is_the_last_tables(both):
     """As on one server, others may lock what its first SELECT reads."""
     for pair in ((both.cluster, "SELECT id FROM t WHERE id = 3 FOR UPDATE"),

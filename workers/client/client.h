@@ -190,6 +190,7 @@ unsigned client_turns(const struct context *ctx);
 void client_dispatch(struct client *c, struct span payload); /* client_command.c */
 void client_take(struct client *c, struct query_run *q);     /* it is the one that runs */
 void client_begin(struct client *c, struct query_run *q);    /* in several steps if need be */
+bool client_refuses_past(struct client *c, struct query_run *q); /* it has answered */
 void client_statement_done(struct query_run *q);             /* it is answered, and freed */
 
 /* A prepared statement runs in the schema that was current when it was prepared. */

@@ -55,6 +55,8 @@ client_owned(struct query_run *q)
 
     q->found = (struct shard_set){ 0 };
     client_plan_anew(c, q);
+    if (client_refuses_past(c, q))
+        return;
     if (q->plan->plan.kind == PLAN_ONCE && c->once == NULL && c->bulk == NULL) {
         c->query = NULL;
         client_once(c, q);

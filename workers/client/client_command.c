@@ -193,9 +193,26 @@ client_start(struct client *c, struct query_run *q)
     query_start(q);
 }
 
+/* A server reads rows as they are for these, and shards are asked for them by SELECTs. */
+bool
+client_refuses_past(struct client *c, struct query_run *q)
+{
+    if (q->s->modes == NULL || !q->s->modes->as_of ||
+        (q->plan->plan.kind != PLAN_ONCE && !client_makes(q) && !client_applies(q)))
+        return false;
+    if (c->query != q)
+        client_take(c, q);
+    query_refuse(q, SQL_NOT_SUPPORTED, "shardd: system_versioning_asof is set, which is for SELECT "
+                 "alone, and this statement writes what several shards read: SET "
+                 "system_versioning_asof = DEFAULT before");
+    return true;
+}
+
 void
 client_begin(struct client *c, struct query_run *q)
 {
+    if (client_refuses_past(c, q))
+        return;
     if (q->plan->plan.kind == PLAN_ONCE)
         client_once(c, q);
     else if (client_makes(q) && c->make == NULL)

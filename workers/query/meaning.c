@@ -33,7 +33,7 @@ const char meaning_question[] =
     CHANGED("old_mode") CHANGED_NUMBER("innodb_compression_default") "NULL), @@timestamp, "
     "@@session_track_schema, @@session_track_state_change, "
     "IF(@@collation_server = @@GLOBAL.collation_server, '', @@collation_server), "
-    "@@character_set_results, @@sql_auto_is_null";
+    "@@character_set_results, @@sql_auto_is_null, @@system_versioning_asof <> 'DEFAULT'";
 
 static uint16_t
 cell_u16(struct cell cell)
@@ -91,6 +91,7 @@ meaning_read(struct meaning *m, const struct cell *cells)
     copy_name(m->modes.collation_server, sizeof(m->modes.collation_server), cells[16]);
     copy_name(m->modes.results, sizeof(m->modes.results), cells[17]);
     m->auto_is_null                = cell_u16(cells[18]) != 0;
+    m->modes.as_of                 = cell_u16(cells[19]) != 0;
     copy_name(m->modes.timestamp, sizeof(m->modes.timestamp), cells[13]);
 }
 

@@ -26,7 +26,7 @@ struct meaning {
 
 /* "SELECT ..." of MEANING_CELLS columns and one row, to which more may be appended. */
 extern const char meaning_question[];
-enum { MEANING_CELLS = 19 };
+enum { MEANING_CELLS = 20 };
 
 /* All but known, vars_hash and charset, from the answer. */
 void meaning_read(struct meaning *m, const struct cell *cells);

@@ -48,6 +48,7 @@ struct session_modes {
     bool read_only;    /* transactions are, when nothing else is said */
     bool completion_chain, completion_release; /* completion_type */
     bool select_limit; /* sql_select_limit is in force */
+    bool as_of;        /* system_versioning_asof is: SELECTs read the past, and they alone */
     bool track_no_schema, track_changes; /* see track.h */
     uint64_t statement_ms, wait_s; /* max_statement_time; wait_timeout, when it was set; 0: none */
     char charset[33], collation[65], sql_mode[768];
