@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/memory.h"
 #include "core/sql/reading.h"
@@ -237,13 +238,37 @@ nothing_moves(struct ddl *d)
     return true;
 }
 
+/* The session's clock stands still, so that defaults have one value on all shards, now and when
+ * the job is finished later. */
+static const char *
+with_clock(struct ddl *d, const char *session)
+{
+    char clock[64];
+
+    if (session && strstr(session, "timestamp = "))
+        return session;
+    snprintf(clock, sizeof(clock), "timestamp = %.6f", clock_wall_s());
+    if (!session || !session[0])
+        return arena_cstr(&d->arena, span_of(clock));
+
+    size_t len  = strlen(session) + 2 + strlen(clock) + 1;
+    char  *text = arena_alloc(&d->arena, len);
+    snprintf(text, len, "%s, %s", session, clock);
+    return text;
+}
+
 static bool
 run_job(struct ddl *d)
 {
-    const char *database, *table;
-    json_t     *session = ddl_session(d->request);
-    bool        ok;
+    struct ddl_request *timed = arena_alloc(&d->arena, sizeof(*timed));
+    const char         *database, *table;
+    json_t             *session;
+    bool                ok;
 
+    *timed         = *d->request;
+    timed->session = with_clock(d, timed->session);
+    d->request     = timed;
+    session        = ddl_session(timed);
     names_of(d, &database, &table);
     ok = job_begin_in(&d->job, d->c, "ddl", d->request->user ? d->request->user : "controller",
                       arena_cstr(&d->arena, d->request->sql), database, table, session,

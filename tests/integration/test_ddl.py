@@ -413,3 +413,23 @@ def test_the_clients_number_is_not_kept_in_texts(checked, db, sql):
         assert error[0] == 1235 and "CONNECTION_ID()" in error[1]
         assert testbed.Answer(conn, "CREATE TABLE o (id INT PRIMARY KEY, connection_id INT)"
                               ).error is None
+
+
+CLOCKS = [
+    "CREATE TABLE many (a INT PRIMARY KEY)", "INSERT INTO many VALUES (1), (2), (3), (4), (5)",
+    "CREATE TABLE copied (a INT PRIMARY KEY) COMMENT 'shardd: reference'",
+    "INSERT INTO copied VALUES (1), (2)",
+    "ALTER TABLE many ADD t DATETIME(6) DEFAULT NOW(6), ADD d TIME(6) DEFAULT (CURTIME(6))",
+    "ALTER TABLE copied ADD t TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)",
+    "SELECT COUNT(DISTINCT t), COUNT(DISTINCT d) FROM many",
+    "SELECT COUNT(DISTINCT copied.t) FROM copied, many", "ALTER TABLE many ADD SYSTEM VERSIONING",
+    "ALTER TABLE copied ADD SYSTEM VERSIONING", "SELECT COUNT(DISTINCT row_start) FROM many",
+    "SELECT COUNT(DISTINCT copied.row_start) FROM copied, many",
+    "SET timestamp = 1500000000", "ALTER TABLE many ADD t2 DATETIME DEFAULT NOW()",
+    "SELECT DISTINCT t2 FROM many", "SET timestamp = DEFAULT", "DROP TABLE many, copied",
+]
+
+
+def test_new_columns_have_one_time_on_all_shards(both):
+    for sql in CLOCKS:
+        both.compare(sql)
