@@ -293,6 +293,10 @@ ddl_object_statement(struct ddl *d)
 
     for (size_t i = 0; i < countof(whole); i++)
         known = known || d->stmt->object == whole[i];
+    if (d->stmt->object == KW_PACKAGE)
+        return sql_error_set(d->error, SQL_NOT_SUPPORTED,
+                             "shardd: packages of stored routines are not supported; make its "
+                             "procedures and functions one by one");
     if (!known)
         return sql_error_set(d->error, SQL_NOT_SUPPORTED,
                              "shardd: users and their rights are kept by 'shardctl user', and "

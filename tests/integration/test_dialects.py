@@ -139,7 +139,8 @@ def test_words_of_oracle(c, plain):
             both.compare(sql)
         both.run("SET sql_mode = 'ORACLE'")
         for sql in ("SELECT s.NEXTVAL, id FROM t", "UPDATE t SET n = s.NEXTVAL",
-                    "BEGIN INSERT INTO t (id) VALUES (1); END", "CALL p"):
+                    "BEGIN INSERT INTO t (id) VALUES (1); END", "CALL p",
+                    "CREATE PACKAGE q AS FUNCTION f RETURN INT; END"):
             assert testbed.Answer(both.connections[0], sql).error[0] == 1235, sql
     finally:
         both.close()
