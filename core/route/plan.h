@@ -155,7 +155,7 @@ enum insert_number {
 
 struct insert_row {
     struct sql_template text;     /* "(1, 'a', ?)" */
-    bool                as_select; /* it may bring a NULL: alone on its shard it is selected */
+    bool                as_select; /* alone on its shard it is selected, see plan_alone.c */
     bool                key_auto; /* the key is the AUTO_INCREMENT column */
     bool                key_null; /* the key is NULL, by its default */
     struct operand      key;      /* when neither */

@@ -3,6 +3,9 @@
  * NULL for a column that cannot be NULL is an error in an INSERT of one row, in every sql_mode. In
  * one of several rows, and in INSERT ... SELECT, it is that only in a strict mode, and else a
  * warning. So a shard that gets one row of several gets it as a SELECT of its values.
+ *
+ * INSERT IGNORE leaves a row out that a CHECK constraint forbids where it is one of several; by
+ * itself such a row is an error.
  */
 #include "core/route/plan_internal.h"
 
@@ -29,7 +32,7 @@ bool
 alone_needs_select(const struct insert *in, const struct row *row, const struct expr *number)
 {
     bool may_be_null = false, plain = true;
-    if (in->ignore || in->n_rows < 2 || row->n_values == 0)
+    if (in->n_rows < 2 || row->n_values == 0)
         return false;
     for (const struct expr *e = row->values; e != NULL; e = e->next)
         if (e != number)
@@ -38,7 +41,7 @@ alone_needs_select(const struct insert *in, const struct row *row, const struct 
         bool known = is_plain(a->value, &may_be_null);
         may_be_null |= !known;
     }
-    return plain && may_be_null;
+    return plain && (may_be_null || in->ignore);
 }
 
 bool
