@@ -98,6 +98,20 @@ NUMBERS = [
 ]
 
 
+GREATEST = [
+    "CREATE TABLE t (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY)",
+    "INSERT INTO t VALUES (18446744073709551615)", "INSERT INTO t VALUES (NULL)",
+    "INSERT INTO t VALUES (18446744073709551614), (5)", "SELECT * FROM t ORDER BY 1",
+    "DROP TABLE t",
+]
+
+
+def test_the_greatest_number(both):
+    """None is behind it: it was looked for without end."""
+    for sql in GREATEST:
+        both.compare(sql)
+
+
 def test_numbers_go_on(both):
     for sql in NUMBERS:
         both.compare(sql)

@@ -433,3 +433,24 @@ CLOCKS = [
 def test_new_columns_have_one_time_on_all_shards(both):
     for sql in CLOCKS:
         both.compare(sql)
+
+
+def test_ddl_waits_for_locks_as_long_as_the_session_does(both):
+    both.run("CREATE TABLE held (a INT PRIMARY KEY)")
+    both.run("INSERT INTO held VALUES (1), (2), (3), (4), (5)")
+    both.run("SET lock_wait_timeout = 1")
+    others = [place.connect(db=both.db) for place in (both.cluster, both.plain)]
+    try:
+        for other in others:
+            with other.cursor() as cursor:
+                cursor.execute("BEGIN")
+                cursor.execute("SELECT COUNT(*) FROM held")
+        for sql in "ALTER TABLE held ADD b INT", "DROP TABLE held":
+            ours, theirs = both.answers(sql)
+            assert ours.error[0] == theirs.error[0] == 1205, (ours, theirs)
+    finally:
+        for other in others:
+            other.close()
+        both.run("SET lock_wait_timeout = DEFAULT")
+    both.compare("SELECT * FROM held ORDER BY a")
+    both.run("DROP TABLE held")

@@ -30,7 +30,9 @@ const char meaning_question[] =
     CHANGED_NUMBER("default_week_format") CHANGED_NUMBER("check_constraint_checks")
     CHANGED_NUMBER("explicit_defaults_for_timestamp") CHANGED_NUMBER("innodb_strict_mode")
     CHANGED("system_versioning_alter_history") CHANGED("default_storage_engine")
-    CHANGED("old_mode") CHANGED_NUMBER("innodb_compression_default") "NULL), @@timestamp, "
+    CHANGED("old_mode") CHANGED_NUMBER("innodb_compression_default")
+    CHANGED_NUMBER("lock_wait_timeout") CHANGED_NUMBER("innodb_lock_wait_timeout")
+    "NULL), @@timestamp, "
     "@@session_track_schema, @@session_track_state_change, "
     "IF(@@collation_server = @@GLOBAL.collation_server, '', @@collation_server), "
     "@@character_set_results, @@sql_auto_is_null, @@system_versioning_asof <> 'DEFAULT'";

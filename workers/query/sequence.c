@@ -7,7 +7,7 @@
 #include "core/base/memory.h"
 #include "workers/backend/backend.h"
 
-enum { BLOCK_MIN = 16, BLOCK_MAX = 4096, ERR_READ_AUTO_INCREMENT = 1467 };
+enum { BLOCK_MIN = 16, BLOCK_MAX = 4096, ERR_READ_AUTO_INCREMENT = 1467, ERR_OUT_OF_RANGE = 1690 };
 
 struct sequence {
     struct sequence   *next;
@@ -122,6 +122,9 @@ on_answer(struct exchange *x, struct backend *b, struct span bytes, bool last)
         return;
     s->backend = NULL;
     if (result_error(&x->reader, &why)) {
+        if (why.code == ERR_OUT_OF_RANGE && !s->raising)
+            sql_error_set(&why, ERR_READ_AUTO_INCREMENT,
+                          "Failed to read auto-increment value from storage engine");
         pool_release(b);
         failed(s, &why);
         return;
@@ -204,7 +207,7 @@ must_raise(struct sequence *s, const struct sequence_request *r)
     if (r->above == 0)
         return false;
     if (r->above >= s->high)
-        return true;
+        return s->high != UINT64_MAX; /* there is none behind the greatest */
     if (r->above >= s->at && r->above < s->end)
         s->at = r->above + 1;
     return false;
@@ -218,7 +221,7 @@ serve(struct sequence *s)
     while (!s->asking && (r = front(s)) != NULL) {
         s->raising = must_raise(s, r);
         if (s->raising) {
-            s->raise_to = r->above + 1;
+            s->raise_to = r->above == UINT64_MAX ? UINT64_MAX : r->above + 1;
             ask(s);
             return;
         }
