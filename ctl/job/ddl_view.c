@@ -165,6 +165,31 @@ drop_others(struct ddl *d, const struct ddl_table *t, enum table_kind kind)
     }
 }
 
+/* What a connection between shardd and the server has seen is not what the session has. */
+static bool
+see_state(struct visitor *v, struct expr *e)
+{
+    static const char *const names[] = { "LAST_INSERT_ID", "FOUND_ROWS", "ROW_COUNT" };
+
+    for (size_t i = 0; e->kind == EXPR_FUNC && i < countof(names); i++)
+        if (span_equal_nocase(e->func->name.name, span_of(names[i])))
+            *(const char **)v->context = names[i];
+    return true;
+}
+
+static bool
+is_the_same_everywhere(struct ddl *d, struct query *q)
+{
+    const char    *found = NULL;
+    struct visitor v     = { .expr = see_state, .context = &found };
+
+    visit_query(&v, q);
+    return !found || sql_error_set(d->error, SQL_NOT_SUPPORTED,
+                                   "shardd: %s() in a view would be that of a connection between "
+                                   "shardd and the server, not the session's: write it in the "
+                                   "statements that use the view", found);
+}
+
 bool
 ddl_create_view(struct ddl *d)
 {
@@ -186,6 +211,8 @@ ddl_create_view(struct ddl *d)
         return ddl_note(d, DDL_TABLE_EXISTS, "Table '%s' already exists", t.name);
     if (t.object && !s->or_replace && !s->alter)
         return sql_error_set(d->error, DDL_TABLE_EXISTS, "Table '%s' already exists", t.name);
+    if (!is_the_same_everywhere(d, s->query))
+        return false;
     r.visitor.context = &r;
     visit_query(&r.visitor, s->query);
     if (r.moving || !moving_allows_use(d->c, t.database, NULL, d->error))

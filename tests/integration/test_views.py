@@ -333,3 +333,16 @@ def test_modes(both):
     for connection in both.connections:
         with connection.cursor() as c:
             c.execute("SET sql_mode = DEFAULT")
+
+
+@pytest.mark.parametrize("what", ["LAST_INSERT_ID()", "FOUND_ROWS() + 1", "ABS(ROW_COUNT())",
+                                  "(SELECT MAX(age) FROM users WHERE id > LAST_INSERT_ID())"])
+def test_what_is_the_sessions_is_in_no_view(both, what):
+    """It would be that of a connection to a server."""
+    shardd = both.connections[0]
+    for table in "users", "settings":
+        error = testbed.Answer(shardd, f"CREATE VIEW last_of AS SELECT id, {what} w FROM {table}"
+                               ).error
+        assert error[0] == 1235 and "in a view" in error[1], error
+    for sql in "SELECT LAST_INSERT_ID(77)", "SELECT DISTINCT LAST_INSERT_ID() FROM adults":
+        both.compare(sql)
